@@ -1,0 +1,99 @@
+"""The values that travel down the pipe: Frame in, Segmentation out. Metres, seconds, RGB, everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from streamseg.errors import FrameError
+
+VOID = 255
+"""Label of a pixel that belongs to no segment (DAVIS); ids of segments are 1 ... 254."""
+
+
+@dataclass(frozen=True)
+class Intrinsics:
+    """Pinhole camera: focal lengths and principal point, in pixels of the frame's own size."""
+
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One moment of a source.
+
+    index: position in the source, from 0.
+    name: stem for output files, unique in its source, e.g. "1305031243.861657" or "00042".
+    timestamp: seconds; the source's own clock.
+    rgb: (H, W, 3) uint8, RGB.
+    intrinsics: of the colour camera, or None where unknown.
+    load_depth: returns (H, W) float32 metres, registered to `rgb`, 0 = no reading; None where there is no depth.
+        It may raise FrameError. Nothing is decoded until `depth` is read.
+    load_annotation: returns (H, W) integer ground truth, 0 = background, 255 = void; None where there is none.
+    depth_problem: why a frame of an RGB-D source has no depth, for the manifest; "" where it has or needs none.
+    """
+
+    index: int
+    name: str
+    timestamp: float
+    rgb: np.ndarray
+    intrinsics: Intrinsics | None = None
+    load_depth: Callable[[], np.ndarray] | None = None
+    load_annotation: Callable[[], np.ndarray] | None = None
+    depth_problem: str = ""
+
+    @cached_property
+    def depth(self) -> np.ndarray | None:
+        """(H, W) float32 metres, 0 = no reading, decoded at the first look; None (and `depth_problem`) if unreadable."""
+        if self.load_depth is None:
+            return None
+        try:
+            depth = self.load_depth()
+            if depth.shape != self.rgb.shape[:2]:
+                raise FrameError(f"depth is {depth.shape}, colour is {self.rgb.shape[:2]}")
+            return depth
+        except FrameError as problem:
+            object.__setattr__(self, "depth_problem", str(problem))
+            return None
+
+    @cached_property
+    def annotation(self) -> np.ndarray | None:
+        """(H, W) integer ground truth, 0 = background, 255 = void, or None. Raises FrameError if unreadable."""
+        return None if self.load_annotation is None else self.load_annotation()
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One id in one frame.
+
+    area: pixels. box: (x, y, width, height) in pixels. mean_depth: metres, over pixels with a reading, or None.
+    centroid: (X, Y, Z) metres in the camera frame (x right, y down, z forward), or None without depth or intrinsics.
+    """
+
+    id: int
+    area: int
+    box: tuple[int, int, int, int]
+    mean_depth: float | None = None
+    centroid: tuple[float, float, float] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Segmentation:
+    """What was found in one frame.
+
+    labels: (H, W) uint8 ids 1 ... 254, stable over the sequence; VOID (255) = none; the frame's own size.
+    k: number of clusters in use.
+    timings_ms: milliseconds by stage.
+    notes: how this frame came out, for the manifest (e.g. {"k_by": "knee"}).
+    """
+
+    labels: np.ndarray
+    k: int
+    timings_ms: Mapping[str, float] = field(default_factory=dict)
+    notes: Mapping[str, object] = field(default_factory=dict)

@@ -1,0 +1,63 @@
+"""Sinks: where masks go. One file a sink; its name is what `--save` takes, its docstring's first line its description.
+
+A sink module offers `open(folder: Path, run: Run) -> Sink`. Files are written under a temporary name (`partial`) and
+get their own at `close()`, so that no half file ever carries a final name.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+
+from streamseg import plugins
+from streamseg.errors import OutputError
+from streamseg.frame import Frame, Segmentation
+
+
+@dataclass(frozen=True)
+class Run:
+    """What sinks know of the run. title: the source, for people; fps: nominal, of the video; alpha: of the overlay."""
+
+    title: str
+    fps: float = 30.0
+    alpha: float = 0.5
+
+
+class Sink(ABC):
+    """Takes frames in order, from one thread. `close()` finishes every file, also after an interrupt; a context manager.
+
+    main_thread: the sink draws on a screen and has to be called from the main thread.
+    `write` raises OutputError when it cannot go on (disk full), StopRequested when the user asked to stop.
+    """
+
+    main_thread = False
+
+    @abstractmethod
+    def write(self, frame: Frame, segmentation: Segmentation) -> None: ...
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+def partial(path: Path) -> Path:
+    """The temporary name of `path` while it is being written: a hidden sibling with the same suffix."""
+    return path.with_name(f".{path.stem}.partial{path.suffix}")
+
+
+def kinds() -> dict[str, str]:
+    """Every sink with its one-line description."""
+    return plugins.describe(__file__)
+
+
+def open_sink(name: str, folder: Path, run: Run) -> Sink:
+    """Open sink `name` to write below `folder` (which exists). Raises OutputError for an unknown name."""
+    if name not in kinds():
+        raise OutputError(f"no sink is called {name!r}", plugins.did_you_mean(name, kinds()))
+    return plugins.load(__name__, name).open(folder, run)
