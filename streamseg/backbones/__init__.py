@@ -7,12 +7,20 @@ normalization of each feature vector lie inside the network.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 import numpy as np
 
+from streamseg import plugins
+from streamseg.errors import ModelError
+
 ENGINES = ("openvino", "onnxruntime", "torch")
+DEVICES = ("cpu", "cuda", "tensorrt")
 PRECISIONS = ("fp32", "fp16", "bf16")
+
+Log = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -29,6 +37,47 @@ class Spec:
     weights: str = ""
     layers: tuple[int, ...] = ()
     facet: str = ""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the choice of an input size has to respect.
+
+    stride: pixels per feature cell. multiple: height and width must be multiples of it.
+    size: the only (H, W) that the network takes, or None where any multiple will do.
+    """
+
+    stride: int
+    multiple: int
+    size: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A Spec with every default filled in: all that decides what is computed, but for the input size.
+
+    name: for people and file names. architecture: the timm name with its pretrained tag, or "" for an .onnx file.
+    file: a weights file, or the .onnx file itself; "" = published weights from the hub. sha256: of `file`, or "".
+    kind: "cnn" or "vit". layers: stages or blocks, positive and rising; indices: the same as places in timm's
+    feature_info. strides: of each layer. facet: as in Spec.
+    """
+
+    name: str
+    architecture: str
+    kind: str
+    file: str = ""
+    sha256: str = ""
+    layers: tuple[int, ...] = ()
+    indices: tuple[int, ...] = ()
+    strides: tuple[int, ...] = ()
+    facet: str = "output"
+    licence: str = ""
+    size: tuple[int, int] | None = None
+
+    @property
+    def shape(self) -> Shape:
+        """Layers of several strides are joined on the finest grid, and each of them needs whole cells."""
+        return Shape(min(self.strides), max(self.strides), self.size)
 
 
 class Backbone(ABC):
@@ -61,3 +110,88 @@ class Backbone(ABC):
 
     def close(self) -> None:  # noqa: B027 (most engines free themselves)
         """Release the device."""
+
+
+def describe(spec: Spec) -> Shape:
+    """Stride and allowed sizes of `spec`, without importing torch (a timm:NAME is looked at once, then remembered)."""
+    return plugins.load(__name__, "zoo").recipe(spec).shape
+
+
+def open_backbone(
+    spec: Spec,
+    size: tuple[int, int],
+    *,
+    engine: str = "auto",
+    device: str = "auto",
+    precision: str = "auto",
+    threads: int = 0,
+    log: Log | None = None,
+) -> Backbone:
+    """Make `spec` ready to run on images of `size`.
+
+    size: (H, W) pixels, multiples of `describe(spec).multiple`.
+    engine: "auto" or one of ENGINES; device: "auto" or one of DEVICES ("tensorrt" = ONNX Runtime's provider);
+    precision: "auto" or one of PRECISIONS. auto is the fastest that gives the same masks on this machine.
+    threads: CPU threads, 0 = as many as the machine has (or the environment variable STREAMSEG_THREADS).
+    log: takes one line a time about what is used. Raises ModelError; never runs on something else than was asked for.
+    """
+    log = log or (lambda line: None)
+    for value, known, flag in (
+        (engine, ENGINES, "engine"),
+        (device, DEVICES, "device"),
+        (precision, PRECISIONS, "precision"),
+    ):
+        if value not in ("auto", *known):
+            raise ModelError(f"no {flag} is called {value!r}", plugins.did_you_mean(value, ("auto", *known)))
+    recipe = plugins.load(__name__, "zoo").recipe(spec)
+    _check_size(recipe, size)
+    if engine == "auto" and device == "auto" and _has_cuda():
+        try:
+            return _open(recipe, size, "onnxruntime", "cuda", precision, threads, log)
+        except ModelError as problem:
+            log(f"the GPU cannot be used ({problem.message}); going on with the CPU")
+            device = "cpu"
+    engine = engine if engine != "auto" else _engine_for(device)
+    return _open(recipe, size, engine, device, precision, threads, log)
+
+
+def _open(
+    recipe: Recipe, size: tuple[int, int], engine: str, device: str, precision: str, threads: int, log: Log
+) -> Backbone:
+    backbone: Backbone = plugins.load(__name__, f"{engine}_backbone").open(
+        recipe, size, device, precision, threads, log
+    )
+    height, width = size
+    log(f"{backbone.name} on {backbone.engine} ({backbone.device}, {backbone.precision}), input {height}x{width}")
+    return backbone
+
+
+def _engine_for(device: str) -> str:
+    """OpenVINO is the fastest on a CPU; ONNX Runtime drives GPUs."""
+    return "openvino" if device in ("auto", "cpu") and find_spec("openvino") else "onnxruntime"
+
+
+def _has_cuda() -> bool:
+    """An NVIDIA device and an ONNX Runtime that could use it; asks the file system first, because that is cheap."""
+    from pathlib import Path
+    from shutil import which
+
+    if not (Path("/dev/nvidia0").exists() or which("nvidia-smi")) or not find_spec("onnxruntime"):
+        return False
+    import onnxruntime
+
+    return "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+
+
+def _check_size(recipe: Recipe, size: tuple[int, int]) -> None:
+    shape = recipe.shape
+    height, width = size
+    if shape.size is not None and shape.size != size:
+        fixed = f"{shape.size[0]}x{shape.size[1]}"
+        raise ModelError(f"{recipe.name} takes images of {fixed} only, not {height}x{width}", f"use --size {fixed}")
+    if min(size) < shape.multiple or height % shape.multiple or width % shape.multiple:
+        near = "x".join(str(max(1, round(side / shape.multiple)) * shape.multiple) for side in size)
+        raise ModelError(
+            f"{recipe.name} takes sizes that are multiples of {shape.multiple}, not {height}x{width}",
+            f"the nearest is --size {near}",
+        )

@@ -1,0 +1,100 @@
+"""Networks as .onnx files in the user's cache folder: made once with torch, afterwards used without importing it.
+
+A file NAME.onnx belongs to NAME.json, which says what it is and carries its SHA-256: written last, it vouches for the
+whole; a pair that does not match is made again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import streamseg
+from streamseg.backbones import Log, Recipe, _cache
+from streamseg.backbones._onnx_file import Facts, read
+from streamseg.errors import ModelError
+
+EXPORT_FORMAT = 1
+"""Raise it whenever the same recipe gives another graph."""
+OPSET = 18
+TOLERANCE = {False: 1e-4, True: 2e-2}
+"""Largest difference between the exported network and torch, by half precision; features lie in [-1, 1]."""
+
+
+def onnx_file(recipe: Recipe, size: tuple[int, int], log: Log, half: bool = False) -> tuple[Path, Facts]:
+    """The exported network of `recipe` for images of `size`; exported now if the cache has none. Raises ModelError."""
+    if recipe.kind == "onnx":
+        if half:
+            raise ModelError(f"{recipe.name} keeps the precision it was exported in", "leave --precision out")
+        return Path(recipe.file), read(Path(recipe.file))
+    path = _cache.folder() / f"{file_stem(recipe, size, half)}.onnx"
+    facts = _cached(path, log)
+    if facts is None:
+        log(f"preparing {recipe.name} for {size[0]}x{size[1]}; this happens once, and takes some seconds")
+        started = time.perf_counter()
+        facts = _export(recipe, size, half, path)
+        log(f"kept as {path} after {time.perf_counter() - started:.1f} s")
+    return path, facts
+
+
+def file_stem(recipe: Recipe, size: tuple[int, int], half: bool) -> str:
+    """A readable name that differs whenever the exported network would."""
+    decides = asdict(recipe) | {
+        "file": "" if recipe.sha256 else recipe.file,
+        "input": size,
+        "half": half,
+        "streamseg": streamseg.__version__,
+        "format": EXPORT_FORMAT,
+    }
+    key = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:12]
+    name = "".join(letter if letter.isalnum() or letter in "_-." else "_" for letter in recipe.name)
+    return f"{name}-{size[0]}x{size[1]}-{key}"
+
+
+def _cached(path: Path, log: Log) -> Facts | None:
+    """Facts about the exported file at `path`; None if there is none, or it is damaged (which is said)."""
+    try:
+        said = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        digest, facts = said["onnx_sha256"], Facts(**said["facts"])
+        if _cache.sha256(path) == digest:
+            return Facts(**(said["facts"] | {"size": tuple(facts.size or ())}))
+    except FileNotFoundError:
+        if not path.exists():
+            return None
+    except (OSError, ValueError, TypeError, KeyError):
+        pass
+    log(f"the cached network {path} is damaged; making it again")
+    return None
+
+
+def _export(recipe: Recipe, size: tuple[int, int], half: bool, path: Path) -> Facts:
+    """Build with torch, write, compare, and only then give the file its name."""
+    from streamseg.backbones import _network, _to_onnx
+
+    network, sha256 = _network.build(recipe, size, half)
+    with _cache.written(path) as temporary:
+        dim = _to_onnx.export(network, size, temporary, _metadata(recipe, sha256, size))
+        _to_onnx.verify(network, size, temporary, TOLERANCE[half])
+        digest = _cache.sha256(temporary)
+    facts = Facts(recipe.name, sha256, dim, recipe.shape.stride, size, recipe.licence)
+    with _cache.written(path.with_suffix(".json")) as temporary:
+        temporary.write_text(json.dumps({"onnx_sha256": digest, "facts": asdict(facts)}), encoding="utf-8")
+    return facts
+
+
+def _metadata(recipe: Recipe, sha256: str, size: tuple[int, int]) -> dict[str, str]:
+    return {
+        "streamseg": streamseg.__version__,
+        "method": "",
+        "backbone": recipe.name,
+        "architecture": recipe.architecture,
+        "layers": ",".join(map(str, recipe.layers)),
+        "facet": recipe.facet,
+        "stride": str(recipe.shape.stride),
+        "size": f"{size[0]}x{size[1]}",
+        "licence": recipe.licence,
+        "source_sha256": sha256,
+    }

@@ -1,0 +1,70 @@
+"""What an .ONNX file says about itself: input `images` (N, 3, H, W), outputs `features` (N, D, h, w)[, `attention`]."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from streamseg.errors import ModelError
+
+EXPECTED = "expected one float32 input (N, 3, H, W) and an output `features` (N, D, h, w), as `streamseg export` writes"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """name: of the backbone. sha256: of its weights. dim: D. size: the (H, W) it takes, or None where that is free."""
+
+    name: str
+    sha256: str
+    dim: int
+    stride: int
+    size: tuple[int, int] | None
+    licence: str = ""
+
+
+def read(path: Path) -> Facts:
+    """Facts from the file's metadata and shapes. Raises ModelError where it is not such a network."""
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        model = onnx.load(path, load_external_data=False)
+    except (DecodeError, OSError, ValueError) as problem:
+        raise ModelError(f"{str(path)!r} is no readable ONNX file", EXPECTED) from problem
+    inputs = {value.name: _dims(value) for value in model.graph.input}
+    outputs = {value.name: _dims(value) for value in model.graph.output}
+    said = {entry.key: entry.value for entry in model.metadata_props}
+    weights = {tensor.name for tensor in model.graph.initializer}
+    images = [dims for name, dims in inputs.items() if name not in weights]
+    if (
+        len(images) != 1
+        or len(images[0]) != 4
+        or images[0][1] not in (3, None)
+        or len(outputs.get("features", ())) != 4
+    ):
+        shapes = ", ".join(f"{name} {list(dims)}" for name, dims in (inputs | outputs).items())
+        raise ModelError(f"{str(path)!r} is no backbone; it has {shapes or 'nothing'}", EXPECTED)
+    return _facts(path, images[0], outputs["features"], said)
+
+
+def _facts(path: Path, image: tuple, features: tuple, said: dict[str, str]) -> Facts:
+    height, width = image[2:]
+    dim = features[1] or int(said.get("dim", 0))
+    stride = int(said.get("stride", 0)) or (height // features[2] if height and features[2] else 0)
+    if not dim or not stride:
+        raise ModelError(
+            f"{str(path)!r} tells neither its stride nor its number of features", "add metadata `stride` and `dim`"
+        )
+    return Facts(
+        name=said.get("backbone", path.stem),
+        sha256=said.get("source_sha256", ""),
+        dim=dim,
+        stride=stride,
+        size=(height, width) if height and width else None,
+        licence=said.get("licence", ""),
+    )
+
+
+def _dims(value) -> tuple[int | None, ...]:  # type: ignore[no-untyped-def]
+    """The dimensions of an ONNX value, None where dynamic."""
+    return tuple(dim.dim_value or None for dim in value.type.tensor_type.shape.dim)

