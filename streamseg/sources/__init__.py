@@ -9,9 +9,11 @@ A source module (its name is its kind, its docstring's first line its descriptio
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import ModuleType
 
 from streamseg import plugins
 from streamseg.errors import SourceError
@@ -38,11 +40,14 @@ class Source(ABC):
     """What recordings and live sources share.
 
     uri: as given by the user. kind: the module's name. fps: nominal frames per second, for the output video.
+    skipped: for the manifest. Of a recording: frames known to be unusable before any is decoded (listed but absent
+    ...), known from the start. Of a live source: interruptions, growing while it runs.
     """
 
     uri: str
     kind: str
     fps: float = 30.0
+    skipped: tuple[Skip, ...] = ()
 
     def close(self) -> None:  # noqa: B027 (most sources hold nothing open)
         """Release what is open; may be called twice."""
@@ -57,11 +62,8 @@ class Source(ABC):
 class Recording(Source):
     """A source that can be rewound: random access, picklable by its arguments, so that workers can open it themselves.
 
-    skipped: frames known to be unusable before any is decoded (listed but absent ...), for the manifest.
     `self[i]` raises FrameError when frame i is broken (skip it, count it), IndexError outside 0 ... len - 1.
     """
-
-    skipped: tuple[Skip, ...] = ()
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -101,22 +103,53 @@ def open_source(uri: str, options: Options | None = None) -> Recording | LiveSou
     options = options or Options()
     kind, rest = split_kind(uri)
     if kind is not None:
-        return plugins.load(__name__, kind).open(rest, options)
+        return plugins.load(__name__, kind).open(os.path.expanduser(rest), options)
+    uri = os.path.expanduser(uri)
+    module = _recognized(uri)
+    if module is not None:
+        return module.open(uri, options)
+    inner = [path for path in _folders(uri) if _recognized(path) is not None]
+    if len(inner) == 1:
+        return open_source(inner[0], options)
+    raise SourceError(*_explain(uri, inner))
+
+
+def _recognized(uri: str) -> ModuleType | None:
+    """The module that opens `uri`, or None."""
     modules = sorted((plugins.load(__name__, name) for name in kinds()), key=lambda module: module.PRIORITY)
-    for module in modules:
-        if module.recognizes(uri):
-            return module.open(uri, options)
-    raise SourceError(*_explain(uri))
+    return next((module for module in modules if module.recognizes(uri)), None)
 
 
-def _explain(uri: str) -> tuple[str, str]:
-    """Why nothing recognized `uri`, and what to type."""
-    from pathlib import Path
+def _folders(uri: str) -> list[str]:
+    """The folders in folder `uri`, not hidden, at most 100; [] where it is no folder or cannot be read."""
+    try:
+        with os.scandir(uri) as found:
+            names = sorted(item.path for item in found if item.is_dir() and not item.name.startswith("."))
+            return names[:100]
+    except (OSError, ValueError):
+        return []
 
-    path = Path(uri)
-    if not path.exists():
+
+def _explain(uri: str, inner: list[str]) -> tuple[str, str]:
+    """Why `uri` cannot be opened, and what to type. inner: folders in it that can."""
+    if not os.path.exists(uri):
+        kind, colon, _ = uri.partition(":")
+        known = plugins.did_you_mean(kind, kinds())
+        if colon and kind.isidentifier() and kind not in kinds():
+            return f"there is no {uri!r}, and no source is called {kind!r}", known
         return f"there is no {uri!r}", "give a folder, a video file, a camera number or an rtsp:// address"
-    if path.is_dir() and not any(path.iterdir()):
-        return f"the folder {uri!r} is empty", "give a folder that holds images or a recording"
-    forms = ", ".join(kinds())
-    return f"{uri!r} is no source that streamseg recognizes", f"force a kind with kind:path, one of: {forms}"
+    if inner:
+        some = ", ".join(inner[:3]) + (", ..." if len(inner) > 3 else "")
+        return f"{uri!r} holds {len(inner)} recordings: {some}", f"give one of them, e.g. {inner[0]}"
+    if not os.access(uri, os.R_OK):
+        return f"{uri!r} cannot be read", "check its permissions"
+    force = "to force a kind write kind:path, one of: " + ", ".join(kinds())
+    if os.path.isdir(uri):
+        files = sorted(os.listdir(uri))
+        if not files:
+            return f"the folder {uri!r} is empty", "give a folder that holds images or a recording"
+        some = ", ".join(files[:3]) + (", ..." if len(files) > 3 else "")
+        return f"the folder {uri!r} holds no images, no video and no recording, but {some}", force
+    if not os.path.getsize(uri):
+        return f"the file {uri!r} is empty", "get it again, or give another one"
+    return f"{uri!r} is neither a video, nor an image, nor a recording", force

@@ -1,0 +1,166 @@
+"""A recording whose frames are files on disk, and how folders of such files are listed and named."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from streamseg.errors import FrameError, SourceError
+from streamseg.frame import Frame, Intrinsics
+from streamseg.sources import Options, Recording, Skip
+from streamseg.sources._images import read_rgb, upright
+
+IMAGE_SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"))
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is known of a frame before anything is decoded; the fields are those of `Frame`."""
+
+    name: str
+    timestamp: float
+    colour: Path
+    depth: Callable[[], np.ndarray] | None = None
+    annotation: Callable[[], np.ndarray] | None = None
+    intrinsics: Intrinsics | None = None
+    depth_problem: str = ""
+
+
+class FileRecording(Recording):
+    """A recording over entries. It keeps nothing open, so that threads and processes may share it."""
+
+    def __init__(
+        self,
+        uri: str,
+        kind: str,
+        entries: Iterable[Entry],
+        options: Options,
+        skipped: Iterable[Skip] = (),
+        fps: float = 30.0,
+    ) -> None:
+        self.uri, self.kind, self.fps = uri, kind, fps
+        self.skipped = tuple(skipped)
+        self._entries = tuple(entries)
+        self._intrinsics = options.intrinsics
+        if not self._entries:
+            lost = f" ({len(self.skipped)} are listed, none is there)" if self.skipped else ""
+            raise SourceError(f"{uri!r} holds no usable frame{lost}", "check that the images lie where they should")
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __getitem__(self, index: int) -> Frame:
+        entry = self._at(index)
+        rgb = read_rgb(entry.colour)
+        annotation = entry.annotation and partial(of_size, entry.annotation, rgb.shape[:2], entry.colour)
+        return Frame(
+            index=index,
+            name=entry.name,
+            timestamp=entry.timestamp,
+            rgb=rgb,
+            intrinsics=self._intrinsics or entry.intrinsics,
+            load_depth=entry.depth,
+            load_annotation=annotation,
+            depth_problem=entry.depth_problem,
+        )
+
+    def name_of(self, index: int) -> str:
+        return self._at(index).name
+
+    def _at(self, index: int) -> Entry:
+        if not 0 <= index < len(self._entries):
+            raise IndexError(f"frame {index} of {len(self._entries)}")
+        return self._entries[index]
+
+
+def of_size(load: Callable[[], np.ndarray], size: tuple[int, int], colour: Path | None = None) -> np.ndarray:
+    """The mask that `load` reads, (height, width) = `size`; raises FrameError where it has another one.
+
+    Masks are often drawn on the pixels as stored: where the image `colour` lies on its side and is turned upright by
+    its EXIF orientation, its mask is turned along.
+    """
+    mask = load()
+    if colour is not None and mask.shape != size and mask.shape == size[::-1]:
+        mask = upright(mask, colour)
+    if mask.shape != size:
+        raise FrameError(f"mask is {mask.shape[1]}x{mask.shape[0]}, colour is {size[1]}x{size[0]}")
+    return mask
+
+
+def natural(path: Path) -> tuple[list[tuple[int, str]], str]:
+    """Sort key: runs of digits by value, so that img2 comes before img10."""
+    parts = re.findall(r"\d+|\D+", path.name)
+    return [(int(part), "") if part.isdecimal() else (-1, part.casefold()) for part in parts], path.name
+
+
+def listing(folder: Path) -> list[Path]:
+    """What lies in `folder`, without hidden files, in natural order; [] if it is none or cannot be read."""
+    try:
+        with os.scandir(folder) as found:
+            return sorted((Path(item.path) for item in found if not item.name.startswith(".")), key=natural)
+    except (OSError, ValueError):
+        return []
+
+
+def images_in(folder: Path) -> list[Path]:
+    """The image files of `folder`, by suffix, in natural order."""
+    return [path for path in listing(folder) if path.suffix.lower() in IMAGE_SUFFIXES]
+
+
+def folders_in(folder: Path) -> list[Path]:
+    """The folders in `folder`, in natural order."""
+    return [path for path in listing(folder) if os.path.isdir(path)]
+
+
+def unique_names(paths: Iterable[Path]) -> list[str]:
+    """The stems; where two files share one, stem_suffix; where even these are equal, a number is added."""
+    paths = list(paths)
+    stems = [path.stem for path in paths]
+    counts: dict[str, int] = {}
+    for stem in stems:
+        counts[stem] = counts.get(stem, 0) + 1
+    taken: set[str] = {stem for stem in stems if counts[stem] == 1}
+    names = []
+    for path, stem in zip(paths, stems):
+        name = base = stem if counts[stem] == 1 else f"{stem}_{path.suffix[1:]}"
+        number = 2
+        while counts[stem] > 1 and name in taken:
+            name, number = f"{base}_{number}", number + 1
+        taken.add(name)
+        names.append(name)
+    return names
+
+
+def masks_by_stem(folder: Path) -> dict[str, Path]:
+    """The image files of a mask folder by stem."""
+    return {path.stem: path for path in images_in(folder)}
+
+
+def choose_one(uri: str, kind: str, found: list[Path], what: str) -> Path:
+    """The only one of `found`. Raises SourceError: none at all, or several, of which some are listed to be typed."""
+    if not found:
+        raise SourceError(
+            f"{uri!r} holds no {what}", f"see the layout that {kind} expects, or give another kind: kind:path"
+        )
+    if len(found) > 1:
+        some = ", ".join(str(path) for path in found[:3]) + (", ..." if len(found) > 3 else "")
+        raise SourceError(f"{uri!r} holds {len(found)} {what}s: {some}", f"give one of them, e.g. {kind}:{found[0]}")
+    return found[0]
+
+
+def require_folder(uri: str, kind: str) -> Path:
+    """The folder `uri`. Raises SourceError where it is absent, a file, or unreadable."""
+    path = Path(uri)
+    if not os.path.exists(path):
+        raise SourceError(f"there is no {uri!r}", f"check the path; {kind} wants a folder")
+    if not os.path.isdir(path):
+        raise SourceError(f"{uri!r} is a file, {kind} wants a folder", "give the folder, or leave the kind away")
+    if not os.access(path, os.R_OK | os.X_OK):
+        raise SourceError(f"the folder {uri!r} cannot be read", "check its permissions")
+    return path

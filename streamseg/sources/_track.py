@@ -1,0 +1,205 @@
+"""One picture track of a video file, by frame number: exact random access, and no seeking while read in order."""
+
+from __future__ import annotations
+
+import os
+import threading
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from streamseg.errors import FrameError, SourceError
+
+if TYPE_CHECKING:
+    from av import VideoFrame
+    from av.container import InputContainer
+
+STEP = 8
+"""Going ahead by at most this many frames decodes them; a longer way looks for a key frame."""
+
+
+def open_container(path: str) -> InputContainer:
+    """Open a media file for reading. Raises SourceError where it is none."""
+    import av
+
+    try:
+        return av.open(path, metadata_errors="replace")
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        if not os.path.isfile(path):
+            raise SourceError(f"there is no video file {path!r}", "check the path") from None
+        if not os.access(path, os.R_OK):
+            raise SourceError(f"{path!r} cannot be read", "check its permissions") from None
+        reason = getattr(error, "strerror", None) or str(error)
+        hint = "if it is one, it is damaged or truncated: its index is missing; copy or record it again"
+        raise SourceError(f"{path!r} is no video that can be opened ({reason})", hint) from None
+
+
+class Track:
+    """The frames of stream `stream` of the file `path`, in order of presentation.
+
+    stamps: presentation time of each frame, in units of `time_base` seconds. missing: frames that the file's index
+    promises but its data lacks. fps: nominal frames per second. One thread at a time reads; others wait. Pickling and
+    forking keep the index of frames and open the file anew.
+    """
+
+    _container: InputContainer | None
+    _frames: Iterator[tuple[int, Any]] | None
+    _waiting: tuple[int, Any] | None
+    _last: tuple[int, Any] | None
+
+    def __init__(self, path: str, stream: int) -> None:
+        self.path, self.stream = path, stream
+        with open_container(path) as container:
+            source = container.streams[stream]
+            if source.codec_context is None:
+                raise SourceError(f"{path!r} uses a codec that is not known here", "convert it: ffmpeg -i IN OUT.mp4")
+            self.time_base = float(source.time_base or 0)
+            self.fps = float(source.average_rate or source.guessed_rate or 30)
+            packets, keys, promised = _packets(container, source)
+        self.numbered = not packets  # raw streams have no time stamps: count the frames, find them by decoding
+        if self.numbered:
+            self.stamps: list[int] = []
+            self._reset()
+            self.stamps = [number for number, _ in self._decode(0)]
+            self.time_base = 1 / self.fps
+        else:
+            self.stamps = sorted(packets)
+        self.keys = sorted(bisect_left(self.stamps, stamp) for stamp in keys) or [0]
+        self.missing = promised
+        self._reset()
+
+    def __len__(self) -> int:
+        return len(self.stamps)
+
+    def time(self, index: int) -> float:
+        """Presentation time of frame `index`, in seconds."""
+        return self.stamps[index] * self.time_base
+
+    def picture(self, index: int) -> VideoFrame:
+        """Frame `index`, decoded. Raises FrameError where its data is damaged."""
+        with self._lock:
+            if self._process != os.getpid():  # forked: the open file is shared with the parent, leave it alone
+                self._reset()
+            if self._last is not None and self._last[0] == index:
+                return self._last[1]
+            ahead = self._frames is not None and index >= self._next
+            if not ahead or (index > self._next + STEP and self._key(index) > self._next):
+                self._begin(self._key(index))
+            picture = self._advance(index)
+            if picture is None and self._overshot:  # the file's own index is wrong: decode from its start
+                self._begin(0)
+                picture = self._advance(index)
+            if picture is None or picture.is_corrupt:
+                raise FrameError("damaged video frame")
+            return picture
+
+    def close(self) -> None:
+        with self._lock:
+            if self._process == os.getpid() and self._container is not None:
+                self._container.close()
+            self._container = self._frames = self._last = self._waiting = None
+
+    def _key(self, index: int) -> int:
+        return self.keys[max(bisect_right(self.keys, index) - 1, 0)]
+
+    def _begin(self, key: int) -> None:
+        self._frames = self._decode(key)
+        self._next, self._waiting, self._overshot = key, None, True
+
+    def _advance(self, index: int) -> VideoFrame | None:
+        """Decode up to frame `index`; None where it does not come (a later one that came instead is kept)."""
+        assert self._frames is not None
+        while True:
+            item = self._waiting or next(self._frames, None)
+            self._waiting = None
+            if item is None or item[0] > index:
+                self._waiting, self._next = item, index + 1
+                return None
+            self._overshot = False
+            self._next, self._last = item[0] + 1, item
+            if item[0] == index:
+                return item[1]
+
+    def _decode(self, key: int) -> Iterator[tuple[int, Any]]:
+        """(number, picture) from key frame `key` on; what cannot be decoded is left out."""
+        import av
+
+        container = self._container
+        if container is None or key == 0 or self.numbered:
+            try:
+                container = self._container = open_container(self.path)
+            except SourceError:
+                raise FrameError("video file is gone") from None
+        stream: Any = container.streams[self.stream]
+        stream.thread_type = "AUTO"
+        if key:
+            try:
+                container.seek(self.stamps[key], stream=stream)
+            except av.error.FFmpegError:
+                return
+        count = 0
+        packets = container.demux(stream)
+        while True:
+            try:
+                pictures = next(packets).decode()
+            except StopIteration:
+                return
+            except av.error.EOFError:
+                return
+            except av.error.FFmpegError:
+                continue
+            for picture in pictures:
+                if self.numbered:
+                    yield count, picture
+                elif picture.pts is not None:
+                    number = bisect_left(self.stamps, picture.pts)
+                    if number < len(self.stamps) and self.stamps[number] == picture.pts:
+                        yield number, picture
+                count += 1
+
+    def _reset(self) -> None:
+        self._lock = threading.Lock()
+        self._process = os.getpid()
+        self._container = self._frames = self._waiting = self._last = None
+        self._next, self._overshot = 0, True
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if not name.startswith("_")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._reset()
+
+
+def _packets(container: InputContainer, stream: Any) -> tuple[list[int], list[int], int]:
+    """Time stamps of the packets that are shown and of the key frames among them; how many promised ones are absent.
+
+    No stamps at all where they cannot name frames: some packet lacks one, or two share one.
+    """
+    import av
+
+    stamps, keys, seen = [], [], 0
+    try:
+        for packet in container.demux(stream):
+            if packet.size == 0:
+                continue
+            seen += 1
+            if packet.is_discard:
+                continue
+            stamps.append(packet.pts)
+            if packet.is_keyframe:
+                keys.append(packet.pts)
+    except av.error.FFmpegError:
+        pass
+    if None in stamps or len(set(stamps)) < len(stamps):
+        return [], [], 0
+    return stamps, keys, max(stream.frames - seen, 0)
+
+
+def to_rgb(picture: VideoFrame) -> np.ndarray:
+    """(H, W, 3) uint8 RGB of a decoded picture, turned upright as its metadata says."""
+    rgb = picture.to_ndarray(format="rgb24")
+    quarter_turns = round(picture.rotation / 90)  # counterclockwise
+    return np.ascontiguousarray(np.rot90(rgb, quarter_turns) if quarter_turns else rgb)

@@ -1,0 +1,124 @@
+"""Camera (its number: 0, 1, ...) or network stream (rtsp://, http://), live
+
+Reading goes through OpenCV. A lost picture makes the source open the stream again, three times at growing distances;
+every loss is noted in `skipped`, and when the last attempt fails the iteration ends. `camera:FILE` plays a video file
+the way a camera would, once.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import cv2
+
+from streamseg.errors import SourceError
+from streamseg.frame import Frame
+from streamseg.sources import LiveSource, Options, Skip
+
+PRIORITY = 0
+OPEN_MS, READ_MS = 10_000, 5_000
+RETRIES = (0.5, 1.0, 2.0)  # seconds to wait before each attempt to open a lost stream again
+_STREAM = re.compile(r"(rtsps?|rtmps?|https?|udp|tcp|srt)://", re.IGNORECASE)
+
+
+def recognizes(uri: str) -> bool:
+    return bool(_STREAM.match(uri)) or ((uri.isdecimal() or uri.startswith("/dev/video")) and not os.path.isdir(uri))
+
+
+def open(uri: str, options: Options) -> Camera:
+    return Camera(uri, options)
+
+
+class Camera(LiveSource):
+    """Frames as they arrive; their timestamps are `time.monotonic()` at arrival."""
+
+    kind = "camera"
+
+    def __init__(self, uri: str, options: Options) -> None:
+        self.uri, self._options = uri, options
+        self._live = bool(_STREAM.match(uri)) or not os.path.isfile(uri)
+        self._ended = threading.Event()
+        self._lock = threading.Lock()  # OpenCV crashes when a capture is released while it reads
+        self._capture = _capture(uri)
+        if not self._capture.isOpened():
+            self._capture.release()
+            raise SourceError(f"cannot open {_what(uri)}", _hint(uri))
+        fps = self._capture.get(cv2.CAP_PROP_FPS)
+        self.fps = float(fps) if 1 <= fps <= 1000 else 30.0
+
+    def __iter__(self) -> Iterator[Frame]:
+        index = 0
+        while not self._ended.is_set():
+            image = self._read()
+            if image is None:
+                if not self._recovers(index):
+                    break
+                continue
+            rgb = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB if image.ndim == 2 else cv2.COLOR_BGR2RGB)
+            yield Frame(index, f"{index:05d}", time.monotonic(), rgb, intrinsics=self._options.intrinsics)
+            index += 1
+        self.close()
+
+    def close(self) -> None:
+        """End the iteration, from any thread; waits for the picture that is being read (5 s at most)."""
+        self._ended.set()
+        with self._lock:
+            self._capture.release()
+
+    def _read(self) -> Any:
+        with self._lock:
+            if self._ended.is_set():
+                return None
+            try:
+                good, image = self._capture.read()
+            except cv2.error:
+                return None
+            return image if good else None
+
+    def _recovers(self, index: int) -> bool:
+        """After a lost picture: open the stream again. False where it is over, or stays away."""
+        if not self._live or self._ended.is_set():
+            return False
+        self.skipped += (Skip(f"{index:05d}", "lost the camera's signal"),)
+        for pause in RETRIES:
+            if self._ended.wait(pause):
+                return False
+            with self._lock:
+                self._capture.release()
+                self._capture = _capture(self.uri)
+                if self._capture.isOpened():
+                    return True
+        return False
+
+
+def _capture(uri: str) -> Any:
+    """An OpenCV capture, open or not; OpenCV's own complaints are kept off the terminal."""
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    before = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        if uri.isdecimal():
+            return cv2.VideoCapture(int(uri))
+        limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, OPEN_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, READ_MS]
+        return cv2.VideoCapture(uri, cv2.CAP_FFMPEG, limits) if _STREAM.match(uri) else cv2.VideoCapture(uri)
+    except cv2.error:
+        return cv2.VideoCapture()
+    finally:
+        cv2.utils.logging.setLogLevel(before)
+
+
+def _what(uri: str) -> str:
+    return f"camera {uri}" if uri.isdecimal() else repr(uri)
+
+
+def _hint(uri: str) -> str:
+    if uri.isdecimal():
+        return "check that it is connected and not in use; other cameras are 1, 2, ...; a folder called so is ./" + uri
+    if _STREAM.match(uri):
+        return f"check the address, the password and the network ({OPEN_MS // 1000} s were waited for an answer)"
+    return "give a camera's number or an rtsp:// address"

@@ -1,0 +1,155 @@
+"""CO3D sequence: CATEGORY/SEQUENCE with images/, masks/, depths/, with or without annotation files
+
+Layout: https://github.com/facebookresearch/co3d. Masks are probabilities, cut at one half. Depth is in the units of the
+sequence's own reconstruction, which are not metric; cameras follow PyTorch3D's conventions and are turned into pixels.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import re
+import zlib
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from streamseg.errors import FrameError, SourceError
+from streamseg.frame import Intrinsics
+from streamseg.sources import Options, Skip
+from streamseg.sources._files import (
+    Entry,
+    FileRecording,
+    choose_one,
+    folders_in,
+    images_in,
+    masks_by_stem,
+    require_folder,
+)
+from streamseg.sources._images import read_gray, read_soft_mask, read_uint16
+
+PRIORITY = 20
+
+
+def recognizes(uri: str) -> bool:
+    return os.path.isdir(uri) and bool(_sequences(Path(uri)))
+
+
+def open(uri: str, options: Options) -> FileRecording:
+    folder = choose_one(uri, "co3d", _sequences(require_folder(uri, "co3d")), "CO3D sequence")
+    folder = Path(os.path.abspath(folder))
+    index = folder.parent / "frame_annotations.jgz"
+    if os.path.isfile(index):
+        entries, skipped = _annotated(folder, _records(index, folder.name), options)
+        if entries or skipped:
+            return FileRecording(uri, "co3d", entries, options, skipped)
+    return FileRecording(uri, "co3d", _bare(folder, options), options)
+
+
+def _sequences(path: Path) -> list[Path]:
+    """The sequence folders at `path` (a sequence), in it (a category) or two levels below it (the whole data set)."""
+    if _is_sequence(path):
+        return [path]
+    inner = folders_in(path)
+    direct = [folder for folder in inner if _is_sequence(folder)]
+    return direct or [folder for category in inner for folder in folders_in(category) if _is_sequence(folder)]
+
+
+def _is_sequence(folder: Path) -> bool:
+    images = folder / "images"
+    return os.path.isdir(images) and any(re.fullmatch(r"frame\d{6}", path.stem) for path in images_in(images)[:3])
+
+
+def _bare(folder: Path, options: Options) -> list[Entry]:
+    """The frames of a sequence without annotations: files that belong together by name."""
+    masks = masks_by_stem(folder / "masks")
+    entries = []
+    for i, path in enumerate(images_in(folder / "images")):
+        mask = masks.get(path.stem)
+        load, problem = _depth(folder / "depths" / f"{path.name}.geometric.png", folder, path.stem, 1.0, options)
+        annotation = partial(read_soft_mask, mask) if mask else None
+        entries.append(Entry(path.stem, i / 30, path, depth=load, annotation=annotation, depth_problem=problem))
+    return entries
+
+
+def _records(index: Path, sequence: str) -> list[dict[str, Any]]:
+    """The annotations of one sequence, in order of the frame numbers."""
+    try:
+        with gzip.open(index, "rt", encoding="utf-8") as file:
+            records = [record for record in json.load(file) if record["sequence_name"] == sequence]
+        return sorted(records, key=lambda record: record["frame_number"])
+    except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
+        raise SourceError(
+            f"{str(index)!r} cannot be read: {error}", "download it again, or move it away to read the images alone"
+        ) from None
+
+
+def _annotated(folder: Path, records: list[dict[str, Any]], options: Options) -> tuple[list[Entry], list[Skip]]:
+    root = folder.parent.parent  # the annotations' paths start at the data set's root
+    entries, skipped = [], []
+    for i, record in enumerate(records):
+        try:
+            path = root / record["image"]["path"]
+            if not os.path.isfile(path):
+                skipped.append(Skip(path.stem, "missing file"))
+                continue
+            depth, mask = record.get("depth") or {}, record.get("mask") or {}
+            mask_file = root / mask["path"] if mask.get("path") else None
+            load, problem = None, "no depth in the annotations"
+            if depth.get("path"):
+                factor = float(depth.get("scale_adjustment") or 1.0)
+                load, problem = _depth(root / depth["path"], folder, path.stem, factor, options)
+            stamp = record.get("frame_timestamp")
+            entry = Entry(
+                path.stem,
+                i / 30 if stamp is None or float(stamp) < 0 else float(stamp),
+                path,
+                depth=load,
+                annotation=partial(read_soft_mask, mask_file) if mask_file and os.path.isfile(mask_file) else None,
+                intrinsics=pixels(record.get("viewpoint"), record["image"]["size"]),
+                depth_problem=problem,
+            )
+        except (KeyError, TypeError, ValueError):
+            skipped.append(Skip(f"annotation {i}", "malformed annotation"))
+            continue
+        entries.append(entry)
+    return entries, skipped
+
+
+def pixels(viewpoint: dict[str, Any] | None, size: list[int]) -> Intrinsics | None:
+    """Intrinsics in pixels from a PyTorch3D viewpoint; `size` is (height, width) as annotated.
+
+    Normalized device coordinates run to the left and up, from the image's centre; their unit is half the image
+    (ndc_norm_image_bounds, each axis its own) or half its shorter side (ndc_isotropic).
+    """
+    if not viewpoint:
+        return None
+    half = np.array([size[1], size[0]], float) / 2
+    unit = np.full(2, half.min()) if viewpoint.get("intrinsics_format") == "ndc_isotropic" else half
+    focal = np.asarray(viewpoint["focal_length"], float) * unit
+    centre = half - np.asarray(viewpoint["principal_point"], float) * unit
+    return Intrinsics(float(focal[0]), float(focal[1]), float(centre[0]), float(centre[1]))
+
+
+def _depth(path: Path, folder: Path, stem: str, factor: float, options: Options) -> tuple[partial | None, str]:
+    if not os.path.isfile(path):
+        return None, "no depth file" if os.path.isdir(folder / "depths") else "recording has no depth"
+    if options.depth_scale:
+        factor = 1 / options.depth_scale
+    mask = folder / "depth_masks" / f"{stem}.png"
+    return partial(read_half_depth, path, factor, mask if os.path.isfile(mask) else None), ""
+
+
+def read_half_depth(path: Path, factor: float, mask: Path | None) -> np.ndarray:
+    """(H, W) float32 depth: the 16 bits are a float16, times `factor`; 0 where not finite, negative or masked out."""
+    depth = read_uint16(path).view(np.float16).astype(np.float32) * np.float32(factor)
+    valid = np.isfinite(depth) & (depth > 0)
+    if mask is not None:
+        reliable = read_gray(mask) > 0
+        if reliable.shape != depth.shape:
+            raise FrameError("depth mask and depth differ in size")
+        valid &= reliable
+    return np.where(valid, depth, np.float32(0))

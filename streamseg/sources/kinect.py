@@ -1,0 +1,271 @@
+"""Azure Kinect recording (.mkv): colour, and depth registered to it by the calibration inside the file
+
+The formulas and the table of modes follow the Azure Kinect Sensor SDK's documented camera model: intrinsics are stored
+for the full sensor, normalized; each mode scales and crops. Lens distortion is Brown-Conrady with a rational radial
+part, the model OpenCV calls CALIB_RATIONAL_MODEL.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+import os
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from streamseg.errors import FrameError, SourceError
+from streamseg.frame import Frame, Intrinsics
+from streamseg.sources import Options, Recording, Skip
+from streamseg.sources._files import choose_one, images_in, listing
+from streamseg.sources._pairing import pair
+from streamseg.sources._track import Track, open_container, to_rgb
+
+PRIORITY = 50
+MILLIMETRES = 1000.0
+# mode: calibrated image (width, height), offset of the crop in it (x, y)
+MODES = {
+    "NFOV_2X2BINNED": ((512, 512), (96, 90)),
+    "NFOV_UNBINNED": ((1024, 1024), (192, 180)),
+    "WFOV_2X2BINNED": ((512, 512), (0, 0)),
+    "WFOV_UNBINNED": ((1024, 1024), (0, 0)),
+    "720P": ((1280, 960), (0, 120)),
+    "1080P": ((1920, 1440), (0, 180)),
+    "1440P": ((2560, 1920), (0, 240)),
+    "1536P": ((2048, 1536), (0, 0)),
+    "2160P": ((3840, 2880), (0, 360)),
+    "3072P": ((4096, 3072), (0, 0)),
+}
+
+
+def recognizes(uri: str) -> bool:
+    path = Path(uri)
+    if os.path.isdir(path):
+        files = [file for file in listing(path) if file.suffix.lower() == ".mkv"]
+        return len(files) == 1 and not images_in(path) and recognizes(str(files[0]))
+    if path.suffix.lower() != ".mkv" or not os.path.isfile(path):
+        return False
+    try:
+        with open_container(uri) as container:
+            return _tracks(container).keys() >= {"COLOR"}
+    except SourceError:
+        return False
+
+
+def open(uri: str, options: Options) -> Kinect:
+    path = uri
+    if os.path.isdir(uri):
+        files = [file for file in listing(Path(uri)) if file.suffix.lower() == ".mkv"]
+        path = str(choose_one(uri, "kinect", files, ".mkv recording"))
+    return Kinect(uri, path, options)
+
+
+@dataclass(frozen=True)
+class Lens:
+    """A camera in one mode: intrinsics in pixels, OpenCV's 8 distortion coefficients, the radius they hold for."""
+
+    pinhole: Intrinsics
+    distortion: tuple[float, ...]
+    radius: float
+
+    @property
+    def matrix(self) -> np.ndarray:
+        return np.array([[self.pinhole.fx, 0, self.pinhole.cx], [0, self.pinhole.fy, self.pinhole.cy], [0, 0, 1]])
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Both lenses; a point p of the depth camera, in metres, is rotation p + translation in the colour camera."""
+
+    colour: Lens
+    depth: Lens
+    rotation: tuple[float, ...]
+    translation: tuple[float, ...]
+
+
+class Kinect(Recording):
+    """The colour frames of a recording; depth is decoded and registered when asked for."""
+
+    kind = "kinect"
+
+    def __init__(self, uri: str, path: str, options: Options) -> None:
+        self.uri, self._path, self._options = uri, path, options
+        with open_container(path) as container:
+            tracks = _tracks(container)
+            if "COLOR" not in tracks:
+                raise SourceError(
+                    f"{path!r} is no Azure Kinect recording with colour", f"as a plain video: video:{path}"
+                )
+            self._calibration, self._problem = _calibration(container, tracks)
+            streams = {name: stream.index for name, stream in tracks.items()}
+        self._colour = Track(path, streams["COLOR"])
+        if not len(self._colour):
+            raise SourceError(f"{path!r} holds no colour frame", "the recording is damaged: record it again")
+        self.fps = self._colour.fps
+        self._depth_stream = streams.get("DEPTH", -1)
+        self._depth_of: dict[int, int] = {}
+        if self._calibration is not None:
+            depth = _depth_track(path, self._depth_stream)
+            colour_times = [self._colour.time(i) for i in range(len(self._colour))]
+            depth_times = [depth.time(i) for i in range(len(depth))]
+            self._depth_of = pair(colour_times, depth_times, 0.5 / self.fps)
+            spare = sorted(set(range(len(depth))) - set(self._depth_of.values()))
+            self.skipped = tuple(Skip(f"depth {i}", "depth without colour") for i in spare)
+
+    def __len__(self) -> int:
+        return len(self._colour)
+
+    def __getitem__(self, index: int) -> Frame:
+        name = self.name_of(index)
+        rgb = to_rgb(self._colour.picture(index))
+        partner = self._depth_of.get(index)
+        load = None
+        if partner is not None and self._calibration is not None:
+            units = self._options.depth_scale or MILLIMETRES
+            size = (rgb.shape[0], rgb.shape[1])
+            load = partial(read_registered, self._path, self._depth_stream, partner, self._calibration, size, units)
+        return Frame(
+            index=index,
+            name=name,
+            timestamp=self._colour.time(index),
+            rgb=rgb,
+            intrinsics=self._options.intrinsics or (self._calibration.colour.pinhole if self._calibration else None),
+            load_depth=load,
+            depth_problem="" if load else self._problem or "no depth in this capture",
+        )
+
+    def name_of(self, index: int) -> str:
+        if not 0 <= index < len(self._colour):
+            raise IndexError(f"frame {index} of {len(self._colour)}")
+        return f"{index:05d}"
+
+    def close(self) -> None:
+        self._colour.close()
+
+
+def read_registered(
+    path: str, stream: int, index: int, calibration: Calibration, size: tuple[int, int], units_per_metre: float
+) -> np.ndarray:
+    """(H, W) float32 metres of depth frame `index`, seen from the colour camera, whose image has `size` = (H, W)."""
+    values = _depth_track(path, stream).picture(index).to_ndarray()
+    if values.dtype != np.uint16 or values.ndim != 2:
+        raise FrameError("depth is not 16-bit gray")
+    return register(values * np.float32(1 / units_per_metre), calibration, size)
+
+
+@functools.lru_cache(maxsize=4)
+def _depth_track(path: str, stream: int) -> Track:
+    """One open track for all depth frames of a file; it has its own lock, and opens anew in other processes."""
+    return Track(path, stream)
+
+
+def register(depth: np.ndarray, calibration: Calibration, size: tuple[int, int]) -> np.ndarray:
+    """Warp depth (h, w) float32 metres into the colour camera: (H, W) = `size`, float32 metres, 0 = no reading.
+
+    Each reading becomes a point, moves into the colour camera, and covers as many pixels there as it did in its own
+    camera; the nearest wins. Pinholes that stay inside a surface take the middle of their neighbours.
+    """
+    rays = _rays(calibration.depth, depth.shape[0], depth.shape[1])
+    seen = (depth > 0) & np.isfinite(rays[..., 0])
+    points = rays[seen] * depth[seen][:, None]
+    points = points @ np.array(calibration.rotation, np.float32).reshape(3, 3).T
+    points += np.array(calibration.translation, np.float32)
+    points = points[points[:, 2] > 0.01]
+    pixels = project(points, calibration.colour)
+    footprint = math.ceil(calibration.colour.pinhole.fx / calibration.depth.pinhole.fx)
+    return _fill_pinholes(_splat(pixels, points[:, 2], size, footprint))
+
+
+def project(points: np.ndarray, lens: Lens) -> np.ndarray:
+    """(N, 3) points in front of a camera -> (N, 2) pixels (x, y); NaN where its distortion model does not hold."""
+    x, y = points[:, 0] / points[:, 2], points[:, 1] / points[:, 2]
+    k1, k2, p1, p2, k3, k4, k5, k6 = lens.distortion
+    r2 = x * x + y * y
+    radial = (1 + r2 * (k1 + r2 * (k2 + r2 * k3))) / (1 + r2 * (k4 + r2 * (k5 + r2 * k6)))
+    u = x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x)
+    v = y * radial + 2 * p2 * x * y + p1 * (r2 + 2 * y * y)
+    pixels = np.stack((u * lens.pinhole.fx + lens.pinhole.cx, v * lens.pinhole.fy + lens.pinhole.cy), -1)
+    pixels[r2 > lens.radius**2] = np.nan
+    return pixels
+
+
+@functools.lru_cache(maxsize=4)
+def _rays(lens: Lens, height: int, width: int) -> np.ndarray:
+    """(h, w, 3) direction of each depth pixel, z = 1; NaN where the distortion model does not hold."""
+    x, y = np.meshgrid(np.arange(width, dtype=float), np.arange(height, dtype=float))
+    pixels = np.stack((x, y), -1).reshape(-1, 1, 2)
+    stop = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 40, 1e-6)
+    plane = cv2.undistortPoints(pixels, lens.matrix, np.array(lens.distortion), criteria=stop)
+    rays = np.concatenate((plane.reshape(-1, 2), np.ones((height * width, 1))), 1).astype(np.float32)
+    rays[np.hypot(rays[:, 0], rays[:, 1]) > lens.radius] = np.nan
+    return rays.reshape(height, width, 3)
+
+
+def _splat(pixels: np.ndarray, z: np.ndarray, size: tuple[int, int], footprint: int) -> np.ndarray:
+    """Draw points of depth z at (x, y) into an image; each covers footprint x footprint pixels, the nearest stays."""
+    height, width = size
+    image = np.full(height * width, np.inf, np.float32)
+    corner = np.floor(pixels - (footprint - 1) / 2 + 0.5)
+    for dy in range(footprint):
+        for dx in range(footprint):
+            x, y = corner[:, 0] + dx, corner[:, 1] + dy
+            inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)  # False for NaN
+            np.minimum.at(image, (y[inside] * width + x[inside]).astype(np.intp), z[inside])
+    image[np.isinf(image)] = 0
+    return image.reshape(size)
+
+
+def _fill_pinholes(depth: np.ndarray) -> np.ndarray:
+    """Give a pixel without a reading the median around it where most of its 8 neighbours have one."""
+    valid = (depth > 0).astype(np.uint8)
+    around = cv2.boxFilter(valid, cv2.CV_16S, (3, 3), normalize=False, borderType=cv2.BORDER_CONSTANT)
+    return np.where((valid == 0) & (around >= 6), cv2.medianBlur(depth, 3), depth)
+
+
+def _tracks(container: Any) -> dict[str, Any]:
+    """The picture streams of an Azure Kinect file by their titles: COLOR, DEPTH, IR."""
+    tracks = {}
+    for stream in container.streams.video:
+        for name in ("COLOR", "DEPTH", "IR"):
+            if f"K4A_{name}_TRACK" in stream.metadata or f"K4A_{name}_MODE" in stream.metadata:
+                tracks[name] = stream
+    return tracks
+
+
+def _calibration(container: Any, tracks: dict[str, Any]) -> tuple[Calibration | None, str]:
+    """Calibration for the recorded modes, or None and why depth cannot be used."""
+    if "DEPTH" not in tracks:
+        return None, "recording has no depth"
+    attached = [stream for stream in container.streams if stream.metadata.get("K4A_CALIBRATION_FILE")]
+    if not attached:
+        return None, "recording has no calibration"
+    try:
+        cameras = json.loads(bytes(attached[0].data).rstrip(b"\0"))["CalibrationInformation"]["Cameras"]
+        by_place = {camera["Location"]: camera for camera in cameras}
+        depth, colour = by_place["CALIBRATION_CameraLocationD0"], by_place["CALIBRATION_CameraLocationPV0"]
+        colour_mode = tracks["COLOR"].metadata["K4A_COLOR_MODE"].rsplit("_", 1)[1]
+        return (
+            Calibration(
+                colour=_lens(colour, colour_mode),
+                depth=_lens(depth, tracks["DEPTH"].metadata["K4A_DEPTH_MODE"]),
+                rotation=tuple(colour["Rt"]["Rotation"]),
+                translation=tuple(colour["Rt"]["Translation"]),
+            ),
+            "",
+        )
+    except (KeyError, IndexError, TypeError, ValueError):
+        return None, "calibration not understood"
+
+
+def _lens(camera: dict[str, Any], mode: str) -> Lens:
+    """Scale the normalized intrinsics to a mode; pixel centres lie at whole numbers."""
+    (width, height), (left, top) = MODES[mode]
+    cx, cy, fx, fy, k1, k2, k3, k4, k5, k6, _, _, p2, p1 = camera["Intrinsics"]["ModelParameters"]
+    pinhole = Intrinsics(fx * width, fy * height, cx * width - left - 0.5, cy * height - top - 0.5)
+    radius = float(camera.get("MetricRadius") or 0) or 1.7  # the SDK's default where none is given
+    return Lens(pinhole, (k1, k2, p1, p2, k3, k4, k5, k6), radius)

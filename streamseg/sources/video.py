@@ -1,0 +1,100 @@
+"""Video file (mp4, mkv, avi, mov, webm ...), or a folder that holds one, with or without masks/
+
+Frames are found by their time stamps, so that a frame read at random equals the same frame read in order. Frame N is
+called N in five digits; the mask of frame N is masks/N.png.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from functools import partial
+from pathlib import Path
+
+from streamseg.errors import SourceError
+from streamseg.frame import Frame
+from streamseg.sources import Options, Recording, Skip
+from streamseg.sources._files import choose_one, images_in, listing, masks_by_stem, of_size
+from streamseg.sources._images import read_mask
+from streamseg.sources._track import Track, open_container, to_rgb
+
+PRIORITY = 60
+VIDEO = re.compile(
+    r".*\.(mp4|m4v|mov|mkv|webm|avi|mpg|mpeg|ts|mts|m2ts|wmv|flv|3gp|ogv|gif|y4m|mjpeg|h264|hevc)", re.IGNORECASE
+)
+
+
+def recognizes(uri: str) -> bool:
+    path = Path(uri)
+    if os.path.isfile(path):
+        return VIDEO.fullmatch(path.name) is not None or _has_magic(path)
+    return bool(_videos(path)) and not images_in(path) and not images_in(path / "images")
+
+
+def open(uri: str, options: Options) -> Video:
+    if os.path.isdir(uri):
+        path = choose_one(uri, "video", _videos(Path(uri)), "video")
+        return Video(uri, str(path), masks_by_stem(Path(uri) / "masks"), options)
+    return Video(uri, uri, {}, options)
+
+
+class Video(Recording):
+    """The frames of a video file."""
+
+    kind = "video"
+
+    def __init__(self, uri: str, path: str, masks: dict[str, Path], options: Options) -> None:
+        self.uri, self._intrinsics = uri, options.intrinsics
+        with open_container(path) as container:
+            stream = container.streams.best("video")
+            if stream is None:
+                raise SourceError(f"{path!r} has no picture track", "give a file with video")
+            self._track = Track(path, stream.index)
+        if not len(self._track):
+            raise SourceError(f"{path!r} holds no frame that can be decoded", "the file is damaged: get it again")
+        self.fps = self._track.fps
+        self._masks = {int(stem): mask for stem, mask in masks.items() if stem.isdecimal()}
+        end = len(self._track)
+        self.skipped = tuple(Skip(_name(end + i), "truncated video") for i in range(self._track.missing))
+
+    def __len__(self) -> int:
+        return len(self._track)
+
+    def __getitem__(self, index: int) -> Frame:
+        name = self.name_of(index)
+        rgb = to_rgb(self._track.picture(index))
+        mask = self._masks.get(index)
+        return Frame(
+            index=index,
+            name=name,
+            timestamp=self._track.time(index),
+            rgb=rgb,
+            intrinsics=self._intrinsics,
+            load_annotation=partial(of_size, partial(read_mask, mask), rgb.shape[:2]) if mask else None,
+        )
+
+    def name_of(self, index: int) -> str:
+        if not 0 <= index < len(self._track):
+            raise IndexError(f"frame {index} of {len(self._track)}")
+        return _name(index)
+
+    def close(self) -> None:
+        self._track.close()
+
+
+def _name(index: int) -> str:
+    return f"{index:05d}"
+
+
+def _videos(folder: Path) -> list[Path]:
+    return [path for path in listing(folder) if VIDEO.fullmatch(path.name)]
+
+
+def _has_magic(path: Path) -> bool:
+    """True for ISO media, Matroska and AVI files under any name."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(12)
+    except OSError:
+        return False
+    return head[4:8] == b"ftyp" or head[:4] == b"\x1aE\xdf\xa3" or (head[:4] == b"RIFF" and head[8:] == b"AVI ")
