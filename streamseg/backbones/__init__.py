@@ -143,9 +143,12 @@ def open_backbone(
     ):
         if value not in ("auto", *known):
             raise ModelError(f"no {flag} is called {value!r}", plugins.did_you_mean(value, ("auto", *known)))
+    from streamseg.backbones import _machine
+
+    threads = threads or _machine.threads()
     recipe = plugins.load(__name__, "zoo").recipe(spec)
     _check_size(recipe, size)
-    if engine == "auto" and device == "auto" and _has_cuda():
+    if engine == "auto" and device == "auto" and _machine.has_cuda():
         try:
             return _open(recipe, size, "onnxruntime", "cuda", precision, threads, log)
         except ModelError as problem:
@@ -169,18 +172,6 @@ def _open(
 def _engine_for(device: str) -> str:
     """OpenVINO is the fastest on a CPU; ONNX Runtime drives GPUs."""
     return "openvino" if device in ("auto", "cpu") and find_spec("openvino") else "onnxruntime"
-
-
-def _has_cuda() -> bool:
-    """An NVIDIA device and an ONNX Runtime that could use it; asks the file system first, because that is cheap."""
-    from pathlib import Path
-    from shutil import which
-
-    if not (Path("/dev/nvidia0").exists() or which("nvidia-smi")) or not find_spec("onnxruntime"):
-        return False
-    import onnxruntime
-
-    return "CUDAExecutionProvider" in onnxruntime.get_available_providers()
 
 
 def _check_size(recipe: Recipe, size: tuple[int, int]) -> None:

@@ -19,33 +19,32 @@ from streamseg.errors import ModelError
 
 EXPORT_FORMAT = 1
 """Raise it whenever the same recipe gives another graph."""
-OPSET = 18
-TOLERANCE = {False: 1e-4, True: 2e-2}
-"""Largest difference between the exported network and torch, by half precision; features lie in [-1, 1]."""
+TOLERANCE = {"fp32": 1e-4, "fp16": 2e-2}
+"""Largest difference between the exported network and torch, by precision; features lie in [-1, 1]."""
 
 
-def onnx_file(recipe: Recipe, size: tuple[int, int], log: Log, half: bool = False) -> tuple[Path, Facts]:
+def onnx_file(recipe: Recipe, size: tuple[int, int], log: Log, precision: str = "fp32") -> tuple[Path, Facts]:
     """The exported network of `recipe` for images of `size`; exported now if the cache has none. Raises ModelError."""
     if recipe.kind == "onnx":
-        if half:
+        if precision != "fp32":
             raise ModelError(f"{recipe.name} keeps the precision it was exported in", "leave --precision out")
         return Path(recipe.file), read(Path(recipe.file))
-    path = _cache.folder() / f"{file_stem(recipe, size, half)}.onnx"
+    path = _cache.folder() / f"{file_stem(recipe, size, precision)}.onnx"
     facts = _cached(path, log)
     if facts is None:
         log(f"preparing {recipe.name} for {size[0]}x{size[1]}; this happens once, and takes some seconds")
         started = time.perf_counter()
-        facts = _export(recipe, size, half, path)
+        facts = _export(recipe, size, precision, path)
         log(f"kept as {path} after {time.perf_counter() - started:.1f} s")
     return path, facts
 
 
-def file_stem(recipe: Recipe, size: tuple[int, int], half: bool) -> str:
+def file_stem(recipe: Recipe, size: tuple[int, int], precision: str) -> str:
     """A readable name that differs whenever the exported network would."""
     decides = asdict(recipe) | {
         "file": "" if recipe.sha256 else recipe.file,
         "input": size,
-        "half": half,
+        "precision": precision,
         "streamseg": streamseg.__version__,
         "format": EXPORT_FORMAT,
     }
@@ -70,14 +69,14 @@ def _cached(path: Path, log: Log) -> Facts | None:
     return None
 
 
-def _export(recipe: Recipe, size: tuple[int, int], half: bool, path: Path) -> Facts:
+def _export(recipe: Recipe, size: tuple[int, int], precision: str, path: Path) -> Facts:
     """Build with torch, write, compare, and only then give the file its name."""
-    from streamseg.backbones import _network, _to_onnx
+    from streamseg.backbones import _timm, _to_onnx
 
-    network, sha256 = _network.build(recipe, size, half)
+    network, sha256 = _timm.build(recipe, size, _to_onnx.DTYPES[precision])
     with _cache.written(path) as temporary:
         dim = _to_onnx.export(network, size, temporary, _metadata(recipe, sha256, size))
-        _to_onnx.verify(network, size, temporary, TOLERANCE[half])
+        _to_onnx.verify(network, size, temporary, TOLERANCE[precision])
         digest = _cache.sha256(temporary)
     facts = Facts(recipe.name, sha256, dim, recipe.shape.stride, size, recipe.licence)
     with _cache.written(path.with_suffix(".json")) as temporary:

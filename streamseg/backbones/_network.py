@@ -9,39 +9,34 @@ last block as dense descriptors: Amir et al., 2021, arXiv:2112.05814; attention 
 
 from __future__ import annotations
 
-import logging
 import math
-from pathlib import Path
 from typing import Any
 
-import timm
 import torch
-from timm.layers import Conv2dSame, resample_abs_pos_embed
-from timm.models.vision_transformer import VisionTransformer
+from timm.layers import Conv2dSame
 from torch import nn
 from torch.nn import functional
 
-from streamseg.backbones import Recipe, _cache, _weights
-from streamseg.errors import ModelError
+from streamseg.backbones import Recipe
 
 
 class Network(nn.Module):
-    """Pixels in, features out; subclasses choose the layers.
+    """Pixels in, features out. precision: of the net alone; pixels and features are normalized in float32."""
 
-    dim: D, known after the first call. half: compute in float16, but normalize pixels and features in float32.
-    """
+    precision = torch.float32
+    mean: torch.Tensor
+    std: torch.Tensor
 
-    def __init__(self, net: Any, recipe: Recipe, half: bool = False) -> None:
+    def __init__(self, net: Any, recipe: Recipe) -> None:
         super().__init__()
-        self.net = net.half() if half else net
-        self.half_precision = half
+        self.net = net
         self.recipe = recipe
         for name in ("mean", "std"):
             self.register_buffer(name, torch.tensor(net.pretrained_cfg[name]).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
         pixels = (images - self.mean) / self.std
-        maps, attention = self.layers(pixels.half() if self.half_precision else pixels)
+        maps, attention = self.layers(pixels.to(self.precision))
         features = joined([part.float() for part in maps])
         return (features,) if attention is None else (features, attention.float())
 
@@ -112,132 +107,6 @@ def joined(maps: list[torch.Tensor]) -> torch.Tensor:
     return functional.normalize(torch.cat(finest, dim=1), dim=1)
 
 
-def build(recipe: Recipe, size: tuple[int, int], half: bool = False) -> tuple[Network, str]:
-    """Make the network of `recipe` for images of `size`, with its weights; also their SHA-256. Raises ModelError."""
-    net, sha256 = _with_weights(recipe)
-    vit = isinstance(net, VisionTransformer) and recipe.kind == "vit"
-    if hasattr(net, "set_input_size"):
-        _resized(net, size)
-    network = (ViT if vit else Network)(net.eval(), recipe, half).eval().requires_grad_(False)
-    try:
-        with torch.inference_mode():
-            _freeze_padding(network, torch.zeros(1, 3, *size))
-    except (RuntimeError, AssertionError, ValueError, IndexError) as problem:
-        reason = str(problem).splitlines()[0][:160]
-        raise ModelError(
-            f"{recipe.name} cannot take images of {size[0]}x{size[1]}: {reason}", "try another --size, or another model"
-        ) from problem
-    return network, sha256
-
-
-def probe(name: str) -> dict[str, Any]:
-    """What there is to know about timm's model `name` before it is built: the fields of zoo.Architecture."""
-    net = _created(name, device="meta")
-    if not hasattr(net, "forward_intermediates"):
-        raise ModelError(f"timm's {name} does not offer its layers", "choose another model of timm")
-    info = net.feature_info
-    strides = [entry["reduction"] for entry in info] if isinstance(info, list) else info.reduction()
-    vit = len(set(strides)) == 1 and hasattr(net, "blocks")
-    if not vit and not all(stride & (stride - 1) == 0 for stride in strides):
-        raise ModelError(
-            f"timm's {name} has stages of strides {strides}", "choose a model whose strides are 2, 4, 8 ..."
-        )
-    blocks = getattr(net, "blocks", ())
-    facets = isinstance(net, VisionTransformer) and all(hasattr(getattr(b, "attn", None), "qkv") for b in blocks)
-    licence = net.pretrained_cfg.get("license") or ""
-    return {
-        "timm": name,
-        "kind": "vit" if vit else "cnn",
-        "strides": tuple(int(stride) for stride in strides),
-        "facets": bool(facets and vit),
-        "licence": licence,
-    }
-
-
-def _created(architecture: str, **options: Any) -> Any:
-    logging.getLogger("timm").setLevel(logging.ERROR)
-    try:
-        with torch.device(options.pop("device", "cpu")):
-            return timm.create_model(architecture, pretrained=False, **options)
-    except (RuntimeError, ValueError, TypeError, AttributeError, NotImplementedError) as problem:
-        import difflib
-
-        near = difflib.get_close_matches(architecture.split(".")[0], timm.list_models(), n=3)
-        also = f"did you mean {' or '.join('timm:' + name for name in near)}? " if near else ""
-        reason = str(problem).splitlines()[0][:120]
-        raise ModelError(
-            f"timm cannot make {architecture!r}: {reason}", also + "timm.list_models() lists all"
-        ) from problem
-
-
-def _with_weights(recipe: Recipe) -> tuple[Any, str]:
-    """The net, cut down to the chosen layers, with weights from the recipe's file or from the hub."""
-    if not recipe.file:
-        path = _weights.published(recipe.architecture)
-        # timm converts published weights to its own names, which is why it reads this file itself.
-        net = timm.create_model(recipe.architecture, pretrained=True, pretrained_cfg_overlay={"file": str(path)})
-        _prune(net, recipe)
-        return net, _cache.sha256(path)
-    tensors = _weights.read(Path(recipe.file))
-    net = _created(recipe.architecture)
-    if "_conv_stem.weight" in tensors:
-        tensors = _weights.renamed_in_order(tensors, net.state_dict())
-    known = set(net.state_dict())
-    _fit_positions(net, tensors)
-    _prune(net, recipe)
-    _weights.load(net, tensors, known, _suggestion(recipe, net, tensors))
-    return net, recipe.sha256
-
-
-def _prune(net: Any, recipe: Recipe) -> None:
-    """Drop what the chosen layers do not need. A ViT keeps its blocks: its attention is that of the last one."""
-    if isinstance(net, VisionTransformer):
-        net.reset_classifier(0, "")
-        net.fc_norm = nn.Identity()
-    else:
-        net.prune_intermediate_layers(list(recipe.indices), prune_norm=recipe.kind != "vit", prune_head=True)
-
-
-def _suggestion(recipe: Recipe, net: Any, tensors: dict[str, torch.Tensor]) -> str:
-    """Which --layers the weights at hand are enough for."""
-    if recipe.kind != "cnn":
-        return "use weights of the whole network"
-    enough = []
-    for index, entry in enumerate(list(net.feature_info)):
-        whole = _created(recipe.architecture, device="meta")
-        whole.prune_intermediate_layers([index], prune_norm=True, prune_head=True)
-        names = (name for name in whole.state_dict() if not name.endswith("num_batches_tracked"))
-        if all(name in tensors for name in names):
-            enough.append(int(math.log2(entry["reduction"])))
-    return f"they are enough for --layers {max(enough)}" if enough else "use weights of the whole network"
-
-
-def _fit_positions(net: Any, tensors: dict[str, torch.Tensor]) -> None:
-    """Give a ViT the (square) input size that the weights' position embedding was made for."""
-    theirs = tensors.get("pos_embed")
-    if not isinstance(net, VisionTransformer) or theirs is None or net.pos_embed is None or theirs.ndim != 3:
-        return
-    prefix = 0 if net.no_embed_class else net.num_prefix_tokens
-    side = math.isqrt(max(theirs.shape[1] - prefix, 0))
-    if theirs.shape[1] != net.pos_embed.shape[1] and side * side == theirs.shape[1] - prefix:
-        net.set_input_size(img_size=(side * net.patch_embed.patch_size[0], side * net.patch_embed.patch_size[1]))
-
-
-def _resized(net: Any, size: tuple[int, int]) -> None:
-    """Interpolate the position embedding once, so that it is a constant of the network."""
-    if isinstance(net, VisionTransformer):
-        before = net.patch_embed.grid_size
-        net.patch_embed.set_input_size(img_size=size)
-        if net.pos_embed is not None and net.patch_embed.grid_size != before:
-            prefix = 0 if net.no_embed_class else net.num_prefix_tokens
-            grid = resample_abs_pos_embed(
-                net.pos_embed.detach(), list(net.patch_embed.grid_size), list(before), num_prefix_tokens=prefix
-            )
-            net.pos_embed = nn.Parameter(grid, requires_grad=False)
-    else:
-        net.set_input_size(img_size=size)
-
-
 class PaddedConv(nn.Module):
     """A TensorFlow "SAME" convolution whose padding is known: plain numbers in the exported graph."""
 
@@ -263,7 +132,7 @@ def same_padding(convolution: nn.Conv2d, size: torch.Size) -> list[int]:
     return padding
 
 
-def _freeze_padding(network: Network, images: torch.Tensor) -> None:
+def freeze_padding(network: Network, images: torch.Tensor) -> None:
     """Run once, note the input size of every "SAME" convolution, and replace it by one with fixed padding."""
     sizes: dict[nn.Module, torch.Size] = {}
     same = {name: module for name, module in network.named_modules() if isinstance(module, Conv2dSame)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from streamseg.errors import ModelError
 
@@ -25,11 +26,10 @@ class Facts:
 def read(path: Path) -> Facts:
     """Facts from the file's metadata and shapes. Raises ModelError where it is not such a network."""
     import onnx
-    from google.protobuf.message import DecodeError
 
     try:
         model = onnx.load(path, load_external_data=False)
-    except (DecodeError, OSError, ValueError) as problem:
+    except Exception as problem:  # the parser of protobuf has errors of its own
         raise ModelError(f"{str(path)!r} is no readable ONNX file", EXPECTED) from problem
     inputs = {value.name: _dims(value) for value in model.graph.input}
     outputs = {value.name: _dims(value) for value in model.graph.output}
@@ -65,6 +65,6 @@ def _facts(path: Path, image: tuple, features: tuple, said: dict[str, str]) -> F
     )
 
 
-def _dims(value) -> tuple[int | None, ...]:  # type: ignore[no-untyped-def]
+def _dims(value: Any) -> tuple[int | None, ...]:
     """The dimensions of an ONNX value, None where dynamic."""
     return tuple(dim.dim_value or None for dim in value.type.tensor_type.shape.dim)

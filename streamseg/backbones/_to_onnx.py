@@ -6,7 +6,6 @@ both give graphs that run equally fast.
 
 from __future__ import annotations
 
-import io
 import logging
 import warnings
 from pathlib import Path
@@ -15,9 +14,11 @@ import numpy as np
 import onnx
 import torch
 
-from streamseg.backbones._exported import OPSET
 from streamseg.backbones._network import Network
 from streamseg.errors import ModelError
+
+OPSET = 18
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16}
 
 
 def export(network: Network, size: tuple[int, int], path: Path, metadata: dict[str, str]) -> int:
@@ -26,21 +27,20 @@ def export(network: Network, size: tuple[int, int], path: Path, metadata: dict[s
     with torch.inference_mode():
         shapes = [tuple(output.shape[1:]) for output in network(images)]
     names = ["features", "attention"][: len(shapes)]
-    buffer = io.BytesIO()
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         torch.onnx.export(
             network,
             (images,),
-            buffer,
+            path,
             dynamo=False,
             input_names=["images"],
             output_names=names,
             dynamic_axes={name: {0: "batch"} for name in ("images", *names)},
             opset_version=OPSET,
         )
-    model = onnx.load_from_string(buffer.getvalue())
+    model = onnx.load(path)
     for output, shape in zip(model.graph.output, shapes):
         # The tracer loses sight of static sides behind dynamic batches; they are known here.
         for dim, side in zip(output.type.tensor_type.shape.dim[1:], shape):

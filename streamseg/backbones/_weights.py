@@ -110,12 +110,12 @@ def _few(names: list[str], count: int = 3) -> str:
 
 
 def _layers_of(names: list[str]) -> str:
-    """Outer names of tensors, once each: "layer4" of "layer4.0.conv1.weight", "blocks.3" of "blocks.3.0.bn1.bias"."""
-    outer = dict.fromkeys(
-        ".".join(name.split(".")[: 2 if name.split(".")[1:2][0:1] and name.split(".")[1].isdigit() else 1])
-        for name in names
-    )
-    return _few([f"{name!r}" for name in outer])
+    """Outer names, once each: "layer4" of "layer4.0.conv1.weight", "blocks.3" of "blocks.3.0.bn1.bias"."""
+    outer = []
+    for name in names:
+        first, *rest = name.split(".")
+        outer.append(f"{first}.{rest[0]}" if rest and rest[0].isdigit() else first)
+    return _few([repr(name) for name in dict.fromkeys(outer)])
 
 
 def published(architecture: str) -> Path:
@@ -155,12 +155,11 @@ def published(architecture: str) -> Path:
 
 def _require_hub(architecture: str) -> None:
     """One short request first: the hub's own client would try for half a minute."""
-    import httpx
-    from huggingface_hub import constants
+    from huggingface_hub import constants, get_session
 
     try:
-        httpx.head(constants.ENDPOINT, timeout=10)
-    except httpx.HTTPError as problem:
+        get_session().head(constants.ENDPOINT, timeout=10)
+    except Exception as problem:  # which HTTP library lies underneath is the hub client's affair
         raise _no_network(architecture, problem) from problem
 
 

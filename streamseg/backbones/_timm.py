@@ -1,0 +1,145 @@
+"""Making a network of timm with its weights, cut down to the chosen layers and fitted to the input size."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import math
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from timm.layers import resample_abs_pos_embed
+from timm.models.vision_transformer import VisionTransformer
+from torch import nn
+
+from streamseg.backbones import Recipe, _cache, _weights
+from streamseg.backbones._network import Network, ViT, freeze_padding
+from streamseg.errors import ModelError
+
+
+def build(recipe: Recipe, size: tuple[int, int], precision: torch.dtype = torch.float32) -> tuple[Network, str]:
+    """Make the network of `recipe` for images of `size`, with its weights; also their SHA-256. Raises ModelError."""
+    net, sha256 = _with_weights(recipe)
+    vit = isinstance(net, VisionTransformer) and recipe.kind == "vit"
+    if hasattr(net, "set_input_size"):
+        _resized(net, size)
+    network = (ViT if vit else Network)(net.eval(), recipe).eval().requires_grad_(False)
+    try:
+        with torch.inference_mode():
+            freeze_padding(network, torch.zeros(1, 3, *size))
+    except (RuntimeError, AssertionError, ValueError, IndexError) as problem:
+        reason = str(problem).splitlines()[0][:160]
+        raise ModelError(
+            f"{recipe.name} cannot take images of {size[0]}x{size[1]}: {reason}", "try another --size, or another model"
+        ) from problem
+    network.net.to(precision)
+    network.precision = precision
+    return network, sha256
+
+
+def probe(name: str) -> dict[str, Any]:
+    """What there is to know about timm's model `name` before it is built: the fields of zoo.Architecture."""
+    net = _created(name, device="meta")
+    if not hasattr(net, "forward_intermediates"):
+        raise ModelError(f"timm's {name} does not offer its layers", "choose another model of timm")
+    info = net.feature_info
+    strides = [entry["reduction"] for entry in info] if isinstance(info, list) else info.reduction()
+    vit = len(set(strides)) == 1 and hasattr(net, "blocks")
+    if not vit and not all(stride & (stride - 1) == 0 for stride in strides):
+        raise ModelError(
+            f"timm's {name} has stages of strides {strides}", "choose a model whose strides are 2, 4, 8 ..."
+        )
+    blocks = getattr(net, "blocks", ())
+    facets = isinstance(net, VisionTransformer) and all(hasattr(getattr(b, "attn", None), "qkv") for b in blocks)
+    licence = net.pretrained_cfg.get("license") or ""
+    return {
+        "timm": name,
+        "kind": "vit" if vit else "cnn",
+        "strides": tuple(int(stride) for stride in strides),
+        "facets": bool(facets and vit),
+        "licence": licence,
+    }
+
+
+def _created(architecture: str, **options: Any) -> Any:
+    logging.getLogger("timm").setLevel(logging.ERROR)
+    try:
+        with torch.device(options.pop("device", "cpu")):
+            return timm.create_model(architecture, pretrained=False, **options)
+    except (RuntimeError, ValueError, TypeError, AttributeError, NotImplementedError) as problem:
+        near = difflib.get_close_matches(architecture.split(".")[0], timm.list_models(), n=3)
+        also = f"did you mean {' or '.join('timm:' + name for name in near)}? " if near else ""
+        reason = str(problem).splitlines()[0][:120]
+        raise ModelError(
+            f"timm cannot make {architecture!r}: {reason}", also + "timm.list_models() lists all"
+        ) from problem
+
+
+def _with_weights(recipe: Recipe) -> tuple[Any, str]:
+    """The net, cut down to the chosen layers, with weights from the recipe's file or from the hub."""
+    if not recipe.file:
+        path = _weights.published(recipe.architecture)
+        # timm converts published weights to its own names, which is why it reads this file itself.
+        net = timm.create_model(recipe.architecture, pretrained=True, pretrained_cfg_overlay={"file": str(path)})
+        _prune(net, recipe)
+        return net, _cache.sha256(path)
+    tensors = _weights.read(Path(recipe.file))
+    net = _created(recipe.architecture)
+    if "_conv_stem.weight" in tensors:
+        tensors = _weights.renamed_in_order(tensors, net.state_dict())
+    known = set(net.state_dict())
+    _fit_positions(net, tensors)
+    _prune(net, recipe)
+    _weights.load(net, tensors, known, _suggestion(recipe, net, tensors))
+    return net, recipe.sha256
+
+
+def _prune(net: Any, recipe: Recipe) -> None:
+    """Drop what the chosen layers do not need. A ViT keeps its blocks: its attention is that of the last one."""
+    if isinstance(net, VisionTransformer):
+        net.reset_classifier(0, "")
+        net.fc_norm = nn.Identity()
+    else:
+        net.prune_intermediate_layers(list(recipe.indices), prune_norm=recipe.kind != "vit", prune_head=True)
+
+
+def _suggestion(recipe: Recipe, net: Any, tensors: dict[str, torch.Tensor]) -> str:
+    """Which --layers the weights at hand are enough for."""
+    if recipe.kind != "cnn":
+        return "use weights of the whole network"
+    enough = []
+    for index, entry in enumerate(list(net.feature_info)):
+        whole = _created(recipe.architecture, device="meta")
+        whole.prune_intermediate_layers([index], prune_norm=True, prune_head=True)
+        names = (name for name in whole.state_dict() if not name.endswith("num_batches_tracked"))
+        if all(name in tensors for name in names):
+            enough.append(int(math.log2(entry["reduction"])))
+    return f"they are enough for --layers {max(enough)}" if enough else "use weights of the whole network"
+
+
+def _fit_positions(net: Any, tensors: dict[str, torch.Tensor]) -> None:
+    """Give a ViT the (square) input size that the weights' position embedding was made for."""
+    theirs = tensors.get("pos_embed")
+    if not isinstance(net, VisionTransformer) or theirs is None or net.pos_embed is None or theirs.ndim != 3:
+        return
+    prefix = 0 if net.no_embed_class else net.num_prefix_tokens
+    side = math.isqrt(max(theirs.shape[1] - prefix, 0))
+    if theirs.shape[1] != net.pos_embed.shape[1] and side * side == theirs.shape[1] - prefix:
+        net.set_input_size(img_size=(side * net.patch_embed.patch_size[0], side * net.patch_embed.patch_size[1]))
+
+
+def _resized(net: Any, size: tuple[int, int]) -> None:
+    """Interpolate the position embedding once, so that it is a constant of the network."""
+    if isinstance(net, VisionTransformer):
+        before = net.patch_embed.grid_size
+        net.patch_embed.set_input_size(img_size=size)
+        if net.pos_embed is not None and net.patch_embed.grid_size != before:
+            prefix = 0 if net.no_embed_class else net.num_prefix_tokens
+            grid = resample_abs_pos_embed(
+                net.pos_embed.detach(), list(net.patch_embed.grid_size), list(before), num_prefix_tokens=prefix
+            )
+            net.pos_embed = nn.Parameter(grid, requires_grad=False)
+    else:
+        net.set_input_size(img_size=size)

@@ -1,0 +1,84 @@
+"""ONNX Runtime: CPUs everywhere, NVIDIA GPUs through its CUDA and TensorRT providers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from streamseg.backbones import Backbone, Log, Recipe, _cache, _exported, _machine
+from streamseg.errors import ModelError
+
+PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
+
+
+class OnnxRuntimeBackbone(Backbone):
+    """One session; the batch may change from call to call (TensorRT builds an engine for each new one)."""
+
+    engine = "onnxruntime"
+
+    def __init__(
+        self, recipe: Recipe, size: tuple[int, int], device: str, precision: str, threads: int, log: Log
+    ) -> None:
+        self.device = device
+        self.precision = "fp32" if precision == "auto" else precision
+        path, facts = _exported.onnx_file(recipe, size, log, self.precision)
+        self.name, self.sha256, self.dim, self.stride = facts.name, facts.sha256, facts.dim, facts.stride
+        self.size = size
+        self._session = _session(str(path), device, threads)
+        (self._input,) = (value.name for value in self._session.get_inputs())
+        self._outputs = [value.name for value in self._session.get_outputs() if value.name in ("features", "attention")]
+
+    def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        images = np.ascontiguousarray(images, np.float32)
+        return dict(zip(self._outputs, self._session.run(self._outputs, {self._input: images})))
+
+
+def _session(path: str, device: str, threads: int) -> Any:
+    """A session that really uses the provider of `device`. Raises ModelError where it cannot."""
+    import onnxruntime
+
+    provider = PROVIDERS[device]
+    if provider not in onnxruntime.get_available_providers():
+        raise ModelError(f"this onnxruntime has no {provider}", "pip install onnxruntime-gpu, or use --device cpu")
+    if device != "cpu":
+        # The CUDA libraries that pip installed beside torch; without this only those of the system are found.
+        onnxruntime.preload_dlls()
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = threads
+    try:
+        session = onnxruntime.InferenceSession(path, options, providers=_providers(device))
+    except Exception as problem:  # onnxruntime raises classes of its own, all direct children of Exception
+        reason = str(problem).splitlines()[0][:160]
+        raise ModelError(f"onnxruntime cannot run {path} on {device}: {reason}", "use --device cpu") from problem
+    if session.get_providers()[0] != provider:
+        raise ModelError(
+            f"onnxruntime cannot use {device} here (it offers {', '.join(session.get_providers())} instead)",
+            "`streamseg doctor` shows what is missing; or use --device cpu",
+        )
+    return session
+
+
+def _providers(device: str) -> list[Any]:
+    """The provider asked for, and those that run what it leaves over."""
+    if device == "tensorrt":
+        engines = {
+            "trt_engine_cache_enable": True,
+            "trt_engine_cache_path": str(_cache.folder("tensorrt")),
+            "trt_timing_cache_enable": True,
+            "trt_timing_cache_path": str(_cache.folder("tensorrt")),
+        }
+        return [(PROVIDERS["tensorrt"], engines), PROVIDERS["cuda"], PROVIDERS["cpu"]]
+    return [PROVIDERS["cuda"], PROVIDERS["cpu"]] if device == "cuda" else [PROVIDERS["cpu"]]
+
+
+def open(recipe: Recipe, size: tuple[int, int], device: str, precision: str, threads: int, log: Log) -> Backbone:
+    """See open_backbone."""
+    device = device if device != "auto" else ("cuda" if _machine.has_cuda() else "cpu")
+    if precision == "bf16" or (precision == "fp16" and device == "cpu"):
+        raise ModelError(
+            f"onnxruntime does not compute in {precision} on {device}",
+            "use --precision fp32" if device == "cpu" else "use --precision fp16 or fp32",
+        )
+    return OnnxRuntimeBackbone(recipe, size, device, precision, threads, log)

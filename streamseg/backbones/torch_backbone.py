@@ -1,0 +1,55 @@
+"""PyTorch: the reference that the other engines are compared with; CPU or CUDA."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from streamseg.backbones import Backbone, Log, Recipe, _timm
+from streamseg.errors import ModelError
+
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+class TorchBackbone(Backbone):
+    """The network itself, weights in the chosen precision, channels last (the faster layout for convolutions)."""
+
+    engine = "torch"
+
+    def __init__(
+        self, recipe: Recipe, size: tuple[int, int], device: str, precision: str, threads: int, log: Log
+    ) -> None:
+        self.device, self.precision, self.size = device, precision, size
+        if threads:
+            torch.set_num_threads(threads)
+        log(f"building {recipe.name} with torch")
+        network, self.sha256 = _timm.build(recipe, size, DTYPES[precision])
+        self._network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.name, self.stride = recipe.name, recipe.shape.stride
+        self.dim = self.run(np.zeros((1, 3, *size), np.float32))["features"].shape[1]
+
+    @torch.inference_mode()
+    def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        pixels = torch.from_numpy(np.ascontiguousarray(images, np.float32)).to(self.device)
+        outputs = self._network(pixels.contiguous(memory_format=torch.channels_last))
+        return {name: output.contiguous().cpu().numpy() for name, output in zip(("features", "attention"), outputs)}
+
+    def close(self) -> None:
+        if self.device == "cuda":
+            torch.cuda.empty_cache()
+
+
+def open(recipe: Recipe, size: tuple[int, int], device: str, precision: str, threads: int, log: Log) -> Backbone:
+    """See open_backbone."""
+    if recipe.kind == "onnx":
+        raise ModelError(
+            f"torch does not run {recipe.file!r}", "use --engine openvino or onnxruntime for an .onnx file"
+        )
+    if device == "tensorrt":
+        raise ModelError("torch does not run on tensorrt", "use --engine onnxruntime --device tensorrt")
+    device = device if device != "auto" else ("cuda" if torch.cuda.is_available() else "cpu")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ModelError("torch finds no CUDA device", "use --device cpu; `streamseg doctor` shows what is missing")
+    if device == "cpu" and precision == "fp16":
+        raise ModelError("torch does not compute in fp16 on a CPU", "use --precision fp32 or bf16")
+    return TorchBackbone(recipe, size, device, "fp32" if precision == "auto" else precision, threads, log)
