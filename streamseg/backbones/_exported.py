@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import streamseg
@@ -28,7 +28,7 @@ def onnx_file(recipe: Recipe, size: tuple[int, int], log: Log, precision: str = 
     if recipe.kind == "onnx":
         if precision != "fp32":
             raise ModelError(f"{recipe.name} keeps the precision it was exported in", "leave --precision out")
-        return Path(recipe.file), read(Path(recipe.file))
+        return Path(recipe.file), replace(read(Path(recipe.file)), sha256=recipe.sha256)
     path = _cache.folder() / f"{file_stem(recipe, size, precision)}.onnx"
     facts = _cached(path, log)
     if facts is None:

@@ -35,16 +35,13 @@ def read(path: Path) -> Facts:
     outputs = {value.name: _dims(value) for value in model.graph.output}
     said = {entry.key: entry.value for entry in model.metadata_props}
     weights = {tensor.name for tensor in model.graph.initializer}
-    images = [dims for name, dims in inputs.items() if name not in weights]
-    if (
-        len(images) != 1
-        or len(images[0]) != 4
-        or images[0][1] not in (3, None)
-        or len(outputs.get("features", ())) != 4
-    ):
+    images = [value for value in model.graph.input if value.name not in weights]
+    floats = all(value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT for value in images)
+    image = inputs[images[0].name] if len(images) == 1 and floats else ()
+    if len(image) != 4 or image[1] not in (3, None) or len(outputs.get("features", ())) != 4:
         shapes = ", ".join(f"{name} {list(dims)}" for name, dims in (inputs | outputs).items())
         raise ModelError(f"{str(path)!r} is no backbone; it has {shapes or 'nothing'}", EXPECTED)
-    return _facts(path, images[0], outputs["features"], said)
+    return _facts(path, image, outputs["features"], said)
 
 
 def _facts(path: Path, image: tuple, features: tuple, said: dict[str, str]) -> Facts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import logging
 import math
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -21,22 +22,23 @@ from streamseg.errors import ModelError
 
 def build(recipe: Recipe, size: tuple[int, int], precision: torch.dtype = torch.float32) -> tuple[Network, str]:
     """Make the network of `recipe` for images of `size`, with its weights; also their SHA-256. Raises ModelError."""
-    net, sha256 = _with_weights(recipe)
-    vit = isinstance(net, VisionTransformer) and recipe.kind == "vit"
-    if hasattr(net, "set_input_size"):
-        _resized(net, size)
-    network = (ViT if vit else Network)(net.eval(), recipe).eval().requires_grad_(False)
-    try:
-        with torch.inference_mode():
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # timm's, about torch's future
+        net, sha256 = _with_weights(recipe)
+        try:
+            if hasattr(net, "set_input_size"):
+                _resized(net, size)
+            vit = isinstance(net, VisionTransformer) and recipe.kind == "vit"
+            network = (ViT if vit else Network)(net, recipe).eval()
             freeze_padding(network, torch.zeros(1, 3, *size))
-    except (RuntimeError, AssertionError, ValueError, IndexError) as problem:
-        reason = str(problem).splitlines()[0][:160]
-        raise ModelError(
-            f"{recipe.name} cannot take images of {size[0]}x{size[1]}: {reason}", "try another --size, or another model"
-        ) from problem
+        except (RuntimeError, AssertionError, ValueError, IndexError) as problem:
+            reason = str(problem).splitlines()[0][:160]
+            raise ModelError(
+                f"{recipe.name} cannot take images of {size[0]}x{size[1]}: {reason}", "try another --size or model"
+            ) from problem
     network.net.to(precision)
     network.precision = precision
-    return network, sha256
+    return network.requires_grad_(False), sha256
 
 
 def probe(name: str) -> dict[str, Any]:
@@ -92,7 +94,7 @@ def _with_weights(recipe: Recipe) -> tuple[Any, str]:
     known = set(net.state_dict())
     _fit_positions(net, tensors)
     _prune(net, recipe)
-    _weights.load(net, tensors, known, _suggestion(recipe, net, tensors))
+    _weights.load(net, tensors, known, lambda: _suggestion(recipe, net, tensors))
     return net, recipe.sha256
 
 
@@ -110,11 +112,11 @@ def _suggestion(recipe: Recipe, net: Any, tensors: dict[str, torch.Tensor]) -> s
     if recipe.kind != "cnn":
         return "use weights of the whole network"
     enough = []
-    for index, entry in enumerate(list(net.feature_info)):
+    for index, entry in enumerate(net.feature_info):
         whole = _created(recipe.architecture, device="meta")
         whole.prune_intermediate_layers([index], prune_norm=True, prune_head=True)
-        names = (name for name in whole.state_dict() if not name.endswith("num_batches_tracked"))
-        if all(name in tensors for name in names):
+        needed = [name for name in whole.state_dict() if not name.endswith("num_batches_tracked")]
+        if all(name in tensors for name in needed):
             enough.append(int(math.log2(entry["reduction"])))
     return f"they are enough for --layers {max(enough)}" if enough else "use weights of the whole network"
 

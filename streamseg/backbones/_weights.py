@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -74,11 +74,13 @@ def renamed_in_order(tensors: dict[str, torch.Tensor], like: Mapping[str, torch.
     return {name: mine for (_, mine), (name, _) in pairs}
 
 
-def load(net: torch.nn.Module, tensors: dict[str, torch.Tensor], known: set[str], suggestion: str) -> None:
+def load(
+    net: torch.nn.Module, tensors: dict[str, torch.Tensor], known: set[str], suggestion: Callable[[], str]
+) -> None:
     """Put `tensors` into `net`, which is cut down to what the chosen layers need.
 
-    known: names of the whole network, more than `net` needs, which may be there. suggestion: the hint when a layer
-    is missing. Raises ModelError for missing, misshapen or unknown tensors, naming the first few.
+    known: names of the whole network, more than `net` needs, which may be there. suggestion: gives the hint when a
+    layer is missing. Raises ModelError for missing, misshapen or unknown tensors, naming the first few.
     """
     needed = net.state_dict()
     unknown = [name for name in tensors if name not in known and name.split(".")[0] not in HEADS]
@@ -88,8 +90,6 @@ def load(net: torch.nn.Module, tensors: dict[str, torch.Tensor], known: set[str]
             f"the weights are of another network: they have {_few(list(tensors))}, wanted are {_few(missing)}",
             "choose the model that the weights belong to",
         )
-    if missing:
-        raise ModelError(f"the weights lack {_layers_of(missing)}: {_few(missing)}", suggestion)
     wrong = [
         f"{name} {list(tensors[name].shape)} instead of {list(its.shape)}"
         for name, its in needed.items()
@@ -97,6 +97,8 @@ def load(net: torch.nn.Module, tensors: dict[str, torch.Tensor], known: set[str]
     ]
     if wrong:
         raise ModelError(f"the weights have other shapes: {_few(wrong)}", "choose the model that the weights belong to")
+    if missing:
+        raise ModelError(f"the weights lack {_layers_of(missing)}: {_few(missing)}", suggestion())
     if unknown:
         raise ModelError(
             f"the weights hold tensors that the network does not have: {_few(unknown)}",

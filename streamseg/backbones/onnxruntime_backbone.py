@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 from typing import Any
 
 import numpy as np
@@ -41,20 +43,26 @@ def _session(path: str, device: str, threads: int) -> Any:
     provider = PROVIDERS[device]
     if provider not in onnxruntime.get_available_providers():
         raise ModelError(f"this onnxruntime has no {provider}", "pip install onnxruntime-gpu, or use --device cpu")
-    if device != "cpu":
-        # The CUDA libraries that pip installed beside torch; without this only those of the system are found.
-        onnxruntime.preload_dlls()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = threads
+    said = io.StringIO()
+    onnxruntime.set_default_logger_severity(4)  # what goes wrong is told below, once
     try:
-        session = onnxruntime.InferenceSession(path, options, providers=_providers(device))
+        with contextlib.redirect_stdout(said):
+            if device != "cpu":
+                # The CUDA libraries that pip installed; without this only those of the system are found.
+                onnxruntime.preload_dlls()
+            session = onnxruntime.InferenceSession(path, options, providers=_providers(device), enable_fallback=0)
     except Exception as problem:  # onnxruntime raises classes of its own, all direct children of Exception
-        reason = str(problem).splitlines()[0][:160]
+        reason = str(problem).splitlines()[0][:200]
         raise ModelError(f"onnxruntime cannot run {path} on {device}: {reason}", "use --device cpu") from problem
+    finally:
+        onnxruntime.set_default_logger_severity(2)
     if session.get_providers()[0] != provider:
+        reason = (said.getvalue().strip() or f"it offers {', '.join(session.get_providers())} instead").splitlines()[0]
         raise ModelError(
-            f"onnxruntime cannot use {device} here (it offers {', '.join(session.get_providers())} instead)",
+            f"onnxruntime cannot use {device} here ({reason})",
             "`streamseg doctor` shows what is missing; or use --device cpu",
         )
     return session

@@ -28,6 +28,8 @@ class OpenVinoBackbone(Backbone):
         self._core = openvino.Core()
         self._options = _options(self._core, precision, threads)
         self._model = self._core.read_model(path)
+        names = [name for output in self._model.outputs for name in output.get_names()]
+        self._outputs = [name for name in ("features", "attention") if name in names]
         self._requests: dict[int, Any] = {}
         compiled = self._request(1).get_compiled_model()
         self.precision = NAMES[compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()]
@@ -41,17 +43,13 @@ class OpenVinoBackbone(Backbone):
         request = self._request(len(images))
         request.set_input_tensor(self._openvino.Tensor(images, shared_memory=True))
         request.infer()
-        return {
-            name: request.get_output_tensor(place).data
-            for place, name in enumerate(("features", "attention")[: self._outputs])
-        }
+        return {name: request.get_tensor(name).data for name in self._outputs}
 
     def _request(self, batch: int) -> Any:
         """A request for `batch` images; static shapes are faster, and hardly ever does more than one size occur."""
         if batch not in self._requests:
             self._model.reshape([batch, 3, *self.size])
             compiled = self._core.compile_model(self._model, "CPU", self._options)
-            self._outputs = len(compiled.outputs)
             self._requests[batch] = compiled.create_infer_request()
         return self._requests[batch]
 
