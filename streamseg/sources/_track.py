@@ -128,12 +128,8 @@ class Track:
 
         container = self._container
         if container is None or key == 0 or self.numbered:
-            try:
-                container = self._container = open_container(self.path)
-            except SourceError:
-                raise FrameError("video file is gone") from None
+            container = self._container = self._open()
         stream: Any = container.streams[self.stream]
-        stream.thread_type = "AUTO"
         if key:
             try:
                 container.seek(self.stamps[key], stream=stream)
@@ -158,6 +154,15 @@ class Track:
                     if number < len(self.stamps) and self.stamps[number] == picture.pts:
                         yield number, picture
                 count += 1
+
+    def _open(self) -> InputContainer:
+        try:
+            container = open_container(self.path)
+        except SourceError:
+            raise FrameError("video file is gone") from None
+        stream: Any = container.streams[self.stream]
+        stream.thread_type = "AUTO"
+        return container
 
     def _reset(self) -> None:
         self._lock = threading.Lock()

@@ -1,8 +1,8 @@
 """Camera (its number: 0, 1, ...) or network stream (rtsp://, http://), live
 
-Reading goes through OpenCV. A lost picture makes the source open the stream again, three times at growing distances;
-every loss is noted in `skipped`, and when the last attempt fails the iteration ends. `camera:FILE` plays a video file
-the way a camera would, once.
+Reading goes through OpenCV. When a picture fails to come the stream is opened anew, up to three times in a row at
+growing distances; every loss is noted in `skipped`, and when no attempt brings a picture the iteration ends.
+`camera:FILE` plays a video file the way a camera would, once.
 """
 
 from __future__ import annotations
@@ -41,7 +41,6 @@ class Camera(LiveSource):
 
     def __init__(self, uri: str, options: Options) -> None:
         self.uri, self._options = uri, options
-        self._live = bool(_STREAM.match(uri)) or not os.path.isfile(uri)
         self._ended = threading.Event()
         self._lock = threading.Lock()  # OpenCV crashes when a capture is released while it reads
         self._capture = _capture(uri)
@@ -49,23 +48,26 @@ class Camera(LiveSource):
             self._capture.release()
             raise SourceError(f"cannot open {_what(uri)}", _hint(uri))
         fps = self._capture.get(cv2.CAP_PROP_FPS)
+        self._live = not os.path.isfile(uri) and self._capture.get(cv2.CAP_PROP_FRAME_COUNT) <= 0  # else a film, that ends
         self.fps = float(fps) if 1 <= fps <= 1000 else 30.0
 
     def __iter__(self) -> Iterator[Frame]:
-        index = 0
+        index = attempt = 0
         while not self._ended.is_set():
             image = self._read()
             if image is None:
-                if not self._recovers(index):
+                if not self._opens_again(index, attempt):
                     break
+                attempt += 1
                 continue
+            attempt = 0
             rgb = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB if image.ndim == 2 else cv2.COLOR_BGR2RGB)
             yield Frame(index, f"{index:05d}", time.monotonic(), rgb, intrinsics=self._options.intrinsics)
             index += 1
         self.close()
 
     def close(self) -> None:
-        """End the iteration, from any thread; waits for the picture that is being read (5 s at most)."""
+        """End the iteration, from any thread; waits for the picture that is being read, or the attempt to connect."""
         self._ended.set()
         with self._lock:
             self._capture.release()
@@ -80,20 +82,19 @@ class Camera(LiveSource):
                 return None
             return image if good else None
 
-    def _recovers(self, index: int) -> bool:
-        """After a lost picture: open the stream again. False where it is over, or stays away."""
-        if not self._live or self._ended.is_set():
+    def _opens_again(self, index: int, attempt: int) -> bool:
+        """After picture `index` did not come: open the stream anew. False when it is over or all attempts are used."""
+        if not self._live or attempt == len(RETRIES):
             return False
-        self.skipped += (Skip(f"{index:05d}", "lost the camera's signal"),)
-        for pause in RETRIES:
-            if self._ended.wait(pause):
-                return False
-            with self._lock:
-                self._capture.release()
+        if attempt == 0 and not self._ended.is_set():
+            self.skipped += (Skip(f"{index:05d}", "lost the camera's signal"),)
+        if self._ended.wait(RETRIES[attempt]):
+            return False
+        with self._lock:
+            self._capture.release()
+            if not self._ended.is_set():
                 self._capture = _capture(self.uri)
-                if self._capture.isOpened():
-                    return True
-        return False
+        return True
 
 
 def _capture(uri: str) -> Any:

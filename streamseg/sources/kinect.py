@@ -170,54 +170,55 @@ def register(depth: np.ndarray, calibration: Calibration, size: tuple[int, int])
     Each reading becomes a point, moves into the colour camera, and covers as many pixels there as it did in its own
     camera; the nearest wins. Pinholes that stay inside a surface take the middle of their neighbours.
     """
-    rays = _rays(calibration.depth, depth.shape[0], depth.shape[1])
-    seen = (depth > 0) & np.isfinite(rays[..., 0])
-    points = rays[seen] * depth[seen][:, None]
-    points = points @ np.array(calibration.rotation, np.float32).reshape(3, 3).T
-    points += np.array(calibration.translation, np.float32)
-    points = points[points[:, 2] > 0.01]
-    pixels = project(points, calibration.colour)
+    z = depth.ravel()
+    points = _rays(calibration.depth, depth.shape[0], depth.shape[1]) * z
+    points = np.array(calibration.rotation, np.float32).reshape(3, 3) @ points
+    points += np.array(calibration.translation, np.float32)[:, None]
+    points[:, ~((z > 0) & (points[2] > 0.01))] = np.nan
+    x, y = project(points, calibration.colour)
     footprint = math.ceil(calibration.colour.pinhole.fx / calibration.depth.pinhole.fx)
-    return _fill_pinholes(_splat(pixels, points[:, 2], size, footprint))
+    return _fill_pinholes(_splat(x, y, points[2], size, footprint))
 
 
 def project(points: np.ndarray, lens: Lens) -> np.ndarray:
-    """(N, 3) points in front of a camera -> (N, 2) pixels (x, y); NaN where its distortion model does not hold."""
-    x, y = points[:, 0] / points[:, 2], points[:, 1] / points[:, 2]
+    """(3, N) points in front of a camera -> (2, N) pixels (x, y); NaN where its distortion model does not hold."""
+    x, y = points[0] / points[2], points[1] / points[2]
     k1, k2, p1, p2, k3, k4, k5, k6 = lens.distortion
     r2 = x * x + y * y
     radial = (1 + r2 * (k1 + r2 * (k2 + r2 * k3))) / (1 + r2 * (k4 + r2 * (k5 + r2 * k6)))
     u = x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x)
     v = y * radial + 2 * p2 * x * y + p1 * (r2 + 2 * y * y)
-    pixels = np.stack((u * lens.pinhole.fx + lens.pinhole.cx, v * lens.pinhole.fy + lens.pinhole.cy), -1)
-    pixels[r2 > lens.radius**2] = np.nan
+    pixels = np.stack((u * lens.pinhole.fx + lens.pinhole.cx, v * lens.pinhole.fy + lens.pinhole.cy))
+    pixels[:, r2 > lens.radius**2] = np.nan
     return pixels
 
 
 @functools.lru_cache(maxsize=4)
 def _rays(lens: Lens, height: int, width: int) -> np.ndarray:
-    """(h, w, 3) direction of each depth pixel, z = 1; NaN where the distortion model does not hold."""
+    """(3, h * w) float32 direction of each depth pixel, z = 1; NaN where the distortion model does not hold."""
     x, y = np.meshgrid(np.arange(width, dtype=float), np.arange(height, dtype=float))
     pixels = np.stack((x, y), -1).reshape(-1, 1, 2)
     stop = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 40, 1e-6)
     plane = cv2.undistortPoints(pixels, lens.matrix, np.array(lens.distortion), criteria=stop)
-    rays = np.concatenate((plane.reshape(-1, 2), np.ones((height * width, 1))), 1).astype(np.float32)
-    rays[np.hypot(rays[:, 0], rays[:, 1]) > lens.radius] = np.nan
-    return rays.reshape(height, width, 3)
+    rays = np.concatenate((plane.reshape(-1, 2).T, np.ones((1, height * width)))).astype(np.float32)
+    rays[:, np.hypot(rays[0], rays[1]) > lens.radius] = np.nan
+    return rays
 
 
-def _splat(pixels: np.ndarray, z: np.ndarray, size: tuple[int, int], footprint: int) -> np.ndarray:
+def _splat(x: np.ndarray, y: np.ndarray, z: np.ndarray, size: tuple[int, int], footprint: int) -> np.ndarray:
     """Draw points of depth z at (x, y) into an image; each covers footprint x footprint pixels, the nearest stays."""
     height, width = size
-    image = np.full(height * width, np.inf, np.float32)
-    corner = np.floor(pixels - (footprint - 1) / 2 + 0.5)
+    image = np.full((height + 2 * footprint, width + 2 * footprint), np.inf, np.float32)  # the margin is cut off
+    left, top = np.floor(x - (footprint - 1) / 2 + 0.5), np.floor(y - (footprint - 1) / 2 + 0.5)
+    inside = (left > -footprint) & (left < width) & (top > -footprint) & (top < height)  # False for NaN
+    pad = footprint - 1
+    corner = ((top[inside] + pad) * image.shape[1] + left[inside] + pad).astype(np.intp)
+    z, flat = z[inside], image.ravel()
     for dy in range(footprint):
         for dx in range(footprint):
-            x, y = corner[:, 0] + dx, corner[:, 1] + dy
-            inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)  # False for NaN
-            np.minimum.at(image, (y[inside] * width + x[inside]).astype(np.intp), z[inside])
-    image[np.isinf(image)] = 0
-    return image.reshape(size)
+            np.minimum.at(flat, corner + (dy * image.shape[1] + dx), z)
+    image = image[pad : pad + height, pad : pad + width]
+    return np.where(np.isinf(image), np.float32(0), image)
 
 
 def _fill_pinholes(depth: np.ndarray) -> np.ndarray:

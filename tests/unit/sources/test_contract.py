@@ -1,0 +1,184 @@
+"""What every recording promises, on small ones of each kind and on the real ones."""
+
+from __future__ import annotations
+
+import pickle
+import threading
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from streamseg.sources import Recording, open_source
+
+SMALL = ("co3d", "co3d_bare", "davis", "images", "kinect", "rgbd", "tum", "video", "video_avi")
+REAL = (
+    "apc_shelf_rgbd_masks",
+    "azure_kinect_mkv",
+    "co3d_backpack",
+    "davis_car_shadow",
+    "davis_dogs_jump_240p",
+    "multiview_espresso",
+    "rgbd_other_formats",
+    "sevenscenes_redkitchen",
+    "tum_fr1_rpy",
+    "tum_fr3_cabinet_keyframes",
+    "uoc_tabletop_rgbd",
+    "video_bedroom_frames",
+    "videos/kitten.mp4",
+    "videos/teddy.mp4",
+    "vos_judo_sparse",
+)
+
+
+def build(kind: str, folder: Path, make: Any) -> str:
+    folder = folder / "Größe 北京"  # every kind copes with a non-ASCII path
+    folder.mkdir(exist_ok=True)
+    if kind.startswith("co3d"):
+        return str(make.co3d(folder, annotated=kind == "co3d"))
+    if kind == "kinect":
+        make.kinect(folder / "r.mkv")
+        return str(folder / "r.mkv")
+    if kind.startswith("video"):
+        path = folder / ("clip.avi" if kind.endswith("avi") else "clip.mp4")
+        make.video(path, codec="mpeg4" if kind.endswith("avi") else "libx264")
+        return str(path)
+    return str(getattr(make, kind)(folder))
+
+
+@pytest.fixture(params=[*SMALL, *(f"shared/{name}" for name in REAL)])
+def uri(request: pytest.FixtureRequest, tmp_path: Path, make: Any) -> str:
+    if request.param.startswith("shared/"):
+        return str(request.getfixturevalue("shared") / "data" / request.param.removeprefix("shared/"))
+    return build(request.param, tmp_path, make)
+
+
+def opened(uri: str) -> Recording:
+    source = open_source(uri)
+    assert isinstance(source, Recording)
+    return source
+
+
+def digest(uri: str, index: int) -> tuple[str, float, int]:
+    frame = opened(uri)[index]
+    return frame.name, frame.timestamp, hash(frame.rgb.tobytes())
+
+
+def pick(length: int) -> list[int]:
+    """A few positions in no order, with repetitions, both ends among them."""
+    rng = np.random.default_rng(0)
+    return [length - 1, 0, *rng.integers(0, length, 6).tolist(), length // 2, length // 2, length - 1]
+
+
+def test_frames_keep_the_contract(uri: str) -> None:
+    with opened(uri) as source:
+        assert len(source) > 0
+        assert source.kind in ("co3d", "davis", "images", "kinect", "rgbd", "tum", "video")
+        assert source.fps > 0
+        frames = [source[i] for i in range(min(len(source), 12))]
+        for i, frame in enumerate(frames):
+            assert frame.index == i
+            assert frame.name == source.name_of(i)
+            assert frame.rgb.dtype == np.uint8
+            assert frame.rgb.ndim == 3
+            assert frame.rgb.shape[2] == 3
+            assert frame.rgb.flags.c_contiguous
+            depth = frame.depth
+            assert depth is not None or frame.load_depth is None, frame.depth_problem
+            if depth is not None:
+                assert depth.shape == frame.rgb.shape[:2]
+                assert depth.dtype == np.float32
+                assert np.isfinite(depth).all()
+                assert depth.min() >= 0
+                assert 0.2 < np.median(depth[depth > 0]) < 10
+        stamps = [frame.timestamp for frame in frames]
+        assert stamps == sorted(set(stamps))
+
+
+def test_names_are_unique_and_known_without_decoding(uri: str) -> None:
+    source = opened(uri)
+    names = [source.name_of(i) for i in range(len(source))]
+    assert len(set(names)) == len(names)
+    assert not any("/" in name or "\\" in name for name in names)
+
+
+def test_random_access_equals_reading_in_order(uri: str) -> None:
+    source = opened(uri)
+    wanted = pick(len(source))
+    in_order = {}
+    for i in range(len(source)):
+        frame = source[i]
+        if i in wanted:
+            in_order[i] = frame.rgb
+    again = opened(uri)
+    for i in wanted:
+        assert np.array_equal(again[i].rgb, in_order[i]), i
+
+
+def test_positions_outside_raise_index_error(uri: str) -> None:
+    source = opened(uri)
+    for index in (-1, len(source), len(source) + 10):
+        with pytest.raises(IndexError):
+            source[index]
+        with pytest.raises(IndexError):
+            source.name_of(index)
+
+
+def test_a_pickled_recording_reads_the_same(uri: str) -> None:
+    source = opened(uri)
+    last = len(source) - 1
+    frame = source[last]  # something is open when it is pickled
+    copy = pickle.loads(pickle.dumps(source))
+    assert copy.skipped == source.skipped
+    assert np.array_equal(copy[last].rgb, frame.rgb)
+    if frame.load_depth is not None:
+        load = pickle.loads(pickle.dumps(frame.load_depth))
+        assert np.array_equal(load(), frame.depth)
+
+
+def test_closing_twice_is_fine_and_reading_reopens(uri: str) -> None:
+    source = opened(uri)
+    before = source[0].rgb
+    source.close()
+    source.close()
+    assert np.array_equal(source[0].rgb, before)
+
+
+@pytest.mark.parametrize("kind", SMALL)
+def test_threads_may_share_a_recording(kind: str, tmp_path: Path, make: Any) -> None:
+    source = opened(build(kind, tmp_path, make))
+    expected = [source[i].rgb for i in range(len(source))]
+    wrong: list[int] = []
+
+    def read(seed: int) -> None:
+        for i in np.random.default_rng(seed).integers(0, len(source), 20):
+            frame = source[int(i)]
+            if not np.array_equal(frame.rgb, expected[i]) or (frame.load_depth and frame.depth is None):
+                wrong.append(int(i))
+
+    threads = [threading.Thread(target=read, args=(seed,)) for seed in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def _name_and_sum(source: Recording, index: int) -> tuple[str, int, float]:
+    frame = source[index]
+    depth = frame.depth
+    return frame.name, int(frame.rgb.sum()), 0.0 if depth is None else float(depth.sum())
+
+
+@pytest.mark.parametrize("kind", ["kinect", "tum", "video"])
+def test_forked_workers_read_on_their_own(kind: str, tmp_path: Path, make: Any) -> None:
+    source = opened(build(kind, tmp_path, make))
+    expected = [_name_and_sum(source, i) for i in range(len(source))]
+    results: list[list[tuple[str, int, float]]] = []
+    with ProcessPoolExecutor(2, mp_context=get_context("fork")) as pool:
+        for _ in range(2):
+            results.append(list(pool.map(_name_and_sum, [source] * len(source), range(len(source)))))
+    assert results == [expected, expected]
