@@ -1,0 +1,32 @@
+# make demo: install, then the main job on the sample.   make test: install, then every check and test.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+# what is installed depends on these files: change one and the next make installs again
+STAMP = $(VENV)/.installed
+
+.PHONY: demo test lint install clean
+
+demo: install
+	$(BIN)/streamseg run samples/tabletop -o demo --save overlay,labels,npz,coco,jsonl --overwrite
+	@echo
+	@echo "Look at  demo/overlay.mp4   the masks over the recording"
+	@echo "and at   demo/labels/       one indexed PNG a frame;  demo/run.json says what was run"
+
+test: install lint
+	$(BIN)/pytest
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[test]"
+	@touch $(STAMP)
+
+clean:
+	rm -rf $(VENV) demo build *.egg-info .pytest_cache .mypy_cache .ruff_cache

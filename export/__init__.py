@@ -1,0 +1,1 @@
+"""Export of backbones to files that other runtimes load."""

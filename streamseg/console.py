@@ -1,0 +1,148 @@
+"""What every command of ours shares: one catcher of errors, the common flags, and subcommands that load when used."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import re
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from streamseg.errors import StreamsegError
+
+DEBUG = "STREAMSEG_DEBUG"
+
+
+class LazyGroup(click.Group):
+    """A group whose subcommands are named by "module:attribute" and imported only when somebody uses them."""
+
+    def __init__(self, *args: Any, lazy: dict[str, str] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.lazy = lazy or {}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *self.lazy})
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name in self.lazy:
+            module, _, attribute = self.lazy[name].partition(":")
+            command: click.Command = getattr(importlib.import_module(module), attribute)
+            return command
+        return super().get_command(ctx, name)
+
+
+def run_command(command: click.Command, name: str) -> None:
+    """Run a console script: exit 0 done, 1 a known error (`error:` and `hint:`), 2 usage, 130 interrupted."""
+    try:
+        code = command.main(prog_name=name, standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.exceptions.Exit as end:
+        sys.exit(end.exit_code)
+    except click.ClickException as usage:
+        usage.show()
+        sys.exit(usage.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        _say("interrupted")
+        sys.exit(130)
+    except BrokenPipeError:
+        # the reader of stdout has gone (| head): the rest has nowhere to go, and Python must not try at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except StreamsegError as problem:
+        _fail(problem.message, problem.hint)
+    except OSError as problem:
+        _fail(str(problem), "check the path, its permissions and the space on the disk")
+    except Exception as problem:
+        _fail(f"unexpected {type(problem).__name__}: {problem}", "this is a bug: please report it with --debug's output")
+
+
+def _fail(message: str, hint: str) -> None:
+    if os.environ.get(DEBUG):
+        traceback.print_exc()
+    _say("error: " + message.replace("\n", " "))
+    _say("hint: " + hint.replace("\n", " "))
+    sys.exit(1)
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
+
+
+def print_json(content: object) -> None:
+    """One JSON document on stdout."""
+    click.echo(json.dumps(content, indent=2, ensure_ascii=False))
+
+
+class Size(click.ParamType):
+    """--size: N (shorter side, the aspect is kept) or HxW."""
+
+    name = "N|HxW"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | tuple[int, int]:
+        if isinstance(value, int | tuple):
+            return value
+        match = re.fullmatch(r"(\d+)(?:x(\d+))?", value)
+        if not match or not all(16 <= int(side) <= 8192 for side in match.groups() if side):
+            self.fail(f"{value!r} is no size: give N (shorter side) or HxW, each 16 to 8192", param, ctx)
+        assert match
+        return (int(match[1]), int(match[2])) if match[2] else int(match[1])
+
+
+class Numbers(click.ParamType):
+    """Whole numbers with commas: "4,5"."""
+
+    name = "N,N"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(int(part) for part in value.split(",") if part)
+        except ValueError:
+            self.fail(f"{value!r} is no list of whole numbers such as 4,5", param, ctx)
+
+
+def _set_debug(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value:
+        os.environ[DEBUG] = "1"
+
+
+def with_options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Several click options as one decorator, in the order given."""
+
+    def decorate(function: Any) -> Any:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+behaviour_options = with_options(
+    click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout."),
+    click.option("--quiet", is_flag=True, help="No progress and no notes on stderr."),
+    click.option("--debug", is_flag=True, expose_value=False, callback=_set_debug, help="Show tracebacks of errors."),
+)
+"""--json --quiet --debug, the same in every command."""
+
+model_options = with_options(
+    click.option("--model", default="efficientnet_lite0", show_default=True, metavar="NAME|timm:NAME|FILE.onnx",
+                 help="The backbone."),
+    click.option("--weights", default="", metavar="FILE", help="A .pth or .safetensors file for --model."),
+    click.option("--layers", type=Numbers(), default=(), metavar="N[,N]",
+                 help="CNN stages (n has stride 2^n) or ViT blocks, joined. Default: the model's own."),
+    click.option("--facet", default="", metavar="key|query|value|output", help="What is taken from a ViT block."),
+    click.option("--size", type=Size(), default=384, show_default=True,
+                 help="Network input: N = shorter side, or HxW; rounded to what the network needs."),
+    click.option("--engine", default="auto", show_default=True, metavar="openvino|onnxruntime|torch",
+                 help="The runtime."),
+    click.option("--device", default="auto", show_default=True, metavar="cpu|cuda|tensorrt", help="Where it runs."),
+    click.option("--precision", default="auto", show_default=True, metavar="fp32|fp16|bf16",
+                 help="auto = what the device is good at; the choice is printed."),
+)  # fmt: skip
+"""Which network, and how it runs: the same flags in every command."""

@@ -1,0 +1,69 @@
+"""Feature maps to the points that are clustered: optional PCA, optional position and depth channels."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+
+class Descriptors:
+    """Turns one frame's features into (h w, d) float32 points, row by row of the grid.
+
+    pca: components kept, 0 = all; fitted once, on the first frames, so that the space stays the same.
+    position: weight of the cell's (x, y), each scaled to [-0.5, 0.5]. depth: weight of the cell's inverse depth
+    (median depth of the first frame / depth, so a typical cell has 1); both relative to unit feature vectors.
+    """
+
+    def __init__(self, pca: int = 0, position: float = 0.0, depth: float = 0.0) -> None:
+        self.pca, self.position, self.depth = pca, position, depth
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the session."""
+        self._basis: tuple[np.ndarray, np.ndarray] | None = None
+        self._typical_depth: float | None = None
+
+    def fit(self, features: list[np.ndarray]) -> None:
+        """Fit the PCA on (D, h, w) maps. Keeps at most as many components as there are channels and cells."""
+        if self.pca:
+            from sklearn.decomposition import PCA
+
+            cells = np.concatenate([rows(f) for f in features])
+            pca = PCA(min(self.pca, *cells.shape), svd_solver="full").fit(cells)
+            self._basis = pca.mean_.astype(np.float32), pca.components_.T.astype(np.float32)
+
+    def __call__(self, features: np.ndarray, depth: np.ndarray | None = None) -> np.ndarray:
+        """features: (D, h, w); depth: (H, W) float32 metres, 0 = none, or None. Returns (h w, d) float32."""
+        _, h, w = features.shape
+        points = rows(features)
+        if self.pca:
+            if self._basis is None:
+                self.fit([features])
+            assert self._basis is not None
+            points = (points - self._basis[0]) @ self._basis[1]
+        extra = []
+        if self.position:
+            y, x = np.mgrid[0:h, 0:w].astype(np.float32)
+            extra += [self.position * ((x + 0.5) / w - 0.5), self.position * ((y + 0.5) / h - 0.5)]
+        if self.depth:
+            extra.append(self.depth * self._inverse_depth(depth, (h, w)))
+        if extra:
+            points = np.hstack([points, np.stack(extra, axis=-1).reshape(h * w, -1)])
+        return np.ascontiguousarray(points, dtype=np.float32)
+
+    def _inverse_depth(self, depth: np.ndarray | None, grid: tuple[int, int]) -> np.ndarray:
+        """(h, w) float32: typical depth / mean depth of the cell's readings; 1 where a cell has none."""
+        if depth is None:
+            return np.ones(grid, np.float32)
+        valid = (depth > 0).astype(np.float32)
+        share = cv2.resize(valid, grid[::-1], interpolation=cv2.INTER_AREA)
+        mean = cv2.resize(depth * valid, grid[::-1], interpolation=cv2.INTER_AREA) / np.maximum(share, 1e-6)
+        if self._typical_depth is None and share.any():
+            self._typical_depth = float(np.median(mean[share > 0]))
+        # 10 cm is nearer than any depth camera measures: it bounds the channel
+        return np.where(share > 0, (self._typical_depth or 1.0) / np.maximum(mean, 0.1), 1).astype(np.float32)
+
+
+def rows(features: np.ndarray) -> np.ndarray:
+    """(D, h, w) -> (h w, D), contiguous."""
+    return np.ascontiguousarray(features.reshape(len(features), -1).T)

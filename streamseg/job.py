@@ -1,0 +1,173 @@
+"""The main job: open a source, a backbone and sinks, stream, and leave a manifest, whatever happens."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from streamseg import manifest
+from streamseg.backbones import Backbone, Spec, describe, open_backbone
+from streamseg.errors import FrameError, OutputError, SourceError
+from streamseg.pipeline import Pipeline, Settings, input_size
+from streamseg.sinks import Run, Sink, open_sink
+from streamseg.sources import LiveSource, Options, Recording, open_source
+from streamseg.stream import Report, stream
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything `streamseg run` was asked for; the fields are its flags. size: shorter side, or (H, W)."""
+
+    source: str
+    output: Path | None = None
+    save: tuple[str, ...] = ("overlay", "labels")
+    show: bool = False
+    spec: Spec = field(default_factory=lambda: Spec("efficientnet_lite0"))
+    size: int | tuple[int, int] = 384
+    engine: str = "auto"
+    device: str = "auto"
+    precision: str = "auto"
+    settings: Settings = field(default_factory=Settings)
+    options: Options = field(default_factory=Options)
+    every: int = 1
+    max_frames: int | None = None
+    alpha: float = 0.5
+    overwrite: bool = False
+
+
+def run(
+    job: Job,
+    *,
+    log: Callable[[str], None] | None = None,
+    begin: Callable[[int | None], None] | None = None,
+    progress: Callable[[Report], None] | None = None,
+) -> dict[str, object]:
+    """Do `job` and return its manifest, which also lies in the output folder as run.json.
+
+    log: takes one line a time about what is used. begin: called with the number of frames to come (None = unknown)
+    when everything is ready. progress: called after each frame. Raises StreamsegError; what was written by then is
+    closed properly and the manifest says how far it got.
+    """
+    log = log or (lambda line: None)
+    with ExitStack() as stack:
+        source = stack.enter_context(open_source(job.source, job.options))
+        shape = describe(job.spec)
+
+        def choose_size(frame_size: tuple[int, int]) -> tuple[int, int]:
+            return shape.size or input_size(frame_size, job.size, shape.multiple)
+
+        def backbone_for(size: tuple[int, int]) -> Backbone:
+            return open_backbone(job.spec, size, engine=job.engine, device=job.device, precision=job.precision, log=log)
+
+        pipeline = Pipeline(backbone_for, choose_size, job.settings)
+        stack.callback(pipeline.close)
+        if isinstance(source, Recording):  # engines are built before the clock runs
+            pipeline.warm_up(_first_frame_size(source))
+        folder = _prepare_folder(job)
+        return _stream(job, source, pipeline, folder, begin, progress)
+
+
+def _stream(
+    job: Job,
+    source: Recording | LiveSource,
+    pipeline: Pipeline,
+    folder: Path | None,
+    begin: Callable[[int | None], None] | None,
+    progress: Callable[[Report], None] | None,
+) -> dict[str, object]:
+    content: dict[str, object] = {
+        "status": "running",
+        "source": {"uri": job.source, "kind": source.kind},
+        "output": str(folder) if folder else None,
+        "settings": asdict(job.settings) | {"every": job.every, "size": job.size},
+        "versions": manifest.versions(),
+    }
+    if folder:
+        manifest.write(folder, content)
+    sinks: list[Sink] = []
+    report = Report()
+    try:
+        with ExitStack() as closing:
+            for name in _sinks(job):
+                sinks.append(closing.enter_context(open_sink(name, folder or Path(), _run_of(job, source))))
+            if begin:
+                begin(_expected(source, job))
+            stream(
+                source, pipeline, sinks, every=job.every, max_frames=job.max_frames, progress=progress, report=report
+            )
+        content["status"] = {"": "done", "interrupt": "interrupted", "user": "stopped"}[report.stopped]
+    except BaseException as problem:
+        content["status"] = f"failed: {problem}"
+        raise
+    finally:
+        backbones = [manifest.describe_backbone(backbone) for backbone in pipeline.backbones]
+        content |= {"model": backbones[0] if len(backbones) == 1 else backbones}
+        content |= manifest.describe_report(report) | {"k": pipeline.k_history}
+        if folder:
+            manifest.write(folder, content)
+    if not report.processed and not report.stopped:
+        raise SourceError(f"no frame of {job.source!r} could be used", _reasons(report))
+    return content
+
+
+def _first_frame_size(source: Recording) -> tuple[int, int]:
+    """(H, W) of the first frame that can be read."""
+    reason = "it is empty"
+    for index in range(len(source)):
+        try:
+            height, width = source[index].rgb.shape[:2]
+            return height, width
+        except FrameError as problem:
+            reason = str(problem)
+    raise SourceError(
+        f"none of the {len(source)} frames of {source.uri!r} can be read ({reason})",
+        "check the files, or copy the recording again",
+    )
+
+
+def _sinks(job: Job) -> Sequence[str]:
+    return [*(job.save if job.output else ()), *(("window",) if job.show else ())]
+
+
+def _run_of(job: Job, source: Recording | LiveSource) -> Run:
+    return Run(title=job.source, fps=max(1.0, source.fps / job.every), alpha=job.alpha)
+
+
+def _expected(source: Recording | LiveSource, job: Job) -> int | None:
+    if isinstance(source, LiveSource):
+        return job.max_frames
+    frames = -(-len(source) // job.every)
+    return min(frames, job.max_frames) if job.max_frames else frames
+
+
+def _reasons(report: Report) -> str:
+    return "; ".join(sorted({skip.reason for skip in report.skipped})) or "it ended before its first frame"
+
+
+def _prepare_folder(job: Job) -> Path | None:
+    """Make the output folder. One that holds a run is refused, or emptied of that run's files when told to."""
+    folder = job.output
+    if folder is None:
+        return None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if (folder / manifest.NAME).exists():
+            if not job.overwrite:
+                raise OutputError(f"{str(folder)!r} already holds a run", "choose another -o, or add --overwrite")
+            _remove_run(folder)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as problem:
+        raise OutputError(f"cannot write into {str(folder)!r}: {problem.strerror}", "choose another -o") from problem
+    return folder
+
+
+def _remove_run(folder: Path) -> None:
+    """Remove what earlier runs wrote, by name; anything else in the folder is not ours."""
+    for name in (manifest.NAME, "overlay.mp4", "labels.npz", "annotations.json", "youtube_vis.json", "segments.jsonl"):
+        (folder / name).unlink(missing_ok=True)
+    shutil.rmtree(folder / "labels", ignore_errors=True)

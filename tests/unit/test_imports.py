@@ -1,0 +1,82 @@
+"""Imports go down only: a walk over every file with `ast` fails on a forbidden arrow."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+# Lower layers first; a module may import modules of lower layers only. Names not listed are of layer 3, a stage.
+LAYERS = {
+    **dict.fromkeys(("streamseg", "streamseg.errors", "streamseg.frame", "streamseg.plugins", "streamseg.palette"), 1),
+    **dict.fromkeys(("streamseg.sources", "streamseg.backbones", "streamseg.sinks"), 2),
+    **dict.fromkeys(("streamseg.segments", "streamseg.drawing", "streamseg.console"), 2),
+    "streamseg.knee": 2.5,  # the clustering's own ruler
+    "streamseg.pipeline": 4,
+    "streamseg.stream": 5,
+    **dict.fromkeys(("streamseg.manifest", "streamseg.progress"), 6),
+    **dict.fromkeys(("streamseg.job", "streamseg.doctor"), 6.5),
+    **dict.fromkeys(("train", "export", "train.methods", "export.to_onnx"), 6),
+    **dict.fromkeys(("streamseg.cli", "train.cli", "export.cli"), 7),
+    **dict.fromkeys(("streamseg.__main__", "train.__main__", "export.__main__"), 8),
+}
+FILES = [path for package in ("streamseg", "train", "export") for path in sorted((ROOT / package).rglob("*.py"))]
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_name(path) for path in FILES}
+
+
+def layer(module: str) -> float:
+    return LAYERS.get(module, 3)
+
+
+def imported(path: Path) -> set[str]:
+    """Every module of ours that `path` imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                found.add(whole if whole in MODULES else str(node.module))
+    return found & MODULES
+
+
+def allowed(importer: str, target: str) -> bool:
+    if importer.split(".")[0] == "streamseg" and target.split(".")[0] in ("train", "export"):
+        return False
+    if {importer.split(".")[0], target.split(".")[0]} == {"train", "export"}:
+        return False
+    private_neighbour = importer.rpartition(".")[0] == target.rpartition(".")[0] and "._" in target
+    # a folder's private modules serve the plugins beside them, and its contract may name their types
+    return layer(target) < layer(importer) or private_neighbour or target == "streamseg"
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_name)
+def test_imports_go_down(path: Path) -> None:
+    forbidden = sorted(target for target in imported(path) if not allowed(module_name(path), target))
+    assert not forbidden, f"{module_name(path)} must not import {forbidden}"
+
+
+def test_a_forbidden_arrow_is_seen() -> None:
+    assert not allowed("streamseg.sources.tum", "streamseg.sources.video")
+    assert not allowed("streamseg.pipeline", "streamseg.stream")
+    assert not allowed("streamseg.cli", "train.cli")
+    assert not allowed("export.to_onnx", "train.cli")
+    assert allowed("streamseg.sources.tum", "streamseg.sources._images")
+    assert allowed("train.cli", "streamseg.console")
+
+
+def test_no_module_shadows_a_library() -> None:
+    libraries = {"onnx", "torch", "cv2", "faiss", "click", "av", "timm", "openvino", "onnxruntime", "kneed", "rich"}
+    junk = {"utils", "helpers", "common", "misc", "core", "manager"}
+    assert not {path.stem.lstrip("_") for path in FILES} & (libraries | junk)

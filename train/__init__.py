@@ -1,0 +1,1 @@
+"""Training of backbones on the sequential frames of recordings. Methods are files in `train/methods/`."""
