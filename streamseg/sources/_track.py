@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
+import weakref
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -77,29 +79,33 @@ class Track:
         """Presentation time of frame `index`, in seconds."""
         return self.stamps[index] * self.time_base
 
-    def picture(self, index: int) -> VideoFrame:
-        """Frame `index`, decoded. Raises FrameError where its data is damaged."""
+    def read(self, index: int, convert: Callable[[VideoFrame], np.ndarray]) -> np.ndarray:
+        """Frame `index`, decoded and converted. Raises FrameError where its data is damaged.
+
+        Conversion happens under the lock too: a picture brings its own scaler, which two threads must not use at once.
+        """
         with self._lock:
-            if self._process != os.getpid():  # forked: the open file is shared with the parent, leave it alone
-                self._reset()
-            if self._last is not None and self._last[0] == index:
-                return self._last[1]
-            ahead = self._frames is not None and index >= self._next
-            if not ahead or (index > self._next + STEP and self._key(index) > self._next):
-                self._begin(self._key(index))
+            return convert(self._picture(index))
+
+    def _picture(self, index: int) -> VideoFrame:
+        if self._last is not None and self._last[0] == index:
+            return self._last[1]
+        ahead = self._frames is not None and index >= self._next
+        if not ahead or (index > self._next + STEP and self._key(index) > self._next):
+            self._begin(self._key(index))
+        picture = self._advance(index)
+        if picture is None and self._overshot:  # the file's own index is wrong: decode from its start
+            self._begin(0)
             picture = self._advance(index)
-            if picture is None and self._overshot:  # the file's own index is wrong: decode from its start
-                self._begin(0)
-                picture = self._advance(index)
-            if picture is None or picture.is_corrupt:
-                raise FrameError("damaged video frame")
-            return picture
+        if picture is None or picture.is_corrupt:
+            raise FrameError("damaged video frame")
+        return picture
 
     def close(self) -> None:
         with self._lock:
-            if self._process == os.getpid() and self._container is not None:
+            if self._container is not None:
                 self._container.close()
-            self._container = self._frames = self._last = self._waiting = None
+            self._container = self._frames = self._waiting = self._last = None
 
     def _key(self, index: int) -> int:
         return self.keys[max(bisect_right(self.keys, index) - 1, 0)]
@@ -166,9 +172,9 @@ class Track:
 
     def _reset(self) -> None:
         self._lock = threading.Lock()
-        self._process = os.getpid()
         self._container = self._frames = self._waiting = self._last = None
         self._next, self._overshot = 0, True
+        _watch_forks().add(self)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if not name.startswith("_")}
@@ -176,6 +182,24 @@ class Track:
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         self._reset()
+
+
+@functools.cache
+def _watch_forks() -> weakref.WeakSet[Track]:
+    """All tracks of this process. After a fork the child forgets what was open: FFmpeg's threads stayed behind, and
+    the position in the file is the parent's. It is not freed either, for freeing waits for these threads.
+    """
+    tracks: weakref.WeakSet[Track] = weakref.WeakSet()
+    left_behind: list[Any] = []
+
+    def forget() -> None:
+        for track in list(tracks):
+            left_behind.append((track._container, track._frames, track._waiting, track._last))
+            track._reset()
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=forget)
+    return tracks
 
 
 def _packets(container: InputContainer, stream: Any) -> tuple[list[int], list[int], int]:

@@ -48,7 +48,8 @@ class Camera(LiveSource):
             self._capture.release()
             raise SourceError(f"cannot open {_what(uri)}", _hint(uri))
         fps = self._capture.get(cv2.CAP_PROP_FPS)
-        self._live = not os.path.isfile(uri) and self._capture.get(cv2.CAP_PROP_FRAME_COUNT) <= 0  # else a film, that ends
+        film = os.path.isfile(uri) or self._capture.get(cv2.CAP_PROP_FRAME_COUNT) > 0
+        self._live = not film  # a film ends, it is not lost
         self.fps = float(fps) if 1 <= fps <= 1000 else 30.0
 
     def __iter__(self) -> Iterator[Frame]:

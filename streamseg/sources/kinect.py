@@ -122,7 +122,7 @@ class Kinect(Recording):
 
     def __getitem__(self, index: int) -> Frame:
         name = self.name_of(index)
-        rgb = to_rgb(self._colour.picture(index))
+        rgb = self._colour.read(index, to_rgb)
         partner = self._depth_of.get(index)
         load = None
         if partner is not None and self._calibration is not None:
@@ -152,10 +152,14 @@ def read_registered(
     path: str, stream: int, index: int, calibration: Calibration, size: tuple[int, int], units_per_metre: float
 ) -> np.ndarray:
     """(H, W) float32 metres of depth frame `index`, seen from the colour camera, whose image has `size` = (H, W)."""
-    values = _depth_track(path, stream).picture(index).to_ndarray()
+    values = _depth_track(path, stream).read(index, _values)
     if values.dtype != np.uint16 or values.ndim != 2:
         raise FrameError("depth is not 16-bit gray")
     return register(values * np.float32(1 / units_per_metre), calibration, size)
+
+
+def _values(picture: Any) -> np.ndarray:
+    return picture.to_ndarray()
 
 
 @functools.lru_cache(maxsize=4)

@@ -62,7 +62,7 @@ class Video(Recording):
 
     def __getitem__(self, index: int) -> Frame:
         name = self.name_of(index)
-        rgb = to_rgb(self._track.picture(index))
+        rgb = self._track.read(index, to_rgb)
         mask = self._masks.get(index)
         return Frame(
             index=index,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import queue
 import threading
-from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -60,11 +60,6 @@ def opened(uri: str) -> Recording:
     source = open_source(uri)
     assert isinstance(source, Recording)
     return source
-
-
-def digest(uri: str, index: int) -> tuple[str, float, int]:
-    frame = opened(uri)[index]
-    return frame.name, frame.timestamp, hash(frame.rgb.tobytes())
 
 
 def pick(length: int) -> list[int]:
@@ -167,18 +162,30 @@ def test_threads_may_share_a_recording(kind: str, tmp_path: Path, make: Any) -> 
     assert not wrong
 
 
-def _name_and_sum(source: Recording, index: int) -> tuple[str, int, float]:
-    frame = source[index]
-    depth = frame.depth
-    return frame.name, int(frame.rgb.sum()), 0.0 if depth is None else float(depth.sum())
+def _sums(source: Recording, found: Any) -> None:
+    found.put(
+        [
+            (int(source[i].rgb.sum()), 0.0 if source[i].depth is None else float(source[i].depth.sum()))
+            for i in range(len(source))
+        ]
+    )
 
 
+@pytest.mark.parametrize("method", ["fork", "spawn"])
 @pytest.mark.parametrize("kind", ["kinect", "tum", "video"])
-def test_forked_workers_read_on_their_own(kind: str, tmp_path: Path, make: Any) -> None:
+def test_other_processes_read_on_their_own(kind: str, method: str, tmp_path: Path, make: Any) -> None:
     source = opened(build(kind, tmp_path, make))
-    expected = [_name_and_sum(source, i) for i in range(len(source))]
-    results: list[list[tuple[str, int, float]]] = []
-    with ProcessPoolExecutor(2, mp_context=get_context("fork")) as pool:
-        for _ in range(2):
-            results.append(list(pool.map(_name_and_sum, [source] * len(source), range(len(source)))))
-    assert results == [expected, expected]
+    context = get_context(method)
+    found: Any = context.Queue()
+    here: Any = queue.Queue()
+    _sums(source, here)  # decoders are open, with their threads, when the others start
+    source[1]
+    workers = [context.Process(target=_sums, args=(source, found), daemon=True) for _ in range(2)]
+    for worker in workers:
+        worker.start()
+    expected = here.get()
+    assert [found.get(timeout=60) for _ in workers] == [expected, expected]
+    for worker in workers:
+        worker.join(60)
+    _sums(source, here)
+    assert here.get() == expected
