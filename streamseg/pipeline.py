@@ -251,7 +251,8 @@ class _PerFrame:
         self.descriptors.fit([features])
         points = self.descriptors(features, depth)
         k = self.settings.k
-        knee, clusters = choose_k(points, (k, k) if k else self.settings.k_range, seed=self.settings.seed)
+        k_range = (k, k) if k else self.settings.k_range
+        knee, clusters = choose_k(points, k_range, seed=self.settings.seed, restarts=3)
         knee = Knee(len(clusters.centroids), "given" if k else knee.by)
         distances = squared_distances(points, clusters.centroids)
         ids = self.matcher(rows(features), distances.argmin(axis=1), knee.k)

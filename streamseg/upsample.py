@@ -95,8 +95,9 @@ def _evaluate(slope: np.ndarray, offset: np.ndarray, guide: np.ndarray, gray: np
     labels = cv2.resize(coarse, size, interpolation=cv2.INTER_NEAREST)
     border = (cv2.morphologyEx(coarse, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0).view(np.uint8)
     found = np.flatnonzero(cv2.resize(border, size, interpolation=cv2.INTER_NEAREST).view(bool))
-    padded = np.pad(found, (0, -len(found) % 1024), mode="edge" if len(found) else "constant")
-    near = padded.reshape(-1, 1024)  # cv2.remap takes no longer rows
+    if not len(found):
+        return labels
+    near = np.pad(found, (0, -len(found) % 1024), mode="edge").reshape(-1, 1024)  # cv2.remap takes no longer rows
     y, x = np.divmod(near, size[0])
     u, v = _centres(size[0], coarse.shape[1])[x], _centres(size[1], coarse.shape[0])[y]
     brightness = gray.ravel()[near].astype(np.float32) * (1 / 255)

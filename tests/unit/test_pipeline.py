@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import adjusted_rand_score
+
+from streamseg.pipeline import input_size
+
+
+@given(st.tuples(st.integers(1, 4000), st.integers(1, 4000)), st.integers(16, 1024), st.sampled_from([8, 14, 16, 32]))
+def test_input_size_is_a_multiple_and_keeps_the_aspect(frame: tuple[int, int], short: int, multiple: int) -> None:
+    height, width = input_size(frame, short, multiple)
+    assert height % multiple == width % multiple == 0
+    assert min(height, width) >= multiple
+    scale = short / min(frame)
+    assert abs(height - max(multiple, frame[0] * scale)) <= multiple / 2 + 1
+    assert abs(width - max(multiple, frame[1] * scale)) <= multiple / 2 + 1
+
+
+def test_input_size_as_given() -> None:
+    assert input_size((480, 640), (100, 300), 32) == (96, 288)
+
+
+@pytest.mark.parametrize("clustering", ["online", "per-frame"])
+@pytest.mark.parametrize("k", [0, 4])
+def test_it_finds_the_shapes_and_keeps_their_ids(shapes, make_pipeline, clustering: str, k: int) -> None:
+    pipeline = make_pipeline(clustering=clustering, k=k)
+    frames = [shapes()[i] for i in range(12)]
+    pipeline.start(frames[:8])
+    results = [pipeline.step(frame).labels for frame in frames]
+    truth = np.stack([frame.annotation for frame in frames])
+    assert adjusted_rand_score(truth.ravel()[::7], np.stack(results).ravel()[::7]) > 0.9
+    assert pipeline.k_history[0]["k"] == 4
+    assert pipeline.k_history[0]["by"] == ("given" if k else "knee")
+
+
+@pytest.mark.parametrize("clustering", ["online", "per-frame"])
+def test_same_seed_same_masks_and_reset_starts_anew(shapes, make_pipeline, clustering: str) -> None:
+    frames = [shapes()[i] for i in range(10)]
+    pipeline = make_pipeline(clustering=clustering, seed=5)
+    first = [pipeline.step(frame).labels.copy() for frame in frames]
+    pipeline.reset()
+    second = [pipeline.step(frame).labels for frame in frames]
+    other = make_pipeline(clustering=clustering, seed=5)
+    third = [other.step(frame).labels for frame in frames]
+    assert np.array_equal(first, second)
+    assert np.array_equal(first, third)
+
+
+def test_frames_may_change_their_size(shapes, make_pipeline) -> None:
+    pipeline = make_pipeline(k=4)
+    wide, tall = shapes(5, (120, 160)), shapes(5, (200, 150))
+    before = pipeline.step(wide[0])
+    for recording in (tall, wide, tall):
+        assert pipeline.step(recording[1]).labels.shape == recording.frame_size
+    again = pipeline.step(wide[0])
+    assert (again.labels == before.labels).mean() > 0.98
+    assert len(pipeline.backbones) == 2
+
+
+def test_k_follows_the_scene_with_hysteresis(shapes, make_pipeline) -> None:
+    pipeline = make_pipeline(k_range=(2, 6))
+    recording = shapes(200)
+    empty = recording[0]
+    for i in range(8):  # two colours only at the start: background and the circle
+        frame = recording[i]
+        frame.rgb[frame.annotation > 1] = 60
+        if i == 0:
+            empty = frame
+        pipeline.step(frame)
+    at_first = pipeline.k_history[-1]["k"]
+    ids_at_first = set(np.unique(pipeline.step(empty).labels))
+    counts = [pipeline.step(recording[i]).k for i in range(8, 200)]
+    assert at_first < 4
+    assert counts[-1] == 4
+    assert max(abs(b - a) for a, b in itertools.pairwise(counts)) <= 1  # one at a time
+    assert ids_at_first <= set(np.unique(pipeline.step(recording[199]).labels))
+    assert [entry["by"] for entry in pipeline.k_history[1:]] == ["knee, one more"] * (4 - at_first)
+
+
+def test_a_steady_scene_keeps_its_k(shapes, make_pipeline) -> None:
+    pipeline = make_pipeline()
+    recording = shapes(120)
+    assert {pipeline.step(recording[i]).k for i in range(120)} == {4}
+    assert len(pipeline.k_history) == 1
+
+
+@pytest.mark.parametrize("extra", [{"pca": 2}, {"position": 0.3}, {"depth": 0.5}, {"edges": False}])
+@pytest.mark.parametrize("clustering", ["online", "per-frame"])
+def test_every_option_gives_masks(shapes, make_pipeline, extra: dict[str, object], clustering: str) -> None:
+    pipeline = make_pipeline(clustering=clustering, k=4, **extra)
+    frames = [shapes()[i] for i in range(3)]
+    found = [pipeline.step(frame) for frame in frames]
+    assert set(found[-1].timings_ms) == {"prepare", "backbone", "depth", "cluster", "upsample"}
+    agreement = adjusted_rand_score(frames[-1].annotation.ravel(), found[-1].labels.ravel())
+    assert agreement > (0.5 if "position" in extra or "depth" in extra else 0.85)
+
+
+def test_depth_is_decoded_only_when_it_is_of_use(shapes, make_pipeline) -> None:
+    frame = shapes()[0]
+    make_pipeline(k=4, edges=False).step(frame)
+    assert "depth" not in vars(frame)
+    make_pipeline(k=4).step(frame)
+    assert "depth" in vars(frame)
