@@ -108,6 +108,13 @@ class Backbone(ABC):
         """The features alone: (B, 3, H, W) -> (B, D, h, w)."""
         return self.run(images)["features"]
 
+    def pixels(self, images: np.ndarray) -> np.ndarray:
+        """`images` as contiguous, writable float32 (a copy only where need be). Raises ModelError for another size."""
+        if images.ndim != 4 or images.shape[1:] != (3, *self.size):
+            wanted = f"(B, 3, {self.size[0]}, {self.size[1]}), for {self.size[0]}x{self.size[1]}"
+            raise ModelError(f"{self.name} takes images {wanted}, not {images.shape}", "resize them first")
+        return np.require(images, np.float32, ["C", "W"])
+
     def close(self) -> None:  # noqa: B027 (most engines free themselves)
         """Release the device."""
 

@@ -31,7 +31,9 @@ def onnx_file(recipe: Recipe, size: tuple[int, int], log: Log, precision: str = 
         return Path(recipe.file), replace(read(Path(recipe.file)), sha256=recipe.sha256)
     path = _cache.folder() / f"{file_stem(recipe, size, precision)}.onnx"
     facts = _cached(path, log)
-    if facts is None:
+    if facts is not None:
+        log(f"using the exported network {path.name} from the cache")
+    else:
         log(f"preparing {recipe.name} for {size[0]}x{size[1]}; this happens once, and takes some seconds")
         started = time.perf_counter()
         facts = _export(recipe, size, precision, path)

@@ -38,7 +38,12 @@ def read(path: Path) -> Facts:
     images = [value for value in model.graph.input if value.name not in weights]
     floats = all(value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT for value in images)
     image = inputs[images[0].name] if len(images) == 1 and floats else ()
-    if len(image) != 4 or image[1] not in (3, None) or len(outputs.get("features", ())) != 4:
+    if (
+        len(image) != 4
+        or image[0] not in (1, None)
+        or image[1] not in (3, None)
+        or len(outputs.get("features", ())) != 4
+    ):
         shapes = ", ".join(f"{name} {list(dims)}" for name, dims in (inputs | outputs).items())
         raise ModelError(f"{str(path)!r} is no backbone; it has {shapes or 'nothing'}", EXPECTED)
     return _facts(path, image, outputs["features"], said)
@@ -46,11 +51,12 @@ def read(path: Path) -> Facts:
 
 def _facts(path: Path, image: tuple, features: tuple, said: dict[str, str]) -> Facts:
     height, width = image[2:]
-    dim = features[1] or int(said.get("dim", 0))
-    stride = int(said.get("stride", 0)) or (height // features[2] if height and features[2] else 0)
+    dim = features[1] or _number(said.get("dim", ""))
+    stride = _number(said.get("stride", "")) or (height // features[2] if height and features[2] else 0)
     if not dim or not stride:
         raise ModelError(
-            f"{str(path)!r} tells neither its stride nor its number of features", "add metadata `stride` and `dim`"
+            f"{str(path)!r} does not tell its stride or its number of features",
+            "add metadata_props `stride` and `dim`, as positive whole numbers",
         )
     return Facts(
         name=said.get("backbone", path.stem),
@@ -60,6 +66,10 @@ def _facts(path: Path, image: tuple, features: tuple, said: dict[str, str]) -> F
         size=(height, width) if height and width else None,
         licence=said.get("licence", ""),
     )
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() else 0
 
 
 def _dims(value: Any) -> tuple[int | None, ...]:

@@ -32,8 +32,7 @@ class OnnxRuntimeBackbone(Backbone):
         self._outputs = [value.name for value in self._session.get_outputs() if value.name in ("features", "attention")]
 
     def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        images = np.ascontiguousarray(images, np.float32)
-        return dict(zip(self._outputs, self._session.run(self._outputs, {self._input: images})))
+        return dict(zip(self._outputs, self._session.run(self._outputs, {self._input: self.pixels(images)})))
 
 
 def _session(path: str, device: str, threads: int) -> Any:

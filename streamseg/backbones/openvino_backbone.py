@@ -39,7 +39,7 @@ class OpenVinoBackbone(Backbone):
             )
 
     def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        images = np.require(images, np.float32, ["C", "W"])  # OpenVINO shares no read-only memory
+        images = self.pixels(images)
         request = self._request(len(images))
         request.set_input_tensor(self._openvino.Tensor(images, shared_memory=True))
         request.infer()
@@ -49,13 +49,21 @@ class OpenVinoBackbone(Backbone):
         """A request for `batch` images; static shapes are faster, and hardly ever does more than one size occur."""
         if batch not in self._requests:
             self._model.reshape([batch, 3, *self.size])
-            compiled = self._core.compile_model(self._model, "CPU", self._options)
+            compiled = self._compiled()
             self._requests[batch] = compiled.create_infer_request()
         return self._requests[batch]
 
+    def _compiled(self) -> Any:
+        """Compile, by way of OpenVINO's own cache (half the start-up time), or without it where that is damaged."""
+        try:
+            cache = {"CACHE_DIR": str(_cache.folder("openvino"))}
+            return self._core.compile_model(self._model, "CPU", self._options | cache)
+        except (RuntimeError, ValueError):
+            return self._core.compile_model(self._model, "CPU", self._options)
+
 
 def _options(core: Any, precision: str, threads: int) -> dict[str, Any]:
-    options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "CACHE_DIR": str(_cache.folder("openvino"))}
+    options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
     has = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     if (precision == "fp16" and "FP16" not in has) or (precision == "bf16" and "BF16" not in has):
         raise ModelError(f"this CPU does not compute in {precision}", "leave --precision out, or use fp32")

@@ -22,15 +22,14 @@ class TorchBackbone(Backbone):
         self.device, self.precision, self.size = device, precision, size
         if threads:
             torch.set_num_threads(threads)
-        log(f"building {recipe.name} with torch")
+        self.name, self.stride = recipe.name, recipe.shape.stride
         network, self.sha256 = _timm.build(recipe, size, DTYPES[precision])
         self._network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.name, self.stride = recipe.name, recipe.shape.stride
         self.dim = self.run(np.zeros((1, 3, *size), np.float32))["features"].shape[1]
 
     @torch.inference_mode()
     def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        pixels = torch.from_numpy(np.ascontiguousarray(images, np.float32)).to(self.device)
+        pixels = torch.from_numpy(self.pixels(images)).to(self.device)
         outputs = self._network(pixels.contiguous(memory_format=torch.channels_last))
         return {name: output.contiguous().cpu().numpy() for name, output in zip(("features", "attention"), outputs)}
 
