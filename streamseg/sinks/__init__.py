@@ -25,7 +25,7 @@ class Run:
 
 
 class Sink(ABC):
-    """Takes frames in order, from one thread. `close()` finishes every file, also after an interrupt; a context manager.
+    """Takes frames in order, from one thread; a context manager. `close()` finishes every file, also when interrupted.
 
     main_thread: the sink draws on a screen and has to be called from the main thread.
     `write` raises OutputError when it cannot go on (disk full), StopRequested when the user asked to stop.

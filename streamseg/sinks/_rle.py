@@ -1,0 +1,30 @@
+"""Masks of a label map as COCO run lengths (column-major, `size` [H, W]), with area and box."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from pycocotools import mask as coco_mask
+
+
+class Mask(NamedTuple):
+    """id; rle: {"size": [H, W], "counts": str}; area: pixels; box: [x, y, width, height] in pixels."""
+
+    id: int
+    rle: dict[str, object]
+    area: int
+    box: list[float]
+
+
+def masks(labels: np.ndarray) -> list[Mask]:
+    """(H, W) uint8 -> the masks of its ids 1 ... 254, in rising order."""
+    present = np.bincount(labels.ravel(), minlength=256) > 0
+    ids = [int(i) for i in np.flatnonzero(present) if 1 <= i <= 254]
+    columns = np.asfortranarray(labels)
+    found = []
+    for i in ids:
+        rle = coco_mask.encode(np.asfortranarray(columns == i, dtype=np.uint8))
+        area, box = int(coco_mask.area(rle)), [float(side) for side in coco_mask.toBbox(rle)]
+        found.append(Mask(i, {"size": list(rle["size"]), "counts": rle["counts"].decode("ascii")}, area, box))
+    return found

@@ -1,0 +1,56 @@
+"""annotations.json: COCO with run-length masks; `track_id` is the id that lasts over the sequence."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from streamseg.frame import Frame, Segmentation
+from streamseg.sinks import Run, Sink, partial
+from streamseg.sinks._rle import masks
+
+
+def open(folder: Path, run: Run) -> CocoFile:
+    """Write `folder`/annotations.json."""
+    return CocoFile(folder / "annotations.json", run)
+
+
+class CocoFile(Sink):
+    """Annotations, the bulk, go to the file one by one; images, a line each, are kept until the end."""
+
+    def __init__(self, path: Path, run: Run) -> None:
+        self.path, self.run = path, run
+        self.images: list[dict[str, object]] = []
+        self.count = 0
+        self.file = partial(path).open("w", encoding="utf-8")
+        self.file.write('{"annotations": [')
+
+    def write(self, frame: Frame, segmentation: Segmentation) -> None:
+        height, width = segmentation.labels.shape
+        image_id = len(self.images) + 1
+        self.images.append({
+            "id": image_id, "file_name": frame.name, "height": height, "width": width,
+            "video_id": 1, "frame_id": image_id - 1, "timestamp": frame.timestamp,
+        })  # fmt: skip
+        for mask in masks(segmentation.labels):
+            self.file.write(",\n" if self.count else "\n")
+            self.count += 1
+            annotation = {
+                "id": self.count, "image_id": image_id, "category_id": 1, "track_id": mask.id, "iscrowd": 0,
+                "segmentation": mask.rle, "area": mask.area, "bbox": mask.box,
+            }  # fmt: skip
+            self.file.write(json.dumps(annotation))
+
+    def close(self) -> None:
+        if self.file.closed:
+            return
+        rest = {
+            "info": {"description": f"segments of {self.run.title} by streamseg"},
+            "videos": [{"id": 1, "name": self.run.title}],
+            "images": self.images,
+            "categories": [{"id": 1, "name": "segment"}],
+        }
+        with self.file:
+            self.file.write("],\n" + json.dumps(rest, ensure_ascii=False)[1:] + "\n")
+        os.replace(partial(self.path), self.path)

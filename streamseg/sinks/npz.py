@@ -1,0 +1,73 @@
+"""labels.npz: labels [T,H,W], timestamps, names and ids of the whole run in one NumPy archive."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from streamseg.frame import VOID, Frame, Segmentation
+from streamseg.sinks import Run, Sink, partial
+
+
+def open(folder: Path, run: Run) -> LabelArchive:
+    """Write `folder`/labels.npz."""
+    return LabelArchive(folder / "labels.npz")
+
+
+class LabelArchive(Sink):
+    """Holds: labels (T, H, W) uint8; timestamps (T,) float64 [s]; names (T,) str; ids, every id that occurs;
+    sizes (T, 2) int32. Frames of different sizes lie at the top left, VOID around them.
+
+    An archive has to say at its start how much is in it, so frames wait in a file beside it: memory stays constant.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.spool_path = partial(path).with_suffix(".raw")
+        self.spool = self.spool_path.open("wb+")
+        self.timestamps: list[float] = []
+        self.names: list[str] = []
+        self.sizes: list[tuple[int, int]] = []
+        self.used = np.zeros(256, bool)
+
+    def write(self, frame: Frame, segmentation: Segmentation) -> None:
+        labels = segmentation.labels
+        self.spool.write(np.ascontiguousarray(labels).data)
+        height, width = labels.shape
+        self.sizes.append((height, width))
+        self.timestamps.append(frame.timestamp)
+        self.names.append(frame.name)
+        self.used |= np.bincount(labels.ravel(), minlength=256) > 0
+
+    def close(self) -> None:
+        if self.spool.closed:
+            return
+        try:
+            if self.sizes:
+                self._assemble()
+        finally:
+            self.spool.close()
+            self.spool_path.unlink(missing_ok=True)
+            partial(self.path).unlink(missing_ok=True)
+
+    def _assemble(self) -> None:
+        sizes = np.array(self.sizes, np.int32)
+        height, width = (int(side) for side in sizes.max(axis=0))
+        self.spool.seek(0)
+        with zipfile.ZipFile(partial(self.path), "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+            with archive.open("labels.npy", "w", force_zip64=True) as member:
+                header = {"descr": "|u1", "fortran_order": False, "shape": (len(sizes), height, width)}
+                np.lib.format.write_array_header_1_0(member, header)  # type: ignore[arg-type]
+                for h, w in self.sizes:
+                    labels = np.frombuffer(self.spool.read(h * w), np.uint8).reshape(h, w)
+                    padding = ((0, height - h), (0, width - w))
+                    member.write(np.pad(labels, padding, constant_values=VOID).tobytes())
+            ids = np.flatnonzero(self.used[:VOID]).astype(np.uint8)
+            rest = {"timestamps": np.array(self.timestamps), "names": np.array(self.names), "ids": ids, "sizes": sizes}
+            for name, array in rest.items():
+                with archive.open(f"{name}.npy", "w") as member:
+                    np.lib.format.write_array(member, array, allow_pickle=False)
+        os.replace(partial(self.path), self.path)

@@ -1,0 +1,57 @@
+"""youtube_vis.json: YouTube-VIS, an annotation for each id with its run-length masks over all frames."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from streamseg.frame import Frame, Segmentation
+from streamseg.sinks import Run, Sink, partial
+from streamseg.sinks._rle import Mask, masks
+
+
+def open(folder: Path, run: Run) -> YouTubeVisFile:
+    """Write `folder`/youtube_vis.json."""
+    return YouTubeVisFile(folder / "youtube_vis.json", run)
+
+
+class YouTubeVisFile(Sink):
+    """The format lists each id's masks together, so they are kept, packed, until the end: some 2 kB a mask."""
+
+    def __init__(self, path: Path, run: Run) -> None:
+        self.path, self.run = path, run
+        self.names: list[str] = []
+        self.size = [0, 0]
+        self.tracks: dict[int, dict[int, Mask]] = {}
+
+    def write(self, frame: Frame, segmentation: Segmentation) -> None:
+        self.size = self.size if self.names else list(segmentation.labels.shape)
+        for mask in masks(segmentation.labels):
+            self.tracks.setdefault(mask.id, {})[len(self.names)] = mask
+        self.names.append(frame.name)
+
+    def close(self) -> None:
+        if not self.names:
+            return
+        height, width = self.size
+        content = {
+            "info": {"description": f"segments of {self.run.title} by streamseg"},
+            "videos": [
+                {"id": 1, "file_names": self.names, "length": len(self.names), "height": height, "width": width}
+            ],
+            "categories": [{"id": 1, "name": "segment"}],
+            "annotations": [self._annotation(i, self.tracks[i]) for i in sorted(self.tracks)],
+        }
+        partial(self.path).write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+        os.replace(partial(self.path), self.path)
+
+    def _annotation(self, track: int, found: dict[int, Mask]) -> dict[str, object]:
+        frames = [found.get(index) for index in range(len(self.names))]
+        height, width = self.size
+        return {
+            "id": track, "video_id": 1, "category_id": 1, "iscrowd": 0, "height": height, "width": width,
+            "segmentations": [mask and mask.rle for mask in frames],
+            "bboxes": [mask and mask.box for mask in frames],
+            "areas": [mask and mask.area for mask in frames],
+        }  # fmt: skip
