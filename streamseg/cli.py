@@ -73,17 +73,38 @@ def _intrinsics(ctx: click.Context, param: click.Parameter, value: str | None) -
 
 @group.command()
 @click.argument("source")
-@click.option("-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder for the results. "
-              "Default: out/NAME; with --show alone nothing is written.")
-@click.option("--save", callback=_save, default="overlay,labels", show_default=True, metavar="KIND[,KIND]",
-              help="What is written: overlay, labels, npz, coco, ytvis, jsonl.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for the results. Default: out/NAME; with --show alone nothing is written.",
+)
+@click.option(
+    "--save",
+    callback=_save,
+    default="overlay,labels",
+    show_default=True,
+    metavar="KIND[,KIND]",
+    help="What is written: overlay, labels, npz, coco, ytvis, jsonl.",
+)
 @click.option("--show", is_flag=True, help="A live window; q stops.")
 @model_options
-@click.option("--clustering", type=click.Choice(["online", "per-frame"]), default="online", show_default=True,
-              help="One codebook for the session, or cold K-Means on every frame with ids matched afterwards.")
+@click.option(
+    "--clustering",
+    type=click.Choice(["online", "per-frame"]),
+    default="online",
+    show_default=True,
+    help="One codebook for the session, or cold K-Means on every frame with ids matched afterwards.",
+)
 @click.option("--k", callback=_k, default="auto", show_default=True, metavar="auto|N", help="Number of segments.")
-@click.option("--k-range", callback=_k_range, default="2:10", show_default=True, metavar="LOW:HIGH",
-              help="Where --k auto looks for the knee.")
+@click.option(
+    "--k-range",
+    callback=_k_range,
+    default="2:10",
+    show_default=True,
+    metavar="LOW:HIGH",
+    help="Where --k auto looks for the knee.",
+)
 @click.option("--pca", type=click.IntRange(0), default=0, help="Reduce features to N components; 0 = off.")
 @click.option("--position", type=click.FloatRange(0), default=0.0, help="Weight of the cell's place in the clustering.")
 @click.option("--depth", type=click.FloatRange(0), default=0.0, help="Weight of the cell's depth in the clustering.")

@@ -58,7 +58,9 @@ def run_command(command: click.Command, name: str) -> None:
     except OSError as problem:
         _fail(str(problem), "check the path, its permissions and the space on the disk")
     except Exception as problem:
-        _fail(f"unexpected {type(problem).__name__}: {problem}", "this is a bug: please report it with --debug's output")
+        _fail(
+            f"unexpected {type(problem).__name__}: {problem}", "this is a bug: please report it with --debug's output"
+        )
 
 
 def _fail(message: str, hint: str) -> None:
