@@ -113,6 +113,17 @@ def images_in(folder: Path) -> list[Path]:
     return [path for path in listing(folder) if path.suffix.lower() in IMAGE_SUFFIXES]
 
 
+def has_images(folder: Path) -> bool:
+    """Whether `images_in` would find any; cheaper, for recognition."""
+    try:
+        with os.scandir(folder) as found:
+            return any(
+                os.path.splitext(item.name)[1].lower() in IMAGE_SUFFIXES and item.name[0] != "." for item in found
+            )
+    except (OSError, ValueError):
+        return False
+
+
 def folders_in(folder: Path) -> list[Path]:
     """The folders in `folder`, in natural order."""
     return [path for path in listing(folder) if os.path.isdir(path)]

@@ -91,7 +91,14 @@ def read_depth(path: Path, units_per_metre: float) -> np.ndarray:
     return read_uint16(path) * np.float32(1.0 / units_per_metre)
 
 
+@functools.cache
+def _silence() -> None:
+    """OpenCV prints its own account of each broken file to stderr; ours is the FrameError."""
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
+
 def _decode(data: bytes, flags: int) -> np.ndarray:
+    _silence()
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error:

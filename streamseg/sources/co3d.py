@@ -7,6 +7,7 @@ sequence's own reconstruction, which are not metric; cameras follow PyTorch3D's 
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 import os
 import re
@@ -59,8 +60,12 @@ def _sequences(path: Path) -> list[Path]:
 
 
 def _is_sequence(folder: Path) -> bool:
-    images = folder / "images"
-    return os.path.isdir(images) and any(re.fullmatch(r"frame\d{6}", path.stem) for path in images_in(images)[:3])
+    """True where images/ holds files called as CO3D calls them; the first few are looked at."""
+    try:
+        with os.scandir(folder / "images") as found:
+            return any(re.fullmatch(r"frame\d{6}\.\w+", item.name) for item in itertools.islice(found, 5))
+    except (OSError, ValueError):
+        return False
 
 
 def _bare(folder: Path, options: Options) -> list[Entry]:

@@ -17,6 +17,7 @@ from streamseg.sources._files import (
     IMAGE_SUFFIXES,
     Entry,
     FileRecording,
+    has_images,
     images_in,
     masks_by_stem,
     require_folder,
@@ -32,7 +33,7 @@ def recognizes(uri: str) -> bool:
     path = Path(uri)
     if os.path.isfile(path):
         return path.suffix.lower() in IMAGE_SUFFIXES
-    return bool(images_in(path) or images_in(path / "images"))
+    return has_images(path) or has_images(path / "images")
 
 
 def open(uri: str, options: Options) -> FileRecording:

@@ -22,7 +22,7 @@ import numpy as np
 from streamseg.errors import FrameError, SourceError
 from streamseg.frame import Frame, Intrinsics
 from streamseg.sources import Options, Recording, Skip
-from streamseg.sources._files import choose_one, images_in, listing
+from streamseg.sources._files import choose_one, has_images, listing
 from streamseg.sources._pairing import pair
 from streamseg.sources._track import Track, open_container, to_rgb
 
@@ -47,7 +47,7 @@ def recognizes(uri: str) -> bool:
     path = Path(uri)
     if os.path.isdir(path):
         files = [file for file in listing(path) if file.suffix.lower() == ".mkv"]
-        return len(files) == 1 and not images_in(path) and recognizes(str(files[0]))
+        return len(files) == 1 and not has_images(path) and recognizes(str(files[0]))
     if path.suffix.lower() != ".mkv" or not os.path.isfile(path):
         return False
     try:

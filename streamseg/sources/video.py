@@ -14,7 +14,7 @@ from pathlib import Path
 from streamseg.errors import SourceError
 from streamseg.frame import Frame
 from streamseg.sources import Options, Recording, Skip
-from streamseg.sources._files import choose_one, images_in, listing, masks_by_stem, of_size
+from streamseg.sources._files import choose_one, has_images, listing, masks_by_stem, of_size
 from streamseg.sources._images import read_mask
 from streamseg.sources._track import Track, open_container, to_rgb
 
@@ -28,7 +28,7 @@ def recognizes(uri: str) -> bool:
     path = Path(uri)
     if os.path.isfile(path):
         return VIDEO.fullmatch(path.name) is not None or _has_magic(path)
-    return bool(_videos(path)) and not images_in(path) and not images_in(path / "images")
+    return bool(_videos(path)) and not has_images(path) and not has_images(path / "images")
 
 
 def open(uri: str, options: Options) -> Video:
@@ -47,6 +47,9 @@ class Video(Recording):
         self.uri, self._intrinsics = uri, options.intrinsics
         with open_container(path) as container:
             stream = container.streams.best("video")
+            if not container.streams:
+                hint = "it is damaged or truncated: its index is missing; copy or record it again"
+                raise SourceError(f"{path!r} is no video that can be opened (it lists no tracks)", hint)
             if stream is None:
                 raise SourceError(f"{path!r} has no picture track", "give a file with video")
             self._track = Track(path, stream.index)

@@ -44,11 +44,18 @@ def read_barcode(rgb: np.ndarray) -> int:
     return sum(int(value > 127) << bit for bit, value in enumerate(columns))
 
 
-def write_video(path: Path, count: int = 30, codec: str = "libx264", pix_fmt: str = "yuv420p", **options: str) -> None:
+def write_video(
+    path: Path,
+    count: int = 30,
+    codec: str = "libx264",
+    pix_fmt: str = "yuv420p",
+    options: dict[str, str] | None = None,
+    **coding: str,
+) -> None:
     """`count` barcodes at 25 frames a second; a key frame every 10, B frames where the codec has them."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w") as container:
-        stream: Any = container.add_stream(codec, rate=25, options=options)
+    with av.open(str(path), "w", options=options or {}) as container:
+        stream: Any = container.add_stream(codec, rate=25, options=coding)
         stream.width, stream.height, stream.pix_fmt = SIZE[1], SIZE[0], pix_fmt
         stream.codec_context.gop_size = 10
         for number in range(count):

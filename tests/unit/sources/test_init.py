@@ -1,0 +1,149 @@
+"""`open_source`: what is recognized as what, and what is said when nothing is."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from streamseg import plugins, sources
+from streamseg.errors import SourceError
+from streamseg.sources import kinds, open_source, split_kind
+
+
+def test_every_kind_keeps_the_plugin_contract() -> None:
+    assert set(kinds()) == {"camera", "co3d", "davis", "images", "kinect", "rgbd", "tum", "video"}
+    for name, description in kinds().items():
+        module = plugins.load("streamseg.sources", name)
+        assert isinstance(module.PRIORITY, int)
+        assert callable(module.recognizes)
+        assert callable(module.open)
+        assert 10 < len(description) < 120
+
+
+@pytest.mark.parametrize("uri", ["", ".", "\0", "a" * 5000, "/dev/null", "/proc/self/mem", "::", "C:\\video.mp4", "-1"])
+def test_recognition_never_raises(uri: str) -> None:
+    for name in kinds():
+        assert plugins.load("streamseg.sources", name).recognizes(uri) in (True, False)
+
+
+def test_split_kind() -> None:
+    assert split_kind("tum:/a/b") == ("tum", "/a/b")
+    assert split_kind("camera:rtsp://x") == ("camera", "rtsp://x")
+    for plain in ("rtsp://x", "C:\\x", "/a:b", "0", "unknown:x"):
+        assert split_kind(plain) == (None, plain)
+
+
+def fail(uri: str) -> SourceError:
+    with pytest.raises(SourceError) as caught:
+        open_source(uri)
+    error = caught.value
+    assert error.hint
+    assert "\n" not in error.message + error.hint
+    return error
+
+
+def broken(name: str, folder: Path, make: Any) -> tuple[str, str]:
+    """A path and the words its error has to hold."""
+    path = folder / name
+    if name == "absent":
+        return str(path), "there is no"
+    if name == "nul":
+        return f"{path}\0x", "there is no"
+    if name == "long":
+        return str(folder / ("x" * 5000)), "there is no"
+    if name == "unknown_kind":
+        return f"tumm:{path}", "no source is called 'tumm'"
+    if name == "text.txt":
+        path.write_text("hello")
+        return str(path), "neither a video"
+    if name == "nothing.bin":
+        path.touch()
+        return str(path), "is empty"
+    if name == "listed_absent":
+        path.mkdir()
+        (path / "rgb.txt").write_text("1.0 rgb/1.0.png\n2.0 rgb/2.0.png\n")
+        return str(path), "no usable frame (2 are listed"
+    if name == "no_lines":
+        path.mkdir()
+        (path / "rgb.txt").write_bytes(bytes(range(256)))
+        return str(path), "no usable frame"
+    path.mkdir()
+    if name == "texts":
+        (path / "a.txt").write_text("a")
+        return str(path), "no images, no video and no recording, but a.txt"
+    if name == "two_inside":
+        make.images(path / "x")
+        make.images(path / "y")
+        return str(path), "holds 2 recordings"
+    if name == "videos":
+        make.video(path / "a.mp4", 3)
+        make.video(path / "b.mp4", 3)
+        return str(path), "holds 2 videos"
+    if name == "depth_only":
+        make.depth(path / "0.depth.png", np.ones((4, 4)))
+        return str(path), "only depth images"
+    return str(path), "is empty"
+
+
+BROKEN = ("absent", "nul", "long", "unknown_kind", "text.txt", "nothing.bin", "listed_absent", "no_lines", "texts")
+
+
+@pytest.mark.parametrize("name", [*BROKEN, "two_inside", "videos", "depth_only", "empty"])
+def test_every_failure_has_its_own_clear_words(name: str, tmp_path: Path, make: Any) -> None:
+    uri, words = broken(name, tmp_path, make)
+    assert words in fail(uri).message
+
+
+@pytest.mark.parametrize("kind", ["co3d", "davis", "images", "kinect", "rgbd", "tum", "video"])
+def test_a_forced_kind_on_the_wrong_thing_is_an_error(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("text")
+    (tmp_path / "empty").mkdir()
+    for uri in (tmp_path / "a.txt", tmp_path / "empty", tmp_path / "absent"):
+        fail(f"{kind}:{uri}")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
+def test_an_unreadable_folder(tmp_path: Path, make: Any) -> None:
+    make.images(tmp_path / "secret")
+    (tmp_path / "secret").chmod(0)
+    try:
+        assert "cannot be read" in fail(str(tmp_path / "secret")).message
+    finally:
+        (tmp_path / "secret").chmod(0o700)
+
+
+def test_a_folder_with_one_recording_inside_opens(tmp_path: Path, make: Any) -> None:
+    make.tum(tmp_path / "downloads" / "desk")
+    (tmp_path / "downloads" / "notes").mkdir()
+    assert open_source(str(tmp_path / "downloads")).kind == "tum"
+
+
+def test_home_is_expanded(tmp_path: Path, make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    make.images(tmp_path / "pictures")
+    assert open_source("~/pictures").kind == open_source("images:~/pictures").kind == "images"
+
+
+def imported(code: str) -> set[str]:
+    """The modules that a fresh Python has loaded after `code`."""
+    root = Path(sources.__file__).resolve().parents[2]
+    command = [sys.executable, "-c", f"import sys; {code}; print(*sys.modules)"]
+    return set(subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout.split())
+
+
+def test_kinds_are_listed_without_heavy_imports() -> None:
+    heavy = imported("from streamseg.sources import kinds; kinds()")
+    assert not heavy & {"cv2", "av", "torch", "PIL"}
+
+
+def test_images_open_without_the_video_library(tmp_path: Path, make: Any) -> None:
+    make.images(tmp_path)
+    modules = imported(f"from streamseg.sources import open_source; open_source({str(tmp_path)!r})[0]")
+    assert "cv2" in modules
+    assert not modules & {"av", "torch"}
