@@ -1,7 +1,7 @@
 """Colours for ids: the DAVIS palette for label files, and one for people's eyes.
 
-`davis()` is what the benchmark's tools expect in an indexed PNG. `distinct()` is for looking: neighbours in it can be told
-apart with normal sight and with the three kinds of colour blindness, and an id keeps its colour from run to run.
+`davis()` is what the benchmark's tools expect in an indexed PNG. `distinct()` is for looking: its colours can be told
+apart with normal sight and with the three kinds of colour blindness, and an id has the same colour in every run.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from functools import cache
 
 import numpy as np
 
-OKABE_ITO = ("#0072B2", "#D55E00", "#F0E442", "#56B4E9", "#CC79A7", "#E69F00", "#009E73")
+OKABE_ITO = ("#0072B2", "#D55E00", "#F0E442", "#CC79A7", "#56B4E9", "#E69F00", "#009E73")
 """Okabe and Ito (2008), Color Universal Design, without black; in the order that keeps the first few farthest apart."""
 
 # Machado, Oliveira and Fernandes (2009), "A physiologically-based model for simulation of color vision deficiency",
@@ -29,7 +29,7 @@ _XYZ = np.array([[0.412456, 0.357576, 0.180437], [0.212673, 0.715152, 0.072175],
 
 @cache
 def davis() -> np.ndarray:
-    """(256, 3) uint8 RGB: the PASCAL VOC colour map, also of DAVIS. Id bits 0, 1, 2 go to R, G, B from the top bit down."""
+    """(256, 3) uint8 RGB: the colour map of PASCAL VOC and DAVIS. An id's bits go to R, G, B in turn, top bits first."""
     ids = np.arange(256)
     table = np.zeros((256, 3), np.uint8)
     for step in range(8):
@@ -73,7 +73,7 @@ def seen(rgb: np.ndarray) -> np.ndarray:
 
 
 def distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """CIE 1976 colour difference of (4, ..., 3) and (4, ..., 3) from `seen`, for the worst of the four kinds of eyes."""
+    """CIE 1976 colour difference of two (4, ..., 3) from `seen`, for the worst of the four kinds of eyes."""
     return np.sqrt(((a - b) ** 2).sum(axis=-1)).min(axis=0)
 
 
