@@ -27,6 +27,10 @@ class Options:
     intrinsics: Intrinsics | None = None
     depth_scale: float | None = None
 
+    def __post_init__(self) -> None:
+        if self.depth_scale is not None and not 0 < self.depth_scale < float("inf"):
+            raise SourceError(f"a depth scale of {self.depth_scale} is impossible", "give units per metre, e.g. 1000")
+
 
 @dataclass(frozen=True)
 class Skip:

@@ -40,7 +40,8 @@ class Camera(LiveSource):
     kind = "camera"
 
     def __init__(self, uri: str, options: Options) -> None:
-        self.uri, self._options = uri, options
+        self.uri = _without_password(uri)
+        self._address, self._options = uri, options
         self._ended = threading.Event()
         self._lock = threading.Lock()  # OpenCV crashes when a capture is released while it reads
         self._capture = _capture(uri)
@@ -94,7 +95,7 @@ class Camera(LiveSource):
         with self._lock:
             self._capture.release()
             if not self._ended.is_set():
-                self._capture = _capture(self.uri)
+                self._capture = _capture(self._address)
         return True
 
 
@@ -115,7 +116,12 @@ def _capture(uri: str) -> Any:
 
 
 def _what(uri: str) -> str:
-    return f"camera {uri}" if uri.isdecimal() else repr(uri)
+    return f"camera {uri}" if uri.isdecimal() else repr(_without_password(uri))
+
+
+def _without_password(uri: str) -> str:
+    """The address as it may be shown and kept in a manifest."""
+    return re.sub(r"(//[^/@:]*):[^/@]*@", r"\1:***@", uri)
 
 
 def _hint(uri: str) -> str:

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from streamseg.errors import SourceError
-from streamseg.sources import Options
+from streamseg.sources import Options, Skip
 from streamseg.sources._files import (
     IMAGE_SUFFIXES,
     Entry,
@@ -46,13 +46,15 @@ def open(uri: str, options: Options) -> FileRecording:
     folder = require_folder(uri, "images")
     if not images_in(folder) and images_in(folder / "images"):
         folder = folder / "images"
-    paths = _colour(uri, images_in(folder))
+    found = images_in(folder)
+    paths = _colour(uri, found)
+    skipped = [Skip(path.stem, "depth image") for path in sorted(set(found) - set(paths))]
     masks = masks_by_stem(_mask_folder(folder))
     entries = []
     for i, (file, name) in enumerate(zip(paths, unique_names(paths))):
         mask = masks.get(file.stem)
         entries.append(Entry(name, i / FPS, file, annotation=partial(read_mask, mask) if mask else None))
-    return FileRecording(uri, "images", entries, options, fps=FPS)
+    return FileRecording(uri, "images", entries, options, skipped, fps=FPS)
 
 
 def _mask_folder(folder: Path) -> Path:

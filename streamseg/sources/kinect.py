@@ -269,6 +269,8 @@ def _calibration(container: Any, tracks: dict[str, Any]) -> tuple[Calibration | 
 
 def _lens(camera: dict[str, Any], mode: str) -> Lens:
     """Scale the normalized intrinsics to a mode; pixel centres lie at whole numbers."""
+    if not camera["Intrinsics"].get("ModelType", "BrownConrady").endswith("BrownConrady"):
+        raise ValueError("other models weigh the tangential part differently")
     (width, height), (left, top) = MODES[mode]
     cx, cy, fx, fy, k1, k2, k3, k4, k5, k6, _, _, p2, p1 = camera["Intrinsics"]["ModelParameters"]
     pinhole = Intrinsics(fx * width, fy * height, cx * width - left - 0.5, cy * height - top - 0.5)

@@ -93,6 +93,16 @@ def test_no_truncated_file_is_taken_for_a_picture(
         read_rgb(path)
 
 
+@pytest.mark.parametrize("form", WHOLE)
+def test_nothing_but_the_error_tells_of_a_broken_file(
+    form: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "cut").write_bytes(WHOLE[form][: len(WHOLE[form]) // 2])
+    with pytest.raises(FrameError):
+        read_rgb(tmp_path / "cut")
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_jpeg_with_a_preview_is_truncated_in_spite_of_the_previews_end_marker(tmp_path: Path) -> None:
     preview = encoded(SAMPLE[:16, :16], "JPEG")
     segment = b"\xff\xe1" + (len(preview) + 8).to_bytes(2, "big") + b"Exif\0\0" + preview

@@ -67,6 +67,13 @@ def test_what_cannot_be_opened_says_so_soon_and_once(uri: str, words: str, capfd
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_password_is_not_shown() -> None:
+    with pytest.raises(SourceError) as caught:
+        open_source("rtsp://me:secret@127.0.0.1:9/live")
+    assert "rtsp://me:***@127.0.0.1:9/live" in caught.value.message
+    assert "secret" not in caught.value.message + caught.value.hint
+
+
 def test_a_folder_called_by_a_number_is_a_folder(tmp_path: Path, make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     make.images(tmp_path / "0")
     monkeypatch.chdir(tmp_path)

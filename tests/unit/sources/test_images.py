@@ -81,7 +81,9 @@ def test_depth_images_are_no_pictures(tmp_path: Path, make: Any) -> None:
     with pytest.raises(SourceError, match="only depth images"):
         open_source(str(tmp_path))
     make.rgb(tmp_path / "other.png", make.texture(0))
-    assert [open_source(f"images:{tmp_path}").name_of(0)] == ["other"]
+    source = open_source(f"images:{tmp_path}")
+    assert (len(source), source.name_of(0)) == (1, "other")
+    assert [skip.reason for skip in source.skipped] == ["depth image"] * 2
     for i in range(2):
         make.depth(tmp_path / f"depth/{i}.png", np.full((4, 4), 1000))
     with pytest.raises(SourceError, match="only depth images"):

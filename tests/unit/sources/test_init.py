@@ -13,7 +13,7 @@ import pytest
 
 from streamseg import plugins, sources
 from streamseg.errors import SourceError
-from streamseg.sources import kinds, open_source, split_kind
+from streamseg.sources import Options, kinds, open_source, split_kind
 
 
 def test_every_kind_keeps_the_plugin_contract() -> None:
@@ -122,6 +122,12 @@ def test_a_folder_with_one_recording_inside_opens(tmp_path: Path, make: Any) -> 
     make.tum(tmp_path / "downloads" / "desk")
     (tmp_path / "downloads" / "notes").mkdir()
     assert open_source(str(tmp_path / "downloads")).kind == "tum"
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0, float("nan"), float("inf")])
+def test_impossible_depth_scale(scale: float) -> None:
+    with pytest.raises(SourceError, match="depth scale"):
+        Options(depth_scale=scale)
 
 
 def test_home_is_expanded(tmp_path: Path, make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
