@@ -80,7 +80,7 @@ def _stream(
 ) -> dict[str, object]:
     content: dict[str, object] = {
         "status": "running",
-        "source": {"uri": job.source, "kind": source.kind},
+        "source": {"uri": source.uri, "kind": source.kind},
         "output": str(folder) if folder else None,
         "settings": asdict(job.settings) | {"every": job.every, "size": job.size},
         "versions": manifest.versions(),
@@ -107,9 +107,9 @@ def _stream(
         content |= {"model": backbones[0] if len(backbones) == 1 else backbones}
         content |= manifest.describe_report(report) | {"k": pipeline.k_history}
         if folder:
-            manifest.write(folder, content)
+            manifest.write(folder, content, best_effort=str(content["status"]).startswith("failed"))
     if not report.processed and not report.stopped:
-        raise SourceError(f"no frame of {job.source!r} could be used", _reasons(report))
+        raise SourceError(f"no frame of {source.uri!r} could be used", _reasons(report))
     return content
 
 
@@ -133,7 +133,7 @@ def _sinks(job: Job) -> Sequence[str]:
 
 
 def _run_of(job: Job, source: Recording | LiveSource) -> Run:
-    return Run(title=job.source, fps=max(1.0, source.fps / job.every), alpha=job.alpha)
+    return Run(title=source.uri, fps=max(1.0, source.fps / job.every), alpha=job.alpha)
 
 
 def _expected(source: Recording | LiveSource, job: Job) -> int | None:

@@ -80,9 +80,18 @@ def describe_report(report: Report) -> dict[str, object]:
     }
 
 
-def write(folder: Path, content: Mapping[str, object]) -> None:
-    """Write run.json below `folder`, whole or not at all."""
+def write(folder: Path, content: Mapping[str, object], best_effort: bool = False) -> None:
+    """Write run.json below `folder`, whole or not at all.
+
+    best_effort: swallow an OSError, because another error, most likely with the same cause, is on its way already.
+    """
     path = folder / NAME
     temporary = partial(path)
-    temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    try:
+        temporary.write_bytes(text.encode("utf-8", errors="backslashreplace"))  # names may hold bytes of any encoding
+        os.replace(temporary, path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        if not best_effort:
+            raise

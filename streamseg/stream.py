@@ -78,13 +78,10 @@ def stream(
     "user". Sinks are not closed here. Errors of the source or a sink are raised when the threads have ended.
     """
     report = report if report is not None else Report()
-    if isinstance(source, Recording):
-        report.skipped += source.skipped
-        report.frames_in += len(source.skipped)
     with _interruptible() as interrupted:
         reader = _Reader(source, every, max_frames, pipeline.wants_depth, report, interrupted)
         writer = _Writer([sink for sink in sinks if not sink.main_thread], report)
-        with _timed(report), reader, writer:
+        with _accounted(source, report), reader, writer:
             frames = iter(reader)
             first = list(itertools.islice(frames, pipeline.start_frames))
             if first and not interrupted.is_set():
@@ -126,12 +123,15 @@ def _step(pipeline: Pipeline, frame: Frame, before: Segmentation | None, report:
 
 
 @contextmanager
-def _timed(report: Report) -> Iterator[None]:
+def _accounted(source: Recording | LiveSource, report: Report) -> Iterator[None]:
+    """Time what is inside, and add the losses that the source itself knows of."""
     began = time.perf_counter()
     try:
         yield
     finally:
         report.seconds = time.perf_counter() - began
+        report.skipped[:0] = source.skipped
+        report.frames_in += len(source.skipped)
 
 
 @contextmanager

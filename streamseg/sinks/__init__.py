@@ -1,12 +1,16 @@
 """Sinks: where masks go. One file a sink; its name is what `--save` takes, its docstring's first line its description.
 
 A sink module offers `open(folder: Path, run: Run) -> Sink`. Files are written under a temporary name (`partial`) and
-get their own at `close()`, so that no half file ever carries a final name.
+get their own at `close()`, so that no half file ever carries a final name. A sink may let an OSError escape:
+`open_sink` makes it an OutputError that says what to do.
 """
 
 from __future__ import annotations
 
+import errno
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,4 +64,42 @@ def open_sink(name: str, folder: Path, run: Run) -> Sink:
     """Open sink `name` to write below `folder` (which exists). Raises OutputError for an unknown name."""
     if name not in kinds():
         raise OutputError(f"no sink is called {name!r}", plugins.did_you_mean(name, kinds()))
-    return plugins.load(__name__, name).open(folder, run)
+    with _explained(name, folder):
+        return _Guarded(name, folder, plugins.load(__name__, name).open(folder, run))
+
+
+class _Guarded(Sink):
+    """Any sink, with its OSErrors explained; closing it twice does no harm."""
+
+    def __init__(self, name: str, folder: Path, sink: Sink) -> None:
+        self.name, self.folder, self.sink = name, folder, sink
+        self.main_thread = sink.main_thread
+        self.closed = False
+
+    def write(self, frame: Frame, segmentation: Segmentation) -> None:
+        with _explained(self.name, self.folder):
+            self.sink.write(frame, segmentation)
+
+    def close(self) -> None:
+        if not self.closed:
+            self.closed = True
+            with _explained(self.name, self.folder):
+                self.sink.close()
+
+
+HINTS = {
+    errno.ENOSPC: "the disk is full: make room, or write elsewhere with -o",
+    errno.EDQUOT: "your disk quota is used up: make room, or write elsewhere with -o",
+    errno.EFBIG: "the file is larger than this disk or account allows: write elsewhere with -o",
+    errno.EROFS: "this disk is read-only: write elsewhere with -o",
+    errno.ENOENT: "the output folder has gone: leave it alone while a run writes into it",
+}
+
+
+@contextmanager
+def _explained(name: str, folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as problem:
+        hint = HINTS.get(problem.errno or 0, "check the output folder, or choose another with -o")
+        raise OutputError(f"cannot write {name} in {str(folder)!r}: {problem.strerror or problem}", hint) from problem

@@ -43,14 +43,15 @@ class CocoFile(Sink):
             self.file.write(json.dumps(annotation))
 
     def close(self) -> None:
-        if self.file.closed:
-            return
         rest = {
             "info": {"description": f"segments of {self.run.title} by streamseg"},
             "videos": [{"id": 1, "name": self.run.title}],
             "images": self.images,
             "categories": [{"id": 1, "name": "segment"}],
         }
-        with self.file:
-            self.file.write("],\n" + json.dumps(rest, ensure_ascii=False)[1:] + "\n")
-        os.replace(partial(self.path), self.path)
+        try:
+            with self.file:
+                self.file.write("],\n" + json.dumps(rest, ensure_ascii=False)[1:] + "\n")
+            os.replace(partial(self.path), self.path)
+        finally:
+            partial(self.path).unlink(missing_ok=True)

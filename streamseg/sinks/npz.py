@@ -43,8 +43,6 @@ class LabelArchive(Sink):
         self.used |= np.bincount(labels.ravel(), minlength=256) > 0
 
     def close(self) -> None:
-        if self.spool.closed:
-            return
         try:
             if self.sizes:
                 self._assemble()
@@ -60,7 +58,7 @@ class LabelArchive(Sink):
         with zipfile.ZipFile(partial(self.path), "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             with archive.open("labels.npy", "w", force_zip64=True) as member:
                 header = {"descr": "|u1", "fortran_order": False, "shape": (len(sizes), height, width)}
-                np.lib.format.write_array_header_1_0(member, header)  # type: ignore[arg-type]
+                np.lib.format.write_array_header_1_0(member, header)
                 for h, w in self.sizes:
                     labels = np.frombuffer(self.spool.read(h * w), np.uint8).reshape(h, w)
                     padding = ((0, height - h), (0, width - w))

@@ -20,8 +20,8 @@ def test_help_needs_nothing_heavy(module: str) -> None:
         f"from {module}.cli import main\n"
         "try: main()\n"
         "except SystemExit as end: assert not end.code\n"
-        "heavy = {'torch', 'timm', 'cv2', 'numpy', 'faiss', 'openvino', 'onnxruntime', 'rich', 'av'} & set(sys.modules)\n"
-        "assert not heavy, heavy\n"
+        "heavy = {'torch', 'timm', 'cv2', 'numpy', 'faiss', 'openvino', 'onnxruntime', 'rich', 'av'}\n"
+        "assert not heavy & set(sys.modules)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
@@ -36,7 +36,7 @@ def test_every_command_has_help(command: list[str], cli: Cli) -> None:
 
 
 def test_modules_run_as_commands(cli: Cli) -> None:
-    assert "export onnx" in cli("--help", module="export").stdout or "onnx" in cli("--help", module="export").stdout
+    assert "streamseg export" in cli("--help", module="export").stdout
     assert "Fine-tune" in cli("--help", module="train").stdout
     assert cli("train", "--help").stdout.splitlines()[2:] == cli("--help", module="train").stdout.splitlines()[2:]
 

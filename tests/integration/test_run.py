@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import pickle
@@ -85,7 +86,7 @@ def test_ids_last_in_a_real_video(shared: Path, run_json: Callable[..., Any], tm
     online = run_json(source, tmp_path / "online", "--save", "labels")
     per_frame = run_json(source, tmp_path / "cold", "--save", "labels", "--clustering", "per-frame")
     labels = read_labels(tmp_path / "online")
-    changes = [(a != b).mean() for a, b in zip(labels, labels[1:], strict=False)]
+    changes = [(a != b).mean() for a, b in itertools.pairwise(labels)]
     assert online["id_changes"] == pytest.approx(np.mean(changes), abs=1e-4)
     assert online["id_changes"] < 0.04
     assert online["id_changes"] < per_frame["id_changes"]
