@@ -29,7 +29,7 @@ _XYZ = np.array([[0.412456, 0.357576, 0.180437], [0.212673, 0.715152, 0.072175],
 
 @cache
 def davis() -> np.ndarray:
-    """(256, 3) uint8 RGB: the colour map of PASCAL VOC and DAVIS. An id's bits go to R, G, B in turn, top bits first."""
+    """(256, 3) uint8 RGB: the colour map of PASCAL VOC and DAVIS; bits of the id go to R, G, B in turn."""
     ids = np.arange(256)
     table = np.zeros((256, 3), np.uint8)
     for step in range(8):

@@ -1,0 +1,124 @@
+"""A live window with the segments drawn over the frames; key q stops."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import cv2
+
+from streamseg import drawing
+from streamseg.errors import OutputError, StopRequested
+from streamseg.frame import Frame, Segmentation
+from streamseg.sinks import Run, Sink
+
+STOP_KEYS = {ord("q"), ord("Q"), 27}
+"""q, and Esc."""
+
+SMOOTHING = 0.9
+"""Weight of the past in the average interval between frames: the rate shown follows within about ten frames."""
+
+PROBE = "import cv2; cv2.namedWindow('streamseg'); cv2.waitKey(1); cv2.destroyAllWindows()"
+PROBE_SECONDS = 30
+
+
+def open(folder: Path, run: Run) -> Sink:
+    """Show frames as they come. Raises OutputError where no window can be opened."""
+    _require_display()
+    return Window(run)
+
+
+class Window(Sink):
+    """One resizable window; has to be used from the main thread. `write` raises StopRequested on q, Esc, or when the
+    window was closed. fps: frames a second of wall time, an exponential average; 0 until there are two frames."""
+
+    main_thread = True
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.title = f"streamseg - {Path(run.title).name or run.title}"
+        self.fps = 0.0
+        self._last = 0.0
+        self._is_open = False
+
+    def write(self, frame: Frame, segmentation: Segmentation) -> None:
+        self._tick()
+        rate = f"{self.fps:.0f} frames/s   " if self.fps else ""
+        status = f"{rate}k = {segmentation.k}   q: stop"
+        picture = drawing.overlay(frame.rgb, segmentation.labels, self.run.alpha, status)
+        try:
+            if not self._is_open:
+                self._open(*picture.shape[:2])
+            cv2.imshow(self.title, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+            key = cv2.waitKey(1) & 0xFF
+            closed = cv2.getWindowProperty(self.title, cv2.WND_PROP_VISIBLE) < 1
+        except cv2.error as problem:
+            raise _no_window(str(problem)) from problem
+        if closed or key in STOP_KEYS:
+            raise StopRequested
+
+    def close(self) -> None:
+        if self._is_open:
+            self._is_open = False
+            with suppress(cv2.error):  # the user closed it before us
+                cv2.destroyWindow(self.title)
+                cv2.waitKey(1)  # the window goes when its events are handled
+
+    def _open(self, height: int, width: int) -> None:
+        cv2.namedWindow(self.title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
+        cv2.resizeWindow(self.title, width, height)
+        self._is_open = True
+
+    def _tick(self) -> None:
+        now = time.perf_counter()
+        if self._last:
+            interval = max(now - self._last, 1e-6)
+            past = 1 / self.fps if self.fps else interval
+            self.fps = 1 / (SMOOTHING * past + (1 - SMOOTHING) * interval)
+        self._last = now
+
+
+def _require_display() -> None:
+    """Raise OutputError where a window cannot be opened.
+
+    On Linux, Qt ends the whole process when it finds no display, so another process is sent ahead to try.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        raise OutputError(
+            "a window needs a display, and there is none (DISPLAY and WAYLAND_DISPLAY are not set)",
+            "leave --show out and look at overlay.mp4, or log in with a desktop (over ssh: ssh -X)",
+        )
+    try:
+        probe = subprocess.run(
+            [sys.executable, "-P", "-c", PROBE],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=PROBE_SECONDS,
+            stdin=subprocess.DEVNULL,
+        )
+    except subprocess.TimeoutExpired as problem:
+        raise _no_window(f"no answer within {PROBE_SECONDS} s") from problem
+    if probe.returncode != 0:
+        raise _no_window(probe.stderr)
+
+
+def _no_window(said: str) -> OutputError:
+    """The error for a window that could not be opened; said: what OpenCV or Qt had to say."""
+    if "not implemented" in said:
+        return OutputError(
+            "this OpenCV was built without windows (opencv-python-headless)",
+            "pip uninstall opencv-python-headless, then pip install --force-reinstall opencv-python",
+        )
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or ""
+    return OutputError(
+        f"no window can be opened on display {display!r}: {lines[0] if lines else 'the display does not answer'}",
+        "check DISPLAY (try: xdpyinfo), or leave --show out and look at overlay.mp4",
+    )
