@@ -22,7 +22,7 @@ def measure(
     segments = []
     for i in map(int, np.flatnonzero(areas)):
         # Each segment is looked at inside its box only: many small ones cost little more than a few large ones.
-        mask = cv2.compare(labels, i, cv2.CMP_EQ)
+        mask = (labels == i).view(np.uint8)
         x, y, width, height = cv2.boundingRect(mask)
         mean, centroid = None, None
         if readings is not None:
