@@ -50,7 +50,7 @@ class Frame:
 
     @cached_property
     def depth(self) -> np.ndarray | None:
-        """(H, W) float32 metres, 0 = no reading, decoded at the first look; None, and `depth_problem`, if unreadable."""
+        """(H, W) float32 metres, 0 = no reading, decoded at the first look; None if unreadable: see `depth_problem`."""
         if self.load_depth is None:
             return None
         try:
