@@ -47,52 +47,56 @@ class Overlay(Sink):
         picture = drawing.overlay(frame.rgb, segmentation.labels, self.run.alpha)
         try:
             if self._container is None:
-                self._open(*picture.shape[:2])
-            self._encode(_to_video_frame(_fit(picture, self._size)))
-        except (OSError, av.FFmpegError) as problem:
+                self._container = self._open(*picture.shape[:2])
+            self._encode(self._container, _to_video_frame(_fit(picture, self._size)))
+        except OSError:
             self._broken = True
-            raise self._failure(problem) from problem
+            raise
+        except av.FFmpegError as problem:
+            self._broken = True
+            raise self._refusal(picture, problem) from problem
 
     def close(self) -> None:
-        """Finish the video and give it its name. After a failed write nothing is left, and nothing is raised."""
-        if self._container is None:
+        """Finish the video and give it its name. After a failed `write` nothing is left, and nothing raised."""
+        container, self._container = self._container, None
+        if container is None:
             return
         temporary = partial(self.path)
         try:
-            if not self._broken:
-                self._encode(None)
-            self._container.close()
+            with container:
+                if not self._broken:
+                    self._encode(container, None)
             if not self._broken:
                 os.replace(temporary, self.path)
-        except (OSError, av.FFmpegError) as problem:
-            if not self._broken:
-                self._broken = True
-                raise self._failure(problem) from problem
+        except (OSError, av.FFmpegError):
+            if not self._broken:  # else it has been told
+                raise
         finally:
-            self._container = None
             temporary.unlink(missing_ok=True)
 
-    def _open(self, height: int, width: int) -> None:
-        self._size = height, width
-        self._container = av.open(str(partial(self.path)), "w", format="mp4", options={"movflags": "faststart"})
+    def _open(self, height: int, width: int) -> OutputContainer:
+        container = av.open(str(partial(self.path)), "w", format="mp4", options={"movflags": "faststart"})
         rate = Fraction(self.run.fps).limit_denominator(1001)
-        stream = self._container.add_stream(self.codec, rate=rate, options=ENCODERS[self.codec])
+        stream = container.add_stream(self.codec, rate=rate, options=ENCODERS[self.codec])
         assert isinstance(stream, VideoStream)
         stream.width, stream.height, stream.pix_fmt = width + width % 2, height + height % 2, "yuv420p"
         context = stream.codec_context
         # What OpenCV converts to. Untagged, players guess by size, and large pictures get other colours.
         context.colorspace, context.color_range = Colorspace.ITU601, ColorRange.MPEG
-        self._stream = stream
+        self._size, self._stream = (height, width), stream
+        return container
 
-    def _encode(self, frame: av.VideoFrame | None) -> None:
+    def _encode(self, container: OutputContainer, frame: av.VideoFrame | None) -> None:
         """Encode and write `frame`; None: what the encoder still holds back."""
-        assert self._container is not None
         assert self._stream is not None
-        self._container.mux(self._stream.encode(frame))
+        container.mux(self._stream.encode(frame))
 
-    def _failure(self, problem: Exception) -> OutputError:
-        reason = getattr(problem, "strerror", None) or problem
-        return OutputError(f"cannot write {str(self.path)!r}: {reason}", "free some space, or choose another -o")
+    def _refusal(self, picture: np.ndarray, problem: av.FFmpegError) -> OutputError:
+        height, width = picture.shape[:2]
+        return OutputError(
+            f"{self.codec} cannot encode a video of {width}x{height} at {self.run.fps:g} frames/s: {problem.strerror}",
+            "leave overlay out of --save, or use a smaller video",
+        )
 
 
 def _fit(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:

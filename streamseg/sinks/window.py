@@ -55,11 +55,16 @@ class Window(Sink):
                 self._open(*picture.shape[:2])
             cv2.imshow(self.title, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
             key = cv2.waitKey(1) & 0xFF
-            closed = cv2.getWindowProperty(self.title, cv2.WND_PROP_VISIBLE) < 1
         except cv2.error as problem:
             raise _no_window(str(problem)) from problem
-        if closed or key in STOP_KEYS:
+        if key in STOP_KEYS or self._was_closed():
             raise StopRequested
+
+    def _was_closed(self) -> bool:
+        try:
+            return cv2.getWindowProperty(self.title, cv2.WND_PROP_VISIBLE) < 1
+        except cv2.error:  # Qt forgets everything with its last window
+            return True
 
     def close(self) -> None:
         if self._is_open:
