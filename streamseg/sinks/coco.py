@@ -23,7 +23,8 @@ class CocoFile(Sink):
         self.path, self.run = path, run
         self.images: list[dict[str, object]] = []
         self.count = 0
-        self.file = partial(path).open("w", encoding="utf-8")
+        # a file name need not be Unicode: what is none is written as \udcXX, which JSON reads back
+        self.file = partial(path).open("w", encoding="utf-8", errors="backslashreplace")
         self.file.write('{"annotations": [')
 
     def write(self, frame: Frame, segmentation: Segmentation) -> None:

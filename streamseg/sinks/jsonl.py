@@ -17,10 +17,10 @@ def open(folder: Path, run: Run) -> SegmentLines:
 
 
 class SegmentLines(Sink):
-    """Lines are flushed one by one: the file is valid at every moment, so it has its name from the start."""
+    """Each line goes straight to the file, whole or not at all: it is valid at any moment, and has its name at once."""
 
     def __init__(self, path: Path) -> None:
-        self.file = path.open("w", encoding="utf-8")
+        self.file = path.open("wb", buffering=0)
 
     def write(self, frame: Frame, segmentation: Segmentation) -> None:
         segments = measure(segmentation.labels, frame.depth, frame.intrinsics)
@@ -31,8 +31,17 @@ class SegmentLines(Sink):
             "k": segmentation.k,
             "segments": [asdict(segment) for segment in segments],
         }
-        self.file.write(json.dumps(line, ensure_ascii=False) + "\n")
-        self.file.flush()
+        # a file name need not be Unicode: what is none is written as \udcXX, which JSON reads back
+        self._append((json.dumps(line, ensure_ascii=False) + "\n").encode("utf-8", errors="backslashreplace"))
+
+    def _append(self, line: bytes) -> None:
+        start = self.file.tell()
+        try:
+            while line:  # near the end of a disk only a part may be taken
+                line = line[self.file.write(line) :]
+        except OSError:
+            self.file.truncate(start)
+            raise
 
     def close(self) -> None:
         self.file.close()

@@ -43,8 +43,13 @@ class YouTubeVisFile(Sink):
             "categories": [{"id": 1, "name": "segment"}],
             "annotations": [self._annotation(i, self.tracks[i]) for i in sorted(self.tracks)],
         }
-        partial(self.path).write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
-        os.replace(partial(self.path), self.path)
+        try:
+            # a file name need not be Unicode: what is none is written as \udcXX, which JSON reads back
+            text = json.dumps(content, ensure_ascii=False)
+            partial(self.path).write_text(text, encoding="utf-8", errors="backslashreplace")
+            os.replace(partial(self.path), self.path)
+        finally:
+            partial(self.path).unlink(missing_ok=True)
 
     def _annotation(self, track: int, found: dict[int, Mask]) -> dict[str, object]:
         frames = [found.get(index) for index in range(len(self.names))]

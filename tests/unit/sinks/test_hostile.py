@@ -1,0 +1,110 @@
+"""Every file sink against what goes wrong outside: odd names, tiny and changing sizes, no room left."""
+
+from __future__ import annotations
+
+import json
+import resource
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from streamseg import sinks
+from streamseg.errors import OutputError
+from streamseg.frame import VOID, Frame, Segmentation
+from streamseg.sinks import Run, open_sink
+
+SINKS = sorted(set(sinks.kinds()) - {"window"})
+UNDECODABLE = b"gr\xfc\xdfe".decode("utf-8", errors="surrogateescape")
+"""How Python names a file whose name is Latin-1 on a UTF-8 system."""
+
+
+def item(index: int, size: tuple[int, int] = (48, 64), name: str = "") -> tuple[Frame, Segmentation]:
+    random = np.random.default_rng(index)
+    labels = random.integers(1, 5, size, dtype=np.uint8)
+    labels[0, 0] = VOID
+    rgb = random.integers(0, 256, (*size, 3), dtype=np.uint8)
+    return Frame(index, name or f"{index:05d}", index / 30, rgb), Segmentation(labels, k=4)
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def read(path: Path) -> int:
+    """Read a file as its users would; the number of frames it holds."""
+    if path.suffix == ".mp4":
+        with av.open(str(path)) as video:
+            return sum(1 for _ in video.decode(video=0))
+    if path.suffix == ".npz":
+        with np.load(path, allow_pickle=False) as archive:
+            return len(archive["labels"])
+    if path.suffix == ".png":
+        assert cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED) is not None
+        return 1
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".jsonl":
+        return len([json.loads(line) for line in text.splitlines()])
+    content = json.loads(text)
+    return len(content["images"]) if "images" in content else content["videos"][0]["length"]
+
+
+@pytest.mark.parametrize("name", SINKS)
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (33, 47), (48, 64)])
+def test_any_size(name: str, size: tuple[int, int], tmp_path: Path) -> None:
+    with open_sink(name, tmp_path, Run("x")) as sink:
+        for index in range(3):
+            sink.write(*item(index, size))
+    assert sum(read(path) for path in files(tmp_path)) == 3
+
+
+@pytest.mark.parametrize("name", SINKS)
+def test_sizes_that_change(name: str, tmp_path: Path) -> None:
+    with open_sink(name, tmp_path, Run("x")) as sink:
+        for index, size in enumerate([(48, 64), (64, 48), (31, 90)]):
+            sink.write(*item(index, size))
+    assert sum(read(path) for path in files(tmp_path)) == 3
+
+
+@pytest.mark.parametrize("name", SINKS)
+@pytest.mark.parametrize("frame_name", ["日本語 é", UNDECODABLE, "..", "a/b\\c:d", 'quote"\n', "100%"])
+def test_any_frame_name(name: str, frame_name: str, tmp_path: Path) -> None:
+    with open_sink(name, tmp_path, Run(frame_name)) as sink:
+        sink.write(*item(0, name=frame_name))
+    (path,) = files(tmp_path)
+    assert read(path) == 1
+    if path.suffix == ".jsonl":
+        assert json.loads(path.read_text(encoding="utf-8"))["name"] == frame_name
+
+
+@pytest.fixture
+def small_files() -> Iterator[None]:
+    """No file may grow past 60 kB: the write fails in the system, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    signal.signal(signal.SIGXFSZ, handler)
+
+
+@pytest.mark.usefixtures("small_files")
+@pytest.mark.parametrize("name", sorted(set(SINKS) - {"labels"}))  # whose files stay small
+def test_no_room_left(name: str, tmp_path: Path) -> None:
+    """One clear error; afterwards nothing half is left, and what has a name can be read."""
+
+    def fill() -> None:
+        with open_sink(name, tmp_path, Run("x")) as sink:
+            for index in range(600):
+                sink.write(*item(index, (120, 160)))
+
+    with pytest.raises(OutputError, match="File too large") as caught:
+        fill()
+    assert "-o" in caught.value.hint
+    for path in files(tmp_path):
+        assert "partial" not in path.name
+        assert read(path) > 0
