@@ -58,8 +58,9 @@ def test_one_segment_has_no_contour() -> None:
 
 def swatches(picture: np.ndarray, ids: range) -> set[int]:
     """Which ids' pure colours occur; black frames at alpha 0.5 show them in the legend only."""
-    colours = {tuple(c) for c in np.unique(picture.reshape(-1, 3), axis=0).tolist()}
-    return {i for i in ids if tuple(palette.distinct()[i].tolist()) in colours}
+    weights = np.array([65536, 256, 1])
+    colours = set(np.unique(picture.reshape(-1, 3) @ weights).tolist())
+    return {i for i in ids if palette.distinct()[i] @ weights in colours}
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -1,0 +1,209 @@
+"""overlay.mp4, decoded again: pictures, sizes, rates, and what is left when the disk is full or the run breaks off."""
+
+from __future__ import annotations
+
+import resource
+import signal
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from streamseg import drawing
+from streamseg.errors import OutputError
+from streamseg.frame import Frame, Segmentation
+from streamseg.sinks import Run, Sink, open_sink, overlay
+
+
+def item(index: int, rgb: np.ndarray) -> tuple[Frame, Segmentation]:
+    """Frame and labels 1 | 2, left and right, the boundary moving with `index`."""
+    labels = np.ones(rgb.shape[:2], np.uint8)
+    labels[:, rgb.shape[1] // 3 + index % 5 :] = 2
+    return Frame(index, f"{index:05d}", index / 30, rgb), Segmentation(labels, k=2)
+
+
+def gray(size: tuple[int, int], value: int = 90) -> np.ndarray:
+    return np.full((*size, 3), value, np.uint8)
+
+
+def noise(index: int, size: tuple[int, int] = (240, 320)) -> np.ndarray:
+    return np.random.default_rng(index).integers(0, 256, (*size, 3), dtype=np.uint8)
+
+
+def save(folder: Path, pictures: list[np.ndarray], run: Run | None = None) -> Path:
+    with open_sink("overlay", folder, run or Run("a sequence")) as sink:
+        for index, rgb in enumerate(pictures):
+            sink.write(*item(index, rgb))
+    return folder / "overlay.mp4"
+
+
+def decode(path: Path) -> list[np.ndarray]:
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+
+
+def test_what_is_decoded_is_what_was_drawn(shapes: Callable, tmp_path: Path) -> None:
+    recording = shapes(12, (240, 320))
+    items = [(recording[i], Segmentation(recording[i].annotation + np.uint8(1), k=4)) for i in range(12)]
+    with open_sink("overlay", tmp_path, Run("shapes", alpha=0.4)) as sink:
+        for frame, segmentation in items:
+            sink.write(frame, segmentation)
+    found = decode(tmp_path / "overlay.mp4")
+    assert len(found) == 12
+    for picture, (frame, segmentation) in zip(found, items, strict=True):
+        wanted = drawing.overlay(frame.rgb, segmentation.labels, 0.4).astype(float)
+        assert np.abs(picture.mean(axis=(0, 1)) - wanted.mean(axis=(0, 1))).max() < 3  # no shift of colours
+        assert 10 * np.log10(255**2 / np.mean((picture - wanted) ** 2)) > 24  # [dB]; thin lines lose their colour
+
+
+def test_players_are_told_how_to_read_it(tmp_path: Path) -> None:
+    path = save(tmp_path, [gray((64, 80))] * 3)
+    with av.open(str(path)) as container:
+        context = container.streams.video[0].codec_context
+        assert context.name == ("h264" if "libx264" in av.codecs_available else "mpeg4")
+        assert context.pix_fmt == "yuv420p"
+        assert (context.colorspace, context.color_range) == (overlay.Colorspace.ITU601, overlay.ColorRange.MPEG)
+    content = path.read_bytes()
+    assert content.index(b"moov") < content.index(b"mdat")  # can be played while it is fetched
+
+
+def test_without_h264_it_is_mpeg4(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(av, "codecs_available", av.codecs_available - {"libx264"})
+    sink = overlay.open(tmp_path, Run("a sequence"))
+    assert isinstance(sink, overlay.Overlay)
+    assert sink.codec == "mpeg4"
+    with sink:
+        for index in range(4):
+            sink.write(*item(index, gray((64, 80))))
+    assert len(decode(tmp_path / "overlay.mp4")) == 4
+
+
+@pytest.mark.parametrize(
+    ("fps", "rate"), [(30.0, Fraction(30)), (30000 / 1001, Fraction(30000, 1001)), (12.5, Fraction(25, 2)), (1.0, 1)]
+)
+def test_rate_is_constant_and_exact(fps: float, rate: Fraction, tmp_path: Path) -> None:
+    with av.open(str(save(tmp_path, [gray((64, 80))] * 9, Run("a sequence", fps=fps)))) as container:
+        stream = container.streams.video[0]
+        assert stream.average_rate == rate
+        times = [frame.pts * stream.time_base for frame in container.decode(stream)]
+    assert times == [i / rate for i in range(9)]
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(height=st.integers(1, 99), width=st.integers(1, 99))
+def test_any_size_is_padded_to_even_sides(height: int, width: int, tmp_path: Path) -> None:
+    found = decode(save(tmp_path, [gray((height, width))] * 2))
+    assert [picture.shape for picture in found] == [(height + height % 2, width + width % 2, 3)] * 2
+
+
+def test_the_last_row_and_column_are_repeated(tmp_path: Path) -> None:
+    picture = decode(save(tmp_path, [gray((121, 161))]))[0].astype(int)
+    assert np.abs(picture[-1] - picture[-2]).max() < 12
+    assert np.abs(picture[:, -1] - picture[:, -2]).max() < 12
+
+
+def test_frames_of_other_sizes_are_fitted_into_the_first(tmp_path: Path) -> None:
+    pictures = [gray((120, 160)), gray((160, 120)), gray((240, 320)), gray((60, 160)), gray((120, 160))]
+    found = decode(save(tmp_path, pictures))
+    assert [picture.shape for picture in found] == [(120, 160, 3)] * 5
+    portrait, landscape = found[1], found[3]
+    assert portrait[:, :30].max() < 20  # 90 of 160 columns are used
+    assert portrait[:, -30:].max() < 20
+    assert portrait[20:60, 40:100].mean() > 60
+    assert landscape[:25].max() < 20
+    assert landscape[40:60].mean() > 60
+    assert found[2][:, :10].mean() > 60  # same aspect: no bars
+
+
+def test_without_frames_there_is_no_file(tmp_path: Path) -> None:
+    save(tmp_path, [])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_it_has_its_name_only_when_it_is_finished(tmp_path: Path) -> None:
+    sink = open_sink("overlay", tmp_path, Run("a sequence"))
+    for index in range(5):
+        sink.write(*item(index, noise(index)))
+    assert not (tmp_path / "overlay.mp4").exists()
+    sink.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["overlay.mp4"]
+    before = (tmp_path / "overlay.mp4").read_bytes()
+    sink.close()
+    assert (tmp_path / "overlay.mp4").read_bytes() == before
+
+
+def test_an_interrupted_run_leaves_a_video_of_what_was_done(tmp_path: Path) -> None:
+    def interrupted() -> None:
+        with open_sink("overlay", tmp_path, Run("a sequence")) as sink:
+            for index in range(100):
+                sink.write(*item(index, noise(index)))
+                if index == 6:
+                    raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert len(decode(tmp_path / "overlay.mp4")) == 7
+
+
+@pytest.fixture
+def full_disk() -> Iterator[Callable[[int], None]]:
+    """full_disk(bytes): from now on no file of this process can grow beyond so many bytes."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    signal.signal(signal.SIGXFSZ, handler)
+
+
+def write_until_it_fails(sink: Sink) -> None:
+    for index in range(60):
+        sink.write(*item(index, noise(index)))
+
+
+def test_a_full_disk_ends_the_run_and_leaves_nothing(tmp_path: Path, full_disk: Callable[[int], None]) -> None:
+    sink = open_sink("overlay", tmp_path, Run("a sequence"))
+    full_disk(300_000)
+    with pytest.raises(OutputError) as caught:
+        write_until_it_fails(sink)
+    assert caught.value.hint
+    sink.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_is_full_at_the_end(tmp_path: Path, full_disk: Callable[[int], None]) -> None:
+    sink = open_sink("overlay", tmp_path, Run("a sequence"))
+    sink.write(*item(0, noise(0)))
+    full_disk(1000)
+    with pytest.raises(OutputError):
+        sink.close()
+    sink.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failed_run_keeps_the_video_of_an_earlier_one(tmp_path: Path, full_disk: Callable[[int], None]) -> None:
+    before = save(tmp_path, [gray((64, 80))] * 3).read_bytes()
+    full_disk(300_000)
+    with pytest.raises(OutputError), open_sink("overlay", tmp_path, Run("a sequence")) as sink:
+        write_until_it_fails(sink)
+    assert (tmp_path / "overlay.mp4").read_bytes() == before
+
+
+def test_a_folder_that_is_gone(tmp_path: Path) -> None:
+    # The file is made when the encoder gives its first packet, which may be as late as at the end.
+    with pytest.raises(OutputError), open_sink("overlay", tmp_path / "absent", Run("a sequence")) as sink:
+        sink.write(*item(0, noise(0)))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_size_that_no_encoder_takes(tmp_path: Path) -> None:
+    sink = open_sink("overlay", tmp_path, Run("a sequence"))
+    with pytest.raises(OutputError, match="20000x4") as caught:
+        sink.write(*item(0, gray((4, 20000))))
+    assert "--save" in caught.value.hint
+    sink.close()
+    assert list(tmp_path.iterdir()) == []
