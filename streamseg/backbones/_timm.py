@@ -11,8 +11,8 @@ from typing import Any
 
 import timm
 import torch
-from timm.layers import resample_abs_pos_embed
-from timm.models.vision_transformer import VisionTransformer
+from timm.layers import Attention, resample_abs_pos_embed
+from timm.models.vision_transformer import Block, VisionTransformer
 from torch import nn
 
 from streamseg.backbones import Recipe, _cache, _weights
@@ -28,8 +28,7 @@ def build(recipe: Recipe, size: tuple[int, int], precision: torch.dtype = torch.
         try:
             if hasattr(net, "set_input_size"):
                 _resized(net, size)
-            vit = isinstance(net, VisionTransformer) and recipe.kind == "vit"
-            network = (ViT if vit else Network)(net, recipe).eval()
+            network = (ViT if _has_facets(net) else Network)(net, recipe).eval()
             freeze_padding(network, torch.zeros(1, 3, *size))
         except (RuntimeError, AssertionError, ValueError, IndexError) as problem:
             reason = str(problem).splitlines()[0][:160]
@@ -53,16 +52,21 @@ def probe(name: str) -> dict[str, Any]:
         raise ModelError(
             f"timm's {name} has stages of strides {strides}", "choose a model whose strides are 2, 4, 8 ..."
         )
-    blocks = getattr(net, "blocks", ())
-    facets = isinstance(net, VisionTransformer) and all(hasattr(getattr(b, "attn", None), "qkv") for b in blocks)
     licence = net.pretrained_cfg.get("license") or ""
     return {
         "timm": name,
         "kind": "vit" if vit else "cnn",
         "strides": tuple(int(stride) for stride in strides),
-        "facets": bool(facets and vit),
+        "facets": _has_facets(net),
         "licence": licence,
     }
+
+
+def _has_facets(net: Any) -> bool:
+    """Whether every block is the plain one, whose attention is fed by `norm1` and `qkv` (parallel ones are not)."""
+    return isinstance(net, VisionTransformer) and all(
+        type(block) is Block and isinstance(block.attn, Attention) for block in net.blocks
+    )
 
 
 def _created(architecture: str, **options: Any) -> Any:

@@ -127,6 +127,37 @@ def test_prefix_tokens_are_dropped_and_layer_scale_and_norms_kept(name, size, pr
         torch.testing.assert_close(outputs[1].flatten(2), seen["attention"][:, :, 0, prefix:], atol=1e-5, rtol=0)
 
 
+def test_query_and_key_are_those_that_a_normalizing_attention_compares():
+    from timm.models.vision_transformer import Block
+
+    torch.manual_seed(4)
+    block = Block(24, num_heads=3, qkv_bias=True, qk_norm=True).eval()
+    for norm in (block.attn.q_norm, block.attn.k_norm):
+        torch.nn.init.uniform_(norm.weight)
+    tokens = torch.rand(2, 5, 24)
+    facets = _network.qkv(block, tokens)
+    for name, norm in (("query", block.attn.q_norm), ("key", block.attn.k_norm)):
+        torch.testing.assert_close(facets[name], hooked(norm, lambda: block(tokens)))
+    weights = (facets["query"] * block.attn.scale @ facets["key"].transpose(-2, -1)).softmax(-1)
+    mixed = hooked(block.attn, lambda: block(tokens))
+    torch.testing.assert_close(block.attn.proj((weights @ facets["value"]).transpose(1, 2).flatten(2)), mixed)
+
+
+def test_a_vit_with_other_blocks_offers_its_output_only(tmp_path):
+    name = "vit_pwee_patch16_reg1_gap_256"  # attention and MLP in parallel, no CLS token
+    net = timm.create_model(name, dynamic_img_size=True).eval()
+    save_file(net.state_dict(), tmp_path / "random.safetensors")
+    with pytest.raises(ModelError, match="no key facet"):
+        zoo.recipe(Spec(f"timm:{name}", facet="key"))
+    pixels = random_pixels((64, 96))
+    (features,) = build(Spec(f"timm:{name}", str(tmp_path / "random.safetensors")), (64, 96))(pixels)
+    mean, std = (torch.tensor(net.pretrained_cfg[part]).view(1, 3, 1, 1) for part in ("mean", "std"))
+    with torch.inference_mode():
+        tokens = net.forward_features((pixels - mean) / std)[:, 1:]
+    wanted = functional.normalize(tokens, dim=-1)
+    torch.testing.assert_close(features.flatten(2).transpose(1, 2), wanted, atol=1e-5, rtol=0)
+
+
 def test_efficientnet_joins_two_stages_as_by_hand(images):
     """Hooks on timm's classifier, NumPy normalization, and a bilinear upsampling by OpenCV."""
     import cv2

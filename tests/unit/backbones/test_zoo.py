@@ -12,7 +12,7 @@ from streamseg.errors import ModelError
 
 def test_defaults():
     recipe = zoo.recipe(Spec(zoo.DEFAULT))
-    assert (recipe.layers, recipe.strides, recipe.facet, recipe.licence) == ((5,), (32,), "output", "Apache-2.0")
+    assert (recipe.layers, recipe.strides, recipe.facet, recipe.licence) == ((4, 5), (16, 32), "output", "Apache-2.0")
     assert recipe.sha256.startswith("57934424")  # the file's own name says so
     assert recipe.shape.size is None
 
