@@ -12,18 +12,22 @@ LEGEND_ROWS = 12
 _WHITE = (255, 255, 255)
 
 
-def overlay(rgb: np.ndarray, labels: np.ndarray, alpha: float = 0.5, status: str = "") -> np.ndarray:
+def overlay(
+    rgb: np.ndarray, labels: np.ndarray, alpha: float = 0.5, status: str = "", legend: bool = True
+) -> np.ndarray:
     """(H, W, 3) uint8 RGB: `rgb` tinted by `labels`.
 
     rgb: (H, W, 3) uint8 RGB, left as it is. labels: (H, W) uint8; VOID is darkened instead of tinted.
     alpha: 0 (only the frame) ... 1 (only the colours). status: a line at the top left corner; "" for none.
+    legend: whether ids and their shares are listed.
     """
     tint = cv2.applyColorMap(labels, palette.distinct().reshape(256, 1, 3))
     picture = cv2.addWeighted(rgb, 1 - alpha, tint, alpha, 0)
     short = min(labels.shape)
     size = min(max(short // 27, 11), 48)  # of text, in pixels
     _draw_contours(picture, labels, thickness=1 if short < 700 else 2)
-    _draw_legend(picture, labels, size)
+    if legend:
+        _draw_legend(picture, labels, size)
     if status:
         _draw_status(picture, status, size)
     return picture
@@ -57,7 +61,9 @@ def _draw_legend(picture: np.ndarray, labels: np.ndarray, size: int) -> None:
         swatch = (x + margin, top + line // 2 - size // 2, size, size)
         cv2.rectangle(picture, swatch, palette.distinct()[i].tolist(), cv2.FILLED)
         _write(picture, str(i), (x + margin + round(1.4 * size), top), size)
-        _write(picture, f"{100 * areas[i] / labels.size:.0f} %", (x + panel_width - margin, top), size, right=True)
+        share = 100 * areas[i] / labels.size
+        text = f"{share:.0f} %" if share >= 1 else "< 1 %"
+        _write(picture, text, (x + panel_width - margin, top), size, right=True)
 
 
 def _draw_status(picture: np.ndarray, status: str, size: int) -> None:

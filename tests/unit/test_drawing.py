@@ -78,6 +78,11 @@ def test_the_legend_has_at_most_twelve_rows_the_largest() -> None:
     assert swatches(found, range(1, 21)) == set(range(9, 21))
 
 
+def test_the_legend_can_be_left_out() -> None:
+    black = np.zeros((480, 640, 3), np.uint8)
+    assert swatches(overlay(black, halves((480, 640)), legend=False), range(1, 20)) == set()
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_the_status_is_written_at_the_top_and_nowhere_else(size: tuple[int, int]) -> None:
     rgb, labels = photograph(size), halves(size)
