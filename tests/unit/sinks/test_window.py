@@ -63,8 +63,9 @@ def display() -> Iterator[str]:
     if missing:
         pytest.skip(f"needs {' and '.join(missing)}, to have a display and to press keys")
     read, write = os.pipe()
+    # Without -noreset the server starts over when its last client, the probe, has gone, and the window meets no server.
     server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(write), "-screen", "0", "640x480x24", "-nolisten", "tcp"],
+        ["Xvfb", "-displayfd", str(write), "-screen", "0", "640x480x24", "-nolisten", "tcp", "-noreset"],
         pass_fds=[write],
         stderr=subprocess.DEVNULL,
     )
