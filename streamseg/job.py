@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -62,18 +62,21 @@ def run(
         def backbone_for(size: tuple[int, int]) -> Backbone:
             return open_backbone(job.spec, size, engine=job.engine, device=job.device, precision=job.precision, log=log)
 
+        # before the network: a missing display shall be told at once
+        window = [stack.enter_context(open_sink("window", Path(), _run_of(job, source)))] if job.show else []
         pipeline = Pipeline(backbone_for, choose_size, job.settings)
         stack.callback(pipeline.close)
         if isinstance(source, Recording):  # engines are built before the clock runs
             pipeline.warm_up(_first_frame_size(source))
         folder = _prepare_folder(job)
-        return _stream(job, source, pipeline, folder, begin, progress)
+        return _stream(job, source, pipeline, window, folder, begin, progress)
 
 
 def _stream(
     job: Job,
     source: Recording | LiveSource,
     pipeline: Pipeline,
+    window: list[Sink],
     folder: Path | None,
     begin: Callable[[int | None], None] | None,
     progress: Callable[[Report], None] | None,
@@ -87,12 +90,12 @@ def _stream(
     }
     if folder:
         manifest.write(folder, content)
-    sinks: list[Sink] = []
     report = Report()
     try:
         with ExitStack() as closing:
-            for name in _sinks(job):
-                sinks.append(closing.enter_context(open_sink(name, folder or Path(), _run_of(job, source))))
+            names = job.save if folder else ()
+            files = [closing.enter_context(open_sink(name, folder or Path(), _run_of(job, source))) for name in names]
+            sinks = [*files, *window]
             if begin:
                 begin(_expected(source, job))
             stream(
@@ -126,10 +129,6 @@ def _first_frame_size(source: Recording) -> tuple[int, int]:
         f"none of the {len(source)} frames of {source.uri!r} can be read ({reason})",
         "check the files, or copy the recording again",
     )
-
-
-def _sinks(job: Job) -> Sequence[str]:
-    return [*(job.save if job.output else ()), *(("window",) if job.show else ())]
 
 
 def _run_of(job: Job, source: Recording | LiveSource) -> Run:

@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 
@@ -163,6 +164,18 @@ def open_backbone(
             device = "cpu"
     engine = engine if engine != "auto" else _engine_for(device)
     return _open(recipe, size, engine, device, precision, threads, log)
+
+
+def export_onnx(spec: Spec, size: tuple[int, int], log: Log | None = None) -> Path:
+    """The cached ONNX file of `spec` for images of `size`, exported now if there is none. Copy it, never change it.
+
+    Before a file gets into the cache it has been compared with the network in PyTorch, on another batch than the one
+    that was traced. Raises ModelError.
+    """
+    recipe = plugins.load(__name__, "zoo").recipe(spec)
+    _check_size(recipe, size)
+    path: Path = plugins.load(__name__, "_exported").onnx_file(recipe, size, log or (lambda line: None))[0]
+    return path
 
 
 def _open(

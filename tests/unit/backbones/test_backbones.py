@@ -88,12 +88,12 @@ def test_a_brighter_image_is_not_renormalized_outside(opened, images):
 
 
 def test_a_second_run_imports_no_torch_and_says_what_it_uses(opened):
-    opened("openvino", "efficientnet")
+    opened("openvino", "joined")  # its layers are the default ones
     program = (
         "import sys\n"
         "from streamseg.backbones import Spec, describe, open_backbone\n"
         "spec = Spec('efficientnet_lite0')\n"
-        "assert describe(spec).stride == 32\n"
+        "assert describe(spec).stride == 16\n"
         f"open_backbone(spec, {SIZE}, engine='openvino', precision='fp32', log=print)\n"
         f"open_backbone(spec, {SIZE}, engine='onnxruntime', device='cpu', log=print)\n"
         "heavy = {'torch', 'timm', 'onnx', 'cv2'} & set(sys.modules)\n"
@@ -169,7 +169,7 @@ def test_wrong_images_are_refused(opened):
 def test_threads_come_from_the_environment(monkeypatch, opened, images):
     monkeypatch.setenv("STREAMSEG_THREADS", "1")
     backbone = open_backbone(Spec("efficientnet_lite0"), SIZE, engine="openvino", precision="fp32")
-    np.testing.assert_allclose(backbone(images), opened("torch", "efficientnet")(images), atol=1e-4)
+    np.testing.assert_allclose(backbone(images), opened("torch", "joined")(images), atol=1e-4)
     monkeypatch.setenv("STREAMSEG_THREADS", "many")
     with pytest.raises(ModelError, match="many"):
         open_backbone(Spec("efficientnet_lite0"), SIZE)
@@ -179,7 +179,7 @@ def test_torch_computes_in_bfloat16_and_says_so(opened, images):
     backbone = open_backbone(Spec("efficientnet_lite0"), SIZE, engine="torch", device="cpu", precision="bf16")
     assert backbone.precision == "bf16"
     features = backbone(images)
-    cosine = (features * opened("torch", "efficientnet")(images)).sum(1)
+    cosine = (features * opened("torch", "joined")(images)).sum(1)
     assert 0.99 < cosine.min() < 1 - 1e-6
     np.testing.assert_allclose(np.linalg.norm(features, axis=1), 1, atol=1e-5)
 
