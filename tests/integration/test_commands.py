@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import read_labels
+from .conftest import ROOT, read_labels
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -82,3 +83,23 @@ def test_version(cli: Cli) -> None:
     from streamseg import __version__
 
     assert cli("--version").stdout.strip().endswith(__version__)
+
+
+def test_the_code_in_the_readme_runs() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    code = readme.split("```python\n")[1].split("```")[0]
+    done = subprocess.run(
+        [sys.executable, "-c", code + "print(segmentation.labels.shape)"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=300,
+    )
+    assert done.stdout.strip() == "(480, 640)", done.stderr
+
+
+def test_every_flag_in_the_readme_exists(cli: Cli) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    known = cli("run", "--help").stdout + cli("export", "onnx", "--help").stdout
+    flags = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", readme))
+    assert flags - set(re.findall(r"--[a-z][a-z0-9-]+", known)) == set()

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from streamseg import plugins, sinks, sources
+
+
+def test_a_new_file_is_a_new_thing(tmp_path: Path) -> None:
+    (tmp_path / "__init__.py").write_text('"""The contract."""')
+    (tmp_path / "_shared.py").write_text('"""Not for users."""')
+    (tmp_path / "radar.py").write_text('"""Echoes.\n\nMore."""\nraise RuntimeError("not imported")')
+    assert plugins.describe(str(tmp_path / "__init__.py")) == {"radar": "Echoes."}
+
+
+@pytest.mark.parametrize("package", [sources, sinks])
+def test_every_plugin_describes_itself_and_can_be_opened(package) -> None:
+    kinds = package.kinds()
+    assert all(kinds.values())
+    assert all(callable(plugins.load(package.__name__, name).open) for name in kinds)
+
+
+def test_the_help_of_run_lists_them_all() -> None:
+    from streamseg.cli import group
+
+    text = (group.commands["run"].help or "") + "".join(str(p.help) for p in group.commands["run"].params)  # type: ignore[attr-defined]
+    for name in [*sources.kinds(), *(name for name in sinks.kinds() if name != "window")]:
+        assert name in text
+
+
+def test_did_you_mean() -> None:
+    assert plugins.did_you_mean("tun", ["tum", "co3d"]) == "did you mean 'tum'? known: co3d, tum"
+    assert plugins.did_you_mean("zzz", ["tum"]) == "known: tum"
