@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -53,6 +53,7 @@ def run(
     """
     log = log or (lambda line: None)
     with ExitStack() as stack:
+        stack.enter_context(_single_threaded_algebra())
         source = stack.enter_context(open_source(job.source, job.options))
         shape = describe(job.spec)
 
@@ -114,6 +115,14 @@ def _stream(
     if not report.processed and not report.stopped:
         raise SourceError(f"no frame of {source.uri!r} could be used", _reasons(report))
     return content
+
+
+def _single_threaded_algebra() -> AbstractContextManager[object]:
+    """One thread for BLAS: on a few hundred cells more of them take longer, and the cores belong to the network."""
+    import faiss  # noqa: F401 (brings a BLAS of its own; only what is loaded can be limited)
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(1, user_api="blas")
 
 
 def _first_frame_size(source: Recording) -> tuple[int, int]:

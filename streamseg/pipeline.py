@@ -178,7 +178,7 @@ class _Online:
     def start(self, maps: Sequence[np.ndarray], depths: Sequence[np.ndarray | None], index: int) -> None:
         self.descriptors.fit(list(maps))
         points = np.concatenate([self.descriptors(m, d) for m, d in zip(maps, depths, strict=True)])
-        knee, clusters = choose_k(self._sample(points, 4096), self._range(), seed=self.settings.seed, restarts=3)
+        knee, clusters = choose_k(self._sample(points, 2048), self._range(), seed=self.settings.seed, restarts=3)
         self.codebook = Codebook(clusters.centroids)
         self._note(index, knee.by)
 

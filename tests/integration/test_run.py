@@ -116,7 +116,7 @@ def test_every_set_is_recognized_and_segmented(
     name: str, shared: Path, run_json: Callable[..., Any], tmp_path: Path
 ) -> None:
     result = run_json(
-        shared / name, tmp_path / "out", "--save", "overlay,labels,jsonl", "--max-frames", 4, "--size", 96
+        shared / name, tmp_path / "out", "--save", "overlay,labels,jsonl", "--max-frames", 4, "--size", "96x128"
     )
     assert result["source"]["kind"] == SETS[name]
     expected = 1 if "kinect" in name else 4
