@@ -8,7 +8,7 @@ STAMP = $(VENV)/.installed
 .PHONY: demo test lint install clean
 
 demo: install
-	$(BIN)/streamseg run samples/tabletop -o demo --save overlay,labels,npz,coco,jsonl --overwrite
+	$(BIN)/streamseg run samples/tabletop -o demo --size 512 --save overlay,labels,npz,coco,jsonl --overwrite
 	@echo
 	@echo "Look at  demo/overlay.mp4   the masks over the recording"
 	@echo "and at   demo/labels/       one indexed PNG a frame;  demo/run.json says what was run"

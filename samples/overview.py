@@ -1,0 +1,41 @@
+"""Draws samples/overview.jpg, the picture in the README: frames of the sample clip, and what streamseg sees there.
+
+python samples/overview.py
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from streamseg.backbones import Spec, open_backbone
+from streamseg.drawing import overlay
+from streamseg.pipeline import Pipeline, input_size
+from streamseg.sources import open_source
+
+HERE = Path(__file__).parent
+SHOWN = (0, 11, 23)
+
+
+def main() -> None:
+    """Segment the clip with the defaults of `make demo`, and lay frames above masks."""
+    clip = open_source(str(HERE / "tabletop"))
+    pipeline = Pipeline(
+        backbone_for=lambda size: open_backbone(Spec("efficientnet_lite0"), size),
+        choose_size=lambda frame_size: input_size(frame_size, 512, multiple=32),
+    )
+    pipeline.start([clip[i] for i in range(pipeline.start_frames)])
+    columns = []
+    for i in range(len(clip)):
+        frame = clip[i]
+        labels = pipeline.step(frame).labels
+        if i in SHOWN:
+            columns.append(np.vstack([frame.rgb, overlay(frame.rgb, labels)]))
+    picture = cv2.resize(np.hstack(columns), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    cv2.imwrite(str(HERE / "overview.jpg"), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
+
+
+if __name__ == "__main__":
+    main()
