@@ -125,7 +125,7 @@ def run(ctx: click.Context, source: str, as_json: bool, quiet: bool, **given: An
     """
     from streamseg import job, progress
     from streamseg.backbones import Spec
-    from streamseg.pipeline import Settings
+    from streamseg.modes import Settings
     from streamseg.sources import Options
 
     take = given.pop

@@ -11,10 +11,12 @@ from pathlib import Path
 from streamseg import manifest
 from streamseg.backbones import Backbone, Spec, describe, open_backbone
 from streamseg.errors import FrameError, OutputError, SourceError
-from streamseg.pipeline import Pipeline, Settings, input_size
+from streamseg.modes import Settings
+from streamseg.pipeline import Pipeline, input_size
+from streamseg.report import Report
 from streamseg.sinks import Run, Sink, open_sink
 from streamseg.sources import LiveSource, Options, Recording, open_source
-from streamseg.stream import Report, stream
+from streamseg.stream import stream
 
 
 @dataclass(frozen=True)

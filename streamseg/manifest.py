@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from streamseg.backbones import Backbone
+from streamseg.report import Report
 from streamseg.sinks import partial
-from streamseg.stream import Report
 
 NAME = "run.json"
 PACKAGES = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +19,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from streamseg.stream import Report
+from streamseg.report import Report
 
 
 class Display:
@@ -37,6 +39,7 @@ class Display:
             transient=True,
         )
         self.task: TaskID | None = None
+        self.times: deque[float] = deque(maxlen=30)  # of the last frames: the rate shown is today's, not the run's
 
     def __enter__(self) -> Display:
         return self
@@ -56,8 +59,9 @@ class Display:
     def update(self, report: Report) -> None:
         """Another frame is done."""
         if self.task is not None and not self.bar.disable:
-            recent = report.latency_ms[-30:]
-            rate = f"{1e3 * len(recent) / max(sum(recent), 1e-9):.0f} frames/s"
+            self.times.append(time.perf_counter())
+            seconds = self.times[-1] - self.times[0]
+            rate = f"{(len(self.times) - 1) / seconds:.0f} frames/s" if seconds else ""
             self.bar.update(self.task, completed=report.processed, rate=rate)
 
 

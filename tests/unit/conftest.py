@@ -10,7 +10,8 @@ import pytest
 
 from streamseg.backbones import Backbone
 from streamseg.frame import Frame, Intrinsics
-from streamseg.pipeline import Pipeline, Settings, input_size
+from streamseg.modes import Settings
+from streamseg.pipeline import Pipeline, input_size
 from streamseg.sources import Recording
 
 COLOURS = np.array([[60, 60, 60], [200, 40, 40], [40, 180, 60], [50, 70, 220]], np.uint8)

@@ -15,7 +15,9 @@ LAYERS = {
     **dict.fromkeys(("streamseg.sources", "streamseg.backbones", "streamseg.sinks"), 2),
     **dict.fromkeys(("streamseg.segments", "streamseg.drawing", "streamseg.console"), 2),
     "streamseg.knee": 2.5,  # the clustering's own ruler
-    "streamseg.pipeline": 4,
+    "streamseg.modes": 3.5,
+    "streamseg.report": 3.5,
+    **dict.fromkeys(("streamseg.pipeline", "streamseg.workers"), 4),
     "streamseg.stream": 5,
     **dict.fromkeys(("streamseg.manifest", "streamseg.progress"), 6),
     **dict.fromkeys(("streamseg.job", "streamseg.doctor"), 6.5),

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamseg import manifest
+from streamseg.report import Report
 from streamseg.sources import Skip
-from streamseg.stream import Report
 
 
 @given(st.lists(st.floats(0, 1e4), min_size=1, max_size=60))

@@ -12,9 +12,10 @@ import pytest
 
 from streamseg.errors import FrameError, OutputError, SourceError, StopRequested
 from streamseg.frame import Frame, Segmentation
+from streamseg.report import Report
 from streamseg.sinks import Sink
 from streamseg.sources import LiveSource, Skip
-from streamseg.stream import Report, stream
+from streamseg.stream import stream
 
 
 class Collect(Sink):
