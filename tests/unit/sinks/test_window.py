@@ -56,9 +56,9 @@ def test_a_display_that_does_not_answer(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert "--show" in caught.value.hint
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def display() -> Iterator[str]:
-    """The name of a virtual display of 640x480."""
+    """The name of a virtual display of 640x480, one for each test: a key can stay down when its window goes."""
     missing = [name for name in ("Xvfb", "xdotool") if not shutil.which(name)]
     if missing:
         pytest.skip(f"needs {' and '.join(missing)}, to have a display and to press keys")
@@ -95,6 +95,15 @@ def window_of(display: str, process: subprocess.Popen[str]) -> str:
     raise AssertionError("no window within 30 s")
 
 
+def has_width(width: int, display: str, window: str) -> bool:
+    """Wait for the window to take `width`: it appears first, and is resized then."""
+    for _ in range(50):
+        if f"WIDTH={width}" in xdotool(display, "getwindowgeometry", "--shell", window).split():
+            return True
+        time.sleep(0.1)
+    return False
+
+
 @pytest.fixture
 def showing(display: str) -> Iterator[subprocess.Popen[str]]:
     """A process that shows frames until it is stopped, and then prints how."""
@@ -107,7 +116,7 @@ def showing(display: str) -> Iterator[subprocess.Popen[str]]:
 @pytest.mark.parametrize("key", ["q", "Escape"])
 def test_a_key_stops(key: str, display: str, showing: subprocess.Popen[str]) -> None:
     window = window_of(display, showing)
-    assert "WIDTH=320" in xdotool(display, "getwindowgeometry", "--shell", window)
+    assert has_width(320, display, window)
     for _ in range(50):  # until it listens
         xdotool(display, "windowfocus", window)
         xdotool(display, "key", "--window", window, key)
