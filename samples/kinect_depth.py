@@ -4,8 +4,8 @@ Pure functions of numpy arrays and a random generator. Metres; depth along the o
 
 Sources: K. Khoshelham and S. O. Elberink, "Accuracy and Resolution of Kinect Depth Data for Indoor Mapping
 Applications", Sensors 12(2), 2012: the disparity is stored in eighths of a pixel (steps of 2.85e-3 Z^2 [m]) and its
-random error gives sigma_Z = 1.425e-3 Z^2 [m] (section 3.2). A. Handa et al., "A Benchmark for RGB-D Visual Odometry,
-3D Reconstruction and SLAM", ICRA 2014: pixels shuffled by about half a pixel make the edges ragged (section IV-B).
+random error gives sigma_Z = 1.425e-3 Z^2 [m]. A. Handa et al., "A Benchmark for RGB-D Visual Odometry,
+3D Reconstruction and SLAM", ICRA 2014: pixels shuffled by about half a pixel make the edges ragged.
 ROS, "kinect_calibration/technical": the sensor leaves a band of 8 columns empty.
 """
 

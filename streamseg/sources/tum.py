@@ -1,7 +1,8 @@
 """TUM RGB-D recording: a folder with rgb.txt and depth.txt, or its published .tgz
 
-Layout: https://cvg.cit.tum.de/data/datasets/rgbd-dataset/file_formats. Archives are unpacked once, into the user's
-cache folder; the environment variable STREAMSEG_CACHE names another one.
+Layout: https://cvg.cit.tum.de/data/datasets/rgbd-dataset/file_formats. Ground truth, which TUM has none of, may lie in
+masks/ under the colour files' names. Archives are unpacked once, into the user's cache folder; the environment
+variable STREAMSEG_CACHE names another one.
 """
 
 from __future__ import annotations
@@ -27,10 +28,11 @@ from streamseg.sources._files import (
     choose_one,
     folders_in,
     images_in,
+    masks_by_stem,
     require_folder,
     unique_names,
 )
-from streamseg.sources._images import read_depth
+from streamseg.sources._images import read_depth, read_mask
 from streamseg.sources._pairing import pair
 
 PRIORITY = 10
@@ -63,11 +65,13 @@ def open(uri: str, options: Options) -> FileRecording:
     partner = pair([stamp for stamp, _ in colour], [stamp for stamp, _ in depth], TOLERANCE)
     scale = options.depth_scale or UNITS_PER_METRE
     camera = _camera(folder.resolve(), uri)
+    masks = masks_by_stem(folder / "masks")
     entries = []
     for i, ((stamp, path), name) in enumerate(zip(colour, unique_names(path for _, path in colour))):
         load = partial(read_depth, depth[partner[i]][1], scale) if i in partner else None
         problem = "" if load else "no depth frame within 0.02 s" if depth else "recording has no depth"
-        entries.append(Entry(name, stamp, path, depth=load, intrinsics=camera, depth_problem=problem))
+        truth = partial(read_mask, masks[path.stem]) if path.stem in masks else None
+        entries.append(Entry(name, stamp, path, load, truth, intrinsics=camera, depth_problem=problem))
     return FileRecording(uri, "tum", entries, options, skipped + lost)
 
 

@@ -226,18 +226,21 @@ def test_what_goes_to_which_output(sample: Path, cli: Callable[..., Any], tmp_pa
 
 
 def test_the_sample_and_its_truth(sample: Path, run_json: Callable[..., Any], tmp_path: Path) -> None:
-    result = run_json(sample, tmp_path / "out", "--save", "labels,jsonl")
+    result = run_json(sample, tmp_path / "out", "--save", "labels", "--size", "512")
     assert result["source"]["kind"] == "tum"
-    assert result["id_changes"] < 0.1
+    assert (result["skipped"], result["without_depth"]) == ({}, {})
     from streamseg.sources import Recording, open_source
 
     source = open_source(str(sample))
     assert isinstance(source, Recording)
     source = pickle.loads(pickle.dumps(source))
-    truth = np.stack([source[i].annotation for i in range(len(source))])
-    labels = np.stack(read_labels(tmp_path / "out"))
-    # plain clustering of frozen features: far from perfect, farther from chance
-    assert adjusted_rand_score(truth.ravel()[::17], labels.ravel()[::17]) > 0.1
+    best = []
+    for index, labels in enumerate(read_labels(tmp_path / "out")):
+        things = source[index].annotation > 0
+        assert set(np.unique(source[index].annotation)) == set(range(7))
+        best.append(max((things & (labels == i)).sum() / (things | (labels == i)).sum() for i in np.unique(labels)))
+    # Frozen features put the six things into one segment, table between them included: measured 0.44, chance is 0.1.
+    assert np.mean(best) > 0.35
 
 
 def test_a_full_disk(sample: Path, environment: dict[str, str], tmp_path: Path) -> None:
@@ -260,8 +263,12 @@ def test_a_full_disk(sample: Path, environment: dict[str, str], tmp_path: Path) 
     assert "hint:" in done.stderr
     assert "Traceback" not in done.stderr
     assert json.loads((tmp_path / "out/run.json").read_text())["status"].startswith("failed")
-    assert not (tmp_path / "out/labels.npz").exists()
-    assert read_labels(tmp_path / "out")
+    done_before = len(read_labels(tmp_path / "out"))
+    assert done_before > 0
+    assert not list((tmp_path / "out").rglob(".*"))
+    if (tmp_path / "out/labels.npz").exists():  # what was taken before the disk was full, whole
+        with np.load(tmp_path / "out/labels.npz") as archive:
+            assert 0 < len(archive["labels"]) <= done_before
 
 
 if os.name == "nt":

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from streamseg.errors import FrameError, SourceError
 from streamseg.frame import Intrinsics
@@ -184,3 +185,17 @@ def test_real_lists_that_name_other_folders(shared: Path) -> None:
     assert len(source) == 58
     assert all(source[i].depth is not None for i in (0, 30, 57))
     assert source[0].intrinsics == Intrinsics(535.4, 539.2, 320.1, 247.6)
+
+
+def test_masks_beside_a_recording_are_its_truth(tmp_path: Path, make: Any) -> None:
+    folder = make.tum(tmp_path / "recording")
+    first = sorted((folder / "rgb").iterdir())[0]
+    truth = np.zeros(make.size, np.uint8)
+    truth[:3, :5] = 2
+    (folder / "masks").mkdir()
+    image = Image.fromarray(truth, mode="P")
+    image.putpalette([0, 0, 0, 128, 0, 0, 0, 128, 0])
+    image.save(folder / "masks" / f"{first.stem}.png")
+    recording = open_source(str(folder))
+    assert np.array_equal(recording[0].annotation, truth)
+    assert recording[1].annotation is None
