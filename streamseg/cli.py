@@ -71,6 +71,11 @@ def _intrinsics(ctx: click.Context, param: click.Parameter, value: str | None) -
     return Intrinsics(fx, fy, cx, cy)
 
 
+def _default_name(source: str) -> str:
+    """A folder name for a source; an address may hold a password, and a drive letter is no kind."""
+    return "stream" if "://" in source else Path(source.rpartition(":")[2]).resolve().stem or "run"
+
+
 @group.command()
 @click.argument("source")
 @click.option(
@@ -105,15 +110,32 @@ def _intrinsics(ctx: click.Context, param: click.Parameter, value: str | None) -
     metavar="LOW:HIGH",
     help="Where --k auto looks for the knee.",
 )
-@click.option("--pca", type=click.IntRange(0), default=0, help="Reduce features to N components; 0 = off.")
-@click.option("--position", type=click.FloatRange(0), default=0.0, help="Weight of the cell's place in the clustering.")
-@click.option("--depth", type=click.FloatRange(0), default=0.0, help="Weight of the cell's depth in the clustering.")
+@click.option("--pca", type=click.IntRange(0), default=0, metavar="N", help="Reduce features to N components; 0 = off.")
+@click.option(
+    "--position",
+    type=click.FloatRange(0),
+    default=0.0,
+    metavar="W",
+    help="Weight of the cell's place in the clustering.",
+)
+@click.option(
+    "--depth", type=click.FloatRange(0), default=0.0, metavar="W", help="Weight of the cell's depth in the clustering."
+)
 @click.option("--edges/--no-edges", default=True, show_default=True, help="Borders follow the image and the depth.")
-@click.option("--depth-scale", type=click.FloatRange(0, min_open=True), help="Depth units per metre (TUM 5000).")
+@click.option(
+    "--depth-scale", type=click.FloatRange(0, min_open=True), metavar="UNITS", help="Depth units per metre (TUM 5000)."
+)
 @click.option("--intrinsics", callback=_intrinsics, metavar="FX,FY,CX,CY", help="Of the colour camera, in pixels.")
-@click.option("--every", type=click.IntRange(1), default=1, help="Take each N-th frame.")
-@click.option("--max-frames", type=click.IntRange(1), help="Stop after N frames.")
-@click.option("--alpha", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="Opacity of the overlay.")
+@click.option("--every", type=click.IntRange(1), default=1, metavar="N", help="Take each N-th frame.")
+@click.option("--max-frames", type=click.IntRange(1), metavar="N", help="Stop after N frames.")
+@click.option(
+    "--alpha",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    metavar="0..1",
+    show_default=True,
+    help="Opacity of the overlay.",
+)
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Same seed, same masks.")
 @click.option("--overwrite", is_flag=True, help="Replace the run that the output folder holds.")
 @behaviour_options
@@ -135,7 +157,7 @@ def run(ctx: click.Context, source: str, as_json: bool, quiet: bool, **given: An
     settings = Settings(**{name: take(name) for name in names})
     output = take("output")
     if output is None and not given["show"]:
-        output = Path("out") / (Path(source.rpartition(":")[2]).stem or "run")
+        output = Path("out") / _default_name(source)
     with progress.Display(quiet) as display:
         result = job.run(
             job.Job(source=source, output=output, spec=spec, options=options, settings=settings, **given),

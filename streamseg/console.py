@@ -134,12 +134,13 @@ behaviour_options = with_options(
 
 model_options = with_options(
     click.option("--model", default="efficientnet_lite0", show_default=True, metavar="NAME|timm:NAME|FILE.onnx",
-                 help="The backbone."),
+                 help="The backbone; NAME is one of efficientnet_lite0, resnet18, resnet50, dino_vits16, dino_vits8, "
+                 "dinov2_vits14."),
     click.option("--weights", default="", metavar="FILE", help="A .pth or .safetensors file for --model."),
     click.option("--layers", type=Numbers(), default=(), metavar="N[,N]",
                  help="CNN stages (n has stride 2^n) or ViT blocks, joined. Default: the model's own."),
     click.option("--facet", default="", metavar="key|query|value|output", help="What is taken from a ViT block."),
-    click.option("--size", type=Size(), default=384, show_default=True,
+    click.option("--size", type=Size(), default=384, show_default=True, metavar="N|HxW",
                  help="Network input: N = shorter side, or HxW; rounded to what the network needs."),
     click.option("--engine", default="auto", show_default=True, metavar="openvino|onnxruntime|torch",
                  help="The runtime."),
