@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from streamseg.backbones import Backbone
+from streamseg.clustering import choose_k
 from streamseg.descriptors import Descriptors
 from streamseg.frame import Frame, Segmentation
 from streamseg.modes import Online, PerFrame, Settings
@@ -84,9 +85,10 @@ class Pipeline:
             self._backbones.popitem()[1].close()
 
     def warm_up(self, frame_size: tuple[int, int]) -> None:
-        """Build and run the network for frames of (H, W) once, before the first frame counts."""
+        """Build and run the network for frames of (H, W), and load the clustering, before the first frame counts."""
         backbone = self._backbone(frame_size)
         backbone(np.zeros((1, 3, *backbone.size), np.float32))
+        choose_k(np.eye(8, dtype=np.float32), (1, 3), seed=0)
 
     def start(self, frames: Sequence[Frame]) -> None:
         """Look at the first frames (at least one) before the first step, so that the codebook does not hang on one."""
@@ -129,8 +131,9 @@ class Pipeline:
     def _prepare(self, frame: Frame) -> np.ndarray:
         """(1, 3, H, W) float32 in [0, 1] of the network's size."""
         height, width = self._backbone(frame.rgb.shape[:2]).size
-        shrinks = frame.rgb.shape[0] > height
-        rgb = cv2.resize(frame.rgb, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+        # from twice the size on, bilinear would leave pixels out; below that it is as good as area, and much faster
+        halves = frame.rgb.shape[0] >= 2 * height
+        rgb = cv2.resize(frame.rgb, (width, height), interpolation=cv2.INTER_AREA if halves else cv2.INTER_LINEAR)
         return cv2.dnn.blobFromImage(rgb, scalefactor=1 / 255)
 
 
