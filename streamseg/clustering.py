@@ -104,6 +104,7 @@ class Codebook:
         self.centroids = np.array(centroids, dtype=np.float32)
         self.rate = rate
         self.ids = list(range(1, len(centroids) + 1))
+        self.highest = len(centroids)  # id ever given
         self.mass = np.zeros(len(centroids))
 
     def step(self, points: np.ndarray) -> np.ndarray:
@@ -157,5 +158,5 @@ class Codebook:
 
     def _new_id(self) -> int:
         """An id that was never used; after 254 of them the lowest one that is free now."""
-        self.highest = max(getattr(self, "highest", 0), *self.ids) + 1
+        self.highest += 1
         return self.highest if self.highest <= 254 else min(set(range(1, 255)) - set(self.ids))

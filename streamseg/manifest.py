@@ -76,7 +76,8 @@ def describe_report(report: Report) -> dict[str, object]:
         "seconds": round(report.seconds, 3),
         "latency_ms": percentiles(report.latency_ms),
         "stage_ms": {stage: percentiles(times) for stage, times in report.stage_ms.items()},
-        "id_changes": round(float(np.mean(report.id_changes)), 5) if len(report.id_changes) else 0.0,
+        # null where no two frames in a row have one size
+        "id_changes": round(float(np.mean(report.id_changes)), 5) if len(report.id_changes) else None,
     }
 
 

@@ -81,7 +81,8 @@ def print_summary(result: Mapping[str, Any]) -> None:
     ks = [entry["k"] for entry in result["k"]]
     if ks:
         table.add_row("segments", f"{min(ks)}" if min(ks) == max(ks) else f"{min(ks)} to {max(ks)}")
-    table.add_row("ids that change", f"{100 * result['id_changes']:.1f} % of the pixels a frame")
+    if result["id_changes"] is not None:
+        table.add_row("ids that change", f"{100 * result['id_changes']:.1f} % of the pixels a frame")
     for reason, which in result["skipped"].items():
         table.add_row("skipped", f"{which['count']} x {reason}")
     for reason, count in result["without_depth"].items():

@@ -2,7 +2,7 @@
 
 Reading goes through OpenCV. When a picture fails to come the stream is opened anew, up to three times in a row at
 growing distances; every loss is noted in `skipped`, and when no attempt brings a picture the iteration ends.
-`camera:FILE` plays a video file the way a camera would, once.
+`camera:FILE` plays a video file the way a camera would, at its own pace, once.
 """
 
 from __future__ import annotations
@@ -55,7 +55,10 @@ class Camera(LiveSource):
 
     def __iter__(self) -> Iterator[Frame]:
         index = attempt = 0
+        began = time.monotonic()
         while not self._ended.is_set():
+            if not self._live:
+                self._ended.wait(max(0.0, began + index / self.fps - time.monotonic()))
             image = self._read()
             if image is None:
                 if not self._opens_again(index, attempt):
