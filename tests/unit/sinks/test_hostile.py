@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import resource
-import signal
-from collections.abc import Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import av
@@ -17,6 +16,8 @@ from streamseg import sinks
 from streamseg.errors import OutputError
 from streamseg.frame import VOID, Frame, Segmentation
 from streamseg.sinks import Run, open_sink
+
+FullDisk = Callable[[int], AbstractContextManager[None]]
 
 SINKS = sorted(set(sinks.kinds()) - {"window"})
 UNDECODABLE = b"gr\xfc\xdfe".decode("utf-8", errors="surrogateescape")
@@ -81,20 +82,8 @@ def test_any_frame_name(name: str, frame_name: str, tmp_path: Path) -> None:
         assert json.loads(path.read_text(encoding="utf-8"))["name"] == frame_name
 
 
-@pytest.fixture
-def small_files() -> Iterator[None]:
-    """No file may grow past 60 kB: the write fails in the system, as on a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, handler)
-
-
-@pytest.mark.usefixtures("small_files")
 @pytest.mark.parametrize("name", sorted(set(SINKS) - {"labels"}))  # whose files stay small
-def test_no_room_left(name: str, tmp_path: Path) -> None:
+def test_no_room_left(name: str, tmp_path: Path, full_disk: FullDisk) -> None:
     """One clear error; afterwards nothing half is left, and what has a name can be read."""
 
     def fill() -> None:
@@ -102,7 +91,7 @@ def test_no_room_left(name: str, tmp_path: Path) -> None:
             for index in range(600):
                 sink.write(*item(index, (120, 160)))
 
-    with pytest.raises(OutputError, match="File too large") as caught:
+    with full_disk(60_000), pytest.raises(OutputError, match="File too large") as caught:
         fill()
     assert "-o" in caught.value.hint
     for path in files(tmp_path):

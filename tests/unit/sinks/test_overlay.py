@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import resource
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,6 +17,8 @@ from streamseg import drawing
 from streamseg.errors import OutputError
 from streamseg.frame import Frame, Segmentation
 from streamseg.sinks import Run, Sink, open_sink, overlay
+
+FullDisk = Callable[[int], AbstractContextManager[None]]
 
 
 def item(index: int, rgb: np.ndarray) -> tuple[Frame, Segmentation]:
@@ -150,45 +151,34 @@ def test_an_interrupted_run_leaves_a_video_of_what_was_done(tmp_path: Path) -> N
     assert len(decode(tmp_path / "overlay.mp4")) == 7
 
 
-@pytest.fixture
-def full_disk() -> Iterator[Callable[[int], None]]:
-    """full_disk(bytes): from now on no file of this process can grow beyond so many bytes."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    signal.signal(signal.SIGXFSZ, handler)
-
-
 def write_until_it_fails(sink: Sink) -> None:
     for index in range(60):
         sink.write(*item(index, noise(index)))
 
 
-def test_a_full_disk_ends_the_run_and_leaves_nothing(tmp_path: Path, full_disk: Callable[[int], None]) -> None:
+def test_a_full_disk_ends_the_run_and_leaves_nothing(tmp_path: Path, full_disk: FullDisk) -> None:
     sink = open_sink("overlay", tmp_path, Run("a sequence"))
-    full_disk(300_000)
-    with pytest.raises(OutputError) as caught:
-        write_until_it_fails(sink)
+    with full_disk(300_000):
+        with pytest.raises(OutputError) as caught:
+            write_until_it_fails(sink)
+        sink.close()
     assert caught.value.hint
-    sink.close()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_disk_that_is_full_at_the_end(tmp_path: Path, full_disk: Callable[[int], None]) -> None:
+def test_a_disk_that_is_full_at_the_end(tmp_path: Path, full_disk: FullDisk) -> None:
     sink = open_sink("overlay", tmp_path, Run("a sequence"))
     sink.write(*item(0, noise(0)))
-    full_disk(1000)
-    with pytest.raises(OutputError):
+    with full_disk(1000):
+        with pytest.raises(OutputError):
+            sink.close()
         sink.close()
-    sink.close()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_failed_run_keeps_the_video_of_an_earlier_one(tmp_path: Path, full_disk: Callable[[int], None]) -> None:
+def test_a_failed_run_keeps_the_video_of_an_earlier_one(tmp_path: Path, full_disk: FullDisk) -> None:
     before = save(tmp_path, [gray((64, 80))] * 3).read_bytes()
-    full_disk(300_000)
-    with pytest.raises(OutputError), open_sink("overlay", tmp_path, Run("a sequence")) as sink:
+    with full_disk(300_000), pytest.raises(OutputError), open_sink("overlay", tmp_path, Run("a sequence")) as sink:
         write_until_it_fails(sink)
     assert (tmp_path / "overlay.mp4").read_bytes() == before
 
