@@ -58,10 +58,10 @@ def stream(
                         break
                     segmentation = _step(pipeline, frame, before, report)
                     before = segmentation
+                    writer.put(frame, segmentation)
                     for sink in sinks:
                         if sink.main_thread:
                             sink.write(frame, segmentation)
-                    writer.put(frame, segmentation)
                     if progress:
                         progress(report)
             except StopRequested:

@@ -140,9 +140,11 @@ def test_a_source_that_fails_ends_the_run_with_its_error(shapes, make_pipeline) 
 
 def test_a_person_may_stop_it(shapes, make_pipeline) -> None:
     screen = OnScreen(fail_at=3, error=StopRequested())
-    report = stream(shapes(100), make_pipeline(k=4), [Collect(), screen])
+    files = Collect()
+    report = stream(shapes(100), make_pipeline(k=4), [files, screen])
     assert report.stopped == "user"
     assert report.processed == 4
+    assert files.frames == [0, 1, 2, 3]  # what is counted is written
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
