@@ -90,10 +90,8 @@ class Segmentation:
     labels: (H, W) uint8 ids 1 ... 254, stable over the sequence; VOID (255) = none; the frame's own size.
     k: number of clusters in use.
     timings_ms: milliseconds by stage.
-    notes: how this frame came out, for the manifest (e.g. {"k_by": "knee"}).
     """
 
     labels: np.ndarray
     k: int
     timings_ms: Mapping[str, float] = field(default_factory=dict)
-    notes: Mapping[str, object] = field(default_factory=dict)

@@ -14,7 +14,7 @@ from streamseg.errors import FrameError, OutputError, SourceError
 from streamseg.modes import Settings
 from streamseg.pipeline import Pipeline, input_size
 from streamseg.report import Report
-from streamseg.sinks import Run, Sink, open_sink
+from streamseg.sinks import Run, Sink, open_sink, outputs
 from streamseg.sources import LiveSource, Options, Recording, open_source
 from streamseg.stream import stream
 
@@ -178,6 +178,8 @@ def _prepare_folder(job: Job) -> Path | None:
 
 def _remove_run(folder: Path) -> None:
     """Remove what earlier runs wrote, by name; anything else in the folder is not ours."""
-    for name in (manifest.NAME, "overlay.mp4", "labels.npz", "annotations.json", "youtube_vis.json", "segments.jsonl"):
-        (folder / name).unlink(missing_ok=True)
-    shutil.rmtree(folder / "labels", ignore_errors=True)
+    for name in (manifest.NAME, *outputs()):
+        if (folder / name).is_dir():
+            shutil.rmtree(folder / name, ignore_errors=True)
+        else:
+            (folder / name).unlink(missing_ok=True)

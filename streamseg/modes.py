@@ -59,10 +59,10 @@ class Online:
         self.codebook = Codebook(clusters.centroids)
         self._note(index, knee.by)
 
-    def step(self, features: np.ndarray, depth: np.ndarray | None, index: int) -> tuple[np.ndarray, list[int], Knee]:
+    def step(self, features: np.ndarray, depth: np.ndarray | None, index: int) -> tuple[np.ndarray, list[int]]:
         """features: (D, h, w); depth: (H, W) metres or None; index: of the frame, for the history.
 
-        Returns the (h w, k) squared distances of the cells to the clusters, the clusters' ids, and how k came about.
+        Returns the (h w, k) squared distances of the cells to the clusters, and the clusters' ids.
         """
         if self.codebook is None:
             self.start([features], [depth], index)
@@ -70,8 +70,7 @@ class Online:
         points = self.descriptors(features, depth)
         if not self.settings.k:
             self._reconsider(points, index)
-        distances = self.codebook.step(points)
-        return distances, list(self.codebook.ids), Knee(len(self.codebook.ids), str(self.history[-1]["by"]))
+        return self.codebook.step(points), list(self.codebook.ids)
 
     def _reconsider(self, points: np.ndarray, index: int) -> None:
         """Collect a few cells of each frame; then cluster them with one k a frame, so that no frame waits for all;
@@ -128,7 +127,7 @@ class PerFrame:
     def start(self, maps: Sequence[np.ndarray], depths: Sequence[np.ndarray | None], index: int) -> None:
         """Nothing to learn ahead: every frame starts cold."""
 
-    def step(self, features: np.ndarray, depth: np.ndarray | None, index: int) -> tuple[np.ndarray, list[int], Knee]:
+    def step(self, features: np.ndarray, depth: np.ndarray | None, index: int) -> tuple[np.ndarray, list[int]]:
         """As `Online.step`."""
         self.descriptors.fit([features])
         points = self.descriptors(features, depth)
@@ -140,4 +139,4 @@ class PerFrame:
         ids = self.matcher(rows(features), distances.argmin(axis=1), knee.k)
         if not self.history or (self.history[-1]["k"], self.history[-1]["by"]) != knee:
             self.history.append({"frame": index, "k": knee.k, "by": knee.by})
-        return distances, ids, knee
+        return distances, ids

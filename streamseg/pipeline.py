@@ -98,18 +98,20 @@ class Pipeline:
 
     def features(self, frame: Frame) -> np.ndarray:
         """(D, h, w) float32 features of the frame, a copy."""
-        return self._backbone(frame.rgb.shape[:2])(self._prepare(frame))[0].copy()
+        backbone = self._backbone(frame.rgb.shape[:2])
+        return backbone(_prepare(frame.rgb, backbone.size))[0].copy()
 
     def step(self, frame: Frame) -> Segmentation:
         """Segment one frame. Frames may change their size; ids go on."""
         clock = _Clock()
-        images = self._prepare(frame)
+        backbone = self._backbone(frame.rgb.shape[:2])
+        images = _prepare(frame.rgb, backbone.size)
         clock.lap("prepare")
-        features = self._backbone(frame.rgb.shape[:2])(images)[0]
+        features = backbone(images)[0]
         clock.lap("backbone")
         depth = frame.depth if self.wants_depth else None
         clock.lap("depth")
-        distances, ids, knee = self._clustering.step(features, depth if self.settings.depth else None, frame.index)
+        distances, ids = self._clustering.step(features, depth if self.settings.depth else None, frame.index)
         clock.lap("cluster")
         scores = np.ascontiguousarray(-distances.T).reshape(len(ids), *features.shape[1:])
         radius = 1.0 if self.settings.edges else 0.0
@@ -118,7 +120,7 @@ class Pipeline:
         table[: len(ids)] = ids
         labels = cv2.LUT(numbers, table)
         clock.lap("upsample")
-        return Segmentation(labels, k=len(ids), timings_ms=clock.laps, notes={"k_by": knee.by})
+        return Segmentation(labels, k=len(ids), timings_ms=clock.laps)
 
     def _backbone(self, frame_size: tuple[int, int]) -> Backbone:
         size = self.choose_size(frame_size)
@@ -128,13 +130,14 @@ class Pipeline:
                 self._backbones.popitem(last=False)[1].close()
         return self._backbones[size]
 
-    def _prepare(self, frame: Frame) -> np.ndarray:
-        """(1, 3, H, W) float32 in [0, 1] of the network's size."""
-        height, width = self._backbone(frame.rgb.shape[:2]).size
-        # from twice the size on, bilinear would leave pixels out; below that it is as good as area, and much faster
-        halves = frame.rgb.shape[0] >= 2 * height
-        rgb = cv2.resize(frame.rgb, (width, height), interpolation=cv2.INTER_AREA if halves else cv2.INTER_LINEAR)
-        return cv2.dnn.blobFromImage(rgb, scalefactor=1 / 255)
+
+def _prepare(rgb: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """(H, W, 3) uint8 -> (1, 3, h, w) float32 in [0, 1] of the network's size (h, w)."""
+    height, width = size
+    # from twice the size on, bilinear would leave pixels out; below that it is as good as area, and much faster
+    halves = rgb.shape[0] >= 2 * height
+    rgb = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA if halves else cv2.INTER_LINEAR)
+    return cv2.dnn.blobFromImage(rgb, scalefactor=1 / 255)
 
 
 class _Clock:

@@ -9,20 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from streamseg.cache import VARIABLE, root
 from streamseg.errors import ModelError
-
-VARIABLE = "STREAMSEG_CACHE"
 
 
 def folder(name: str = "models") -> Path:
     """Subfolder `name` of the cache folder ($STREAMSEG_CACHE, or the system's usual place), made if need be."""
-    root = os.environ.get(VARIABLE)
-    if root:
-        path = Path(root) / name
-    else:
-        import platformdirs
-
-        path = platformdirs.user_cache_path("streamseg") / name
+    path = root() / name
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as problem:

@@ -1,6 +1,7 @@
 """Sinks: where masks go. One file a sink; its name is what `--save` takes, its docstring's first line its description.
 
-A sink module offers `open(folder: Path, run: Run) -> Sink`. Files are written under a temporary name (`partial`) and
+A sink module offers `open(folder: Path, run: Run) -> Sink`, and `OUTPUT`, the name of the file or folder that it writes
+("" for none). Files are written under a temporary name (`partial`) and
 get their own at `close()`, so that no half file ever carries a final name. A sink may let an OSError escape:
 `open_sink` makes it an OutputError that says what to do.
 """
@@ -58,6 +59,11 @@ def partial(path: Path) -> Path:
 def kinds() -> dict[str, str]:
     """Every sink with its one-line description."""
     return plugins.describe(__file__)
+
+
+def outputs() -> list[str]:
+    """The names of all files and folders that sinks write."""
+    return [output for name in kinds() if (output := plugins.load(__name__, name).OUTPUT)]
 
 
 def open_sink(name: str, folder: Path, run: Run) -> Sink:

@@ -10,10 +10,12 @@ from streamseg.frame import Frame, Segmentation
 from streamseg.sinks import Run, Sink, partial
 from streamseg.sinks._rle import masks
 
+OUTPUT = "annotations.json"
+
 
 def open(folder: Path, run: Run) -> CocoFile:
     """Write `folder`/annotations.json."""
-    return CocoFile(folder / "annotations.json", run)
+    return CocoFile(folder / OUTPUT, run)
 
 
 class CocoFile(Sink):

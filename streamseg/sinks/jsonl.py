@@ -10,10 +10,12 @@ from streamseg.frame import Frame, Segmentation
 from streamseg.segments import measure
 from streamseg.sinks import Run, Sink
 
+OUTPUT = "segments.jsonl"
+
 
 def open(folder: Path, run: Run) -> SegmentLines:
     """Write `folder`/segments.jsonl."""
-    return SegmentLines(folder / "segments.jsonl")
+    return SegmentLines(folder / OUTPUT)
 
 
 class SegmentLines(Sink):

@@ -14,10 +14,12 @@ from streamseg import palette
 from streamseg.frame import Frame, Segmentation
 from streamseg.sinks import Run, Sink, partial
 
+OUTPUT = "labels"
+
 
 def open(folder: Path, run: Run) -> LabelFiles:
     """Write below `folder`/labels."""
-    return LabelFiles(folder / "labels")
+    return LabelFiles(folder / OUTPUT)
 
 
 class LabelFiles(Sink):

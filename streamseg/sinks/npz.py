@@ -11,10 +11,12 @@ import numpy as np
 from streamseg.frame import VOID, Frame, Segmentation
 from streamseg.sinks import Run, Sink, partial
 
+OUTPUT = "labels.npz"
+
 
 def open(folder: Path, run: Run) -> LabelArchive:
     """Write `folder`/labels.npz."""
-    return LabelArchive(folder / "labels.npz")
+    return LabelArchive(folder / OUTPUT)
 
 
 class LabelArchive(Sink):

@@ -18,7 +18,7 @@ from streamseg.errors import OutputError
 from streamseg.frame import Frame, Segmentation
 from streamseg.sinks import Run, Sink, partial
 
-NAME = "overlay.mp4"
+OUTPUT = "overlay.mp4"
 ENCODERS = {"libx264": {"preset": "ultrafast", "crf": "21"}, "mpeg4": {"qscale": "3"}}
 """The first one that this build of FFmpeg has is used: H.264, which browsers play, or else MPEG-4 part 2.
 
@@ -28,7 +28,7 @@ At 640x480 "ultrafast" takes a third of the time of "veryfast" and twice the spa
 
 def open(folder: Path, run: Run) -> Sink:
     """Write `folder`/overlay.mp4 at `run.fps`; a run without frames leaves none."""
-    return Overlay(folder / NAME, run)
+    return Overlay(folder / OUTPUT, run)
 
 
 class Overlay(Sink):

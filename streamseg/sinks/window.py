@@ -25,6 +25,8 @@ SMOOTHING = 0.9
 PROBE = "import cv2; cv2.namedWindow('streamseg'); cv2.waitKey(1); cv2.destroyAllWindows()"
 PROBE_SECONDS = 30
 
+OUTPUT = ""
+
 
 def open(folder: Path, run: Run) -> Sink:
     """Show frames as they come. Raises OutputError where no window can be opened."""

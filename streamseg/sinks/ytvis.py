@@ -10,10 +10,12 @@ from streamseg.frame import Frame, Segmentation
 from streamseg.sinks import Run, Sink, partial
 from streamseg.sinks._rle import Mask, masks
 
+OUTPUT = "youtube_vis.json"
+
 
 def open(folder: Path, run: Run) -> YouTubeVisFile:
     """Write `folder`/youtube_vis.json."""
-    return YouTubeVisFile(folder / "youtube_vis.json", run)
+    return YouTubeVisFile(folder / OUTPUT, run)
 
 
 class YouTubeVisFile(Sink):

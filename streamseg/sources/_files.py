@@ -129,6 +129,15 @@ def folders_in(folder: Path) -> list[Path]:
     return [path for path in listing(folder) if os.path.isdir(path)]
 
 
+def sequences_at(path: Path, is_one: Callable[[Path], bool]) -> list[Path]:
+    """`path` itself where it `is_one`, or those of its folders that are, or those of the folders in these."""
+    if is_one(path):
+        return [path]
+    inner = folders_in(path)
+    direct = [folder for folder in inner if is_one(folder)]
+    return direct or [folder for middle in inner for folder in folders_in(middle) if is_one(folder)]
+
+
 def unique_names(paths: Iterable[Path]) -> list[str]:
     """The stems; where two files share one, stem_suffix; where even these are equal, a number is added."""
     paths = list(paths)

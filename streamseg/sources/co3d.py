@@ -25,10 +25,10 @@ from streamseg.sources._files import (
     Entry,
     FileRecording,
     choose_one,
-    folders_in,
     images_in,
     masks_by_stem,
     require_folder,
+    sequences_at,
 )
 from streamseg.sources._images import read_gray, read_soft_mask, read_uint16
 
@@ -52,11 +52,7 @@ def open(uri: str, options: Options) -> FileRecording:
 
 def _sequences(path: Path) -> list[Path]:
     """The sequence folders at `path` (a sequence), in it (a category) or two levels below it (the whole data set)."""
-    if _is_sequence(path):
-        return [path]
-    inner = folders_in(path)
-    direct = [folder for folder in inner if _is_sequence(folder)]
-    return direct or [folder for category in inner for folder in folders_in(category) if _is_sequence(folder)]
+    return sequences_at(path, _is_sequence)
 
 
 def _is_sequence(folder: Path) -> bool:

@@ -15,10 +15,11 @@ from streamseg.sources._files import (
     Entry,
     FileRecording,
     choose_one,
-    folders_in,
+    has_images,
     images_in,
     masks_by_stem,
     require_folder,
+    sequences_at,
     unique_names,
 )
 from streamseg.sources._images import read_mask
@@ -49,11 +50,7 @@ def _sequences(path: Path) -> list[Path]:
     """The folders of frames at or below `path`: a sequence, a resolution, JPEGImages, or the root above it."""
     if IMAGES not in path.parts:
         path = path / IMAGES
-    if images_in(path):
-        return [path]
-    inner = folders_in(path)
-    direct = [folder for folder in inner if images_in(folder)]
-    return direct or [folder for resolution in inner for folder in folders_in(resolution) if images_in(folder)]
+    return sequences_at(path, has_images)
 
 
 def _annotations(sequence: Path) -> Path:

@@ -17,8 +17,7 @@ import zlib
 from functools import partial
 from pathlib import Path
 
-import platformdirs
-
+from streamseg import cache
 from streamseg.errors import SourceError
 from streamseg.frame import Intrinsics
 from streamseg.sources import Options, Skip
@@ -145,8 +144,7 @@ def _text(path: Path) -> str:
 
 def cache_folder() -> Path:
     """Where unpacked archives go: $STREAMSEG_CACHE/recordings, or the user's cache folder."""
-    base = os.environ.get("STREAMSEG_CACHE") or platformdirs.user_cache_path("streamseg")
-    return Path(base) / "recordings"
+    return cache.root() / "recordings"
 
 
 def _unpacked(uri: str) -> Path:

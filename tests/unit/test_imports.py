@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 # Lower layers first; a module may import modules of lower layers only. Names not listed are of layer 3, a stage.
 LAYERS = {
-    **dict.fromkeys(("streamseg", "streamseg.errors", "streamseg.plugins", "streamseg.palette"), 1),
+    **dict.fromkeys(("streamseg", "streamseg.errors", "streamseg.plugins", "streamseg.palette", "streamseg.cache"), 1),
     "streamseg.frame": 1.5,
     **dict.fromkeys(("streamseg.sources", "streamseg.backbones", "streamseg.sinks"), 2),
     **dict.fromkeys(("streamseg.segments", "streamseg.drawing", "streamseg.console"), 2),

@@ -181,6 +181,14 @@ def test_memory_does_not_grow_with_the_run(name: str, tmp_path: Path) -> None:
     assert grown < 0.5 * 150 * labels.size
 
 
+@pytest.mark.parametrize("name", FILES)
+def test_a_sink_writes_what_it_says_it_does(name: str, tmp_path: Path) -> None:
+    """`--overwrite` removes an earlier run by these names."""
+    write(name, tmp_path, [frame(0, blocks(0))])
+    assert [path.name for path in tmp_path.iterdir()] == [FILES[name]]
+    assert FILES[name] in sinks.outputs()
+
+
 def test_unknown_sink() -> None:
     with pytest.raises(OutputError) as caught:
         open_sink("label", Path(), RUN)
