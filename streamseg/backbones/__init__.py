@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,7 @@ Log = Callable[[str], None]
 class Spec:
     """Which network, as the user names it.
 
-    model: a name of the zoo, "timm:NAME", or an .onnx file.
+    model: a name of the zoo, "timm:NAME", a checkpoint (.pt) of `streamseg train`, or an exported file.
     weights: a .pth or .safetensors file instead of the model's own weights.
     layers: CNN stages (n has stride 2^n) or ViT blocks (1 ... depth, negative from the end); () = the model's default.
     facet: "key", "query", "value" or "output" of the ViT block; "" = the model's default. CNNs have "output" only.
@@ -60,7 +61,7 @@ class Recipe:
     name: for people and file names. architecture: the timm name with its pretrained tag, or "" for an .onnx file.
     file: a weights file, or the .onnx file itself; "" = published weights from the hub. sha256: of `file`, or "".
     kind: "cnn" or "vit". layers: stages or blocks, positive and rising; indices: the same as places in timm's
-    feature_info. strides: of each layer. facet: as in Spec.
+    feature_info. strides: of each layer. facet: as in Spec. method: that trained it, "" = as published.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Recipe:
     facet: str = "output"
     licence: str = ""
     size: tuple[int, int] | None = None
+    method: str = ""
 
     @property
     def shape(self) -> Shape:
@@ -176,6 +178,25 @@ def export_onnx(spec: Spec, size: tuple[int, int], log: Log | None = None) -> Pa
     _check_size(recipe, size)
     path: Path = plugins.load(__name__, "_exported").onnx_file(recipe, size, log or (lambda line: None))[0]
     return path
+
+
+def trainable(spec: Spec, pretrained: bool = True) -> tuple[Any, Recipe, str]:
+    """The bare torch network of `spec` for training: no normalization, nothing frozen, images of any size.
+
+    Returns timm's net, cut down to the chosen layers, the recipe that deploys it, and the SHA-256 of its weights
+    ("" for pretrained=False, which starts from random ones; seed torch before). Raises ModelError.
+    """
+    recipe = plugins.load(__name__, "zoo").recipe(spec)
+    if not recipe.architecture:
+        raise ModelError(f"{spec.model!r} is exported already and cannot be trained", "give its checkpoint or a name")
+    net, sha256 = plugins.load(__name__, "_timm").trainable(recipe, pretrained)
+    return net, recipe, sha256
+
+
+def network(recipe: Recipe, size: tuple[int, int], tensors: dict[str, Any]) -> Any:
+    """The network that `recipe` deploys, with `tensors` (of `trainable`'s net) as weights: see _network.Network."""
+    _check_size(recipe, size)
+    return plugins.load(__name__, "_timm").build(recipe, size, tensors=tensors)[0]
 
 
 def _open(

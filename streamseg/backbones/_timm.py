@@ -11,7 +11,7 @@ from typing import Any
 
 import timm
 import torch
-from timm.layers import Attention, resample_abs_pos_embed
+from timm.layers import Attention, Format, resample_abs_pos_embed
 from timm.models.vision_transformer import Block, VisionTransformer
 from torch import nn
 
@@ -20,11 +20,19 @@ from streamseg.backbones._network import Network, ViT, freeze_padding
 from streamseg.errors import ModelError
 
 
-def build(recipe: Recipe, size: tuple[int, int], precision: torch.dtype = torch.float32) -> tuple[Network, str]:
-    """Make the network of `recipe` for images of `size`, with its weights; also their SHA-256. Raises ModelError."""
+def build(
+    recipe: Recipe,
+    size: tuple[int, int],
+    precision: torch.dtype = torch.float32,
+    tensors: dict[str, torch.Tensor] | None = None,
+) -> tuple[Network, str]:
+    """Make the network of `recipe` for images of `size`, with its weights; also their SHA-256. Raises ModelError.
+
+    tensors: used instead of the recipe's weights; of a net made by `trainable`.
+    """
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # timm's, about torch's future
-        net, sha256 = _with_weights(recipe)
+        net, sha256 = _with_weights(recipe) if tensors is None else (_with_tensors(recipe, tensors), "")
         try:
             if hasattr(net, "set_input_size"):
                 _resized(net, size)
@@ -38,6 +46,32 @@ def build(recipe: Recipe, size: tuple[int, int], precision: torch.dtype = torch.
     network.net.to(precision)
     network.precision = precision
     return network.requires_grad_(False), sha256
+
+
+def trainable(recipe: Recipe, pretrained: bool) -> tuple[Any, str]:
+    """The net of `recipe` in training mode, for images of any size; and the SHA-256 of its weights ("" = random)."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if pretrained:
+            net, sha256 = _with_weights(recipe)
+        else:
+            net, sha256 = _created(recipe.architecture), ""
+            _prune(net, recipe)
+    if isinstance(net, VisionTransformer):
+        # what timm's dynamic_img_size does; it is set here because the weights' own size had to be fitted first
+        net.dynamic_img_size = net.patch_embed.dynamic_img_pad = True
+        net.patch_embed.strict_img_size, net.patch_embed.flatten = False, False
+        net.patch_embed.output_fmt = Format.NHWC
+    return net.train().requires_grad_(True), sha256
+
+
+def _with_tensors(recipe: Recipe, tensors: dict[str, torch.Tensor]) -> Any:
+    """The net, cut down to the chosen layers, with given weights of a net that was cut down in the same way."""
+    net = _created(recipe.architecture)
+    _fit_positions(net, tensors)
+    _prune(net, recipe)
+    net.load_state_dict(tensors)
+    return net
 
 
 def probe(name: str) -> dict[str, Any]:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
-from streamseg import plugins
+from streamseg import checkpoint, plugins
 from streamseg.backbones import Recipe, Spec, _cache
 from streamseg.errors import ModelError
 
@@ -57,13 +57,18 @@ NAMED = {
 DEFAULT = "efficientnet_lite0"
 
 
-def recipe(spec: Spec) -> Recipe:
-    """Fill in every default of `spec` and check it. Raises ModelError for what cannot be."""
+def recipe(spec: Spec, weights: bool = True) -> Recipe:
+    """Fill in every default of `spec` and check it. Raises ModelError for what cannot be.
+
+    weights: look for its weights file; False where the weights come from elsewhere.
+    """
     if spec.model.lower().endswith(".onnx"):
         return _onnx_recipe(spec)
+    if spec.model.lower().endswith(checkpoint.SUFFIXES):
+        return _checkpoint_recipe(spec)
     architecture = _architecture(spec.model)
     layers = _layers(spec, architecture)
-    file = _weights_file(spec, architecture)
+    file = _weights_file(spec, architecture) if weights else None
     return Recipe(
         name=spec.model,
         architecture=architecture.timm,
@@ -75,6 +80,23 @@ def recipe(spec: Spec) -> Recipe:
         strides=tuple(architecture.strides[index] for index in layers.values()),
         facet=_facet(spec, architecture),
         licence="" if spec.weights else architecture.licence,
+    )
+
+
+def _checkpoint_recipe(spec: Spec) -> Recipe:
+    """A checkpoint of training: its network and layers unless told otherwise, its weights."""
+    if spec.weights:
+        raise ModelError(f"{spec.model!r} comes with its own weights", "leave --weights out")
+    path = Path(spec.model)
+    if not path.is_file():
+        raise ModelError(f"there is no checkpoint {spec.model!r}", "give the .pt file that `streamseg train` wrote")
+    sha256 = _cache.sha256(path)
+    header = checkpoint.cached_header(path, sha256, _cache.folder())
+    trained = header["backbone"]
+    layers = spec.layers or tuple(trained["layers"])
+    whole = recipe(replace(spec, model=trained["name"], layers=layers, facet=spec.facet or trained["facet"]), False)
+    return replace(
+        whole, file=spec.model, sha256=sha256, licence=trained.get("licence", ""), method=header["method"] or ""
     )
 
 

@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LAYERS = {
     **dict.fromkeys(("streamseg", "streamseg.errors", "streamseg.plugins", "streamseg.palette", "streamseg.cache"), 1),
     "streamseg.frame": 1.5,
+    "streamseg.checkpoint": 1.5,
     **dict.fromkeys(("streamseg.sources", "streamseg.backbones", "streamseg.sinks"), 2),
     **dict.fromkeys(("streamseg.segments", "streamseg.drawing", "streamseg.console"), 2),
     "streamseg.knee": 2.5,  # the clustering's own ruler
@@ -22,6 +23,7 @@ LAYERS = {
     **dict.fromkeys(("streamseg.manifest", "streamseg.progress"), 6),
     **dict.fromkeys(("streamseg.job", "streamseg.doctor"), 6.5),
     **dict.fromkeys(("train", "export", "train.methods", "export.to_onnx"), 6),
+    **dict.fromkeys(("export.frames", "export.verify"), 5.5),
     **dict.fromkeys(("streamseg.cli", "train.cli", "export.cli"), 7),
     **dict.fromkeys(("streamseg.__main__", "train.__main__", "export.__main__"), 8),
 }

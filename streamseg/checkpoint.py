@@ -1,0 +1,103 @@
+"""Checkpoints of training: tensors and plain types only, so that nothing in them is ever executed.
+
+{"format": 1, "streamseg": version, "method": "byol",
+ "backbone": {"name": "resnet18", "architecture": "resnet18.tv_in1k", "layers": [4, 5], "facet": "output",
+              "licence": "BSD-3-Clause"},
+ "state_dict": {timm's name: tensor, ...},   the deployed backbone
+ "config": {...},                            what the run was asked for
+ "training": {...} or None,                  what --resume needs; an export has no use for it
+ "provenance": {...}}                        data, the weights it started from, figures
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from streamseg.errors import ModelError, OutputError
+
+FORMAT = 1
+SUFFIXES = (".pt", ".ckpt")
+HEADER = ("format", "streamseg", "method", "backbone", "config", "provenance")
+
+
+def write(path: Path, content: dict[str, Any]) -> None:
+    """Write a checkpoint under a temporary name, then give it its own: an old one stays whole until then.
+
+    content: everything but `format` and `streamseg`. Raises OutputError when the disk does not take it.
+    """
+    import torch
+
+    import streamseg
+
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save({"format": FORMAT, "streamseg": streamseg.__version__} | content, temporary)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())  # a machine that dies now has the old file or the new one, never half of one
+        os.replace(temporary, path)
+    except (OSError, RuntimeError) as problem:  # torch's own zip writer knows only RuntimeError
+        reason = getattr(problem, "strerror", None) or str(problem).splitlines()[0][:120]
+        raise OutputError(f"cannot write the checkpoint {str(path)!r}: {reason}", "free some space") from problem
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The whole checkpoint, tensors on the CPU (read from the file when used). Raises ModelError."""
+    import pickle
+
+    import torch
+
+    if not path.is_file():
+        raise ModelError(f"there is no checkpoint {str(path)!r}", "give the .pt file that `streamseg train` wrote")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except pickle.UnpicklingError as problem:
+        raise ModelError(
+            f"{str(path)!r} holds Python objects, not only tensors, and is not opened",
+            "save the network's state_dict() alone, and use it with --weights",
+        ) from problem
+    except Exception as problem:  # torch has a dozen ways to say "damaged"
+        reason = (str(problem).strip() or type(problem).__name__).splitlines()[0][:120]
+        raise ModelError(
+            f"{str(path)!r} cannot be read as a checkpoint: {reason}", "is it complete? copy it again"
+        ) from problem
+    if not isinstance(content, dict) or not {"format", "backbone", "state_dict"} <= content.keys():
+        raise ModelError(
+            f"{str(path)!r} is no checkpoint of streamseg", "name its network: --model NAME --weights FILE"
+        )
+    if content["format"] != FORMAT:
+        raise ModelError(
+            f"{str(path)!r} has checkpoint format {content['format']}, this version reads {FORMAT}",
+            "use the version of streamseg that wrote it",
+        )
+    return content
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """All but the tensors: format, streamseg, method, backbone, config, provenance. Raises ModelError."""
+    content = read(path)
+    return {name: content.get(name) for name in HEADER}
+
+
+def cached_header(path: Path, sha256: str, folder: Path) -> dict[str, Any]:
+    """`read_header`, remembered in `folder` by the file's SHA-256, so that a second run need not import torch."""
+    known = folder / f"checkpoint-{sha256[:16]}.json"
+    try:
+        header: dict[str, Any] = json.loads(known.read_text(encoding="utf-8"))
+        if header["sha256"] == sha256:
+            return header
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    header = read_header(path) | {"sha256": sha256}
+    temporary = known.with_suffix(f".{os.getpid()}")
+    try:
+        temporary.write_text(json.dumps(header), encoding="utf-8")
+        os.replace(temporary, known)
+    except OSError:
+        temporary.unlink(missing_ok=True)  # a cache that cannot be written costs a second, nothing else
+    return header
