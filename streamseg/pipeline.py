@@ -99,13 +99,13 @@ class Pipeline:
     def features(self, frame: Frame) -> np.ndarray:
         """(D, h, w) float32 features of the frame, a copy."""
         backbone = self._backbone(frame.rgb.shape[:2])
-        return backbone(_prepare(frame.rgb, backbone.size))[0].copy()
+        return backbone(prepare(frame.rgb, backbone.size))[0].copy()
 
     def step(self, frame: Frame) -> Segmentation:
         """Segment one frame. Frames may change their size; ids go on."""
         clock = _Clock()
         backbone = self._backbone(frame.rgb.shape[:2])
-        images = _prepare(frame.rgb, backbone.size)
+        images = prepare(frame.rgb, backbone.size)
         clock.lap("prepare")
         features = backbone(images)[0]
         clock.lap("backbone")
@@ -131,7 +131,7 @@ class Pipeline:
         return self._backbones[size]
 
 
-def _prepare(rgb: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def prepare(rgb: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """(H, W, 3) uint8 -> (1, 3, h, w) float32 in [0, 1] of the network's size (h, w)."""
     height, width = size
     # from twice the size on, bilinear would leave pixels out; below that it is as good as area, and much faster

@@ -1,0 +1,148 @@
+"""Whether an exported network still computes the same: features, attention and the masks that come out of them.
+
+What counts in the end is the segmentation, so the features of both are clustered from one start, and the labels are
+compared by the adjusted Rand index (Hubert and Arabie, 1985): 1 = the same partition, 0 = no more alike than by chance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from streamseg.clustering import Codebook, kmeans
+from streamseg.descriptors import rows
+from streamseg.errors import ModelError
+
+Outputs = Callable[[np.ndarray], Mapping[str, np.ndarray]]
+"""(B, 3, H, W) float32 RGB in [0, 1] -> {"features": (B, D, h, w), ...}; the arrays may be reused by the next call."""
+GATES = {"fp32": (0.9999, 0.98), "fp16": (0.999, 0.98), "int8": (0.98, 0.9)}
+"""Smallest cosine and smallest adjusted Rand index, by precision."""
+LLOYD_STEPS = 20
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far one output is from the reference's.
+
+    absolute: the largest difference of two numbers. relative: the same as a share of the reference's largest
+    magnitude. cosine: of the vectors of the cells (of attention: of each head's map), the mean of the worst frame;
+    this is what the gate looks at: one frame gone wrong cannot hide behind the others, and one odd cell of hundreds
+    does not fail a file whose masks are right. cosine_min: of the worst cell of all.
+    """
+
+    absolute: float
+    relative: float
+    cosine: float
+    cosine_min: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One batch through both. size: (H, W). ari: mean over the frames; ari_min: of the worst frame."""
+
+    size: tuple[int, int]
+    batch: int
+    outputs: dict[str, Difference]
+    ari: float
+    ari_min: float
+
+
+def compare(reference: Outputs, candidate: Outputs, images: np.ndarray, k: int = 6, seed: int = 0) -> Comparison:
+    """Run both on `images` (B, 3, H, W) and compare every output of the reference, and the clusters of `features`.
+
+    Raises ModelError where the candidate lacks an output or gives it another shape.
+    """
+    wanted = {name: np.array(value, np.float32) for name, value in reference(images).items()}
+    found = {name: np.array(value, np.float32) for name, value in candidate(images).items()}
+    for name, value in wanted.items():
+        if name not in found or found[name].shape != value.shape:
+            shape = f"of shape {found[name].shape}" if name in found else "nothing"
+            raise ModelError(f"the exported network gives {shape} for {name}, not {value.shape}", _REPORT)
+    agreement = [
+        label_agreement(mine, its, k, seed) for mine, its in zip(wanted["features"], found["features"], strict=True)
+    ]
+    return Comparison(
+        size=(images.shape[2], images.shape[3]),
+        batch=len(images),
+        outputs={name: difference(name, value, found[name]) for name, value in wanted.items()},
+        ari=float(np.mean(agreement)),
+        ari_min=float(np.min(agreement)),
+    )
+
+
+_REPORT = "another --opset or --precision may do; please report this model"
+
+
+def difference(name: str, wanted: np.ndarray, found: np.ndarray) -> Difference:
+    """Compare two (B, C, h, w) arrays; `name` decides what is one vector. NaN anywhere makes the figures NaN."""
+    gaps = np.abs(wanted - found)
+    absolute = float(gaps.max())
+    axes = (2, 3) if name == "attention" else (1,)
+    cosines = cosine(wanted, found, axes)
+    return Difference(
+        absolute=absolute,
+        relative=absolute / max(float(np.abs(wanted).max()), 1e-12),
+        cosine=float(cosines.reshape(len(cosines), -1).mean(axis=1).min()),
+        cosine_min=float(cosines.min()),
+    )
+
+
+def cosine(wanted: np.ndarray, found: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
+    """Cosine of the vectors along `axes`, in float64; 1 where both are 0, 0 where only one is."""
+    mine, its = wanted.astype(np.float64), found.astype(np.float64)
+    lengths = np.sqrt((mine**2).sum(axis=axes) * (its**2).sum(axis=axes))
+    both_zero = (mine == 0).all(axis=axes) & (its == 0).all(axis=axes)
+    products = (mine * its).sum(axis=axes)
+    return np.where(both_zero, 1.0, products / np.where(lengths == 0, 1.0, lengths))
+
+
+def label_agreement(wanted: np.ndarray, found: np.ndarray, k: int, seed: int) -> float:
+    """Adjusted Rand index between the clusters of two (D, h, w) feature maps of one frame; NaN where they hold NaN.
+
+    K-Means starts both times from the same centroids, k-means++ and one step on `wanted`: a start of its own would
+    measure how the seeding reacts to the last digit, not how far the features are from each other.
+    """
+    from sklearn.metrics import adjusted_rand_score
+
+    if not (np.isfinite(wanted).all() and np.isfinite(found).all()):
+        return float("nan")
+    start = kmeans(rows(wanted), k, seed=seed, iterations=1).centroids
+    return float(adjusted_rand_score(_labels(rows(wanted), start), _labels(rows(found), start)))
+
+
+def _labels(points: np.ndarray, centroids: np.ndarray) -> np.ndarray:
+    """Labels (n,) of `points` after Lloyd's algorithm from `centroids`: a codebook that forgets at once."""
+    codebook = Codebook(centroids, rate=1.0)
+    labels = np.full(len(points), -1)
+    for _ in range(LLOYD_STEPS):
+        before, labels = labels, codebook.step(points).argmin(axis=1)
+        if (before == labels).all():
+            break
+    return labels
+
+
+def gate(name: str, precision: str, comparisons: Sequence[Comparison], where: Callable[[], str] | None = None) -> None:
+    """Raise ModelError unless every comparison of `name` reaches GATES[precision]; NaN never does.
+
+    where: asked only when a gate fails: which layer goes wrong first, for the message.
+    """
+    least_cosine, least_ari = GATES[precision]
+    for comparison in comparisons:
+        height, width = comparison.size
+        at = f"at {height}x{width}, batch {comparison.batch}"
+        output = min(comparison.outputs, key=lambda key: np.nan_to_num(comparison.outputs[key].cosine, nan=-2))
+        worst = comparison.outputs[output]
+        if not worst.cosine >= least_cosine:
+            failed = f"cosine {worst.cosine:.6f} of {output} is below {least_cosine}"
+        elif not comparison.ari >= least_ari:
+            failed = f"label agreement (ARI) {comparison.ari:.4f} is below {least_ari}; worst output: {output}"
+        else:
+            continue
+        layer = f"; {where()}" if where else ""
+        raise ModelError(f"{name} in {precision} differs from PyTorch {at}: {failed}{layer}", _hint(precision))
+
+
+def _hint(precision: str) -> str:
+    return "use --precision fp32" if precision != "fp32" else "please report this model; --opset may help"
