@@ -18,7 +18,7 @@ import numpy as np
 from streamseg import plugins
 from streamseg.errors import ModelError
 
-ENGINES = ("openvino", "onnxruntime", "torch")
+ENGINES = ("openvino", "onnxruntime", "torch", "tensorrt")
 DEVICES = ("cpu", "cuda", "tensorrt")
 PRECISIONS = ("fp32", "fp16", "bf16")
 
@@ -158,6 +158,7 @@ def open_backbone(
     threads = threads or _machine.threads()
     recipe = plugins.load(__name__, "zoo").recipe(spec)
     _check_size(recipe, size)
+    engine = _fitting_engine(recipe, engine)
     if engine == "auto" and device == "auto" and _machine.has_cuda():
         try:
             return _open(recipe, size, "onnxruntime", "cuda", precision, threads, log)
@@ -168,15 +169,19 @@ def open_backbone(
     return _open(recipe, size, engine, device, precision, threads, log)
 
 
-def export_onnx(spec: Spec, size: tuple[int, int], log: Log | None = None) -> Path:
+def export_onnx(spec: Spec, size: tuple[int, int], log: Log | None = None, precision: str = "fp32") -> Path:
     """The cached ONNX file of `spec` for images of `size`, exported now if there is none. Copy it, never change it.
+
+    precision: "fp32" or "fp16", of the weights and what is computed; images and features are float32 in both.
 
     Before a file gets into the cache it has been compared with the network in PyTorch, on another batch than the one
     that was traced. Raises ModelError.
     """
     recipe = plugins.load(__name__, "zoo").recipe(spec)
+    if recipe.kind == "tensorrt":
+        raise ModelError(f"{recipe.file!r} is a TensorRT engine, no ONNX can be made of it", "give what it came from")
     _check_size(recipe, size)
-    path: Path = plugins.load(__name__, "_exported").onnx_file(recipe, size, log or (lambda line: None))[0]
+    path: Path = plugins.load(__name__, "_exported").onnx_file(recipe, size, log or (lambda line: None), precision)[0]
     return path
 
 
@@ -208,6 +213,15 @@ def _open(
     height, width = size
     log(f"{backbone.name} on {backbone.engine} ({backbone.device}, {backbone.precision}), input {height}x{width}")
     return backbone
+
+
+def _fitting_engine(recipe: Recipe, engine: str) -> str:
+    """What "auto" comes to for a file that only one engine runs; raises ModelError for another engine."""
+    if recipe.kind != "tensorrt":
+        return engine
+    if engine not in ("auto", "tensorrt"):
+        raise ModelError(f"{engine} does not run the TensorRT engine {recipe.file!r}", "leave --engine out")
+    return "tensorrt"
 
 
 def _engine_for(device: str) -> str:

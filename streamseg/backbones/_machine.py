@@ -10,9 +10,14 @@ from pathlib import Path
 from streamseg.errors import ModelError
 
 
+def has_gpu() -> bool:
+    """Whether there is an NVIDIA driver, as the file system tells; nothing is loaded."""
+    return Path("/dev/nvidia0").exists() or shutil.which("nvidia-smi") is not None
+
+
 def has_cuda() -> bool:
     """An NVIDIA device and an ONNX Runtime that could use it; asks the file system first, because that is cheap."""
-    if not (Path("/dev/nvidia0").exists() or shutil.which("nvidia-smi")) or not find_spec("onnxruntime"):
+    if not has_gpu() or not find_spec("onnxruntime"):
         return False
     import onnxruntime
 

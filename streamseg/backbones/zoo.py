@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from streamseg import checkpoint, plugins
-from streamseg.backbones import Recipe, Spec, _cache
+from streamseg.backbones import Recipe, Spec, _cache, _engine_file
 from streamseg.errors import ModelError
 
 FACETS = ("key", "query", "value", "output")
@@ -64,6 +64,8 @@ def recipe(spec: Spec, weights: bool = True) -> Recipe:
     """
     if spec.model.lower().endswith(".onnx"):
         return _onnx_recipe(spec)
+    if spec.model.lower().endswith(_engine_file.SUFFIXES):
+        return _engine_recipe(spec)
     if spec.model.lower().endswith(checkpoint.SUFFIXES):
         return _checkpoint_recipe(spec)
     architecture = _architecture(spec.model)
@@ -177,9 +179,7 @@ def _onnx_recipe(spec: Spec) -> Recipe:
     """An .onnx file comes with its weights and layers chosen."""
     from streamseg.backbones import _onnx_file
 
-    for flag, given in (("weights", spec.weights), ("layers", spec.layers), ("facet", spec.facet)):
-        if given:
-            raise ModelError(f"--{flag} cannot change {spec.model!r}, which is exported already", f"leave --{flag} out")
+    _refuse_choices(spec)
     path = Path(spec.model)
     if not path.is_file():
         raise ModelError(f"there is no model file {spec.model!r}", "give an .onnx file or one of: " + ", ".join(NAMED))
@@ -194,3 +194,26 @@ def _onnx_recipe(spec: Spec) -> Recipe:
         licence=facts.licence,
         size=facts.size,
     )
+
+
+def _engine_recipe(spec: Spec) -> Recipe:
+    """A TensorRT engine comes with everything chosen; the JSON beside it says what."""
+    _refuse_choices(spec)
+    engine = _engine_file.read(Path(spec.model))
+    return Recipe(
+        name=engine.metadata.get("backbone") or Path(spec.model).stem,
+        architecture="",
+        kind="tensorrt",
+        file=spec.model,
+        sha256=engine.sha256,
+        strides=(engine.stride,),
+        licence=engine.metadata.get("licence", ""),
+        size=engine.size,
+        method=engine.metadata.get("method", ""),
+    )
+
+
+def _refuse_choices(spec: Spec) -> None:
+    for flag, given in (("weights", spec.weights), ("layers", spec.layers), ("facet", spec.facet)):
+        if given:
+            raise ModelError(f"--{flag} cannot change {spec.model!r}, which is exported already", f"leave --{flag} out")

@@ -1,0 +1,137 @@
+"""TensorRT: engines of `streamseg export tensorrt`, run natively on the NVIDIA GPU that built them.
+
+Follows the documented Python interface of TensorRT 10 and 11. Never run where this was written: there was no GPU.
+"""
+
+from __future__ import annotations
+
+from dataclasses import astuple
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from streamseg.backbones import Backbone, Log, Recipe, _engine_file, _tensorrt
+from streamseg.backbones._engine_file import Engine
+from streamseg.errors import ModelError
+
+
+class TensorRtBackbone(Backbone):
+    """One engine, one execution context and one CUDA stream; buffers for the largest batch are made once."""
+
+    engine = "tensorrt"
+    device = "cuda"
+
+    def __init__(self, path: Path, facts: Engine, name: str) -> None:
+        tensorrt = _tensorrt.load()
+        check_machine(path, facts, _tensorrt.this_machine(tensorrt))
+        self.name, self.sha256, self.precision = name, facts.sha256, facts.precision
+        self.size, self.stride, self.dim = facts.size, facts.stride, facts.outputs["features"][0]
+        self._facts = facts
+        self._log = _tensorrt.last_words(tensorrt)
+        self._runtime = tensorrt.Runtime(self._log)
+        self._engine = self._runtime.deserialize_cuda_engine(path.read_bytes())
+        if self._engine is None:
+            raise self._failure(f"TensorRT cannot load {str(path)!r}")
+        _check_tensors(tensorrt, self._engine, path, facts)
+        self._context = self._engine.create_execution_context()
+        if self._context is None:
+            raise self._failure(f"there is no room on the GPU to run {str(path)!r}")
+        self._batch = 0
+        try:
+            self._make_buffers()
+        except RuntimeError as problem:
+            raise self._failure(f"there is no room on the GPU for {str(path)!r} ({problem})") from problem
+
+    def _make_buffers(self) -> None:
+        """Pinned memory here and device memory there, for the largest batch; their addresses never change again."""
+        import torch
+
+        self._torch = torch
+        self._stream = torch.cuda.Stream()
+        shapes = self._facts.inputs | self._facts.outputs
+        (self._input,) = self._facts.inputs
+        largest = self._facts.profile.max
+        self._host = {name: torch.empty((largest, *dims), pin_memory=True) for name, dims in shapes.items()}
+        self._device = {name: torch.empty((largest, *dims), device="cuda") for name, dims in shapes.items()}
+        for name, buffer in self._device.items():
+            self._context.set_tensor_address(name, buffer.data_ptr())
+        torch.cuda.synchronize()  # the buffers were made on another stream than the one that uses them
+
+    def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        images = self.pixels(images)
+        batch, largest = len(images), self._facts.profile.max
+        if not self._facts.profile.min <= batch <= largest:
+            raise ModelError(
+                f"the engine {self.name} takes batches of 1 to {largest}, not {batch}",
+                f"build one with `streamseg export tensorrt MODEL --max-batch {batch}`",
+            )
+        self._host[self._input][:batch].copy_(self._torch.from_numpy(images))
+        with self._torch.cuda.stream(self._stream):
+            self._device[self._input][:batch].copy_(self._host[self._input][:batch], non_blocking=True)
+            self._infer(batch)
+            for name in self._facts.outputs:
+                # an engine fills the front of each buffer without gaps, whatever the batch
+                self._host[name][:batch].copy_(self._device[name][:batch], non_blocking=True)
+        self._stream.synchronize()
+        return {name: self._host[name][:batch].numpy() for name in self._facts.outputs}
+
+    def _infer(self, batch: int) -> None:
+        if batch != self._batch:
+            if not self._context.set_input_shape(self._input, (batch, *self._facts.inputs[self._input])):
+                raise self._failure(f"the engine {self.name} refuses a batch of {batch}")
+            self._batch = batch
+        if not self._context.execute_async_v3(self._stream.cuda_stream):
+            raise self._failure(f"the engine {self.name} failed")
+
+    def _failure(self, what: str) -> ModelError:
+        said = f": {self._log.errors[-1]}" if self._log.errors else ""
+        return ModelError(f"{what}{said}", "build it again with `streamseg export tensorrt`, or use another --model")
+
+    def close(self) -> None:
+        self._host, self._device = {}, {}
+        self._context = self._engine = self._runtime = None
+        self._torch.cuda.empty_cache()
+
+
+def _check_tensors(tensorrt: Any, engine: Any, path: Path, facts: Engine) -> None:
+    """The engine must be what its JSON says, or buffers of a wrong size would be written past their end."""
+    wanted = {name: (-1, *dims) for name, dims in (facts.inputs | facts.outputs).items()}
+    static = {name: (1, *dims) for name, dims in (facts.inputs | facts.outputs).items()}
+    names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
+    found = {name: tuple(engine.get_tensor_shape(name)) for name in names}
+    floats = all(engine.get_tensor_dtype(name) == tensorrt.float32 for name in names)
+    (name,) = facts.inputs
+    batches = [shape[0] for shape in engine.get_tensor_profile_shape(name, 0)] if name in found else []
+    if not floats or found not in (wanted, static) or batches != list(astuple(facts.profile)):
+        shapes = ", ".join(f"{name} {list(dims)}" for name, dims in found.items())
+        raise ModelError(
+            f"{str(path)!r} has {shapes}, batches {batches}, which is not what its JSON says (in float32)",
+            _engine_file.REBUILD.format(path=path),
+        )
+
+
+def check_machine(path: Path, facts: Engine, here: _engine_file.Machine) -> None:
+    """Raise ModelError where the engine at `path` was built for another GPU or TensorRT than `here`."""
+    if misfit := facts.misfit(here):
+        height, width = facts.size
+        flags = f"--size {height}x{width} --precision {facts.precision} --max-batch {facts.profile.max}"
+        raise ModelError(
+            f"{str(path)!r} was built for another machine: {misfit}",
+            f"engines do not travel; here: streamseg export tensorrt MODEL {flags} -o {path}",
+        )
+
+
+def open(recipe: Recipe, size: tuple[int, int], device: str, precision: str, threads: int, log: Log) -> Backbone:
+    """See open_backbone."""
+    if recipe.kind != "tensorrt":
+        raise ModelError(
+            f"the engine tensorrt runs .plan files only, and {recipe.name} is none",
+            f"first `streamseg export tensorrt {recipe.name} -o FILE.plan`, then --model FILE.plan",
+        )
+    if device == "cpu":
+        raise ModelError(f"{recipe.file!r} is for a GPU", "leave --device out, or use another --model")
+    facts = _engine_file.read(Path(recipe.file))
+    if precision not in ("auto", facts.precision):
+        raise ModelError(f"{recipe.file!r} was built in {facts.precision}, not {precision}", "leave --precision out")
+    return TensorRtBackbone(Path(recipe.file), facts, recipe.name)
