@@ -1,0 +1,1 @@
+"""Metrics: labels against ground truth, in NumPy alone. One file a metric."""
