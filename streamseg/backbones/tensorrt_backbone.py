@@ -97,13 +97,13 @@ class TensorRtBackbone(Backbone):
 def _check_tensors(tensorrt: Any, engine: Any, path: Path, facts: Engine) -> None:
     """The engine must be what its JSON says, or buffers of a wrong size would be written past their end."""
     wanted = {name: (-1, *dims) for name, dims in (facts.inputs | facts.outputs).items()}
-    static = {name: (1, *dims) for name, dims in (facts.inputs | facts.outputs).items()}
+
     names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
     found = {name: tuple(engine.get_tensor_shape(name)) for name in names}
     floats = all(engine.get_tensor_dtype(name) == tensorrt.float32 for name in names)
     (name,) = facts.inputs
     batches = [shape[0] for shape in engine.get_tensor_profile_shape(name, 0)] if name in found else []
-    if not floats or found not in (wanted, static) or batches != list(astuple(facts.profile)):
+    if not floats or found != wanted or batches != list(astuple(facts.profile)):
         shapes = ", ".join(f"{name} {list(dims)}" for name, dims in found.items())
         raise ModelError(
             f"{str(path)!r} has {shapes}, batches {batches}, which is not what its JSON says (in float32)",

@@ -31,6 +31,10 @@ LAYERS = {
     "train.probes.compare": 6.4,
     "train.probe_cli": 7,
     **dict.fromkeys(("export.frames", "export.verify"), 5.5),
+    **dict.fromkeys(("export._signature", "export._tensorrt_progress"), 5.5),
+    "export._tensorrt_build": 5.6,
+    "export.to_tensorrt": 6,
+    "export.to_triton": 6.5,  # an engine may have to be built for it
     # train: views and encoder <- method <- methods and the callbacks <- a run <- its command
     **dict.fromkeys(("train.options", "train.views", "train.collapse", "train.frame_cache", "train.recordings"), 6),
     "train.encoder": 6,

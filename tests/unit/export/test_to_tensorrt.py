@@ -1,0 +1,254 @@
+"""TensorRT export, all of it that needs neither TensorRT nor a GPU: names, shapes, errors, progress, interruption.
+
+The build itself was never run: see export/_tensorrt_build.py.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from onnx import TensorProto, helper, numpy_helper
+from rich.console import Console
+
+from export import _signature, _tensorrt_build, to_tensorrt
+from export._tensorrt_progress import Phases, interruptible
+from export.to_tensorrt import Choice
+from streamseg.backbones import Spec, _cache, _engine_file, _machine
+from streamseg.backbones._engine_file import Machine, Profile
+from streamseg.errors import ModelError, OutputError
+
+H100 = Machine("NVIDIA H100 80GB HBM3", "9.0", "10.16.1.11")
+
+
+def say_nothing(line: str) -> None:
+    """A log that nobody reads."""
+
+
+def network(path: Path, batch: int | str = "batch", side: int | str = 64, **props: str) -> Path:
+    """An ONNX file that passes as a backbone: means of cells of 8x8 pixels."""
+    cell = side if isinstance(side, str) else side // 8
+    model = helper.make_model(
+        helper.make_graph(
+            [helper.make_node("AveragePool", ["images"], ["features"], kernel_shape=[8, 8], strides=[8, 8])],
+            "pooling",
+            [helper.make_tensor_value_info("images", TensorProto.FLOAT, [batch, 3, side, side])],
+            [helper.make_tensor_value_info("features", TensorProto.FLOAT, [batch, 3, cell, cell])],
+        ),
+        opset_imports=[helper.make_opsetid("", 18)],
+        ir_version=10,
+    )
+    helper.set_model_props(model, {"stride": "8", "dim": "3", **props})
+    onnx.save(model, path)
+    return path
+
+
+def test_a_signature_says_what_a_file_takes_and_gives(tmp_path):
+    free = _signature.read(network(tmp_path / "free.onnx", precision="fp16"))
+    assert (free.inputs, free.outputs, free.batch) == ({"images": (3, 64, 64)}, {"features": (3, 8, 8)}, 0)
+    assert (free.size, free.metadata["precision"]) == ((64, 64), "fp16")
+    fixed = _signature.read(network(tmp_path / "fixed.onnx", batch=1))
+    assert fixed.batch == 1
+    assert _signature.read(network(tmp_path / "any.onnx", side="side")).size == (-1, -1)
+
+
+def test_weights_in_other_files_are_refused(tmp_path):
+    path = network(tmp_path / "net.onnx")
+    model = onnx.load(path)
+    model.graph.initializer.append(numpy_helper.from_array(np.ones(256, np.float32), "w"))
+    onnx.save(model, path, save_as_external_data=True, size_threshold=0)
+    with pytest.raises(ModelError, match="other files"):
+        _signature.read(path)
+
+
+def test_an_engine_wants_static_sides_and_a_free_batch(tmp_path):
+    to_tensorrt.check_shapes("m", _signature.read(network(tmp_path / "good.onnx")))
+    with pytest.raises(ModelError, match="leaves them open") as caught:
+        to_tensorrt.check_shapes("m", _signature.read(network(tmp_path / "any.onnx", side="side")))
+    assert "--size" in caught.value.hint
+    with pytest.raises(ModelError, match="batches of 1 only"):
+        to_tensorrt.check_shapes("m", _signature.read(network(tmp_path / "one.onnx", batch=1)))
+
+
+def test_precision_lies_in_the_graph(tmp_path):
+    half = _signature.read(network(tmp_path / "half.onnx", precision="fp16"))
+    assert to_tensorrt.own_precision("m", half, "") == to_tensorrt.own_precision("m", half, "fp16") == "fp16"
+    with pytest.raises(ModelError, match="is fp16, not fp32") as caught:
+        to_tensorrt.own_precision("m", half, "fp32")
+    assert "streamseg export onnx" in caught.value.hint
+    silent = _signature.read(network(tmp_path / "silent.onnx"))
+    assert to_tensorrt.own_precision("m", silent, "") == "fp32"
+
+
+def test_a_file_of_ones_own_is_built_from_as_it_is(tmp_path):
+    path = network(tmp_path / "net.onnx", precision="fp16")
+    found, recipe, signature, precision = to_tensorrt.onnx_for(Spec(str(path)), Choice(), say_nothing)
+    assert (found, recipe.kind, signature.size, precision) == (path, "onnx", (64, 64), "fp16")
+    with pytest.raises(ModelError, match="64x64 only"):
+        to_tensorrt.onnx_for(Spec(str(path)), Choice(size=(96, 96)), say_nothing)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "name"),
+    [
+        ("resnet18", "resnet18-384x672-b8-fp16-NVIDIA_H100_80GB_HBM3-trt10.16.1.11.plan"),
+        ("timm:vit_tiny", "vit_tiny-384x672-b8-fp16-NVIDIA_H100_80GB_HBM3-trt10.16.1.11.plan"),
+        ("runs/my byol.pt", "my_byol-384x672-b8-fp16-NVIDIA_H100_80GB_HBM3-trt10.16.1.11.plan"),
+    ],
+)
+def test_an_engine_is_named_by_all_that_it_is_bound_to(backbone, name):
+    assert to_tensorrt.file_name(backbone, (384, 672), "fp16", Profile(1, 4, 8), H100) == name
+
+
+def test_timings_are_kept_for_each_gpu_and_version():
+    machines = [
+        H100,
+        Machine("NVIDIA L4", "8.9", "10.16.1.11"),
+        Machine("NVIDIA H100 80GB HBM3", "9.0", "11.4.0.106"),
+    ]
+    names = [_tensorrt_build.timing_cache_name(machine) for machine in machines]
+    assert names[0] == "NVIDIA_H100_80GB_HBM3-sm9.0-trt10.16.1.11.timings"
+    assert len(set(names)) == 3
+
+
+@given(st.text(max_size=30))
+def test_a_slug_is_a_part_of_a_file_name(text):
+    assert not set(_tensorrt_build.slug(text)) & set('/\\ :*?"<>|\0\n')
+
+
+def test_the_facts_of_an_engine_are_those_of_its_onnx_file_and_its_machine(tmp_path):
+    source = network(tmp_path / "net.onnx", backbone="pooling", licence="none")
+    plan = tmp_path / "net.plan"
+    plan.write_bytes(b"engine")
+    signature = _signature.read(source)
+    engine = to_tensorrt.describe(plan, source, signature, H100, "fp32", Profile(1, 2, 4))
+    _engine_file.beside(plan).write_text(_engine_file.to_json(engine), encoding="utf-8")
+    assert _engine_file.read(plan) == engine
+    assert engine.metadata == {"stride": "8", "dim": "3", "backbone": "pooling", "licence": "none"}
+    assert (engine.onnx_sha256, engine.sha256) == (_cache.sha256(source), _cache.sha256(plan))
+    assert (engine.size, engine.stride, engine.machine) == ((64, 64), 8, H100)
+
+
+def test_the_errors_of_the_parser_are_one_message():
+    errors = [("NonZero", "n1", "not supported"), ("NonZero", "n1", "not supported"), ("", "", "a graph"), *[
+        ("If", f"n{number}", "no") for number in range(3)]]  # fmt: skip
+    problem = _tensorrt_build.unsupported(Path("net.onnx"), errors)
+    assert problem.message == (
+        "TensorRT cannot read net.onnx: NonZero (n1): not supported; graph (unnamed): a graph; If (n0): no; and 2 more"
+    )
+    assert "gives no reason" in _tensorrt_build.unsupported(Path("net.onnx"), []).message
+
+
+@pytest.mark.parametrize("most", [0, -1])
+def test_no_batch_is_no_engine(most):
+    with pytest.raises(ModelError, match="batches"):
+        _ = Choice(max_batch=most).profile
+    assert Choice(max_batch=8).profile == Profile(1, 8, 8)
+    assert Choice(max_batch=8, opt_batch=2).profile == Profile(1, 2, 8)
+
+
+def test_a_name_that_run_would_not_know_is_refused():
+    with pytest.raises(OutputError, match=r"net\.trt") as caught:
+        to_tensorrt.check_path(Path("net.trt"))
+    assert ".plan" in caught.value.hint
+    to_tensorrt.check_path(Path("net.engine"))
+
+
+def interrupted_export(path: Path) -> None:
+    with to_tensorrt.staged(path) as temporary:
+        temporary.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+
+def test_an_engine_and_its_json_appear_together_or_not_at_all(tmp_path):
+    path = tmp_path / "net.plan"
+    for content in (b"old", b"new"):
+        with to_tensorrt.staged(path) as temporary:
+            assert temporary.parent != tmp_path
+            temporary.write_bytes(content)
+            _engine_file.beside(temporary).write_bytes(content)
+    assert (path.read_bytes(), _engine_file.beside(path).read_bytes()) == (b"new", b"new")
+    with pytest.raises(KeyboardInterrupt):
+        interrupted_export(path)
+    assert path.read_bytes() == b"new"
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["net.plan", "net.plan.json"]
+    with pytest.raises(OutputError, match="No such file"), to_tensorrt.staged(tmp_path / "absent" / "net.plan"):
+        pass
+
+
+def test_phases_are_bars_inside_each_other():
+    console = Console(file=io.StringIO(), force_terminal=True, width=100)
+    phases = Phases(console)
+    phases.start("Building", None, 2)
+    phases.start("Tactics", "Building", 10)
+    assert [task.description for task in phases.bar.tasks] == ["Building", "  Tactics"]
+    assert phases.step("Tactics", 4)
+    assert phases.bar.tasks[1].completed == 5
+    phases.finish("Tactics")
+    phases.finish("never begun")
+    assert phases.step("never begun", 0)
+    phases.cancel()
+    assert not phases.step("Building", 0)
+    assert [task.description for task in phases.bar.tasks] == ["Building"]
+
+
+def test_nothing_is_drawn_where_nobody_looks():
+    said = io.StringIO()
+    with Phases(Console(file=said)) as phases:
+        phases.start("Building", None, 1)
+    with Phases(Console(file=said, force_terminal=True, quiet=True)) as phases:
+        phases.start("Building", None, 1)
+    assert said.getvalue() == ""
+
+
+def test_ctrl_c_cancels_the_work_and_waits_for_it():
+    cancelled, ended = threading.Event(), threading.Event()
+
+    def work() -> None:
+        assert cancelled.wait(10)
+        time.sleep(0.05)
+        ended.set()
+
+    threading.Timer(0.1, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        interruptible(work, cancelled.set)
+    assert ended.is_set()
+
+
+def test_what_the_work_gives_or_raises_comes_back():
+    assert interruptible(lambda: 5, lambda: None) == 5
+    with pytest.raises(ModelError, match="no"):
+        interruptible(lambda: (_ for _ in ()).throw(ModelError("no", "")), lambda: None)
+
+
+def test_without_a_gpu_the_command_says_so_at_once(tmp_path):
+    if _machine.has_gpu():
+        pytest.skip("there is a GPU")
+    program = (
+        "import sys\n"
+        "from export.to_tensorrt import Choice, to_tensorrt\n"
+        "from rich.console import Console\n"
+        "from streamseg.backbones import Spec\n"
+        "from streamseg.errors import ModelError\n"
+        "try:\n"
+        "    to_tensorrt(Spec('resnet18'), None, Choice(), print, Console())\n"
+        "except ModelError as problem:\n"
+        "    print(problem.message, '|', problem.hint)\n"
+        "print(sorted({'torch', 'onnx', 'tensorrt'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "needs an NVIDIA GPU" in done.stdout
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert not list(tmp_path.iterdir())
