@@ -70,10 +70,10 @@ def _photographs(size: tuple[int, int], count: int) -> Iterator[tuple[str, np.nd
     photographs = [np.asarray(load_sample_image(name)) for name in PHOTOGRAPHS]
     random = np.random.default_rng(0)
     for number in range(count):
-        photograph = photographs[number % len(photographs)]
-        scale = SCALES[number // len(photographs) % len(SCALES)]
+        which = (number + number // 2) % 2  # so that every second crop, too, is of both
+        photograph, scale = photographs[which], SCALES[number // 2 % len(SCALES)]
         whole = min(photograph.shape[0] / size[0], photograph.shape[1] / size[1])
         height, width = (max(1, int(side * whole * scale)) for side in size)
         top, left = (int(random.integers(0, room + 1)) for room in np.subtract(photograph.shape[:2], (height, width)))
-        name = f"{PHOTOGRAPHS[number % len(PHOTOGRAPHS)]} {width}x{height}+{left}+{top}"
+        name = f"{PHOTOGRAPHS[which]} {width}x{height}+{left}+{top}"
         yield name, photograph[top : top + height, left : left + width]

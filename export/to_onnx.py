@@ -2,25 +2,112 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from streamseg.backbones import Spec, export_onnx
-from streamseg.errors import OutputError
-from streamseg.sinks import partial
+import numpy as np
+
+from export import frames
+from export.layers import worst_layer
+from export.target import written
+from export.verify import Comparison, Outputs, compare, gate
+from streamseg.backbones import OPSET, Spec, check_size, describe, open_backbone, write_onnx
+
+COMPARED = 8
+"""Frames that are compared; as many again, and others, calibrate an int8 file."""
 
 
-def to_onnx(spec: Spec, size: tuple[int, int], path: Path, log: Callable[[str], None]) -> None:
-    """Write `spec` for images of `size` (H, W) to `path`, whole or not at all.
+@dataclass(frozen=True)
+class Request:
+    """What is asked for. size: (H, W), or None for free height and width. calibrate: a recording, "" = photographs."""
 
-    The file has been compared with PyTorch: see `streamseg.backbones.export_onnx`. Raises ModelError, OutputError.
+    spec: Spec
+    size: tuple[int, int] | None
+    precision: str = "fp32"
+    opset: int = OPSET
+    max_batch: int = 4
+    calibrate: str = ""
+
+
+def to_onnx(request: Request, path: Path, log: Callable[[str], None]) -> list[Comparison]:
+    """Write `request` to `path`, compared with PyTorch, whole or not at all. Raises ModelError, OutputError.
+
+    The reference is the eager network, built a second time and never traced. Every batch and every free size that is
+    compared is another one than was traced, but for a static file, which has one size.
     """
-    source = export_onnx(spec, size, log)
-    try:
-        shutil.copyfile(source, partial(path))
-        os.replace(partial(path), path)
-    except OSError as problem:
-        partial(path).unlink(missing_ok=True)
-        raise OutputError(f"cannot write {str(path)!r}: {problem.strerror}", "choose another -o") from problem
+    if request.size:
+        check_size(request.spec, request.size)
+    with written(path, needs=_weights(request)) as temporary:
+        log(f"writing {request.spec.model} as ONNX, opset {request.opset}, {request.precision}")
+        if request.precision == "int8":
+            _write_quantized(request, temporary, log)
+        else:
+            _write(request, temporary, request.precision)
+        batches = list(_batches(request, log))
+        comparisons = [
+            compare(_eager(request.spec, size), _exported(temporary, size), images) for size, images in batches
+        ]
+        size, images = batches[0]
+        gate(
+            request.spec.model,
+            request.precision,
+            comparisons,
+            where=lambda: worst_layer(request.spec, size, temporary, images[:1]),
+        )
+    return comparisons
+
+
+def _weights(request: Request) -> int:
+    """Bytes that the file will have at least, as far as is known before the network is built."""
+    given = Path(request.spec.weights or request.spec.model)
+    return given.stat().st_size // 4 if given.is_file() else 0
+
+
+def _write(request: Request, path: Path, precision: str) -> None:
+    write_onnx(request.spec, request.size, path, precision=precision, opset=request.opset, max_batch=request.max_batch)
+
+
+def _write_quantized(request: Request, path: Path, log: Callable[[str], None]) -> None:
+    """By way of a float32 file, calibrated on frames that the comparison does not use."""
+    from export.quantize import quantize
+
+    images = frames.load(request.calibrate, _sizes(request)[0], 2 * COMPARED)
+    log(f"calibrating on {len(images[1::2])} frames; others are compared")
+    with tempfile.TemporaryDirectory(prefix="streamseg-") as folder:
+        whole = Path(folder) / "fp32.onnx"
+        _write(request, whole, "fp32")
+        quantize(whole, path, images[1::2], log)
+
+
+def _sizes(request: Request) -> list[tuple[int, int]]:
+    """Those to compare at: the only one, or a wide one and a tall one."""
+    if request.size:
+        return [request.size]
+    multiple = describe(request.spec).multiple
+    return [
+        (round(height / multiple) * multiple, round(width / multiple) * multiple)
+        for height, width in ((224, 288), (320, 192))
+    ]
+
+
+def _batches(request: Request, log: Callable[[str], None]) -> Iterator[tuple[tuple[int, int], np.ndarray]]:
+    """The largest batch (at least 2, as 1 was traced) at every size, and one image at the first."""
+    for number, size in enumerate(_sizes(request)):
+        if request.precision == "int8":
+            images = frames.load(request.calibrate, size, 2 * COMPARED, log)[::2]  # the others have calibrated it
+        else:
+            images = frames.load(request.calibrate, size, COMPARED, log)
+        several = np.resize(np.arange(len(images)), max(2, request.max_batch))
+        yield size, images[several]
+        if number == 0:
+            yield size, images[-1:]
+
+
+def _eager(spec: Spec, size: tuple[int, int]) -> Outputs:
+    return open_backbone(spec, size, engine="torch", device="cpu", precision="fp32").run
+
+
+def _exported(path: Path, size: tuple[int, int]) -> Outputs:
+    return open_backbone(Spec(str(path)), size, engine="onnxruntime", device="cpu").run

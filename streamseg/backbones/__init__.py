@@ -21,6 +21,10 @@ from streamseg.errors import ModelError
 ENGINES = ("openvino", "onnxruntime", "torch", "tensorrt")
 DEVICES = ("cpu", "cuda", "tensorrt")
 PRECISIONS = ("fp32", "fp16", "bf16")
+OPSET = 18
+"""Of exported ONNX files: old enough for every runtime, and the first that reduces over axes given as an input."""
+OPSETS = range(13, 21)
+"""Those that torch's tracing exporter writes and today's runtimes read; a network may need more than the first."""
 
 Log = Callable[[str], None]
 
@@ -127,6 +131,11 @@ def describe(spec: Spec) -> Shape:
     return plugins.load(__name__, "zoo").recipe(spec).shape
 
 
+def check_size(spec: Spec, size: tuple[int, int]) -> None:
+    """Raise ModelError, naming the nearest size that will do, where `spec` cannot take images of `size` (H, W)."""
+    _check_size(plugins.load(__name__, "zoo").recipe(spec), size)
+
+
 def open_backbone(
     spec: Spec,
     size: tuple[int, int],
@@ -183,6 +192,29 @@ def export_onnx(spec: Spec, size: tuple[int, int], log: Log | None = None, preci
     _check_size(recipe, size)
     path: Path = plugins.load(__name__, "_exported").onnx_file(recipe, size, log or (lambda line: None), precision)[0]
     return path
+
+
+def write_onnx(
+    spec: Spec,
+    size: tuple[int, int] | None,
+    path: Path,
+    *,
+    precision: str = "fp32",
+    opset: int = OPSET,
+    max_batch: int = 0,
+) -> None:
+    """Write `spec` as a simplified and checked ONNX file, with its metadata; not yet compared with PyTorch.
+
+    size: (H, W), or None for any multiples of `describe(spec).multiple`. precision: "fp32" or "fp16", of weights and
+    computation; input and outputs are float32. max_batch: for the metadata, 0 = not said. Raises ModelError.
+    """
+    recipe = plugins.load(__name__, "zoo").recipe(spec)
+    if recipe.kind not in ("cnn", "vit"):
+        raise ModelError(f"{spec.model!r} is exported already", "give the checkpoint or the name that it was made from")
+    if size is not None:
+        _check_size(recipe, size)
+    write = plugins.load(__name__, "_to_onnx").write
+    write(recipe, size, path, precision, opset=opset, max_batch=max_batch, simplify=True)
 
 
 def trainable(spec: Spec, pretrained: bool = True) -> tuple[Any, Recipe, str]:

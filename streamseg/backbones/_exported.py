@@ -17,7 +17,7 @@ from streamseg.backbones import Log, Recipe, _cache
 from streamseg.backbones._onnx_file import Facts, read
 from streamseg.errors import ModelError
 
-EXPORT_FORMAT = 1
+EXPORT_FORMAT = 2
 """Raise it whenever the same recipe gives another graph."""
 TOLERANCE = {"fp32": 1e-4, "fp16": 2e-2}
 """Largest difference between the exported network and torch, by precision; features lie in [-1, 1]."""
@@ -73,29 +73,12 @@ def _cached(path: Path, log: Log) -> Facts | None:
 
 def _export(recipe: Recipe, size: tuple[int, int], precision: str, path: Path) -> Facts:
     """Build with torch, write, compare, and only then give the file its name."""
-    from streamseg.backbones import _timm, _to_onnx
+    from streamseg.backbones import _to_onnx
 
-    network, sha256 = _timm.build(recipe, size, _to_onnx.DTYPES[precision])
     with _cache.written(path) as temporary:
-        dim = _to_onnx.export(network, size, temporary, _metadata(recipe, sha256, size))
+        network, facts = _to_onnx.write(recipe, size, temporary, precision)
         _to_onnx.verify(network, size, temporary, TOLERANCE[precision])
         digest = _cache.sha256(temporary)
-    facts = Facts(recipe.name, sha256, dim, recipe.shape.stride, size, recipe.licence)
     with _cache.written(path.with_suffix(".json")) as temporary:
         temporary.write_text(json.dumps({"onnx_sha256": digest, "facts": asdict(facts)}), encoding="utf-8")
     return facts
-
-
-def _metadata(recipe: Recipe, sha256: str, size: tuple[int, int]) -> dict[str, str]:
-    return {
-        "streamseg": streamseg.__version__,
-        "method": "",
-        "backbone": recipe.name,
-        "architecture": recipe.architecture,
-        "layers": ",".join(map(str, recipe.layers)),
-        "facet": recipe.facet,
-        "stride": str(recipe.shape.stride),
-        "size": f"{size[0]}x{size[1]}",
-        "licence": recipe.licence,
-        "source_sha256": sha256,
-    }

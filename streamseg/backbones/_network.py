@@ -18,6 +18,7 @@ from torch import nn
 from torch.nn import functional
 
 from streamseg.backbones import Recipe
+from streamseg.backbones._positions import resampled
 
 
 class Network(nn.Module):
@@ -53,8 +54,8 @@ class ViT(Network):
     """Vision Transformer: facets of chosen blocks without the prefix tokens, and where the CLS token looks."""
 
     def layers(self, pixels: torch.Tensor) -> tuple[list[torch.Tensor], torch.Tensor | None]:
-        net = self.net
-        tokens = net.norm_pre(net._pos_embed(net.patch_embed(pixels)))
+        net, grid = self.net, self.grid(pixels)
+        tokens = net.norm_pre(self.embedded(pixels))
         maps, attention = [], None
         last = len(net.blocks) - 1
         for index, block in enumerate(net.blocks):
@@ -63,25 +64,65 @@ class ViT(Network):
             if index == last or (chosen and self.recipe.facet != "output"):
                 facets = qkv(block, tokens)
             if chosen and facets is not None and self.recipe.facet != "output":
-                maps.append(self.grid(facets[self.recipe.facet].transpose(1, 2).flatten(2)))
+                maps.append(self.patches(facets[self.recipe.facet].transpose(1, 2).flatten(2), grid))
             if index == last and facets is not None and net.cls_token is not None:
-                attention = self.cls_attention(facets, block.attn.scale)
+                attention = self.cls_attention(facets, block.attn.scale, grid)
             if index < last or self.recipe.facet == "output":
                 tokens = block(tokens)
                 if chosen and self.recipe.facet == "output":
-                    maps.append(self.grid(net.norm(tokens)))
+                    maps.append(self.patches(net.norm(tokens), grid))
         return maps, attention
 
-    def grid(self, tokens: torch.Tensor) -> torch.Tensor:
-        """(B, prefix + h * w, C) -> (B, C, h, w)."""
-        patches = tokens[:, self.net.num_prefix_tokens :].transpose(1, 2)
-        return patches.unflatten(2, self.net.patch_embed.grid_size)
+    def grid(self, pixels: torch.Tensor) -> tuple[int, int]:
+        """Rows and columns of patches in (B, 3, H, W)."""
+        height, width = self.net.patch_embed.grid_size
+        return height, width
 
-    def cls_attention(self, facets: dict[str, torch.Tensor], scale: float) -> torch.Tensor:
+    def embedded(self, pixels: torch.Tensor) -> torch.Tensor:
+        """(B, 3, H, W) -> (B, prefix + h * w, C): patches with their positions, after the prefix tokens."""
+        tokens: torch.Tensor = self.net._pos_embed(self.net.patch_embed(pixels))
+        return tokens
+
+    def patches(self, tokens: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
+        """(B, prefix + h * w, C) -> (B, C, h, w)."""
+        return tokens[:, self.net.num_prefix_tokens :].transpose(1, 2).unflatten(2, grid)
+
+    def cls_attention(self, facets: dict[str, torch.Tensor], scale: float, grid: tuple[int, int]) -> torch.Tensor:
         """Softmax of the CLS query over all keys, its share on the patches: (B, heads, h, w)."""
         weights = (facets["query"][:, :, :1] * scale) @ facets["key"].transpose(-2, -1)
-        patches = weights.softmax(dim=-1)[:, :, 0, self.net.num_prefix_tokens :]
-        return patches.unflatten(2, self.net.patch_embed.grid_size)
+        return weights.softmax(dim=-1)[:, :, 0, self.net.num_prefix_tokens :].unflatten(2, grid)
+
+
+class FreeViT(ViT):
+    """A ViT for images of any size: its position embedding is interpolated in every pass, by `_positions`."""
+
+    prefix: torch.Tensor
+    positions: torch.Tensor
+
+    def __init__(self, net: Any, recipe: Recipe) -> None:
+        super().__init__(net, recipe)
+        net.patch_embed.strict_img_size, net.patch_embed.img_size = False, None
+        self.placed = net.pos_embed is not None
+        if self.placed:
+            known = 0 if net.no_embed_class else net.num_prefix_tokens  # of the prefix tokens, how many have a position
+            table = net.pos_embed.detach()
+            unplaced = table.new_zeros(1, net.num_prefix_tokens - known, table.shape[2])
+            self.register_buffer("prefix", torch.cat([table[:, :known], unplaced], dim=1), persistent=False)
+            grid = table[0, known:].unflatten(0, net.patch_embed.grid_size)
+            self.register_buffer("positions", grid, persistent=False)
+            net.pos_embed = None  # timm leaves the addition out then
+
+    def grid(self, pixels: torch.Tensor) -> tuple[int, int]:
+        """While a graph is traced these are tensors, and the division goes into the graph."""
+        rows, columns = (side // patch for side, patch in zip(pixels.shape[2:], self.net.patch_embed.patch_size))
+        return rows, columns
+
+    def embedded(self, pixels: torch.Tensor) -> torch.Tensor:
+        tokens = super().embedded(pixels)
+        if not self.placed:
+            return tokens
+        positions = resampled(self.positions, *self.grid(pixels))
+        return tokens + torch.cat([self.prefix, positions[None]], dim=1).to(tokens.dtype)
 
 
 def qkv(block: Any, tokens: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -96,15 +137,18 @@ def joined(maps: list[torch.Tensor]) -> torch.Tensor:
     """Join maps (B, C_i, h_i, w_i) into (B, sum C_i, h, w) on the finest grid, each vector of length 1."""
     if len(maps) == 1:
         return functional.normalize(maps[0], dim=1)
-    height, width = max((part.shape[2:] for part in maps), key=lambda shape: shape[0])
+    # A constant factor, not a size: it holds for every image, and every runtime knows it.
+    finest = max(int(part.shape[2]) for part in maps)
     parts = [functional.normalize(part, dim=1) for part in maps]
-    finest = [
+    upsampled = [
         part
-        if part.shape[2:] == (height, width)
-        else functional.interpolate(part, (int(height), int(width)), mode="bilinear", align_corners=False)
+        if int(part.shape[2]) == finest
+        else functional.interpolate(
+            part, scale_factor=float(finest // int(part.shape[2])), mode="bilinear", align_corners=False
+        )
         for part in parts
     ]
-    return functional.normalize(torch.cat(finest, dim=1), dim=1)
+    return functional.normalize(torch.cat(upsampled, dim=1), dim=1)
 
 
 class PaddedConv(nn.Module):
@@ -133,7 +177,11 @@ def same_padding(convolution: nn.Conv2d, size: torch.Size) -> list[int]:
 
 
 def freeze_padding(network: Network, images: torch.Tensor) -> None:
-    """Run once, note the input size of every "SAME" convolution, and replace it by one with fixed padding."""
+    """Run once, note the input size of every "SAME" convolution, and replace it by one with fixed padding.
+
+    Where both sides are multiples of the network's stride, as ours always are, an input side is a multiple of the
+    convolution's stride, too, and TensorFlow's rule always asks for reach - stride pixels: the padding fits all sizes.
+    """
     sizes: dict[nn.Module, torch.Size] = {}
     same = {name: module for name, module in network.named_modules() if isinstance(module, Conv2dSame)}
     hooks = [

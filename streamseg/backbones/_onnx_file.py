@@ -13,7 +13,10 @@ EXPECTED = "expected one float32 input (N, 3, H, W) and an output `features` (N,
 
 @dataclass(frozen=True)
 class Facts:
-    """name: of the backbone. sha256: of its weights. dim: D. size: the (H, W) it takes, or None where that is free."""
+    """name: of the backbone. sha256: of its weights. dim: D. size: the (H, W) it takes, or None where that is free.
+
+    multiple: of which height and width must be, 0 = of the stride. precision: of the computation inside.
+    """
 
     name: str
     sha256: str
@@ -21,6 +24,8 @@ class Facts:
     stride: int
     size: tuple[int, int] | None
     licence: str = ""
+    multiple: int = 0
+    precision: str = "fp32"
 
 
 def read(path: Path) -> Facts:
@@ -65,6 +70,8 @@ def _facts(path: Path, image: tuple, features: tuple, said: dict[str, str]) -> F
         stride=stride,
         size=(height, width) if height and width else None,
         licence=said.get("licence", ""),
+        multiple=_number(said.get("multiple", "")),
+        precision=said.get("precision", "") or "fp32",
     )
 
 

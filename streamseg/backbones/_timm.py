@@ -16,7 +16,7 @@ from timm.models.vision_transformer import Block, VisionTransformer
 from torch import nn
 
 from streamseg.backbones import Recipe, _cache, _weights
-from streamseg.backbones._network import Network, ViT, freeze_padding
+from streamseg.backbones._network import FreeViT, Network, ViT, freeze_padding
 from streamseg.errors import ModelError
 
 
@@ -25,18 +25,22 @@ def build(
     size: tuple[int, int],
     precision: torch.dtype = torch.float32,
     tensors: dict[str, torch.Tensor] | None = None,
+    free: bool = False,
 ) -> tuple[Network, str]:
     """Make the network of `recipe` for images of `size`, with its weights; also their SHA-256. Raises ModelError.
 
-    tensors: used instead of the recipe's weights; of a net made by `trainable`.
+    tensors: used instead of the recipe's weights; of a net made by `trainable`. free: `size` is only an example, and
+    the network takes images of any other.
     """
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # timm's, about torch's future
         net, sha256 = _with_weights(recipe) if tensors is None else (_with_tensors(recipe, tensors), "")
         try:
-            if hasattr(net, "set_input_size"):
+            if free:
+                _check_free(recipe, net)
+            elif hasattr(net, "set_input_size"):
                 _resized(net, size)
-            network = (ViT if _has_facets(net) else Network)(net, recipe).eval()
+            network = ((FreeViT if free else ViT) if _has_facets(net) else Network)(net, recipe).eval()
             freeze_padding(network, torch.zeros(1, 3, *size))
         except (RuntimeError, AssertionError, ValueError, IndexError) as problem:
             reason = str(problem).splitlines()[0][:160]
@@ -46,6 +50,15 @@ def build(
     network.net.to(precision)
     network.precision = precision
     return network.requires_grad_(False), sha256
+
+
+def _check_free(recipe: Recipe, net: Any) -> None:
+    """Windows, rotary positions and the like are laid out for one size when the network is made."""
+    if not _has_facets(net) and (hasattr(net, "set_input_size") or recipe.kind == "vit"):
+        raise ModelError(
+            f"{recipe.name} is built for one size and cannot be exported with free height and width",
+            "give a --size instead of --dynamic",
+        )
 
 
 def trainable(recipe: Recipe, pretrained: bool) -> tuple[Any, str]:

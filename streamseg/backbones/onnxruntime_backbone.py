@@ -23,8 +23,8 @@ class OnnxRuntimeBackbone(Backbone):
         self, recipe: Recipe, size: tuple[int, int], device: str, precision: str, threads: int, log: Log
     ) -> None:
         self.device = device
-        self.precision = "fp32" if precision == "auto" else precision
-        path, facts = _exported.onnx_file(recipe, size, log, self.precision)
+        path, facts = _exported.onnx_file(recipe, size, log, "fp32" if precision == "auto" else precision)
+        self.precision = facts.precision
         self.name, self.sha256, self.dim, self.stride = facts.name, facts.sha256, facts.dim, facts.stride
         self.size = size
         self._session = _session(str(path), device, threads)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -32,6 +34,26 @@ class TorchBackbone(Backbone):
         pixels = torch.from_numpy(self.pixels(images)).to(self.device)
         outputs = self._network(pixels.contiguous(memory_format=torch.channels_last))
         return {name: output.contiguous().cpu().numpy() for name, output in zip(("features", "attention"), outputs)}
+
+    def layers(self, images: np.ndarray, names: list[str]) -> dict[str, np.ndarray]:
+        """What the modules `names` of timm's net give for `images`; only those that there are and that give tensors."""
+        found: dict[str, np.ndarray] = {}
+
+        def keep(name: str) -> Any:
+            def hook(_module: Any, _inputs: Any, output: Any) -> None:
+                if isinstance(output, torch.Tensor):
+                    found[name] = output.contiguous().float().cpu().numpy().copy()
+
+            return hook
+
+        modules = dict(self._network.net.named_modules())
+        handles = [modules[name].register_forward_hook(keep(name)) for name in names if name in modules]
+        try:
+            self.run(images)
+        finally:
+            for handle in handles:
+                handle.remove()
+        return found
 
     def close(self) -> None:
         if self.device == "cuda":

@@ -190,7 +190,7 @@ def _onnx_recipe(spec: Spec) -> Recipe:
         kind="onnx",
         file=spec.model,
         sha256=_cache.sha256(path),
-        strides=(facts.stride,),
+        strides=(facts.stride, max(facts.stride, facts.multiple)),
         licence=facts.licence,
         size=facts.size,
     )

@@ -30,7 +30,7 @@ LAYERS = {
     **dict.fromkeys(("train.probes.fewshot", "train.probes.semi"), 6.3),
     "train.probes.compare": 6.4,
     "train.probe_cli": 7,
-    **dict.fromkeys(("export.frames", "export.verify"), 5.5),
+    **dict.fromkeys(("export.frames", "export.verify", "export.layers", "export.target"), 5.5),
     **dict.fromkeys(("export._signature", "export._tensorrt_progress"), 5.5),
     "export._tensorrt_build": 5.6,
     "export.to_tensorrt": 6,
@@ -60,7 +60,7 @@ MODULES = {module_name(path) for path in FILES}
 
 
 def layer(module: str) -> float:
-    return LAYERS.get(module, 3)
+    return LAYERS.get(module, 6.4 if module.startswith("train.methods.") else 3)
 
 
 def imported(path: Path) -> set[str]:

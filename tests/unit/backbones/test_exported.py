@@ -64,6 +64,8 @@ def test_the_file_says_what_it_is(exported):
         "layers": "4,5",
         "facet": "output",
         "stride": "16",
+        "multiple": "32",
+        "precision": "fp32",
         "dim": "432",
         "size": "96x160",
         "licence": "Apache-2.0",
@@ -109,10 +111,10 @@ def test_a_wrong_export_gets_no_name(monkeypatch, tmp_path):
     monkeypatch.setenv(_cache.VARIABLE, str(tmp_path))
     honest = _to_onnx.export
 
-    def twisted(network, size, path, metadata):
+    def twisted(network, size, path, opset):
         network.mean += 0.05
         try:
-            return honest(network, size, path, metadata)
+            return honest(network, size, path, opset)
         finally:
             network.mean -= 0.05
 
@@ -129,7 +131,7 @@ def test_half_precision_is_close_and_takes_half_the_space(exported, specs, image
     path, _ = exported
     half, facts = _exported.onnx_file(zoo.recipe(specs("joined")), SIZE, lambda line: None, "fp16")
     assert half.stat().st_size < 0.6 * path.stat().st_size
-    assert facts.size == SIZE
+    assert (facts.size, facts.precision) == (SIZE, "fp16")
     wanted, found = (
         onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"]).run(None, {"images": images})[0]
         for file in (path, half)

@@ -1,0 +1,30 @@
+"""A ViT's position embedding at any grid size, in plain arithmetic, so that it can lie in an exported graph.
+
+timm interpolates bicubically with antialiasing, an operation that most runtimes lack. It is separable and linear:
+rows (h, h0) @ grid (h0, w0) @ columns (w, w0)^T, with matrices of Keys' kernel, a = -0.5 (Keys, 1981, eq. 4).
+"""
+
+from __future__ import annotations
+
+import torch
+
+A = -0.5
+"""Of Keys' kernel, as PIL and torch's antialiased interpolation have it."""
+
+
+def resampled(grid: torch.Tensor, height: int | torch.Tensor, width: int | torch.Tensor) -> torch.Tensor:
+    """(h0, w0, C) float32 -> (height * width, C); the sides may be tensors while a graph is traced."""
+    rows, columns = weights(grid.shape[0], height), weights(grid.shape[1], width)
+    return torch.matmul(rows, torch.matmul(columns, grid).flatten(1)).reshape(-1, grid.shape[2])
+
+
+def weights(old: int, new: int | torch.Tensor) -> torch.Tensor:
+    """(new, old) float32: how much every old place counts at every new one; each row sums to 1."""
+    scale = torch.tensor(float(old)) / new
+    centres = (torch.arange(new, dtype=torch.float32) + 0.5) * scale  # type: ignore[arg-type]
+    places = torch.arange(old, dtype=torch.float32) + 0.5
+    distance = ((places - centres[:, None]) / scale.clamp(min=1.0)).abs()
+    near = ((A + 2) * distance - (A + 3)) * distance * distance + 1
+    far = A * (((distance - 5) * distance + 8) * distance - 4)
+    share = torch.where(distance < 1, near, torch.where(distance < 2, far, torch.zeros_like(far)))
+    return share / share.sum(dim=1, keepdim=True)
