@@ -10,7 +10,7 @@ from train import methods
 
 
 class Methods(click.Group):
-    """Finds its subcommands in the methods folder."""
+    """Finds its subcommands in the methods folder; their first lines are read without importing torch."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(plugins.describe(methods.__file__))
@@ -18,13 +18,20 @@ class Methods(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in self.list_commands(ctx):
             return None
-        command: click.Command = plugins.load(methods.__name__, name).command
-        return command
+        from train.command import command
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        if not self.list_commands(ctx):
-            formatter.write_paragraph()
-            formatter.write_text("This version has no training method yet.")
+        return command(name, plugins.load(methods.__name__, name))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in self.list_commands(ctx):
+            ctx.fail(f"no method is called {args[0]!r}: {plugins.did_you_mean(args[0], self.list_commands(ctx))}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Methods"):
+            formatter.write_dl(list(plugins.describe(methods.__file__).items()))
 
 
 @click.group(cls=Methods, context_settings={"help_option_names": ["-h", "--help"]})

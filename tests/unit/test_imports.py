@@ -33,8 +33,10 @@ LAYERS = {
     **dict.fromkeys(("export.frames", "export.verify", "export.layers", "export.target"), 5.5),
     **dict.fromkeys(("export._signature", "export._tensorrt_progress"), 5.5),
     "export._tensorrt_build": 5.6,
-    "export.to_tensorrt": 6,
-    "export.to_triton": 6.5,  # an engine may have to be built for it
+    # ONNX <- an engine of it <- a repository with either
+    "export.to_tensorrt": 6.5,
+    "export.to_triton": 6.6,
+    "export.nvidia_cli": 6.9,
     # train: views and encoder <- method <- methods and the callbacks <- a run <- its command
     **dict.fromkeys(("train.options", "train.views", "train.collapse", "train.frame_cache", "train.recordings"), 6),
     "train.encoder": 6,

@@ -1,0 +1,71 @@
+"""What a person sees while a net is trained (stderr) and when it is over (stdout)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytorch_lightning as pl
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from train.method import Batch
+
+
+class Display(pl.Callback):
+    """A bar with loss, steps/s and ETA on a terminal; a line now and then where stderr is none; nothing when quiet."""
+
+    def __init__(self, quiet: bool) -> None:
+        self.console = Console(stderr=True, quiet=quiet, highlight=False)
+        self.bar = Progress(
+            SpinnerColumn(),
+            TextColumn("[bold]training"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("loss {task.fields[loss]}"),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+            console=self.console,
+            disable=not self.console.is_terminal,
+            transient=True,
+        )
+
+    def say(self, line: str) -> None:
+        """One line for people."""
+        self.console.print(
+            line, style="bold red" if line.startswith("warning") else "dim", markup=False, soft_wrap=True
+        )
+
+    def on_train_start(self, trainer: pl.Trainer, method: pl.LightningModule) -> None:
+        total = int(trainer.max_steps)
+        self.task = self.bar.add_task("", total=total, completed=trainer.global_step, loss="", rate="")
+        self.lines = max(1, total // 10)
+        self.bar.start()
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, method: pl.LightningModule, outputs: Any, batch: Batch, number: int
+    ) -> None:
+        step, loss = trainer.global_step, float(trainer.callback_metrics["loss"])
+        speed = self.bar.tasks[0].speed
+        self.bar.update(self.task, completed=step, loss=f"{loss:.4f}", rate=f"{speed:.2f} steps/s" if speed else "")
+        if not self.console.is_terminal and step % self.lines == 0 and trainer.is_global_zero:
+            self.say(f"step {step} of {trainer.max_steps}: loss {loss:.4f}")
+
+    def teardown(self, trainer: pl.Trainer, method: pl.LightningModule, stage: str) -> None:
+        self.bar.stop()
+
+
+def print_summary(result: dict[str, Any]) -> None:
+    """The outcome, its first line first."""
+    console = Console(highlight=False)
+    console.print(result["verdict"], style="bold", markup=False)
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    losses = result["loss"]
+    table.add_row("steps", f"{result['steps']} ({result['status']})")
+    table.add_row("loss", f"{losses['first']:.4f} to {losses['last']:.4f}" if losses else "-")
+    table.add_row("speed", f"{result['samples_per_second']:.1f} samples/s")
+    for name, figures in result["probe"].items():
+        shown = ", ".join(f"{key.removeprefix('iou_')} {value:.3f}" for key, value in figures.items())
+        table.add_row(f"IoU {name}", shown)
+    table.add_row("checkpoints", ", ".join(result["checkpoints"].values()))
+    console.print(table)

@@ -1,0 +1,68 @@
+"""The network that is trained: normalization and a net of timm, any image size, feature maps before they are joined.
+
+What is deployed are the same tensors inside `streamseg.backbones.network`, which joins the maps and gives each vector
+length 1; a loss sees the maps as the net makes them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from streamseg.backbones import Recipe, Spec, network, trainable
+
+
+class Features(NamedTuple):
+    """maps: one (B, C, h, w) for each chosen layer, in the order of the net. pooled: (B, C), of the last one.
+
+    A CNN's last map is averaged; a ViT gives its CLS token, or the mean of its patches where it has none.
+    """
+
+    maps: list[torch.Tensor]
+    pooled: torch.Tensor
+
+
+class Encoder(nn.Module):
+    """images (B, 3, H, W) RGB in [0, 1] -> Features. H, W: any for a CNN, else multiples of the patch.
+
+    recipe: which net and layers. dims: channels of each map; dim: of the last. sha256: of the weights it started from.
+    """
+
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def __init__(self, net: Any, recipe: Recipe, sha256: str = "") -> None:
+        super().__init__()
+        self.net, self.recipe, self.sha256 = net, recipe, sha256
+        for name in ("mean", "std"):
+            self.register_buffer(name, torch.tensor(net.pretrained_cfg[name]).view(1, 3, 1, 1), persistent=False)
+        training = net.training
+        with torch.no_grad():
+            maps = self.eval()(torch.zeros(1, 3, *(2 * [4 * max(recipe.strides)]))).maps
+        self.train(training)
+        self.dims = tuple(part.shape[1] for part in maps)
+        self.dim = self.dims[-1]
+
+    def forward(self, images: torch.Tensor) -> Features:
+        pixels = (images - self.mean) / self.std
+        options: dict[str, Any] = {"indices": list(self.recipe.indices), "intermediates_only": True}
+        if self.recipe.kind != "vit":
+            maps = self.net.forward_intermediates(pixels, **options)
+            return Features(maps, maps[-1].mean(dim=(2, 3)))
+        found = self.net.forward_intermediates(pixels, norm=True, return_prefix_tokens=True, **options)
+        pairs = [part if isinstance(part, tuple) else (part, None) for part in found]
+        maps, prefix = [part[0] for part in pairs], pairs[-1][1]
+        pooled = prefix[:, 0] if prefix is not None and prefix.shape[1] else maps[-1].mean(dim=(2, 3))
+        return Features(maps, pooled)
+
+    def deployed(self, size: tuple[int, int]) -> nn.Module:
+        """A copy as `streamseg run` will use it, in evaluation mode: images of `size` -> (features, ...)."""
+        tensors = {name: tensor.detach().cpu() for name, tensor in self.net.state_dict().items()}
+        return network(self.recipe, size, tensors)
+
+
+def open_encoder(spec: Spec, pretrained: bool = True) -> Encoder:
+    """The encoder of `spec` with its weights, or random ones (from torch's seed). Raises ModelError."""
+    return Encoder(*trainable(spec, pretrained))

@@ -1,0 +1,103 @@
+"""Decoded frames, kept where every data worker sees them: decoding is done once a run, not once an epoch.
+
+All frames share one buffer of equal slots: anonymous shared memory ("ram"; it grows only as slots are filled, and
+workers inherit it by fork) or a file beside the results ("disk"). Two workers may decode the same frame at the same
+time; they write the same bytes, and a slot counts only when its size is written, which is last.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from streamseg.errors import OutputError
+
+ASPECT = 2.0
+"""Slots hold pictures of up to this aspect at full size; longer ones are made a little smaller."""
+HEADER = 8
+KINDS = ("ram", "disk", "none")
+
+
+def fitted(rgb: np.ndarray, side: int) -> tuple[int, int]:
+    """(H, W) that a picture gets: its shorter side at most `side`, and no more than ASPECT * side^2 pixels."""
+    height, width = rgb.shape[:2]
+    scale = min(1.0, side / min(height, width), (ASPECT * side * side / (height * width)) ** 0.5)
+    return max(1, int(height * scale)), max(1, int(width * scale))
+
+
+class FrameCache:
+    """`count` pictures (H, W, channels) uint8, shorter side at most `side` pixels."""
+
+    def __init__(self, kind: str, count: int, side: int, channels: int = 3, folder: Path | None = None) -> None:
+        self.side, self.channels = side, channels
+        self.slot = HEADER + int(ASPECT * side * side) * channels
+        self.path: Path | None = None
+        self.count = count if kind != "none" else 0
+        if kind == "ram":
+            self.count = min(count, int(_memory() / 2 // self.slot))
+        self.buffer = self._buffer(kind, folder) if self.count else None
+
+    def _buffer(self, kind: str, folder: Path | None) -> mmap.mmap:
+        size = self.count * self.slot
+        if kind == "ram":
+            return mmap.mmap(-1, size)
+        assert folder is not None
+        self.path = folder / f".frames-{os.getpid()}"
+        try:
+            with self.path.open("w+b") as file:
+                os.posix_fallocate(file.fileno(), 0, size)  # a full disk is met now, not as a crash in a worker
+                return mmap.mmap(file.fileno(), size)
+        except OSError as problem:
+            self.path.unlink(missing_ok=True)
+            raise OutputError(
+                f"{size / 1e9:.1f} GB of decoded frames do not fit into {str(folder)!r}: {problem.strerror}",
+                "use --cache none, or another -o",
+            ) from problem
+
+    def get(self, number: int, decode: Callable[[], np.ndarray]) -> np.ndarray:
+        """Picture `number`, decoded and made to fit if it is not here yet. What `decode` raises passes through."""
+        if self.buffer is None or number >= self.count:
+            return self._fit(decode())
+        start = number * self.slot
+        height, width = np.frombuffer(self.buffer, np.int32, 2, start)
+        if not height:
+            picture = self._fit(decode())
+            height, width = picture.shape[:2]
+            end = start + HEADER + picture.nbytes
+            self.buffer[start + HEADER : end] = picture.tobytes()
+            self.buffer[start : start + HEADER] = np.array([height, width], np.int32).tobytes()
+            return picture
+        flat = np.frombuffer(self.buffer, np.uint8, height * width * self.channels, start + HEADER)
+        return flat.reshape(height, width, self.channels)
+
+    def _fit(self, picture: np.ndarray) -> np.ndarray:
+        height, width = fitted(picture, self.side)
+        if picture.ndim == 2:
+            picture = picture[:, :, None]
+        if (height, width) == picture.shape[:2]:
+            return np.ascontiguousarray(picture)
+        how = cv2.INTER_AREA if self.channels == 3 else cv2.INTER_NEAREST
+        return cv2.resize(picture, (width, height), interpolation=how).reshape(height, width, self.channels)
+
+    def close(self) -> None:
+        """Give memory or file back."""
+        if self.buffer is not None:
+            with contextlib.suppress(BufferError):  # a picture is still looked at; its memory goes with it
+                self.buffer.close()
+            self.buffer = None
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)
+
+
+def _memory() -> int:
+    """Bytes of free memory; a guess of 4 GB where the system does not say."""
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError, AttributeError):
+        return 4 << 30

@@ -1,0 +1,141 @@
+"""What all methods share: a LightningModule that makes a loss of a batch of views and keeps its teachers up to date.
+
+A method is a file in `methods/`: a docstring whose first line describes it, a dataclass `Options`, and `METHOD`, its
+class. It says which views it wants (`views`), how they become a loss (`loss`), what follows an optimizer step
+(`update`), and which network is deployed (`backbone`).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar, NamedTuple, TypeVar
+
+import pytorch_lightning as pl
+import torch
+from torch import nn
+
+from train.encoder import Encoder
+from train.optimizers import Plan, build
+from train.settings import Settings
+from train.views import View
+
+Net = TypeVar("Net", bound=nn.Module)
+
+
+class Batch(NamedTuple):
+    """B samples, each with the views of the method.
+
+    views: for each view (B, 3, size, size) float32 RGB in [0, 1]. boxes: for each view (B, 4), x0 y0 x1 y1 as shares
+    of its frame. flips: for each view (B,) bool. masks: for each view (B, size, size) uint8 annotation, 255 = unknown;
+    [] unless the method is `labelled`. frames: for each frame of the sample (B, 3, wide, wide), the whole of it without
+    augmentation; [] unless the method asks with `wide`. numbers: (B, frames, 2) int64, recording and frame.
+    """
+
+    views: list[torch.Tensor]
+    boxes: list[torch.Tensor]
+    flips: list[torch.Tensor]
+    masks: list[torch.Tensor]
+    frames: list[torch.Tensor]
+    numbers: torch.Tensor
+
+
+class Method(pl.LightningModule):
+    """Subclasses set the class variables, make their networks in __init__ (after super's) and write `loss`.
+
+    State of their own (queues, centers, vocabularies) goes into buffers: then it is saved, resumed and moved.
+
+    frames: of a sample, evenly spaced by the gap that was drawn. wide: side of the whole frames in a batch, 0 = none.
+    labelled: whether masks are wanted. optimizer, lr (for a batch of 256), weight_decay: if not told.
+    """
+
+    frames: ClassVar[int] = 2
+    labelled: ClassVar[bool] = False
+    optimizer: ClassVar[str] = "sgd"
+    lr: ClassVar[float] = 0.05
+    weight_decay: ClassVar[float] = 1e-4
+
+    def __init__(self, encoder: Encoder, options: Any, settings: Settings, total_steps: int) -> None:
+        super().__init__()
+        self.student, self.options, self.settings = encoder, options, settings
+        self.total_steps = max(1, total_steps)
+        self.embedding: torch.Tensor | None = None
+        self.assignments: torch.Tensor | None = None
+        self.batches: Callable[[], Iterator[Batch]] = lambda: iter(())
+
+    @property
+    def wide(self) -> int:
+        """Side of the whole frames in a batch, pixels; 0 = they are not needed."""
+        return 0
+
+    def views(self) -> tuple[View, ...]:
+        """The views of a sample. Default: the two of BYOL, one of each frame."""
+        size = self.settings.size
+        return View(size, frame=0, blur=1.0), View(size, frame=1, blur=0.1, solarize=0.2)
+
+    def loss(self, batch: Batch) -> torch.Tensor:
+        """The loss of a batch, a scalar.
+
+        Sets what the watch on collapse looks at: `self.embedding`, (N, D), and, for methods that assign to clusters,
+        `self.assignments`, (N, K) probabilities.
+        """
+        raise NotImplementedError
+
+    def update(self, step: int) -> None:
+        """After each optimizer step, of which `step` are done now: teachers, queues, schedules."""
+
+    def begin(self) -> None:
+        """Before the first step of a fresh run: vocabularies and the like. A resumed run has them in its buffers."""
+
+    def backbone(self) -> Encoder:
+        """The network that is deployed."""
+        return self.student
+
+    @property
+    def progress(self) -> float:
+        """How much of the run is over, 0 to 1."""
+        return min(1.0, self.global_step / self.total_steps)
+
+    def note(self, **figures: float | torch.Tensor) -> None:
+        """Record figures beside the loss, averaged over devices."""
+        self.log_dict({name: torch.as_tensor(value).float() for name, value in figures.items()}, sync_dist=True)
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        # Randomness depends on nothing but the seed and the step: a resumed run draws what the first would have drawn.
+        torch.manual_seed((self.settings.seed * 1_000_003 + batch_idx) * 64 + self.global_rank)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
+        loss = self.loss(batch)
+        self.note(loss=loss.detach())
+        return loss
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        super().optimizer_step(*args, **kwargs)
+        self.update(self.global_step + 1)  # Lightning counts the step later; checkpoints must see teachers up to date
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["deployed"] = dict(self.backbone().net.state_dict())
+
+    def configure_optimizers(self) -> Any:
+        said = self.settings
+        plan = Plan(
+            said.optimizer or self.optimizer,
+            said.lr or self.lr * said.batch_size * said.accumulate / 256,
+            self.weight_decay if said.weight_decay < 0 else said.weight_decay,
+            round(said.warmup * self.total_steps),
+            self.total_steps,
+        )
+        optimizer, scheduler = build(self, plan)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+def frozen_copy(module: Net) -> Net:
+    """A copy that no optimizer touches: a teacher."""
+    return copy.deepcopy(module).requires_grad_(False)
+
+
+@torch.no_grad()
+def follow(teacher: nn.Module, student: nn.Module, momentum: float) -> None:
+    """teacher = momentum * teacher + (1 - momentum) * student, over parameters (Mean Teacher, arXiv:1703.01780)."""
+    for its, mine in zip(teacher.parameters(), student.parameters(), strict=True):
+        its.lerp_(mine.detach(), 1 - momentum)

@@ -1,0 +1,60 @@
+"""Options as dataclass fields: what a run and a method can be told, and the command-line flags made of them.
+
+    @dataclass(frozen=True)
+    class Options:
+        momentum: float = option(0.996, "EMA momentum of the target at the start.", low=0, high=1)
+
+becomes `--momentum FLOAT`, with its default in `--help`, refused outside [0, 1].
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import click
+
+
+def option(
+    default: Any,
+    help: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+    metavar: str | None = None,
+    type: click.ParamType | None = None,
+) -> Any:
+    """A dataclass field that is also a flag. low, high: allowed range, both included; choices: allowed words."""
+    about = {"help": help, "low": low, "high": high, "choices": choices, "metavar": metavar, "type": type}
+    return dataclasses.field(default=default, metadata=about)
+
+
+def click_options(cls: type) -> list[click.Option]:
+    """The flags of the dataclass `cls`, in its order."""
+    return [_click_option(field) for field in dataclasses.fields(cls)]
+
+
+def _click_option(field: dataclasses.Field) -> click.Option:
+    flag, about = "--" + field.name.replace("_", "-"), field.metadata
+    shared = {"help": about["help"], "metavar": about["metavar"]}
+    if isinstance(field.default, bool):
+        return click.Option([f"{flag}/--no-{flag[2:]}"], default=field.default, show_default=True, help=about["help"])
+    if isinstance(field.default, tuple) and about["type"] is None:
+        return click.Option([flag], multiple=True, default=field.default, **shared)
+    shown = field.default not in (None, "", ())
+    return click.Option([flag], default=field.default, type=_type(field), show_default=shown, **shared)
+
+
+def _type(field: dataclasses.Field) -> Any:
+    about = field.metadata
+    if about["type"] is not None:
+        return about["type"]
+    if about["choices"]:
+        return click.Choice(about["choices"])
+    low, high = about["low"], about["high"]
+    if isinstance(field.default, int) or "int" in str(field.type):
+        return click.IntRange(low, high)
+    if isinstance(field.default, float) or "float" in str(field.type):
+        return click.FloatRange(low, high)
+    return str

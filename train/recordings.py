@@ -1,0 +1,88 @@
+"""What `--data` and `--val` name: recordings, folders of them, a kind alone that is looked for in the usual places."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from streamseg.errors import SourceError
+from streamseg.sources import Recording, kinds, open_source, split_kind
+from streamseg.sources.video import VIDEO
+
+VARIABLE = "STREAMSEG_DATA"
+DEPTH = 4
+"""How deep below a folder recordings are looked for: CO3D has category/sequence, DAVIS JPEGImages/480p/sequence."""
+GET = {
+    "co3d": "get CO3D with the downloader of github.com/facebookresearch/co3d (CC BY-NC 4.0), a category at a time",
+    "tum": "get a sequence of TUM RGB-D from cvg.cit.tum.de/data/datasets/rgbd-dataset/download and unpack it",
+    "davis": "get DAVIS (480p) from davischallenge.org",
+}
+
+
+def open_recordings(names: Sequence[str]) -> list[Recording]:
+    """Open every recording that `names` name, in that order, folders searched alphabetically.
+
+    A name is a path, "kind:path", or a kind alone ("co3d"), which is looked for as a folder of that name in the working
+    folder and in $STREAMSEG_DATA. Raises SourceError where there is none, or where it is a live source.
+    """
+    return [recording for name in names for recording in _named(name)]
+
+
+def _named(name: str) -> list[Recording]:
+    kind, path = split_kind(name)
+    if kind is None and name in kinds() and not os.path.exists(name):
+        return _below(str(_looked_for(name)), name)
+    if kind is None and os.path.isdir(name):
+        return _below(name, None)
+    if kind is not None and os.path.isdir(os.path.expanduser(path)):
+        return _below(path, kind)
+    return [_opened(name)]
+
+
+def _looked_for(kind: str) -> Path:
+    places = [Path.cwd() / kind]
+    if os.environ.get(VARIABLE):
+        places.append(Path(os.environ[VARIABLE]) / kind)
+    found = next((place for place in places if place.is_dir()), None)
+    if found is None:
+        raise SourceError(
+            f"no {kind} here: looked for {' and '.join(map(str, places))}",
+            f"{GET.get(kind, 'put recordings there')}; then give --data {kind}:FOLDER, or set ${VARIABLE}",
+        )
+    return found
+
+
+def _below(folder: str, kind: str | None, depth: int = DEPTH) -> list[Recording]:
+    """The folder itself if it is one recording, else those below it."""
+    folder = os.path.expanduser(folder)
+    try:
+        return [_opened(f"{kind}:{folder}" if kind else folder)]
+    except SourceError as problem:
+        if depth == 0:
+            raise
+        inner = _children(folder)
+        found: list[Recording] = []
+        for path in inner:
+            try:
+                found += _below(path, kind, depth - 1) if os.path.isdir(path) else [_opened(path)]
+            except SourceError:
+                continue  # a folder of notes beside recordings is no reason to stop
+        if not found:
+            raise problem
+        return found
+
+
+def _children(folder: str) -> list[str]:
+    """Sub-folders and videos, in alphabetical order, hidden ones left out."""
+    names = sorted(name for name in os.listdir(folder) if not name.startswith("."))
+    paths = [os.path.join(folder, name) for name in names]
+    return [path for path in paths if os.path.isdir(path) or VIDEO.fullmatch(path)]
+
+
+def _opened(uri: str) -> Recording:
+    source = open_source(uri)
+    if not isinstance(source, Recording):
+        source.close()
+        raise SourceError(f"{uri!r} is live; training needs recordings", "record it first, then give the file")
+    return source

@@ -1,0 +1,242 @@
+"""A training run from settings to checkpoints: data, method, Lightning's loop, and the summary."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import logging
+import os
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.loggers import TensorBoardLogger
+from torch.utils.data import DataLoader
+
+from streamseg import checkpoint
+from streamseg.backbones import Spec
+from streamseg.errors import OutputError, StreamsegError
+from streamseg.sinks import partial
+from train.data import ENLARGED, Numbers, Samples, loader
+from train.display import Display
+from train.encoder import Encoder, open_encoder
+from train.frame_cache import FrameCache
+from train.keeping import BEST, LAST, CheckpointFile, Keeper
+from train.machines import machines, worker_count
+from train.method import Batch, Method
+from train.probes.dense import DenseProbe
+from train.probing import Probing, verdict
+from train.recordings import open_recordings
+from train.settings import Settings
+from train.watch import Health, Table
+
+PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+PROBED_FRAMES = 24
+
+
+def run(
+    name: str, kind: type[Method], settings: Settings, options: Any, output: Path, resume: bool, display: Display
+) -> dict[str, Any]:
+    """Train method `name`; returns the summary. Raises StreamsegError; what was written before stays whole.
+
+    output: folder of last.pt, best.pt, metrics.csv, run.json and TensorBoard's events. resume: go on from its last.pt.
+    """
+    _quiet_libraries()
+    last = _checked(output, resume)
+    start = int(checkpoint.read(last)["training"]["global_step"]) if last else 0
+    with contextlib.ExitStack() as stack:
+        torch.manual_seed(settings.seed)
+        encoder = _encoder(settings)
+        samples, total = _data(kind, encoder, settings, options, output, stack)
+        method = kind(encoder, options, settings, total)
+        samples.views, samples.wide = method.views(), method.wide
+        output.mkdir(parents=True, exist_ok=True)
+        data = Frames(samples, settings, start)
+        method.batches = data.draws
+        table = Table(output / "metrics.csv", start)
+        keeper, health = Keeper(output, settings.save_every), Health(display.say, samples.describe)
+        probing = _probing(settings, encoder, total, output, display.say)
+        callbacks = [health, keeper, *([probing] if probing else []), table, display]
+        trainer = _trainer(settings, total, start, output, callbacks, _about(name, encoder, settings, options))
+        display.say(_what(name, encoder, samples, settings, total, trainer))
+        if last is None:
+            method.eval()
+            method.begin()
+            method.train()
+        began = time.perf_counter()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Lightning's advice on workers, logging and resuming is followed already
+            trainer.fit(method, data, ckpt_path=str(last) if last else None)
+        seconds = time.perf_counter() - began
+        figures = probing.figures if probing else {}
+        done = trainer.global_step
+        losses = table.losses()
+        result = {
+            "verdict": verdict(figures),
+            "method": name,
+            "status": "interrupted" if keeper.interrupted else "done",
+            "steps": done,
+            "loss": {"first": losses[0], "last": losses[-1]} if losses else None,
+            "samples_per_second": (done - start) * settings.batch_size * settings.accumulate / max(seconds, 1e-9),
+            "probe": figures,
+            "checkpoints": {file[:-3]: str(output / file) for file in (BEST, LAST) if (output / file).exists()},
+            "config": {"settings": dataclasses.asdict(settings), "options": dataclasses.asdict(options)},
+            "backbone": encoder.recipe.name,
+            "init_sha256": encoder.sha256,
+            "skipped": samples.skipped(),
+        }
+        if trainer.is_global_zero:
+            _write_json(output / "run.json", result)
+        return result
+
+
+class Frames(pl.LightningDataModule):
+    """The batches of each device, from where the run starts; see data.Numbers."""
+
+    def __init__(self, samples: Samples, settings: Settings, start: int) -> None:
+        super().__init__()
+        self.samples, self.settings, self.start = samples, settings, start
+
+    def train_dataloader(self) -> DataLoader:
+        assert self.trainer is not None
+        said = self.settings
+        numbers = Numbers(
+            said.batch_size, self.start * said.accumulate, self.trainer.global_rank, self.trainer.world_size
+        )
+        return loader(self.samples, numbers, worker_count(said.workers))
+
+    def draws(self) -> Iterator[Batch]:
+        """The run's batches from its first one, for `Method.begin`: the same on every device."""
+        return iter(loader(self.samples, Numbers(self.settings.batch_size), 0))
+
+
+def _checked(output: Path, resume: bool) -> Path | None:
+    """The checkpoint to go on from, or None. Raises OutputError rather than write over an older run."""
+    last = output / LAST
+    if resume:
+        if not last.is_file():
+            raise OutputError(f"there is no {LAST} in {str(output)!r} to go on from", "leave --resume out")
+        return last
+    if last.exists() or (output / "metrics.csv").exists():
+        raise OutputError(f"{str(output)!r} holds a run already", "give another -o, or go on with it: --resume")
+    probe = next(folder for folder in (output, *output.absolute().parents) if folder.exists())
+    if not probe.is_dir() or not os.access(probe, os.W_OK):
+        raise OutputError(f"{str(output)!r} cannot be written", "give a folder you may write to with -o")
+    return None
+
+
+def _encoder(settings: Settings) -> Encoder:
+    weights = "" if settings.init in ("imagenet", "none") else settings.init
+    spec = Spec(settings.backbone, weights, settings.layers, settings.facet)
+    return open_encoder(spec, pretrained=settings.init != "none")
+
+
+def _data(
+    kind: type[Method], encoder: Encoder, settings: Settings, options: Any, output: Path, stack: contextlib.ExitStack
+) -> tuple[Samples, int]:
+    """The samples, and how many optimizer steps the run has."""
+    recordings = open_recordings(settings.data)
+    for recording in recordings:
+        stack.callback(recording.close)
+    count, side = sum(len(recording) for recording in recordings), ENLARGED * settings.size
+    batch = settings.batch_size * settings.accumulate
+    if batch > count:
+        raise StreamsegError(
+            f"a batch of {batch} is larger than the data, which has {count} frames",
+            f"use --batch-size {max(1, count // settings.accumulate)} at most, or give more recordings",
+        )
+    if settings.cache == "disk":
+        output.mkdir(parents=True, exist_ok=True)
+    pictures = FrameCache(settings.cache, count, side, 3, output)
+    stack.callback(pictures.close)
+    annotations = FrameCache(settings.cache, count, side, 1, output) if kind.labelled else None
+    if annotations:
+        stack.callback(annotations.close)
+    samples = Samples(
+        recordings,
+        (),
+        frames=kind.frames,
+        gap=settings.gap,
+        labelled=kind.labelled,
+        seed=settings.seed,
+        pictures=pictures,
+        annotations=annotations,
+    )
+    return samples, settings.steps or settings.epochs * (count // batch)
+
+
+def _probing(
+    settings: Settings, encoder: Encoder, total: int, output: Path, say: Callable[[str], None]
+) -> Probing | None:
+    if not settings.val:
+        return None
+    recordings = open_recordings(settings.val)
+    probe = DenseProbe(recordings, settings.size, PROBED_FRAMES, settings.seed)
+    return Probing(probe, settings.probe_every or max(1, total // 5), output, say)
+
+
+def _trainer(
+    settings: Settings,
+    total: int,
+    start: int,
+    output: Path,
+    callbacks: list[pl.Callback],
+    about: dict[str, Any],
+) -> pl.Trainer:
+    return pl.Trainer(
+        **machines(settings),
+        precision=PRECISIONS[settings.precision],  # type: ignore[arg-type]
+        max_steps=total,
+        accumulate_grad_batches=settings.accumulate,
+        callbacks=callbacks,
+        plugins=[CheckpointFile(about)],
+        logger=TensorBoardLogger(str(output), name="", version="", purge_step=start or None),
+        log_every_n_steps=1,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+    )
+
+
+def _about(name: str, encoder: Encoder, settings: Settings, options: Any) -> dict[str, Any]:
+    """What a checkpoint says about itself."""
+    recipe = encoder.recipe
+    return {
+        "method": name,
+        "backbone": {
+            "name": recipe.name,
+            "architecture": recipe.architecture,
+            "layers": list(recipe.layers),
+            "facet": recipe.facet,
+            "licence": recipe.licence,
+        },
+        "config": {"settings": dataclasses.asdict(settings), "options": dataclasses.asdict(options)},
+        "provenance": {"init": settings.init, "init_sha256": encoder.sha256, "data": list(settings.data)},
+    }
+
+
+def _what(name: str, encoder: Encoder, samples: Samples, settings: Settings, total: int, trainer: pl.Trainer) -> str:
+    device = trainer.strategy.root_device
+    return (
+        f"{name}: {encoder.recipe.name} from {settings.init} weights, {len(samples)} frames of "
+        f"{len(samples.recordings)} recordings, {total} steps of {settings.batch_size * settings.accumulate} on "
+        f"{trainer.world_size} x {device.type} ({settings.precision})"
+    )
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    partial(path).write_text(json.dumps(content, indent=2), encoding="utf-8")
+    os.replace(partial(path), path)
+
+
+def _quiet_libraries() -> None:
+    """Lightning's notes about devices and its own tips are not ours."""
+    for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)

@@ -1,0 +1,79 @@
+"""What every training run can be told; its fields are the flags that all methods share."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from streamseg.console import Numbers
+from train.options import option
+
+
+class Gap(click.ParamType):
+    """LOW:HIGH, or one number for both: how many frames lie between the two of a positive pair."""
+
+    name = "LOW:HIGH"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        if isinstance(value, tuple):
+            return value
+        match = re.fullmatch(r"(\d+)(?::(\d+))?", value)
+        if not match or int(match[1]) > int(match[2] or match[1]):
+            self.fail(f"{value!r} is no range of frames such as 0:8", param, ctx)
+        assert match
+        return int(match[1]), int(match[2] or match[1])
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A run. data: sources or folders of them, "kind[:path]" or paths. size: side of a view, pixels.
+
+    steps: optimizer steps, 0 = by epochs. lr: for the whole batch, 0 = the method's own, scaled by batch size / 256.
+    """
+
+    data: tuple[str, ...] = option(
+        (), "Recordings, or a folder of them; may be given several times.  [required]", metavar="KIND[:PATH]|PATH"
+    )
+    backbone: str = option(
+        "efficientnet_lite0",
+        "The net that is fine-tuned, or a checkpoint to go on from.",
+        metavar="NAME|timm:NAME|CKPT",
+    )
+    init: str = option(
+        "imagenet",
+        "Where its weights come from: imagenet (its own), none (random), or a file.",
+        metavar="imagenet|none|FILE",
+    )
+    layers: tuple[int, ...] = option(
+        (), "CNN stages or ViT blocks to train and deploy. Default: the net's own.", type=Numbers(), metavar="N[,N]"
+    )
+    facet: str = option("", "What is deployed of a ViT block.", metavar="key|query|value|output")
+    size: int = option(224, "Side of a view, pixels.", low=32, high=2048)
+    epochs: int = option(10, "How often each frame is the first of a pair.", low=1)
+    steps: int = option(0, "Optimizer steps, instead of --epochs.", low=0)
+    batch_size: int = option(16, "Pairs a step, on all devices together.", low=1)
+    accumulate: int = option(1, "Batches added up before each optimizer step.", low=1)
+    gap: tuple[int, int] = option(
+        (0, 8), "Frames between the two of a pair; 0 = two views of the same frame.", type=Gap()
+    )
+    lr: float = option(0.0, "Learning rate; 0 = the method's own, times batch size / 256.", low=0)
+    weight_decay: float = option(-1.0, "Negative = the method's own.")
+    optimizer: str = option("", "Default: the method's own.", metavar="sgd|adamw|lars")
+    warmup: float = option(0.05, "Share of the run in which the learning rate rises.", low=0, high=1)
+    precision: str = option("fp32", "bf16 and fp16 are mixed precision.", choices=("fp32", "bf16", "fp16"))
+    devices: str = option(
+        "auto", "cpu, cuda, or how many; cpu:2 = two processes on one CPU.", metavar="auto|cpu|cuda[:N]|N"
+    )
+    nodes: int = option(1, "Machines; start one command on each with torchrun.", low=1)
+    strategy: str = option("auto", "How several devices work together, by its name in Lightning.", metavar="auto|ddp")
+    workers: int = option(-1, "Processes that decode and augment; -1 = by the machine.", low=-1)
+    cache: str = option("ram", "Where decoded frames are kept.", choices=("ram", "disk", "none"))
+    seed: int = option(0, "Same seed, same run.", low=0, high=2**31 - 1)
+    val: tuple[str, ...] = option(
+        (), "Annotated recordings that the dense probe looks at; never trained on.", metavar="KIND[:PATH]|PATH"
+    )
+    probe_every: int = option(0, "Steps between dense probes; 0 = five in a run.", low=0)
+    save_every: int = option(50, "Steps between checkpoints.", low=1)
