@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from export.nvidia_cli import tensorrt, triton
 from streamseg.console import Numbers, Size, behaviour_options, print_json, run_command
 
 
@@ -16,6 +17,10 @@ def group() -> None:
 
     Type `streamseg export ...`: a bare `export` is a builtin of the shell, which does nothing and says nothing.
     """
+
+
+group.add_command(tensorrt)
+group.add_command(triton)
 
 
 def main() -> None:

@@ -6,12 +6,12 @@ Building and comparing were never run where this was written: there was no GPU.
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -19,9 +19,13 @@ from export import _signature, _tensorrt_build
 from export._signature import Signature
 from export._tensorrt_build import Request, slug
 from export._tensorrt_progress import Phases
-from streamseg.backbones import Recipe, Spec, _cache, _engine_file, _tensorrt, export_onnx, open_backbone, zoo
+from export.target import written
+from streamseg.backbones import Spec, _cache, _engine_file, _tensorrt, open_backbone, zoo
 from streamseg.backbones._engine_file import SUFFIXES, Engine, Machine, Profile
 from streamseg.errors import ModelError, OutputError
+
+if TYPE_CHECKING:
+    from export.verify import Comparison
 
 Log = Callable[[str], None]
 SIZE = (384, 384)
@@ -29,8 +33,8 @@ SIZE = (384, 384)
 
 @dataclass(frozen=True)
 class Choice:
-    """How to build. size: (H, W), or None = the file's own, else SIZE. precision: "fp32", "fp16", or "" = the file's
-    own, else fp32. opt_batch: the batch to tune for, 0 = max_batch. workspace: MiB, 0 = no limit. source: frames to
+    """How to build. size: (H, W), or None = the file's own, else SIZE. precision: of GATES, or "" = the file's own,
+    else fp32. opt_batch: the batch to tune for, 0 = max_batch. workspace: MiB, 0 = no limit. calibrate: frames to
     compare on, "" = photographs.
     """
 
@@ -39,7 +43,7 @@ class Choice:
     max_batch: int = 1
     opt_batch: int = 0
     workspace: int = 0
-    source: str = ""
+    calibrate: str = ""
 
     @property
     def profile(self) -> Profile:
@@ -47,47 +51,67 @@ class Choice:
         return Profile(1, self.opt_batch or self.max_batch, self.max_batch)
 
 
-def to_tensorrt(spec: Spec, path: Path | None, choice: Choice, log: Log, console: Console) -> tuple[Path, Engine]:
+def to_tensorrt(
+    spec: Spec, path: Path | None, choice: Choice, log: Log, console: Console
+) -> tuple[Path, Engine, list[Comparison]]:
     """Build `spec` for this machine's GPU and write it to `path` (None = named by what it is, in this folder).
 
-    The engine and its JSON get their names together, after the comparison; an interrupted build leaves the old ones
-    whole. Raises ModelError, OutputError; KeyboardInterrupt once a cancelled build has ended.
+    The engine and its JSON get their names after the comparison; an interrupted build leaves the old ones whole, and
+    what is between the two renamings is told by the SHA-256 in the JSON, never run. Raises ModelError, OutputError;
+    KeyboardInterrupt once a cancelled build has ended.
     """
     _tensorrt.require()
     profile = choice.profile
     check_path(path)
-    onnx, recipe, signature, precision = onnx_for(spec, choice, log)
-    check_shapes(spec.model, signature)
+    size, precision = asked(spec, choice)
     tensorrt = _tensorrt.load()
     machine = _tensorrt.this_machine(tensorrt)
-    path = path or Path(file_name(recipe.name, signature.size, precision, profile, machine))
-    ((name, image),) = signature.inputs.items()
-    with staged(path) as temporary:
+    path = path or Path(file_name(zoo.recipe(spec).name, size, precision, profile, machine))
+    with (
+        written(path) as plan,
+        written(_engine_file.beside(path)) as facts,
+        onnx_of(spec, choice, log) as (onnx, signature),
+    ):
+        check_shapes(spec.model, signature)
+        (image,) = signature.inputs.items()
+        request = Request(onnx, image, profile, precision, choice.workspace)
         log(f"building an engine for {machine.gpu}, TensorRT {machine.tensorrt}; this takes seconds to minutes")
         with Phases(console) as phases:
-            request = Request(onnx, (name, image), profile, precision, choice.workspace)
-            temporary.write_bytes(_tensorrt_build.build(tensorrt, request, machine, phases))
-        engine = describe(temporary, onnx, signature, machine, precision, profile)
-        _engine_file.beside(temporary).write_text(_engine_file.to_json(engine), encoding="utf-8")
-        _compare(spec, recipe, temporary, engine, choice.source, log)
-    return path, engine
+            plan.write_bytes(_tensorrt_build.build(tensorrt, request, machine, phases))
+        engine = describe(plan, onnx, signature, machine, precision, profile)
+        facts.write_text(_engine_file.to_json(engine), encoding="utf-8")
+        comparisons = _compare(spec, plan, engine, choice.calibrate, log)
+    return path, engine, comparisons
 
 
-def onnx_for(spec: Spec, choice: Choice, log: Log) -> tuple[Path, Recipe, Signature, str]:
-    """The ONNX file to build from: the cached one of `spec` in the wanted precision, or the user's own."""
+def asked(spec: Spec, choice: Choice) -> tuple[tuple[int, int], str]:
+    """(H, W) and precision as chosen, or by default; an ONNX file has its own (-1 where free). Raises ModelError."""
     recipe = zoo.recipe(spec)
     if recipe.kind == "tensorrt":
         raise ModelError(f"{spec.model!r} is a TensorRT engine already", "give the model that it came from")
-    size = choice.size or recipe.size or SIZE
-    if recipe.kind == "onnx":
-        onnx = export_onnx(spec, size, log)
-        signature = _signature.read(onnx)
-        precision = own_precision(spec.model, signature, choice.precision)
-    else:
-        precision = choice.precision or "fp32"
-        onnx = export_onnx(spec, size, log, precision)
-        signature = _signature.read(onnx)
-    return onnx, recipe, signature, precision
+    if recipe.kind != "onnx":
+        return choice.size or SIZE, choice.precision or "fp32"
+    signature = _signature.read(Path(spec.model))
+    if choice.size not in (None, signature.size):
+        takes = "any size" if -1 in signature.size else "{}x{} only".format(*signature.size)
+        raise ModelError(f"{spec.model!r} takes {takes}, and that cannot be changed", "leave --size out")
+    return signature.size, own_precision(spec.model, signature, choice.precision)
+
+
+@contextmanager
+def onnx_of(spec: Spec, choice: Choice, log: Log) -> Iterator[tuple[Path, Signature]]:
+    """The ONNX file to go on from: the user's own, or one that passes its gate first and is gone afterwards."""
+    size, precision = asked(spec, choice)
+    if spec.model.lower().endswith(".onnx"):
+        yield Path(spec.model), _signature.read(Path(spec.model))
+        return
+    from export import to_onnx  # brings torch
+
+    with tempfile.TemporaryDirectory(prefix="streamseg-") as folder:
+        onnx = Path(folder) / "model.onnx"
+        wanted = to_onnx.Request(spec, size, precision, max_batch=choice.max_batch, calibrate=choice.calibrate)
+        to_onnx.to_onnx(wanted, onnx, log)
+        yield onnx, _signature.read(onnx)
 
 
 def own_precision(model: str, signature: Signature, wanted: str) -> str:
@@ -144,43 +168,20 @@ def check_path(path: Path | None) -> None:
         raise OutputError(f"{str(path)!r} is no name for an engine", f"-o takes a name that ends in {SUFFIXES[0]}")
 
 
-@contextmanager
-def staged(path: Path) -> Iterator[Path]:
-    """A file to write in a folder of its own beside `path`; it and its JSON get their names when the block ends well.
-
-    The JSON goes first: what is between the two is told by the SHA-256 in it, never run.
-    """
-    try:
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as folder:
-            temporary = Path(folder) / path.name
-            yield temporary
-            os.replace(_engine_file.beside(temporary), _engine_file.beside(path))
-            os.replace(temporary, path)
-    except OSError as problem:
-        reason = problem.strerror or problem
-        raise OutputError(f"cannot write {str(path)!r}: {reason}", "choose another -o") from problem
-
-
-def _compare(spec: Spec, recipe: Recipe, plan: Path, engine: Engine, source: str, log: Log) -> None:
-    """The engine against PyTorch (a foreign ONNX file: against ONNX Runtime), for one image and the largest batch."""
+def _compare(spec: Spec, plan: Path, engine: Engine, calibrate: str, log: Log) -> list[Comparison]:
+    """The engine against PyTorch (an ONNX file: against ONNX Runtime), for one image and for the largest batch."""
     from export import frames, verify  # slow to load, and of no use where there is no GPU
     from streamseg.backbones.tensorrt_backbone import TensorRtBackbone
 
-    reference = open_backbone(
-        spec,
-        engine.size,
-        engine="onnxruntime" if recipe.kind == "onnx" else "torch",
-        device="cpu",
-        precision="fp32",
-    )
-    candidate = TensorRtBackbone(plan, engine, recipe.name)
-    images = frames.load(source, engine.size, max(2, engine.profile.max), log)
-    batches = {1, min(len(images), engine.profile.max)}
+    by = "onnxruntime" if spec.model.lower().endswith(".onnx") else "torch"
+    reference = open_backbone(spec, engine.size, engine=by, device="cpu", precision="auto" if by != "torch" else "fp32")
+    candidate = TensorRtBackbone(plan, engine, reference.name)
+    images = frames.load(calibrate, engine.size, max(2, engine.profile.max), log)
+    batches = sorted({1, min(len(images), engine.profile.max)})
     try:
         comparisons = [verify.compare(reference.run, candidate.run, images[:batch]) for batch in batches]
     finally:
         candidate.close()
         reference.close()
-    verify.gate(recipe.name, engine.precision, comparisons)
-    worst = min(comparisons, key=lambda comparison: comparison.ari)
-    log(f"compared with {reference.engine}: cosine {worst.outputs['features'].cosine:.6f}, ARI {worst.ari:.4f}")
+    verify.gate(reference.name, engine.precision, comparisons)
+    return comparisons

@@ -18,7 +18,7 @@ from pathlib import Path
 from rich.console import Console
 
 from export._signature import Signature
-from export.to_tensorrt import Choice, onnx_for, to_tensorrt
+from export.to_tensorrt import Choice, onnx_of, to_tensorrt
 from streamseg.backbones import Spec, _engine_file
 from streamseg.errors import ModelError, OutputError
 
@@ -69,16 +69,16 @@ def _model_file(
     """The file to copy, its signature, and its largest batch."""
     is_engine = spec.model.lower().endswith(_engine_file.SUFFIXES)
     if is_engine and format != "tensorrt":
-        raise ModelError(f"{spec.model!r} is a TensorRT engine", "add --format tensorrt")
+        raise ModelError(f"{spec.model!r} is a TensorRT engine", "use --format tensorrt")
     if format == "onnx":
-        onnx, _, signature, _ = onnx_for(spec, choice, log)
-        yield onnx, signature, choice.max_batch
+        with onnx_of(spec, choice, log) as (onnx, signature):
+            yield onnx, signature, choice.max_batch
     elif is_engine:
         engine = _engine_file.read(Path(spec.model))
         yield Path(spec.model), _of_engine(engine), engine.profile.max
     else:
-        with tempfile.TemporaryDirectory() as folder:
-            path, engine = to_tensorrt(spec, Path(folder) / "model.plan", choice, log, console)
+        with tempfile.TemporaryDirectory(prefix="streamseg-") as folder:
+            path, engine, _ = to_tensorrt(spec, Path(folder) / "model.plan", choice, log, console)
             log(f"Triton's own TensorRT must be {engine.machine.tensorrt}, and its GPU {engine.machine.gpu}")
             yield path, _of_engine(engine), engine.profile.max
 
@@ -150,9 +150,12 @@ def check_name(name: str) -> None:
 
 
 def check_repository(repository: Path) -> None:
-    """Raise OutputError where `repository` is a file, or looks like one model of a repository."""
-    if repository.exists() and not repository.is_dir():
-        raise OutputError(f"{str(repository)!r} is no folder", "-o takes the folder of a model repository")
+    """Raise OutputError where `repository` cannot be written to, or is one model of a repository."""
+    there = next(path for path in (repository, *repository.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise OutputError(f"{str(there)!r} is no folder", "-o takes the folder of a model repository")
+    if not os.access(there, os.W_OK):
+        raise OutputError(f"{str(there)!r} is not writable", "choose another -o")
     if (repository / CONFIG).exists():
         raise OutputError(
             f"{str(repository)!r} is a model, not a repository of models",

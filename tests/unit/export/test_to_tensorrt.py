@@ -93,10 +93,16 @@ def test_precision_lies_in_the_graph(tmp_path):
 
 def test_a_file_of_ones_own_is_built_from_as_it_is(tmp_path):
     path = network(tmp_path / "net.onnx", precision="fp16")
-    found, recipe, signature, precision = to_tensorrt.onnx_for(Spec(str(path)), Choice(), say_nothing)
-    assert (found, recipe.kind, signature.size, precision) == (path, "onnx", (64, 64), "fp16")
+    spec = Spec(str(path))
+    with to_tensorrt.onnx_of(spec, Choice(), say_nothing) as (found, signature):
+        assert (found, signature.size) == (path, (64, 64))
+    assert to_tensorrt.asked(spec, Choice()) == to_tensorrt.asked(spec, Choice(size=(64, 64))) == ((64, 64), "fp16")
     with pytest.raises(ModelError, match="64x64 only"):
-        to_tensorrt.onnx_for(Spec(str(path)), Choice(size=(96, 96)), say_nothing)
+        to_tensorrt.asked(spec, Choice(size=(96, 96)))
+    anywhere = Spec(str(network(tmp_path / "any.onnx", side="side")))
+    with pytest.raises(ModelError, match="any size"):
+        to_tensorrt.asked(anywhere, Choice(size=(96, 96)))
+    assert to_tensorrt.asked(Spec("resnet18"), Choice()) == ((384, 384), "fp32")
 
 
 @pytest.mark.parametrize(
@@ -163,28 +169,6 @@ def test_a_name_that_run_would_not_know_is_refused():
         to_tensorrt.check_path(Path("net.trt"))
     assert ".plan" in caught.value.hint
     to_tensorrt.check_path(Path("net.engine"))
-
-
-def interrupted_export(path: Path) -> None:
-    with to_tensorrt.staged(path) as temporary:
-        temporary.write_bytes(b"half")
-        raise KeyboardInterrupt
-
-
-def test_an_engine_and_its_json_appear_together_or_not_at_all(tmp_path):
-    path = tmp_path / "net.plan"
-    for content in (b"old", b"new"):
-        with to_tensorrt.staged(path) as temporary:
-            assert temporary.parent != tmp_path
-            temporary.write_bytes(content)
-            _engine_file.beside(temporary).write_bytes(content)
-    assert (path.read_bytes(), _engine_file.beside(path).read_bytes()) == (b"new", b"new")
-    with pytest.raises(KeyboardInterrupt):
-        interrupted_export(path)
-    assert path.read_bytes() == b"new"
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["net.plan", "net.plan.json"]
-    with pytest.raises(OutputError, match="No such file"), to_tensorrt.staged(tmp_path / "absent" / "net.plan"):
-        pass
 
 
 def test_phases_are_bars_inside_each_other():
