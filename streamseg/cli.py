@@ -14,7 +14,7 @@ from streamseg.console import LazyGroup, behaviour_options, model_options, print
 
 @click.group(
     cls=LazyGroup,
-    lazy={"train": "train.cli:group", "export": "export.cli:group"},
+    lazy={"train": "train.cli:group", "export": "export.cli:group", "probe": "train.probe_cli:probe"},
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(__version__, prog_name="streamseg")

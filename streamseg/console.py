@@ -132,10 +132,7 @@ behaviour_options = with_options(
 )
 """--json --quiet --debug, the same in every command."""
 
-model_options = with_options(
-    click.option("--model", default="efficientnet_lite0", show_default=True, metavar="NAME|timm:NAME|FILE.onnx",
-                 help="The backbone; NAME is one of efficientnet_lite0, resnet18, resnet50, dino_vits16, dino_vits8, "
-                 "dinov2_vits14."),
+network_options = with_options(
     click.option("--weights", default="", metavar="FILE", help="A .pth or .safetensors file for --model."),
     click.option("--layers", type=Numbers(), default=(), metavar="N[,N]",
                  help="CNN stages (n has stride 2^n) or ViT blocks, joined. Default: the model's own."),
@@ -148,4 +145,12 @@ model_options = with_options(
     click.option("--precision", default="auto", show_default=True, metavar="fp32|fp16|bf16",
                  help="auto = what the device is good at; the choice is printed."),
 )  # fmt: skip
-"""Which network, and how it runs: the same flags in every command."""
+"""Which part of a network, and how it runs: the same flags in every command."""
+
+model_options = with_options(
+    click.option("--model", default="efficientnet_lite0", show_default=True, metavar="NAME|timm:NAME|FILE.onnx",
+                 help="The backbone; NAME is one of efficientnet_lite0, resnet18, resnet50, dino_vits16, dino_vits8, "
+                 "dinov2_vits14."),
+    network_options,
+)  # fmt: skip
+"""--model, and all of `network_options`."""

@@ -1,0 +1,146 @@
+"""Probing networks side by side: each checkpoint beside the frozen backbone it started from, on the same units."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from streamseg.backbones import Spec
+from streamseg.errors import ModelError, SourceError
+from train.probes import Result, fewshot, knn, labelled, linear, semi
+from train.probes.bootstrap import interval
+from train.probes.dense import DenseProbe
+from train.probes.embed import Points, embed
+from train.probes.network import Engine, Network, starting
+from train.recordings import open_recordings
+
+Log = Callable[[str], None]
+Probe = Callable[[Network], Result]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked; the fields are the command's flags."""
+
+    task: str
+    data: tuple[str, ...]
+    size: int | tuple[int, int] = 384
+    frames: int = 24
+    k: int = 5
+    val_share: float = 0.2
+    way: int = 5
+    shot: int = 5
+    seed: int = 0
+
+
+def make_probe(question: Question, log: Log) -> Probe:
+    """Read the data of `question`. Raises SourceError."""
+    return _dense(question, log) if question.task == "dense" else _classification(question, log)
+
+
+def _dense(question: Question, log: Log) -> Probe:
+    recordings = open_recordings(question.data)
+    probes: dict[object, DenseProbe] = {}
+
+    def probe(network: Network) -> Result:
+        size, multiple = network.shape.size or question.size, 1 if network.shape.size else network.shape.multiple
+        if (size, multiple) not in probes:
+            probes[size, multiple] = made = DenseProbe(
+                recordings, size, question.frames, question.seed, k=question.k, multiple=multiple
+            )
+            for name, reason in made.skipped.items():
+                log(f"{name}: left out, {reason}")
+        return probes[size, multiple].result(network)
+
+    return probe
+
+
+def _classification(question: Question, log: Log) -> Probe:
+    if len(question.data) != 1:
+        raise SourceError(f"--task {question.task} takes one --data folder", "put the classes into one folder")
+    data = labelled.read(
+        Path(question.data[0]), frames=question.frames, val_share=question.val_share, seed=question.seed, log=log
+    )
+    log(f"{len(data.classes)} classes, {len(data.train)} images to learn from, {len(data.val)} held out")
+
+    def probe(network: Network) -> Result:
+        size = network.whole(question.size)
+        train, val = (embed(network, items, size, log) for items in (data.train, data.val))
+        for points, side in ((train, "learn from"), (val, "hold out")):
+            if not len(np.unique(points.y)) == len(data.classes):
+                raise SourceError(f"a class has no readable image to {side}", "check the files of the smallest class")
+        with threadpool_limits(1):  # small problems: more threads take longer, and much longer on a busy machine
+            return _scored(question, train, val, tuple(data.groups))
+
+    return probe
+
+
+def _scored(question: Question, train: Points, val: Points, names: tuple[str, ...]) -> Result:
+    if question.task != "fewshot":
+        score = {"knn": knn.score, "linear": linear.score, "semi": semi.score}[question.task]
+        return Result(score(train, val, question.seed), val.groups, names)
+    scores = fewshot.score(train, val, question.seed, way=question.way, shot=question.shot)
+    count = len(next(iter(scores.values())))
+    return Result(scores, np.arange(count), tuple(f"episode {i}" for i in range(count)))
+
+
+def compare(probe: Probe, specs: Sequence[Spec], engine: Engine, seed: int = 0) -> list[dict[str, Any]]:
+    """Probe each network and, for a checkpoint, the backbone it started from.
+
+    One entry a spec: {"model", "start" (None where it cannot be had, "note" says why), "figures": {name: {"value",
+    "interval", "start", "difference", "difference_interval"}}, "groups": {recording: {name: value}}}. Intervals are
+    95 %, see bootstrap.py; that of the difference keeps pairs together. Raises ModelError where a network asked for
+    cannot be run.
+    """
+    known: dict[Spec, Result] = {}
+    entries = []
+    for spec in specs:
+        result = _probed(spec, probe, engine, known)
+        start, about = starting(spec)
+        before = None
+        if start is not None:
+            try:
+                before = _probed(start, probe, engine, known)
+            except ModelError as problem:
+                about = f"the weights it started from cannot be had: {problem.message}"
+        entries.append(
+            {
+                "model": spec.model,
+                "start": about if before else None,
+                "note": "" if before else about,
+                "figures": {name: _figure(name, result, before, seed) for name in result.scores},
+                "groups": {} if len(result.names) == len(result.groups) else result.by_group(),
+            }
+        )
+    return entries
+
+
+def _probed(spec: Spec, probe: Probe, engine: Engine, known: dict[Spec, Result]) -> Result:
+    if spec not in known:
+        network = Network(spec, engine)
+        try:
+            known[spec] = probe(network)
+        finally:
+            network.close()
+    return known[spec]
+
+
+def _figure(name: str, result: Result, before: Result | None, seed: int) -> dict[str, Any]:
+    scores, groups, macro = result.scores[name], result.groups, result.macro
+    found: dict[str, Any] = {
+        "value": result.figures()[name],
+        "interval": interval(scores, groups, macro, seed=seed),
+        "start": None,
+        "difference": None,
+        "difference_interval": None,
+    }
+    if before is not None:
+        found["start"] = before.figures()[name]
+        found["difference"] = found["value"] - found["start"]
+        found["difference_interval"] = interval(scores - before.scores[name], groups, macro, seed=seed)
+    return found

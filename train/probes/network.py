@@ -1,0 +1,91 @@
+"""The networks that are probed: the one asked for, and the frozen one that it started from, on any engine."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from streamseg import checkpoint, plugins
+from streamseg.backbones import Backbone, Recipe, Shape, Spec, open_backbone
+from streamseg.cache import root
+from streamseg.pipeline import input_size
+
+OPEN = 8
+"""Input sizes kept open: photographs of one set mix a few."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """How networks run, as in `streamseg run`."""
+
+    engine: str = "auto"
+    device: str = "auto"
+    precision: str = "auto"
+    log: Callable[[str], None] = lambda line: None
+
+
+class Network:
+    """Features of images of any size that `shape` allows; a backbone is opened for each. Raises ModelError."""
+
+    def __init__(self, spec: Spec, engine: Engine) -> None:
+        self.spec, self.engine = spec, engine
+        self.shape: Shape = recipe(spec).shape
+        self._open: OrderedDict[tuple[int, int], Backbone] = OrderedDict()
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """(B, 3, H, W) float32 RGB in [0, 1] -> (B, D, h, w) float32, each vector of length 1; a copy."""
+        size = (images.shape[2], images.shape[3])
+        if size not in self._open:
+            how = self.engine
+            self._open[size] = open_backbone(
+                self.spec, size, engine=how.engine, device=how.device, precision=how.precision, log=how.log
+            )
+            if len(self._open) > OPEN:
+                self._open.popitem(last=False)[1].close()
+        return self._open[size](images).copy()
+
+    def whole(self, size: int | tuple[int, int]) -> tuple[int, int]:
+        """The network's (H, W) for square images of shorter side `size`, or for `size` as given."""
+        sides = (size, size) if isinstance(size, int) else size
+        return self.shape.size or input_size(sides, size, self.shape.multiple)
+
+    def close(self) -> None:
+        """Release the backbones."""
+        while self._open:
+            self._open.popitem()[1].close()
+
+
+def recipe(spec: Spec) -> Recipe:
+    """What `spec` stands for, with every default filled in. Raises ModelError."""
+    found: Recipe = plugins.load("streamseg.backbones", "zoo").recipe(spec)
+    return found
+
+
+def starting(spec: Spec) -> tuple[Spec | None, str]:
+    """The frozen backbone that the checkpoint `spec` was trained from, and what to call it.
+
+    (None, why) where there is none or its weights are not the same any more. Raises ModelError for a bad `spec`.
+    """
+    if not spec.model.lower().endswith(checkpoint.SUFFIXES):
+        return None, "not a checkpoint of training: there is nothing that it started from"
+    trained = recipe(spec)
+    folder = root() / "models"
+    header = checkpoint.cached_header(Path(spec.model), trained.sha256, folder)
+    about = header["provenance"] or {}
+    init, name = about.get("init"), header["backbone"]["name"]
+    if init is None:
+        return None, "the checkpoint does not say which weights it started from"
+    if init == "none":
+        return None, "it was trained from random weights, which are not kept"
+    file = "" if init == "imagenet" else init
+    if file and not Path(file).is_file():
+        return None, f"the weights it started from, {file!r}, are not here"
+    start = Spec(name, file, trained.layers, trained.facet)
+    sha256, expected = recipe(start).sha256, about.get("init_sha256", "")
+    if sha256 and expected and sha256 != expected:
+        return None, f"the weights it started from, {file or name!r}, have changed since"
+    return start, f"{name} ({init})"
