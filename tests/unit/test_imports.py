@@ -33,6 +33,8 @@ LAYERS = {
     **dict.fromkeys(("export.frames", "export.verify", "export.layers", "export.target"), 5.5),
     **dict.fromkeys(("export._signature", "export._tensorrt_progress"), 5.5),
     "export._tensorrt_build": 5.6,
+    **dict.fromkeys(("export.quantize", "streamseg.info"), 5.6),
+    **dict.fromkeys(("export.to_openvino", "export.compare"), 6.5),
     # ONNX <- an engine of it <- a repository with either
     "export.to_tensorrt": 6.5,
     "export.to_triton": 6.6,
@@ -41,7 +43,7 @@ LAYERS = {
     **dict.fromkeys(("train.options", "train.views", "train.collapse", "train.frame_cache", "train.recordings"), 6),
     "train.encoder": 6,
     "train.settings": 6.1,
-    **dict.fromkeys(("train.optimizers", "train.machines"), 6.2),
+    **dict.fromkeys(("train.optimizers", "train.machines", "train.sync_norm"), 6.2),
     "train.method": 6.3,
     **dict.fromkeys(("train.data", "train.keeping"), 6.4),
     **dict.fromkeys(("train.display", "train.watch", "train.probing"), 6.5),
