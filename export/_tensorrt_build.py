@@ -31,7 +31,7 @@ class Request:
 def build(tensorrt: Any, request: Request, machine: Machine, phases: Phases) -> bytes:
     """The serialized engine of `request` for `machine`. Raises ModelError; Ctrl-C cancels the build."""
     log = _tensorrt.last_words(tensorrt)
-    builder = tensorrt.Builder(log)
+    builder = _tensorrt.start(tensorrt.Builder, log)
     network = builder.create_network(network_flags(tensorrt))
     parser = tensorrt.OnnxParser(network, log)
     if not parser.parse_from_file(str(request.onnx)):

@@ -55,6 +55,15 @@ def this_machine(tensorrt: Any) -> Machine:
     return Machine(torch.cuda.get_device_name(), f"{major}.{minor}", tensorrt.__version__)
 
 
+def start(kind: Any, log: Any) -> Any:
+    """`kind(log)`, a Builder or Runtime of TensorRT. Raises ModelError where CUDA does not start."""
+    try:
+        return kind(log)
+    except TypeError as problem:  # pybind11's "factory function returned nullptr"
+        said = log.errors[-1] if log.errors else str(problem)
+        raise ModelError(f"TensorRT does not start: {said}", "`streamseg doctor` shows what is missing") from problem
+
+
 def last_words(tensorrt: Any) -> Any:
     """A logger for TensorRT that keeps the errors, in `.errors`, and says nothing on its own."""
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from streamseg.backbones import Backbone, Log, Recipe, _cache, _exported, _machine
+from streamseg.backbones import Backbone, Log, Recipe, _exported, _machine, _tensorrt_provider
 from streamseg.errors import ModelError
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
 
 
 class OnnxRuntimeBackbone(Backbone):
-    """One session; the batch may change from call to call (TensorRT builds an engine for each new one)."""
+    """One session; the batch may change from call to call (on TensorRT up to _tensorrt_provider.BATCHES.max)."""
 
     engine = "onnxruntime"
 
@@ -27,15 +28,17 @@ class OnnxRuntimeBackbone(Backbone):
         self.precision = facts.precision
         self.name, self.sha256, self.dim, self.stride = facts.name, facts.sha256, facts.dim, facts.stride
         self.size = size
-        self._session = _session(str(path), device, threads)
+        self._session = _session(str(path), device, threads, _providers(path, size, device, log))
         (self._input,) = (value.name for value in self._session.get_inputs())
         self._outputs = [value.name for value in self._session.get_outputs() if value.name in ("features", "attention")]
 
     def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        if self.device == "tensorrt" and len(images) > (largest := _tensorrt_provider.BATCHES.max):
+            raise ModelError(f"on tensorrt a batch is at most {largest}, not {len(images)}", "use --device cuda")
         return dict(zip(self._outputs, self._session.run(self._outputs, {self._input: self.pixels(images)})))
 
 
-def _session(path: str, device: str, threads: int) -> Any:
+def _session(path: str, device: str, threads: int, providers: list[Any]) -> Any:
     """A session that really uses the provider of `device`. Raises ModelError where it cannot."""
     import onnxruntime
 
@@ -52,7 +55,7 @@ def _session(path: str, device: str, threads: int) -> Any:
             if device != "cpu":
                 # The CUDA libraries that pip installed; without this only those of the system are found.
                 onnxruntime.preload_dlls()
-            session = onnxruntime.InferenceSession(path, options, providers=_providers(device), enable_fallback=0)
+            session = onnxruntime.InferenceSession(path, options, providers=providers, enable_fallback=0)
     except Exception as problem:  # onnxruntime raises classes of its own, all direct children of Exception
         reason = str(problem).splitlines()[0][:200]
         raise ModelError(f"onnxruntime cannot run {path} on {device}: {reason}", "use --device cpu") from problem
@@ -67,16 +70,11 @@ def _session(path: str, device: str, threads: int) -> Any:
     return session
 
 
-def _providers(device: str) -> list[Any]:
+def _providers(path: Path, size: tuple[int, int], device: str, log: Log) -> list[Any]:
     """The provider asked for, and those that run what it leaves over."""
     if device == "tensorrt":
-        engines = {
-            "trt_engine_cache_enable": True,
-            "trt_engine_cache_path": str(_cache.folder("tensorrt")),
-            "trt_timing_cache_enable": True,
-            "trt_timing_cache_path": str(_cache.folder("tensorrt")),
-        }
-        return [(PROVIDERS["tensorrt"], engines), PROVIDERS["cuda"], PROVIDERS["cpu"]]
+        options = _tensorrt_provider.options(path, size, log)
+        return [(PROVIDERS["tensorrt"], options), PROVIDERS["cuda"], PROVIDERS["cpu"]]
     return [PROVIDERS["cuda"], PROVIDERS["cpu"]] if device == "cuda" else [PROVIDERS["cpu"]]
 
 

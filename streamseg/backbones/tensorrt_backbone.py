@@ -29,7 +29,7 @@ class TensorRtBackbone(Backbone):
         self.size, self.stride, self.dim = facts.size, facts.stride, facts.outputs["features"][0]
         self._facts = facts
         self._log = _tensorrt.last_words(tensorrt)
-        self._runtime = tensorrt.Runtime(self._log)
+        self._runtime = _tensorrt.start(tensorrt.Runtime, self._log)
         self._engine = self._runtime.deserialize_cuda_engine(path.read_bytes())
         if self._engine is None:
             raise self._failure(f"TensorRT cannot load {str(path)!r}")
