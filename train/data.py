@@ -20,7 +20,7 @@ from streamseg.frame import VOID, Frame
 from streamseg.sources import Recording
 from train.frame_cache import FrameCache
 from train.method import Batch
-from train.views import View, make
+from train.views import Made, View, make
 
 ENLARGED = 2
 """Cached frames have a shorter side of this times the largest view, so that small crops are not blown up."""
@@ -104,9 +104,10 @@ class Samples(Dataset):
     def _sample(self, chosen: list[tuple[int, int]], rng: np.random.Generator) -> tuple:
         pictures = [self._picture(*pair) for pair in chosen]
         masks = [self._mask(*pair, picture) for pair, picture in zip(chosen, pictures)] if self.labelled else []
-        made = [
-            make(view, pictures[view.frame], masks[view.frame] if self.labelled else None, rng) for view in self.views
-        ]
+        made: list[Made] = []
+        for view in self.views:
+            like = made[view.like] if view.like >= 0 else None
+            made.append(make(view, pictures[view.frame], masks[view.frame] if self.labelled else None, rng, like))
         whole = [
             functional.resize(picture, [self.wide, self.wide], antialias=True).float().div_(255)
             for picture in (pictures if self.wide else [])

@@ -45,11 +45,12 @@ class Method(pl.LightningModule):
 
     State of their own (queues, centers, vocabularies) goes into buffers: then it is saved, resumed and moved.
 
-    frames: of a sample, evenly spaced by the gap that was drawn. wide: side of the whole frames in a batch, 0 = none.
-    labelled: whether masks are wanted. optimizer, lr (for a batch of 256), weight_decay: if not told.
+    frames: of a sample, evenly spaced by the gap that was drawn; an option may set it in __init__. wide: side of the
+    whole frames in a batch, 0 = none. labelled: whether masks are wanted. optimizer, lr (for a batch of 256), weight_decay: if not
+    told.
     """
 
-    frames: ClassVar[int] = 2
+    frames: int = 2
     labelled: ClassVar[bool] = False
     optimizer: ClassVar[str] = "sgd"
     lr: ClassVar[float] = 0.05

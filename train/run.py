@@ -54,7 +54,7 @@ def run(
         encoder = _encoder(settings)
         samples, total = _data(kind, encoder, settings, options, output, stack)
         method = kind(encoder, options, settings, total)
-        samples.views, samples.wide = method.views(), method.wide
+        samples.views, samples.wide, samples.frames = method.views(), method.wide, method.frames
         output.mkdir(parents=True, exist_ok=True)
         data = Frames(samples, settings, start)
         method.batches = data.draws

@@ -24,6 +24,8 @@ class View:
     size: side of the square it becomes, pixels. frame: of which frame of the sample, 0, 1, ...
     scale: share of the frame's area that is cut out; ratio: width / height of the cut.
     flip, jitter, grey, blur, solarize: probabilities. strength: of brightness, contrast, saturation, hue jitter.
+    like: number of an earlier view of the sample whose crop and flip it takes over (shares of the frame, so that it
+    works between frames and sizes; scale, ratio and flip of its own are not looked at); -1 = its own.
     """
 
     size: int
@@ -36,6 +38,7 @@ class View:
     grey: float = 0.2
     blur: float = 0.5
     solarize: float = 0.0
+    like: int = -1
 
 
 class Made(NamedTuple):
@@ -50,9 +53,19 @@ class Made(NamedTuple):
     mask: torch.Tensor
 
 
-def make(view: View, picture: torch.Tensor, annotation: torch.Tensor | None, rng: np.random.Generator) -> Made:
-    """Make `view` of `picture`, (3, H, W) uint8 RGB, and of its annotation, (H, W) uint8, if there is one."""
-    top, left, height, width = _crop(view, picture.shape[1], picture.shape[2], rng)
+def make(
+    view: View,
+    picture: torch.Tensor,
+    annotation: torch.Tensor | None,
+    rng: np.random.Generator,
+    like: Made | None = None,
+) -> Made:
+    """Make `view` of `picture`, (3, H, W) uint8 RGB, and of its annotation, (H, W) uint8, if there is one.
+
+    like: takes over the crop and the flip of this one.
+    """
+    rows, columns = picture.shape[1:]
+    top, left, height, width = _crop(view, rows, columns, rng) if like is None else _same(like, rows, columns)
     size = [view.size, view.size]
     pixels = functional.resized_crop(picture, top, left, height, width, size, antialias=True)
     mask = torch.empty(0, dtype=torch.uint8)
@@ -60,7 +73,7 @@ def make(view: View, picture: torch.Tensor, annotation: torch.Tensor | None, rng
         mask = functional.resized_crop(
             annotation[None], top, left, height, width, size, InterpolationMode.NEAREST, antialias=False
         )[0]
-    flip = rng.random() < view.flip
+    flip = rng.random() < view.flip if like is None else bool(like.flip)
     if flip:
         pixels, mask = pixels.flip(-1), mask.flip(-1)
     pixels = _coloured(view, pixels.float().div_(255), rng)
@@ -83,6 +96,13 @@ def _crop(view: View, height: int, width: int, rng: np.random.Generator) -> tupl
             return int(rng.integers(height - h + 1)), int(rng.integers(width - w + 1)), h, w
     side = max(1, min(height, width))
     return (height - side) // 2, (width - side) // 2, side, side
+
+
+def _same(like: Made, height: int, width: int) -> tuple[int, int, int, int]:
+    """Top, left, height, width of the cut of `like` in a picture of height x width."""
+    x0, y0, x1, y1 = like.box.tolist()
+    top, left = min(round(y0 * height), height - 1), min(round(x0 * width), width - 1)
+    return top, left, max(1, round(y1 * height) - top), max(1, round(x1 * width) - left)
 
 
 def _coloured(view: View, pixels: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
