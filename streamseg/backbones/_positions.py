@@ -15,7 +15,9 @@ A = -0.5
 def resampled(grid: torch.Tensor, height: int | torch.Tensor, width: int | torch.Tensor) -> torch.Tensor:
     """(h0, w0, C) float32 -> (height * width, C); the sides may be tensors while a graph is traced."""
     rows, columns = weights(grid.shape[0], height), weights(grid.shape[1], width)
-    return torch.matmul(rows, torch.matmul(columns, grid).flatten(1)).reshape(-1, grid.shape[2])
+    tall = torch.matmul(rows, grid.flatten(1)).unflatten(1, grid.shape[1:])
+    # equal ranks: OpenVINO refuses to broadcast a matrix over a product of unknown shape
+    return torch.matmul(columns[None], tall).reshape(-1, grid.shape[2])
 
 
 def weights(old: int, new: int | torch.Tensor) -> torch.Tensor:

@@ -23,6 +23,8 @@ from streamseg.errors import ModelError
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16}
 NAMES = ["features", "attention"]
+ATTENTION = 14
+"""The first opset that torch writes scaled dot-product attention in."""
 
 
 def write(
@@ -41,7 +43,7 @@ def write(
     output are float32. max_batch: goes into the metadata, 0 = unknown. simplify: also fold constants and fuse what can
     be fused, which engines do by themselves at every start. Raises ModelError.
     """
-    _check_opset(opset)
+    _check_opset(recipe, opset)
     network, sha256 = _timm.build(recipe, size or example(recipe), DTYPES[precision], free=size is None)
     shapes = export(network, size, path, opset)
     model = onnx.load(path)
@@ -80,6 +82,7 @@ def export(network: Network, size: tuple[int, int] | None, path: Path, opset: in
     names = NAMES[: len(shapes)]
     free = {} if size else {2: "height", 3: "width"}
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    torch._C._jit_set_onnx_log_output_stream("stderr")  # a failure dumps the whole graph, and stdout is for results
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         try:
@@ -119,10 +122,13 @@ def _simplified(model: onnx.ModelProto) -> onnx.ModelProto:
     return onnxslim.slim(model)
 
 
-def _check_opset(opset: int) -> None:
-    if opset not in OPSETS:
+def _check_opset(recipe: Recipe, opset: int) -> None:
+    """Said before any work; what another operator needs shows while the graph is written."""
+    first = ATTENTION if recipe.kind == "vit" else OPSETS[0]
+    if not first <= opset <= OPSETS[-1]:
         raise ModelError(
-            f"opset {opset} cannot be written, only {OPSETS[0]} to {OPSETS[-1]}", f"leave --opset out for {OPSET}"
+            f"{recipe.name} cannot be written in opset {opset}, only in {first} to {OPSETS[-1]}",
+            f"use --opset {OPSET}, the default",
         )
 
 
