@@ -46,8 +46,8 @@ class Method(pl.LightningModule):
     State of their own (queues, centers, vocabularies) goes into buffers: then it is saved, resumed and moved.
 
     frames: of a sample, evenly spaced by the gap that was drawn; an option may set it in __init__. wide: side of the
-    whole frames in a batch, 0 = none. labelled: whether masks are wanted. optimizer, lr (for a batch of 256), weight_decay: if not
-    told.
+    whole frames in a batch, 0 = none. labelled: whether masks are wanted. optimizer, lr (for a batch of 256),
+    weight_decay: if not told.
     """
 
     frames: int = 2
