@@ -71,6 +71,8 @@ def run(
         stack.callback(pipeline.close)
         if isinstance(source, Recording):  # engines are built before the clock runs
             pipeline.warm_up(_first_frame_size(source))
+        elif fixed := shape.size or (job.size if isinstance(job.size, tuple) else None):
+            pipeline.warm_up(fixed)  # a camera's frames come later, and do not change this size
         folder = _prepare_folder(job)
         return _stream(job, source, pipeline, window, folder, begin, progress)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from streamseg.backbones import Backbone, Log, Recipe, _exported, _machine, _tensorrt_provider
+from streamseg.backbones import Backbone, Log, Recipe, _exported, _machine, _tensorrt, _tensorrt_provider
 from streamseg.errors import ModelError
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
@@ -57,8 +58,9 @@ def _session(path: str, device: str, threads: int, providers: list[Any]) -> Any:
                 onnxruntime.preload_dlls()
             session = onnxruntime.InferenceSession(path, options, providers=providers, enable_fallback=0)
     except Exception as problem:  # onnxruntime raises classes of its own, all direct children of Exception
-        reason = str(problem).splitlines()[0][:200]
-        raise ModelError(f"onnxruntime cannot run {path} on {device}: {reason}", "use --device cpu") from problem
+        reason = re.sub(r"^/.*?\) ", "", str(problem).splitlines()[0])[:200]  # without the place in its source
+        hint = 'pip install "streamseg[tensorrt]", or use --device cuda' if device == "tensorrt" else "use --device cpu"
+        raise ModelError(f"onnxruntime cannot run {path} on {device}: {reason}", hint) from problem
     finally:
         onnxruntime.set_default_logger_severity(2)
     if session.get_providers()[0] != provider:
@@ -86,4 +88,6 @@ def open(recipe: Recipe, size: tuple[int, int], device: str, precision: str, thr
             f"onnxruntime does not compute in {precision} on {device}",
             "use --precision fp32" if device == "cpu" else "use --precision fp16 or fp32",
         )
+    if device == "tensorrt":
+        _tensorrt.require(package=True)  # libnvinfer may be the system's; without a GPU nothing need be exported
     return OnnxRuntimeBackbone(recipe, size, device, precision, threads, log)

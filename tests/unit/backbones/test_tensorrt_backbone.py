@@ -199,6 +199,15 @@ def test_without_a_gpu_there_is_one_error_before_anything_heavy_is_loaded(engine
     assert "nvidia-smi" in done.stdout
 
 
+def test_the_provider_needs_a_gpu_too_and_says_so_before_the_export(tmp_path, monkeypatch):
+    if _machine.has_gpu():
+        pytest.skip("there is a GPU")
+    monkeypatch.setenv("STREAMSEG_CACHE", str(tmp_path))
+    with pytest.raises(ModelError, match="needs an NVIDIA GPU"):
+        open_backbone(Spec("efficientnet_lite0"), (96, 160), device="tensorrt")
+    assert not list(tmp_path.rglob("*.onnx"))
+
+
 def test_the_missing_package_is_another_error():
     with pytest.raises(ModelError, match="not installed") as caught:
         _tensorrt.require(package=False, gpu=True)
