@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from streamseg import plugins
@@ -18,6 +20,8 @@ class Methods(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in self.list_commands(ctx):
             return None
+        # before torch is imported: its notes on unused parameters are for its developers
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
         from train.command import command
 
         return command(name, plugins.load(methods.__name__, name))

@@ -27,12 +27,15 @@ def command(name: str, module: ModuleType) -> click.Command:
     def train(ctx: click.Context, output: Path | None, resume: bool, as_json: bool, quiet: bool, **given: Any) -> None:
         from train import run
         from train.display import Display, print_summary
+        from train.machines import is_first
 
         folder = output or Path("out") / name
-        display = Display(quiet)
+        display = Display(quiet or not is_first())
         explicit = {key for key in given if ctx.get_parameter_source(key) not in (ParameterSource.DEFAULT, None)}
         settings, options = _config(module, name, folder, resume, given, explicit)
         result = run.run(name, module.METHOD, settings, options, folder, resume, display)
+        if not is_first():
+            return
         if as_json:
             print_json(result)
         elif not quiet:

@@ -34,9 +34,15 @@ def machines(settings: Settings) -> dict[str, Any]:
         )
     strategy = settings.strategy
     if strategy == "auto" and count * settings.nodes > 1:
-        strategy = "ddp"
+        strategy = "ddp_find_unused_parameters_true"  # some methods use only a part of their nets in a step
     accelerator = "gpu" if kind == "cuda" else "cpu"
     return {"accelerator": accelerator, "devices": count, "num_nodes": settings.nodes, "strategy": strategy}
+
+
+def is_first() -> bool:
+    """Whether this process is the one that writes and speaks; others are started by it, or by torchrun."""
+    ranks = ("RANK",) if "RANK" in os.environ else ("NODE_RANK", "LOCAL_RANK")
+    return all(os.environ.get(name, "0") == "0" for name in ranks)
 
 
 def worker_count(wanted: int) -> int:

@@ -27,12 +27,13 @@ from train.display import Display
 from train.encoder import Encoder, open_encoder
 from train.frame_cache import FrameCache
 from train.keeping import BEST, LAST, CheckpointFile, Keeper
-from train.machines import machines, worker_count
+from train.machines import is_first, machines, worker_count
 from train.method import Batch, Method
 from train.probes.dense import DenseProbe
 from train.probing import Probing, verdict
 from train.recordings import open_recordings
 from train.settings import Settings
+from train.sync_norm import synchronize
 from train.watch import Health, Table
 
 PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
@@ -58,11 +59,13 @@ def run(
         output.mkdir(parents=True, exist_ok=True)
         data = Frames(samples, settings, start)
         method.batches = data.draws
-        table = Table(output / "metrics.csv", start)
+        table = Table(output / "metrics.csv", start, write=is_first())
         keeper, health = Keeper(output, settings.save_every), Health(display.say, samples.describe)
         probing = _probing(settings, encoder, total, output, display.say)
         callbacks = [health, keeper, *([probing] if probing else []), table, display]
         trainer = _trainer(settings, total, start, output, callbacks, _about(name, encoder, settings, options))
+        if trainer.world_size > 1:
+            synchronize(method)
         display.say(_what(name, encoder, samples, settings, total, trainer))
         if last is None:
             method.eval()
@@ -122,6 +125,8 @@ def _checked(output: Path, resume: bool) -> Path | None:
         if not last.is_file():
             raise OutputError(f"there is no {LAST} in {str(output)!r} to go on from", "leave --resume out")
         return last
+    if not is_first():
+        return None  # the first process has looked, and has begun to write
     if last.exists() or (output / "metrics.csv").exists():
         raise OutputError(f"{str(output)!r} holds a run already", "give another -o, or go on with it: --resume")
     probe = next(folder for folder in (output, *output.absolute().parents) if folder.exists())

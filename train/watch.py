@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import math
 import os
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -76,16 +75,17 @@ class Health(pl.Callback):
 class Table(pl.Callback):
     """metrics.csv: one row a step. A resumed run goes on behind the step of its checkpoint."""
 
-    def __init__(self, path: Path, start: int = 0) -> None:
-        self.path, self.started = path, time.perf_counter()
+    def __init__(self, path: Path, start: int = 0, write: bool = True) -> None:
+        self.path, self.write = path, write
         self.rows = [row for row in _read(path) if int(row["step"]) <= start] if start else []
         self.columns = list(dict.fromkeys(name for row in self.rows for name in row)) or ["step"]
-        self._rewrite()
+        if write:
+            self._rewrite()
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, method: pl.LightningModule, outputs: Any, batch: Batch, number: int
     ) -> None:
-        if not trainer.is_global_zero or not self._stepped(trainer):
+        if not self._stepped(trainer):
             return
         figures = {name: f"{float(value):.8g}" for name, value in trainer.callback_metrics.items()}
         rate = trainer.optimizers[0].param_groups[0]["lr"]
@@ -97,6 +97,8 @@ class Table(pl.Callback):
     def add(self, row: Mapping[str, str]) -> None:
         """Append `row`; a name that no row had before becomes a new column."""
         self.rows.append(dict(row))
+        if not self.write:
+            return
         new = [name for name in row if name not in self.columns]
         if new:
             self.columns += new
