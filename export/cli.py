@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from export.nvidia_cli import tensorrt, triton
+from export.openvino_cli import compare, openvino
 from streamseg.console import Numbers, Size, behaviour_options, print_json, run_command
 
 
@@ -21,6 +22,8 @@ def group() -> None:
 
 group.add_command(tensorrt)
 group.add_command(triton)
+group.add_command(openvino)
+group.add_command(compare)
 
 
 def main() -> None:

@@ -45,17 +45,19 @@ def to_onnx(request: Request, path: Path, log: Callable[[str], None]) -> list[Co
             _write_quantized(request, temporary, log)
         else:
             _write(request, temporary, request.precision)
-        batches = list(_batches(request, log))
-        comparisons = [
-            compare(_eager(request.spec, size), _exported(temporary, size), images) for size, images in batches
-        ]
-        size, images = batches[0]
-        gate(
-            request.spec.model,
-            request.precision,
-            comparisons,
-            where=lambda: worst_layer(request.spec, size, temporary, images[:1]),
-        )
+        return compared(request, temporary, "onnxruntime", log)
+
+
+def compared(request: Request, file: Path, engine: str, log: Callable[[str], None]) -> list[Comparison]:
+    """Compare `file`, run by `engine`, with the eager network, and raise ModelError where its gate is missed."""
+    batches = list(_batches(request, log))
+    comparisons = [
+        compare(_eager(request.spec, size), _exported(file, size, engine), images) for size, images in batches
+    ]
+    size, images = batches[0]
+    traced = engine == "onnxruntime"  # only an ONNX file shows its layers
+    where = (lambda: worst_layer(request.spec, size, file, images[:1])) if traced else None
+    gate(request.spec.model, request.precision, comparisons, where)
     return comparisons
 
 
@@ -109,5 +111,6 @@ def _eager(spec: Spec, size: tuple[int, int]) -> Outputs:
     return open_backbone(spec, size, engine="torch", device="cpu", precision="fp32").run
 
 
-def _exported(path: Path, size: tuple[int, int]) -> Outputs:
-    return open_backbone(Spec(str(path)), size, engine="onnxruntime", device="cpu").run
+def _exported(path: Path, size: tuple[int, int], engine: str) -> Outputs:
+    precision = "fp32" if engine == "openvino" else "auto"
+    return open_backbone(Spec(str(path)), size, engine=engine, device="cpu", precision=precision).run

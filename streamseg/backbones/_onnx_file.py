@@ -36,25 +36,34 @@ def read(path: Path) -> Facts:
         model = onnx.load(path, load_external_data=False)
     except Exception as problem:  # the parser of protobuf has errors of its own
         raise ModelError(f"{str(path)!r} is no readable ONNX file", EXPECTED) from problem
-    inputs = {value.name: _dims(value) for value in model.graph.input}
-    outputs = {value.name: _dims(value) for value in model.graph.output}
-    said = {entry.key: entry.value for entry in model.metadata_props}
     weights = {tensor.name for tensor in model.graph.initializer}
-    images = [value for value in model.graph.input if value.name not in weights]
-    floats = all(value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT for value in images)
-    image = inputs[images[0].name] if len(images) == 1 and floats else ()
-    if (
-        len(image) != 4
-        or image[0] not in (1, None)
-        or image[1] not in (3, None)
-        or len(outputs.get("features", ())) != 4
-    ):
-        shapes = ", ".join(f"{name} {list(dims)}" for name, dims in (inputs | outputs).items())
+    images = {
+        value.name: (_dims(value), value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT)
+        for value in model.graph.input
+        if value.name not in weights
+    }
+    outputs = {value.name: _dims(value) for value in model.graph.output}
+    return fitting(path, images, outputs, {entry.key: entry.value for entry in model.metadata_props})
+
+
+Dims = tuple[int | None, ...]
+
+
+def fitting(path: Path, inputs: dict[str, tuple[Dims, bool]], outputs: dict[str, Dims], said: dict[str, str]) -> Facts:
+    """Facts about a network file. Raises ModelError, with what was expected, where its ends are no backbone's.
+
+    inputs: name to dimensions (None = dynamic) and whether it is float32; outputs: name to dimensions; said: metadata.
+    """
+    image, floats = next(iter(inputs.values())) if len(inputs) == 1 else ((), False)
+    fits = len(image) == 4 and floats and image[0] in (1, None) and image[1] in (3, None)
+    if not fits or len(outputs.get("features", ())) != 4:
+        ends = {name: dims for name, (dims, _) in inputs.items()} | outputs
+        shapes = ", ".join(f"{name} {list(dims)}" for name, dims in ends.items())
         raise ModelError(f"{str(path)!r} is no backbone; it has {shapes or 'nothing'}", EXPECTED)
     return _facts(path, image, outputs["features"], said)
 
 
-def _facts(path: Path, image: tuple, features: tuple, said: dict[str, str]) -> Facts:
+def _facts(path: Path, image: Dims, features: Dims, said: dict[str, str]) -> Facts:
     height, width = image[2:]
     dim = features[1] or _number(said.get("dim", ""))
     stride = _number(said.get("stride", "")) or (height // features[2] if height and features[2] else 0)
@@ -79,6 +88,6 @@ def _number(text: str) -> int:
     return int(text) if text.isdecimal() else 0
 
 
-def _dims(value: Any) -> tuple[int | None, ...]:
+def _dims(value: Any) -> Dims:
     """The dimensions of an ONNX value, None where dynamic."""
     return tuple(dim.dim_value or None for dim in value.type.tensor_type.shape.dim)

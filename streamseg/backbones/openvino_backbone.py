@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from streamseg.backbones import Backbone, Log, Recipe, _cache, _exported
+from streamseg.backbones import Backbone, Log, Recipe, _cache, _exported, _openvino_file
 from streamseg.errors import ModelError
 
 NAMES = {"f32": "fp32", "bf16": "bf16", "f16": "fp16"}
@@ -21,22 +23,27 @@ class OpenVinoBackbone(Backbone):
     def __init__(self, recipe: Recipe, size: tuple[int, int], precision: str, threads: int, log: Log) -> None:
         import openvino
 
-        path, facts = _exported.onnx_file(recipe, size, log)
+        if recipe.kind == "openvino":
+            path, facts = Path(recipe.file), replace(_openvino_file.read(Path(recipe.file))[0], sha256=recipe.sha256)
+        else:
+            path, facts = _exported.onnx_file(recipe, size, log)
         self.name, self.sha256, self.dim, self.stride = facts.name, facts.sha256, facts.dim, facts.stride
         self.size = size
         self._openvino = openvino
         self._core = openvino.Core()
         self._options = _options(self._core, precision, threads)
-        self._model = self._core.read_model(path)
+        try:
+            self._model = self._core.read_model(path)
+        except RuntimeError as problem:  # what it says is pages of its own source
+            raise ModelError(f"OpenVINO cannot read {str(path)!r}", "export it again") from problem
         names = [name for output in self._model.outputs for name in output.get_names()]
         self._outputs = [name for name in ("features", "attention") if name in names]
         self._requests: dict[int, Any] = {}
         compiled = self._request(1).get_compiled_model()
-        self.precision = NAMES[compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()]
-        if precision not in ("auto", self.precision):
-            raise ModelError(
-                f"this CPU computes in {self.precision} when asked for {precision}", f"use --precision {self.precision}"
-            )
+        hint = NAMES[compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()]
+        self.precision = "int8" if facts.precision == "int8" else hint  # files in fp16 are computed as the hint says
+        if precision not in ("auto", hint):
+            raise ModelError(f"this CPU computes in {hint} when asked for {precision}", f"use --precision {hint}")
 
     def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
         images = self.pixels(images)

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from streamseg import checkpoint, plugins
-from streamseg.backbones import Recipe, Spec, _cache, _engine_file
+from streamseg.backbones import Recipe, Spec, _cache, _engine_file, _openvino_file
 from streamseg.errors import ModelError
 
 FACETS = ("key", "query", "value", "output")
@@ -66,6 +66,8 @@ def recipe(spec: Spec, weights: bool = True) -> Recipe:
         return _onnx_recipe(spec)
     if spec.model.lower().endswith(_engine_file.SUFFIXES):
         return _engine_recipe(spec)
+    if spec.model.lower().endswith(".xml"):
+        return _openvino_recipe(spec)
     if spec.model.lower().endswith(checkpoint.SUFFIXES):
         return _checkpoint_recipe(spec)
     architecture = _architecture(spec.model)
@@ -210,6 +212,22 @@ def _engine_recipe(spec: Spec) -> Recipe:
         licence=engine.metadata.get("licence", ""),
         size=engine.size,
         method=engine.metadata.get("method", ""),
+    )
+
+
+def _openvino_recipe(spec: Spec) -> Recipe:
+    """An OpenVINO network comes with its weights and layers chosen, too."""
+    _refuse_choices(spec)
+    facts, sha256 = _openvino_file.read(Path(spec.model))
+    return Recipe(
+        name=facts.name,
+        architecture="",
+        kind="openvino",
+        file=spec.model,
+        sha256=sha256,
+        strides=(facts.stride, max(facts.stride, facts.multiple)),
+        licence=facts.licence,
+        size=facts.size,
     )
 
 
