@@ -116,7 +116,7 @@ def _coloured(view: View, pixels: torch.Tensor, rng: np.random.Generator) -> tor
         pixels = functional.gaussian_blur(pixels, [kernel, kernel], [float(rng.uniform(0.1, 2.0))])
     if rng.random() < view.solarize:
         pixels = functional.solarize(pixels, 0.5)
-    return pixels.clamp_(0, 1)
+    return pixels.clamp(0, 1)  # a new tensor: a grey picture is one plane seen three times
 
 
 def _jittered(view: View, pixels: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
