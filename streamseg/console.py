@@ -139,7 +139,7 @@ network_options = with_options(
     click.option("--facet", default="", metavar="key|query|value|output", help="What is taken from a ViT block."),
     click.option("--size", type=Size(), default=384, show_default=True, metavar="N|HxW",
                  help="Network input: N = shorter side, or HxW; rounded to what the network needs."),
-    click.option("--engine", default="auto", show_default=True, metavar="openvino|onnxruntime|torch",
+    click.option("--engine", default="auto", show_default=True, metavar="openvino|onnxruntime|torch|tensorrt",
                  help="The runtime."),
     click.option("--device", default="auto", show_default=True, metavar="cpu|cuda|tensorrt", help="Where it runs."),
     click.option("--precision", default="auto", show_default=True, metavar="fp32|fp16|bf16",
@@ -148,7 +148,7 @@ network_options = with_options(
 """Which part of a network, and how it runs: the same flags in every command."""
 
 model_options = with_options(
-    click.option("--model", default="efficientnet_lite0", show_default=True, metavar="NAME|timm:NAME|FILE.onnx",
+    click.option("--model", default="efficientnet_lite0", show_default=True, metavar="NAME|timm:NAME|FILE.onnx|.plan",
                  help="The backbone; NAME is one of efficientnet_lite0, resnet18, resnet50, dino_vits16, dino_vits8, "
                  "dinov2_vits14."),
     network_options,
