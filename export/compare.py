@@ -91,7 +91,7 @@ def _formats(spec: Spec, size: tuple[int, int], seen: np.ndarray, folder: Path, 
     write_onnx(spec, size, fp32, precision="fp32")
     write_onnx(spec, size, fp16, precision="fp16")
     quantize.quantize(fp32, int8, seen, log)
-    formats = []
+    formats: list[tuple[Any, ...]] = []
     for precision, file in (("fp32", fp32), ("fp16", fp16), ("int8", int8)):
         formats.append((f"ONNX {precision}", precision, file, _opener(file, size, "onnxruntime", "cpu")))
     for precision, file in (("fp32", fp32), ("fp16", fp32), ("int8", int8)):

@@ -186,5 +186,19 @@ def doctor(as_json: bool, quiet: bool) -> None:
         check.print_report(report)
 
 
+@group.command()
+@click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
+@behaviour_options
+def info(file: Path, as_json: bool, quiet: bool) -> None:
+    """What a model FILE is: a checkpoint, an ONNX or OpenVINO network, a TensorRT engine, or weights."""
+    from streamseg import info as look
+
+    report = look.examine(file)
+    if as_json:
+        print_json(report)
+    elif not quiet:
+        look.print_report(report)
+
+
 if __name__ == "__main__":
     main()

@@ -28,25 +28,38 @@ class Facts:
     precision: str = "fp32"
 
 
+Dims = tuple[int | None, ...]
+"""Of one input or output; None = dynamic."""
+
+
 def read(path: Path) -> Facts:
     """Facts from the file's metadata and shapes. Raises ModelError where it is not such a network."""
+    return fitting(path, *ends(load(path)))
+
+
+def load(path: Path) -> Any:
+    """The ModelProto in the file at `path`, without external data. Raises ModelError where there is none."""
     import onnx
 
     try:
         model = onnx.load(path, load_external_data=False)
     except Exception as problem:  # the parser of protobuf has errors of its own
         raise ModelError(f"{str(path)!r} is no readable ONNX file", EXPECTED) from problem
+    return model
+
+
+def ends(model: Any) -> tuple[dict[str, tuple[Dims, bool]], dict[str, Dims], dict[str, str]]:
+    """Inputs (dimensions, whether float32), outputs (dimensions) and metadata of an ONNX model."""
+    from onnx import TensorProto
+
     weights = {tensor.name for tensor in model.graph.initializer}
-    images = {
-        value.name: (_dims(value), value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT)
+    inputs = {
+        value.name: (_dims(value), value.type.tensor_type.elem_type == TensorProto.FLOAT)
         for value in model.graph.input
         if value.name not in weights
     }
     outputs = {value.name: _dims(value) for value in model.graph.output}
-    return fitting(path, images, outputs, {entry.key: entry.value for entry in model.metadata_props})
-
-
-Dims = tuple[int | None, ...]
+    return inputs, outputs, {entry.key: entry.value for entry in model.metadata_props}
 
 
 def fitting(path: Path, inputs: dict[str, tuple[Dims, bool]], outputs: dict[str, Dims], said: dict[str, str]) -> Facts:

@@ -34,7 +34,8 @@ LAYERS = {
     **dict.fromkeys(("export._signature", "export._tensorrt_progress"), 5.5),
     "export._tensorrt_build": 5.6,
     **dict.fromkeys(("export.quantize", "streamseg.info"), 5.6),
-    **dict.fromkeys(("export.to_openvino", "export.compare"), 6.5),
+    "export.to_openvino": 6.5,
+    "export.compare": 6.6,
     # ONNX <- an engine of it <- a repository with either
     "export.to_tensorrt": 6.5,
     "export.to_triton": 6.6,
