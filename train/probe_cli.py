@@ -78,10 +78,10 @@ def probe(models: Sequence[str], as_json: bool, quiet: bool, **given: Any) -> No
     if as_json:
         print_json({"question": vars(question), "models": entries})
     else:
-        _print(question.task, entries)
+        print_table(question.task, entries)
 
 
-def _print(task: str, entries: list[dict[str, Any]]) -> None:
+def print_table(task: str, entries: list[dict[str, Any]]) -> None:
     """The figures as a table on stdout, with what could not be compared below it."""
     from rich.console import Console
     from rich.table import Table
