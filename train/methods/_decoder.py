@@ -1,0 +1,49 @@
+"""A small decoder: the maps of an encoder become one map of any resolution. It is thrown away after training.
+
+Maps are brought to one width and added on the finest grid (as in a feature pyramid, Lin et al., 2017,
+arXiv:1612.03144), then doubled and convolved; enlarging by nearest neighbours before a convolution leaves no
+checkerboard (Odena et al., 2016).
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from train.encoder import Encoder
+
+
+class Decoder(nn.Module):
+    """Maps (B, C_i, h_i, w_i) of `encoder` -> (B, channels, height, width).
+
+    stride: pixels of the view per pixel of what comes out. width: channels on the finest grid, halved with each step.
+    """
+
+    def __init__(self, encoder: Encoder, channels: int, stride: int = 1, width: int = 128) -> None:
+        super().__init__()
+        # Group norms: no statistics of a small batch, nothing to keep in step over devices
+        self.laterals = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(dim, width, 1), nn.GroupNorm(8, width)) for dim in encoder.dims
+        )
+        doublings = max(0, round(min(encoder.recipe.strides) / stride).bit_length() - 1)
+        widths = [max(16, width >> step) for step in range(doublings + 1)]
+        self.stages = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(wide, narrow, 3, padding=1), nn.GroupNorm(8, narrow), nn.GELU())
+            for wide, narrow in itertools.pairwise(widths)
+        )
+        self.last = nn.Conv2d(widths[-1], channels, 3, padding=1)
+
+    def forward(self, maps: list[torch.Tensor], size: tuple[int, int]) -> torch.Tensor:
+        """size: (height, width) of the result."""
+        finest = max((part.shape[2:] for part in maps), key=lambda grid: grid[0] * grid[1])
+        parts = [lateral(part) for lateral, part in zip(self.laterals, maps)]
+        joined = torch.stack([functional.interpolate(part, finest, mode="bilinear") for part in parts]).sum(dim=0)
+        for stage in self.stages:
+            joined = stage(functional.interpolate(joined, scale_factor=2.0))
+        decoded: torch.Tensor = self.last(functional.gelu(joined))
+        if decoded.shape[2:] == size:
+            return decoded
+        return functional.interpolate(decoded, size, mode="bilinear")  # of patches of 14 pixels, and the like

@@ -1,0 +1,93 @@
+"""Context encoder: paint what is missing in a picture from what is around it.
+
+Pathak et al., 2016, "Context encoders: feature learning by inpainting", arXiv:1604.07379. Loss: eq. 1, the squared
+error inside the hole; holes: the middle quarter, or random blocks over up to a quarter (section 3.3).
+
+Deviations: the adversarial loss (weight 0.001 in eq. 3) is left out, so holes are painted blurred. The fully connected
+layer within channels is left out, too: pretrained nets see far enough. Nothing is predicted around the hole. The error
+is a mean over the pixels of the holes. The classical sample is one frame, so --gap does nothing here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from train.encoder import Encoder
+from train.method import Batch, Method
+from train.methods._decoder import Decoder
+from train.options import option
+from train.settings import Settings
+from train.views import View
+
+HOLES = ("blocks", "central")
+BLOCK = (8, 3)
+"""The side of a random block lies between the view's divided by these."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Of the holes."""
+
+    hole: str = option("blocks", "blocks (random places, may overlap), or central (one square).", choices=HOLES)
+    share: float = option(0.25, "Share of the picture that is cut out; of blocks, at most.", low=0.02, high=0.9)
+
+
+class ContextEncoder(Method):
+    """The encoder sees the picture with holes, filled with the mean colour; the decoder paints them."""
+
+    frames = 1
+    optimizer = "adamw"
+    lr = 0.01
+    weight_decay = 0.01
+
+    def __init__(self, encoder: Encoder, options: Options, settings: Settings, total_steps: int) -> None:
+        super().__init__(encoder, options, settings, total_steps)
+        self.decoder = Decoder(encoder, 3)
+
+    def views(self) -> tuple[View, ...]:
+        return (View(self.settings.size, jitter=0, grey=0, blur=0),)
+
+    def loss(self, batch: Batch) -> torch.Tensor:
+        pixels, mean = batch.views[0], self.student.mean
+        draw = blocks if self.options.hole == "blocks" else central
+        hole = draw(len(pixels), pixels.shape[-1], self.options.share).to(pixels.device)
+        features = self.student(torch.where(hole, mean, pixels))
+        self.embedding = features.pooled
+        painted = self.decoder(features.maps, tuple(pixels.shape[2:]))
+        return reconstruction((pixels - mean) / self.student.std, painted, hole)
+
+
+def reconstruction(picture: torch.Tensor, painted: torch.Tensor, hole: torch.Tensor) -> torch.Tensor:
+    """|| hole * (picture - painted) ||^2 (eq. 1) per value in the hole. (B, 3, H, W); hole (B, 1, H, W)."""
+    return (hole * (picture - painted)).square().sum() / (hole.sum() * picture.shape[1]).clamp_min(1)
+
+
+def central(count: int, side: int, share: float) -> torch.Tensor:
+    """(count, 1, side, side) bool, one square in the middle."""
+    width = max(1, round(side * share**0.5))
+    start = (side - width) // 2
+    hole = torch.zeros(count, 1, side, side, dtype=torch.bool)
+    hole[:, :, start : start + width, start : start + width] = True
+    return hole
+
+
+def blocks(count: int, side: int, share: float) -> torch.Tensor:
+    """(count, 1, side, side) bool: random squares, as many as fit into `share`; at least one."""
+    hole = torch.zeros(count, 1, side, side, dtype=torch.bool)
+    low, high = max(1, side // BLOCK[0]), max(1, side // BLOCK[1])
+    for one in hole[:, 0]:
+        for _ in range(100):
+            width = int(torch.randint(low, high + 1, ()))
+            top, left = torch.randint(side - width + 1, (2,)).tolist()
+            before = one.clone()
+            one[top : top + width, left : left + width] = True
+            if one.sum() > share * side * side and before.any():
+                one.copy_(before)
+                break
+    return hole
+
+
+METHOD: Any = ContextEncoder

@@ -1,0 +1,72 @@
+"""Denoising autoencoder: restore the picture from a corrupted one.
+
+Vincent et al., 2008, "Extracting and composing robust features with denoising autoencoders" (ICML), and 2010 (JMLR
+11): the three corruptions (masking, Gaussian, salt and pepper) and the squared error of all pixels.
+
+Deviations: the whole net is fine-tuned at once instead of layer by layer, and decoder and encoder share no weights.
+Pixels are masked with all their channels, to the mean colour instead of to 0, and sigma counts in the backbone's
+normalized pixels. The classical sample is one frame, so --gap does nothing here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from train.encoder import Encoder
+from train.method import Batch, Method
+from train.methods._decoder import Decoder
+from train.options import option
+from train.settings import Settings
+from train.views import View
+
+NOISES = ("masking", "gaussian", "salt")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Of the corruption."""
+
+    noise: str = option("masking", "masking, gaussian, or salt (and pepper).", choices=NOISES)
+    level: float = option(0.25, "Share of pixels that are lost; of gaussian, the standard deviation.", low=0, high=1)
+
+
+class Denoising(Method):
+    """The encoder sees the corrupted picture, the decoder restores the clean one."""
+
+    frames = 1
+    optimizer = "adamw"
+    lr = 0.01
+    weight_decay = 0.01
+
+    def __init__(self, encoder: Encoder, options: Options, settings: Settings, total_steps: int) -> None:
+        super().__init__(encoder, options, settings, total_steps)
+        self.decoder = Decoder(encoder, 3)
+
+    def views(self) -> tuple[View, ...]:
+        return (View(self.settings.size, jitter=0, grey=0, blur=0),)
+
+    def loss(self, batch: Batch) -> torch.Tensor:
+        mean, std = self.student.mean, self.student.std
+        clean = (batch.views[0] - mean) / std
+        features = self.student(corrupted(clean, self.options.noise, self.options.level) * std + mean)
+        self.embedding = features.pooled
+        restored = self.decoder(features.maps, tuple(clean.shape[2:]))
+        return functional.mse_loss(restored, clean)
+
+
+def corrupted(clean: torch.Tensor, noise: str, level: float) -> torch.Tensor:
+    """Corrupt normalized pixels (B, 3, H, W); masking and salt change the share `level` of them, on average."""
+    if noise == "gaussian":
+        return clean + level * torch.randn_like(clean)
+    lost = torch.rand_like(clean[:, :1]) < level
+    if noise == "masking":
+        return clean.masked_fill(lost, 0.0)
+    extremes = clean.amin(dim=(1, 2, 3), keepdim=True), clean.amax(dim=(1, 2, 3), keepdim=True)
+    return torch.where(lost, torch.where(torch.rand_like(clean[:, :1]) < 0.5, *extremes), clean)
+
+
+METHOD: Any = Denoising
