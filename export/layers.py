@@ -53,10 +53,15 @@ def layer_cosines(spec: Spec, size: tuple[int, int], path: Path, images: np.ndar
 
 
 def layer_of(tensor: str) -> str:
-    """The module that a tensor comes from: "layer1.0", a stem such as "conv1", or "" for none."""
-    *scopes, _ = tensor.split("/")[1:] or [""]
-    numbered = [scope for scope in scopes if re.search(r"\.\d+$", scope)]
-    return (numbered or scopes[:1] or [""])[-1]
+    """The block that a tensor comes from, such as "layer1.0" or "blocks.4.1"; "" outside of blocks.
+
+    Only a block's result is sure to be in both: the batch normalization behind a stem is folded into its convolution.
+    """
+    block = ""
+    for scope in tensor.split("/")[1:-1]:
+        if re.search(r"\.\d+$", scope) and scope.startswith(block):  # not "downsample.0" inside "layer2.0"
+            block = scope
+    return block
 
 
 def _ends(path: Path) -> dict[str, str]:

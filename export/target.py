@@ -22,8 +22,8 @@ def written(path: Path, needs: int = 0) -> Iterator[Path]:
     Otherwise it goes, also at Ctrl-C and SIGTERM, and an old `path` stays as it was. needs: bytes that will be
     written at least. Raises OutputError, before the block where the reason can be known by then.
     """
-    temporary = partial(path)
     _check(path, needs)
+    temporary = partial(path)
     try:
         with _interruptible():
             yield temporary

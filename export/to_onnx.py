@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,11 +50,12 @@ def to_onnx(request: Request, path: Path, log: Callable[[str], None]) -> list[Co
 
 def compared(request: Request, file: Path, engine: str, log: Callable[[str], None]) -> list[Comparison]:
     """Compare `file`, run by `engine`, with the eager network, and raise ModelError where its gate is missed."""
-    batches = list(_batches(request, log))
-    comparisons = [
-        compare(_eager(request.spec, size), _exported(file, size, engine), images) for size, images in batches
-    ]
-    size, images = batches[0]
+    comparisons = []
+    for size in _sizes(request):
+        images = _frames(request, size, log)
+        reference, candidate = _eager(request.spec, size), _exported(file, size, engine)
+        for batch in (1, max(2, request.max_batch)):  # never only the one that was traced, which is 1
+            comparisons.append(compare(reference, candidate, np.resize(images, (batch, *images.shape[1:]))))
     traced = engine == "onnxruntime"  # only an ONNX file shows its layers
     where = (lambda: worst_layer(request.spec, size, file, images[:1])) if traced else None
     gate(request.spec.model, request.precision, comparisons, where)
@@ -90,21 +91,15 @@ def _sizes(request: Request) -> list[tuple[int, int]]:
     multiple = describe(request.spec).multiple
     return [
         (round(height / multiple) * multiple, round(width / multiple) * multiple)
-        for height, width in ((224, 288), (320, 192))
+        for height, width in ((192, 256), (288, 160))
     ]
 
 
-def _batches(request: Request, log: Callable[[str], None]) -> Iterator[tuple[tuple[int, int], np.ndarray]]:
-    """The largest batch (at least 2, as 1 was traced) at every size, and one image at the first."""
-    for number, size in enumerate(_sizes(request)):
-        if request.precision == "int8":
-            images = frames.load(request.calibrate, size, 2 * COMPARED, log)[::2]  # the others have calibrated it
-        else:
-            images = frames.load(request.calibrate, size, COMPARED, log)
-        several = np.resize(np.arange(len(images)), max(2, request.max_batch))
-        yield size, images[several]
-        if number == 0:
-            yield size, images[-1:]
+def _frames(request: Request, size: tuple[int, int], log: Callable[[str], None]) -> np.ndarray:
+    """Those that did not calibrate the file."""
+    if request.precision == "int8":
+        return frames.load(request.calibrate, size, 2 * COMPARED, log)[::2]
+    return frames.load(request.calibrate, size, COMPARED, log)
 
 
 def _eager(spec: Spec, size: tuple[int, int]) -> Outputs:

@@ -37,9 +37,9 @@ class Network(nn.Module):
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
         pixels = (images - self.mean) / self.std
-        maps, attention = self.layers(pixels.to(self.precision))
-        features = joined([part.float() for part in maps])
-        return (features,) if attention is None else (features, attention.float())
+        maps, attention = self.layers(cast(pixels, self.precision))
+        features = joined([cast(part, torch.float32) for part in maps])
+        return (features,) if attention is None else (features, cast(attention, torch.float32))
 
     def layers(self, pixels: torch.Tensor) -> tuple[list[torch.Tensor], torch.Tensor | None]:
         """Maps (B, C, h, w) of the chosen layers by timm's own forward pass, and no attention."""
@@ -48,6 +48,11 @@ class Network(nn.Module):
             pixels, indices=list(self.recipe.indices), intermediates_only=True, output_fmt="NCHW", **options
         )
         return maps, None
+
+
+def cast(values: torch.Tensor, precision: torch.dtype) -> torch.Tensor:
+    """Nothing where nothing changes: the tracer would write a Cast, which takes the name of a layer's result away."""
+    return values if values.dtype == precision else values.to(precision)
 
 
 class ViT(Network):

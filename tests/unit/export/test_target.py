@@ -1,0 +1,82 @@
+"""Whole or not at all: an old file survives everything, and no temporary is left."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+
+import pytest
+
+from export.target import written
+from streamseg.errors import OutputError
+
+
+def test_the_file_appears_at_the_end(tmp_path):
+    path = tmp_path / "net.onnx"
+    with written(path) as temporary:
+        temporary.write_bytes(b"new")
+        assert not path.exists()
+        assert temporary.parent == tmp_path
+        assert temporary.suffix == ".onnx"
+    assert path.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def terminate():
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def full_disk():
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def interrupt():
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [(terminate, KeyboardInterrupt), (interrupt, KeyboardInterrupt), (full_disk, OutputError)],
+)
+def test_an_old_file_survives(event, expected, tmp_path):
+    path = tmp_path / "net.onnx"
+    path.write_bytes(b"old")
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(expected), written(path) as temporary:  # noqa: PT012
+        temporary.write_bytes(b"half")
+        event()
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_full_disk_says_so(tmp_path):
+    with pytest.raises(OutputError) as caught, written(tmp_path / "net.onnx"):
+        full_disk()
+    assert "disk is full" in caught.value.hint
+
+
+def refused(path, needs=0):
+    """The error that comes before any work."""
+    with pytest.raises(OutputError) as caught, written(path, needs):
+        pytest.fail("the work began")
+    return caught.value
+
+
+def test_what_cannot_be_written_is_known_before(tmp_path):
+    assert "is a folder" in refused(tmp_path).message
+    assert "no folder" in refused(tmp_path / "no" / "net.onnx").message
+    (tmp_path / "file").write_text("")
+    assert "no folder" in refused(tmp_path / "file" / "net.onnx").message
+    assert "are needed" in refused(tmp_path / "net.onnx", needs=2**60).message
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]
+
+
+def test_a_folder_without_permission(tmp_path, monkeypatch):
+    if os.geteuid() == 0:  # root may write anywhere: the kernel is asked for a place where not even root may
+        folder = "/proc"
+    else:
+        (tmp_path / "closed").mkdir(mode=0o500)
+        folder = str(tmp_path / "closed")
+    assert "cannot write" in refused(type(tmp_path)(folder) / "net.onnx").message
