@@ -9,9 +9,12 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import torch
+from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 
 from streamseg.backbones import Recipe, Spec, network, trainable
+from streamseg.backbones._network import qkv
+from streamseg.errors import ModelError
 
 
 class Features(NamedTuple):
@@ -56,6 +59,27 @@ class Encoder(nn.Module):
         maps, prefix = [part[0] for part in pairs], pairs[-1][1]
         pooled = prefix[:, 0] if prefix is not None and prefix.shape[1] else maps[-1].mean(dim=(2, 3))
         return Features(maps, pooled)
+
+    def attention(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Where the CLS token of a ViT looks in its last block, and that token as it enters the block.
+
+        (B, 3, H, W) -> (B, heads, h, w), softmax over all tokens, of which the patches' part is given; and (B, C).
+        Raises ModelError for a net without such a token, or whose attention is not the plain one.
+        """
+        net = self.net
+        plain = isinstance(net, VisionTransformer) and hasattr(getattr(net.blocks[-1], "attn", None), "qkv")
+        if not plain or net.cls_token is None:
+            raise ModelError(
+                f"{self.recipe.name} has no attention of a CLS token",
+                "use a ViT that has one, such as --backbone dino_vits16",
+            )
+        tokens = net.norm_pre(net._pos_embed(net.patch_embed((images - self.mean) / self.std)))
+        for block in net.blocks[:-1]:
+            tokens = block(tokens)
+        facets = qkv(net.blocks[-1], tokens)
+        looks = (facets["query"][:, :, :1] * net.blocks[-1].attn.scale) @ facets["key"].transpose(-2, -1)
+        grid = [side // patch for side, patch in zip(images.shape[2:], net.patch_embed.patch_size)]
+        return looks.softmax(dim=-1)[:, :, 0, net.num_prefix_tokens :].unflatten(2, grid), tokens[:, 0]
 
     def deployed(self, size: tuple[int, int]) -> nn.Module:
         """A copy as `streamseg run` will use it, in evaluation mode: images of `size` -> (features, ...)."""

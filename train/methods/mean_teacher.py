@@ -1,0 +1,137 @@
+"""Mean Teacher: segmentation from a few masks, and an EMA teacher's answers everywhere else.
+
+Tarvainen and Valpola, 2017, "Mean teachers are better role models", arXiv:1703.01780. The consistency cost is the
+squared distance of the probabilities (section 2) under different noise; its weight rises as exp(-5 (1 - x)^2); the
+EMA is 0.99 during that rise and 0.999 later, and min(1 - 1 / (step + 1), that) as in the authors' code.
+
+Deviations: pixels instead of pictures, so teacher and student see two crops of a frame and are compared where these
+overlap. The weight's maximum is 10, not 100: our cost is a mean over the labels. Batches are drawn from all frames, so
+one may hold no label; the paper puts a fixed number into each. One frame a sample: masks do not follow objects from
+frame to frame, so --gap does nothing here. The teacher is deployed, without the head. All ids count as one object
+unless --classes is raised.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from streamseg.frame import VOID
+from train.encoder import Encoder
+from train.method import Batch, Method, follow, frozen_copy
+from train.methods._decoder import Decoder
+from train.methods._labels import annotated, lots
+from train.methods._warp import warped
+from train.options import option
+from train.settings import Settings
+from train.views import View
+
+STRIDE = 4
+
+
+@dataclass(frozen=True)
+class Options:
+    """Of Mean Teacher."""
+
+    labelled_share: float = option(
+        0.5, "Share of the annotated frames whose masks are used; at least one.", low=0, high=1
+    )
+    classes: int = option(2, "Labels told apart, background too; higher ids count as the last.", low=2, high=255)
+    consistency: float = option(10.0, "Weight of the consistency cost after its rise.", low=0)
+    rampup: float = option(0.25, "Share of the run in which that weight rises.", low=0, high=1)
+    ema_early: float = option(0.99, "EMA momentum of the teacher during the rise, at most.", low=0, high=1)
+    ema_late: float = option(0.999, "EMA momentum of the teacher after it.", low=0, high=1)
+
+
+class MeanTeacher(Method):
+    """Encoder and segmentation head, and the EMA of both."""
+
+    frames = 1
+    labelled = True
+    optimizer = "adamw"
+    lr = 0.01
+    weight_decay = 0.01
+    threshold: torch.Tensor
+
+    def __init__(self, encoder: Encoder, options: Options, settings: Settings, total_steps: int) -> None:
+        super().__init__(encoder, options, settings, total_steps)
+        self.head = Decoder(encoder, options.classes, STRIDE)
+        self.teacher = frozen_copy(nn.ModuleList([self.student, self.head]))
+        self.register_buffer("threshold", torch.ones((), dtype=torch.float64))
+
+    def views(self) -> tuple[View, ...]:
+        size = self.settings.size
+        return View(size, scale=(0.4, 1.0), blur=0.1), View(size, scale=(0.4, 1.0), blur=0.1)
+
+    def begin(self) -> None:
+        found = annotated(self.batches(), self.settings.seed)
+        if len(found):
+            self.threshold.copy_(found[max(1, round(self.options.labelled_share * len(found))) - 1])
+
+    def loss(self, batch: Batch) -> torch.Tensor:
+        features = self.student(batch.views[0])
+        self.embedding = features.pooled
+        logits = self.head(features.maps, self.grid)
+        targets, known = warped(
+            self.answers(batch.views[1]), (batch.boxes[1], batch.flips[1]), (batch.boxes[0], batch.flips[0])
+        )
+        supervised = segmentation(logits, self.labels(batch))
+        agreement = consistency(logits, targets, known)
+        weight = self.options.consistency * risen(self.progress, self.options.rampup)
+        self.note(supervised=supervised.detach(), consistency=agreement.detach(), weight=weight)
+        return supervised + weight * agreement
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns in which labels are told apart."""
+        side = max(1, self.settings.size // STRIDE)
+        return side, side
+
+    @torch.no_grad()
+    def answers(self, view: torch.Tensor) -> torch.Tensor:
+        """(B, 3, H, W) -> the teacher's probabilities, (B, classes, h, w)."""
+        encoder, head = self.teacher
+        return head(encoder(view).maps, self.grid).float().softmax(dim=1)
+
+    def labels(self, batch: Batch) -> torch.Tensor:
+        """(B, size, size) int64 labels of the first view; VOID where unknown, and in all frames that count so."""
+        uses = lots(batch.numbers, self.settings.seed).to(self.threshold.device) <= self.threshold
+        masks = batch.masks[0].long()
+        labels = torch.where(masks == VOID, masks, masks.clamp(max=self.options.classes - 1))
+        return labels.masked_fill(~uses[:, None, None], VOID)
+
+    def update(self, step: int) -> None:
+        late = step > self.options.rampup * self.total_steps
+        momentum = min(1 - 1 / (step + 1), self.options.ema_late if late else self.options.ema_early)
+        follow(self.teacher, nn.ModuleList([self.student, self.head]), momentum)
+
+    def backbone(self) -> Encoder:
+        encoder: Any = self.teacher[0]
+        return encoder
+
+
+def segmentation(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy over the known pixels, 0 where there are none. (B, K, h, w); labels (B, H, W), VOID = unknown."""
+    enlarged = functional.interpolate(logits.float(), labels.shape[1:], mode="bilinear")
+    total = functional.cross_entropy(enlarged, labels, ignore_index=VOID, reduction="sum")
+    return total / (labels != VOID).sum().clamp_min(1)
+
+
+def consistency(logits: torch.Tensor, targets: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+    """Squared distance of the probabilities, a mean over labels and known cells. (B, K, h, w); known (B, 1, h, w)."""
+    each = (logits.float().softmax(dim=1) - targets).square().mean(dim=1, keepdim=True)
+    return (each * known).sum() / known.sum().clamp_min(1)
+
+
+def risen(progress: float, over: float) -> float:
+    """exp(-5 (1 - x)^2), x = how much of the rise is done: from 0.007 to 1."""
+    x = min(1.0, progress / over) if over else 1.0
+    return math.exp(-5 * (1 - x) ** 2)
+
+
+METHOD: Any = MeanTeacher
