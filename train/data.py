@@ -122,9 +122,12 @@ class Samples(Dataset):
         )
 
     def _picture(self, recording: int, index: int) -> torch.Tensor:
-        """(3, H, W) uint8 RGB."""
-        number = int(self.first[recording]) + index
-        rgb = self.pictures.get(number, lambda: self.recordings[recording][index].rgb)
+        """(3, H, W) uint8 RGB. Raises FrameError, which names the frame."""
+        source, number = self.recordings[recording], int(self.first[recording]) + index
+        try:
+            rgb = self.pictures.get(number, lambda: source[index].rgb)
+        except FrameError as broken:
+            raise FrameError(f"{source.uri} frame {source.name_of(index)}: {broken}") from broken
         return torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1)))
 
     def _mask(self, recording: int, index: int, picture: torch.Tensor) -> torch.Tensor:

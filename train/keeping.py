@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.plugins.io import CheckpointIO
 
 from streamseg import checkpoint
@@ -71,6 +72,9 @@ class Keeper(pl.Callback):
         self._restore()
 
     def _save(self, trainer: pl.Trainer) -> None:
+        # a step may have blown up the weights although its loss was finite: the good ones of before are kept then
+        if not all(bool(torch.isfinite(tensor).all()) for tensor in trainer.lightning_module.state_dict().values()):
+            return
         self._written = trainer.global_step
         trainer.save_checkpoint(self.folder / LAST)
 

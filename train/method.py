@@ -120,7 +120,7 @@ class Method(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         said = self.settings
         plan = Plan(
-            said.optimizer or self.optimizer,
+            self.optimizer if said.optimizer == "auto" else said.optimizer,
             said.lr or self.lr * said.batch_size * said.accumulate / 256,
             self.weight_decay if said.weight_decay < 0 else said.weight_decay,
             round(said.warmup * self.total_steps),

@@ -50,43 +50,31 @@ def run(
     _quiet_libraries()
     last = _checked(output, resume)
     start = int(checkpoint.read(last)["training"]["global_step"]) if last else 0
+    hardware = machines(settings)
     with contextlib.ExitStack() as stack:
         torch.manual_seed(settings.seed)
         encoder = _encoder(settings)
-        samples, total = _data(kind, encoder, settings, options, output, stack)
+        samples, total = _data(kind, settings, output, stack)
         method = kind(encoder, options, settings, total)
         samples.views, samples.wide, samples.frames = method.views(), method.wide, method.frames
-        output.mkdir(parents=True, exist_ok=True)
-        data = Frames(samples, settings, start)
-        method.batches = data.draws
+        probing = _probing(settings, total, output, display.say)
+        output.mkdir(parents=True, exist_ok=True)  # what the command line got wrong is known by now
         table = Table(output / "metrics.csv", start, write=is_first())
-        keeper, health = Keeper(output, settings.save_every), Health(display.say, samples.describe)
-        probing = _probing(settings, encoder, total, output, display.say)
+        keeper, health = Keeper(output, settings.save_every), Health(display.say, samples.describe, output)
         callbacks = [health, keeper, *([probing] if probing else []), table, display]
-        trainer = _trainer(settings, total, start, output, callbacks, _about(name, encoder, settings, options))
-        if trainer.world_size > 1:
-            synchronize(method)
+        trainer = _trainer(
+            hardware, settings, total, start, output, callbacks, _about(name, encoder, settings, options)
+        )
         display.say(_what(name, encoder, samples, settings, total, trainer))
-        if last is None:
-            method.eval()
-            method.begin()
-            method.train()
-        began = time.perf_counter()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Lightning's advice on workers, logging and resuming is followed already
-            trainer.fit(method, data, ckpt_path=str(last) if last else None)
-        seconds = time.perf_counter() - began
-        figures = probing.figures if probing else {}
-        done = trainer.global_step
-        losses = table.losses()
+        seconds = _fit(trainer, method, Frames(samples, settings, start), last)
         result = {
-            "verdict": verdict(figures),
+            "verdict": verdict(probing.figures if probing else {}),
             "method": name,
             "status": "interrupted" if keeper.interrupted else "done",
-            "steps": done,
-            "loss": {"first": losses[0], "last": losses[-1]} if losses else None,
-            "samples_per_second": (done - start) * settings.batch_size * settings.accumulate / max(seconds, 1e-9),
-            "probe": figures,
+            "steps": trainer.global_step,
+            "loss": table.summary(),
+            "samples_per_second": (trainer.global_step - start) * _batch(settings) / seconds,
+            "probe": probing.figures if probing else {},
             "checkpoints": {file[:-3]: str(output / file) for file in (BEST, LAST) if (output / file).exists()},
             "config": {"settings": dataclasses.asdict(settings), "options": dataclasses.asdict(options)},
             "backbone": encoder.recipe.name,
@@ -95,7 +83,29 @@ def run(
         }
         if trainer.is_global_zero:
             _write_json(output / "run.json", result)
-        return result
+        # as a reader of run.json gets it: tuples are lists there
+        return json.loads(json.dumps(result))
+
+
+def _fit(trainer: pl.Trainer, method: Method, data: Frames, last: Path | None) -> float:
+    """Train; returns the seconds it took."""
+    if trainer.world_size > 1:
+        synchronize(method)
+    method.batches = data.draws
+    if last is None:
+        method.eval()
+        method.begin()
+        method.train()
+    began = time.perf_counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Lightning's advice on workers, logging and resuming is followed already
+        trainer.fit(method, data, ckpt_path=str(last) if last else None)
+    return max(time.perf_counter() - began, 1e-9)
+
+
+def _batch(settings: Settings) -> int:
+    """Samples an optimizer step."""
+    return settings.batch_size * settings.accumulate
 
 
 class Frames(pl.LightningDataModule):
@@ -141,15 +151,13 @@ def _encoder(settings: Settings) -> Encoder:
     return open_encoder(spec, pretrained=settings.init != "none")
 
 
-def _data(
-    kind: type[Method], encoder: Encoder, settings: Settings, options: Any, output: Path, stack: contextlib.ExitStack
-) -> tuple[Samples, int]:
+def _data(kind: type[Method], settings: Settings, output: Path, stack: contextlib.ExitStack) -> tuple[Samples, int]:
     """The samples, and how many optimizer steps the run has."""
     recordings = open_recordings(settings.data)
     for recording in recordings:
         stack.callback(recording.close)
     count, side = sum(len(recording) for recording in recordings), ENLARGED * settings.size
-    batch = settings.batch_size * settings.accumulate
+    batch = _batch(settings)
     if batch > count:
         raise StreamsegError(
             f"a batch of {batch} is larger than the data, which has {count} frames",
@@ -175,9 +183,7 @@ def _data(
     return samples, settings.steps or settings.epochs * (count // batch)
 
 
-def _probing(
-    settings: Settings, encoder: Encoder, total: int, output: Path, say: Callable[[str], None]
-) -> Probing | None:
+def _probing(settings: Settings, total: int, output: Path, say: Callable[[str], None]) -> Probing | None:
     if not settings.val:
         return None
     recordings = open_recordings(settings.val)
@@ -186,6 +192,7 @@ def _probing(
 
 
 def _trainer(
+    hardware: dict[str, Any],
     settings: Settings,
     total: int,
     start: int,
@@ -194,7 +201,7 @@ def _trainer(
     about: dict[str, Any],
 ) -> pl.Trainer:
     return pl.Trainer(
-        **machines(settings),
+        **hardware,
         precision=PRECISIONS[settings.precision],  # type: ignore[arg-type]
         max_steps=total,
         accumulate_grad_batches=settings.accumulate,
@@ -231,7 +238,7 @@ def _what(name: str, encoder: Encoder, samples: Samples, settings: Settings, tot
     device = trainer.strategy.root_device
     return (
         f"{name}: {encoder.recipe.name} from {settings.init} weights, {len(samples)} frames of "
-        f"{len(samples.recordings)} recordings, {total} steps of {settings.batch_size * settings.accumulate} on "
+        f"{len(samples.recordings)} recordings, {total} steps of {_batch(settings)} on "
         f"{trainer.world_size} x {device.type} ({settings.precision})"
     )
 

@@ -61,7 +61,7 @@ class Settings:
     )
     lr: float = option(0.0, "Learning rate; 0 = the method's own, times batch size / 256.", low=0)
     weight_decay: float = option(-1.0, "Negative = the method's own.")
-    optimizer: str = option("", "Default: the method's own.", metavar="sgd|adamw|lars")
+    optimizer: str = option("auto", "auto = the method's own.", choices=("auto", "sgd", "adamw", "lars"))
     warmup: float = option(0.05, "Share of the run in which the learning rate rises.", low=0, high=1)
     precision: str = option("fp32", "bf16 and fp16 are mixed precision.", choices=("fp32", "bf16", "fp16"))
     devices: str = option(

@@ -14,6 +14,7 @@ import torch
 
 from streamseg.errors import StreamsegError
 from train import collapse
+from train.keeping import LAST
 from train.method import Batch, Method
 
 VECTORS = 256
@@ -27,7 +28,10 @@ class NotANumber(StreamsegError):
 class Health(pl.Callback):
     """Notes spread, rank and entropies; warns once for each kind of collapse. NaN: names the batch and stops."""
 
-    def __init__(self, say: Callable[[str], None], names: Callable[[Batch], str], every: int = 10) -> None:
+    def __init__(
+        self, say: Callable[[str], None], names: Callable[[Batch], str], folder: Path, every: int = 10
+    ) -> None:
+        self.last = folder / LAST
         self.say, self.names, self.every = say, names, every
         self.embeddings: list[torch.Tensor] = []
         self.warned: set[str] = set()
@@ -36,8 +40,11 @@ class Health(pl.Callback):
         if not torch.isfinite(loss):
             raise NotANumber(
                 f"the loss became {float(loss)} in step {trainer.global_step + 1}, with {self.names(self.batch)}",
-                "lower --lr, or lengthen --warmup; last.pt holds the weights of before",
+                f"lower --lr, or lengthen --warmup; {self._kept()}",
             )
+
+    def _kept(self) -> str:
+        return f"{self.last} holds good weights" if self.last.exists() else "no checkpoint had been written yet"
 
     def on_train_batch_start(self, trainer: pl.Trainer, method: pl.LightningModule, batch: Batch, number: int) -> None:
         self.batch = batch
@@ -73,7 +80,10 @@ class Health(pl.Callback):
 
 
 class Table(pl.Callback):
-    """metrics.csv: one row a step. A resumed run goes on behind the step of its checkpoint."""
+    """metrics.csv: one row a step. A resumed run goes on behind the step of its checkpoint.
+
+    What is not measured in every step (spread, rank, the probe) keeps its last value until it is measured again.
+    """
 
     def __init__(self, path: Path, start: int = 0, write: bool = True) -> None:
         self.path, self.write = path, write
@@ -107,9 +117,10 @@ class Table(pl.Callback):
         with self.path.open("a", newline="", encoding="utf-8") as file:
             csv.DictWriter(file, self.columns).writerow(row)
 
-    def losses(self) -> list[float]:
-        """Of every step, in order."""
-        return [float(row["loss"]) for row in self.rows if row.get("loss")]
+    def summary(self) -> dict[str, float] | None:
+        """The first and the last loss; None before the first step."""
+        losses = [float(row["loss"]) for row in self.rows if row.get("loss")]
+        return {"first": losses[0], "last": losses[-1]} if losses else None
 
     def _rewrite(self) -> None:
         temporary = self.path.with_name(f".{self.path.name}")

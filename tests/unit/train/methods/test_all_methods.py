@@ -1,0 +1,70 @@
+"""What every method owes: a finite and falling loss without collapse, and a checkpoint that the runner takes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from dataclasses import fields
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from streamseg import checkpoint, plugins
+from streamseg.backbones import Spec, open_backbone
+from streamseg.sources import open_source
+from train import methods, run
+from train.display import Display
+from train.settings import Settings
+
+STEPS = 30
+METHODS = list(plugins.describe(methods.__file__))
+CHANGES: dict[str, dict[str, Any]] = {}
+"""Options other than a method's defaults, where 30 steps on ten frames are too few for them."""
+
+
+def train(name: str, data: Path, folder: Path, **settings: Any) -> tuple[dict[str, Any], str]:
+    """Train in this process; the summary, and what was said."""
+    module = plugins.load(methods.__name__, name)
+    options = module.Options(**CHANGES.get(name, {}))
+    said = Display(quiet=False)
+    said.console = Console(file=io.StringIO(), width=500)
+    given = Settings(**{"data": (str(data),), "size": 64, "batch_size": 4, "steps": STEPS, **settings})
+    result = run.run(name, module.METHOD, given, options, folder, False, said)
+    return result, said.console.file.getvalue()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_thirty_steps_on_co3d(name: str, shared: Path, tmp_path: Path) -> None:
+    data = shared / "data" / "co3d_hydrant"
+    result, said = train(name, data, tmp_path / "run")
+    with (tmp_path / "run" / "metrics.csv").open(newline="") as file:
+        losses = [float(row["loss"]) for row in csv.DictReader(file)]
+    assert len(losses) == STEPS
+    assert all(map(math.isfinite, losses))
+    assert mean(losses[-5:]) < mean(losses[:5]), losses
+    assert "warning" not in said, said
+    path = Path(result["checkpoints"]["last"])
+    header = checkpoint.read_header(path)
+    assert header["method"] == name
+    with open_source(str(data)) as recording:
+        height, width = recording[0].rgb.shape[:2]
+    assert (height, width) != (96, 64)
+    backbone = open_backbone(Spec(str(path)), (96, 64), engine="torch", device="cpu")
+    features = backbone(np.random.default_rng(0).random((1, 3, 96, 64), dtype=np.float32))
+    assert np.isfinite(features).all()
+    np.testing.assert_allclose(np.linalg.norm(features, axis=1), 1, atol=1e-4)
+    start = open_backbone(Spec("efficientnet_lite0"), (96, 64), engine="torch", device="cpu")
+    assert backbone.sha256 != start.sha256
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_explains_itself(name: str) -> None:
+    module = plugins.load(methods.__name__, name)
+    assert "arXiv" in (module.__doc__ or "") or "doi" in (module.__doc__ or "").lower()
+    assert "Deviations" in (module.__doc__ or "")
+    assert all(field.metadata["help"].endswith(".") for field in fields(module.Options))
