@@ -1,0 +1,56 @@
+"""Cells of feature maps: joining layers, changing grids, rows of vectors."""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional
+
+from streamseg.errors import StreamsegError
+from train.encoder import Encoder
+
+WATCHED = 256
+
+
+def joined(maps: list[torch.Tensor]) -> torch.Tensor:
+    """Maps (B, C_i, h_i, w_i) -> (B, sum C_i, h, w) on the finest grid, each vector of length 1, as deployed.
+
+    Differs from `streamseg run` by nothing where views are whole multiples of the stride, see `check_size`.
+    """
+    finest = max(maps, key=lambda part: part.shape[2]).shape[2:]
+    parts = [functional.normalize(part.float(), dim=1) for part in maps]
+    upsampled = [
+        part
+        if part.shape[2:] == finest
+        else functional.interpolate(part, list(finest), mode="bilinear", align_corners=False)
+        for part in parts
+    ]
+    return functional.normalize(torch.cat(upsampled, dim=1), dim=1)
+
+
+def resampled(features: torch.Tensor, size: torch.Size) -> torch.Tensor:
+    """(B, D, h, w) on another grid, bilinear; a finer grid is averaged down."""
+    if features.shape[2:] == size:
+        return features
+    return functional.interpolate(features, list(size), mode="bilinear", align_corners=False, antialias=True)
+
+
+def rows(features: torch.Tensor) -> torch.Tensor:
+    """(B, D, h, w) -> (B, h * w, D), row by row."""
+    return features.flatten(2).transpose(1, 2)
+
+
+def watched(features: torch.Tensor) -> torch.Tensor:
+    """(B, n, D) -> about WATCHED cells of them all, (N, D), for the watch on collapse."""
+    flat = features.detach().flatten(0, 1)
+    return flat[:: max(1, len(flat) // WATCHED)]
+
+
+def check_size(encoder: Encoder, size: int) -> None:
+    """Raise StreamsegError where views of `size` would not give whole cells in every layer."""
+    multiple = encoder.recipe.shape.multiple
+    if size % multiple:
+        near = multiple * max(1, round(size / multiple))
+        raise StreamsegError(
+            f"dense features of {encoder.recipe.name} need views whose side is a multiple of {multiple}, not {size}",
+            f"the nearest is --size {near}",
+        )
