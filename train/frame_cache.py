@@ -48,7 +48,7 @@ class FrameCache:
         if kind == "ram":
             return mmap.mmap(-1, size)
         assert folder is not None
-        self.path = folder / f".frames-{os.getpid()}"
+        self.path = folder / f".frames-{os.getpid()}-{self.channels}"  # pictures and masks of a run lie side by side
         try:
             with self.path.open("w+b") as file:
                 os.posix_fallocate(file.fileno(), 0, size)  # a full disk is met now, not as a crash in a worker

@@ -3,11 +3,11 @@
 Loss: L = 1/N * || mask * head1 - (1 - mask) * head2 ||_F^2 on the attention maps of the last block (a guided-research
 report on DINO's attention; Caron et al., 2021, arXiv:2104.14294, for the maps). N counts the patches.
 
-The mask is 0 or 1, so the loss is head1^2 on the object plus head2^2 beside it: it pushes head1 off the object and
-head2 off the background, and nothing in it asks for more than two heads that are 0 everywhere (--scale none shows it). So head1 finds the background and head2 the object.
-With a softmax over the two heads (--scale pair) they add up to 1, head1 = 1 - head2, and the loss is Brier's score of
-head2 as the probability of "object": smallest where head2 is right. With a softmax over the patches (--scale places)
-each head is an attention of its own, with mean 1, that has to go somewhere.
+The mask is 0 or 1, so the loss is head1^2 on the object plus head2^2 beside it: head1 finds the background, head2 the
+object. Nothing in it asks for more than two heads that are 0 everywhere (--scale none shows it). With a softmax over
+the two heads (--scale pair) they add up to 1, and the loss is Brier's score of head2 as the probability of "object":
+smallest where head2 is right. With a softmax over the patches (--scale places) each head is an attention of its own,
+with mean 1, that has to go somewhere.
 
 Deviations: that normalization, which the formula does not have. A patch counts as object where most of its known
 pixels do; frames and patches without annotation do not count. Attention is multiplied by the number of patches, so that
