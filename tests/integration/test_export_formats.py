@@ -25,7 +25,7 @@ def test_an_openvino_network_streams(network: Path, run_json: Callable[..., Any]
     out = tmp_path / "out"
     result = run_json(sample, out, "--model", network, "--size", "96x128", "--max-frames", 4, "--save", "labels")
     manifest = json.loads((out / "run.json").read_text())
-    assert result["status"] == manifest["status"] == "completed"
+    assert result["status"] == manifest["status"] == "done"
     assert "openvino" in json.dumps(manifest)
     assert len(list((out / "labels").glob("*.png"))) == 4
 

@@ -49,7 +49,9 @@ def test_the_table_of_a_real_network(shared: Path) -> None:
         assert table[other]["passed"]
         assert table[other]["max_error"] < 1e-4
     sizes = [table[f"ONNX {precision}"]["megabytes"] for precision in ("fp32", "fp16", "int8")]
-    assert sizes[0] > 1.8 * sizes[1] > 1.8 * 1.5 * sizes[2] / 1.8
+    assert sizes == sorted(sizes, reverse=True)
+    assert 1.8 < sizes[0] / sizes[1] < 2.2
+    assert table["OpenVINO fp32"]["megabytes"] == pytest.approx(sizes[0], rel=0.15)
     assert table["ONNX fp32"]["max_error"] < table["ONNX fp16"]["max_error"] < table["ONNX int8"]["max_error"]
     for name, row in table.items():
         if "provider" in name:  # a GPU is measured or said not to be; never silently left out
@@ -76,7 +78,7 @@ def test_speed_is_measured_interleaved_and_by_the_median() -> None:
 
     sleepers = {"a": Sleeper("a", 0.002), "b": Sleeper("b", 0.006)}
     found = compare._medians(sleepers, np.zeros((2, 3, 4, 4), np.float32))  # type: ignore[arg-type]
-    assert order[:6] == ["a", "b"] * 3
+    assert order[:8] == ["a", "a", "b", "b"] * 2
     assert 0.002 <= found["a"] < found["b"]
     assert 0.006 <= found["b"] < 0.05
 
