@@ -1,8 +1,8 @@
 """Which frames may be negatives of each other: sequential frames show the same things, and are none.
 
 Contrastive methods push apart whatever is not the positive. In recordings the frames before and after show the same
-scene: as negatives they would teach the net to tell apart what should be alike. So the rule here is that a frame that
-could have been drawn as the positive of another, or is that frame itself, is never its negative.
+scene: as negatives they would teach the net to tell apart what should be alike. So the rule here is that a frame of the
+same recording that is no further from the query than its positive is no negative, and never the query's own frame.
 """
 
 from __future__ import annotations
@@ -10,24 +10,27 @@ from __future__ import annotations
 import torch
 
 from streamseg.errors import StreamsegError
-from train.settings import Settings
 
 
-def distance(apart: int, settings: Settings) -> int:
-    """Frames of a recording up to this far apart are no negatives: as told, or (-1) the highest gap of a pair."""
-    return settings.gap[1] if apart < 0 else apart
+def reach(numbers: torch.Tensor, apart: int) -> torch.Tensor:
+    """(B, 2, 2), recording and frame of a pair -> (B,) frames around each that are no negatives.
+
+    apart: the same for all, or -1 = as far as the two of the pair are from each other.
+    """
+    gaps = (numbers[:, 0, 1] - numbers[:, 1, 1]).abs()
+    return gaps if apart < 0 else torch.full_like(gaps, apart)
 
 
-def allowed(queries: torch.Tensor, keys: torch.Tensor, apart: int) -> torch.Tensor:
-    """(N, 2) and (M, 2), recording and frame -> (N, M) bool: other recordings, and frames further than `apart`."""
+def allowed(queries: torch.Tensor, keys: torch.Tensor, apart: torch.Tensor) -> torch.Tensor:
+    """(N, 2), (M, 2), recording and frame -> (N, M) bool: other recordings, and frames further than `apart`, (N,)."""
     recordings = queries[:, None, 0] != keys[None, :, 0]
-    return recordings | ((queries[:, None, 1] - keys[None, :, 1]).abs() > apart)
+    return recordings | ((queries[:, None, 1] - keys[None, :, 1]).abs() > apart[:, None])
 
 
-def require_negatives(numbers: torch.Tensor, apart: int) -> None:
-    """Raise StreamsegError if none of these frames, (N, 2), has a negative among them: nothing could be learnt."""
-    if not allowed(numbers, numbers, apart).any():
+def require_negatives(negatives: torch.Tensor) -> None:
+    """Raise StreamsegError if `negatives`, bool, are none at all: nothing could be learnt."""
+    if not negatives.any():
         raise StreamsegError(
-            f"no frame has a negative: those drawn lie within {apart} frames of each other",
-            "lower --apart (or the higher end of --gap), raise --batch-size, or give more recordings with --data",
+            "no frame has a negative: all that were drawn lie too near to each other in one recording",
+            "lower --apart, or --gap, raise --batch-size, or give more recordings with --data",
         )

@@ -4,8 +4,8 @@ He et al., 2020, "Momentum contrast", arXiv:1911.05722 (InfoNCE, eq. 1; momentum
 baselines with momentum contrastive learning", arXiv:2003.04297 (projector, augmentations, temperature 0.2).
 
 Deviations:
-- The two views may come from two frames of a recording. Keys in the queue carry the number of their frame: a frame that
-  could have been the positive, or is the query's own from an earlier epoch, is no negative (`--apart`).
+- The two views may come from two frames of a recording. Keys in the queue carry the number of their frame: a frame no
+  further away than the positive, or the query's own from an earlier epoch, is no negative (`--apart`).
 - The key encoder's batch norms use statistics that follow the query encoder's, as its weights do (EMAN, Cai et al.,
   2021, arXiv:2101.08482), instead of shuffling over devices: a key then tells nothing about its batch, and one device
   is enough.
@@ -27,7 +27,7 @@ from torch.nn import functional
 
 from train.encoder import Encoder
 from train.method import Batch, Method, follow, frozen_copy
-from train.methods._negatives import allowed, distance, require_negatives
+from train.methods._negatives import allowed, reach, require_negatives
 from train.methods._whole import full_precision, require_batch, whole_batch
 from train.options import option
 from train.settings import Settings
@@ -46,7 +46,9 @@ class Options:
     queue: int = option(0, f"Keys in the queue; 0 = {BATCHES} batches.", low=0)
     momentum: float = option(0.996, "EMA momentum of the key encoder.", low=0, high=1)
     temperature: float = option(0.2, "Of the similarities.", low=0.001)
-    apart: int = option(-1, "Frames of a recording up to this far apart are no negatives; -1 = highest gap.", low=-1)
+    apart: int = option(
+        -1, "Frames of a recording no further than this are no negatives; -1 = than the pair's.", low=-1
+    )
 
 
 class MoCo(Method):
@@ -64,7 +66,6 @@ class MoCo(Method):
     def __init__(self, encoder: Encoder, options: Options, settings: Settings, total_steps: int) -> None:
         super().__init__(encoder, options, settings, total_steps)
         require_batch(settings, 2, "the batch norms of MoCo need more than one pair")
-        self.apart = distance(options.apart, settings)
         self.projector = MoCoProjectionHead(encoder.dim, options.hidden, options.projection)
         self.key = frozen_copy(self.query())
         size = options.queue or BATCHES * settings.batch_size
@@ -77,15 +78,17 @@ class MoCo(Method):
         return tuple(View(self.settings.size, frame, strength=strength) for frame in (0, 1))
 
     def begin(self) -> None:
+        pairs = []
         for batch in islice(self.batches(), -(-len(self.queue) // self.settings.batch_size)):
             self.enqueue(self.keys(batch.views[1].to(self.queue.device)), batch.numbers[:, 1])
-        require_negatives(self.queued, self.apart)
+            pairs.append(batch.numbers)
+        require_negatives(self.negatives(torch.cat(pairs).to(self.queued.device)))
 
     def loss(self, batch: Batch) -> torch.Tensor:
         queries = functional.normalize(self.projector(self.student(batch.views[0]).pooled), dim=1)
         keys = self.keys(batch.views[1])
         self.embedding = queries.detach()
-        negatives = allowed(batch.numbers[:, 0], self.queued, self.apart)
+        negatives = self.negatives(batch.numbers)
         # clone: the queue moves on before the backward pass needs it
         loss = info_nce(queries, keys, self.queue.clone(), negatives, temperature=self.options.temperature)
         self.enqueue(whole_batch(keys), whole_batch(batch.numbers[:, 1]))
@@ -94,6 +97,10 @@ class MoCo(Method):
     def query(self) -> nn.ModuleList:
         """Encoder and projector, as the key encoder has them."""
         return nn.ModuleList([self.student, self.projector])
+
+    def negatives(self, numbers: torch.Tensor) -> torch.Tensor:
+        """(B, 2, 2), recording and frame of each view -> (B, K) bool: which keys of the queue are negatives."""
+        return allowed(numbers[:, 0], self.queued, reach(numbers, self.options.apart))
 
     @torch.no_grad()
     def keys(self, view: torch.Tensor) -> torch.Tensor:

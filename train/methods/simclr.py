@@ -3,7 +3,7 @@
 Chen et al., 2020, "A simple framework for contrastive learning of visual representations", arXiv:2002.05709. Loss:
 NT-Xent, eq. 1, over both views as queries.
 
-Deviations: the two views may come from two frames of a recording; frames that could have been each other's positive
+Deviations: the two views may come from two frames of a recording; frames that are no further away than the positive
 are no negatives (`--apart`), because neighbours in a recording show the same things; SGD instead of LARS. Own loss
 instead of lightly's NTXentLoss, which has no way to leave negatives out.
 """
@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from train.encoder import Encoder
 from train.method import Batch, Method
-from train.methods._negatives import allowed, distance, require_negatives
+from train.methods._negatives import allowed, reach, require_negatives
 from train.methods._whole import full_precision, require_batch, whole_batch
 from train.options import option
 from train.settings import Settings
@@ -37,7 +37,9 @@ class Options:
     hidden: int = option(2048, "Units of the hidden layer of the projector.", low=1)
     projection: int = option(128, "Units of the projection.", low=1)
     temperature: float = option(0.1, "Of the similarities.", low=0.001)
-    apart: int = option(-1, "Frames of a recording up to this far apart are no negatives; -1 = highest gap.", low=-1)
+    apart: int = option(
+        -1, "Frames of a recording no further than this are no negatives; -1 = than the pair's.", low=-1
+    )
 
 
 class SimCLR(Method):
@@ -49,7 +51,6 @@ class SimCLR(Method):
     def __init__(self, encoder: Encoder, options: Options, settings: Settings, total_steps: int) -> None:
         super().__init__(encoder, options, settings, total_steps)
         require_batch(settings, 2, "SimCLR tells a pair from the other pairs of the batch")
-        self.apart = distance(options.apart, settings)
         self.projector = SimCLRProjectionHead(encoder.dim, options.hidden, options.projection)
 
     def views(self) -> tuple[View, ...]:
@@ -57,17 +58,20 @@ class SimCLR(Method):
         return tuple(View(self.settings.size, frame, (0.08, 1.0), strength=strength) for frame in (0, 1))
 
     def begin(self) -> None:
-        numbers = [batch.numbers.flatten(0, 1) for batch in islice(self.batches(), LOOKED_AT)]
-        require_negatives(torch.cat(numbers), self.apart)
+        batches = islice(self.batches(), LOOKED_AT)
+        require_negatives(torch.cat([self.negatives(batch.numbers).flatten() for batch in batches]))
 
     def loss(self, batch: Batch) -> torch.Tensor:
         both = self.projector(self.student(torch.cat(batch.views)).pooled)
         left, right = both.chunk(2)
         self.embedding = left.detach()
-        numbers = whole_batch(batch.numbers)
-        frames = torch.cat([numbers[:, 0], numbers[:, 1]])
-        negatives = allowed(frames, frames, self.apart)
+        negatives = self.negatives(whole_batch(batch.numbers))
         return nt_xent(whole_batch(left), whole_batch(right), negatives, temperature=self.options.temperature)
+
+    def negatives(self, numbers: torch.Tensor) -> torch.Tensor:
+        """(B, 2, 2), recording and frame of each view -> (2B, 2B) bool, negatives of each view, first views first."""
+        frames = torch.cat([numbers[:, 0], numbers[:, 1]])
+        return allowed(frames, frames, reach(numbers, self.options.apart).repeat(2))
 
 
 @full_precision

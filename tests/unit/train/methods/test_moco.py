@@ -74,7 +74,7 @@ def test_the_queue_starts_full_of_real_keys() -> None:
 
 
 def test_one_short_recording_is_refused() -> None:
-    moco = method(queue=4).eval()
+    moco = method(queue=4, apart=3).eval()
     near = batch(0)
     moco.batches = lambda: iter([near._replace(numbers=near.numbers // 10)])
     with pytest.raises(StreamsegError, match="no frame has a negative"):

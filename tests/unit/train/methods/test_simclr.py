@@ -12,7 +12,7 @@ from streamseg.backbones import Spec
 from streamseg.errors import StreamsegError
 from train.encoder import open_encoder
 from train.method import Batch
-from train.methods._negatives import allowed, distance
+from train.methods._negatives import allowed, reach
 from train.methods.simclr import METHOD, Options, nt_xent
 from train.settings import Settings
 
@@ -53,23 +53,24 @@ FRAMES = strategies.lists(strategies.tuples(strategies.integers(0, 2), strategie
 
 @given(FRAMES, strategies.integers(0, 10))
 def test_neighbours_are_no_negatives(frames: list[tuple[int, int]], apart: int) -> None:
-    found = allowed(torch.tensor(frames), torch.tensor(frames), apart)
+    found = allowed(torch.tensor(frames), torch.tensor(frames), torch.full((len(frames),), apart))
     for i, (recording, frame) in enumerate(frames):
         for j, (other, its) in enumerate(frames):
             assert bool(found[i, j]) == (recording != other or abs(frame - its) > apart)
 
 
-def test_the_gap_says_what_is_near() -> None:
-    assert distance(-1, Settings(gap=(2, 5))) == 5
-    assert distance(0, Settings(gap=(2, 5))) == 0
+def test_the_positive_says_what_is_near() -> None:
+    numbers = torch.tensor([[[0, 3], [0, 5]], [[1, 9], [1, 2]], [[1, 4], [1, 4]]])
+    assert reach(numbers, -1).tolist() == [2, 7, 0]
+    assert reach(numbers, 4).tolist() == [4, 4, 4]
 
 
 def test_frames_without_negatives_are_refused() -> None:
     method = METHOD(open_encoder(Spec("resnet18"), pretrained=False), Options(), Settings(batch_size=2), 10)
-    near = Batch([], [], [], [], [], torch.tensor([[[0, 3], [0, 5]], [[0, 4], [0, 9]]]))
+    near = Batch([], [], [], [], [], torch.tensor([[[0, 3], [0, 9]], [[0, 3], [0, 9]]]))
     method.batches = lambda: iter([near])
     with pytest.raises(StreamsegError, match="no frame has a negative") as refusal:
         method.begin()
     assert "--apart" in refusal.value.hint
-    method.batches = lambda: iter([near._replace(numbers=near.numbers * 3)])
+    method.batches = lambda: iter([near._replace(numbers=near.numbers + torch.tensor([[[0, 0]], [[0, 9]]]))])
     method.begin()

@@ -1,0 +1,100 @@
+"""state_dict() is all that a method remembers: in a method made with another seed it gives the same next loss."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Iterator
+from itertools import cycle
+from pathlib import Path
+
+import pytest
+import torch
+
+from streamseg import plugins
+from streamseg.backbones import Spec
+from streamseg.errors import StreamsegError
+from streamseg.sources import open_source
+from train import methods
+from train.data import Numbers, Samples, loader
+from train.encoder import open_encoder
+from train.frame_cache import FrameCache
+from train.method import Method
+from train.settings import Settings
+
+TABLETOP = Path(__file__).resolve().parents[3] / "samples" / "tabletop"
+STEPS, BATCH, SIDE = 3, 4, 64
+SMALL = {"hidden": 64, "queue": 24}
+"""Options that cost time, of the methods that have them."""
+
+
+def made(name: str, seed: int) -> Method:
+    """The method around a random CNN, or a ViT where it takes no CNN; `seed` makes its weights."""
+    module = plugins.load("train.methods", name)
+    small = {field.name: SMALL[field.name] for field in dataclasses.fields(module.Options) if field.name in SMALL}
+    for backbone in ("resnet18", "timm:vit_tiny_patch16_224"):
+        settings = Settings(backbone=backbone, init="none", size=SIDE, batch_size=BATCH, steps=STEPS, gap=(0, 4))
+        torch.manual_seed(seed)
+        encoder = open_encoder(Spec(backbone), pretrained=False)
+        try:
+            return module.METHOD(encoder, module.Options(**small), settings, STEPS)
+        except StreamsegError:
+            continue
+    raise AssertionError(f"{name} takes neither a CNN nor a ViT")
+
+
+@pytest.fixture(scope="module")
+def recording() -> Iterator:
+    with open_source(f"tum:{TABLETOP}") as source:
+        yield source
+
+
+@pytest.fixture(scope="module")
+def caches(recording) -> tuple[FrameCache, FrameCache]:
+    """Decoded once for all methods."""
+    return tuple(FrameCache("ram", len(recording), 2 * SIDE, channels) for channels in (3, 1))
+
+
+def step(method: Method, optimizer: torch.optim.Optimizer, batch, number: int) -> float:
+    """One step as Lightning does it, seeded by its number; returns the loss."""
+    method.on_train_batch_start(batch, number)
+    loss = method.loss(batch)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    method.update(number + 1)
+    return float(loss.detach())
+
+
+@pytest.mark.parametrize("name", plugins.describe(methods.__file__))
+def test_a_method_goes_on_from_its_state(name: str, recording, caches) -> None:
+    first = made(name, 1)
+    samples = Samples(
+        [recording],
+        first.views(),
+        frames=first.frames,
+        gap=(0, 4),
+        wide=first.wide,
+        labelled=first.labelled,
+        pictures=caches[0],
+        annotations=caches[1] if first.labelled else None,
+    )
+    draws = iter(loader(samples, Numbers(BATCH), 0))
+    batches = [next(draws) for _ in range(STEPS)]
+    first.batches = lambda: cycle(batches)
+    torch.manual_seed(0)
+    first.eval()
+    first.begin()
+    first.train()
+    optimizer = torch.optim.SGD([part for part in first.parameters() if part.requires_grad], 0.01, momentum=0.9)
+    for number in range(STEPS - 1):
+        step(first, optimizer, batches[number], number)
+
+    second = made(name, 2).train()
+    other = torch.optim.SGD([part for part in second.parameters() if part.requires_grad], 0.01, momentum=0.9)
+    second.load_state_dict({key: value.clone() for key, value in first.state_dict().items()})
+    other.load_state_dict(copy.deepcopy(optimizer.state_dict()))  # else both would write to the same momentum
+
+    assert step(second, other, batches[-1], STEPS - 1) == step(first, optimizer, batches[-1], STEPS - 1)
+    states = first.state_dict(), second.state_dict()
+    assert [key for key in states[0] if not torch.equal(states[0][key], states[1][key])] == []
