@@ -8,7 +8,7 @@ run the student becomes the teacher, and there is a new vocabulary.
 
 Deviations: a bag has no places, so the view may be of frame t + d; fewer words, as many as a few recordings can fill;
 local features and x have length 1, as nets differ in scale; the weights w_k start at the words themselves, because
-student and teacher start as the same net, and the student goes on instead of starting anew; no CutMix.
+student and teacher start as the same net, and the student goes on instead of starting anew; AdamW; no CutMix.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ class Options:
 class BoWNet(Method):
     """Student, unit weights and their scale; the teacher and its words, replaced `rounds` - 1 times."""
 
-    lr = 0.1
+    optimizer = "adamw"
+    lr = 1.6e-2
     words: torch.Tensor
     round: torch.Tensor
 

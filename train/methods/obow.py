@@ -9,7 +9,7 @@ ResNet); the student sees two crops and five small patches (section 3.5). Teache
 
 Deviations: half of the crops come from frame t + d; fewer words, and the queue starts full, with several of each image;
 student features have length 1 and their scale kappa is learnt, as nets differ in scale; patches are cut like crops;
-cells at the border are left out only where maps have at least five cells a side.
+AdamW; cells at the border are left out only where maps have at least five cells a side.
 """
 
 from __future__ import annotations
@@ -95,7 +95,8 @@ class Vocabulary(nn.Module):
 class OBoW(Method):
     """Student, EMA teacher, a vocabulary for each of the last two layers."""
 
-    lr = 0.1
+    optimizer = "adamw"
+    lr = 1.6e-2
 
     def __init__(self, encoder: Encoder, options: Options, settings: Settings, total_steps: int) -> None:
         super().__init__(encoder, options, settings, total_steps)
