@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from timm.models.vision_transformer import VisionTransformer
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from streamseg.backbones import Recipe, Spec, network, trainable
 from streamseg.backbones._network import qkv
@@ -30,15 +31,21 @@ class Features(NamedTuple):
 class Encoder(nn.Module):
     """images (B, 3, H, W) RGB in [0, 1] -> Features. H, W: any for a CNN, else multiples of the patch.
 
+    Its batch norms may be frozen: they go on normalizing with the statistics of pretraining, which a small batch of a
+    few scenes would spoil.
+
     recipe: which net and layers. dims: channels of each map; dim: of the last. sha256: of the weights it started from.
     """
 
     mean: torch.Tensor
     std: torch.Tensor
 
-    def __init__(self, net: Any, recipe: Recipe, sha256: str = "") -> None:
+    def __init__(self, net: Any, recipe: Recipe, sha256: str = "", frozen_norms: bool = False) -> None:
         super().__init__()
         self.net, self.recipe, self.sha256 = net, recipe, sha256
+        self.frozen_norms = frozen_norms
+        if recipe.kind == "cnn":
+            net.to(memory_format=torch.channels_last)  # a quarter faster on a CPU, for depthwise convolutions
         for name in ("mean", "std"):
             self.register_buffer(name, torch.tensor(net.pretrained_cfg[name]).view(1, 3, 1, 1), persistent=False)
         training = net.training
@@ -51,7 +58,8 @@ class Encoder(nn.Module):
     def forward(self, images: torch.Tensor) -> Features:
         pixels = (images - self.mean) / self.std
         options: dict[str, Any] = {"indices": list(self.recipe.indices), "intermediates_only": True}
-        if self.recipe.kind != "vit":
+        if self.recipe.kind == "cnn":
+            pixels = pixels.contiguous(memory_format=torch.channels_last)
             maps = self.net.forward_intermediates(pixels, **options)
             return Features(maps, maps[-1].mean(dim=(2, 3)))
         found = self.net.forward_intermediates(pixels, norm=True, return_prefix_tokens=True, **options)
@@ -81,12 +89,20 @@ class Encoder(nn.Module):
         grid = [side // patch for side, patch in zip(images.shape[2:], net.patch_embed.patch_size)]
         return looks.softmax(dim=-1)[:, :, 0, net.num_prefix_tokens :].unflatten(2, grid), tokens[:, 0]
 
+    def train(self, mode: bool = True) -> Encoder:
+        super().train(mode)
+        if self.frozen_norms:
+            for part in self.net.modules():
+                if isinstance(part, _BatchNorm):
+                    part.eval()
+        return self
+
     def deployed(self, size: tuple[int, int]) -> nn.Module:
         """A copy as `streamseg run` will use it, in evaluation mode: images of `size` -> (features, ...)."""
         tensors = {name: tensor.detach().cpu() for name, tensor in self.net.state_dict().items()}
         return network(self.recipe, size, tensors)
 
 
-def open_encoder(spec: Spec, pretrained: bool = True) -> Encoder:
+def open_encoder(spec: Spec, pretrained: bool = True, frozen_norms: bool = False) -> Encoder:
     """The encoder of `spec` with its weights, or random ones (from torch's seed). Raises ModelError."""
-    return Encoder(*trainable(spec, pretrained))
+    return Encoder(*trainable(spec, pretrained), frozen_norms)

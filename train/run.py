@@ -148,7 +148,7 @@ def _checked(output: Path, resume: bool) -> Path | None:
 def _encoder(settings: Settings) -> Encoder:
     weights = "" if settings.init in ("imagenet", "none") else settings.init
     spec = Spec(settings.backbone, weights, settings.layers, settings.facet)
-    return open_encoder(spec, pretrained=settings.init != "none")
+    return open_encoder(spec, settings.init != "none", settings.norms == "frozen")
 
 
 def _data(kind: type[Method], settings: Settings, output: Path, stack: contextlib.ExitStack) -> tuple[Samples, int]:

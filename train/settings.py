@@ -63,6 +63,11 @@ class Settings:
     weight_decay: float = option(-1.0, "Negative = the method's own.")
     optimizer: str = option("auto", "auto = the method's own.", choices=("auto", "sgd", "adamw", "lars"))
     warmup: float = option(0.05, "Share of the run in which the learning rate rises.", low=0, high=1)
+    norms: str = option(
+        "batch",
+        "Batch norms of a pretrained net: batch = of the batch, frozen = as they are; for small batches.",
+        choices=("batch", "frozen"),
+    )
     precision: str = option("fp32", "bf16 and fp16 are mixed precision.", choices=("fp32", "bf16", "fp16"))
     devices: str = option(
         "auto", "cpu, cuda, or how many; cpu:2 = two processes on one CPU.", metavar="auto|cpu|cuda[:N]|N"
