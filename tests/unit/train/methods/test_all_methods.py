@@ -23,7 +23,9 @@ from train.settings import Settings
 
 STEPS = 30
 METHODS = list(plugins.describe(methods.__file__))
-CHANGES: dict[str, dict[str, Any]] = {}
+CHANGES: dict[str, dict[str, Any]] = {
+    "distill": {"teacher": "efficientnet_lite0"},  # its default has to be downloaded
+}
 """Options other than a method's defaults, where 30 steps on ten frames are too few for them."""
 
 
