@@ -1,7 +1,8 @@
 """Denoising autoencoder: restore the picture from a corrupted one.
 
-Vincent et al., 2008, "Extracting and composing robust features with denoising autoencoders" (ICML), and 2010 (JMLR
-11): the three corruptions (masking, Gaussian, salt and pepper) and the squared error of all pixels.
+Vincent et al., 2008, "Extracting and composing robust features with denoising autoencoders" (ICML,
+doi:10.1145/1390156.1390294), and 2010 (JMLR 11): the three corruptions (masking, Gaussian, salt and pepper)
+and the squared error of all pixels.
 
 Deviations: the whole net is fine-tuned at once instead of layer by layer, and decoder and encoder share no weights.
 Pixels are masked with all their channels, to the mean colour instead of to 0, and sigma counts in the backbone's

@@ -5,7 +5,7 @@ squared distance of the probabilities (section 2) under different noise; its wei
 EMA is 0.99 during that rise and 0.999 later, and min(1 - 1 / (step + 1), that) as in the authors' code.
 
 Deviations: pixels instead of pictures, so teacher and student see two crops of a frame and are compared where these
-overlap. The weight's maximum is 10, not 100: our cost is a mean over the labels. Batches are drawn from all frames, so
+overlap. The weight's maximum is 1, not 100: in short runs the teacher lags. Batches are drawn from all frames, so
 one may hold no label; the paper puts a fixed number into each. One frame a sample: masks do not follow objects from
 frame to frame, so --gap does nothing here. The teacher is deployed, without the head. All ids count as one object
 unless --classes is raised.
@@ -42,7 +42,7 @@ class Options:
         0.5, "Share of the annotated frames whose masks are used; at least one.", low=0, high=1
     )
     classes: int = option(2, "Labels told apart, background too; higher ids count as the last.", low=2, high=255)
-    consistency: float = option(10.0, "Weight of the consistency cost after its rise.", low=0)
+    consistency: float = option(1.0, "Weight of the consistency cost after its rise.", low=0)
     rampup: float = option(0.25, "Share of the run in which that weight rises.", low=0, high=1)
     ema_early: float = option(0.99, "EMA momentum of the teacher during the rise, at most.", low=0, high=1)
     ema_late: float = option(0.999, "EMA momentum of the teacher after it.", low=0, high=1)
@@ -54,7 +54,7 @@ class MeanTeacher(Method):
     frames = 1
     labelled = True
     optimizer = "adamw"
-    lr = 0.01
+    lr = 0.02
     weight_decay = 0.01
     threshold: torch.Tensor
 
