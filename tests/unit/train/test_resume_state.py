@@ -24,14 +24,15 @@ from train.settings import Settings
 
 TABLETOP = Path(__file__).resolve().parents[3] / "samples" / "tabletop"
 STEPS, BATCH, SIDE = 3, 4, 64
-SMALL = {"hidden": 64, "queue": 24}
+SMALL = {"hidden": 64, "queue": 24, "words": 16}
 """Options that cost time, of the methods that have them."""
 
 
-def made(name: str, seed: int) -> Method:
-    """The method around a random CNN, or a ViT where it takes no CNN; `seed` makes its weights."""
+def made(name: str, seed: int, weights: Path) -> Method:
+    """The method around a random CNN, or a ViT where it takes no CNN. seed: of its weights; weights: of a teacher."""
     module = plugins.load("train.methods", name)
-    small = {field.name: SMALL[field.name] for field in dataclasses.fields(module.Options) if field.name in SMALL}
+    said = {**SMALL, "teacher": "resnet18", "teacher_weights": str(weights)}
+    small = {field.name: said[field.name] for field in dataclasses.fields(module.Options) if field.name in said}
     for backbone in ("resnet18", "timm:vit_tiny_patch16_224"):
         settings = Settings(backbone=backbone, init="none", size=SIDE, batch_size=BATCH, steps=STEPS, gap=(0, 4))
         torch.manual_seed(seed)
@@ -55,6 +56,15 @@ def caches(recording) -> tuple[FrameCache, FrameCache]:
     return tuple(FrameCache("ram", len(recording), 2 * SIDE, channels) for channels in (3, 1))
 
 
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory) -> Path:
+    """Of a frozen teacher."""
+    torch.manual_seed(7)
+    file = tmp_path_factory.mktemp("teacher") / "resnet18.pth"
+    torch.save(open_encoder(Spec("resnet18"), pretrained=False).net.state_dict(), file)
+    return file
+
+
 def step(method: Method, optimizer: torch.optim.Optimizer, batch, number: int) -> float:
     """One step as Lightning does it, seeded by its number; returns the loss."""
     method.on_train_batch_start(batch, number)
@@ -67,8 +77,8 @@ def step(method: Method, optimizer: torch.optim.Optimizer, batch, number: int) -
 
 
 @pytest.mark.parametrize("name", plugins.describe(methods.__file__))
-def test_a_method_goes_on_from_its_state(name: str, recording, caches) -> None:
-    first = made(name, 1)
+def test_a_method_goes_on_from_its_state(name: str, recording, caches, weights: Path) -> None:
+    first = made(name, 1, weights)
     samples = Samples(
         [recording],
         first.views(),
@@ -90,7 +100,7 @@ def test_a_method_goes_on_from_its_state(name: str, recording, caches) -> None:
     for number in range(STEPS - 1):
         step(first, optimizer, batches[number], number)
 
-    second = made(name, 2).train()
+    second = made(name, 2, weights).train()
     other = torch.optim.SGD([part for part in second.parameters() if part.requires_grad], 0.01, momentum=0.9)
     second.load_state_dict({key: value.clone() for key, value in first.state_dict().items()})
     other.load_state_dict(copy.deepcopy(optimizer.state_dict()))  # else both would write to the same momentum
