@@ -1,0 +1,181 @@
+"""ODIN: masks follow views, the contrastive loss is DetCon's, three networks move at their own pace."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lightly.loss import DetConBLoss
+
+from streamseg.backbones import Spec
+from train.encoder import open_encoder
+from train.method import Batch
+from train.methods import odin
+from train.methods._detcon import contrast
+from train.methods._masks import clustered, pooled, seen
+from train.settings import Settings
+
+B, M, D = 3, 4, 6
+
+
+def reference(predicted, other, same, valid, temperature, recordings=None) -> float:
+    """DetCon's eq. 3 word for word: loops, no matrices."""
+
+    def unit(vector):
+        return vector / np.linalg.norm(vector)
+
+    losses = []
+    for b, m in np.argwhere(valid):
+        anchor = unit(predicted[b, m])
+        positive = np.exp(anchor @ unit(other[b, m]) / temperature)
+        negative = 0.0
+        for c, n in np.argwhere(valid):
+            if (c, n) == (b, m) or (recordings is not None and c != b and recordings[c] == recordings[b]):
+                continue
+            negative += np.exp(anchor @ unit(other[c, n]) / temperature)
+            negative += np.exp(anchor @ unit(same[c, n]) / temperature)
+        losses.append(-np.log(positive / (positive + negative)))
+    return float(np.mean(losses))
+
+
+def vectors(seed: int) -> list[torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.randn(B, M, D, generator=generator, dtype=torch.float64) for _ in range(4)]
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10_000), st.booleans())
+def test_contrast_is_the_formula(seed: int, by_recording: bool) -> None:
+    predicted, other, same, noise = vectors(seed)
+    valid = noise[..., 0] > -0.5
+    valid[0, 0] = True
+    recordings = torch.tensor([0, 0, 1]) if by_recording else None
+    found = contrast(predicted, other, same, valid, 0.1, recordings)
+    whose = None if recordings is None else recordings.numpy()
+    wanted = reference(predicted.numpy(), other.numpy(), same.numpy(), valid.numpy(), 0.1, whose)
+    assert float(found) == pytest.approx(wanted, rel=1e-5, abs=1e-5)
+
+
+def test_contrast_agrees_with_lightly_where_all_masks_are_valid() -> None:
+    a, b, target_a, target_b = (part.float() for part in vectors(0))
+    everything = torch.ones(B, M, dtype=torch.bool)
+    ids = torch.arange(M).expand(B, M)
+    wanted = DetConBLoss(0.1, gather_distributed=False)(a, b, target_a, target_b, ids, ids)
+    found = contrast(a, target_b, target_a, everything, 0.1) + contrast(b, target_a, target_b, everything, 0.1)
+    assert float(found) == pytest.approx(float(wanted), abs=1e-5)
+
+
+def test_contrast_of_nothing_is_zero_and_has_a_gradient() -> None:
+    predicted, other, same, _ = vectors(0)
+    loss = contrast(predicted.requires_grad_(), other, same, torch.zeros(B, M, dtype=torch.bool), 0.1)
+    loss.backward()
+    assert float(loss) == 0
+    assert predicted.grad is not None
+    assert not predicted.grad.any()
+
+
+def test_a_view_of_the_whole_frame_sees_its_masks_and_a_flip_mirrors_them() -> None:
+    ids = torch.arange(16).view(1, 4, 4) % 3
+    masks = torch.nn.functional.one_hot(ids, 3).permute(0, 3, 1, 2).float()
+    whole = torch.tensor([[0.0, 0.0, 1.0, 1.0]])
+    fine = seen(masks, whole, torch.tensor([False]), (64, 64))
+    torch.testing.assert_close(fine.argmax(dim=1)[0, 8::16, 8::16], ids[0])
+    torch.testing.assert_close(seen(masks, whole, torch.tensor([True]), (64, 64)), fine.flip(3))
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.floats(0, 0.4), st.floats(0, 0.4), st.floats(0.3, 0.6), st.booleans(), st.integers(0, 1000))
+def test_views_see_what_lies_in_their_box(x: float, y: float, side: float, flip: bool, seed: int) -> None:
+    """A mask with soft values that are linear in x and y is seen as exactly those of the cells' middles."""
+    columns = (torch.arange(32) + 0.5) / 32
+    masks = torch.stack([columns.expand(32, 32), columns[:, None].expand(32, 32)])[None]
+    box = torch.tensor([[x + 0.02, y + 0.02, x + side - 0.02, y + side - 0.02]])
+    cells = (torch.arange(5) + 0.5) / 5
+    across, down = (box[0, 0] + cells * (box[0, 2] - box[0, 0])), (box[0, 1] + cells * (box[0, 3] - box[0, 1]))
+    found = seen(masks, box, torch.tensor([flip]), (5, 5))[0]
+    torch.testing.assert_close(found[0], (across.flip(0) if flip else across).expand(5, 5), atol=1e-3, rtol=0)
+    torch.testing.assert_close(found[1], down[:, None].expand(5, 5), atol=1e-3, rtol=0)
+
+
+def test_features_are_averaged_under_masks() -> None:
+    generator = torch.Generator().manual_seed(0)
+    fine, coarse = torch.randn(2, 3, 4, 4, generator=generator), torch.randn(2, 5, 2, 2, generator=generator)
+    masks = torch.rand(2, 6, 4, 4, generator=generator)
+    masks[:, 5] = 0
+    found = pooled([fine, coarse], masks)
+    assert found.shape == (2, 6, 8)
+    for b in range(2):
+        for m in range(5):
+            weights = masks[b, m].numpy()
+            wanted = (weights * fine[b].numpy()).sum(axis=(1, 2)) / weights.sum()
+            np.testing.assert_allclose(found[b, m, :3], wanted, atol=1e-5)
+            blocks = weights.reshape(2, 2, 2, 2).mean(axis=(1, 3))
+            wanted = (blocks * coarse[b].numpy()).sum(axis=(1, 2)) / blocks.sum()
+            np.testing.assert_allclose(found[b, m, 3:], wanted, atol=1e-5)
+    assert not found[:, 5].any()
+
+
+def test_two_frames_share_one_codebook() -> None:
+    """Two things that change places between the frames keep their masks."""
+    things = torch.nn.functional.normalize(torch.randn(2, 8, generator=torch.Generator().manual_seed(0)), dim=1)
+    first = torch.tensor([[0, 0, 1], [0, 0, 1], [0, 0, 1]])
+    cells = torch.stack([first, first.flip(1)])
+    columns = things[cells].permute(0, 3, 1, 2)[None].repeat(2, 1, 1, 1, 1)
+    columns += 0.01 * torch.randn(columns.shape, generator=torch.Generator().manual_seed(1))
+    one, two = clustered(columns, 2)
+    torch.testing.assert_close(one, two.flip(3))
+    assert one.sum(dim=1).eq(1).all()
+    assert one.shape == (2, 2, 3, 3)
+    torch.manual_seed(5)
+    again = clustered(columns, 3)
+    torch.manual_seed(5)
+    torch.testing.assert_close(clustered(columns, 3), again)
+
+
+@pytest.fixture(scope="module")
+def method() -> odin.ODIN:
+    torch.manual_seed(0)
+    encoder = open_encoder(Spec("timm:resnet10t"), pretrained=False)
+    said = odin.Options(masks=3, hidden=16, projection=8, momentum=0.9, discovery_momentum=0.5)
+    return odin.ODIN(encoder, said, Settings(size=64, batch_size=4), 100).train()
+
+
+def batch_of(method: odin.ODIN) -> Batch:
+    generator = torch.Generator().manual_seed(0)
+    views = [torch.rand(4, 3, 64, 64, generator=generator) for _ in range(2)]
+    frames = [torch.rand(4, 3, method.wide, method.wide, generator=generator) for _ in range(2)]
+    boxes = [torch.tensor([[0.0, 0.0, 1.0, 1.0]]).repeat(4, 1)] * 2
+    return Batch(
+        views, boxes, [torch.zeros(4, dtype=torch.bool)] * 2, [], frames, torch.zeros(4, 2, 2, dtype=torch.int64)
+    )
+
+
+def test_only_the_online_network_gets_gradients(method: odin.ODIN) -> None:
+    loss = method.loss(batch_of(method))
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert loss > 0
+    assert all(p.grad is None for p in [*method.target.parameters(), *method.discovery.parameters()])
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in method.student.parameters())
+
+
+def test_two_teachers_at_their_own_pace(method: odin.ODIN) -> None:
+    name, old = next((n, p.clone()) for n, p in method.discovery.named_parameters() if p.ndim > 1)
+    with torch.no_grad():
+        dict(method.student.named_parameters())[name] += 1
+    target = dict(method.target[0].named_parameters())[name]
+    new, before = dict(method.student.named_parameters())[name], target.clone()
+    method.update(0)
+    torch.testing.assert_close(target, 0.9 * before + 0.1 * new)
+    torch.testing.assert_close(dict(method.discovery.named_parameters())[name], 0.5 * old + 0.5 * new)
+
+
+def test_more_masks_than_are_sampled(method: odin.ODIN) -> None:
+    encoder = method.student
+    said = odin.Options(masks=6, sampled=2, hidden=16, projection=8)
+    few = odin.ODIN(encoder, said, Settings(size=64, batch_size=4, gap=(0, 0)), 100)
+    found = few.matched(batch_of(few), (4, 4))
+    assert found.valid.shape == (4, 2)
+    assert all(part.shape == (4, 2, 4, 4) for part in found.weights)

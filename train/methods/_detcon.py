@@ -1,0 +1,60 @@
+"""The contrastive loss of DetCon over masks of a batch (Henaff et al., 2021, arXiv:2103.10957, eq. 3).
+
+Own code: lightly's DetConBLoss takes masks that a view does not show for negatives, and averages over them too. Where
+all masks are valid the two agree.
+"""
+
+from __future__ import annotations
+
+import torch
+from lightly.utils import dist
+from torch.nn import functional
+
+
+def contrast(
+    predicted: torch.Tensor,
+    other: torch.Tensor,
+    same: torch.Tensor,
+    valid: torch.Tensor,
+    temperature: float,
+    recordings: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """-log(exp(p.o / t) / sum of exp(p.n / t)), averaged over the valid masks: one direction of the loss.
+
+    predicted: (B, M, D), of view a. other, same: (B, M, D), the target's of view b and of view a. The positive of a
+    mask is the same mask of the same image in `other`; all other valid masks of the batch, on all devices, in both
+    views, are negatives. recordings: (B,), images of the same recording are no negatives of each other; None: they are.
+    """
+    count, first = predicted.shape[0], predicted.shape[0] * dist.rank()
+    other, same, everywhere = (_gathered(part) for part in (other, same, valid.to(other)))
+    anchors = functional.normalize(predicted.flatten(0, 1).float(), dim=1)
+    candidates = functional.normalize(torch.cat([other, same]).flatten(0, 1).float(), dim=1)
+    logits = anchors @ candidates.T / temperature
+    images, masks = len(everywhere), valid.shape[1]
+    image = torch.arange(images, device=logits.device).repeat_interleave(masks)
+    mask = torch.arange(masks, device=logits.device).repeat(images)
+    mine = slice(first * masks, (first + count) * masks)
+    own_image = image[mine, None] == image
+    itself = own_image & (mask[mine, None] == mask)
+    allowed = everywhere.flatten().bool().expand_as(itself)
+    if recordings is not None:
+        whose = _gathered(recordings).repeat_interleave(masks)
+        allowed = allowed & (own_image | (whose[mine, None] != whose))
+    # the positive is in `other`; in `same` a mask would meet itself
+    wanted = torch.cat([allowed | itself, allowed & ~itself], dim=1)
+    logits = logits.masked_fill(~wanted, -torch.inf)
+    labels = torch.arange(mine.start, mine.stop, device=logits.device)
+    losses = functional.cross_entropy(logits, labels, reduction="none")
+    return _mean(losses, valid.flatten().to(losses))
+
+
+def _gathered(tensor: torch.Tensor) -> torch.Tensor:
+    return torch.cat(dist.gather(tensor)) if dist.world_size() > 1 else tensor
+
+
+def _mean(losses: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+    """Over the valid ones of all devices: gradients are averaged over devices, so each gives its part times them."""
+    total = valid.sum()
+    if dist.world_size() > 1:
+        total = torch.cat(dist.gather(total[None])).sum() / dist.world_size()
+    return (losses * valid).sum() / total.clamp_min(1)

@@ -1,0 +1,151 @@
+"""ODIN: masks by K-Means on one network's features; two others match what lies under the same mask in two views.
+
+Henaff et al., 2022, "Object discovery and representation networks", arXiv:2203.08777. The discovery network sees the
+whole frame; K-Means on its features gives masks; each view's features are averaged under each mask, projected by the
+online (with a predictor) or the target network, and matched by the contrastive loss of DetCon (Henaff et al., 2021,
+"Efficient visual pretraining with contrastive detection", arXiv:2103.10957, eq. 3). Target and discovery network are
+two EMAs of the online network with momenta of their own. --masks 2 makes a pair of object and background.
+
+Deviations: the whole frame stands in for the spanning view; the two views may come from two frames, which are then
+clustered together, so that a mask means the same in both; features of all chosen layers are clustered and matched, the
+way they are joined where they are used; masks that are too small in a view are left out; pretrained weights to start
+from, so that the masks make sense from the first step; SGD instead of LARS.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from lightly.models.modules import BYOLPredictionHead, BYOLProjectionHead
+from lightly.utils.scheduler import cosine_schedule
+from torch import nn
+
+from train.encoder import Encoder, Features
+from train.method import Batch, Method, follow, frozen_copy
+from train.methods._detcon import contrast
+from train.methods._masks import clustered, hypercolumns, pooled, seen
+from train.options import option
+from train.settings import Settings
+
+
+@dataclass(frozen=True)
+class Options:
+    """Of ODIN."""
+
+    masks: int = option(5, "Clusters of a frame; 2 = object and background.", low=2, high=256)
+    sampled: int = option(16, "Masks of a frame that are matched in a step, at most.", low=1)
+    smallest: float = option(0.02, "Share of a view that a mask must cover in both to be matched.", low=0, high=1)
+    enlarge: float = option(1.0, "Side of the whole frame that is clustered, times --size.", low=0.25, high=4)
+    hidden: int = option(4096, "Units of the hidden layer of projector and predictor.", low=1)
+    projection: int = option(256, "Units of the projection.", low=1)
+    temperature: float = option(0.1, "Temperature of the contrastive loss.", low=0.001)
+    negatives: str = option(
+        "all",
+        "Masks of which other frames are told apart: of all, or only of other recordings.",
+        choices=("all", "recordings"),
+    )
+    momentum: float = option(0.99, "EMA momentum of the target at the start; it rises to 1.", low=0, high=1)
+    discovery_momentum: float = option(0.996, "The same of the discovery network.", low=0, high=1)
+
+
+class Matched(NamedTuple):
+    """weights: of each view (B, M, h, w), each mask's share of a cell. valid: (B, M) bool, large enough in both."""
+
+    weights: list[torch.Tensor]
+    valid: torch.Tensor
+
+
+class ODIN(Method):
+    """Online encoder, projector, predictor; target encoder and projector; discovery encoder."""
+
+    lr = 0.2
+    weight_decay = 1.5e-6
+
+    def __init__(self, encoder: Encoder, options: Options, settings: Settings, total_steps: int) -> None:
+        super().__init__(encoder, options, settings, total_steps)
+        self.projector = BYOLProjectionHead(sum(encoder.dims), options.hidden, options.projection)
+        self.predictor = BYOLPredictionHead(options.projection, options.hidden, options.projection)
+        self.target = frozen_copy(nn.ModuleList([self.student, self.projector]))
+        self.discovery = frozen_copy(self.student)
+
+    @property
+    def wide(self) -> int:
+        unit = max(self.student.recipe.strides)
+        return max(2, round(self.settings.size * self.options.enlarge / unit)) * unit
+
+    def loss(self, batch: Batch) -> torch.Tensor:
+        online = [self.student(view) for view in batch.views]
+        matched = self.matched(batch, (online[0].maps[0].shape[2], online[0].maps[0].shape[3]))
+        # every frame takes part in the batch norms of the heads with at least its best mask
+        areas = torch.stack([weights.mean(dim=(2, 3)) for weights in matched.weights]).amin(dim=0)
+        used = matched.valid | nn.functional.one_hot(areas.argmax(dim=1), areas.shape[1]).bool()
+        predicted = [
+            _spread(self.predictor(self.projector(pooled(view.maps, weights)[used])), used)
+            for view, weights in zip(online, matched.weights)
+        ]
+        wanted = self.targets(batch.views, matched.weights, used)
+        self.embedding = wanted[0][used]
+        self.note(masks=matched.valid.sum(dim=1).float().mean())
+        recordings = batch.numbers[:, 0, 0] if self.options.negatives == "recordings" else None
+        return sum(
+            (
+                contrast(predicted[a], wanted[1 - a], wanted[a], matched.valid, self.options.temperature, recordings)
+                for a in (0, 1)
+            ),
+            start=torch.zeros((), device=self.device),
+        )
+
+    @torch.no_grad()
+    def targets(self, views: list[torch.Tensor], weights: list[torch.Tensor], used: torch.Tensor) -> list[torch.Tensor]:
+        """For each view the target's projections of its masks, (B, M, projection); 0 for those not used."""
+        encoder, projector = self.target
+        return [_spread(projector(pooled(encoder(view).maps, part)[used]), used) for view, part in zip(views, weights)]
+
+    @torch.no_grad()
+    def matched(self, batch: Batch, grid: tuple[int, int]) -> Matched:
+        """The masks of the whole frames, resampled on the grid of the views."""
+        said = self.options
+        same = self.settings.gap[1] == 0  # both frames are one and the same
+        masks = clustered(self.columns(batch.frames[:1] if same else batch.frames), said.masks)
+        weights = [
+            seen(masks[0 if same else place], batch.boxes[place], batch.flips[place], grid)
+            for place in range(len(batch.views))
+        ]
+        if said.masks > said.sampled:
+            chosen = torch.randperm(said.masks)[: said.sampled].to(weights[0].device)
+            weights = [part[:, chosen] for part in weights]
+        areas = torch.stack([part.mean(dim=(2, 3)) for part in weights])
+        return Matched(weights, (areas >= max(said.smallest, 1e-6)).all(dim=0))
+
+    def columns(self, frames: list[torch.Tensor]) -> torch.Tensor:
+        """Whole frames, each (B, 3, wide, wide) -> (B, frames, D, gh, gw), as the discovery network sees them."""
+        # Evaluation mode, as when it is used: a frame's masks do not depend on the rest of the batch
+        found: Features = self.discovery.eval()(torch.stack(frames, dim=1).flatten(0, 1))
+        return hypercolumns(found.maps).unflatten(0, (-1, len(frames)))
+
+    def update(self, step: int) -> None:
+        for teacher, momentum in ((self.target, self.options.momentum), (None, self.options.discovery_momentum)):
+            now = cosine_schedule(step, self.total_steps, momentum, 1.0)
+            if teacher is not None:
+                follow(teacher, nn.ModuleList([self.student, self.projector]), now)
+            else:
+                follow(self.discovery, self.student, now)
+                _follow_statistics(self.discovery, self.student, now)
+
+
+@torch.no_grad()
+def _follow_statistics(teacher: nn.Module, student: nn.Module, momentum: float) -> None:
+    """The means and variances of batch norms, which a network in evaluation mode does not collect itself."""
+    for its, mine in zip(teacher.buffers(), student.buffers(), strict=True):
+        if its.is_floating_point():
+            its.lerp_(mine, 1 - momentum)
+
+
+def _spread(rows: torch.Tensor, used: torch.Tensor) -> torch.Tensor:
+    """Rows (N, D) back to their places in (B, M, D); 0 elsewhere."""
+    return rows.new_zeros(*used.shape, rows.shape[1]).masked_scatter(used[..., None], rows)
+
+
+METHOD: Any = ODIN
