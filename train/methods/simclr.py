@@ -4,8 +4,9 @@ Chen et al., 2020, "A simple framework for contrastive learning of visual repres
 NT-Xent, eq. 1, over both views as queries.
 
 Deviations: the two views may come from two frames of a recording; frames that are no further away than the positive
-are no negatives (`--apart`), because neighbours in a recording show the same things; SGD instead of LARS. Own loss
-instead of lightly's NTXentLoss, which has no way to leave negatives out.
+are no negatives (`--apart`), because neighbours in a recording show the same things; SGD instead of LARS; no batch norm
+in the projector: over 8 to 64 vectors it spreads whatever comes in, and the loss rose. Own loss instead of lightly's
+NTXentLoss, which has no way to leave negatives out.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class SimCLR(Method):
     def __init__(self, encoder: Encoder, options: Options, settings: Settings, total_steps: int) -> None:
         super().__init__(encoder, options, settings, total_steps)
         require_batch(settings, 2, "SimCLR tells a pair from the other pairs of the batch")
-        self.projector = SimCLRProjectionHead(encoder.dim, options.hidden, options.projection)
+        self.projector = SimCLRProjectionHead(encoder.dim, options.hidden, options.projection, batch_norm=False)
 
     def views(self) -> tuple[View, ...]:
         strength = (0.8, 0.8, 0.8, 0.2)
