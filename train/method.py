@@ -119,9 +119,12 @@ class Method(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         said = self.settings
+        kind = self.optimizer if said.optimizer == "auto" else said.optimizer
+        share = said.batch_size * said.accumulate / 256
         plan = Plan(
-            self.optimizer if said.optimizer == "auto" else said.optimizer,
-            said.lr or self.lr * said.batch_size * said.accumulate / 256,
+            kind,
+            # the square root is right for adaptive methods (Malladi et al., 2022, arXiv:2205.10287)
+            said.lr or self.lr * (share**0.5 if kind == "adamw" else share),
             self.weight_decay if said.weight_decay < 0 else said.weight_decay,
             round(said.warmup * self.total_steps),
             self.total_steps,

@@ -31,7 +31,7 @@ class Gap(click.ParamType):
 class Settings:
     """A run. data: sources or folders of them, "kind[:path]" or paths. size: side of a view, pixels.
 
-    steps: optimizer steps, 0 = by epochs. lr: for the whole batch, 0 = the method's own, scaled by batch size / 256.
+    steps: optimizer steps, 0 = by epochs. lr: for the whole batch, 0 = the method's own, scaled by batch size.
     """
 
     data: tuple[str, ...] = option(
@@ -59,7 +59,7 @@ class Settings:
     gap: tuple[int, int] = option(
         (0, 8), "Frames between the two of a pair; 0 = two views of the same frame.", type=Gap()
     )
-    lr: float = option(0.0, "Learning rate; 0 = the method's own, times batch size / 256.", low=0)
+    lr: float = option(0.0, "Learning rate; 0 = the method's own, times batch size / 256 (of adamw: its root).", low=0)
     weight_decay: float = option(-1.0, "Negative = the method's own.")
     optimizer: str = option("auto", "auto = the method's own.", choices=("auto", "sgd", "adamw", "lars"))
     warmup: float = option(0.05, "Share of the run in which the learning rate rises.", low=0, high=1)

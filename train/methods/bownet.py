@@ -50,7 +50,7 @@ class BoWNet(Method):
     """Student, unit weights and their scale; the teacher and its words, replaced `rounds` - 1 times."""
 
     optimizer = "adamw"
-    lr = 1.6e-2
+    lr = 2e-3
     words: torch.Tensor
     round: torch.Tensor
 

@@ -49,7 +49,7 @@ class Colorization(Method):
 
     frames = 1
     optimizer = "adamw"
-    lr = 0.01
+    lr = 1.25e-3
     weight_decay = 0.01
     bins: torch.Tensor
     weights: torch.Tensor

@@ -50,7 +50,7 @@ class ContrastiveRandomWalk(Method):
     """Student and a linear head; both only compare nodes, so nothing can collapse to one answer."""
 
     optimizer = "adamw"
-    lr = 1.6e-2
+    lr = 2e-3
 
     def __init__(self, encoder: Encoder, options: Options, settings: Settings, total_steps: int) -> None:
         super().__init__(encoder, options, settings, total_steps)

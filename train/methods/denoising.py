@@ -40,7 +40,7 @@ class Denoising(Method):
 
     frames = 1
     optimizer = "adamw"
-    lr = 0.01
+    lr = 1.25e-3
     weight_decay = 0.01
 
     def __init__(self, encoder: Encoder, options: Options, settings: Settings, total_steps: int) -> None:

@@ -58,7 +58,7 @@ class DinoHeads(Method):
     frames = 1
     labelled = True
     optimizer = "adamw"
-    lr = 0.01
+    lr = 1.25e-3
     weight_decay = 0.01
 
     def __init__(self, encoder: Encoder, options: Options, settings: Settings, total_steps: int) -> None:

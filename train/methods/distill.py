@@ -54,7 +54,7 @@ class Distill(Method):
     """Student, a linear regressor on its cells, and a teacher that is not saved: it can be made again."""
 
     optimizer = "adamw"
-    lr = 8e-3
+    lr = 1e-3
     weight_decay = 0.05
     teacher_sha256: torch.Tensor
 

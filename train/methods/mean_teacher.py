@@ -54,7 +54,7 @@ class MeanTeacher(Method):
     frames = 1
     labelled = True
     optimizer = "adamw"
-    lr = 0.02
+    lr = 2.5e-3
     weight_decay = 0.01
     threshold: torch.Tensor
 

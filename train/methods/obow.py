@@ -96,7 +96,7 @@ class OBoW(Method):
     """Student, EMA teacher, a vocabulary for each of the last two layers."""
 
     optimizer = "adamw"
-    lr = 1.6e-2
+    lr = 2e-3
 
     def __init__(self, encoder: Encoder, options: Options, settings: Settings, total_steps: int) -> None:
         super().__init__(encoder, options, settings, total_steps)
