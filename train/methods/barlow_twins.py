@@ -3,9 +3,9 @@
 Zbontar et al., 2021, "Barlow Twins: self-supervised learning via redundancy reduction", arXiv:2103.03230. Loss: eq. 1
 on the correlations of eq. 2.
 
-Deviations: the two views may come from two frames of a recording; SGD instead of LARS; a projector of 1024 units
-instead of 8192: correlations over a batch of N have a noise of 1 / sqrt(N), and D^2 of them would drown the D that are
-learnt from when N is 8 to 64.
+Deviations: the two views may come from two frames of a recording; AdamW instead of LARS: the loss grows with the units,
+and plain SGD diverged on a ViT; a projector of 1024 units instead of 8192: correlations over a batch of N have a noise
+of 1 / sqrt(N), and D^2 of them would drown the D that are learnt from when N is 8 to 64.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ class Options:
 class BarlowTwins(Method):
     """Encoder and projector; both views go through the same net."""
 
-    lr = 0.05
+    optimizer = "adamw"
+    lr = 0.016
     weight_decay = 1.5e-6
 
     def __init__(self, encoder: Encoder, options: Options, settings: Settings, total_steps: int) -> None:
