@@ -128,8 +128,10 @@ class Method(pl.LightningModule):
             self.weight_decay if said.weight_decay < 0 else said.weight_decay,
             round(said.warmup * self.total_steps),
             self.total_steps,
+            said.backbone_lr,
+            round(said.heads_first * self.total_steps),
         )
-        optimizer, scheduler = build(self, plan)
+        optimizer, scheduler = build(self, self.student, plan)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
 

@@ -60,6 +60,8 @@ class Settings:
         (0, 8), "Frames between the two of a pair; 0 = two views of the same frame.", type=Gap()
     )
     lr: float = option(0.0, "Learning rate; 0 = the method's own, times batch size / 256 (of adamw: its root).", low=0)
+    backbone_lr: float = option(1.0, "The backbone's share of the learning rate.", low=0, high=1)
+    heads_first: float = option(0.0, "Share of the run in which the backbone waits for the heads.", low=0, high=1)
     weight_decay: float = option(-1.0, "Negative = the method's own.")
     optimizer: str = option("auto", "auto = the method's own.", choices=("auto", "sgd", "adamw", "lars"))
     warmup: float = option(0.05, "Share of the run in which the learning rate rises.", low=0, high=1)

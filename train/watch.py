@@ -98,7 +98,7 @@ class Table(pl.Callback):
         if not self._stepped(trainer):
             return
         figures = {name: f"{float(value):.8g}" for name, value in trainer.callback_metrics.items()}
-        rate = trainer.optimizers[0].param_groups[0]["lr"]
+        rate = max(group["lr"] for group in trainer.optimizers[0].param_groups)
         self.add({"step": str(trainer.global_step), "lr": f"{rate:.6g}", **figures})
 
     def _stepped(self, trainer: pl.Trainer) -> bool:
