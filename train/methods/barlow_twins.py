@@ -4,8 +4,8 @@ Zbontar et al., 2021, "Barlow Twins: self-supervised learning via redundancy red
 on the correlations of eq. 2.
 
 Deviations: the two views may come from two frames of a recording; AdamW instead of LARS: the loss grows with the units,
-and plain SGD diverged on a ViT; a projector of 1024 units instead of 8192: correlations over a batch of N have a noise
-of 1 / sqrt(N), and D^2 of them would drown the D that are learnt from when N is 8 to 64.
+and SGD at a rate of 0.05 diverged on a ViT; a projector of 1024 units instead of 8192: correlations over a batch of N
+have a noise of 1 / sqrt(N), and D^2 of them would drown the D that are learnt from when N is 8 to 64.
 """
 
 from __future__ import annotations

@@ -46,4 +46,4 @@ def test_each_weight_belongs_to_its_term() -> None:
     a, b = left.double().numpy(), right.double().numpy()
     for weights in ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)):
         found = regularized(left, right, **dict(zip(("invariance", "variance", "covariance"), weights)))
-        assert float(found) == pytest.approx(paper(a, b, weights), rel=1e-4)
+        assert float(found) == pytest.approx(paper(a, b, weights), rel=1e-5)

@@ -31,7 +31,7 @@ def test_loss_is_the_papers(pairs: int, units: int) -> None:
     left = rng.normal(2, 3, (pairs, units))
     right = left + rng.normal(size=(pairs, units))
     found = whitened_distance(torch.tensor(left), torch.tensor(right), torch.arange(pairs))
-    assert float(found) == pytest.approx(paper(left, right), abs=1e-4)
+    assert float(found) == pytest.approx(paper(left, right), abs=1e-5)
 
 
 def test_loss_is_lightlys_where_that_can_be_had() -> None:
