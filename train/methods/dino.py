@@ -72,18 +72,16 @@ class Head(nn.Module):
         self.prototypes = nn.Parameter(functional.normalize(torch.randn(prototypes, bottleneck), dim=1))
 
     def forward(self, pooled: torch.Tensor) -> torch.Tensor:
-        return functional.linear(self.embedded(pooled), functional.normalize(self.prototypes, dim=1))
-
-    def embedded(self, pooled: torch.Tensor) -> torch.Tensor:
-        """(N, dim) -> (N, bottleneck), of length 1."""
-        return functional.normalize(self.layers(pooled), dim=1)
+        return functional.linear(
+            functional.normalize(self.layers(pooled), dim=1), functional.normalize(self.prototypes, dim=1)
+        )
 
 
 class DINO(Method):
     """Student and teacher: encoder and head. views: two global crops, then the local ones."""
 
     optimizer = "adamw"
-    lr = 5e-3
+    lr = 6e-4
     weight_decay = 0.04
 
     def __init__(self, encoder: Encoder, options: Options, settings: Settings, total_steps: int) -> None:
@@ -121,7 +119,9 @@ class DINO(Method):
         student = [self.head(self.student(images).pooled) for images in stacked(batch.views)]
         teacher = self.targets(torch.cat(batch.views[:2]))
         temperature, center = self.temperature(), self.cross_entropy.center[0]
-        self.assignments = functional.softmax((teacher - center) / temperature, dim=1)
+        # What all images have in common is centred away: it says nothing about collapse
+        self.embedding = teacher - center
+        self.assignments = functional.softmax(self.embedding / temperature, dim=1)
         crops = torch.cat(student).chunk(len(batch.views))
         loss: torch.Tensor = self.cross_entropy(list(teacher.chunk(2)), list(crops), teacher_temp=temperature)
         return loss
@@ -130,9 +130,7 @@ class DINO(Method):
     def targets(self, images: torch.Tensor) -> torch.Tensor:
         """(N, 3, H, W) -> the teacher's cosines with the prototypes (N, prototypes)."""
         encoder, head = self.teacher
-        pooled = encoder(images).pooled
-        self.embedding = head.embedded(pooled)  # type: ignore[operator]
-        cosines: torch.Tensor = head(pooled)
+        cosines: torch.Tensor = head(encoder(images).pooled)
         return cosines
 
     def temperature(self) -> float:

@@ -1,0 +1,69 @@
+"""SimSiam: BYOL without a second network; only the predictor and the stop-gradient keep it from collapse.
+
+Chen and He, 2020, "Exploring simple siamese representation learning", arXiv:2011.10566. Loss: eq. 4, with the negative
+cosine similarity of eq. 1 and the stop-gradient of eq. 3.
+
+Deviations: no batch norm on the projector's output, the paper's "hidden-only" (table 3: 67.4 instead of 68.1 %): in a
+small batch of frames of one recording it would leave little but noise, and hide collapse from the watch; the two views
+may come from two frames of a recording; pretrained weights to start from; the learning rate of the predictor decays
+with the others (the authors' code keeps it constant).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from lightly.loss import NegativeCosineSimilarity
+from lightly.models.modules import SimSiamPredictionHead
+from lightly.models.modules.heads import ProjectionHead
+from torch import nn
+
+from train.encoder import Encoder
+from train.method import Batch, Method
+from train.options import option
+from train.settings import Settings
+
+
+@dataclass(frozen=True)
+class Options:
+    """Of SimSiam."""
+
+    hidden: int = option(2048, "Units of the hidden layers of the projector.", low=1)
+    projection: int = option(2048, "Units of the projection.", low=1)
+    bottleneck: int = option(512, "Units of the hidden layer of the predictor; fewer than --projection.", low=1)
+
+
+class SimSiam(Method):
+    """One encoder, projector and predictor; what is predicted is a constant."""
+
+    lr = 0.4
+    weight_decay = 1e-4
+
+    def __init__(self, encoder: Encoder, options: Options, settings: Settings, total_steps: int) -> None:
+        super().__init__(encoder, options, settings, total_steps)
+        self.projector = ProjectionHead(
+            [
+                (encoder.dim, options.hidden, nn.BatchNorm1d(options.hidden), nn.ReLU()),
+                (options.hidden, options.hidden, nn.BatchNorm1d(options.hidden), nn.ReLU()),
+                (options.hidden, options.projection, None, None),
+            ]
+        )
+        self.predictor: nn.Module = SimSiamPredictionHead(options.projection, options.bottleneck, options.projection)
+        self.negative_cosine = NegativeCosineSimilarity()
+
+    def loss(self, batch: Batch) -> torch.Tensor:
+        projected = [self.projector(self.student(view).pooled) for view in batch.views]
+        predicted = [self.predictor(projection) for projection in projected]
+        wanted = [self.constant(projection) for projection in projected]
+        self.embedding = projected[0].detach()
+        halves = self.negative_cosine(predicted[0], wanted[1]) + self.negative_cosine(predicted[1], wanted[0])
+        return 0.5 * halves
+
+    def constant(self, projection: torch.Tensor) -> torch.Tensor:
+        """The stop-gradient: the same numbers, through which no gradient flows."""
+        return projection.detach()
+
+
+METHOD: Any = SimSiam
