@@ -69,6 +69,7 @@ class ODIN(Method):
         self.predictor = BYOLPredictionHead(options.projection, options.hidden, options.projection)
         self.target = frozen_copy(nn.ModuleList([self.student, self.projector]))
         self.discovery = frozen_copy(self.student)
+        self.matches = torch.zeros(())
 
     @property
     def wide(self) -> int:
@@ -87,7 +88,7 @@ class ODIN(Method):
         ]
         wanted = self.targets(batch.views, matched.weights, used)
         self.embedding = wanted[0][used]
-        self.note(masks=matched.valid.sum(dim=1).float().mean())
+        self.matches = matched.valid.sum(dim=1).float().mean()
         recordings = batch.numbers[:, 0, 0] if self.options.negatives == "recordings" else None
         return sum(
             (
@@ -96,6 +97,11 @@ class ODIN(Method):
             ),
             start=torch.zeros((), device=self.device),
         )
+
+    def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
+        loss = super().training_step(batch, batch_idx)
+        self.note(masks=self.matches)
+        return loss
 
     @torch.no_grad()
     def targets(self, views: list[torch.Tensor], weights: list[torch.Tensor], used: torch.Tensor) -> list[torch.Tensor]:
