@@ -62,6 +62,7 @@ class Method(pl.LightningModule):
         self.total_steps = max(1, total_steps)
         self.embedding: torch.Tensor | None = None
         self.assignments: torch.Tensor | None = None
+        self.fresh = True
         self.batches: Callable[[], Iterator[Batch]] = lambda: iter(())
 
     @property
@@ -100,6 +101,12 @@ class Method(pl.LightningModule):
     def note(self, **figures: float | torch.Tensor) -> None:
         """Record figures beside the loss, averaged over devices."""
         self.log_dict({name: torch.as_tensor(value).float() for name, value in figures.items()}, sync_dist=True)
+
+    def on_train_start(self) -> None:
+        if self.fresh:
+            self.eval()
+            self.begin()
+            self.train()
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         # Randomness depends on nothing but the seed and the step: a resumed run draws what the first would have drawn.

@@ -16,6 +16,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.loggers import TensorBoardLogger
+from pytorch_lightning.utilities import move_data_to_device
 from torch.utils.data import DataLoader
 
 from streamseg import checkpoint
@@ -91,11 +92,8 @@ def _fit(trainer: pl.Trainer, method: Method, data: Frames, last: Path | None) -
     """Train; returns the seconds it took."""
     if trainer.world_size > 1:
         synchronize(method)
-    method.batches = data.draws
-    if last is None:
-        method.eval()
-        method.begin()
-        method.train()
+    method.batches = lambda: (move_data_to_device(batch, method.device) for batch in data.draws())
+    method.fresh = last is None
     began = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Lightning's advice on workers, logging and resuming is followed already

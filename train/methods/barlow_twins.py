@@ -38,7 +38,7 @@ class BarlowTwins(Method):
     """Encoder and projector; both views go through the same net."""
 
     optimizer = "adamw"
-    lr = 0.016
+    lr = 2e-3
     weight_decay = 1.5e-6
 
     def __init__(self, encoder: Encoder, options: Options, settings: Settings, total_steps: int) -> None:

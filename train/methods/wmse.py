@@ -8,7 +8,7 @@ A part must have twice as many vectors as they have units, or the covariance can
 projection has half as many units as the batch has pairs (64 at most): batch 4 leaves 2 units, batch 64 leaves 32; a
 batch of 32 or more is advised.
 
-Deviations: the two views may come from two frames of a recording; SGD instead of Adam; a little shrinkage towards a
+Deviations: the two views may come from two frames of a recording; AdamW instead of Adam; a little shrinkage towards a
 multiple of the identity. Own code instead of lightly's WMSELoss: that one wants batches that are multiples of a part,
 shrinks towards the identity whatever the scale, raises on a singular covariance, and cannot whiten over devices.
 """
@@ -49,7 +49,8 @@ class Options:
 class WMSE(Method):
     """Encoder and projector; both views go through the same net."""
 
-    lr = 0.05
+    optimizer = "adamw"
+    lr = 6e-3
     weight_decay = 1e-6
 
     def __init__(self, encoder: Encoder, options: Options, settings: Settings, total_steps: int) -> None:
