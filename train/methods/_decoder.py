@@ -8,12 +8,16 @@ checkerboard (Odena et al., 2016).
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional
 
 from train.encoder import Encoder
+from train.method import Method
+from train.settings import Settings
+from train.views import View
 
 
 class Decoder(nn.Module):
@@ -47,3 +51,19 @@ class Decoder(nn.Module):
         if decoded.shape[2:] == size:
             return decoded
         return functional.interpolate(decoded, size, mode="bilinear")  # of patches of 14 pixels, and the like
+
+
+class Restoring(Method):
+    """The encoder sees a spoilt picture, a decoder restores its pixels; colours are not jittered."""
+
+    frames = 1
+    optimizer = "adamw"
+    lr = 1.25e-3
+    weight_decay = 0.01
+
+    def __init__(self, encoder: Encoder, options: Any, settings: Settings, total_steps: int) -> None:
+        super().__init__(encoder, options, settings, total_steps)
+        self.decoder = Decoder(encoder, 3)
+
+    def views(self) -> tuple[View, ...]:
+        return (View(self.settings.size, jitter=0, grey=0, blur=0),)

@@ -15,12 +15,9 @@ from typing import Any
 
 import torch
 
-from train.encoder import Encoder
-from train.method import Batch, Method
-from train.methods._decoder import Decoder
+from train.method import Batch
+from train.methods._decoder import Restoring
 from train.options import option
-from train.settings import Settings
-from train.views import View
 
 HOLES = ("blocks", "central")
 BLOCK = (8, 3)
@@ -35,20 +32,8 @@ class Options:
     share: float = option(0.25, "Share of the picture that is cut out; of blocks, at most.", low=0.02, high=0.9)
 
 
-class ContextEncoder(Method):
+class ContextEncoder(Restoring):
     """The encoder sees the picture with holes, filled with the mean colour; the decoder paints them."""
-
-    frames = 1
-    optimizer = "adamw"
-    lr = 1.25e-3
-    weight_decay = 0.01
-
-    def __init__(self, encoder: Encoder, options: Options, settings: Settings, total_steps: int) -> None:
-        super().__init__(encoder, options, settings, total_steps)
-        self.decoder = Decoder(encoder, 3)
-
-    def views(self) -> tuple[View, ...]:
-        return (View(self.settings.size, jitter=0, grey=0, blur=0),)
 
     def loss(self, batch: Batch) -> torch.Tensor:
         pixels, mean = batch.views[0], self.student.mean

@@ -17,12 +17,9 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from train.encoder import Encoder
-from train.method import Batch, Method
-from train.methods._decoder import Decoder
+from train.method import Batch
+from train.methods._decoder import Restoring
 from train.options import option
-from train.settings import Settings
-from train.views import View
 
 NOISES = ("masking", "gaussian", "salt")
 
@@ -35,20 +32,8 @@ class Options:
     level: float = option(0.25, "Share of pixels that are lost; of gaussian, the standard deviation.", low=0, high=1)
 
 
-class Denoising(Method):
+class Denoising(Restoring):
     """The encoder sees the corrupted picture, the decoder restores the clean one."""
-
-    frames = 1
-    optimizer = "adamw"
-    lr = 1.25e-3
-    weight_decay = 0.01
-
-    def __init__(self, encoder: Encoder, options: Options, settings: Settings, total_steps: int) -> None:
-        super().__init__(encoder, options, settings, total_steps)
-        self.decoder = Decoder(encoder, 3)
-
-    def views(self) -> tuple[View, ...]:
-        return (View(self.settings.size, jitter=0, grey=0, blur=0),)
 
     def loss(self, batch: Batch) -> torch.Tensor:
         mean, std = self.student.mean, self.student.std
