@@ -14,7 +14,7 @@ demo: install
 	@echo "and at   demo/labels/       one indexed PNG a frame;  demo/run.json says what was run"
 
 test: install lint
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile --durations 25
+	$(BIN)/pytest
 
 lint: install
 	$(BIN)/ruff check .
