@@ -187,4 +187,5 @@ def _one_thread(worker: int) -> None:
     import cv2
 
     torch.set_num_threads(1)
-    cv2.setNumThreads(1)
+    # 0, not 1: with 1 OpenCV waits for the threads of its pool, which a forked process has not got, for ever
+    cv2.setNumThreads(0)

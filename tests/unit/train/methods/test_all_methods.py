@@ -26,7 +26,7 @@ from train.method import Method
 from train.settings import Settings
 
 STEPS = 30
-BATCHES = 5
+BATCHES = 3
 SETTINGS: dict[str, dict[str, Any]] = {"wmse": {"batch_size": 8}}
 """W-MSE whitens half as many units as a batch has pairs: two of them, of a batch of four, are noise."""
 VIT = "vit_tiny_patch16_224_imagenet.safetensors"
