@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 # what is installed depends on these files: change one and the next make installs again
 STAMP = $(VENV)/.installed
 
-.PHONY: demo test lint install clean
+.PHONY: demo test test-networks test-rest lint install clean
 
 demo: install
 	$(BIN)/streamseg run samples/tabletop -o demo --size 512 --save overlay,labels,npz,coco,jsonl --overwrite
@@ -13,8 +13,16 @@ demo: install
 	@echo "Look at  demo/overlay.mp4   the masks over the recording"
 	@echo "and at   demo/labels/       one indexed PNG a frame;  demo/run.json says what was run"
 
+# two halves side by side, one thread each: most tests are small, and wait for files and processes
 test: install lint
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(MAKE) --no-print-directory --jobs 2 --output-sync=target test-networks test-rest
+
+NETWORKS = tests/unit/train tests/unit/export
+test-networks: install
+	$(BIN)/pytest $(NETWORKS)
+
+test-rest: install
+	$(BIN)/pytest tests $(NETWORKS:%=--ignore=%)
 
 lint: install
 	$(BIN)/ruff check .
