@@ -23,10 +23,6 @@ def test_the_file_appears_at_the_end(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def terminate():
-    os.kill(os.getpid(), signal.SIGTERM)
-
-
 def full_disk():
     raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -37,7 +33,7 @@ def interrupt():
 
 @pytest.mark.parametrize(
     ("event", "expected"),
-    [(terminate, KeyboardInterrupt), (interrupt, KeyboardInterrupt), (full_disk, OutputError)],
+    [(interrupt, KeyboardInterrupt), (full_disk, OutputError)],
 )
 def test_an_old_file_survives(event, expected, tmp_path):
     path = tmp_path / "net.onnx"

@@ -5,9 +5,8 @@ The build itself was never run: see export/_tensorrt_build.py.
 
 from __future__ import annotations
 
+import _thread
 import io
-import os
-import signal
 import subprocess
 import sys
 import threading
@@ -204,7 +203,7 @@ def test_ctrl_c_cancels_the_work_and_waits_for_it():
         time.sleep(0.05)
         ended.set()
 
-    threading.Timer(0.1, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    threading.Timer(0.1, _thread.interrupt_main).start()
     with pytest.raises(KeyboardInterrupt):
         interruptible(work, cancelled.set)
     assert ended.is_set()
