@@ -89,9 +89,11 @@ class Segmentation:
 
     labels: (H, W) uint8 ids 1 ... 254, stable over the sequence; VOID (255) = none; the frame's own size.
     k: number of clusters in use.
+    objects: (H, W) uint8, 0 = background, 1 ... 254 = things, stable over the sequence; None if not asked for.
     timings_ms: milliseconds by stage.
     """
 
     labels: np.ndarray
     k: int
+    objects: np.ndarray | None = None
     timings_ms: Mapping[str, float] = field(default_factory=dict)

@@ -20,6 +20,7 @@ class Settings:
     clustering: "online" (one codebook for the session) or "per-frame" (cold K-Means and knee on every frame, the ids
     matched afterwards). pca: components, 0 = off. position, depth: weights of these channels, 0 = off.
     edges: whether borders follow the image and the depth (guided filter). seed: of everything random.
+    objects: whether `Segmentation.objects` is wanted. quality: of the objects, "live" or "high" (offline).
     """
 
     clustering: str = "online"
@@ -29,6 +30,8 @@ class Settings:
     position: float = 0.0
     depth: float = 0.0
     edges: bool = True
+    objects: bool = False
+    quality: str = "live"
     seed: int = 0
 
 
