@@ -30,25 +30,25 @@ class Signature:
 
 def read(path: Path) -> Signature:
     """The signature of the backbone at `path`. Raises ModelError where it is no backbone, or not one file."""
-    import onnx
+    from onnx import TensorProto
 
-    _onnx_file.read(path)  # refuses what is no backbone, with what was expected
-    model = onnx.load(path, load_external_data=False)
-    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in model.graph.initializer):
+    model = _onnx_file.load(path)
+    inputs, outputs, metadata = _onnx_file.ends(model)
+    _onnx_file.fitting(path, inputs, outputs, metadata)  # refuses what is no backbone, with what was expected
+    if any(tensor.data_location == TensorProto.EXTERNAL for tensor in model.graph.initializer):
         raise ModelError(f"{str(path)!r} keeps its weights in other files", "save it again as one file (onnx.save)")
-    weights = {tensor.name for tensor in model.graph.initializer}
-    images = [value for value in model.graph.input if value.name not in weights]
     for value in model.graph.output:
-        if value.type.tensor_type.elem_type != onnx.TensorProto.FLOAT:
+        if value.type.tensor_type.elem_type != TensorProto.FLOAT:
             raise ModelError(f"the output {value.name} of {str(path)!r} is not float32", _onnx_file.EXPECTED)
-    sides = {value.name: _sides(value) for value in (*images, *model.graph.output)}
+    ((image, _),) = inputs.values()
     return Signature(
-        inputs={value.name: sides[value.name][1:] for value in images},
-        outputs={value.name: sides[value.name][1:] for value in model.graph.output},
-        batch=max(0, sides[images[0].name][0]),
-        metadata={entry.key: entry.value for entry in model.metadata_props},
+        inputs={name: _of_one(dims) for name, (dims, _) in inputs.items()},
+        outputs={name: _of_one(dims) for name, dims in outputs.items()},
+        batch=image[0] or 0,
+        metadata=metadata,
     )
 
 
-def _sides(value: object) -> tuple[int, ...]:
-    return tuple(dim.dim_value or -1 for dim in value.type.tensor_type.shape.dim)  # type: ignore[attr-defined]
+def _of_one(dims: _onnx_file.Dims) -> tuple[int, ...]:
+    """The dimensions without the batch; -1 where free."""
+    return tuple(side or -1 for side in dims[1:])
