@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from export._tensorrt_progress import Phases, interruptible
+from export.target import slug
 from streamseg.backbones import _cache, _tensorrt
 from streamseg.backbones._engine_file import Machine, Profile
 from streamseg.errors import ModelError
@@ -108,11 +109,6 @@ def _monitor(tensorrt: Any, phases: Phases) -> Any:
 def timing_cache_name(machine: Machine) -> str:
     """Timings hold for one model of GPU and one version of TensorRT."""
     return f"{slug(machine.gpu)}-sm{machine.compute_capability}-trt{slug(machine.tensorrt)}.timings"
-
-
-def slug(text: str) -> str:
-    """`text` as part of a file name: "NVIDIA H100 80GB HBM3" -> "NVIDIA_H100_80GB_HBM3"."""
-    return "".join(letter if letter.isalnum() or letter in "-." else "_" for letter in text)
 
 
 def unsupported(onnx: Path, errors: Sequence[tuple[str, str, str]]) -> ModelError:

@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
+from export import flags
 from export.nvidia_cli import tensorrt, triton
 from export.openvino_cli import compare, openvino
-from streamseg.console import Numbers, Size, behaviour_options, print_json, run_command
+from streamseg.console import behaviour_options, run_command
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -34,10 +35,8 @@ def main() -> None:
 @group.command()
 @click.argument("model", metavar="CKPT.pt|NAME|timm:NAME")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Default: MODEL.onnx, here.")
-@click.option("--weights", default="", metavar="FILE", help="A .pth or .safetensors file for the model.")
-@click.option("--layers", type=Numbers(), default=(), metavar="N[,N]", help="CNN stages or ViT blocks, joined.")
-@click.option("--facet", default="", metavar="key|query|value|output", help="What is taken from a ViT block.")
-@click.option("--size", type=Size(), metavar="N|HxW", help="Input: N = NxN, or HxW.  [default: 384]")
+@flags.part_flags
+@flags.size_flag(shown="384")
 @click.option("--height", type=click.IntRange(16, 8192), help="With --width: the same as --size HxW.")
 @click.option("--width", type=click.IntRange(16, 8192), help="With --height.")
 @click.option("--dynamic", is_flag=True, help="Height and width stay free: any multiples of the network's stride.")
@@ -56,41 +55,28 @@ def main() -> None:
     help="Of weights and computation; input and output are float32.",
 )
 @click.option("--opset", type=int, default=18, show_default=True, help="Of the ONNX file, 13 to 20.")
-@click.option(
-    "--calibrate",
-    default="",
-    metavar="SOURCE",
-    help="A recording whose frames are compared, and for int8 calibrate. Default: photographs.",
-)
+@flags.calibrate_flag("are compared, and for int8 calibrate")
 @behaviour_options
 def onnx(model: str, output: Path | None, as_json: bool, quiet: bool, **options: Any) -> None:
     """Write MODEL as ONNX, compared with PyTorch, for `streamseg run --model FILE` and other runtimes."""
     size = _size(options)
+    from export.target import stem
     from export.to_onnx import Request, to_onnx
-    from streamseg.backbones import Spec
 
-    output = output or Path(f"{_stem(model)}.onnx")
-    log = (lambda line: None) if quiet else (lambda line: click.echo(line, err=True))
-    spec = Spec(model, options["weights"], options["layers"], options["facet"])
+    output = output or Path(f"{stem(model)}.onnx")
     chosen = {name: options[name] for name in ("precision", "opset", "max_batch", "calibrate")}
-    comparisons = to_onnx(Request(spec, size, **chosen), output, log)
-    from export.verify import as_dict, table
-
-    content = {
+    comparisons = to_onnx(Request(flags.spec(model, options), size, **chosen), output, flags.notes(quiet))
+    total, precision = output.stat().st_size, options["precision"]
+    facts = {
         "output": str(output),
         "size": list(size) if size else "dynamic",
-        "precision": options["precision"],
+        "precision": precision,
         "opset": options["opset"],
-        "bytes": output.stat().st_size,
-        "verified": [as_dict(comparison) for comparison in comparisons],
+        "bytes": total,
     }
-    if not quiet:
-        click.echo(table(comparisons), err=True)
-    if as_json:
-        print_json(content)
-    elif not quiet:
-        where = f"{size[0]}x{size[1]}" if size else "any size"
-        click.echo(f"{output}: {where}, {options['precision']}, {output.stat().st_size / 1e6:.1f} MB")
+    where = f"{size[0]}x{size[1]}" if size else "any size"
+    line = f"{output}: {where}, {precision}, {total / 1e6:.1f} MB"
+    flags.show(comparisons, facts, line, as_json=as_json, quiet=quiet)
 
 
 def _size(options: dict[str, Any]) -> tuple[int, int] | None:
@@ -104,12 +90,4 @@ def _size(options: dict[str, Any]) -> tuple[int, int] | None:
         raise click.UsageError("give --size, or --height and --width together")
     if height:
         return height, width
-    size = size or 384
-    return (size, size) if isinstance(size, int) else size
-
-
-def _stem(model: str) -> str:
-    """A file name for a model: "ckpt" of runs/ckpt.pt, "vit_tiny_patch16_224" of timm:vit_tiny_patch16_224."""
-    path = Path(model)
-    name = path.stem if path.suffix in (".pt", ".ckpt") else model.removeprefix("timm:")
-    return "".join(letter if letter.isalnum() or letter in "_-." else "_" for letter in name)
+    return flags.sides(size or 384)

@@ -10,6 +10,7 @@ import io
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import numpy as np
 
 from export import frames as pictures
 from export import quantize, to_openvino, verify
+from export.to_onnx import open_file
 from streamseg.backbones import Backbone, Spec, open_backbone, write_onnx
 from streamseg.errors import ModelError
 
@@ -93,22 +95,17 @@ def _formats(spec: Spec, size: tuple[int, int], seen: np.ndarray, folder: Path, 
     quantize.quantize(fp32, int8, seen, log)
     formats: list[tuple[Any, ...]] = []
     for precision, file in (("fp32", fp32), ("fp16", fp16), ("int8", int8)):
-        formats.append((f"ONNX {precision}", precision, file, _opener(file, size, "onnxruntime", "cpu")))
+        formats.append((f"ONNX {precision}", precision, file, partial(open_file, file, size, "onnxruntime")))
     for precision, file in (("fp32", fp32), ("fp16", fp32), ("int8", int8)):
         xml = folder / f"{precision}.xml"
         to_openvino.convert(file, xml, precision)
-        formats.append((f"OpenVINO {precision}", precision, xml, _opener(xml, size, "openvino", "cpu")))
-    formats.append(("OpenVINO reads ONNX fp32", "fp32", fp32, _opener(fp32, size, "openvino", "cpu")))
+        formats.append((f"OpenVINO {precision}", precision, xml, partial(open_file, xml, size, "openvino")))
+    formats.append(("OpenVINO reads ONNX fp32", "fp32", fp32, partial(open_file, fp32, size, "openvino")))
     formats.append(("OpenCV dnn reads ONNX fp32", "fp32", fp32, lambda: _OpenCV(fp32)))
     for name, device, precision in GPU:
         file = fp32 if precision == "fp32" else fp16
-        formats.append((name, precision, file, _opener(file, size, "onnxruntime", device)))
+        formats.append((name, precision, file, partial(open_file, file, size, "onnxruntime", device)))
     return formats
-
-
-def _opener(file: Path, size: tuple[int, int], engine: str, device: str) -> Callable[[], Backbone]:
-    precision = "fp32" if engine == "openvino" else "auto"
-    return lambda: open_backbone(Spec(str(file)), size, engine=engine, device=device, precision=precision)
 
 
 class _OpenCV:

@@ -7,16 +7,13 @@ from typing import Any
 
 import click
 
-from streamseg.console import Numbers, Size, behaviour_options, print_json, with_options
+from export import flags
+from streamseg.console import behaviour_options, print_json, with_options
 
 _network_options = with_options(
-    click.option("--weights", default="", metavar="FILE", help="A .pth or .safetensors file for the model."),
-    click.option("--layers", type=Numbers(), default=(), metavar="N[,N]", help="CNN stages or ViT blocks, joined."),
-    click.option("--facet", default="", metavar="key|query|value|output", help="What is taken from a ViT block."),
-    click.option("--size", type=Size(), metavar="N|HxW",
-                 help="Input: N = NxN, or HxW.  [default: 384; an .onnx file's own]"),
-    click.option("--calibrate", default="", metavar="SOURCE",
-                 help="A recording whose frames are compared. Default: photographs."),
+    flags.part_flags,
+    flags.size_flag(shown="384; an .onnx file's own"),
+    flags.calibrate_flag("are compared"),
     click.option("--opt-batch", type=click.IntRange(1, 256), metavar="N",
                  help="TensorRT: the batch to tune for. Default: --max-batch."),
     click.option("--workspace", type=click.IntRange(1), metavar="MB",
@@ -43,20 +40,20 @@ def tensorrt(model: str, output: Path | None, as_json: bool, quiet: bool, **opti
 
     spec, choice, log, console = _asked(model, quiet, options)
     path, engine, comparisons = to_tensorrt(spec, output, choice, log, console)
-    from export.verify import as_dict, table
-
-    if not quiet:
-        click.echo(table(comparisons), err=True)
-    height, width = engine.size
-    machine = engine.machine
-    if as_json:
-        facts = {"size": [height, width], "precision": engine.precision, "max_batch": engine.profile.max}
-        runs_on = {"gpu": machine.gpu, "compute_capability": machine.compute_capability, "tensorrt": machine.tensorrt}
-        verified = [as_dict(comparison) for comparison in comparisons]
-        files = {"output": str(path), "facts": str(beside(path)), "bytes": path.stat().st_size}
-        print_json(files | facts | runs_on | {"verified": verified})
-    elif not quiet:
-        click.echo(f"{path}: {height}x{width}, {engine.precision}, batches to {engine.profile.max}, for {machine.gpu}")
+    machine, (height, width), largest = engine.machine, engine.size, engine.profile.max
+    facts = {
+        "output": str(path),
+        "facts": str(beside(path)),
+        "bytes": path.stat().st_size,
+        "size": [height, width],
+        "precision": engine.precision,
+        "max_batch": largest,
+        "gpu": machine.gpu,
+        "compute_capability": machine.compute_capability,
+        "tensorrt": machine.tensorrt,
+    }
+    line = f"{path}: {height}x{width}, {engine.precision}, batches to {largest}, for {machine.gpu}"
+    flags.show(comparisons, facts, line, as_json=as_json, quiet=quiet)
 
 
 @click.command()
@@ -97,17 +94,13 @@ def _asked(model: str, quiet: bool, options: dict[str, Any]) -> tuple[Any, Any, 
     from rich.console import Console
 
     from export.to_tensorrt import Choice
-    from streamseg.backbones import Spec
 
-    size = options["size"]
     choice = Choice(
-        size=(size, size) if isinstance(size, int) else size,
+        size=flags.sides(options["size"]) if options["size"] else None,
         precision=options["precision"] or "",
         max_batch=options["max_batch"],
         opt_batch=options["opt_batch"] or 0,
         workspace=options["workspace"] or 0,
         calibrate=options["calibrate"],
     )
-    log = (lambda line: None) if quiet else (lambda line: click.echo(line, err=True))
-    spec = Spec(model, options["weights"], options["layers"], options["facet"])
-    return spec, choice, log, Console(stderr=True, quiet=quiet)
+    return flags.spec(model, options), choice, flags.notes(quiet), Console(stderr=True, quiet=quiet)

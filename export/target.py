@@ -1,4 +1,7 @@
-"""Files that are exported whole or not at all: checked before the work, written aside, renamed at the end."""
+"""Files that are exported: their names; and that they come whole or not at all.
+
+They are checked before the work, written aside, and renamed at the end.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,19 @@ from pathlib import Path
 
 from streamseg.errors import OutputError
 from streamseg.sinks import HINTS, partial
+
+MODELS = (".pt", ".ckpt", ".pth", ".onnx", ".xml", ".plan", ".engine")
+
+
+def stem(model: str) -> str:
+    """A file name for what is made of a model: "ckpt" of runs/ckpt.pt, "vit_tiny" of timm:vit_tiny."""
+    path = Path(model)
+    return slug(path.stem if path.suffix.lower() in MODELS else model.removeprefix("timm:"))
+
+
+def slug(text: str) -> str:
+    """`text` as part of a file name: "NVIDIA H100 80GB HBM3" -> "NVIDIA_H100_80GB_HBM3"."""
+    return "".join(letter if letter.isalnum() or letter in "-." else "_" for letter in text)
 
 
 @contextmanager

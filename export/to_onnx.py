@@ -13,7 +13,7 @@ from export import frames
 from export.layers import worst_layer
 from export.target import written
 from export.verify import Comparison, Outputs, compare, gate
-from streamseg.backbones import OPSET, Spec, check_size, describe, open_backbone, write_onnx
+from streamseg.backbones import OPSET, Backbone, Spec, check_size, describe, open_backbone, write_onnx
 
 COMPARED = 8
 """Frames that are compared; as many again, and others, calibrate an int8 file."""
@@ -53,13 +53,19 @@ def compared(request: Request, file: Path, engine: str, log: Callable[[str], Non
     comparisons = []
     for size in _sizes(request):
         images = _frames(request, size, log)
-        reference, candidate = _eager(request.spec, size), _exported(file, size, engine)
+        reference, candidate = _eager(request.spec, size), open_file(file, size, engine).run
         for batch in (1, max(2, request.max_batch)):  # never only the one that was traced, which is 1
             comparisons.append(compare(reference, candidate, np.resize(images, (batch, *images.shape[1:]))))
     traced = engine == "onnxruntime"  # only an ONNX file shows its layers
     where = (lambda: worst_layer(request.spec, size, file, images[:1])) if traced else None
     gate(request.spec.model, request.precision, comparisons, where)
     return comparisons
+
+
+def open_file(path: Path, size: tuple[int, int], engine: str, device: str = "cpu") -> Backbone:
+    """The exported file, ready to run in the precision that lies in it. Raises ModelError."""
+    precision = "fp32" if engine == "openvino" else "auto"  # OpenVINO's auto is bfloat16 where the CPU has it
+    return open_backbone(Spec(str(path)), size, engine=engine, device=device, precision=precision)
 
 
 def _weights(request: Request) -> int:
@@ -104,8 +110,3 @@ def _frames(request: Request, size: tuple[int, int], log: Callable[[str], None])
 
 def _eager(spec: Spec, size: tuple[int, int]) -> Outputs:
     return open_backbone(spec, size, engine="torch", device="cpu", precision="fp32").run
-
-
-def _exported(path: Path, size: tuple[int, int], engine: str) -> Outputs:
-    precision = "fp32" if engine == "openvino" else "auto"
-    return open_backbone(Spec(str(path)), size, engine=engine, device="cpu", precision=precision).run

@@ -17,9 +17,9 @@ from rich.console import Console
 
 from export import _signature, _tensorrt_build
 from export._signature import Signature
-from export._tensorrt_build import Request, slug
+from export._tensorrt_build import Request
 from export._tensorrt_progress import Phases
-from export.target import written
+from export.target import slug, stem, written
 from streamseg.backbones import Spec, _cache, _engine_file, _tensorrt, open_backbone, zoo
 from streamseg.backbones._engine_file import SUFFIXES, Engine, Machine, Profile
 from streamseg.errors import ModelError, OutputError
@@ -142,8 +142,7 @@ def check_shapes(model: str, signature: Signature) -> None:
 def file_name(backbone: str, size: tuple[int, int], precision: str, profile: Profile, machine: Machine) -> str:
     """Named by all that an engine is bound to: "resnet18-384x672-b8-fp16-NVIDIA_L4-trt10.16.1.11.plan"."""
     shape = f"{size[0]}x{size[1]}-b{profile.max}"
-    bare = slug(Path(backbone).stem if backbone.endswith((".pt", ".pth", ".ckpt")) else backbone.removeprefix("timm:"))
-    return f"{bare}-{shape}-{precision}-{slug(machine.gpu)}-trt{slug(machine.tensorrt)}.plan"
+    return f"{stem(backbone)}-{shape}-{precision}-{slug(machine.gpu)}-trt{slug(machine.tensorrt)}.plan"
 
 
 def describe(

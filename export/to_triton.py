@@ -18,6 +18,7 @@ from pathlib import Path
 from rich.console import Console
 
 from export._signature import Signature
+from export.target import stem
 from export.to_tensorrt import Choice, onnx_of, to_tensorrt
 from streamseg.backbones import Spec, _engine_file
 from streamseg.errors import ModelError, OutputError
@@ -136,11 +137,7 @@ def _escaped(text: str) -> str:
 
 def default_name(model: str) -> str:
     """A name for the repository: "timm:vit_tiny_patch16_224" -> "vit_tiny_patch16_224", "runs/a b.pt" -> "a_b"."""
-    bare = model.removeprefix("timm:")
-    bare = (
-        Path(bare).stem if Path(bare).suffix.lower() in (".onnx", ".plan", ".engine", ".pt", ".ckpt", ".pth") else bare
-    )
-    return re.sub(r"[^A-Za-z0-9_-]+", "_", bare).strip("_") or "model"
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", stem(model)).strip("_") or "model"
 
 
 def check_name(name: str) -> None:

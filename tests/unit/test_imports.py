@@ -39,6 +39,7 @@ LAYERS = {
     # ONNX <- an engine of it <- a repository with either
     "export.to_tensorrt": 6.5,
     "export.to_triton": 6.6,
+    "export.flags": 6.8,
     **dict.fromkeys(("export.nvidia_cli", "export.openvino_cli"), 6.9),
     # train: views and encoder <- method <- methods and the callbacks <- a run <- its command
     **dict.fromkeys(("train.options", "train.views", "train.collapse", "train.frame_cache", "train.recordings"), 6),

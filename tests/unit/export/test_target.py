@@ -1,4 +1,4 @@
-"""Whole or not at all: an old file survives everything, and no temporary is left."""
+"""Names, and whole or not at all: an old file survives everything, and no temporary is left."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import os
 import signal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from export.target import written
+from export.target import slug, stem, written
 from streamseg.errors import OutputError
 
 
@@ -76,3 +78,22 @@ def test_a_folder_without_permission(tmp_path, monkeypatch):
         (tmp_path / "closed").mkdir(mode=0o500)
         folder = str(tmp_path / "closed")
     assert "cannot write" in refused(type(tmp_path)(folder) / "net.onnx").message
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ("resnet18", "resnet18"),
+        ("timm:vit_tiny.in1k", "vit_tiny.in1k"),
+        ("runs/my byol.pt", "my_byol"),
+        ("runs/NET.fp16.ONNX", "NET.fp16"),
+        ("hub/net", "hub_net"),
+    ],
+)
+def test_a_file_is_named_by_the_model_it_is_made_of(model, name):
+    assert stem(model) == name
+
+
+@given(st.text(max_size=30))
+def test_a_slug_is_a_part_of_a_file_name(text):
+    assert not set(slug(text)) & set('/\\ :*?"<>|\0\n')

@@ -16,8 +16,6 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 from rich.console import Console
 
@@ -125,11 +123,6 @@ def test_timings_are_kept_for_each_gpu_and_version():
     names = [_tensorrt_build.timing_cache_name(machine) for machine in machines]
     assert names[0] == "NVIDIA_H100_80GB_HBM3-sm9.0-trt10.16.1.11.timings"
     assert len(set(names)) == 3
-
-
-@given(st.text(max_size=30))
-def test_a_slug_is_a_part_of_a_file_name(text):
-    assert not set(_tensorrt_build.slug(text)) & set('/\\ :*?"<>|\0\n')
 
 
 def test_the_facts_of_an_engine_are_those_of_its_onnx_file_and_its_machine(tmp_path):
