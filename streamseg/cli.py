@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
 import click
 
 from streamseg import __version__
-from streamseg.console import LazyGroup, behaviour_options, model_options, print_json, run_command
+from streamseg.console import (
+    LazyGroup,
+    behaviour_options,
+    clustering_options,
+    model_options,
+    print_json,
+    run_command,
+    source_options,
+)
 
 
 @click.group(
@@ -33,21 +40,6 @@ def main() -> None:
     run_command(group, "streamseg")
 
 
-def _k(ctx: click.Context, param: click.Parameter, value: str) -> int:
-    if value == "auto":
-        return 0
-    if not value.isdecimal() or not 1 <= int(value) <= 254:
-        raise click.BadParameter(f"{value!r} is neither auto nor a number from 1 to 254", ctx, param)
-    return int(value)
-
-
-def _k_range(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, int]:
-    match = re.fullmatch(r"(\d+):(\d+)", value)
-    if not match or not 1 <= int(match[1]) <= int(match[2]) <= 64:
-        raise click.BadParameter(f"{value!r} is no range LOW:HIGH within 1:64", ctx, param)
-    return int(match[1]), int(match[2])
-
-
 def _save(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
     from streamseg import plugins, sinks
 
@@ -57,18 +49,6 @@ def _save(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, 
         if name not in known:
             raise click.BadParameter(f"{name!r}: {plugins.did_you_mean(name, known)}", ctx, param)
     return names
-
-
-def _intrinsics(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
-    if value is None:
-        return None
-    from streamseg.frame import Intrinsics
-
-    try:
-        fx, fy, cx, cy = (float(part) for part in value.split(","))
-    except ValueError:
-        raise click.BadParameter(f"{value!r} is not FX,FY,CX,CY in pixels", ctx, param) from None
-    return Intrinsics(fx, fy, cx, cy)
 
 
 def _default_name(source: str) -> str:
@@ -94,38 +74,8 @@ def _default_name(source: str) -> str:
 )
 @click.option("--show", is_flag=True, help="A live window; q stops.")
 @model_options
-@click.option(
-    "--clustering",
-    type=click.Choice(["online", "per-frame"]),
-    default="online",
-    show_default=True,
-    help="One codebook for the session, or cold K-Means on every frame with ids matched afterwards.",
-)
-@click.option("--k", callback=_k, default="auto", show_default=True, metavar="auto|N", help="Number of segments.")
-@click.option(
-    "--k-range",
-    callback=_k_range,
-    default="2:10",
-    show_default=True,
-    metavar="LOW:HIGH",
-    help="Where --k auto looks for the knee.",
-)
-@click.option("--pca", type=click.IntRange(0), default=0, metavar="N", help="Reduce features to N components; 0 = off.")
-@click.option(
-    "--position",
-    type=click.FloatRange(0),
-    default=0.0,
-    metavar="W",
-    help="Weight of the cell's place in the clustering.",
-)
-@click.option(
-    "--depth", type=click.FloatRange(0), default=0.0, metavar="W", help="Weight of the cell's depth in the clustering."
-)
-@click.option("--edges/--no-edges", default=True, show_default=True, help="Borders follow the image and the depth.")
-@click.option(
-    "--depth-scale", type=click.FloatRange(0, min_open=True), metavar="UNITS", help="Depth units per metre (TUM 5000)."
-)
-@click.option("--intrinsics", callback=_intrinsics, metavar="FX,FY,CX,CY", help="Of the colour camera, in pixels.")
+@clustering_options
+@source_options
 @click.option("--every", type=click.IntRange(1), default=1, metavar="N", help="Take each N-th frame.")
 @click.option("--max-frames", type=click.IntRange(1), metavar="N", help="Stop after N frames.")
 @click.option(
@@ -136,7 +86,6 @@ def _default_name(source: str) -> str:
     show_default=True,
     help="Opacity of the overlay.",
 )
-@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Same seed, same masks.")
 @click.option("--overwrite", is_flag=True, help="Replace the run that the output folder holds.")
 @behaviour_options
 @click.pass_context
@@ -146,21 +95,14 @@ def run(ctx: click.Context, source: str, as_json: bool, quiet: bool, **given: An
     A path is recognized by its content; KIND:PATH forces one of: camera, co3d, davis, images, kinect, rgbd, tum, video.
     """
     from streamseg import job, progress
-    from streamseg.backbones import Spec
-    from streamseg.modes import Settings
-    from streamseg.sources import Options
+    from streamseg.session import grouped
 
-    take = given.pop
-    spec = Spec(take("model"), take("weights"), take("layers"), take("facet"))
-    options = Options(intrinsics=take("intrinsics"), depth_scale=take("depth_scale"))
-    names = ("clustering", "k", "k_range", "pca", "position", "depth", "edges", "seed")
-    settings = Settings(**{name: take(name) for name in names})
-    output = take("output")
+    output = given.pop("output")
     if output is None and not given["show"]:
         output = Path("out") / _default_name(source)
     with progress.Display(quiet) as display:
         result = job.run(
-            job.Job(source=source, output=output, spec=spec, options=options, settings=settings, **given),
+            job.Job(source=source, output=output, **grouped(given)),
             log=display.log,
             begin=display.begin,
             progress=display.update,

@@ -154,3 +154,56 @@ model_options = with_options(
     network_options,
 )  # fmt: skip
 """--model, and all of `network_options`."""
+
+
+def _k(ctx: click.Context, param: click.Parameter, value: str) -> int:
+    if value == "auto":
+        return 0
+    if not value.isdecimal() or not 1 <= int(value) <= 254:
+        raise click.BadParameter(f"{value!r} is neither auto nor a number from 1 to 254", ctx, param)
+    return int(value)
+
+
+def _k_range(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d+):(\d+)", value)
+    if not match or not 1 <= int(match[1]) <= int(match[2]) <= 64:
+        raise click.BadParameter(f"{value!r} is no range LOW:HIGH within 1:64", ctx, param)
+    return int(match[1]), int(match[2])
+
+
+def _intrinsics(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
+    if value is None:
+        return None
+    from streamseg.frame import Intrinsics
+
+    try:
+        fx, fy, cx, cy = (float(part) for part in value.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is not FX,FY,CX,CY in pixels", ctx, param) from None
+    return Intrinsics(fx, fy, cx, cy)
+
+
+clustering_options = with_options(
+    click.option("--clustering", type=click.Choice(["online", "per-frame"]), default="online", show_default=True,
+                 help="One codebook for the session, or cold K-Means on every frame with ids matched afterwards."),
+    click.option("--k", callback=_k, default="auto", show_default=True, metavar="auto|N", help="Number of segments."),
+    click.option("--k-range", callback=_k_range, default="2:10", show_default=True, metavar="LOW:HIGH",
+                 help="Where --k auto looks for the knee."),
+    click.option("--pca", type=click.IntRange(0), default=0, metavar="N",
+                 help="Reduce features to N components; 0 = off."),
+    click.option("--position", type=click.FloatRange(0), default=0.0, metavar="W",
+                 help="Weight of the cell's place in the clustering."),
+    click.option("--depth", type=click.FloatRange(0), default=0.0, metavar="W",
+                 help="Weight of the cell's depth in the clustering."),
+    click.option("--edges/--no-edges", default=True, show_default=True, help="Borders follow the image and the depth."),
+    click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True,
+                 help="Same seed, same masks."),
+)  # fmt: skip
+"""How frames are clustered: the fields of `modes.Settings`, the same flags in every command."""
+
+source_options = with_options(
+    click.option("--depth-scale", type=click.FloatRange(0, min_open=True), metavar="UNITS",
+                 help="Depth units per metre (TUM 5000)."),
+    click.option("--intrinsics", callback=_intrinsics, metavar="FX,FY,CX,CY", help="Of the colour camera, in pixels."),
+)  # fmt: skip
+"""What a user may say about a source."""

@@ -4,36 +4,27 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
-from dataclasses import asdict, dataclass, field
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from streamseg import manifest
-from streamseg.backbones import Backbone, Spec, describe, open_backbone
-from streamseg.errors import FrameError, OutputError, SourceError
-from streamseg.modes import Settings
-from streamseg.pipeline import Pipeline, input_size
+from streamseg.errors import OutputError, SourceError
+from streamseg.pipeline import Pipeline
 from streamseg.report import Report
+from streamseg.session import Setup, open_session
 from streamseg.sinks import Run, Sink, open_sink, outputs
-from streamseg.sources import LiveSource, Options, Recording, open_source
+from streamseg.sources import LiveSource, Recording
 from streamseg.stream import stream
 
 
 @dataclass(frozen=True)
-class Job:
-    """Everything `streamseg run` was asked for; the fields are its flags. size: shorter side, or (H, W)."""
+class Job(Setup):
+    """Everything `streamseg run` was asked for; the fields are its flags."""
 
-    source: str
     output: Path | None = None
     save: tuple[str, ...] = ("overlay", "labels")
     show: bool = False
-    spec: Spec = field(default_factory=lambda: Spec("efficientnet_lite0"))
-    size: int | tuple[int, int] = 384
-    engine: str = "auto"
-    device: str = "auto"
-    precision: str = "auto"
-    settings: Settings = field(default_factory=Settings)
-    options: Options = field(default_factory=Options)
     every: int = 1
     max_frames: int | None = None
     alpha: float = 0.5
@@ -53,28 +44,13 @@ def run(
     when everything is ready. progress: called after each frame. Raises StreamsegError; what was written by then is
     closed properly and the manifest says how far it got.
     """
-    log = log or (lambda line: None)
     with ExitStack() as stack:
-        stack.enter_context(_single_threaded_algebra())
-        source = stack.enter_context(open_source(job.source, job.options))
-        shape = describe(job.spec)
-
-        def choose_size(frame_size: tuple[int, int]) -> tuple[int, int]:
-            return shape.size or input_size(frame_size, job.size, shape.multiple)
-
-        def backbone_for(size: tuple[int, int]) -> Backbone:
-            return open_backbone(job.spec, size, engine=job.engine, device=job.device, precision=job.precision, log=log)
-
+        session = stack.enter_context(open_session(job, log))
         # before the network: a missing display shall be told at once
-        window = [stack.enter_context(open_sink("window", Path(), _run_of(job, source)))] if job.show else []
-        pipeline = Pipeline(backbone_for, choose_size, job.settings)
-        stack.callback(pipeline.close)
-        if isinstance(source, Recording):  # engines are built before the clock runs
-            pipeline.warm_up(_first_frame_size(source))
-        elif fixed := shape.size or (job.size if isinstance(job.size, tuple) else None):
-            pipeline.warm_up(fixed)  # a camera's frames come later, and do not change this size
+        window = [stack.enter_context(open_sink("window", Path(), _run_of(job, session.source)))] if job.show else []
+        session.warm_up()
         folder = _prepare_folder(job)
-        return _stream(job, source, pipeline, window, folder, begin, progress)
+        return _stream(job, session.source, session.pipeline, window, folder, begin, progress)
 
 
 def _stream(
@@ -119,29 +95,6 @@ def _stream(
     if not report.processed and not report.stopped:
         raise SourceError(f"no frame of {source.uri!r} could be used", _reasons(report))
     return content
-
-
-def _single_threaded_algebra() -> AbstractContextManager[object]:
-    """One thread for BLAS: on a few hundred cells more of them take longer, and the cores belong to the network."""
-    import faiss  # noqa: F401 (brings a BLAS of its own; only what is loaded can be limited)
-    from threadpoolctl import threadpool_limits
-
-    return threadpool_limits(1, user_api="blas")
-
-
-def _first_frame_size(source: Recording) -> tuple[int, int]:
-    """(H, W) of the first frame that can be read."""
-    reason = "it is empty"
-    for index in range(len(source)):
-        try:
-            height, width = source[index].rgb.shape[:2]
-            return height, width
-        except FrameError as problem:
-            reason = str(problem)
-    raise SourceError(
-        f"none of the {len(source)} frames of {source.uri!r} can be read ({reason})",
-        "check the files, or copy the recording again",
-    )
 
 
 def _run_of(job: Job, source: Recording | LiveSource) -> Run:

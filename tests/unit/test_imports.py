@@ -20,6 +20,7 @@ LAYERS = {
     "streamseg.report": 3.5,
     **dict.fromkeys(("streamseg.pipeline", "streamseg.workers"), 4),
     "streamseg.stream": 5,
+    "streamseg.session": 5,
     **dict.fromkeys(("streamseg.evaluation", "streamseg.evaluation.iou"), 5),
     **dict.fromkeys(("streamseg.manifest", "streamseg.progress"), 6),
     **dict.fromkeys(("streamseg.job", "streamseg.doctor"), 6.5),

@@ -1,0 +1,103 @@
+"""A session: one source and the pipeline that segments it, opened as every command does that segments frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any, NamedTuple
+
+from streamseg.backbones import Backbone, Spec, describe, open_backbone
+from streamseg.errors import FrameError, SourceError
+from streamseg.modes import Settings
+from streamseg.pipeline import Pipeline, input_size
+from streamseg.sources import LiveSource, Options, Recording, open_source
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What is segmented by what; the fields are flags of the command line. size: shorter side, or (H, W)."""
+
+    source: str
+    _: KW_ONLY
+    spec: Spec = field(default_factory=lambda: Spec("efficientnet_lite0"))
+    size: int | tuple[int, int] = 384
+    engine: str = "auto"
+    device: str = "auto"
+    precision: str = "auto"
+    settings: Settings = field(default_factory=Settings)
+    options: Options = field(default_factory=Options)
+
+
+def grouped(given: dict[str, Any]) -> dict[str, Any]:
+    """The values of `console`'s options by flag, with those that belong together put into spec, options, settings."""
+    rest = dict(given)
+    take = rest.pop
+    rest["spec"] = Spec(take("model"), take("weights"), take("layers"), take("facet"))
+    rest["options"] = Options(intrinsics=take("intrinsics"), depth_scale=take("depth_scale"))
+    rest["settings"] = Settings(**{name: take(name) for name in Settings.__dataclass_fields__ if name in rest})
+    return rest
+
+
+class Session(NamedTuple):
+    """An open source and its pipeline. frame_size: (H, W) of the first frame, None where it is not known ahead."""
+
+    source: Recording | LiveSource
+    pipeline: Pipeline
+    frame_size: Callable[[], tuple[int, int] | None]
+
+    def warm_up(self) -> None:
+        """Build and run the network before the clock runs, where the size of the frames is known."""
+        size = self.frame_size()
+        if size is not None:
+            self.pipeline.warm_up(size)
+
+
+@contextmanager
+def open_session(setup: Setup, log: Callable[[str], None] | None = None) -> Iterator[Session]:
+    """Open what `setup` names; source and networks are closed at the end. The network is built by `warm_up`, or by the
+    first frame. log: takes one line a time about what is used. Raises StreamsegError."""
+    with _single_threaded_algebra(), open_source(setup.source, setup.options) as source:
+        shape = describe(setup.spec)
+
+        def choose_size(frame_size: tuple[int, int]) -> tuple[int, int]:
+            return shape.size or input_size(frame_size, setup.size, shape.multiple)
+
+        def backbone_for(size: tuple[int, int]) -> Backbone:
+            engine, device, precision = setup.engine, setup.device, setup.precision
+            return open_backbone(setup.spec, size, engine=engine, device=device, precision=precision, log=log)
+
+        def frame_size() -> tuple[int, int] | None:
+            if isinstance(source, Recording):
+                return _first_frame_size(source)
+            # a camera's frames come later, and do not change a size that is given
+            return shape.size or (setup.size if isinstance(setup.size, tuple) else None)
+
+        pipeline = Pipeline(backbone_for, choose_size, setup.settings)
+        try:
+            yield Session(source, pipeline, frame_size)
+        finally:
+            pipeline.close()
+
+
+def _single_threaded_algebra() -> AbstractContextManager[object]:
+    """One thread for BLAS: on a few hundred cells more of them take longer, and the cores belong to the network."""
+    import faiss  # noqa: F401 (brings a BLAS of its own; only what is loaded can be limited)
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(1, user_api="blas")
+
+
+def _first_frame_size(source: Recording) -> tuple[int, int]:
+    """(H, W) of the first frame that can be read."""
+    reason = "it is empty"
+    for index in range(len(source)):
+        try:
+            height, width = source[index].rgb.shape[:2]
+            return height, width
+        except FrameError as problem:
+            reason = str(problem)
+    raise SourceError(
+        f"none of the {len(source)} frames of {source.uri!r} can be read ({reason})",
+        "check the files, or copy the recording again",
+    )
