@@ -142,6 +142,14 @@ def joined(maps: list[torch.Tensor]) -> torch.Tensor:
     """Join maps (B, C_i, h_i, w_i) into (B, sum C_i, h, w) on the finest grid, each vector of length 1."""
     if len(maps) == 1:
         return functional.normalize(maps[0], dim=1)
+    return functional.normalize(hypercolumns(maps), dim=1)
+
+
+def hypercolumns(maps: list[torch.Tensor]) -> torch.Tensor:
+    """The same before the last step: in every cell the part of each map has length 1, before it is upsampled.
+
+    Cells of a coarser map are whole multiples of the finest one's.
+    """
     # A constant factor, not a size: it holds for every image, and every runtime knows it.
     finest = max(int(part.shape[2]) for part in maps)
     parts = [functional.normalize(part, dim=1) for part in maps]
@@ -153,7 +161,7 @@ def joined(maps: list[torch.Tensor]) -> torch.Tensor:
         )
         for part in parts
     ]
-    return functional.normalize(torch.cat(upsampled, dim=1), dim=1)
+    return torch.cat(upsampled, dim=1)
 
 
 class PaddedConv(nn.Module):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
+from streamseg.backbones import _network
 from streamseg.errors import StreamsegError
 from train.encoder import Encoder
 
@@ -12,19 +13,16 @@ WATCHED = 256
 
 
 def joined(maps: list[torch.Tensor]) -> torch.Tensor:
-    """Maps (B, C_i, h_i, w_i) -> (B, sum C_i, h, w) on the finest grid, each vector of length 1, as deployed.
+    """Maps (B, C_i, h_i, w_i) -> (B, sum C_i, h, w) on the finest grid, float32, each vector of length 1, as deployed.
 
-    Differs from `streamseg run` by nothing where views are whole multiples of the stride, see `check_size`.
+    Views must be whole multiples of the strides, see `check_size`.
     """
-    finest = max(maps, key=lambda part: part.shape[2]).shape[2:]
-    parts = [functional.normalize(part.float(), dim=1) for part in maps]
-    upsampled = [
-        part
-        if part.shape[2:] == finest
-        else functional.interpolate(part, list(finest), mode="bilinear", align_corners=False)
-        for part in parts
-    ]
-    return functional.normalize(torch.cat(upsampled, dim=1), dim=1)
+    return _network.joined([part.float() for part in maps])
+
+
+def hypercolumns(maps: list[torch.Tensor]) -> torch.Tensor:
+    """The same, but each layer has length 1 in every cell, and not all of them together."""
+    return _network.hypercolumns([part.float() for part in maps])
 
 
 def resampled(features: torch.Tensor, size: torch.Size) -> torch.Tensor:

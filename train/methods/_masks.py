@@ -10,13 +10,6 @@ from torchvision.ops import roi_align
 from streamseg.clustering import kmeans, squared_distances
 
 
-def hypercolumns(maps: list[torch.Tensor]) -> torch.Tensor:
-    """Maps (N, C_i, h_i, w_i) -> (N, sum of C_i, h, w) on the finest grid; each layer has length 1 in every cell."""
-    size = max((part.shape[2:] for part in maps), key=lambda shape: shape[0])
-    parts = [functional.normalize(part.float(), dim=1) for part in maps]
-    return torch.cat([functional.interpolate(part, size, mode="bilinear", align_corners=False) for part in parts], 1)
-
-
 def clustered(columns: torch.Tensor, k: int) -> list[torch.Tensor]:
     """(B, F, D, h, w) -> for each of the F frames one-hot masks (B, k, h, w) float32.
 

@@ -25,7 +25,7 @@ from torch.nn import functional
 
 from train.encoder import Encoder
 from train.method import Batch, Method
-from train.methods._cells import joined, rows, watched
+from train.methods._cells import check_size, joined, rows, watched
 from train.options import option
 from train.settings import Settings
 from train.views import View
@@ -54,6 +54,8 @@ class ContrastiveRandomWalk(Method):
 
     def __init__(self, encoder: Encoder, options: Options, settings: Settings, total_steps: int) -> None:
         super().__init__(encoder, options, settings, total_steps)
+        if options.graph == "cells":
+            check_size(encoder, settings.size)
         self.frames = options.length
         self.head = nn.Linear(sum(encoder.dims) if options.graph == "cells" else encoder.dim, options.projection)
 

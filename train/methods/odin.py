@@ -24,8 +24,9 @@ from torch import nn
 
 from train.encoder import Encoder, Features
 from train.method import Batch, Method, follow, frozen_copy
+from train.methods._cells import hypercolumns
 from train.methods._detcon import contrast
-from train.methods._masks import clustered, hypercolumns, pooled, seen
+from train.methods._masks import clustered, pooled, seen
 from train.options import option
 from train.settings import Settings
 
