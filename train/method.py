@@ -18,7 +18,7 @@ from torch import nn
 from train.encoder import Encoder
 from train.optimizers import Plan, build
 from train.settings import Settings
-from train.views import View
+from train.views import View, two_views
 
 Net = TypeVar("Net", bound=nn.Module)
 
@@ -72,8 +72,7 @@ class Method(pl.LightningModule):
 
     def views(self) -> tuple[View, ...]:
         """The views of a sample. Default: the two of BYOL, one of each frame."""
-        size = self.settings.size
-        return View(size, frame=0, blur=1.0), View(size, frame=1, blur=0.1, solarize=0.2)
+        return two_views(self.settings.size)
 
     def loss(self, batch: Batch) -> torch.Tensor:
         """The loss of a batch, a scalar.
@@ -152,3 +151,11 @@ def follow(teacher: nn.Module, student: nn.Module, momentum: float) -> None:
     """teacher = momentum * teacher + (1 - momentum) * student, over parameters (Mean Teacher, arXiv:1703.01780)."""
     for its, mine in zip(teacher.parameters(), student.parameters(), strict=True):
         its.lerp_(mine.detach(), 1 - momentum)
+
+
+@torch.no_grad()
+def follow_statistics(teacher: nn.Module, student: nn.Module, momentum: float) -> None:
+    """The same over the means and variances of batch norms, which a teacher in evaluation mode does not collect."""
+    for its, mine in zip(teacher.buffers(), student.buffers(), strict=True):
+        if its.is_floating_point():
+            its.lerp_(mine, 1 - momentum)

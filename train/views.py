@@ -41,6 +41,11 @@ class View:
     like: int = -1
 
 
+def two_views(size: int, scale: tuple[float, float] = View.scale) -> tuple[View, View]:
+    """BYOL's two views, one of each frame: they differ in blur and solarization (appendix B)."""
+    return View(size, 0, scale, blur=1.0), View(size, 1, scale, blur=0.1, solarize=0.2)
+
+
 class Made(NamedTuple):
     """pixels: (3, size, size) float32 in [0, 1]. box: (4,) float32, x0 y0 x1 y1 as shares of the frame's sides.
 

@@ -7,8 +7,10 @@ all masks are valid the two agree.
 from __future__ import annotations
 
 import torch
-from lightly.utils import dist
+from lightly.utils.dist import world_size
 from torch.nn import functional
+
+from train.methods._whole import my_share, whole_batch
 
 
 def contrast(
@@ -25,36 +27,28 @@ def contrast(
     mask is the same mask of the same image in `other`; all other valid masks of the batch, on all devices, in both
     views, are negatives. recordings: (B,), images of the same recording are no negatives of each other; None: they are.
     """
-    count, first = predicted.shape[0], predicted.shape[0] * dist.rank()
-    other, same, everywhere = (_gathered(part) for part in (other, same, valid.to(other)))
+    other, same, everywhere = (whole_batch(part) for part in (other, same, valid.to(other)))
     anchors = functional.normalize(predicted.flatten(0, 1).float(), dim=1)
     candidates = functional.normalize(torch.cat([other, same]).flatten(0, 1).float(), dim=1)
     logits = anchors @ candidates.T / temperature
     images, masks = len(everywhere), valid.shape[1]
     image = torch.arange(images, device=logits.device).repeat_interleave(masks)
     mask = torch.arange(masks, device=logits.device).repeat(images)
-    mine = slice(first * masks, (first + count) * masks)
+    mine = my_share(torch.arange(images * masks, device=logits.device).view(images, masks)).flatten()
     own_image = image[mine, None] == image
     itself = own_image & (mask[mine, None] == mask)
     allowed = everywhere.flatten().bool().expand_as(itself)
     if recordings is not None:
-        whose = _gathered(recordings).repeat_interleave(masks)
+        whose = whole_batch(recordings).repeat_interleave(masks)
         allowed = allowed & (own_image | (whose[mine, None] != whose))
     # the positive is in `other`; in `same` a mask would meet itself
     wanted = torch.cat([allowed | itself, allowed & ~itself], dim=1)
     logits = logits.masked_fill(~wanted, -torch.inf)
-    labels = torch.arange(mine.start, mine.stop, device=logits.device)
-    losses = functional.cross_entropy(logits, labels, reduction="none")
+    losses = functional.cross_entropy(logits, mine, reduction="none")
     return _mean(losses, valid.flatten().to(losses))
-
-
-def _gathered(tensor: torch.Tensor) -> torch.Tensor:
-    return torch.cat(dist.gather(tensor)) if dist.world_size() > 1 else tensor
 
 
 def _mean(losses: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
     """Over the valid ones of all devices: gradients are averaged over devices, so each gives its part times them."""
-    total = valid.sum()
-    if dist.world_size() > 1:
-        total = torch.cat(dist.gather(total[None])).sum() / dist.world_size()
+    total = whole_batch(valid.sum()[None]).sum() / world_size()
     return (losses * valid).sum() / total.clamp_min(1)

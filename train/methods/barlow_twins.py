@@ -22,7 +22,7 @@ from train.method import Batch, Method
 from train.methods._whole import full_precision, require_batch, whole_batch
 from train.options import option
 from train.settings import Settings
-from train.views import View
+from train.views import View, two_views
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,7 @@ class BarlowTwins(Method):
         self.projector = BarlowTwinsProjectionHead(encoder.dim, options.hidden, options.projection)
 
     def views(self) -> tuple[View, ...]:
-        size, scale = self.settings.size, (0.08, 1.0)
-        return View(size, 0, scale, blur=1.0), View(size, 1, scale, blur=0.1, solarize=0.2)
+        return two_views(self.settings.size, scale=(0.08, 1.0))
 
     def loss(self, batch: Batch) -> torch.Tensor:
         left, right = (self.projector(self.student(view).pooled) for view in batch.views)

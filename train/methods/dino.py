@@ -27,7 +27,7 @@ from train.encoder import Encoder
 from train.method import Batch, Method, follow, frozen_copy
 from train.options import option
 from train.settings import Settings
-from train.views import View
+from train.views import View, two_views
 
 FIRST = 10
 """Batches whose mean is the first centre: as many as the usual momentum remembers."""
@@ -94,13 +94,8 @@ class DINO(Method):
         )
 
     def views(self) -> tuple[View, ...]:
-        size, small = self.settings.size, self.small
-        globals_ = (
-            View(size, frame=0, scale=(0.4, 1.0), blur=1.0),
-            View(size, frame=1, scale=(0.4, 1.0), blur=0.1, solarize=0.2),
-        )
-        locals_ = (View(small, frame=place % 2, scale=(0.05, 0.4)) for place in range(self.options.local_crops))
-        return globals_ + tuple(locals_)
+        locals_ = (View(self.small, place % 2, scale=(0.05, 0.4)) for place in range(self.options.local_crops))
+        return *two_views(self.settings.size, scale=(0.4, 1.0)), *locals_
 
     @property
     def small(self) -> int:

@@ -26,7 +26,7 @@ from torch import nn
 from torch.nn import functional
 
 from train.encoder import Encoder
-from train.method import Batch, Method, follow, frozen_copy
+from train.method import Batch, Method, follow, follow_statistics, frozen_copy
 from train.methods._negatives import allowed, reach, require_negatives
 from train.methods._whole import full_precision, require_batch, whole_batch
 from train.options import option
@@ -117,12 +117,9 @@ class MoCo(Method):
         self.queued[places] = numbers.to(self.queued.device)
         self.place.copy_((places[-1] + 1) % len(self.queue))
 
-    @torch.no_grad()
     def update(self, step: int) -> None:
         follow(self.key, self.query(), self.options.momentum)
-        for its, mine in zip(self.key.buffers(), self.query().buffers(), strict=True):
-            if its.is_floating_point():
-                its.lerp_(mine, 1 - self.options.momentum)
+        follow_statistics(self.key, self.query(), self.options.momentum)
 
 
 @full_precision

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from lightly.utils.dist import gather, world_size
 from lightly.utils.scheduler import cosine_schedule
 from torch import nn
 from torch.nn import functional
@@ -27,6 +26,7 @@ from train.encoder import Encoder
 from train.method import Batch, Method, follow, frozen_copy
 from train.methods._bags import bag, cross_entropy, squared_distances
 from train.methods._cells import rows
+from train.methods._whole import whole_batch
 from train.options import option
 from train.settings import Settings
 from train.views import View
@@ -79,14 +79,14 @@ class Vocabulary(nn.Module):
         """(B, n, D) -> (B, n, K) soft assignments; in training the running distance follows."""
         distances = squared_distances(cells, self.words)
         if self.training:
-            nearest = torch.cat(gathered(distances.amin(dim=2).mean().view(1))).mean()
+            nearest = whole_batch(distances.amin(dim=2).mean().view(1)).mean()
             self.distance.lerp_(nearest, 1 - DECAY)
         return (-self.inverse_delta / self.distance.clamp_min(1e-12) * distances).softmax(dim=2)
 
     @torch.no_grad()
     def enqueue(self, local: torch.Tensor) -> None:
-        """Replace the oldest words by (N, D), of all devices."""
-        new = torch.cat(gathered(local))[-len(self.words) :]
+        """Replace the oldest words by (N, D), the same on all devices."""
+        new = local[-len(self.words) :]
         places = (self.place + torch.arange(len(new), device=new.device)) % len(self.words)
         self.words[places] = new
         self.place.copy_((self.place + len(new)) % len(self.words))
@@ -141,7 +141,7 @@ class OBoW(Method):
         for vocabulary, features in zip(self.levels, self.local(view), strict=True):
             codes = vocabulary.codes(rows(features))
             found.append(bag(codes))
-            vocabulary.enqueue(drawn(features, 1))
+            vocabulary.enqueue(whole_batch(drawn(features, 1)))
         self.assignments = codes.flatten(0, 1)
         return found
 
@@ -178,11 +178,6 @@ def drawn(features: torch.Tensor, count: int) -> torch.Tensor:
     averaged = rows(functional.avg_pool2d(features, window, stride=1))
     chosen = torch.randint(averaged.shape[1], (len(averaged), count), device=averaged.device)
     return averaged.gather(1, chosen.unsqueeze(2).expand(-1, -1, averaged.shape[2])).flatten(0, 1)
-
-
-def gathered(local: torch.Tensor) -> list[torch.Tensor]:
-    """Those of all devices, in order."""
-    return list(gather(local)) if world_size() > 1 else [local]
 
 
 METHOD: Any = OBoW

@@ -23,7 +23,7 @@ from lightly.utils.scheduler import cosine_schedule
 from torch import nn
 
 from train.encoder import Encoder, Features
-from train.method import Batch, Method, follow, frozen_copy
+from train.method import Batch, Method, follow, follow_statistics, frozen_copy
 from train.methods._cells import hypercolumns
 from train.methods._detcon import contrast
 from train.methods._masks import clustered, pooled, seen
@@ -133,21 +133,13 @@ class ODIN(Method):
         return hypercolumns(found.maps).unflatten(0, (-1, len(frames)))
 
     def update(self, step: int) -> None:
-        for teacher, momentum in ((self.target, self.options.momentum), (None, self.options.discovery_momentum)):
-            now = cosine_schedule(step, self.total_steps, momentum, 1.0)
-            if teacher is not None:
-                follow(teacher, nn.ModuleList([self.student, self.projector]), now)
-            else:
-                follow(self.discovery, self.student, now)
-                _follow_statistics(self.discovery, self.student, now)
-
-
-@torch.no_grad()
-def _follow_statistics(teacher: nn.Module, student: nn.Module, momentum: float) -> None:
-    """The means and variances of batch norms, which a network in evaluation mode does not collect itself."""
-    for its, mine in zip(teacher.buffers(), student.buffers(), strict=True):
-        if its.is_floating_point():
-            its.lerp_(mine, 1 - momentum)
+        target, discovery = (
+            cosine_schedule(step, self.total_steps, start, 1.0)
+            for start in (self.options.momentum, self.options.discovery_momentum)
+        )
+        follow(self.target, nn.ModuleList([self.student, self.projector]), target)
+        follow(self.discovery, self.student, discovery)
+        follow_statistics(self.discovery, self.student, discovery)
 
 
 def _spread(rows: torch.Tensor, used: torch.Tensor) -> torch.Tensor:
