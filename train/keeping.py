@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,18 +47,30 @@ class Keeper(pl.Callback):
         self.folder, self.every = folder, every
         self.interrupted = False
         self._written = -1
-        self._before: dict[signal.Signals, Any] = {}
 
-    def on_fit_start(self, trainer: pl.Trainer, method: pl.LightningModule) -> None:
-        if threading.current_thread() is not threading.main_thread():
-            return  # signals belong to the main thread
+    @contextlib.contextmanager
+    def watching(self, trainer: pl.Trainer) -> Iterator[None]:
+        """While inside, an interrupt ends the run in good order. Around `fit`, never in a hook of it: Lightning puts
+        the handlers back that it found after the first hooks, so one set there would outlive the run."""
+        if threading.current_thread() is not threading.main_thread():  # signals belong to the main thread
+            yield
+            return
+        before: dict[signal.Signals, Any] = {}
+
+        def restore() -> None:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
         def stop(number: int, frame: Any) -> None:
             self.interrupted = trainer.should_stop = True
-            self._restore()
+            restore()
 
         for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, stop)
+            before[number] = signal.signal(number, stop)
+        try:
+            yield
+        finally:
+            restore()
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, method: pl.LightningModule, outputs: Any, batch: Batch, number: int
@@ -68,17 +82,9 @@ class Keeper(pl.Callback):
         if trainer.global_step != self._written:
             self._save(trainer)
 
-    def teardown(self, trainer: pl.Trainer, method: pl.LightningModule, stage: str) -> None:
-        self._restore()
-
     def _save(self, trainer: pl.Trainer) -> None:
         # a step may have blown up the weights although its loss was finite: the good ones of before are kept then
         if not all(bool(torch.isfinite(tensor).all()) for tensor in trainer.lightning_module.state_dict().values()):
             return
         self._written = trainer.global_step
         trainer.save_checkpoint(self.folder / LAST)
-
-    def _restore(self) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-        self._before = {}

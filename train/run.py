@@ -67,7 +67,8 @@ def run(
             hardware, settings, total, start, output, callbacks, _about(name, encoder, settings, options)
         )
         display.say(_what(name, encoder, samples, settings, total, trainer))
-        seconds = _fit(trainer, method, Frames(samples, settings, start), last)
+        with keeper.watching(trainer):
+            seconds = _fit(trainer, method, Frames(samples, settings, start), last)
         result = {
             "verdict": verdict(probing.figures if probing else {}),
             "method": name,

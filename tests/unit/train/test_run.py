@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,10 @@ def losses(folder: Path) -> dict[int, str]:
 
 def test_a_run_and_how_it_goes_on(train: Any, images: Path, tmp_path: Path) -> None:
     whole, parts = tmp_path / "whole", tmp_path / "parts"
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     code, out, _ = train("byol", "--data", images, *SMALL, "--steps", 6, "-o", whole, "--json", "--save-every", 3)
     assert code == 0
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
     result = json.loads(out)
     assert result["status"] == "done"
     assert result["steps"] == 6
