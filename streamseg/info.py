@@ -74,7 +74,7 @@ def _engine(path: Path) -> dict[str, Any]:
 
 def _checkpoint(path: Path) -> dict[str, Any]:
     try:
-        header = checkpoint.cached_header(path, _cache.sha256(path), _cache.folder())
+        header = _cache.checkpoint_header(path)
     except ModelError as problem:
         try:
             return _weights(path)  # many a .pt holds weights alone

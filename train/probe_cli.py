@@ -57,13 +57,13 @@ from streamseg.console import behaviour_options, network_options, print_json
     help="Same seed, same split and same figures.",
 )
 @behaviour_options
-def probe(models: Sequence[str], as_json: bool, quiet: bool, **given: Any) -> None:  # fmt: skip
+def probe(models: Sequence[str], as_json: bool, quiet: bool, **given: Any) -> None:
     """Measure the features of a checkpoint or model; a checkpoint beside the backbone that it started from."""
     from threadpoolctl import threadpool_limits
 
-    from streamseg.backbones import Spec
+    from streamseg.backbones import Spec, zoo
     from train.probes.compare import Question, compare, make_probe
-    from train.probes.network import Engine, recipe
+    from train.probes.network import Engine
 
     take = given.pop
     weights, layers, facet = take("weights"), take("layers"), take("facet")
@@ -71,13 +71,13 @@ def probe(models: Sequence[str], as_json: bool, quiet: bool, **given: Any) -> No
     log = (lambda line: None) if quiet else (lambda line: click.echo(line, err=True))
     engine = Engine(take("engine"), take("device"), take("precision"), log)
     for spec in specs:
-        recipe(spec)  # a mistyped name is told before the data are read
+        zoo.recipe(spec)  # a mistyped name is told before the data are read
     question = Question(**given)
     with threadpool_limits(1, user_api="blas"):  # small problems: the cores belong to the network
         entries = compare(make_probe(question, log), specs, engine, question.seed)
     if as_json:
         print_json({"question": vars(question), "models": entries})
-    else:
+    elif not quiet:
         print_table(question.task, entries)
 
 

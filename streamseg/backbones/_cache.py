@@ -8,7 +8,9 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+from streamseg import checkpoint
 from streamseg.cache import VARIABLE, root
 from streamseg.errors import ModelError
 
@@ -48,3 +50,8 @@ def sha256(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def checkpoint_header(path: Path) -> dict[str, Any]:
+    """`checkpoint.read_header` of the file at `path` and its `sha256`, remembered in the cache. Raises ModelError."""
+    return checkpoint.cached_header(path, sha256(path), folder())

@@ -94,13 +94,16 @@ def _checkpoint_recipe(spec: Spec) -> Recipe:
     path = Path(spec.model)
     if not path.is_file():
         raise ModelError(f"there is no checkpoint {spec.model!r}", "give the .pt file that `streamseg train` wrote")
-    sha256 = _cache.sha256(path)
-    header = checkpoint.cached_header(path, sha256, _cache.folder())
+    header = _cache.checkpoint_header(path)
     trained = header["backbone"]
     layers = spec.layers or tuple(trained["layers"])
     whole = recipe(replace(spec, model=trained["name"], layers=layers, facet=spec.facet or trained["facet"]), False)
     return replace(
-        whole, file=spec.model, sha256=sha256, licence=trained.get("licence", ""), method=header["method"] or ""
+        whole,
+        file=spec.model,
+        sha256=header["sha256"],
+        licence=trained.get("licence", ""),
+        method=header["method"] or "",
     )
 
 

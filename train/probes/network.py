@@ -9,9 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from streamseg import checkpoint, plugins
-from streamseg.backbones import Backbone, Recipe, Shape, Spec, open_backbone
-from streamseg.cache import root
+from streamseg import checkpoint
+from streamseg.backbones import Backbone, Shape, Spec, _cache, open_backbone, zoo
 from streamseg.pipeline import input_size
 
 OPEN = 8
@@ -33,7 +32,7 @@ class Network:
 
     def __init__(self, spec: Spec, engine: Engine) -> None:
         self.spec, self.engine = spec, engine
-        self.shape: Shape = recipe(spec).shape
+        self.shape: Shape = zoo.recipe(spec).shape
         self._open: OrderedDict[tuple[int, int], Backbone] = OrderedDict()
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
@@ -59,12 +58,6 @@ class Network:
             self._open.popitem()[1].close()
 
 
-def recipe(spec: Spec) -> Recipe:
-    """What `spec` stands for, with every default filled in. Raises ModelError."""
-    found: Recipe = plugins.load("streamseg.backbones", "zoo").recipe(spec)
-    return found
-
-
 def starting(spec: Spec) -> tuple[Spec | None, str]:
     """The frozen backbone that the checkpoint `spec` was trained from, and what to call it.
 
@@ -72,9 +65,7 @@ def starting(spec: Spec) -> tuple[Spec | None, str]:
     """
     if not spec.model.lower().endswith(checkpoint.SUFFIXES):
         return None, "not a checkpoint of training: there is nothing that it started from"
-    trained = recipe(spec)
-    folder = root() / "models"
-    header = checkpoint.cached_header(Path(spec.model), trained.sha256, folder)
+    trained, header = zoo.recipe(spec), _cache.checkpoint_header(Path(spec.model))
     about = header["provenance"] or {}
     init, name = about.get("init"), header["backbone"]["name"]
     if init is None:
@@ -85,7 +76,7 @@ def starting(spec: Spec) -> tuple[Spec | None, str]:
     if file and not Path(file).is_file():
         return None, f"the weights it started from, {file!r}, are not here"
     start = Spec(name, file, trained.layers, trained.facet)
-    sha256, expected = recipe(start).sha256, about.get("init_sha256", "")
+    sha256, expected = zoo.recipe(start).sha256, about.get("init_sha256", "")
     if sha256 and expected and sha256 != expected:
         return None, f"the weights it started from, {file or name!r}, have changed since"
     return start, f"{name} ({init})"

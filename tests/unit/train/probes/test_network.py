@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from streamseg import checkpoint
-from streamseg.backbones import Spec
+from streamseg.backbones import Spec, zoo
 from streamseg.errors import ModelError
-from train.probes.network import Engine, Network, recipe, starting
+from train.probes.network import Engine, Network, starting
 
 NAME = "efficientnet_lite0"
 
@@ -29,7 +29,7 @@ def write(path: Path, provenance: dict[str, Any] | None, name: str = NAME) -> Sp
 
 
 def test_a_checkpoint_is_compared_with_the_weights_it_started_from(tmp_path: Path) -> None:
-    own = recipe(Spec(NAME)).sha256
+    own = zoo.recipe(Spec(NAME)).sha256
     start, about = starting(write(tmp_path / "a.pt", {"init": "imagenet", "init_sha256": own}))
     assert start == Spec(NAME, "", (4,), "output")
     assert about == "efficientnet_lite0 (imagenet)"
