@@ -21,7 +21,12 @@ from streamseg.console import (
 
 @click.group(
     cls=LazyGroup,
-    lazy={"train": "train.cli:group", "export": "export.cli:group", "probe": "train.probe_cli:probe"},
+    lazy={
+        "train": "train.cli:group",
+        "export": "export.cli:group",
+        "probe": "train.probe_cli:probe",
+        "eval": "streamseg.eval_cli:evaluate",
+    },
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(__version__, prog_name="streamseg")

@@ -21,7 +21,10 @@ LAYERS = {
     **dict.fromkeys(("streamseg.pipeline", "streamseg.workers"), 4),
     "streamseg.stream": 5,
     "streamseg.session": 5,
-    **dict.fromkeys(("streamseg.evaluation", "streamseg.evaluation.iou"), 5),
+    **dict.fromkeys(("streamseg.evaluation", "streamseg.evaluation.iou", "streamseg.evaluation.davis"), 5),
+    "streamseg.evaluation.sequence": 5.1,
+    **dict.fromkeys(("streamseg.evaluation.scoring", "streamseg.evaluation.table"), 6),
+    "streamseg.evaluation.command": 6.5,
     **dict.fromkeys(("streamseg.manifest", "streamseg.progress"), 6),
     **dict.fromkeys(("streamseg.job", "streamseg.doctor"), 6.5),
     **dict.fromkeys(("train", "export", "train.methods", "export.to_onnx"), 6),
@@ -52,7 +55,7 @@ LAYERS = {
     **dict.fromkeys(("train.display", "train.watch", "train.probing"), 6.5),
     "train.run": 6.6,
     "train.command": 6.7,
-    **dict.fromkeys(("streamseg.cli", "train.cli", "export.cli"), 7),
+    **dict.fromkeys(("streamseg.cli", "train.cli", "export.cli", "streamseg.eval_cli"), 7),
     **dict.fromkeys(("streamseg.__main__", "train.__main__", "export.__main__"), 8),
 }
 FILES = [path for package in ("streamseg", "train", "export") for path in sorted((ROOT / package).rglob("*.py"))]

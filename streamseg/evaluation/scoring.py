@@ -1,0 +1,154 @@
+"""The real pipeline over annotated recordings, with a sink that scores instead of writing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from streamseg.errors import FrameError, SourceError
+from streamseg.evaluation.sequence import FIGURES
+from streamseg.evaluation.sequence import Sequence as Scores
+from streamseg.frame import Frame, Segmentation
+from streamseg.report import Report
+from streamseg.session import Session, Setup, open_session
+from streamseg.sinks import Sink
+from streamseg.sources import LiveSource, Recording
+from streamseg.stream import stream
+
+HIDDEN = 1e-3
+"""Share of the frame below which a CO3D mask holds nothing: the object was not found in that frame."""
+
+
+@dataclass
+class Score:
+    """What one model got on one recording with one seed. frames: scored. unscored: {reason: names of the frames}."""
+
+    frames: int
+    figures: dict[str, float | None]
+    matches: list[dict[str, float]]
+    unscored: dict[str, list[str]] = field(default_factory=dict)
+
+
+class Scorer(Sink):
+    """Scores what it is given; `watch` sees each scored frame with its truth and its own IoU figures."""
+
+    def __init__(
+        self, kind: str, watch: Callable[[Frame, Segmentation, np.ndarray, dict[str, float]], None] | None = None
+    ) -> None:
+        self.kind, self.watch = kind, watch
+        self.scores = Scores()
+        self.unscored: dict[str, list[str]] = {}
+        self.position = 0
+
+    def write(self, frame: Frame, segmentation: Segmentation) -> None:
+        self.position += 1
+        try:
+            truth = frame.annotation
+            if truth is None:
+                raise FrameError("no annotation")
+            if self.kind == "co3d" and (not frame.rgb.any() or np.mean(truth > 0) < HIDDEN):
+                raise FrameError("hidden")  # a target held back, or a mask that was never found: no truth
+        except FrameError as problem:
+            self.unscored.setdefault(str(problem), []).append(frame.name)
+            return
+        own = self.scores.add(self.position, segmentation.labels, segmentation.objects, truth)
+        if self.watch:
+            self.watch(frame, segmentation, truth, own)
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def result(self) -> Score:
+        """What was found so far."""
+        matches = [match._asdict() for match in self.scores.matches]
+        return Score(self.scores.frames, self.scores.figures(), matches, self.unscored)
+
+
+def score(
+    setup: Setup,
+    *,
+    every: int = 1,
+    max_frames: int | None = None,
+    log: Callable[[str], None] | None = None,
+    progress: Callable[[Report], None] | None = None,
+    watch: Callable[[Frame, Segmentation, np.ndarray, dict[str, float]], None] | None = None,
+    after: Callable[[Session], None] | None = None,
+) -> Score:
+    """Segment the recording of `setup` as `streamseg run` does, and score every annotated frame.
+
+    log: takes one line a time about what is used. progress: called after each frame. after: gets the session when all
+    frames are done, with its pipeline as the run left it. Raises StreamsegError: no recording, no annotated frame;
+    KeyboardInterrupt when somebody ends it.
+    """
+    with open_session(setup, log) as session:
+        require_annotation(session.source)
+        session.warm_up()
+        scorer = Scorer(session.source.kind, watch)
+        report = stream(
+            session.source, session.pipeline, [scorer], every=every, max_frames=max_frames, progress=progress
+        )
+        if report.stopped:
+            raise KeyboardInterrupt
+        if after:
+            after(session)
+    if not scorer.scores.frames:
+        reasons = "; ".join(f"{reason} ({len(names)})" for reason, names in scorer.unscored.items()) or "none was read"
+        raise SourceError(
+            f"no frame of {setup.source!r} could be scored: {reasons}",
+            "masks need the frames' size and, with --every and --max-frames, must belong to frames that are taken",
+        )
+    return scorer.result()
+
+
+def require_annotation(source: Recording | LiveSource) -> None:
+    """Raise SourceError where no frame has an annotation, before anything slow happens."""
+    if isinstance(source, LiveSource):
+        raise SourceError(f"{source.uri!r} is a live source, which has no ground truth", "give a recording with masks")
+    for index in range(len(source)):
+        try:
+            if source[index].load_annotation is not None:
+                return
+        except FrameError:
+            continue
+    raise SourceError(
+        f"{source.uri!r} has no annotated frame",
+        "put masks of the same names into masks/ beside images/, or lay it out as CO3D or DAVIS",
+    )
+
+
+def over_seeds(setup: Setup, seeds: int, run: Callable[[Setup], Score]) -> list[Score]:
+    """`run` with as many seeds of the clustering, rising from the setup's own."""
+    first = setup.settings.seed
+    return [run(replace(setup, settings=replace(setup.settings, seed=first + i))) for i in range(seeds)]
+
+
+def summary(figures: Sequence[dict[str, float | None]]) -> dict[str, dict[str, float] | None]:
+    """{name: {"mean", "std"}} over several results; std with n - 1, 0 for one result; None where a figure is."""
+    found: dict[str, dict[str, float] | None] = {}
+    for name in FIGURES:
+        values = [value for result in figures if (value := result[name]) is not None]
+        spread = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+        found[name] = {"mean": float(np.mean(values)), "std": spread} if values else None
+    return found
+
+
+def mean_figures(results: Sequence[dict[str, float | None]]) -> dict[str, float | None]:
+    """The mean of each figure over sequences, each counting the same; those without it are left out."""
+    found: dict[str, float | None] = {}
+    for name in FIGURES:
+        values = [value for result in results if (value := result[name]) is not None]
+        found[name] = float(np.mean(values)) if values else None
+    return found
+
+
+def short_names(sources: Sequence[str]) -> list[str]:
+    """The last part of each source's path, with as many parts before it as it takes to tell them apart."""
+    paths = [Path(source.rpartition(":")[2]).absolute() for source in sources]
+    for count in range(1, max(len(path.parts) for path in paths) + 1):
+        names = ["/".join(path.parts[-count:]) for path in paths]
+        if len(set(names)) == len(set(paths)):
+            return names
+    return [str(path) for path in paths]

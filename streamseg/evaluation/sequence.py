@@ -1,0 +1,136 @@
+"""The figures of one sequence, frame by frame: IoU, J&F, adjusted Rand index, and how often ids change."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from streamseg.evaluation import davis
+from streamseg.evaluation.iou import iou, overlap
+from streamseg.frame import VOID
+
+FIGURES = {
+    "best": "IoU of the best single segment of each frame with the foreground (the report's rule)",
+    "union": "IoU of the best union of segments of each frame",
+    "free": "IoU of the objects, chosen without labels, with the foreground",
+    "j": "region similarity J of the objects, DAVIS rule",
+    "f": "boundary measure F of the objects, DAVIS rule",
+    "jf": "(J + F) / 2",
+    "ari": "adjusted Rand index of the objects with the truth, over all pixels of the sequence",
+    "id_changes": "share of the pixels whose object's id is another than in the frame before",
+    "id_ratio": "the same, relative to the ground truth's own changes",
+    "segments_j": "J of the segments",
+    "segments_f": "F of the segments",
+    "segments_jf": "(J + F) / 2 of the segments",
+    "segments_ari": "adjusted Rand index of the segments",
+    "segments_id_changes": "share of the pixels whose segment's id is another than in the frame before",
+    "segments_id_ratio": "the same, relative to the ground truth's own changes",
+    "truth_id_changes": "share of the pixels whose true id is another than in the frame before",
+}
+"""Every figure with its meaning; shares and indices, 1 = perfect but for id changes. None where it is not defined."""
+
+
+class Sequence:
+    """Takes the annotated frames of one sequence in order; `figures` may be asked at any time."""
+
+    def __init__(self) -> None:
+        self.iou: dict[str, list[float]] = {"best": [], "union": [], "free": []}
+        self.frames = 0
+        self._segments, self._objects, self._truth = _Ids(), _Ids(), _Changes()
+        self._before: tuple[int, np.ndarray] | None = None
+
+    def add(self, position: int, labels: np.ndarray, objects: np.ndarray | None, truth: np.ndarray) -> dict[str, float]:
+        """Score one frame and return its own IoU figures: best and union where it has a foreground, free if asked for.
+
+        position: in the order of processing; only neighbours are compared for changes. labels: (H, W) ids, VOID =
+        none. objects: (H, W), 0 = background, or None. truth: (H, W), 0 = background, VOID = not counted.
+        Raises ValueError for unequal shapes.
+        """
+        counts = overlap(labels, truth)
+        found: dict[str, float] = {}
+        if counts.total:
+            found = {"best": counts.best_cluster().iou, "union": counts.best_union().iou}
+        if objects is not None:
+            found["free"] = iou((objects > 0) & (objects != VOID), truth)
+        for name, value in found.items():
+            self.iou[name].append(value)
+        before = self._before[1] if self._before and self._before[0] == position - 1 else None
+        if before is not None and before.shape != truth.shape:
+            before = None
+        counted = truth != VOID if before is None else (truth != VOID) & (before != VOID)
+        self._segments.add(labels, truth, before, counted)
+        if objects is not None:
+            self._objects.add(objects, truth, before, counted)
+        self._truth.add(truth, before, counted)
+        self._before = position, truth
+        self.frames += 1
+        return found
+
+    @property
+    def matches(self) -> list[davis.Match]:
+        """Which object's id (without objects: segment's) stands for which true object, with its J and F."""
+        return davis.assign((self._objects if self._objects.tables else self._segments).tables)
+
+    def figures(self) -> dict[str, float | None]:
+        """All of FIGURES."""
+        found = {name: float(np.mean(values)) if values else None for name, values in self.iou.items()}
+        own = self._truth.mean
+        for prefix, ids in (("", self._objects), ("segments_", self._segments)):
+            found |= {prefix + name: value for name, value in ids.figures(own).items()}
+        found["truth_id_changes"] = own
+        return {name: found[name] for name in FIGURES}
+
+
+class _Changes:
+    """Mean share of the counted pixels whose id is another than in the frame before."""
+
+    def __init__(self) -> None:
+        self.shares: list[float] = []
+        self._before: np.ndarray | None = None
+
+    def add(self, ids: np.ndarray, before: np.ndarray | None, counted: np.ndarray) -> None:
+        """before: None where the frame before does not count."""
+        if before is not None and self._before is not None and counted.any():
+            self.shares.append(float(np.mean((ids != self._before)[counted])))
+        self._before = ids
+
+    @property
+    def mean(self) -> float | None:
+        return float(np.mean(self.shares)) if self.shares else None
+
+
+class _Ids:
+    """What is measured of a map of ids, be they segments or objects."""
+
+    def __init__(self) -> None:
+        self.tables: list[davis.Table] = []
+        self.counts = np.zeros((256, 256), np.int64)
+        self.changes = _Changes()
+
+    def add(self, ids: np.ndarray, truth: np.ndarray, before: np.ndarray | None, counted: np.ndarray) -> None:
+        self.tables.append(davis.compare(ids, truth))
+        self.counts += davis.contingency(ids, truth)
+        self.changes.add(ids, before, counted)
+
+    def figures(self, own: float | None) -> dict[str, float | None]:
+        """own: the ground truth's changes."""
+        changes = self.changes.mean
+        found = {"ari": adjusted_rand(self.counts) if self.tables else None, "id_changes": changes}
+        found["id_ratio"] = changes / own if changes is not None and own else None
+        matches = davis.assign(self.tables)
+        if not matches:
+            return found | dict.fromkeys(("j", "f", "jf"))
+        j, f = (float(np.mean(values)) for values in zip(*((m.j, m.f) for m in matches), strict=True))
+        return found | {"j": j, "f": f, "jf": (j + f) / 2}
+
+
+def adjusted_rand(counts: np.ndarray) -> float:
+    """Adjusted Rand index (Hubert & Arabie, Journal of Classification 1985, eq. 5) from a contingency table, -1 ... 1.
+
+    1 where both partitions are trivial in the same way, as in scikit-learn.
+    """
+    counts = counts.astype(np.float64)
+    pairs = [(n * (n - 1) / 2).sum() for n in (counts, counts.sum(axis=1), counts.sum(axis=0), counts.sum())]
+    both, rows, columns, total = pairs
+    expected = rows * columns / total if total else 0.0
+    most = (rows + columns) / 2
+    return float((both - expected) / (most - expected)) if most != expected else 1.0

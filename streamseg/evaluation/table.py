@@ -1,0 +1,94 @@
+"""The figures as a table on the terminal: one row a sequence, a mean for each model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+IOU = ("best", "union", "free")
+SHARED = ("j", "f", "jf", "ari", "id_changes", "id_ratio")
+HEADS = {
+    "best": "best",
+    "union": "union",
+    "free": "free",
+    "j": "J",
+    "f": "F",
+    "jf": "J&F",
+    "ari": "ARI",
+    "id_changes": "ids",
+    "truth_id_changes": "own",
+    "id_ratio": "ratio",
+}
+
+
+def columns(models: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """Which figure stands in which column: of objects where there are any, else of segments."""
+    objects = any(model["mean"]["jf"] for model in models)
+    prefix = "" if objects else "segments_"
+    return {head: prefix + name if name in SHARED else name for name, head in HEADS.items()}
+
+
+def cell(figure: str, value: dict[str, float] | None, seeds: int = 1) -> str:
+    """.684, with several seeds .684 ± .012; changes of ids in percent; "-" for None."""
+    if value is None:
+        return "-"
+    if figure.endswith("id_changes"):
+        return f"{100 * value['mean']:.1f} %" + (f" ± {100 * value['std']:.1f}" if seeds > 1 else "")
+    if figure.endswith("id_ratio"):
+        return f"{value['mean']:.2f}" + (f" ± {value['std']:.2f}" if seeds > 1 else "")
+    return _points(value["mean"]) + (f" ± {_points(value['std'])}" if seeds > 1 else "")
+
+
+def _points(value: float) -> str:
+    return f"{value:.3f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.2f}"
+
+
+def explain(models: Sequence[dict[str, Any]]) -> list[str]:
+    """What the columns mean, for the foot of a table."""
+    what = "objects" if columns(models)["J"] == "j" else "segments, as no objects were asked for or found"
+    return [
+        "best, union: IoU of the best segment and of the best union of segments of each frame; free: of the objects,"
+        " chosen without labels",
+        f"J, F, ARI, ids: of the {what}; J&F by the DAVIS rule (ids matched over the whole sequence, all annotated"
+        " frames)",
+        "ids: pixels that change their id from frame to frame; own: those of the ground truth; ratio: ids / own",
+    ]
+
+
+def print_table(models: Sequence[dict[str, Any]], seeds: int) -> None:
+    """On stdout. models: as `streamseg eval --json` prints them."""
+    console = Console(highlight=False, soft_wrap=True)
+    console.width = max(console.width, 160)  # a figure that is cut off is none
+    shown = columns(models)
+    for model in models:
+        table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", title_justify="left", title_style="bold")
+        table.title = model["model"]
+        table.add_column("sequence")
+        for head in ("frames", *shown):
+            table.add_column(head, justify="right")
+        for entry in model["sequences"]:
+            cells = [cell(figure, entry["figures"][figure], seeds) for figure in shown.values()]
+            table.add_row(entry["name"], str(entry["frames"]), *cells)
+        if len(model["sequences"]) > 1:
+            table.add_section()
+            cells = [cell(figure, model["mean"][figure], seeds) for figure in shown.values()]
+            table.add_row("mean", str(sum(entry["frames"] for entry in model["sequences"])), *cells, style="bold")
+        console.print(table)
+        for line in unscored(model):
+            console.print(line, style="yellow", markup=False)
+        console.print()
+    for line in explain(models):
+        console.print(line, style="dim", markup=False)
+
+
+def unscored(model: dict[str, Any]) -> list[str]:
+    """One line for each reason for which frames of a sequence were not scored, with their names."""
+    return [
+        f"{entry['name']}: {len(names)} frames not scored, {reason}: {', '.join(names[:6])}"
+        + (", ..." if len(names) > 6 else "")
+        for entry in model["sequences"]
+        for reason, names in entry["unscored"].items()
+    ]
