@@ -86,7 +86,7 @@ class Pipeline:
 
     def warm_up(self, frame_size: tuple[int, int]) -> None:
         """Build and run the network for frames of (H, W), and load the clustering, before the first frame counts."""
-        backbone = self._backbone(frame_size)
+        backbone = self.backbone(frame_size)
         backbone(np.zeros((1, 3, *backbone.size), np.float32))
         choose_k(np.eye(8, dtype=np.float32), (1, 3), seed=0)
 
@@ -98,13 +98,13 @@ class Pipeline:
 
     def features(self, frame: Frame) -> np.ndarray:
         """(D, h, w) float32 features of the frame, a copy."""
-        backbone = self._backbone(frame.rgb.shape[:2])
+        backbone = self.backbone(frame.rgb.shape[:2])
         return backbone(prepare(frame.rgb, backbone.size))[0].copy()
 
     def step(self, frame: Frame) -> Segmentation:
         """Segment one frame. Frames may change their size; ids go on."""
         clock = _Clock()
-        backbone = self._backbone(frame.rgb.shape[:2])
+        backbone = self.backbone(frame.rgb.shape[:2])
         images = prepare(frame.rgb, backbone.size)
         clock.lap("prepare")
         features = backbone(images)[0]
@@ -122,7 +122,8 @@ class Pipeline:
         clock.lap("upsample")
         return Segmentation(labels, k=len(ids), timings_ms=clock.laps)
 
-    def _backbone(self, frame_size: tuple[int, int]) -> Backbone:
+    def backbone(self, frame_size: tuple[int, int]) -> Backbone:
+        """The network for frames of (H, W), built at the first call."""
         size = self.choose_size(frame_size)
         if size not in self._backbones:
             self._backbones[size] = self.backbone_for(size)

@@ -27,6 +27,11 @@ LAYERS = {
     "streamseg.evaluation.command": 6.5,
     **dict.fromkeys(("streamseg.manifest", "streamseg.progress"), 6),
     **dict.fromkeys(("streamseg.job", "streamseg.doctor"), 6.5),
+    # one turn <- the plain script, which is measured with the same means <- all turns <- the command
+    "streamseg.bench_turn": 6.1,
+    "streamseg.bench_plain": 6.2,
+    "streamseg.bench": 6.5,
+    "streamseg.bench_cli": 6.9,
     **dict.fromkeys(("train", "export", "train.methods", "export.to_onnx"), 6),
     **dict.fromkeys(("train.probes", "train.probes.bootstrap", "train.probes.labelled"), 6),
     **dict.fromkeys(("train.probes.dense", "train.probes.embed", "train.probes.network"), 6.1),
