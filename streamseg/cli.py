@@ -59,7 +59,10 @@ def _save(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, 
 
 def _default_name(source: str) -> str:
     """A folder name for a source; an address may hold a password, and a drive letter is no kind."""
-    return "stream" if "://" in source else Path(source.rpartition(":")[2]).resolve().stem or "run"
+    from streamseg.sources import split_part
+
+    path, _ = split_part(source.rpartition(":")[2])
+    return "stream" if "://" in source else Path(path).resolve().stem or "run"
 
 
 @group.command()

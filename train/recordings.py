@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from streamseg.errors import SourceError
-from streamseg.sources import Recording, kinds, open_source, split_kind
+from streamseg.sources import Recording, kinds, open_source, split_kind, split_part
 from streamseg.sources.video import VIDEO
 
 VARIABLE = "STREAMSEG_DATA"
@@ -24,19 +24,20 @@ def open_recordings(names: Sequence[str]) -> list[Recording]:
     """Open every recording that `names` name, in that order, folders searched alphabetically.
 
     A name is a path, "kind:path", or a kind alone ("co3d"), which is looked for as a folder of that name in the working
-    folder and in $STREAMSEG_DATA. Raises SourceError where there is none, or where it is a live source.
+    folder and in $STREAMSEG_DATA; "#part" behind it chooses a part of each recording ("co3d:apple#fewview_dev/train").
+    Raises SourceError where there is none, or where it is a live source.
     """
     return [recording for name in names for recording in _named(name)]
 
 
 def _named(name: str) -> list[Recording]:
     kind, path = split_kind(name)
-    if kind is None and name in kinds() and not os.path.exists(name):
-        return _below(str(_looked_for(name)), name)
-    if kind is None and os.path.isdir(name):
-        return _below(name, None)
-    if kind is not None and os.path.isdir(os.path.expanduser(path)):
-        return _below(path, kind)
+    path, part = split_part(path)
+    tail = f"#{part}" if part else ""
+    if kind is None and path in kinds() and not os.path.exists(path):
+        return _below(str(_looked_for(path)), path, tail)
+    if os.path.isdir(os.path.expanduser(path)):
+        return _below(path, kind, tail)
     return [_opened(name)]
 
 
@@ -53,11 +54,11 @@ def _looked_for(kind: str) -> Path:
     return found
 
 
-def _below(folder: str, kind: str | None, depth: int = DEPTH) -> list[Recording]:
-    """The folder itself if it is one recording, else those below it."""
+def _below(folder: str, kind: str | None, tail: str, depth: int = DEPTH) -> list[Recording]:
+    """The folder itself if it is one recording, else those below it. tail: "#part", or "" for all of them."""
     folder = os.path.expanduser(folder)
     try:
-        return [_opened(f"{kind}:{folder}" if kind else folder)]
+        return [_opened((f"{kind}:{folder}" if kind else folder) + tail)]
     except SourceError as problem:
         if depth == 0:
             raise
@@ -65,7 +66,7 @@ def _below(folder: str, kind: str | None, depth: int = DEPTH) -> list[Recording]
         found: list[Recording] = []
         for path in inner:
             try:
-                found += _below(path, kind, depth - 1) if os.path.isdir(path) else [_opened(path)]
+                found += _below(path, kind, tail, depth - 1) if os.path.isdir(path) else [_opened(path + tail)]
             except SourceError:
                 continue  # a folder of notes beside recordings is no reason to stop
         if not found:

@@ -98,6 +98,15 @@ def split_kind(uri: str) -> tuple[str | None, str]:
     return (kind, rest) if colon and kind in kinds() and not rest.startswith("//") else (None, uri)
 
 
+def split_part(path: str) -> tuple[str, str]:
+    """Split "path#part" of a source that has named parts, such as CO3D's subsets; ("path", "") where it names none.
+
+    A path that exists is whole: # is as good a letter in a name as any.
+    """
+    whole, mark, part = path.rpartition("#")
+    return (whole, part) if mark and not os.path.exists(path) else (path, "")
+
+
 def open_source(uri: str, options: Options | None = None) -> Recording | LiveSource:
     """Open a recording or a live stream.
 

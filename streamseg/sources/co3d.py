@@ -1,7 +1,10 @@
-"""CO3D sequence: CATEGORY/SEQUENCE with images/, masks/, depths/, with or without annotation files
+"""CO3D sequence: CATEGORY/SEQUENCE with images/, masks/, depths/, with or without annotation files; PATH#SUBSET
 
-Layout: https://github.com/facebookresearch/co3d. Masks are probabilities, cut at one half. Depth is in the units of the
-sequence's own reconstruction, which are not metric; cameras follow PyTorch3D's conventions and are turned into pixels.
+Layout: https://github.com/facebookresearch/co3d, version 1 and 2. `co3d:apple#fewview_dev/train` has only the frames
+of a subset, as the category's set lists tell (version 1: `co3d:apple#train_known`).
+
+Masks are probabilities, cut at one half. Depth is in the units of the sequence's own reconstruction, which are not
+metric; cameras follow PyTorch3D's conventions and are turned into pixels.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ import json
 import os
 import re
 import zlib
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +23,9 @@ import numpy as np
 
 from streamseg.errors import FrameError, SourceError
 from streamseg.frame import Intrinsics
-from streamseg.sources import Options, Skip
+from streamseg.sources import Options, Skip, split_part
+from streamseg.sources._co3d_lists import Part
+from streamseg.sources._co3d_lists import parts as parts_of
 from streamseg.sources._files import (
     Entry,
     FileRecording,
@@ -36,18 +41,41 @@ PRIORITY = 20
 
 
 def recognizes(uri: str) -> bool:
-    return os.path.isdir(uri) and bool(_sequences(Path(uri)))
+    folder, _ = split_part(uri)
+    return os.path.isdir(folder) and bool(_sequences(Path(folder)))
 
 
 def open(uri: str, options: Options) -> FileRecording:
-    folder = choose_one(uri, "co3d", _sequences(require_folder(uri, "co3d")), "CO3D sequence")
-    folder = Path(os.path.abspath(folder))
+    folder, part = _chosen(uri)
     index = folder.parent / "frame_annotations.jgz"
     if os.path.isfile(index):
-        entries, skipped = _annotated(folder, _records(index, folder.name), options)
+        records = _records(index, folder.name)
+        if part:
+            records = [record for record in records if record["frame_number"] in part.numbers]
+        entries, skipped = _annotated(folder, records, options)
         if entries or skipped:
             return FileRecording(uri, "co3d", entries, options, skipped)
-    return FileRecording(uri, "co3d", _bare(folder, options), options)
+    entries = _bare(folder, options)
+    if part:
+        entries = [entry for entry in entries if entry.colour.name in part.files]
+    return FileRecording(uri, "co3d", entries, options)
+
+
+def _chosen(uri: str) -> tuple[Path, Part | None]:
+    """The one sequence that `uri` means, and what the subset has of it; None = all of it."""
+    path, subset = split_part(uri)
+    found = _sequences(require_folder(path, "co3d"))
+    if not subset:
+        return _absolute(choose_one(uri, "co3d", found, "CO3D sequence")), None
+    parts = parts_of(found, subset)
+    named = {Path(f"{folder}#{subset}"): folder for folder in parts}
+    folder = named[choose_one(uri, "co3d", list(named), f"{subset} sequence")]
+    return _absolute(folder), parts[folder]
+
+
+def _absolute(folder: Path) -> Path:
+    """Without "." and "..": its parents are the category and the root that the annotations' paths start at."""
+    return Path(os.path.abspath(folder))
 
 
 def _sequences(path: Path) -> list[Path]:
@@ -79,13 +107,24 @@ def _bare(folder: Path, options: Options) -> list[Entry]:
 def _records(index: Path, sequence: str) -> list[dict[str, Any]]:
     """The annotations of one sequence, in order of the frame numbers."""
     try:
-        with gzip.open(index, "rt", encoding="utf-8") as file:
-            records = [record for record in json.load(file) if record["sequence_name"] == sequence]
-        return sorted(records, key=lambda record: record["frame_number"])
+        found = index.stat()
+        texts = _by_sequence(index, found.st_mtime_ns, found.st_size)
+        return sorted(json.loads(texts.get(sequence, "[]")), key=lambda record: record["frame_number"])
     except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
         raise SourceError(
             f"{str(index)!r} cannot be read: {error}", "download it again, or move it away to read the images alone"
         ) from None
+
+
+@lru_cache(maxsize=1)
+def _by_sequence(index: Path, _changed: int, _size: int) -> dict[str, str]:
+    """Sequence to its annotations as JSON, a tenth of the objects' memory. A category has one file for all of its
+    sequences, up to hundreds of MB, and whoever opens one sequence often opens the next."""
+    grouped: dict[str, list[dict[str, Any]]] = {}
+    with gzip.open(index, "rt", encoding="utf-8") as file:
+        for record in json.load(file):
+            grouped.setdefault(record["sequence_name"], []).append(record)
+    return {name: json.dumps(records) for name, records in grouped.items()}
 
 
 def _annotated(folder: Path, records: list[dict[str, Any]], options: Options) -> tuple[list[Entry], list[Skip]]:

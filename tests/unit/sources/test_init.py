@@ -13,7 +13,7 @@ import pytest
 
 from streamseg import plugins, sources
 from streamseg.errors import SourceError
-from streamseg.sources import Options, kinds, open_source, split_kind
+from streamseg.sources import Options, kinds, open_source, split_kind, split_part
 
 
 def test_every_kind_keeps_the_plugin_contract() -> None:
@@ -37,6 +37,14 @@ def test_split_kind() -> None:
     assert split_kind("camera:rtsp://x") == ("camera", "rtsp://x")
     for plain in ("rtsp://x", "C:\\x", "/a:b", "0", "unknown:x"):
         assert split_kind(plain) == (None, plain)
+
+
+def test_split_part(tmp_path: Path) -> None:
+    assert split_part("co3d/apple#fewview_dev/train") == ("co3d/apple", "fewview_dev/train")
+    assert split_part("co3d/apple") == ("co3d/apple", "")
+    (tmp_path / "take#2").mkdir()
+    assert split_part(str(tmp_path / "take#2")) == (str(tmp_path / "take#2"), "")
+    assert split_part(str(tmp_path / "take#2#train")) == (str(tmp_path / "take#2"), "train")
 
 
 def fail(uri: str) -> SourceError:

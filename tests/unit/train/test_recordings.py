@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -38,6 +39,29 @@ def test_a_kind_alone_is_looked_for(images: Path, tmp_path: Path, monkeypatch: p
     with pytest.raises(SourceError, match="no co3d here") as problem:
         open_recordings(["co3d"])
     assert VARIABLE in problem.value.hint
+
+
+def test_a_part_of_every_sequence(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    category = tmp_path / "co3d" / "hydrant"
+    (source,) = (shared / "data" / "co3d_hydrant" / "hydrant").iterdir()
+    category.mkdir(parents=True)
+    entries = []
+    for name in ("12_34_56", "78_90_12", "99_99_99"):
+        (category / name).symlink_to(source)
+        images = sorted(path.name for path in (category / name / "images").iterdir())
+        entries += [[name, number, f"hydrant/{name}/images/{image}"] for number, image in enumerate(images)]
+    (category / "set_lists").mkdir()
+    lists = {"train": entries[:14], "val": entries[14:17], "test": []}
+    (category / "set_lists" / "set_lists_fewview_train.json").write_text(json.dumps(lists))
+    monkeypatch.chdir(tmp_path)
+    for name in ("co3d#fewview_train/train", "co3d:co3d#fewview_train/train", f"{category}#fewview_train/train"):
+        found = open_recordings([name])
+        assert [Path(recording.uri.partition("#")[0]).name for recording in found] == ["12_34_56", "78_90_12"]
+        assert [len(recording) for recording in found] == [10, 4]
+    assert [len(recording) for recording in open_recordings(["co3d"])] == [10, 10, 10]
+    with pytest.raises(SourceError, match="'fewview'") as problem:
+        open_recordings(["co3d#fewview"])
+    assert "fewview_train/val" in problem.value.hint
 
 
 def test_what_is_refused(tmp_path: Path) -> None:
