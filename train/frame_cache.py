@@ -21,7 +21,6 @@ from streamseg.errors import OutputError
 ASPECT = 2.0
 """Slots hold pictures of up to this aspect at full size; longer ones are made a little smaller."""
 HEADER = 8
-KINDS = ("ram", "disk", "none")
 
 
 def fitted(rgb: np.ndarray, side: int) -> tuple[int, int]:
