@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 
-from streamseg.console import (
-    behaviour_options,
-    clustering_options,
-    network_options,
-    print_json,
-    source_options,
-)
+from streamseg.console import behaviour_options, clustering_options, network_options, print_json, source_options
 
 
 @click.command("eval")
@@ -33,6 +29,24 @@ from streamseg.console import (
     metavar="N",
     help="Clusterings, seeded --seed, --seed + 1, ...; mean and standard deviation are printed.",
 )
+@click.option(
+    "--masks",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Score these masks, files named as the frames; models only where --model is given too.",
+)
+@click.option(
+    "--report",
+    is_flag=True,
+    help="The report's Table 1: each model beside the frozen one, at 256 and 512, with and without PCA.",
+)
+@click.option(
+    "--html",
+    "page",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Also write a page: table, worst and best frames, distortion curves.",
+)
 @network_options
 @clustering_options
 @source_options
@@ -40,16 +54,53 @@ from streamseg.console import (
 @click.option("--max-frames", type=click.IntRange(1), metavar="N", help="Stop after N frames of each source.")
 @behaviour_options
 def evaluate(sources: Sequence[str], as_json: bool, quiet: bool, **given: Any) -> None:  # fmt: skip
-    """Score masks of SOURCEs with ground truth: CO3D, DAVIS, or any folder or video with masks/."""
-    from streamseg.evaluation import command, table
+    """Score masks of SOURCEs with ground truth: CO3D, DAVIS, or any folder or video with masks/.
+
+    IoU of the best segment, of the best union and of the objects; J&F by the DAVIS rule; adjusted Rand index; changes
+    of ids. Pixels of value 255 in the ground truth do not count, nor do frames without it.
+    """
+    report, page = given.pop("report"), given.pop("page")
+    if report and (page or given["masks"]):
+        raise click.UsageError("--report goes with neither --html nor --masks")
+    if given["weights"] and len(given["models"]) > 1:
+        raise click.UsageError("--weights goes with one --model")
+    from streamseg.evaluation import command, paper, table
+    from streamseg.evaluation.request import request
 
     def log(line: str) -> None:
         if not quiet:
             click.echo(line, err=True)
 
-    request = command.request(sources, given)
-    result = command.evaluate(request, log)
+    asked = request(sources, given)
+    if report:
+        result = paper.table(asked, log)
+        if as_json:
+            print_json(result)
+        else:
+            table.print_report(result, asked.seeds)
+        return
+    if page is not None and not page.absolute().parent.is_dir():
+        raise click.BadParameter(f"there is no folder {str(page.parent)!r}", param_hint="--html")
+    result = command.evaluate(asked, log, pictures=page is not None)
+    if page is not None:
+        _write(page, result, ", ".join(sources))
+        log(f"page: {page}")
+    for entry in (entry for model in result["models"] for entry in model["sequences"]):
+        entry.pop("gallery", None)
     if as_json:
         print_json(result)
     else:
-        table.print_table(result["models"], request.seeds)
+        table.print_table(result["models"], asked.seeds)
+
+
+def _write(path: Path, result: dict[str, Any], title: str) -> None:
+    """Write the page, whole or not at all."""
+    from streamseg.evaluation.page import page
+    from streamseg.sinks import partial
+
+    temporary = partial(path)
+    try:
+        temporary.write_text(page(result, title), encoding="utf-8", errors="backslashreplace")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -3,69 +3,82 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 from streamseg import manifest
-from streamseg.backbones import describe
-from streamseg.evaluation import scoring
+from streamseg.evaluation import given_masks, scoring
+from streamseg.evaluation.curve import distortion_curve
+from streamseg.evaluation.gallery import Gallery
+from streamseg.evaluation.request import Request
 from streamseg.evaluation.sequence import FIGURES
-from streamseg.session import Setup, grouped
+from streamseg.session import Session, Setup
 
-DEFAULT = "efficientnet_lite0"
-
-
-@dataclass(frozen=True)
-class Request:
-    """setups: of each model, one for each source. seeds: how many. every, max_frames: as in `stream`."""
-
-    sources: tuple[str, ...]
-    setups: dict[str, tuple[Setup, ...]]
-    seeds: int = 1
-    every: int = 1
-    max_frames: int | None = None
+Log = Callable[[str], None]
 
 
-def request(sources: Sequence[str], given: dict[str, Any]) -> Request:
-    """From the command's flags by name. Raises ModelError for a model that cannot be, before anything is read."""
-    rest = dict(given)
-    models = tuple(dict.fromkeys(rest.pop("models"))) or (DEFAULT,)
-    how = {name: rest.pop(name) for name in ("seeds", "every", "max_frames")}
-    setups = {}
-    for model in models:
-        fields = grouped(rest | {"model": model})
-        fields["settings"] = replace(fields["settings"], objects=True)
-        describe(fields["spec"])
-        setups[model] = tuple(Setup(source, **fields) for source in sources)
-    return Request(tuple(sources), setups, **how)
+def evaluate(asked: Request, log: Log, pictures: bool = False) -> dict[str, Any]:
+    """{"models": [{"model", "sequences": [...], "mean"}], "figures": what each one means, ...}; all plain types.
 
-
-def evaluate(asked: Request, log: Callable[[str], None]) -> dict[str, Any]:
-    """{"models": [{"model", "sequences": [...], "mean"}], "figures": what each one means, ...}; all plain types."""
+    pictures: every sequence also gets "gallery" (a Gallery) and "curve", for the page. Raises StreamsegError.
+    """
     names = scoring.short_names(asked.sources)
     models = []
+    if asked.masks is not None:
+        folders = given_masks.folders(asked.masks, names)
+        models.append(_of_masks(asked, names, folders, pictures))
     for model, setups in asked.setups.items():
-        runs = []
+        runs, extras = [], []
         for name, setup in zip(names, setups, strict=True):
             log(f"{model}: {name}")
-            runs.append(scoring.over_seeds(setup, asked.seeds, lambda one: _score(one, asked, log)))
-        models.append({"model": model, **document(names, runs)})
-    first = next(iter(asked.setups.values()))[0]
+            scores, extra = _of_model(setup, asked, log, pictures)
+            runs.append(scores)
+            extras.append(extra)
+        models.append({"model": model, **document(names, runs, extras)})
+    seeds = [setups[0].settings.seed for setups in asked.setups.values()][:1]
     return {
         "models": models,
-        "seeds": [first.settings.seed + i for i in range(asked.seeds)],
+        "seeds": [seed + i for seed in seeds for i in range(asked.seeds)],
         "figures": FIGURES,
         "versions": manifest.versions(),
     }
 
 
-def _score(setup: Setup, asked: Request, log: Callable[[str], None]) -> scoring.Score:
-    # what is used is told once, not for each seed
-    first = setup.settings.seed == asked.setups[next(iter(asked.setups))][0].settings.seed
-    return scoring.score(setup, every=asked.every, max_frames=asked.max_frames, log=log if first else None)
+def _of_model(setup: Setup, asked: Request, log: Log, pictures: bool) -> tuple[list[scoring.Score], dict[str, Any]]:
+    """The scores of all seeds; pictures are of the first."""
+    extra: dict[str, Any] = {"gallery": Gallery()} if pictures else {}
+
+    def look(session: Session) -> None:
+        extra["curve"] = distortion_curve(session, setup.settings)
+
+    def one(seeded: Setup) -> scoring.Score:
+        first = seeded == setup  # what is used is told once
+        with_pictures = pictures and first
+        return scoring.score(
+            seeded,
+            every=asked.every,
+            max_frames=asked.max_frames,
+            log=log if first else None,
+            watch=extra["gallery"].see if with_pictures else None,
+            after=look if with_pictures else None,
+        )
+
+    return scoring.over_seeds(setup, asked.seeds, one), extra
 
 
-def document(names: Sequence[str], runs: Sequence[Sequence[scoring.Score]]) -> dict[str, Any]:
+def _of_masks(asked: Request, names: Sequence[str], folders: Sequence[Any], pictures: bool) -> dict[str, Any]:
+    runs, extras = [], []
+    for source, folder in zip(asked.sources, folders, strict=True):
+        extra: dict[str, Any] = {"gallery": Gallery()} if pictures else {}
+        watch = extra["gallery"].see if pictures else None
+        score = given_masks.score(Setup(source), folder, every=asked.every, max_frames=asked.max_frames, watch=watch)
+        runs.append([score])
+        extras.append(extra)
+    return {"model": f"masks of {asked.masks}", **document(names, runs, extras)}
+
+
+def document(
+    names: Sequence[str], runs: Sequence[Sequence[scoring.Score]], extras: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
     """The entry of one model: runs = for each source one score a seed. The mean is over sequences; its standard
     deviation is that of the seeds' means."""
     sequences = [
@@ -75,8 +88,10 @@ def document(names: Sequence[str], runs: Sequence[Sequence[scoring.Score]]) -> d
             "figures": scoring.summary([score.figures for score in scores]),
             "matches": [score.matches for score in scores],
             "unscored": scores[0].unscored,
+            "missing": scores[0].missing,
+            **extra,
         }
-        for name, scores in zip(names, runs, strict=True)
+        for name, scores, extra in zip(names, runs, extras, strict=True)
     ]
     means = [scoring.mean_figures([score.figures for score in of_seed]) for of_seed in zip(*runs, strict=True)]
     return {"sequences": sequences, "mean": scoring.summary(means)}

@@ -22,24 +22,30 @@ HIDDEN = 1e-3
 """Share of the frame below which a CO3D mask holds nothing: the object was not found in that frame."""
 
 
+Watch = Callable[[Frame, Segmentation, np.ndarray, dict[str, float]], None]
+"""Sees each scored frame, with its truth and its own IoU figures."""
+
+
 @dataclass
 class Score:
-    """What one model got on one recording with one seed. frames: scored. unscored: {reason: names of the frames}."""
+    """What one model got on one recording with one seed.
+
+    frames: scored. unscored: {reason: names of the frames}. missing: frames without a mask, which counted as empty.
+    """
 
     frames: int
     figures: dict[str, float | None]
     matches: list[dict[str, float]]
     unscored: dict[str, list[str]] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
 
 
 class Scorer(Sink):
-    """Scores what it is given; `watch` sees each scored frame with its truth and its own IoU figures."""
+    """Scores what it is given. iou_only: leaves out what takes longer."""
 
-    def __init__(
-        self, kind: str, watch: Callable[[Frame, Segmentation, np.ndarray, dict[str, float]], None] | None = None
-    ) -> None:
+    def __init__(self, kind: str, watch: Watch | None = None, iou_only: bool = False) -> None:
         self.kind, self.watch = kind, watch
-        self.scores = Scores()
+        self.scores = Scores(iou_only)
         self.unscored: dict[str, list[str]] = {}
         self.position = 0
 
@@ -52,11 +58,15 @@ class Scorer(Sink):
             if self.kind == "co3d" and (not frame.rgb.any() or np.mean(truth > 0) < HIDDEN):
                 raise FrameError("hidden")  # a target held back, or a mask that was never found: no truth
         except FrameError as problem:
-            self.unscored.setdefault(str(problem), []).append(frame.name)
+            self.leave_out(frame.name, str(problem))
             return
         own = self.scores.add(self.position, segmentation.labels, segmentation.objects, truth)
         if self.watch:
             self.watch(frame, segmentation, truth, own)
+
+    def leave_out(self, name: str, reason: str) -> None:
+        """Note a frame that is not scored."""
+        self.unscored.setdefault(reason, []).append(name)
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -74,8 +84,9 @@ def score(
     max_frames: int | None = None,
     log: Callable[[str], None] | None = None,
     progress: Callable[[Report], None] | None = None,
-    watch: Callable[[Frame, Segmentation, np.ndarray, dict[str, float]], None] | None = None,
+    watch: Watch | None = None,
     after: Callable[[Session], None] | None = None,
+    iou_only: bool = False,
 ) -> Score:
     """Segment the recording of `setup` as `streamseg run` does, and score every annotated frame.
 
@@ -86,21 +97,26 @@ def score(
     with open_session(setup, log) as session:
         require_annotation(session.source)
         session.warm_up()
-        scorer = Scorer(session.source.kind, watch)
+        scorer = Scorer(session.source.kind, watch, iou_only)
         report = stream(
             session.source, session.pipeline, [scorer], every=every, max_frames=max_frames, progress=progress
         )
         if report.stopped:
             raise KeyboardInterrupt
+        for skip in report.skipped:
+            scorer.leave_out(skip.name, skip.reason)
         if after:
             after(session)
     if not scorer.scores.frames:
-        reasons = "; ".join(f"{reason} ({len(names)})" for reason, names in scorer.unscored.items()) or "none was read"
-        raise SourceError(
-            f"no frame of {setup.source!r} could be scored: {reasons}",
-            "masks need the frames' size and, with --every and --max-frames, must belong to frames that are taken",
-        )
+        raise nothing_scored(setup.source, scorer.unscored)
     return scorer.result()
+
+
+def nothing_scored(source: str, unscored: dict[str, list[str]]) -> SourceError:
+    """The error of a recording of which no frame could be scored."""
+    reasons = "; ".join(f"{reason} ({len(names)})" for reason, names in unscored.items()) or "none was read"
+    hint = "masks need the frames' size and, with --every or --max-frames, must belong to frames that are taken"
+    return SourceError(f"no frame of {source!r} could be scored: {reasons}", hint)
 
 
 def require_annotation(source: Recording | LiveSource) -> None:

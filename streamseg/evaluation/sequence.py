@@ -30,9 +30,13 @@ FIGURES = {
 
 
 class Sequence:
-    """Takes the annotated frames of one sequence in order; `figures` may be asked at any time."""
+    """Takes the annotated frames of one sequence in order; `figures` may be asked at any time.
 
-    def __init__(self) -> None:
+    iou_only: best, union and free alone; all other figures are None.
+    """
+
+    def __init__(self, iou_only: bool = False) -> None:
+        self.iou_only = iou_only
         self.iou: dict[str, list[float]] = {"best": [], "union": [], "free": []}
         self.frames = 0
         self._segments, self._objects, self._truth = _Ids(), _Ids(), _Changes()
@@ -53,6 +57,12 @@ class Sequence:
             found["free"] = iou((objects > 0) & (objects != VOID), truth)
         for name, value in found.items():
             self.iou[name].append(value)
+        self.frames += 1
+        if not self.iou_only:
+            self._compare_ids(position, labels, objects, truth)
+        return found
+
+    def _compare_ids(self, position: int, labels: np.ndarray, objects: np.ndarray | None, truth: np.ndarray) -> None:
         before = self._before[1] if self._before and self._before[0] == position - 1 else None
         if before is not None and before.shape != truth.shape:
             before = None
@@ -62,8 +72,6 @@ class Sequence:
             self._objects.add(objects, truth, before, counted)
         self._truth.add(truth, before, counted)
         self._before = position, truth
-        self.frames += 1
-        return found
 
     @property
     def matches(self) -> list[davis.Match]:

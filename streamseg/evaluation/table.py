@@ -86,9 +86,38 @@ def print_table(models: Sequence[dict[str, Any]], seeds: int) -> None:
 
 def unscored(model: dict[str, Any]) -> list[str]:
     """One line for each reason for which frames of a sequence were not scored, with their names."""
-    return [
-        f"{entry['name']}: {len(names)} frames not scored, {reason}: {', '.join(names[:6])}"
-        + (", ..." if len(names) > 6 else "")
-        for entry in model["sequences"]
-        for reason, names in entry["unscored"].items()
-    ]
+    lines = []
+    for entry in model["sequences"]:
+        groups = {f"not scored, {reason}": names for reason, names in entry["unscored"].items()}
+        if entry["missing"]:
+            groups["have no mask and count as empty"] = entry["missing"]
+        for what, names in groups.items():
+            more = ", ..." if len(names) > 6 else ""
+            lines.append(f"{entry['name']}: {_frames(len(names))} {what}: {', '.join(names[:6])}{more}")
+    return lines
+
+
+def _frames(count: int) -> str:
+    return f"{count} frame{'s' if count > 1 else ''}"
+
+
+def print_report(result: dict[str, Any], seeds: int) -> None:
+    """The report's Table 1 on stdout. result: of `paper.table`."""
+    console = Console(highlight=False, soft_wrap=True)
+    console.width = max(console.width, 120)
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("network")
+    for column in result["columns"]:
+        table.add_column(column, justify="right")
+    for row in result["rows"]:
+        table.add_row(row["name"], *(cell("best", row["cells"][column], seeds) for column in result["columns"]))
+    console.print(table)
+    for note in result["notes"]:
+        console.print(note, style="yellow", markup=False)
+    lines = (
+        "mean over the sequences of the IoU of the best single segment of each frame; shorter side of the input, PCA"
+        " components",
+        "K-Means and knee on each frame by itself, last map of the network, enlarged without a guide",
+    )
+    for line in lines:
+        console.print(line, style="dim", markup=False)

@@ -1,0 +1,140 @@
+"""Scores masks that anybody made: image files named as the frames are. No network is needed.
+
+FOLDER holds the masks of one recording; of several, a folder for each, called as the recording's. Where it holds
+objects/ or labels/, as `streamseg run` writes them, these are objects and segments; else its masks are both, with 0
+as background. Indexed, gray and coloured images are read as ground truth is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from streamseg.errors import FrameError, SourceError
+from streamseg.evaluation.scoring import Score, Scorer, Watch, nothing_scored, require_annotation
+from streamseg.frame import VOID, Frame, Segmentation
+from streamseg.session import Setup
+from streamseg.sources import Recording, open_source
+from streamseg.sources._images import read_mask  # the same reading as of ground truth
+
+SUFFIXES = frozenset((".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".jpg", ".jpeg"))
+
+
+class Masks:
+    """The masks of one recording. missing: names of frames that have none; they count as empty."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.objects = _by_stem(folder / "objects")
+        self.labels = _by_stem(folder / "labels")
+        if not self.objects and not self.labels:
+            self.objects = self.labels = _by_stem(folder)
+        if not self.objects and not self.labels:
+            raise SourceError(
+                f"{str(folder)!r} holds no masks", "it should hold image files called as the frames: " + _some(SUFFIXES)
+            )
+        self.missing: list[str] = []
+
+    def of(self, frame: Frame) -> Segmentation:
+        """What is given for `frame`. Raises SourceError for a file that cannot be read or has another size."""
+        size = frame.rgb.shape[:2]
+        stem = next((s for s in (frame.name, safe(frame.name)) if s in self.labels or s in self.objects), None)
+        if stem is None:
+            self.missing.append(frame.name)
+        objects = self._read(self.objects, stem, size) if self.objects else None
+        if self.labels is self.objects:
+            assert objects is not None
+            return Segmentation(np.where(objects == 0, VOID, objects).astype(np.uint8), k=0, objects=objects)
+        labels = self._read(self.labels, stem, size)
+        return Segmentation(np.where(labels == 0, VOID, labels).astype(np.uint8), k=0, objects=objects)
+
+    def _read(self, files: dict[str, Path], stem: str | None, size: tuple[int, int]) -> np.ndarray:
+        if stem is None or stem not in files:
+            return np.zeros(size, np.uint8)
+        path = files[stem]
+        try:
+            mask = read_mask(path)
+        except FrameError as problem:
+            raise SourceError(f"the mask {str(path)!r} cannot be read: {problem}", "write it again") from None
+        if mask.shape != size:
+            raise SourceError(
+                f"the mask {str(path)!r} is {mask.shape[1]}x{mask.shape[0]}, its frame {size[1]}x{size[0]}",
+                "scale masks to their frames with nearest-neighbour interpolation",
+            )
+        return mask
+
+
+def folders(root: Path, names: Sequence[str]) -> list[Path]:
+    """The folder of each recording's masks. Raises SourceError where there is none."""
+    if not root.is_dir():
+        raise SourceError(f"there is no folder {str(root)!r}", "--masks wants a folder with masks")
+    inner = [root / name for name in names]
+    if len(names) == 1 and not inner[0].is_dir():
+        return [root]
+    absent = [str(folder) for folder in inner if not folder.is_dir()]
+    if absent:
+        raise SourceError(
+            f"there is no folder {absent[0]!r}", "of several recordings, --masks wants one folder for each, so called"
+        )
+    return inner
+
+
+def score(
+    setup: Setup,
+    folder: Path,
+    *,
+    every: int = 1,
+    max_frames: int | None = None,
+    watch: Watch | None = None,
+    log: Callable[[str], None] | None = None,
+) -> Score:
+    """Score the masks in `folder` on the recording of `setup`, as `scoring.score` does those of a model.
+
+    Raises SourceError: no annotated frame, none that has a mask, a mask that does not fit.
+    """
+    masks = Masks(folder)
+    with open_source(setup.source, setup.options) as source:
+        require_annotation(source)
+        assert isinstance(source, Recording)
+        scorer = Scorer(source.kind, watch)
+        for index in range(0, len(source), every)[:max_frames]:
+            try:
+                frame = source[index]
+            except FrameError as problem:
+                scorer.leave_out(source.name_of(index), str(problem))
+                continue
+            scorer.write(frame, masks.of(frame) if frame.load_annotation else _nothing(frame))
+        if len(masks.missing) >= scorer.scores.frames > 0:
+            known = masks.labels or masks.objects
+            raise SourceError(
+                f"no mask in {str(folder)!r} belongs to a frame of {setup.source!r}",
+                f"frames are called {masks.missing[0]!r} ..., masks {next(iter(known))!r} ...",
+            )
+    result = scorer.result()
+    if not result.frames:
+        raise nothing_scored(setup.source, scorer.unscored)
+    result.missing = masks.missing
+    return result
+
+
+def safe(name: str) -> str:
+    """A frame's name as `streamseg run` writes it into a file's name."""
+    return re.sub(r'[\x00-\x1f<>:"/\\|?*]', "_", name)
+
+
+def _nothing(frame: Frame) -> Segmentation:
+    return Segmentation(np.full(frame.rgb.shape[:2], VOID, np.uint8), k=0)
+
+
+def _by_stem(folder: Path) -> dict[str, Path]:
+    if not folder.is_dir():
+        return {}
+    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+    return {path.stem: path for path in found}
+
+
+def _some(names: frozenset[str]) -> str:
+    return ", ".join(sorted(names))

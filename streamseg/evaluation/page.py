@@ -1,0 +1,127 @@
+"""One HTML page of an evaluation: table, best and worst frames, curves of the distortion. It needs nothing outside."""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+
+from streamseg.evaluation import table
+from streamseg.evaluation.gallery import Example, Gallery
+
+STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 90rem; padding: 0 1.5rem; color: #1a1a1a;
+       background: #fff; }
+h1 { font-size: 1.5rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem; border-bottom: 1px solid #ccc; }
+h3 { font-size: 1rem; margin: 1.5rem 0 .5rem; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { padding: .25rem .9rem; text-align: right; border-bottom: 1px solid #e4e4e4; white-space: nowrap; }
+th:first-child, td:first-child { text-align: left; } tr.mean td { font-weight: 600; border-top: 2px solid #888; }
+.row { display: flex; flex-wrap: wrap; gap: .6rem; align-items: flex-start; margin-bottom: .6rem; }
+figure { margin: 0; } figcaption { font-size: .8rem; color: #555; } img { display: block; }
+.note { color: #555; font-size: .85rem; } .warning { color: #9a4b00; }
+svg text { font: 11px system-ui, sans-serif; fill: #444; }
+"""
+
+
+def page(result: dict[str, Any], title: str) -> str:
+    """The whole page. result: of `command.evaluate` with pictures."""
+    seeds = len(result["seeds"])
+    body = [f"<h1>{html.escape(title)}</h1>"]
+    for model in result["models"]:
+        body += [f"<h2>{html.escape(model['model'])}</h2>", _table(model, table.columns(result["models"]), seeds)]
+        body += [f'<p class="warning">{html.escape(line)}</p>' for line in table.unscored(model)]
+    body += [f'<p class="note">{html.escape(line)}</p>' for line in table.explain(result["models"])]
+    for model in result["models"]:
+        body.append(f"<h2>{html.escape(model['model'])}: frames</h2>")
+        for entry in model["sequences"]:
+            body += [f"<h3>{html.escape(entry['name'])}</h3>", *_examples(entry["gallery"])]
+            if "curve" in entry:
+                body.append(curve(**entry["curve"]))
+    head = f'<meta charset="utf-8"><title>{html.escape(title)}</title><style>{STYLE}</style>'
+    return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head>\n<body>\n' + "\n".join(body) + "\n</body></html>\n"
+
+
+def _table(model: dict[str, Any], columns: dict[str, str], seeds: int) -> str:
+    def row(name: str, frames: int, figures: dict[str, Any], kind: str = "") -> str:
+        cells = [table.cell(figure, figures[figure], seeds) for figure in columns.values()]
+        inner = "".join(f"<td>{html.escape(str(text))}</td>" for text in (name, frames, *cells))
+        return f"<tr{kind}>{inner}</tr>"
+
+    heads = "".join(f"<th>{html.escape(head)}</th>" for head in ("sequence", "frames", *columns))
+    rows = [row(entry["name"], entry["frames"], entry["figures"]) for entry in model["sequences"]]
+    frames = sum(entry["frames"] for entry in model["sequences"])
+    mean = row("mean", frames, model["mean"], ' class="mean"')
+    return f"<table><tr>{heads}</tr>{''.join(rows)}{mean}</table>"
+
+
+def _examples(gallery: Gallery) -> list[str]:
+    found = []
+    for what, example in (("worst", gallery.worst), ("best", gallery.best)):
+        if example is not None:
+            found.append(f'<div class="row">{_pictures(what, example)}</div>')
+    return found
+
+
+def _pictures(what: str, example: Example) -> str:
+    rule = "objects" if example.rule == "free" else "best segment"
+    shown = {
+        f"{what} frame: {example.name}, IoU of the {rule} {example.value:.3f}": example.rgb,
+        "truth": example.truth,
+        "segments": example.segments,
+        "objects": example.objects,
+    }
+    return "".join(
+        f'<figure><img alt="{html.escape(text)}" src="{_data(picture)}"><figcaption>{html.escape(text)}</figcaption>'
+        "</figure>"
+        for text, picture in shown.items()
+        if picture is not None
+    )
+
+
+def _data(rgb: np.ndarray) -> str:
+    """(H, W, 3) uint8 RGB as a data: address."""
+    _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 88])
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg.tobytes()).decode()
+
+
+def curve(k: Sequence[int], distortion: Sequence[float], knee: int, by: str) -> str:
+    """An SVG of the distortion over k, with the knee marked. by: how it was found, see `knee.Knee`."""
+    width, height, left, right, top, bottom = 380, 190, 46, 12, 14, 34
+    least, most = min(distortion), max(distortion)
+    span = (most - least) or 1.0
+
+    def at(number: int, value: float) -> tuple[float, float]:
+        across = (number - k[0]) / max(1, k[-1] - k[0])
+        down = (most - value) / span
+        return left + across * (width - left - right), top + down * (height - top - bottom)
+
+    points = [at(number, value) for number, value in zip(k, distortion, strict=True)]
+    x, y = at(knee, distortion[list(k).index(knee)])
+    line = " ".join(f"{px:.1f},{py:.1f}" for px, py in points)
+    ticks = "".join(
+        f'<text x="{px:.1f}" y="{height - 18}" text-anchor="middle">{n}</text>' for n, (px, _) in zip(k, points)
+    )
+    dots = "".join(f'<circle cx="{px:.1f}" cy="{py:.1f}" r="2.5" fill="#0072B2"/>' for px, py in points)
+    base = height - bottom
+    how = {"knee": "the knee", "chord": "the knee, by the chord", "only": "no choice"}.get(by, by)
+    anchor = "end" if x > width / 2 else "start"
+    towards = -10 if anchor == "end" else 10
+    return (
+        f'<svg width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img" '
+        f'aria-label="K-Means distortion over k, {how} at {knee}">'
+        f'<path d="M{left},{top} V{base} H{width - right}" fill="none" stroke="#999"/>'
+        f'<line x1="{x:.1f}" y1="{y:.1f}" x2="{x:.1f}" y2="{base}" stroke="#D55E00" stroke-dasharray="4 3"/>'
+        f'<polyline points="{line}" fill="none" stroke="#0072B2" stroke-width="2"/>{dots}'
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="6" fill="none" stroke="#D55E00" stroke-width="2"/>'
+        f'<text x="{x + towards:.1f}" y="{max(y - 8, 12):.1f}" text-anchor="{anchor}">'
+        f"{html.escape(how)}: k = {knee}</text>{ticks}"
+        f'<text x="{left - 5}" y="{top + 4}" text-anchor="end">{most:.3f}</text>'
+        f'<text x="{left - 5}" y="{base}" text-anchor="end">{least:.3f}</text>'
+        f'<text x="{(left + width) / 2}" y="{height - 3}" text-anchor="middle">'
+        "k; mean squared distance of a cell to its centroid</text></svg>"
+    )

@@ -1,0 +1,44 @@
+"""What `streamseg eval` was asked for, with every default filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from streamseg.backbones import describe
+from streamseg.session import Setup, grouped
+
+DEFAULT = "efficientnet_lite0"
+
+
+@dataclass(frozen=True)
+class Request:
+    """setups: of each model, one for each source; of masks alone the model is not run. seeds: how many.
+
+    masks: a folder of masks to be scored, or None. every, max_frames: as in `stream`.
+    """
+
+    sources: tuple[str, ...]
+    setups: dict[str, tuple[Setup, ...]]
+    seeds: int = 1
+    every: int = 1
+    max_frames: int | None = None
+    masks: Path | None = None
+
+
+def request(sources: Sequence[str], given: dict[str, Any]) -> Request:
+    """From the command's flags by name. Raises ModelError for a model that cannot be, before anything is read."""
+    rest = dict(given)
+    how = {name: rest.pop(name) for name in ("seeds", "every", "max_frames", "masks")}
+    models = tuple(dict.fromkeys(rest.pop("models")))
+    if not models and how["masks"] is None:
+        models = (DEFAULT,)
+    setups = {}
+    for model in models:
+        fields = grouped(rest | {"model": model})
+        fields["settings"] = replace(fields["settings"], objects=True)
+        describe(fields["spec"])
+        setups[model] = tuple(Setup(source, **fields) for source in sources)
+    return Request(tuple(sources), setups, **how)
