@@ -26,6 +26,7 @@ from streamseg.console import (
         "export": "export.cli:group",
         "probe": "train.probe_cli:probe",
         "eval": "streamseg.eval_cli:evaluate",
+        "attention": "streamseg.attention_cli:attention",
         "bench": "streamseg.bench_cli:bench",
     },
     context_settings={"help_option_names": ["-h", "--help"]},

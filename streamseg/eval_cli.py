@@ -83,7 +83,7 @@ def evaluate(sources: Sequence[str], as_json: bool, quiet: bool, **given: Any) -
         raise click.BadParameter(f"there is no folder {str(page.parent)!r}", param_hint="--html")
     result = command.evaluate(asked, log, pictures=page is not None)
     if page is not None:
-        _write(page, result, ", ".join(sources))
+        _write(page, result, "Masks against ground truth: " + ", ".join(result["sequences"]))
         log(f"page: {page}")
     for entry in (entry for model in result["models"] for entry in model["sequences"]):
         entry.pop("gallery", None)

@@ -36,6 +36,7 @@ def evaluate(asked: Request, log: Log, pictures: bool = False) -> dict[str, Any]
         models.append({"model": model, **document(names, runs, extras)})
     seeds = [setups[0].settings.seed for setups in asked.setups.values()][:1]
     return {
+        "sequences": names,
         "models": models,
         "seeds": [seed + i for seed in seeds for i in range(asked.seeds)],
         "figures": FIGURES,

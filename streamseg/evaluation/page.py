@@ -24,7 +24,6 @@ th:first-child, td:first-child { text-align: left; } tr.mean td { font-weight: 6
 .row { display: flex; flex-wrap: wrap; gap: .6rem; align-items: flex-start; margin-bottom: .6rem; }
 figure { margin: 0; } figcaption { font-size: .8rem; color: #555; } img { display: block; }
 .note { color: #555; font-size: .85rem; } .warning { color: #9a4b00; }
-svg text { font: 11px system-ui, sans-serif; fill: #444; }
 """
 
 
@@ -41,7 +40,8 @@ def page(result: dict[str, Any], title: str) -> str:
         for entry in model["sequences"]:
             body += [f"<h3>{html.escape(entry['name'])}</h3>", *_examples(entry["gallery"])]
             if "curve" in entry:
-                body.append(curve(**entry["curve"]))
+                caption = "K-Means distortion (mean squared distance of a cell to its centroid) over k"
+                body.append(f"<figure>{curve(**entry['curve'])}<figcaption>{caption}</figcaption></figure>")
     head = f'<meta charset="utf-8"><title>{html.escape(title)}</title><style>{STYLE}</style>'
     return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head>\n<body>\n' + "\n".join(body) + "\n</body></html>\n"
 
@@ -70,17 +70,18 @@ def _examples(gallery: Gallery) -> list[str]:
 def _pictures(what: str, example: Example) -> str:
     rule = "objects" if example.rule == "free" else "best segment"
     shown = {
-        f"{what} frame: {example.name}, IoU of the {rule} {example.value:.3f}": example.rgb,
+        f"{what}: {example.name}, IoU of the {rule} {example.value:.3f}": example.rgb,
         "truth": example.truth,
         "segments": example.segments,
         "objects": example.objects,
     }
-    return "".join(
-        f'<figure><img alt="{html.escape(text)}" src="{_data(picture)}"><figcaption>{html.escape(text)}</figcaption>'
-        "</figure>"
-        for text, picture in shown.items()
-        if picture is not None
-    )
+    return "".join(_figure(text, picture) for text, picture in shown.items() if picture is not None)
+
+
+def _figure(caption: str, picture: np.ndarray) -> str:
+    text = html.escape(caption)
+    image = f'<img alt="{text}" src="{_data(picture)}">'
+    return f'<figure style="width: {picture.shape[1]}px">{image}<figcaption>{text}</figcaption></figure>'
 
 
 def _data(rgb: np.ndarray) -> str:
@@ -91,7 +92,7 @@ def _data(rgb: np.ndarray) -> str:
 
 def curve(k: Sequence[int], distortion: Sequence[float], knee: int, by: str) -> str:
     """An SVG of the distortion over k, with the knee marked. by: how it was found, see `knee.Knee`."""
-    width, height, left, right, top, bottom = 380, 190, 46, 12, 14, 34
+    width, height, left, right, top, bottom = 380, 170, 46, 12, 14, 24
     least, most = min(distortion), max(distortion)
     span = (most - least) or 1.0
 
@@ -104,7 +105,7 @@ def curve(k: Sequence[int], distortion: Sequence[float], knee: int, by: str) -> 
     x, y = at(knee, distortion[list(k).index(knee)])
     line = " ".join(f"{px:.1f},{py:.1f}" for px, py in points)
     ticks = "".join(
-        f'<text x="{px:.1f}" y="{height - 18}" text-anchor="middle">{n}</text>' for n, (px, _) in zip(k, points)
+        f'<text x="{px:.1f}" y="{height - 8}" text-anchor="middle">{n}</text>' for n, (px, _) in zip(k, points)
     )
     dots = "".join(f'<circle cx="{px:.1f}" cy="{py:.1f}" r="2.5" fill="#0072B2"/>' for px, py in points)
     base = height - bottom
@@ -113,6 +114,7 @@ def curve(k: Sequence[int], distortion: Sequence[float], knee: int, by: str) -> 
     towards = -10 if anchor == "end" else 10
     return (
         f'<svg width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img" '
+        'font-family="system-ui, sans-serif" font-size="11" fill="#444" '
         f'aria-label="K-Means distortion over k, {how} at {knee}">'
         f'<path d="M{left},{top} V{base} H{width - right}" fill="none" stroke="#999"/>'
         f'<line x1="{x:.1f}" y1="{y:.1f}" x2="{x:.1f}" y2="{base}" stroke="#D55E00" stroke-dasharray="4 3"/>'
@@ -121,7 +123,5 @@ def curve(k: Sequence[int], distortion: Sequence[float], knee: int, by: str) -> 
         f'<text x="{x + towards:.1f}" y="{max(y - 8, 12):.1f}" text-anchor="{anchor}">'
         f"{html.escape(how)}: k = {knee}</text>{ticks}"
         f'<text x="{left - 5}" y="{top + 4}" text-anchor="end">{most:.3f}</text>'
-        f'<text x="{left - 5}" y="{base}" text-anchor="end">{least:.3f}</text>'
-        f'<text x="{(left + width) / 2}" y="{height - 3}" text-anchor="middle">'
-        "k; mean squared distance of a cell to its centroid</text></svg>"
+        f'<text x="{left - 5}" y="{base}" text-anchor="end">{least:.3f}</text></svg>'
     )

@@ -63,6 +63,8 @@ LAYERS = {
     "train.run": 6.6,
     "train.command": 6.7,
     **dict.fromkeys(("streamseg.cli", "train.cli", "export.cli", "streamseg.eval_cli"), 7),
+    "streamseg.attention": 6,
+    "streamseg.attention_cli": 7,
     **dict.fromkeys(("streamseg.__main__", "train.__main__", "export.__main__"), 8),
 }
 FILES = [path for package in ("streamseg", "train", "export") for path in sorted((ROOT / package).rglob("*.py"))]
