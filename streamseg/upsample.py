@@ -8,6 +8,8 @@ pixels near a border between segments need the full-size evaluation: inside a se
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import cv2
 import numpy as np
 
@@ -25,26 +27,33 @@ def upsample_labels(
     the filter to smooth over it, as a variance. Ties go to the lower number.
     """
     height, width = rgb.shape[:2]
-    maps = np.ascontiguousarray(scores.transpose(1, 2, 0))
     if radius <= 0:
-        return _planes(cv2.resize(maps, (width, height))).argmax(axis=2).astype(np.uint8)
+        return _argmax(cv2.resize(plane, (width, height)).reshape(height, width) for plane in scores)
     scale = min(1.0, WORKING_SIDE / min(height, width))
     small = max(1, round(width * scale)), max(1, round(height * scale))
-    maps = _planes(cv2.resize(maps, small))
+    planes = np.stack([cv2.resize(plane, small).reshape(small[::-1]) for plane in scores])
     gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
     guides = [cv2.resize(gray, small, interpolation=cv2.INTER_AREA).astype(np.float32) * (1 / 255)]
     if depth is not None:
         guides.append(_relief(depth, small))
     box = 2 * max(1, round(radius * small[1] / scores.shape[1])) + 1
-    slopes, offset = _coefficients(maps, guides, box, eps)
+    slopes, offset = _coefficients(planes, guides, box, eps)
     for slope, guide in zip(slopes[1:], guides[1:], strict=True):
-        offset += slope * guide[..., None]  # known on the small grid only
+        offset += slope * guide  # known on the small grid only
     return _evaluate(slopes[0], offset, guides[0], gray)
 
 
-def _planes(maps: np.ndarray) -> np.ndarray:
-    """OpenCV drops the last axis of one-channel pictures; put it back: (H, W) or (H, W, k) -> (H, W, k)."""
-    return maps if maps.ndim == 3 else maps[..., None]
+def _argmax(planes: Iterable[np.ndarray]) -> np.ndarray:
+    """(H, W) uint8 number of the plane that is highest, the first of equals. NumPy's argmax takes far longer."""
+    planes = iter(planes)
+    best = next(planes)
+    winner, higher = np.zeros(best.shape, np.uint8), np.empty(best.shape, np.uint8)
+    for number, plane in enumerate(planes, 1):
+        cv2.compare(plane, best, cv2.CMP_GT, dst=higher)
+        np.bitwise_and(higher, np.uint8(number), out=higher)
+        cv2.max(winner, higher, dst=winner)  # numbers rise: the last plane to win has the largest
+        cv2.max(best, plane, dst=best)
+    return winner
 
 
 def _relief(depth: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -64,52 +73,59 @@ def _relief(depth: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def _coefficients(
-    maps: np.ndarray, guides: list[np.ndarray], box: int, eps: float
+    planes: np.ndarray, guides: list[np.ndarray], box: int, eps: float
 ) -> tuple[list[np.ndarray], np.ndarray]:
-    """One (h, w, k) slope a guide and the (h, w, k) offset, box-averaged: eq. 5, 6 and 8 of the 2013 paper."""
+    """One (k, h, w) slope a guide and the (k, h, w) offset, box-averaged: eq. 5, 6 and 8 of the 2013 paper."""
 
     def mean(image: np.ndarray) -> np.ndarray:
         return cv2.blur(image, (box, box), borderType=cv2.BORDER_REFLECT)
 
-    average = _planes(mean(maps))
-    means = [mean(g)[..., None] for g in guides]
-    variance = [mean(g * g)[..., None] - m * m + eps for g, m in zip(guides, means, strict=True)]
-    covariance = [_planes(mean(maps * g[..., None])) - m * average for g, m in zip(guides, means, strict=True)]
+    def means_of(stack: np.ndarray) -> np.ndarray:
+        for plane in stack:
+            cv2.blur(plane, (box, box), dst=plane, borderType=cv2.BORDER_REFLECT)
+        return stack
+
+    means = [mean(g) for g in guides]
+    variance = [mean(g * g) - m * m + eps for g, m in zip(guides, means, strict=True)]
+    products = [means_of(planes * g) for g in guides]
+    average = means_of(planes)
+    covariance = [p - m * average for p, m in zip(products, means, strict=True)]
     if len(guides) == 1:
         slopes = [covariance[0] / variance[0]]
     else:  # the 2 x 2 system in closed form
-        shared = mean(guides[0] * guides[1])[..., None] - means[0] * means[1]
+        shared = mean(guides[0] * guides[1]) - means[0] * means[1]
         determinant = variance[0] * variance[1] - shared * shared
-        slopes = [
-            (variance[1] * covariance[0] - shared * covariance[1]) / determinant,
-            (variance[0] * covariance[1] - shared * covariance[0]) / determinant,
-        ]
-    offset = average - sum(a * m for a, m in zip(slopes, means, strict=True))
-    return [_planes(mean(a)) for a in slopes], _planes(mean(offset))
+        first, second, both = variance[1] / determinant, variance[0] / determinant, shared / determinant
+        slopes = [first * covariance[0] - both * covariance[1], second * covariance[1] - both * covariance[0]]
+    offset = average
+    for slope, m in zip(slopes, means, strict=True):
+        offset -= slope * m
+    return [means_of(a) for a in slopes], means_of(offset)
 
 
 def _evaluate(slope: np.ndarray, offset: np.ndarray, guide: np.ndarray, gray: np.ndarray) -> np.ndarray:
     """(H, W) uint8 argmax of slope * gray + offset: on the small grid, then at full size near the borders found."""
-    coarse = (slope * guide[..., None] + offset).argmax(axis=2).astype(np.uint8)
+    coarse = _argmax(slope * guide + offset)
     size = gray.shape[::-1]
     labels = cv2.resize(coarse, size, interpolation=cv2.INTER_NEAREST)
-    border = (cv2.morphologyEx(coarse, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0).view(np.uint8)
+    border = cv2.morphologyEx(coarse, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)).astype(bool).view(np.uint8)
     found = np.flatnonzero(cv2.resize(border, size, interpolation=cv2.INTER_NEAREST).view(bool))
     if not len(found):
         return labels
     near = np.pad(found, (0, -len(found) % 1024), mode="edge").reshape(-1, 1024)  # cv2.remap takes no longer rows
-    y, x = np.divmod(near, size[0])
-    u, v = _centres(size[0], coarse.shape[1])[x], _centres(size[1], coarse.shape[0])[y]
-    brightness = gray.ravel()[near].astype(np.float32) * (1 / 255)
-    best = np.full(near.shape, -np.inf, np.float32)
-    winner = np.zeros(near.shape, np.uint8)
-    for number in range(offset.shape[2]):
-        a_and_b = cv2.merge((slope[..., number], offset[..., number]))
-        a_and_b = cv2.remap(a_and_b, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        value = a_and_b[..., 0] * brightness + a_and_b[..., 1]
-        np.copyto(winner, number, where=value > best)
-        np.maximum(best, value, out=best)
-    labels.ravel()[near] = winner
+    y = near // size[0]
+    x = near - y * size[0]
+    u = _centres(size[0], coarse.shape[1]).take(x)
+    v = _centres(size[1], coarse.shape[0]).take(y)
+    where = cv2.convertMaps(u, v, cv2.CV_16SC2)  # once, not for each plane
+    brightness = gray.ravel().take(near).astype(np.float32) * np.float32(1 / 255)
+
+    def values() -> Iterator[np.ndarray]:
+        for plane in zip(slope, offset, strict=True):
+            there = cv2.remap(cv2.merge(plane), *where, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            yield there[..., 0] * brightness + there[..., 1]
+
+    labels.ravel()[near] = _argmax(values())
     return labels
 
 
