@@ -117,12 +117,12 @@ def _evaluate(slope: np.ndarray, offset: np.ndarray, guide: np.ndarray, gray: np
     x = near - y * size[0]
     u = _centres(size[0], coarse.shape[1]).take(x)
     v = _centres(size[1], coarse.shape[0]).take(y)
-    where = cv2.convertMaps(u, v, cv2.CV_16SC2)  # once, not for each plane
+    u, v = cv2.convertMaps(u, v, cv2.CV_16SC2)  # once, not for each plane
     brightness = gray.ravel().take(near).astype(np.float32) * np.float32(1 / 255)
 
     def values() -> Iterator[np.ndarray]:
         for plane in zip(slope, offset, strict=True):
-            there = cv2.remap(cv2.merge(plane), *where, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            there = cv2.remap(cv2.merge(plane), u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
             yield there[..., 0] * brightness + there[..., 1]
 
     labels.ravel()[near] = _argmax(values())

@@ -71,10 +71,10 @@ def _jpeg_ends(data: bytes) -> bool:
 
 def read_rgb(path: Path) -> np.ndarray:
     """(H, W, 3) uint8 RGB of any image: gray is repeated, alpha dropped, 16 bits become 8, EXIF orientation applied."""
-    image = _decode(read_file(path), cv2.IMREAD_COLOR)
+    image = _decode(read_file(path), cv2.IMREAD_COLOR_RGB)
     if image.dtype != np.uint8:
         raise FrameError(f"{image.dtype} image")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB, image)
+    return image
 
 
 def read_uint16(path: Path) -> np.ndarray:
