@@ -1,7 +1,8 @@
 """Where the CLS token of a ViT looks: a picture for each frame with every head of the last block, and their mean.
 
 As the figures of DINO (Caron et al., ICCV 2021, arXiv:2104.14294): the attention of CLS to the patches, by head. The
-colours are relative: white is the most that a panel has, black the least.
+colours are relative: black is the least that a panel has; its highest 2 % are all of the lightest colour, because some
+ViTs park most of their attention on a few patches.
 """
 
 from __future__ import annotations
@@ -86,8 +87,8 @@ def panels(rgb: np.ndarray, attention: np.ndarray) -> np.ndarray:
 
 def heat(attention: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """(h, w) attention -> (height, width, 3) uint8 RGB of `size` (width, height), the patches shown as they are."""
-    low, high = float(attention.min()), float(attention.max())
-    level = (attention - low) / (high - low) if high > low else np.zeros_like(attention)
+    low, high = float(attention.min()), float(np.quantile(attention, 0.98))
+    level = np.clip((attention - low) / (high - low), 0, 1) if high > low else np.zeros_like(attention)
     gray = cv2.resize((255 * level).astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
     return cv2.cvtColor(cv2.applyColorMap(gray, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
 

@@ -36,7 +36,7 @@ def table(asked: Request, log: Callable[[str], None]) -> dict[str, Any]:
         try:
             cells = {column: _cell(setups, *choice, asked, log) for column, choice in COLUMNS.items()}
         except ModelError as problem:
-            if not name.startswith("frozen"):
+            if spec.model in asked.setups:
                 raise
             notes.append(f"{name}: {problem.message}")
             continue

@@ -30,7 +30,7 @@ class Request:
 
 def request(sources: Sequence[str], given: dict[str, Any]) -> Request:
     """From the command's flags by name. Raises ModelError for a model that cannot be, before anything is read."""
-    rest = dict(given)
+    rest, sources = dict(given), tuple(dict.fromkeys(sources))
     how = {name: rest.pop(name) for name in ("seeds", "every", "max_frames", "masks")}
     models = tuple(dict.fromkeys(rest.pop("models")))
     if not models and how["masks"] is None:
@@ -41,4 +41,4 @@ def request(sources: Sequence[str], given: dict[str, Any]) -> Request:
         fields["settings"] = replace(fields["settings"], objects=True)
         describe(fields["spec"])
         setups[model] = tuple(Setup(source, **fields) for source in sources)
-    return Request(tuple(sources), setups, **how)
+    return Request(sources, setups, **how)

@@ -43,7 +43,7 @@ def cell(figure: str, value: dict[str, float] | None, seeds: int = 1) -> str:
 
 
 def _points(value: float) -> str:
-    return f"{value:.3f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.2f}"
+    return f"{value:.3f}".replace("0.", ".", 1) if abs(value) < 0.9995 else f"{value:.2f}"
 
 
 def explain(models: Sequence[dict[str, Any]]) -> list[str]:

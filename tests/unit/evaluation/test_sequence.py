@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import adjusted_rand_score
@@ -26,7 +26,8 @@ def test_rand_index_is_scikit_learns(found: np.ndarray, truth: np.ndarray) -> No
     assert adjusted_rand(contingency(found, truth)) == pytest.approx(expected)
 
 
-@given(st.lists(st.tuples(ids, truths), min_size=1, max_size=4))
+@given(st.lists(st.tuples(ids, truths), min_size=1, max_size=3))
+@settings(max_examples=30, deadline=None)
 def test_figures_are_means_over_the_frames(clip: list[tuple[np.ndarray, np.ndarray]]) -> None:
     scores = Sequence()
     for position, (found, truth) in enumerate(clip):

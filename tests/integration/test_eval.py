@@ -1,0 +1,91 @@
+"""`streamseg eval` and `streamseg attention` as a user types them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+Cli = Callable[..., subprocess.CompletedProcess[str]]
+HOW = ("--max-frames", 4, "--size", 96)
+
+
+@pytest.fixture(scope="module")
+def evaluated(cli: Cli, sample: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], str]:
+    """The JSON and the page of one evaluation."""
+    page = tmp_path_factory.mktemp("eval") / "page.html"
+    done = cli("eval", sample, *HOW, "--html", page, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout), page.read_text(encoding="utf-8")
+
+
+def test_figures_of_the_sample(evaluated: tuple[dict[str, Any], str]) -> None:
+    result, page = evaluated
+    assert result["seeds"] == [0]
+    (model,) = result["models"]
+    assert model["model"] == "efficientnet_lite0"
+    (sequence,) = model["sequences"]
+    assert (sequence["name"], sequence["frames"], sequence["unscored"]) == ("tabletop", 4, {})
+    figures = sequence["figures"]
+    assert 0.1 < figures["best"]["mean"] <= figures["union"]["mean"] <= 1
+    assert len(sequence["matches"][0]) == 6  # things on the table
+    assert sequence["curve"]["knee"] in sequence["curve"]["k"]
+    assert page.startswith("<!DOCTYPE html>")
+    assert "tabletop" in page
+
+
+def test_masks_of_a_run_score_as_the_run_itself(
+    evaluated: tuple[dict[str, Any], str], cli: Cli, sample: Path, tmp_path: Path
+) -> None:
+    """The masks that `run` writes are the ones that `eval` scores."""
+    run = cli("run", sample, "-o", tmp_path, "--save", "labels", "--quiet", *HOW)
+    assert run.returncode == 0, run.stderr
+    done = cli("eval", sample, "--masks", tmp_path, "--max-frames", 4, "--json")
+    assert done.returncode == 0, done.stderr
+    (model,) = json.loads(done.stdout)["models"]
+    given = model["sequences"][0]["figures"]
+    scored = evaluated[0]["models"][0]["sequences"][0]["figures"]
+    for name in ("best", "union", "segments_jf", "segments_ari", "segments_id_changes", "truth_id_changes"):
+        assert given[name]["mean"] == pytest.approx(scored[name]["mean"]), name
+
+
+def test_the_table_on_a_terminal(cli: Cli, sample: Path) -> None:
+    done = cli("eval", sample, "--masks", sample / "masks", "--max-frames", 3)
+    assert done.returncode == 0, done.stderr
+    assert "best" in done.stdout
+    assert "J&F" in done.stdout
+    row = next(line for line in done.stdout.splitlines() if line.startswith("tabletop")).split()
+    assert row[1] == "3"
+    assert row[3:9] == ["1.00"] * 6  # the truth itself: union, free, J, F, J&F, ARI
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["{images}"], 1, "has no annotated frame"),
+        (["{sample}", "--model", "resnet81"], 1, "no backbone is called 'resnet81'"),
+        (["{sample}", "--masks", "{images}"], 1, "belongs to a frame"),
+        (["{sample}", "--report", "--html", "page.html"], 2, "--report goes with neither"),
+    ],
+)
+def test_errors_are_for_people(
+    cli: Cli, sample: Path, tmp_path: Path, arguments: list[str], code: int, message: str
+) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((48, 64, 3), np.uint8))
+    done = cli("eval", *(text.format(images=tmp_path, sample=sample) for text in arguments))
+    assert done.returncode == code
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_attention_of_a_cnn_is_refused(cli: Cli, sample: Path, tmp_path: Path) -> None:
+    done = cli("attention", sample, "--model", "efficientnet_lite0", "-o", tmp_path / "out")
+    assert done.returncode == 1
+    assert "no CLS attention" in done.stderr
+    assert "hint: give a ViT" in done.stderr

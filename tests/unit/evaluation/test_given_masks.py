@@ -1,0 +1,148 @@
+"""Masks made by anyone: many kinds of files, missing ones, wrong ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from streamseg import palette
+from streamseg.errors import SourceError
+from streamseg.evaluation.given_masks import folders, score
+from streamseg.session import Setup
+
+SIZE = (40, 60)
+NAMES = ("00000", "00001", "00002")
+
+
+def ids(shift: int) -> np.ndarray:
+    """Two things that move to the right."""
+    mask = np.zeros(SIZE, np.uint8)
+    mask[5:20, 5 + shift : 20 + shift] = 1
+    mask[22:38, 30 + shift : 45 + shift] = 2
+    return mask
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Setup:
+    """Three frames with masks; the last frame has none."""
+    folder = tmp_path / "recording"
+    for inner in ("images", "masks"):
+        (folder / inner).mkdir(parents=True)
+    for shift, name in enumerate(NAMES):
+        rgb = np.repeat(120 * ids(shift)[..., None], 3, axis=2)
+        cv2.imwrite(str(folder / "images" / f"{name}.jpg"), rgb)
+        if name != NAMES[-1]:
+            cv2.imwrite(str(folder / "masks" / f"{name}.png"), ids(shift))
+    return Setup(str(folder))
+
+
+def write(folder: Path, kind: str, skip: tuple[str, ...] = (), swap: bool = False) -> Path:
+    """The true masks as files of one kind."""
+    folder.mkdir(parents=True)
+    for shift, name in enumerate(NAMES):
+        mask = ids(shift)
+        if swap:
+            mask = np.array([0, 7, 3], np.uint8)[mask]
+        if name in skip:
+            continue
+        if kind == "indexed":
+            image = Image.fromarray(mask)
+            image.putpalette(palette.davis().ravel().tolist())
+            image.save(folder / f"{name}.png")
+        elif kind == "colour":
+            Image.fromarray(palette.davis()[mask]).save(folder / f"{name}.bmp")
+        elif kind == "own colours":
+            colours = np.array([[0, 0, 0], [250, 10, 90], [3, 200, 77]], np.uint8)
+            Image.fromarray(colours[mask]).save(folder / f"{name}.tif")
+        else:
+            Image.fromarray(mask).save(folder / f"{name}.{kind}")
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["indexed", "colour", "own colours", "png", "tiff", "webp"])
+def test_perfect_masks_score_one_in_any_format(recording: Setup, tmp_path: Path, kind: str) -> None:
+    if kind == "webp":
+        pytest.importorskip("PIL.WebPImagePlugin")
+        folder = write(tmp_path / "given", "png")
+        for path in folder.iterdir():
+            Image.open(path).save(path.with_suffix(".webp"), lossless=True)
+            path.unlink()
+    else:
+        folder = write(tmp_path / "given", kind)
+    result = score(recording, folder)
+    figures = result.figures
+    assert [figures[name] for name in ("union", "free", "j", "f", "jf", "ari", "id_ratio")] == [1] * 7
+    assert result.frames == 2
+    assert result.unscored == {"no annotation": ["00002"]}
+    assert result.missing == []
+
+
+def test_other_ids_score_the_same(recording: Setup, tmp_path: Path) -> None:
+    result = score(recording, write(tmp_path / "given", "indexed", swap=True))
+    assert result.figures["jf"] == 1
+    assert [(match["truth"], match["found"]) for match in result.matches] == [(1, 7), (2, 3)]
+
+
+def test_missing_files_are_named_and_count_as_empty(recording: Setup, tmp_path: Path) -> None:
+    result = score(recording, write(tmp_path / "given", "png", skip=("00001",)))
+    assert result.missing == ["00001"]
+    assert result.figures["free"] == result.figures["j"] == 0.5
+    assert result.figures["best"] == pytest.approx((16 * 15 / (15 * 15 + 16 * 15)) / 2)
+
+
+def test_labels_and_objects_of_a_run_are_told_apart(recording: Setup, tmp_path: Path) -> None:
+    write(tmp_path / "out" / "objects", "png")
+    labels = write(tmp_path / "out" / "labels", "png")
+    for path in labels.iterdir():
+        Image.fromarray(np.asarray(Image.open(path)) + 1).save(path)  # the background is a segment, too
+    figures = score(recording, tmp_path / "out").figures
+    assert figures["free"] == figures["jf"] == 1
+    assert figures["union"] == figures["segments_jf"] == figures["segments_ari"] == 1
+
+
+def test_labels_alone_are_no_objects(recording: Setup, tmp_path: Path) -> None:
+    write(tmp_path / "out" / "labels", "png")
+    figures = score(recording, tmp_path / "out").figures
+    assert figures["free"] is None
+    assert figures["jf"] is None
+    assert figures["segments_jf"] == 1
+
+
+def test_masks_of_another_size_are_an_error(recording: Setup, tmp_path: Path) -> None:
+    folder = write(tmp_path / "given", "png")
+    Image.fromarray(ids(0)[:, :50]).save(folder / "00001.png")
+    with pytest.raises(SourceError, match=r"00001.png' is 50x40, its frame 60x40"):
+        score(recording, folder)
+
+
+def test_a_broken_mask_is_an_error(recording: Setup, tmp_path: Path) -> None:
+    folder = write(tmp_path / "given", "png")
+    (folder / "00000.png").write_bytes((folder / "00000.png").read_bytes()[:60])
+    with pytest.raises(SourceError, match="cannot be read: truncated PNG"):
+        score(recording, folder)
+
+
+def test_masks_of_other_frames_are_an_error(recording: Setup, tmp_path: Path) -> None:
+    folder = tmp_path / "given"
+    folder.mkdir()
+    Image.fromarray(ids(0)).save(folder / "frame1.png")
+    with pytest.raises(SourceError, match="belongs to a frame") as error:
+        score(recording, folder)
+    assert "'00000'" in error.value.hint
+    assert "'frame1'" in error.value.hint
+
+
+def test_a_folder_for_each_of_several_recordings(tmp_path: Path) -> None:
+    (tmp_path / "cat").mkdir()
+    (tmp_path / "dog").mkdir()
+    assert folders(tmp_path, ["cat", "dog"]) == [tmp_path / "cat", tmp_path / "dog"]
+    assert folders(tmp_path, ["cat"]) == [tmp_path / "cat"]
+    assert folders(tmp_path, ["bird"]) == [tmp_path]
+    with pytest.raises(SourceError, match="bird"):
+        folders(tmp_path, ["cat", "bird"])
+    with pytest.raises(SourceError, match="there is no folder"):
+        folders(tmp_path / "nowhere", ["cat"])

@@ -1,0 +1,79 @@
+"""The report's table: which networks stand in it, at which layer, and that its cells are what a plain run gives."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from streamseg import checkpoint
+from streamseg.backbones import Spec
+from streamseg.evaluation import paper, scoring
+from streamseg.evaluation.request import Request
+from streamseg.modes import Settings
+from streamseg.session import Setup
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def write(path: Path, method: str, init: str = "imagenet") -> str:
+    """A checkpoint without tensors: only its header is looked at here."""
+    backbone = {"name": "efficientnet_lite0", "architecture": "", "layers": [4, 5], "facet": "output", "licence": ""}
+    checkpoint.write(path, {"method": method, "backbone": backbone, "state_dict": {}, "provenance": {"init": init}})
+    return str(path)
+
+
+def test_each_network_stands_beside_the_frozen_one(tmp_path: Path) -> None:
+    notes: list[str] = []
+    models = [write(tmp_path / f"{method}.pt", method) for method in ("byol", "odin")]
+    found = paper._networks([Spec(model) for model in models], notes)
+    assert [name for name, _ in found] == [
+        "BYOL efficientnet_lite0",
+        "frozen efficientnet_lite0",
+        "ODIN efficientnet_lite0",
+    ]
+    assert [spec.model for _, spec in found] == [models[0], "efficientnet_lite0", models[1]]
+    assert all(spec.layers == (5,) for _, spec in found)
+    assert notes == []
+
+
+def test_two_runs_of_one_method_are_told_apart(tmp_path: Path) -> None:
+    models = [write(tmp_path / f"{name}.pt", "byol") for name in ("first", "second")]
+    names = [name for name, _ in paper._networks([Spec(model) for model in models], [])]
+    assert names == ["BYOL efficientnet_lite0", "frozen efficientnet_lite0", "BYOL efficientnet_lite0 (2)"]
+
+
+def test_lost_starting_weights_are_told(tmp_path: Path) -> None:
+    notes: list[str] = []
+    found = paper._networks([Spec(write(tmp_path / "a.pt", "byol", init=str(tmp_path / "gone.pth")))], notes)
+    assert found[1][1].weights == ""
+    assert "gone.pth" in notes[0]
+
+
+def test_layers_asked_for_are_kept() -> None:
+    assert paper.last_map(Spec("efficientnet_lite0", layers=(4,)), "efficientnet_lite0").layers == (4,)
+    assert paper.last_map(Spec("dino_vits16"), "dino_vits16").layers == (-1,)
+    assert paper.last_map(Spec("net.onnx"), "net.onnx").layers == ()
+
+
+def test_cells_are_the_report_s_method(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At a small size, to be quick; the reference is a run with these settings by hand."""
+    monkeypatch.setattr(paper, "COLUMNS", {"64": (64, 0), "64 PCA 3": (64, 3)})
+    source = str(ROOT / "samples" / "tabletop")
+    setup = Setup(source, spec=Spec("efficientnet_lite0"), settings=Settings(objects=True, seed=3))
+    asked = Request((source,), {"efficientnet_lite0": (setup,)}, seeds=2, max_frames=2)
+    table = paper.table(asked, lambda line: None)
+    assert table["columns"] == ["64", "64 PCA 3"]
+    (row,) = table["rows"]
+    assert row["name"] == "frozen efficientnet_lite0"
+    best = []
+    for seed in (3, 4):
+        settings = Settings(clustering="per-frame", edges=False, pca=3, seed=seed)
+        spec = Spec("efficientnet_lite0", layers=(5,))
+        by_hand = scoring.score(replace(setup, spec=spec, size=64, settings=settings), max_frames=2)
+        best.append(by_hand.figures["best"] or 0.0)
+    cell = row["cells"]["64 PCA 3"]
+    assert cell == pytest.approx({"mean": sum(best) / 2, "std": abs(best[0] - best[1]) / 2**0.5})
+    assert row["sequences"]["tabletop"]["64 PCA 3"] == pytest.approx(cell)
+    assert row["cells"]["64"] != cell

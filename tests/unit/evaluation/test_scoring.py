@@ -1,0 +1,86 @@
+"""What is scored and what is left out; means and spreads."""
+
+from __future__ import annotations
+
+import statistics
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from streamseg.errors import FrameError, SourceError
+from streamseg.evaluation.scoring import Scorer, mean_figures, require_annotation, short_names, summary
+from streamseg.evaluation.sequence import FIGURES
+from streamseg.frame import Frame, Segmentation
+from streamseg.sources import open_source
+
+SHAPE = (20, 30)
+
+
+def frame(index: int, truth: np.ndarray | Exception | None, rgb: int = 90) -> Frame:
+    def load() -> np.ndarray:
+        if isinstance(truth, Exception):
+            raise truth
+        assert truth is not None
+        return truth
+
+    picture = np.full((*SHAPE, 3), rgb, np.uint8)
+    return Frame(index, f"{index:05d}", index / 30, picture, load_annotation=None if truth is None else load)
+
+
+def thing() -> np.ndarray:
+    truth = np.zeros(SHAPE, np.uint8)
+    truth[5:15, 5:15] = 1
+    return truth
+
+
+def test_frames_without_usable_truth_are_named() -> None:
+    scorer = Scorer("images")
+    perfect = Segmentation(thing() + 1, k=2, objects=thing())
+    for index, truth in enumerate((thing(), None, FrameError("unreadable mask"), thing())):
+        scorer.write(frame(index, truth), perfect)
+    result = scorer.result()
+    assert result.frames == 2
+    assert result.unscored == {"no annotation": ["00001"], "unreadable mask": ["00002"]}
+    assert result.figures["best"] == result.figures["free"] == result.figures["jf"] == 1
+    assert result.figures["id_changes"] is None  # the two frames are no neighbours
+
+
+@pytest.mark.parametrize(("kind", "scored"), [("co3d", 1), ("davis", 3)])
+def test_co3d_hides_targets(kind: str, scored: int) -> None:
+    scorer = Scorer(kind)
+    nothing = np.zeros(SHAPE, np.uint8)
+    for index, (truth, rgb) in enumerate(((thing(), 90), (nothing, 90), (thing(), 0))):
+        scorer.write(frame(index, truth, rgb), Segmentation(thing() + 1, k=2))
+    assert scorer.result().frames == scored
+
+
+def test_iou_only_leaves_the_rest_out() -> None:
+    scorer = Scorer("images", iou_only=True)
+    scorer.write(frame(0, thing()), Segmentation(thing() + 1, k=2))
+    figures = scorer.result().figures
+    assert figures["best"] == 1
+    assert {name for name, value in figures.items() if value is not None} == {"best", "union"}
+
+
+def test_spread_is_that_of_the_seeds() -> None:
+    results = [dict.fromkeys(FIGURES, value) for value in (0.2, 0.4, 0.9)]
+    results[0]["free"] = None
+    found = summary(results)
+    assert found["best"] == pytest.approx({"mean": 0.5, "std": statistics.stdev([0.2, 0.4, 0.9])})
+    assert found["free"] == pytest.approx({"mean": 0.65, "std": statistics.stdev([0.4, 0.9])})
+    assert summary(results[:1])["free"] is None
+    assert summary(results[1:2])["best"] == {"mean": 0.4, "std": 0}
+    assert mean_figures(results)["free"] == pytest.approx(0.65)
+
+
+def test_names_are_as_short_as_they_can_be() -> None:
+    assert short_names(["/data/a/cat", "co3d:/data/a/dog/"]) == ["cat", "dog"]
+    assert short_names(["/data/a/cat", "/data/b/cat"]) == ["a/cat", "b/cat"]
+
+
+def test_recordings_without_truth_are_refused_at_once(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((8, 8, 3), np.uint8))
+    with pytest.raises(SourceError, match="no annotated frame"):
+        require_annotation(open_source(str(tmp_path)))
