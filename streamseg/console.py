@@ -201,6 +201,12 @@ clustering_options = with_options(
 )  # fmt: skip
 """How frames are clustered: the fields of `modes.Settings`, the same flags in every command."""
 
+quality_option = with_options(
+    click.option("--quality", type=click.Choice(["live", "high"]), default="live", show_default=True,
+                 help="Of the objects: as fast as the stream, or as good as can be, offline."),
+)  # fmt: skip
+"""--quality, where objects are made."""
+
 source_options = with_options(
     click.option("--depth-scale", type=click.FloatRange(0, min_open=True), metavar="UNITS",
                  help="Depth units per metre (TUM 5000)."),

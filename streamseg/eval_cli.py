@@ -9,7 +9,14 @@ from typing import Any
 
 import click
 
-from streamseg.console import behaviour_options, clustering_options, network_options, print_json, source_options
+from streamseg.console import (
+    behaviour_options,
+    clustering_options,
+    network_options,
+    print_json,
+    quality_option,
+    source_options,
+)
 
 
 @click.command("eval")
@@ -49,6 +56,7 @@ from streamseg.console import behaviour_options, clustering_options, network_opt
 )
 @network_options
 @clustering_options
+@quality_option
 @source_options
 @click.option("--every", type=click.IntRange(1), default=1, metavar="N", help="Take each N-th frame.")
 @click.option("--max-frames", type=click.IntRange(1), metavar="N", help="Stop after N frames of each source.")
