@@ -1,0 +1,130 @@
+"""Methods that look at the whole batch, on two processes and on one that has it all: the same loss, the same state."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from streamseg import plugins
+from streamseg.backbones import Spec
+from streamseg.sources import open_source
+from train.data import Numbers, Samples, loader
+from train.encoder import open_encoder
+from train.frame_cache import FrameCache
+from train.method import Batch, Method
+from train.settings import Settings
+from train.sync_norm import synchronize
+
+ROOT = Path(__file__).resolve().parents[3]
+WORLD, BATCH, SIDE, RATE = 2, 4, 32, 0.01
+METHODS = ("dino", "moco", "obow", "odin", "simclr", "swav", "wmse")
+UNLIKE = {"obow": ".words", "dino": "running_var"}
+"""State that is the same on all devices, but not that of one process alone. Of words each device draws some by chance.
+Before the first step devices draw the same batches, which the unbiased variance counts once for each of them."""
+SMALL = {"hidden": 32, "queue": 24, "words": 48, "projection": 0, "prototypes": 16, "bottleneck": 16}
+Found = tuple[float, dict[str, torch.Tensor]]
+
+
+def made(name: str, seed: int = 1) -> Method:
+    module = plugins.load("train.methods", name)
+    small = {f.name: SMALL[f.name] or f.default for f in dataclasses.fields(module.Options) if f.name in SMALL}
+    torch.manual_seed(seed)
+    encoder = open_encoder(Spec("resnet18", layers=(2, 3)), pretrained=False)
+    settings = Settings(size=SIDE, batch_size=BATCH, gap=(1, 4))
+    method: Method = module.METHOD(encoder, module.Options(**small), settings, 10)
+    return method
+
+
+@cache
+def decoded() -> tuple[Any, FrameCache]:
+    """A recording, and its pictures once they were looked at."""
+    recording: Any = open_source(f"tum:{ROOT / 'samples' / 'tabletop'}")
+    return recording, FrameCache("ram", len(recording), 2 * SIDE)
+
+
+def drawn(method: Method, rank: int = 0, world: int = 1) -> Iterator[Batch]:
+    """A device's share of the run's batches."""
+    recording, pictures = decoded()
+    samples = Samples(
+        [recording],
+        method.views(),
+        frames=method.frames,
+        gap=(1, 4),
+        wide=method.wide,
+        pictures=pictures,
+    )
+    return iter(loader(samples, Numbers(BATCH, 0, rank, world), 0))
+
+
+def first_step(name: str, rank: int = 0, world: int = 1) -> Found:
+    """The loss before the first step, averaged over devices, and all that is remembered after it."""
+    method = made(name)
+    method.note = lambda **figures: None  # type: ignore[method-assign]
+    if world > 1:
+        synchronize(method)
+    method.batches = lambda: cycle(islice(drawn(method), 2))
+    method.eval()
+    method.begin()
+    method.train()
+    optimizer = torch.optim.SGD([part for part in method.parameters() if part.requires_grad], RATE)
+    torch.manual_seed(5)
+    loss = method.loss(next(drawn(method, rank, world)))
+    loss.backward()
+    total = loss.detach()
+    for tensor in [total, *(part.grad for part in method.parameters() if part.grad is not None)] if world > 1 else []:
+        torch.distributed.all_reduce(tensor)
+        tensor /= world
+    optimizer.step()
+    method.update(1)
+    return float(total), method.state_dict()
+
+
+def work() -> None:
+    """One of two processes: its rank and the folder for what it finds are the program's arguments."""
+    rank, folder = int(sys.argv[1]), sys.argv[2]
+    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=WORLD)
+    torch.save({name: first_step(name, rank, WORLD) for name in METHODS}, f"{folder}/{rank}.pt")
+    torch.distributed.destroy_process_group()
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Found]]:
+    """What each of two processes found."""
+    folder = tmp_path_factory.mktemp("pair")
+    code = "import sys; sys.path[:0] = sys.argv[3:]; import test_two_processes as t; t.work()"
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    paths = [str(folder), str(ROOT), str(Path(__file__).parent)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    running = [subprocess.Popen([*command, str(rank), *paths], env=environment) for rank in range(WORLD)]
+    assert [process.wait(timeout=300) for process in running] == [0] * WORLD
+    return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(WORLD)]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_two_processes_are_one_with_the_whole_batch(name: str, pair: list[dict[str, Found]]) -> None:
+    (loss, first), (_, second) = (found[name] for found in pair)
+    assert [key for key in first if not torch.equal(first[key], second[key])] == []
+    alone, state = first_step(name)
+    assert loss == pytest.approx(alone, abs=1e-5)
+    unlike = UNLIKE.get(name, "nothing")
+    for key, value in state.items():
+        if not key.endswith(unlike):
+            torch.testing.assert_close(first[key], value, rtol=1e-4, atol=1e-5, msg=key)
+
+
+def test_a_batch_that_is_not_shared_is_told_apart() -> None:
+    """The comparison sees it when a device computes on its share alone."""
+    whole, half = (made("simclr").train() for _ in range(2))
+    batches = next(drawn(whole)), next(drawn(half, 0, WORLD))
+    one, other = (float(method.loss(batch).detach()) for method, batch in zip((whole, half), batches))
+    assert abs(one - other) > 1e-3
