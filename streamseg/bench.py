@@ -7,7 +7,6 @@ rotation, medians are reported, and ratios are taken between turns that stood ne
 from __future__ import annotations
 
 import multiprocessing
-import os
 import platform
 import statistics
 from collections.abc import Callable, Iterator
@@ -111,13 +110,14 @@ def summary(
 
 def machine() -> dict[str, Any]:
     """The processor by its name, how many cores this process may use, and the system."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    from streamseg.backbones._machine import cores
+
     name = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
         lines = info.read_text(encoding="utf-8", errors="replace").splitlines()
         name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), name)
-    return {"processor": name, "cores": cores, "system": f"{platform.system()} {platform.machine()}"}
+    return {"processor": name, "cores": cores(), "system": f"{platform.system()} {platform.machine()}"}
 
 
 def _contenders(bench: Bench) -> Iterator[tuple[str, Turn]]:

@@ -1,13 +1,18 @@
 """One frame in, one segmentation out: the only place that knows the order of the stages. Single-threaded.
 
 rgb -> prepare -> backbone -> descriptors -> cluster -> ids -> upsample -> labels
+
+`look`, up to the backbone, needs nothing of the frames before: it may run ahead, in other threads, on several frames at
+once. What `step` does goes on from frame to frame.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -32,6 +37,19 @@ def input_size(frame_size: tuple[int, int], size: int | tuple[int, int], multipl
     return height, width
 
 
+class Seen(NamedTuple):
+    """A frame that the network has looked at.
+
+    features: (D, h, w) float32. energy: (h, w) float32 >= 0, see `Backbone.run`, or None. began: time.perf_counter().
+    """
+
+    frame: Frame
+    features: np.ndarray
+    energy: np.ndarray | None
+    began: float
+    timings_ms: dict[str, float]
+
+
 class Pipeline:
     """Holds the state of a session. `start` on the first frames is optional: else `step` starts on its first frame.
 
@@ -49,6 +67,7 @@ class Pipeline:
         self.backbone_for, self.choose_size = backbone_for, choose_size
         self.settings = settings or Settings()
         self._backbones: OrderedDict[tuple[int, int], Backbone] = OrderedDict()
+        self._building = threading.Lock()
         self._descriptors = Descriptors(self.settings.pca, self.settings.position, self.settings.depth)
         self._clustering = (Online if self.settings.clustering == "online" else PerFrame)(
             self.settings, self._descriptors
@@ -84,31 +103,51 @@ class Pipeline:
         while self._backbones:
             self._backbones.popitem()[1].close()
 
-    def warm_up(self, frame_size: tuple[int, int]) -> None:
+    @property
+    def lanes(self) -> int:
+        """How many threads may `look` at once; 1 before `warm_up`."""
+        return min((backbone.lanes for backbone in self.backbones), default=1)
+
+    def warm_up(self, frame_size: tuple[int, int], batch: int = 1) -> None:
         """Build and run the network for frames of (H, W), and load the clustering, before the first frame counts."""
         backbone = self.backbone(frame_size)
-        backbone(np.zeros((1, 3, *backbone.size), np.float32))
+        backbone(np.zeros((batch, 3, *backbone.size), np.float32))
         choose_k(np.eye(8, dtype=np.float32), (1, 3), seed=0)
 
-    def start(self, frames: Sequence[Frame]) -> None:
+    def look(self, frames: Sequence[Frame], batch: int = 0) -> list[Seen]:
+        """Run the network on frames, in one call where they have one size; thread-safe for `lanes` threads.
+
+        batch: of the call; missing frames are filled up, because networks are built for one batch. 0 = no filling.
+        """
+        if len({self.choose_size(frame.rgb.shape[:2]) for frame in frames}) > 1:
+            return [seen for frame in frames for seen in self.look([frame], batch)]
+        clock = _Clock()
+        backbone = self.backbone(frames[0].rgb.shape[:2])
+        images = [prepare(frame.rgb, backbone.size) for frame in frames]
+        images += images[-1:] * (batch - len(images))
+        whole = images[0] if len(images) == 1 else np.concatenate(images)
+        clock.lap("prepare")
+        outputs = backbone.run(whole)
+        maps = outputs["features"].copy()  # the backbone uses its arrays again
+        energy = outputs["energy"][:, 0].copy() if "energy" in outputs else [None] * len(frames)
+        clock.lap("backbone")
+        share = {stage: milliseconds / len(frames) for stage, milliseconds in clock.laps.items()}
+        return [Seen(frame, maps[i], energy[i], clock.began, share) for i, frame in enumerate(frames)]
+
+    def start(self, frames: Sequence[Frame | Seen]) -> None:
         """Look at the first frames (at least one) before the first step, so that the codebook does not hang on one."""
-        maps = [self.features(frame) for frame in frames]
-        depths = [frame.depth if self.settings.depth else None for frame in frames]
-        self._clustering.start(maps, depths, frames[0].index)
+        seen = [self._seen(frame) for frame in frames]
+        depths = [one.frame.depth if self.settings.depth else None for one in seen]
+        self._clustering.start([one.features for one in seen], depths, seen[0].frame.index)
 
     def features(self, frame: Frame) -> np.ndarray:
         """(D, h, w) float32 features of the frame, a copy."""
-        backbone = self.backbone(frame.rgb.shape[:2])
-        return backbone(prepare(frame.rgb, backbone.size))[0].copy()
+        return self._seen(frame).features
 
-    def step(self, frame: Frame) -> Segmentation:
+    def step(self, frame: Frame | Seen) -> Segmentation:
         """Segment one frame. Frames may change their size; ids go on."""
+        frame, features, _, _, timings_ms = self._seen(frame)
         clock = _Clock()
-        backbone = self.backbone(frame.rgb.shape[:2])
-        images = prepare(frame.rgb, backbone.size)
-        clock.lap("prepare")
-        features = backbone(images)[0]
-        clock.lap("backbone")
         depth = frame.depth if self.wants_depth else None
         clock.lap("depth")
         distances, ids = self._clustering.step(features, depth if self.settings.depth else None, frame.index)
@@ -120,16 +159,20 @@ class Pipeline:
         table[: len(ids)] = ids
         labels = cv2.LUT(numbers, table)
         clock.lap("upsample")
-        return Segmentation(labels, k=len(ids), timings_ms=clock.laps)
+        return Segmentation(labels, k=len(ids), timings_ms=timings_ms | clock.laps)
+
+    def _seen(self, frame: Frame | Seen) -> Seen:
+        return frame if isinstance(frame, Seen) else self.look([frame])[0]
 
     def backbone(self, frame_size: tuple[int, int]) -> Backbone:
         """The network for frames of (H, W), built at the first call."""
         size = self.choose_size(frame_size)
-        if size not in self._backbones:
-            self._backbones[size] = self.backbone_for(size)
-            if len(self._backbones) > 4:  # recordings of photographs mix a few sizes; a stream has one
-                self._backbones.popitem(last=False)[1].close()
-        return self._backbones[size]
+        with self._building:
+            if size not in self._backbones:
+                self._backbones[size] = self.backbone_for(size)
+                if len(self._backbones) > 4:  # recordings of photographs mix a few sizes; a stream has one
+                    self._backbones.popitem(last=False)[1].close()
+            return self._backbones[size]
 
 
 def prepare(rgb: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -146,7 +189,7 @@ class _Clock:
 
     def __init__(self) -> None:
         self.laps: dict[str, float] = {}
-        self.last = time.perf_counter()
+        self.began = self.last = time.perf_counter()
 
     def lap(self, stage: str) -> None:
         now = time.perf_counter()

@@ -1,8 +1,10 @@
 """A source, a pipeline and sinks, driven at once: reading and writing overlap the computing, through bounded queues.
 
-    reader thread -> queue -> this thread: pipeline -> queue -> writer thread
+    reader thread -> queue -> [network threads] -> this thread: pipeline -> queue -> writer thread
 
-A live source must not fall behind: when its queue is full the oldest frame is dropped, and counted.
+Of a recording the network looks ahead, at as many frames at once as the engine likes; of a live source it looks at one
+frame at a time, as fast as it can. A live source must not fall behind: a frame that still waits when the next one comes
+is dropped, and counted (policy "latest"); policy "all" lets the source wait instead.
 """
 
 from __future__ import annotations
@@ -17,12 +19,12 @@ from contextlib import contextmanager
 import numpy as np
 
 from streamseg.errors import StopRequested
-from streamseg.frame import Frame, Segmentation
-from streamseg.pipeline import Pipeline
+from streamseg.frame import Segmentation
+from streamseg.pipeline import Pipeline, Seen
 from streamseg.report import Report
 from streamseg.sinks import Sink
 from streamseg.sources import LiveSource, Recording
-from streamseg.workers import Reader, Writer
+from streamseg.workers import Reader, Writer, ahead
 
 
 def stream(
@@ -32,31 +34,38 @@ def stream(
     *,
     every: int = 1,
     max_frames: int | None = None,
+    batch: int = 1,
+    policy: str = "latest",
     progress: Callable[[Report], None] | None = None,
     report: Report | None = None,
 ) -> Report:
     """Segment `source` into `sinks` until it ends, `max_frames` are done, or somebody stops it.
 
-    every: of each n frames the first. progress: called after each frame. Broken frames are skipped and counted.
+    every: of each n frames the first. batch: frames of a recording that the network takes in one call. policy: of live
+    sources, "latest" or "all", see above. progress: called after each frame. Broken frames are skipped and counted.
     report: filled as the run goes on, so that a caller still has it after an error; a new one by default.
     Ctrl-C (once) and SIGTERM end the run in good order, with `stopped` = "interrupt"; a sink's StopRequested with
     "user". Sinks are not closed here. Errors of the source or a sink are raised when the threads have ended.
     """
     report = report if report is not None else Report()
     with _interruptible() as interrupted:
-        reader = Reader(source, every, max_frames, pipeline.wants_depth, report, interrupted)
+        live = isinstance(source, LiveSource)
+        drops = live and policy == "latest"
+        reader = Reader(source, every, max_frames, pipeline.wants_depth, report, interrupted, drops)
         writer = Writer([sink for sink in sinks if not sink.main_thread], report)
         with _accounted(source, report), reader, writer:
-            frames = iter(reader)
-            first = list(itertools.islice(frames, pipeline.start_frames))
+            frames = itertools.islice(reader, max_frames)
+            seen = ahead(frames, pipeline.look, 1 if live else pipeline.lanes, batch, patient=not live)
+            first = list(itertools.islice(seen, pipeline.start_frames))
             if first and not interrupted.is_set():
                 pipeline.start(first)
             before: Segmentation | None = None
             try:
-                for frame in itertools.islice(itertools.chain(first, frames), max_frames):
+                for one in itertools.chain(first, seen):
                     if interrupted.is_set():
                         break
-                    segmentation = _step(pipeline, frame, before, report)
+                    frame = one.frame
+                    segmentation = _step(pipeline, one, before, report)
                     before = segmentation
                     writer.put(frame, segmentation)
                     for sink in sinks:
@@ -66,16 +75,18 @@ def stream(
                         progress(report)
             except StopRequested:
                 report.stopped = "user"
+            finally:
+                seen.close()
         if interrupted.is_set():
             report.stopped = "interrupt"
     return report
 
 
-def _step(pipeline: Pipeline, frame: Frame, before: Segmentation | None, report: Report) -> Segmentation:
+def _step(pipeline: Pipeline, seen: Seen, before: Segmentation | None, report: Report) -> Segmentation:
     """Segment one frame and note how it went."""
-    started = time.perf_counter()
-    segmentation = pipeline.step(frame)
-    report.latency_ms.append((time.perf_counter() - started) * 1e3)
+    frame = seen.frame
+    segmentation = pipeline.step(seen)
+    report.latency_ms.append((time.perf_counter() - seen.began) * 1e3)
     report.processed += 1
     for stage, milliseconds in segmentation.timings_ms.items():
         report.took(stage, milliseconds)

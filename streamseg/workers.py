@@ -1,4 +1,4 @@
-"""The threads beside the pipeline: one reads ahead, one writes behind, through bounded queues."""
+"""The threads beside the pipeline: one reads ahead, some look ahead, one writes behind, through bounded queues."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import itertools
 import queue
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
 
 from streamseg.errors import FrameError
 from streamseg.frame import Frame, Segmentation
@@ -18,8 +21,60 @@ QUEUE = 4
 """Frames that may wait before and after the pipeline: enough to smooth, few enough to keep memory and latency low."""
 
 
+T = TypeVar("T")
+
+
+def ahead(
+    frames: Iterable[Frame],
+    look: Callable[[Sequence[Frame], int], Sequence[T]],
+    lanes: int,
+    batch: int,
+    patient: bool,
+) -> Generator[T]:
+    """`look(frames, batch)` over all `frames`, `batch` at a time, in order. Errors, of `frames` too, come in turn.
+
+    patient: `lanes` calls run at once, in threads, ahead of whoever takes the results; a result may wait for further
+    frames to come. Otherwise each frame is looked at by itself, when it is asked for.
+    """
+    if not patient:
+        for frame in frames:
+            yield from look([frame], 1)
+        return
+    ended: list[Exception] = []
+
+    def groups() -> Iterator[list[Frame]]:
+        group: list[Frame] = []
+        try:
+            for frame in frames:
+                group.append(frame)
+                if len(group) == batch:
+                    yield group
+                    group = []
+        except Exception as problem:
+            ended.append(problem)
+        if group:
+            yield group
+
+    waiting: deque[Future[Sequence[T]]] = deque()
+    with ThreadPoolExecutor(lanes, "network") as pool:
+        try:
+            for group in groups():
+                waiting.append(pool.submit(look, group, batch))
+                if len(waiting) > lanes:
+                    yield from waiting.popleft().result()
+            while waiting:
+                yield from waiting.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+    if ended:
+        raise ended[0]
+
+
 class Reader:
-    """Reads ahead in a thread. Iterating gives frames; an error of the source is raised there."""
+    """Reads ahead in a thread. Iterating gives frames; an error of the source is raised there.
+
+    drops: of a source that is faster than the pipeline only the newest frame is kept; else the source waits.
+    """
 
     def __init__(
         self,
@@ -29,10 +84,11 @@ class Reader:
         depth: bool,
         report: Report,
         interrupted: threading.Event,
+        drops: bool = False,
     ) -> None:
         self.source, self.every, self.max_frames, self.depth = source, every, max_frames, depth
-        self.report, self.interrupted = report, interrupted
-        self.queue: queue.Queue[Frame | BaseException | None] = queue.Queue(QUEUE)
+        self.report, self.interrupted, self.drops = report, interrupted, drops
+        self.queue: queue.Queue[Frame | BaseException | None] = queue.Queue(1 if drops else QUEUE)
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self._work, name="reader", daemon=True)
 
@@ -63,7 +119,7 @@ class Reader:
             live = isinstance(self.source, LiveSource)
             # what is dropped later must not count, so a live source is limited where frames are taken out
             for frame in self._live() if live else itertools.islice(self._recorded(), self.max_frames):
-                self._put(frame, drop=live)
+                self._put(frame, drop=self.drops)
                 if self.stop.is_set():
                     return
             self._put(None)

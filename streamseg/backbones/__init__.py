@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,7 @@ class Backbone(ABC):
 
     name: for people and the manifest. sha256: of the weights. dim: D. stride: pixels per feature cell.
     size: (H, W) of its input, multiples of `stride`. engine, device, precision: what is really used, never a wish.
+    lanes: how many threads may call it at once; each of them gets arrays of its own.
     """
 
     name: str
@@ -102,6 +104,7 @@ class Backbone(ABC):
     engine: str
     device: str
     precision: str
+    lanes: int = 1
 
     @abstractmethod
     def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
@@ -144,6 +147,7 @@ def open_backbone(
     device: str = "auto",
     precision: str = "auto",
     threads: int = 0,
+    lanes: int = 1,
     log: Log | None = None,
 ) -> Backbone:
     """Make `spec` ready to run on images of `size`.
@@ -152,6 +156,8 @@ def open_backbone(
     engine: "auto" or one of ENGINES; device: "auto" or one of DEVICES ("tensorrt" = ONNX Runtime's provider);
     precision: "auto" or one of PRECISIONS. auto is the fastest that gives the same masks on this machine.
     threads: CPU threads, 0 = as many as the machine has (or the environment variable STREAMSEG_THREADS).
+    lanes: 0 = as many calls at once as make the most frames a second where the engine can (now OpenVINO), each of them
+    slower; 1 = one call as fast as can be.
     log: takes one line a time about what is used. Raises ModelError; never runs on something else than was asked for.
     """
     log = log or (lambda line: None)
@@ -170,12 +176,12 @@ def open_backbone(
     engine = _fitting_engine(recipe, engine)
     if engine == "auto" and device == "auto" and _machine.has_cuda():
         try:
-            return _open(recipe, size, "onnxruntime", "cuda", precision, threads, log)
+            return _open(recipe, size, "onnxruntime", "cuda", precision, threads, lanes, log)
         except ModelError as problem:
             log(f"the GPU cannot be used ({problem.message}); going on with the CPU")
             device = "cpu"
     engine = engine if engine != "auto" else _engine_for(device)
-    return _open(recipe, size, engine, device, precision, threads, log)
+    return _open(recipe, size, engine, device, precision, threads, lanes, log)
 
 
 def export_onnx(spec: Spec, size: tuple[int, int], log: Log | None = None, precision: str = "fp32") -> Path:
@@ -239,11 +245,12 @@ def network(recipe: Recipe, size: tuple[int, int], tensors: dict[str, Any]) -> A
 
 
 def _open(
-    recipe: Recipe, size: tuple[int, int], engine: str, device: str, precision: str, threads: int, log: Log
+    recipe: Recipe, size: tuple[int, int], engine: str, device: str, precision: str, threads: int, lanes: int, log: Log
 ) -> Backbone:
-    backbone: Backbone = plugins.load(__name__, f"{engine}_backbone").open(
-        recipe, size, device, precision, threads, log
-    )
+    open_one = plugins.load(__name__, f"{engine}_backbone").open
+    if engine == "openvino":
+        open_one = partial(open_one, lanes=lanes)
+    backbone: Backbone = open_one(recipe, size, device, precision, threads, log)
     height, width = size
     log(f"{backbone.name} on {backbone.engine} ({backbone.device}, {backbone.precision}), input {height}x{width}")
     return backbone

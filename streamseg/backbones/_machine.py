@@ -30,3 +30,8 @@ def threads() -> int:
     if not said.isdecimal():
         raise ModelError(f"STREAMSEG_THREADS is {said!r}, not a number of threads", "set it to 1, 2, ... or unset it")
     return int(said)
+
+
+def cores() -> int:
+    """How many processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from streamseg.backbones import Backbone, Log, Recipe, _cache, _exported, _openvino_file
+from streamseg.backbones import Backbone, Log, Recipe, _cache, _exported, _machine, _openvino_file
 from streamseg.errors import ModelError
 
 NAMES = {"f32": "fp32", "bf16": "bf16", "f16": "fp16"}
 
 
 class OpenVinoBackbone(Backbone):
-    """One compiled network for each batch size that is asked for; its buffers are reused."""
+    """One compiled network for each batch size that is asked for, and buffers for each thread that calls it."""
 
     engine = "openvino"
     device = "cpu"
 
-    def __init__(self, recipe: Recipe, size: tuple[int, int], precision: str, threads: int, log: Log) -> None:
+    def __init__(
+        self, recipe: Recipe, size: tuple[int, int], precision: str, threads: int, log: Log, lanes: int = 1
+    ) -> None:
         import openvino
 
         if recipe.kind == "openvino":
@@ -31,15 +34,18 @@ class OpenVinoBackbone(Backbone):
         self.size = size
         self._openvino = openvino
         self._core = openvino.Core()
-        self._options = _options(self._core, precision, threads)
+        self.lanes = lanes or min(4, threads or _machine.cores())
+        self._options = _options(self._core, precision, threads) | {"NUM_STREAMS": self.lanes}
         try:
             self._model = self._core.read_model(path)
         except RuntimeError as problem:  # what it says is pages of its own source
             raise ModelError(f"OpenVINO cannot read {str(path)!r}", "export it again") from problem
         names = [name for output in self._model.outputs for name in output.get_names()]
         self._outputs = [name for name in ("features", "attention") if name in names]
-        self._requests: dict[int, Any] = {}
-        compiled = self._request(1).get_compiled_model()
+        self._networks: dict[int, Any] = {}
+        self._compiling = threading.Lock()
+        self._mine = threading.local()
+        compiled = self._network(1)
         hint = NAMES[compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()]
         self.precision = "int8" if facts.precision == "int8" else hint  # files in fp16 are computed as the hint says
         if precision not in ("auto", hint):
@@ -53,12 +59,19 @@ class OpenVinoBackbone(Backbone):
         return {name: request.get_tensor(name).data for name in self._outputs}
 
     def _request(self, batch: int) -> Any:
-        """A request for `batch` images; static shapes are faster, and hardly ever does more than one size occur."""
-        if batch not in self._requests:
-            self._model.reshape([batch, 3, *self.size])
-            compiled = self._compiled()
-            self._requests[batch] = compiled.create_infer_request()
-        return self._requests[batch]
+        """This thread's request for `batch` images."""
+        requests: dict[int, Any] = self._mine.__dict__.setdefault("requests", {})
+        if batch not in requests:
+            requests[batch] = self._network(batch).create_infer_request()
+        return requests[batch]
+
+    def _network(self, batch: int) -> Any:
+        """Static shapes are faster, and hardly ever does more than one batch size occur."""
+        with self._compiling:
+            if batch not in self._networks:
+                self._model.reshape([batch, 3, *self.size])
+                self._networks[batch] = self._compiled()
+            return self._networks[batch]
 
     def _compiled(self) -> Any:
         """Compile, by way of OpenVINO's own cache (half the start-up time), or without it where that is damaged."""
@@ -81,8 +94,10 @@ def _options(core: Any, precision: str, threads: int) -> dict[str, Any]:
     return options
 
 
-def open(recipe: Recipe, size: tuple[int, int], device: str, precision: str, threads: int, log: Log) -> Backbone:
+def open(
+    recipe: Recipe, size: tuple[int, int], device: str, precision: str, threads: int, log: Log, lanes: int = 1
+) -> Backbone:
     """See open_backbone."""
     if device not in ("auto", "cpu"):
         raise ModelError(f"openvino does not run on {device}", "use --engine onnxruntime for GPUs, or --device cpu")
-    return OpenVinoBackbone(recipe, size, precision, threads, log)
+    return OpenVinoBackbone(recipe, size, precision, threads, log, lanes)
