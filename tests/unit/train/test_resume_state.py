@@ -33,10 +33,10 @@ def made(name: str, seed: int, weights: Path) -> Method:
     module = plugins.load("train.methods", name)
     said = {**SMALL, "teacher": "resnet18", "teacher_weights": str(weights)}
     small = {field.name: said[field.name] for field in dataclasses.fields(module.Options) if field.name in said}
-    for backbone in ("resnet18", "timm:vit_tiny_patch16_224"):
+    for backbone, layers in (("resnet18", (2, 3)), ("timm:vit_tiny_patch16_224", (2,))):
         settings = Settings(backbone=backbone, init="none", size=SIDE, batch_size=BATCH, steps=STEPS, gap=(0, 4))
         torch.manual_seed(seed)
-        encoder = open_encoder(Spec(backbone), pretrained=False)
+        encoder = open_encoder(Spec(backbone, layers=layers), pretrained=False)
         try:
             return module.METHOD(encoder, module.Options(**small), settings, STEPS)
         except StreamsegError:

@@ -7,6 +7,7 @@ import io
 import itertools
 import math
 from dataclasses import fields
+from functools import lru_cache
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -21,12 +22,15 @@ from streamseg import checkpoint, plugins
 from streamseg.backbones import Spec, open_backbone
 from streamseg.sources import open_source
 from train import methods, run
+from train.data import ENLARGED
 from train.display import Display
 from train.method import Method
 from train.settings import Settings
 
 STEPS = 30
 BATCHES = 3
+SMALL: dict[str, Any] = {"size": 64, "batch_size": 4, "steps": STEPS, "layers": (3, 4)}
+"""Stages 3 and 4 see 64 pixels as 8 and 4 cells, as stages 4 and 5 do a view of 128, for half of the work."""
 SETTINGS: dict[str, dict[str, Any]] = {"wmse": {"batch_size": 8}}
 """W-MSE whitens half as many units as a batch has pairs: two of them, of a batch of four, are noise."""
 VIT = "vit_tiny_patch16_224_imagenet.safetensors"
@@ -57,7 +61,7 @@ def train(name: str, data: Path, folder: Path, **settings: Any) -> tuple[dict[st
     options = module.Options(**CHANGES.get(name, {}))
     said = Display(quiet=False)
     said.console = Console(file=io.StringIO(), width=500)
-    given = Settings(**{"data": (str(data),), "size": 64, "batch_size": 4, "steps": STEPS, **settings})
+    given = Settings(**{"data": (str(data),), **SMALL, **settings})
     result = run.run(name, Measured, given, options, folder, False, said)
     return result, said.console.file.getvalue(), fixed  # type: ignore[attr-defined]
 
@@ -76,12 +80,35 @@ def on_same_batches(method: Method) -> float:
     return mean(losses)
 
 
+@pytest.fixture(scope="module")
+def hydrant(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real CO3D sequence, its frames no larger than views of 64 pixels are cut from: decoding is not tested here."""
+    folder = tmp_path_factory.mktemp("co3d") / "hydrant" / "194_20925_42241"
+    for path in sorted((shared / "data" / "co3d_hydrant" / "hydrant" / folder.name).glob("*/*")):
+        image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        scale = ENLARGED * SMALL["size"] / min(image.shape[:2])
+        small = folder / path.relative_to(path.parents[1])
+        small.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(small), cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
+    return folder
+
+
+@lru_cache
+def features(spec: Spec, data: Path) -> np.ndarray:
+    """What `streamseg run` would see with a model in the first frame, (1, D, h, w)."""
+    with open_source(str(data)) as recording:
+        frame = cv2.resize(recording[0].rgb, (64, 96), interpolation=cv2.INTER_AREA)
+    images = frame.transpose(2, 0, 1)[None].astype(np.float32) / 255
+    return open_backbone(spec, (96, 64), engine="torch", device="cpu")(images)
+
+
 @pytest.mark.parametrize("name", METHODS)
-def test_thirty_steps_on_co3d(name: str, shared: Path, tmp_path: Path) -> None:
-    data = shared / "data" / "co3d_hydrant"
+def test_thirty_steps_on_co3d(name: str, hydrant: Path, shared: Path, tmp_path: Path) -> None:
     changed = SETTINGS.get(name, {})
-    vit = {"backbone": "timm:vit_tiny_patch16_224", "init": str(shared / "weights" / VIT)} if name in OF_VITS else {}
-    result, said, (before, after) = train(name, data, tmp_path / "run", **vit, **changed)
+    if name in OF_VITS:
+        weights = str(shared / "weights" / VIT)
+        changed = {"backbone": "timm:vit_tiny_patch16_224", "init": weights, "layers": (), **changed}
+    result, said, (before, after) = train(name, hydrant, tmp_path / "run", **changed)
     with (tmp_path / "run" / "metrics.csv").open(newline="") as file:
         losses = [float(row["loss"]) for row in csv.DictReader(file)]
     assert len(losses) == STEPS
@@ -91,13 +118,9 @@ def test_thirty_steps_on_co3d(name: str, shared: Path, tmp_path: Path) -> None:
     path = Path(result["checkpoints"]["last"])
     header = checkpoint.read_header(path)
     assert header["method"] == name
-    with open_source(str(data)) as recording:
-        frame = cv2.resize(recording[0].rgb, (64, 96), interpolation=cv2.INTER_AREA)
-    images = frame.transpose(2, 0, 1)[None].astype(np.float32) / 255
-    first = Spec(header["backbone"]["name"], vit.get("init", ""))
-    frozen, trained = (
-        open_backbone(spec, (96, 64), engine="torch", device="cpu")(images) for spec in (first, Spec(str(path)))
-    )
+    about = header["backbone"]
+    start = Spec(about["name"], changed.get("init", ""), tuple(about["layers"]), about["facet"])
+    frozen, trained = features(start, hydrant), features(Spec(str(path)), hydrant)
     np.testing.assert_allclose(np.linalg.norm(trained, axis=1), 1, atol=1e-4)
     assert np.abs(frozen - trained).max() > 1e-4, "what is deployed has not learnt anything"
 
