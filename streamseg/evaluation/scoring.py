@@ -12,7 +12,6 @@ from streamseg.errors import FrameError, SourceError
 from streamseg.evaluation.sequence import FIGURES
 from streamseg.evaluation.sequence import Sequence as Scores
 from streamseg.frame import Frame, Segmentation
-from streamseg.report import Report
 from streamseg.session import Session, Setup, open_session
 from streamseg.sinks import Sink
 from streamseg.sources import LiveSource, Recording
@@ -83,24 +82,21 @@ def score(
     every: int = 1,
     max_frames: int | None = None,
     log: Callable[[str], None] | None = None,
-    progress: Callable[[Report], None] | None = None,
     watch: Watch | None = None,
     after: Callable[[Session], None] | None = None,
     iou_only: bool = False,
 ) -> Score:
     """Segment the recording of `setup` as `streamseg run` does, and score every annotated frame.
 
-    log: takes one line a time about what is used. progress: called after each frame. after: gets the session when all
-    frames are done, with its pipeline as the run left it. Raises StreamsegError: no recording, no annotated frame;
+    log: takes one line a time about what is used. after: gets the session when all frames are done, with its pipeline
+    as the run left it. Raises StreamsegError: no recording, no annotated frame;
     KeyboardInterrupt when somebody ends it.
     """
     with open_session(setup, log) as session:
         require_annotation(session.source)
         session.warm_up()
         scorer = Scorer(session.source.kind, watch, iou_only)
-        report = stream(
-            session.source, session.pipeline, [scorer], every=every, max_frames=max_frames, progress=progress
-        )
+        report = stream(session.source, session.pipeline, [scorer], every=every, max_frames=max_frames)
         if report.stopped:
             raise KeyboardInterrupt
         for skip in report.skipped:
