@@ -64,6 +64,7 @@ def _sinks(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str,
     metavar="FILE",
     help="ResNet-18 weights of the plain script. Default: --weights, where --model is resnet18.",
 )
+@click.option("--batch", type=click.IntRange(1, 256), default=1, show_default=True, metavar="N", help="As in `run`.")
 @click.option(
     "--save",
     callback=_sinks,

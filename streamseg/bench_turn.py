@@ -36,6 +36,7 @@ class Turn(Setup):
     """What one turn does. frames: how many, 0 = the recording once; save: the sinks, as `streamseg run --save`."""
 
     frames: int = 0
+    batch: int = 1
     save: tuple[str, ...] = ("overlay",)
 
 
@@ -81,18 +82,22 @@ def recording(source: Recording | LiveSource, frames: int) -> Recording:
 def measure(turn: Turn) -> dict[str, Any]:
     """Do `turn`; see README, Speed, for what the figures mean. "masks" holds labels for comparison. Times in
     milliseconds, memory in MiB. Raises StreamsegError."""
+    with open_session(turn, lanes=1) as live:
+        recording(live.source, 0)
+        live.warm_up()
+        source = recording(live.source, turn.frames)
+        alone = in_memory([source[i] for i in range(min(len(source), 40))], live.pipeline)
     with ExitStack() as stack:
         session = stack.enter_context(open_session(turn))
-        session.warm_up()
+        session.warm_up(turn.batch)
         source = recording(session.source, turn.frames)
-        alone = in_memory([source[i] for i in range(min(len(source), 40))], session.pipeline)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="streamseg-bench-")))
         masks, watch, report = Masks(), Watch(), Report()
         with ExitStack() as closing:
             run = Run(title=source.uri, fps=source.fps)
             sinks = [closing.enter_context(open_sink(name, folder, run)) for name in turn.save]
             watch.start()
-            stream(source, session.pipeline, [*sinks, masks], progress=watch.look, report=report)
+            stream(source, session.pipeline, [*sinks, masks], batch=turn.batch, progress=watch.look, report=report)
         backbone = session.pipeline.backbones[0]
         used = {"engine": backbone.engine, "device": backbone.device, "precision": backbone.precision}
         return {
@@ -117,7 +122,6 @@ def in_memory(frames: list[Frame], pipeline: Pipeline) -> dict[str, Any]:
         images = prepare(frame.rgb, backbone.size)
         network.append(_milliseconds(partial(backbone, images)))
         step.append(_milliseconds(partial(pipeline.step, frame)))
-    pipeline.reset()
     bare, whole = percentiles(network), percentiles(step)
     return {
         "network_ms": bare,

@@ -89,6 +89,21 @@ def _default_name(source: str) -> str:
 @click.option("--every", type=click.IntRange(1), default=1, metavar="N", help="Take each N-th frame.")
 @click.option("--max-frames", type=click.IntRange(1), metavar="N", help="Stop after N frames.")
 @click.option(
+    "--batch",
+    type=click.IntRange(1, 256),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Frames of a recording that the network takes in one call; more frames/s on a GPU.",
+)
+@click.option(
+    "--policy",
+    type=click.Choice(["latest", "all"]),
+    default="latest",
+    show_default=True,
+    help="Of a live source that is too fast: drop what waits when the next frame comes, or let it wait.",
+)
+@click.option(
     "--alpha",
     type=click.FloatRange(0, 1),
     default=0.5,

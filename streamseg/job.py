@@ -27,6 +27,8 @@ class Job(Setup):
     show: bool = False
     every: int = 1
     max_frames: int | None = None
+    batch: int = 1
+    policy: str = "latest"
     alpha: float = 0.5
     overwrite: bool = False
 
@@ -48,7 +50,7 @@ def run(
         session = stack.enter_context(open_session(job, log))
         # before the network: a missing display shall be told at once
         window = [stack.enter_context(open_sink("window", Path(), _run_of(job, session.source)))] if job.show else []
-        session.warm_up()
+        session.warm_up(job.batch)
         folder = _prepare_folder(job)
         return _stream(job, session.source, session.pipeline, window, folder, begin, progress)
 
@@ -80,7 +82,15 @@ def _stream(
             if begin:
                 begin(_expected(source, job))
             stream(
-                source, pipeline, sinks, every=job.every, max_frames=job.max_frames, progress=progress, report=report
+                source,
+                pipeline,
+                sinks,
+                every=job.every,
+                max_frames=job.max_frames,
+                batch=job.batch,
+                policy=job.policy,
+                progress=progress,
+                report=report,
             )
         content["status"] = {"": "done", "interrupt": "interrupted", "user": "stopped"}[report.stopped]
     except BaseException as problem:

@@ -46,17 +46,18 @@ class Session(NamedTuple):
     pipeline: Pipeline
     frame_size: Callable[[], tuple[int, int] | None]
 
-    def warm_up(self) -> None:
+    def warm_up(self, batch: int = 1) -> None:
         """Build and run the network before the clock runs, where the size of the frames is known."""
         size = self.frame_size()
         if size is not None:
-            self.pipeline.warm_up(size)
+            self.pipeline.warm_up(size, batch)
 
 
 @contextmanager
-def open_session(setup: Setup, log: Callable[[str], None] | None = None) -> Iterator[Session]:
+def open_session(setup: Setup, log: Callable[[str], None] | None = None, lanes: int | None = None) -> Iterator[Session]:
     """Open what `setup` names; source and networks are closed at the end. The network is built by `warm_up`, or by the
-    first frame. log: takes one line a time about what is used. Raises StreamsegError."""
+    first frame. log: takes one line a time about what is used. lanes: see `open_backbone`; None = as many as are of use
+    for a recording, one for a live source. Raises StreamsegError."""
     with _single_threaded_algebra(), open_source(setup.source, setup.options) as source:
         shape = describe(setup.spec)
 
@@ -65,13 +66,16 @@ def open_session(setup: Setup, log: Callable[[str], None] | None = None) -> Iter
 
         def backbone_for(size: tuple[int, int]) -> Backbone:
             engine, device, precision = setup.engine, setup.device, setup.precision
-            return open_backbone(setup.spec, size, engine=engine, device=device, precision=precision, log=log)
+            at_once = lanes if lanes is not None else int(isinstance(source, LiveSource))
+            return open_backbone(
+                setup.spec, size, engine=engine, device=device, precision=precision, lanes=at_once, log=log
+            )
 
         def frame_size() -> tuple[int, int] | None:
             if isinstance(source, Recording):
                 return _first_frame_size(source)
-            # a camera's frames come later, and do not change a size that is given
-            return shape.size or (setup.size if isinstance(setup.size, tuple) else None)
+            # a camera's frames come later; where it does not tell their size, one that is given will do
+            return source.frame_size or shape.size or (setup.size if isinstance(setup.size, tuple) else None)
 
         pipeline = Pipeline(backbone_for, choose_size, setup.settings)
         try:

@@ -81,7 +81,12 @@ class Recording(Source):
 
 
 class LiveSource(Source):
-    """A source that only moves on. Iterating yields frames until it ends; `close()` from any thread ends it."""
+    """A source that only moves on. Iterating yields frames until it ends; `close()` from any thread ends it.
+
+    frame_size: (H, W) of its frames as far as it tells before the first comes, so that networks can be built, or None.
+    """
+
+    frame_size: tuple[int, int] | None = None
 
     @abstractmethod
     def __iter__(self) -> Iterator[Frame]: ...

@@ -52,6 +52,8 @@ class Camera(LiveSource):
         film = os.path.isfile(uri) or self._capture.get(cv2.CAP_PROP_FRAME_COUNT) > 0
         self._live = not film  # a film ends, it is not lost
         self.fps = float(fps) if 1 <= fps <= 1000 else 30.0
+        height, width = (int(self._capture.get(side)) for side in (cv2.CAP_PROP_FRAME_HEIGHT, cv2.CAP_PROP_FRAME_WIDTH))
+        self.frame_size = (height, width) if height > 0 and width > 0 else None
 
     def __iter__(self) -> Iterator[Frame]:
         index = attempt = 0
