@@ -16,6 +16,7 @@ from streamseg.report import Report
 from streamseg.sinks import Sink
 from streamseg.sources import LiveSource, Skip
 from streamseg.stream import stream
+from streamseg.workers import QUEUE
 
 
 class Collect(Sink):
@@ -64,6 +65,25 @@ def test_threads_do_not_change_the_masks(shapes, make_pipeline) -> None:
     alone = make_pipeline(seed=2)
     alone.start([shapes()[i] for i in range(8)])
     assert np.array_equal(sink.labels, [alone.step(shapes()[i]).labels for i in range(12)])
+
+
+@pytest.mark.parametrize(("lanes", "batch"), [(3, 1), (1, 4), (2, 5)])
+def test_looking_ahead_does_not_change_the_masks(shapes, make_pipeline, lanes: int, batch: int) -> None:
+    class Uneven(shapes):
+        """One frame has another size: it cannot join the batch of the others."""
+
+        def __getitem__(self, index: int) -> Frame:
+            return shapes(23, (96, 128))[index] if index == 9 else super().__getitem__(index)
+
+    together, alone = Collect(), Collect()
+    pipeline = make_pipeline(seed=2)
+    pipeline.warm_up((120, 160), batch)
+    pipeline.backbones[0].lanes = lanes  # the colours are computed in NumPy, from any thread
+    report = stream(Uneven(23), pipeline, [together], batch=batch)
+    assert report.processed == 23
+    stream(Uneven(23), make_pipeline(seed=2), [alone])
+    assert [a.shape for a in together.labels] == [b.shape for b in alone.labels]
+    assert all(np.array_equal(a, b) for a, b in zip(together.labels, alone.labels, strict=True))
 
 
 def test_id_changes_are_the_share_of_pixels(shapes, make_pipeline) -> None:
@@ -187,6 +207,49 @@ def test_a_live_source_never_falls_behind(shapes, make_pipeline) -> None:
     report = stream(camera, make_pipeline(k=4), [OnScreen(delay=0.01)])
     assert report.dropped > 20
     assert report.frames_in == 150 == report.processed + report.dropped
+
+
+def test_a_live_source_that_has_to_wait_loses_nothing(shapes, make_pipeline) -> None:
+    files = Collect(delay=0.005)
+    report = stream(Camera(shapes(50), period=0.0005, count=60), make_pipeline(k=4), [files], policy="all")
+    assert (report.dropped, report.processed) == (0, 60)
+    assert files.frames == [i % 50 for i in range(60)]
+
+
+def test_a_slow_sink_costs_frames_of_a_live_source_but_no_delay(shapes, make_pipeline) -> None:
+    """However slow the disk is, what is segmented is new: what waits for the disk is all that is old."""
+    written: list[float] = []
+
+    class Slow(Collect):
+        def write(self, frame: Frame, segmentation: Segmentation) -> None:
+            written.append(time.monotonic() - born[frame.index])
+            super().write(frame, segmentation)
+
+    born: dict[int, float] = {}
+
+    class Timed(Camera):
+        def __iter__(self) -> Iterator[Frame]:
+            for frame in super().__iter__():
+                born[frame.index] = time.monotonic()
+                yield frame
+
+    report = stream(Timed(shapes(400), period=0.004, count=300), make_pipeline(k=4), [Slow(delay=0.03)])
+    assert report.dropped > 150
+    assert report.frames_in == 300 == report.processed + report.dropped
+    assert np.median(written[8:]) < 0.03 * (QUEUE + 4)
+
+
+def test_a_camera_that_changes_its_size(shapes, make_pipeline) -> None:
+    class Changing(Camera):
+        def __iter__(self) -> Iterator[Frame]:
+            for frame in super().__iter__():
+                yield frame if frame.index < 12 else shapes(50, (160, 120))[frame.index]
+
+    sink = Collect()
+    stream(Changing(shapes(50), period=0.001, count=30), make_pipeline(k=4), [sink], policy="all")
+    assert {labels.shape for labels in sink.labels[:12]} == {(120, 160)}
+    assert {labels.shape for labels in sink.labels[12:]} == {(160, 120)}
+    assert set(np.unique(sink.labels[11])) == set(np.unique(sink.labels[12]))  # ids go on
 
 
 def test_max_frames_of_a_live_source(shapes, make_pipeline) -> None:

@@ -1,0 +1,32 @@
+"""OpenVINO from several threads at once; what all engines share stands in test_backbones.py."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from streamseg.backbones import open_backbone
+
+SIZE = (96, 160)
+
+
+@pytest.fixture(scope="module")
+def backbone(specs):
+    return open_backbone(specs("efficientnet"), SIZE, engine="openvino", device="cpu", lanes=0, threads=2)
+
+
+def test_threads_get_arrays_of_their_own(backbone, opened, images):
+    assert backbone.lanes == 2
+    inputs = [images[i % 2][None] * (1 - i / 100) for i in range(8)]
+    with ThreadPoolExecutor(backbone.lanes) as pool:
+        found = list(pool.map(lambda image: backbone(image).copy(), inputs))
+    wanted = opened("torch", "efficientnet")
+    for image, features in zip(inputs, found, strict=True):
+        np.testing.assert_allclose(features, wanted(image), atol=1e-4)
+
+
+def test_one_lane_unless_told(opened):
+    assert opened("openvino", "efficientnet").lanes == 1
+    assert opened("torch", "efficientnet").lanes == 1
