@@ -80,6 +80,6 @@ def test_errors_come_after_what_was_good(patient: bool) -> None:
     for frames, network, count in ((breaking(), good, 5), (range(9), look, 4)):
         results = ahead(frames, network, 2, 2, patient)  # type: ignore[arg-type]
         assert [next(results) for _ in range(count)] == list(range(count))
-        with pytest.raises(ValueError, match="the (source|network)"):
+        with pytest.raises(ValueError, match=r"the (source|network)"):
             next(results)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("network")]
