@@ -6,9 +6,10 @@ EMA is 0.99 during that rise and 0.999 later, and min(1 - 1 / (step + 1), that) 
 
 Deviations: pixels instead of pictures, so teacher and student see two crops of a frame and are compared where these
 overlap. The weight's maximum is 1, not 100: in short runs the teacher lags. Batches are drawn from all frames, so
-one may hold no label; the paper puts a fixed number into each. One frame a sample: masks do not follow objects from
-frame to frame, so --gap does nothing here. The teacher is deployed, without the head. All ids count as one object
-unless --classes is raised.
+one may hold no label; the paper puts a fixed number into each. Which frames show theirs follows from --seed and the
+frame's number alone, as the paper's splits are drawn once; recordings may get unequal shares. One frame a sample: masks
+do not follow objects from frame to frame, so --gap does nothing here. The teacher is deployed, without the head. All
+ids count as one object unless --classes is raised.
 """
 
 from __future__ import annotations

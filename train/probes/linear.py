@@ -7,6 +7,7 @@ penalty is taken from a few by validation inside the training side, where there 
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ STRENGTHS = (1.0, 10.0, 100.0, 1000.0)
 """scikit-learn's C, the inverse of the penalty: unit vectors need little of it."""
 
 
-def fit(train: Points, strength: float):
+def fit(train: Points, strength: float) -> Any:
     """scikit-learn's LogisticRegression on `train`."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression

@@ -9,6 +9,7 @@ a held-out image answer. Every class has at least one label; the draw of labels 
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +31,7 @@ def draw_labels(y: np.ndarray, share: float, random: np.random.Generator) -> np.
     return known
 
 
-def pseudo_labelled(train: Points, known: np.ndarray):
+def pseudo_labelled(train: Points, known: np.ndarray) -> Any:
     """Logistic regression on the known labels and, round by round, on its own confident answers for the others."""
     model = fit(train.at(known), 100.0)
     used = 0
@@ -45,7 +46,7 @@ def pseudo_labelled(train: Points, known: np.ndarray):
     return model
 
 
-def spread(train: Points, known: np.ndarray):
+def spread(train: Points, known: np.ndarray) -> Any:
     """scikit-learn's LabelSpreading on the 10-nearest-neighbour graph of the training points."""
     from sklearn.semi_supervised import LabelSpreading
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import _thread
 import io
+import signal
 import subprocess
 import sys
 import threading
@@ -188,6 +189,15 @@ def test_nothing_is_drawn_where_nobody_looks():
     assert said.getvalue() == ""
 
 
+@pytest.fixture
+def heeds_ctrl_c():
+    """A process that a shell started in the background ignores SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeds_ctrl_c")
 def test_ctrl_c_cancels_the_work_and_waits_for_it():
     cancelled, ended = threading.Event(), threading.Event()
 
