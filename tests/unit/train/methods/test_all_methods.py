@@ -38,6 +38,7 @@ OF_VITS = ("dino_heads",)
 METHODS = list(plugins.describe(methods.__file__))
 CHANGES: dict[str, dict[str, Any]] = {
     "distill": {"teacher": "efficientnet_lite0"},  # its default has to be downloaded
+    "moco": {"queue": 64},  # filling its 64 batches takes twice as long as the steps
 }
 """Options other than a method's defaults, where 30 steps on ten frames are too few for them."""
 
