@@ -86,6 +86,23 @@ def run(bench: Bench, log: Callable[[str], None] | None = None) -> dict[str, Any
     }
 
 
+def make_clip(folder: str, frames: int = 60) -> str:
+    """Write shapes that drift over a noisy ground as 640x480 PNG files into `folder`, which is returned."""
+    import cv2
+
+    random = np.random.default_rng(0)
+    ground = cv2.resize(random.integers(60, 190, (12, 16, 3), dtype=np.uint8), (640, 480))
+    colours = random.integers(0, 256, (5, 3)).tolist()
+    for index in range(frames):
+        picture = ground.copy()
+        for shape, colour in enumerate(colours):
+            centre = 90 + 115 * shape + 3 * index % 60, 100 + 60 * shape + 2 * index % 40
+            cv2.ellipse(picture, centre, (40 + 8 * shape, 60), 25 * shape + index, 0, 360, colour, cv2.FILLED)
+        noise = random.normal(0, 4, picture.shape)
+        cv2.imwrite(str(Path(folder) / f"{index:05d}.png"), np.clip(picture + noise, 0, 255).astype(np.uint8))
+    return folder
+
+
 def summary(
     name: str, turns: list[dict[str, Any]], plain: list[dict[str, Any]], reference: np.ndarray | None
 ) -> dict[str, Any]:

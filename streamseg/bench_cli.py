@@ -34,7 +34,7 @@ def _sinks(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str,
 
 
 @click.command()
-@click.argument("source")
+@click.argument("source", required=False)
 @click.option(
     "--frames",
     type=click.IntRange(0),
@@ -78,13 +78,22 @@ def _sinks(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str,
 @source_options
 @behaviour_options
 def bench(as_json: bool, quiet: bool, **given: Any) -> None:
-    """Measure SOURCE, a recording: frames/s, latency by stage, processor time and memory, for every engine."""
+    """Measure SOURCE, a recording: frames/s, latency by stage, processor time and memory, for every engine.
+
+    Without SOURCE a clip of drifting shapes is made, 640x480, as PNG files.
+    """
+    from contextlib import ExitStack
+    from tempfile import TemporaryDirectory
+
     from streamseg import bench as measure
     from streamseg.session import grouped
 
     given["against"] = given["against"] or ""
     log = None if quiet else lambda line: click.echo(line, err=True)
-    result = measure.run(measure.Bench(**grouped(given)), log)
+    with ExitStack() as stack:
+        if given["source"] is None:
+            given["source"] = measure.make_clip(stack.enter_context(TemporaryDirectory(prefix="streamseg-clip-")))
+        result = measure.run(measure.Bench(**grouped(given)), log)
     if as_json:
         print_json(result)
     elif not quiet:

@@ -1,0 +1,87 @@
+"""The main job against the report's method as a plain script: the tables in the README's section Speed.
+
+    python tests/benchmarks/main_job.py RECORDING [--weights STEM_TO_LAYER3] [--turns 3] [--only against|engines|long]
+
+Three scenarios, each of them one or more calls of `streamseg bench`:
+
+against   ResNet-18 down to its last stage and the default model, at 256 and 512 pixels, overlay video written by both.
+          Both take the same weights. Stages that --weights lacks are random, with a seed: speed does not depend on it.
+engines   every engine and precision of this machine, default model and size.
+long      20,000 frames of the recording in a loop: pace and memory at both ends.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import click
+
+from streamseg import bench
+from streamseg.backbones import Spec
+
+
+def whole_resnet18(stages: str, folder: str) -> str:
+    """A weights file of all of ResNet-18: random with a seed, but for what the file `stages` holds."""
+    import timm
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    torch.manual_seed(0)
+    tensors = timm.create_model("resnet18", pretrained=False).state_dict()
+    tensors |= load_file(stages) if stages else {}
+    path = Path(folder) / "resnet18.safetensors"
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path)
+    return str(path)
+
+
+def against(recording: str, weights: str, turns: int) -> dict[str, Any]:
+    """The plain script's ResNet-18 against ours, and against the default model and mode."""
+    found = {}
+    for size in (256, 512):
+        for name, spec in (("resnet18", Spec("resnet18", weights)), ("default", Spec("efficientnet_lite0"))):
+            task = bench.Bench(
+                recording,
+                spec=spec,
+                size=(size, size),
+                turns=turns,
+                against="report",
+                against_weights=weights,
+                engines=("openvino",),
+            )
+            found[f"{name} at {size}"] = bench.run(task, say)
+    return found
+
+
+def engines(recording: str, weights: str, turns: int) -> dict[str, Any]:
+    return bench.run(bench.Bench(recording, turns=turns), say)
+
+
+def long(recording: str, weights: str, turns: int) -> dict[str, Any]:
+    return bench.run(bench.Bench(recording, turns=1, frames=20_000, size=128, engines=("openvino",)), say)
+
+
+SCENARIOS = {"against": against, "engines": engines, "long": long}
+
+
+def say(line: str) -> None:
+    click.echo(line, err=True)
+
+
+@click.command()
+@click.argument("recording")
+@click.option("--weights", default="", help="A .safetensors file with some or all of ResNet-18.")
+@click.option("--turns", default=3)
+@click.option("--only", type=click.Choice(sorted(SCENARIOS)))
+def main(recording: str, weights: str, turns: int, only: str | None) -> None:
+    """Run the scenarios on RECORDING and print what they measured, as JSON."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = whole_resnet18(weights, folder)
+        found = {name: run(recording, file, turns) for name, run in SCENARIOS.items() if only in (None, name)}
+    click.echo(json.dumps(found, indent=2))
+
+
+if __name__ == "__main__":
+    main()

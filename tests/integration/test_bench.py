@@ -1,0 +1,43 @@
+"""`streamseg bench` in a process of its own, which starts one a turn."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Cli = Callable[..., Any]
+SMALL = ("--turns", "1", "--size", "64x96", "--frames", "12")
+
+
+def test_our_engine_against_the_plain_script(cli: Cli, sample: Path) -> None:
+    done = cli("bench", sample, *SMALL, "--engines", "openvino", "--against", "report", "--batch", "2", "--json")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    (run,) = result["runs"]
+    assert run["name"] == "openvino cpu fp32" or "bf16" in result["runs"][0]["name"]
+    for one in (run, result["against"]):
+        assert one["frames"] == 12
+        assert one["fps"] > 0
+        assert one["cpu_ms_per_frame"] > 0
+        assert one["peak_mib"] > 50
+        assert one["size"] == [64, 96]
+        assert 0 < one["latency_ms"]["p50"] <= one["latency_ms"]["p99"] <= one["latency_ms"]["max"]
+        assert {"read", "backbone", "cluster", "upsample", "write"} <= set(one["stage_ms"])
+    assert run["labels_over_network"] > 1
+    assert run["against"]["speed"] == pytest.approx(run["fps"] / result["against"]["fps"], rel=0.01)
+    assert result["machine"]["cores"] >= 1
+    assert "turn 1 of 1" in done.stderr
+
+
+def test_the_table_without_a_source_and_what_cannot_run(cli: Cli) -> None:
+    done = cli("bench", *SMALL, "--engine", "openvino", "--save", "jsonl", "--quiet")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    refused = cli("bench", *SMALL, "--engine", "onnxruntime", "--device", "cpu", "--precision", "bf16")
+    assert refused.returncode == 1
+    assert "error: onnxruntime does not compute in bf16" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert cli("bench", "0", *SMALL, "--engines", "opnvino").returncode == 2
