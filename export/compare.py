@@ -20,6 +20,7 @@ from export import frames as pictures
 from export import quantize, to_openvino, verify
 from export.to_onnx import open_file
 from streamseg.backbones import Backbone, Spec, open_backbone, write_onnx
+from streamseg.backbones._onnx_file import ends, load
 from streamseg.errors import ModelError
 
 Log = Callable[[str], None]
@@ -116,6 +117,7 @@ class _OpenCV:
 
         try:
             self.net = cv2.dnn.readNetFromONNX(str(file))
+            self.outputs = list(ends(load(file))[1])
         except cv2.error as problem:
             raise ModelError(f"OpenCV does not read it ({_reason(problem)})", "use another runtime") from problem
 
@@ -125,8 +127,7 @@ class _OpenCV:
 
         try:
             self.net.setInput(images)
-            names = self.net.getUnconnectedOutLayersNames()
-            return dict(zip(("features", "attention"), self.net.forward(names)))
+            return dict(zip(self.outputs, self.net.forward(self.net.getUnconnectedOutLayersNames())))
         except cv2.error as problem:
             raise ModelError(f"OpenCV does not run it ({_reason(problem)})", "use another runtime") from problem
 

@@ -27,7 +27,7 @@ class Difference:
     """How far one output is from the reference's.
 
     absolute: the largest difference of two numbers. relative: the same as a share of the reference's largest
-    magnitude. cosine: of the vectors of the cells (of attention: of each head's map), the mean of the worst frame;
+    magnitude. cosine: of the vectors of the cells (of attention and energy: of each map), the mean of the worst frame;
     this is what the gate looks at: one frame gone wrong cannot hide behind the others, and one odd cell of hundreds
     does not fail a file whose masks are right. cosine_min: of the worst cell of all.
     """
@@ -79,7 +79,7 @@ def difference(name: str, wanted: np.ndarray, found: np.ndarray) -> Difference:
     """Compare two (B, C, h, w) arrays; `name` decides what is one vector. NaN anywhere makes the figures NaN."""
     gaps = np.abs(wanted - found)
     absolute = float(gaps.max())
-    axes = (2, 3) if name == "attention" else (1,)
+    axes = (1,) if name == "features" else (2, 3)
     cosines = cosine(wanted, found, axes)
     return Difference(
         absolute=absolute,

@@ -14,6 +14,7 @@ from streamseg.console import (
     clustering_options,
     model_options,
     print_json,
+    quality_option,
     run_command,
     source_options,
 )
@@ -80,11 +81,12 @@ def _default_name(source: str) -> str:
     default="overlay,labels",
     show_default=True,
     metavar="KIND[,KIND]",
-    help="What is written: overlay, labels, npz, coco, ytvis, jsonl.",
+    help="What is written: overlay, labels, objects, npz, coco, ytvis, jsonl. With objects the overlay shows these.",
 )
 @click.option("--show", is_flag=True, help="A live window; q stops.")
 @model_options
 @clustering_options
+@quality_option
 @source_options
 @click.option("--every", type=click.IntRange(1), default=1, metavar="N", help="Take each N-th frame.")
 @click.option("--max-frames", type=click.IntRange(1), metavar="N", help="Stop after N frames.")
@@ -122,6 +124,7 @@ def run(ctx: click.Context, source: str, as_json: bool, quiet: bool, **given: An
     from streamseg import job, progress
     from streamseg.session import grouped
 
+    given["objects"] = "objects" in given["save"]
     output = given.pop("output")
     if output is None and not given["show"]:
         output = Path("out") / _default_name(source)

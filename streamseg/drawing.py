@@ -17,12 +17,15 @@ def overlay(
 ) -> np.ndarray:
     """(H, W, 3) uint8 RGB: `rgb` tinted by `labels`.
 
-    rgb: (H, W, 3) uint8 RGB, left as it is. labels: (H, W) uint8; VOID is darkened instead of tinted.
+    rgb: (H, W, 3) uint8 RGB, left as it is. labels: (H, W) uint8; 0 is left as it is, VOID is darkened.
     alpha: 0 (only the frame) ... 1 (only the colours). status: a line at the top left corner; "" for none.
     legend: whether ids and their shares are listed.
     """
     tint = cv2.applyColorMap(labels, palette.distinct().reshape(256, 1, 3))
     picture = cv2.addWeighted(rgb, 1 - alpha, tint, alpha, 0)
+    background = labels == 0
+    if background.any():
+        cv2.copyTo(rgb, background.view(np.uint8), picture)
     short = min(labels.shape)
     size = min(max(short // 27, 11), 48)  # of text, in pixels
     _draw_contours(picture, labels, thickness=1 if short < 700 else 2)

@@ -97,3 +97,8 @@ class Segmentation:
     k: int
     objects: np.ndarray | None = None
     timings_ms: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def shown(self) -> np.ndarray:
+        """(H, W) uint8 that people want to see: the objects where they were asked for, else the labels."""
+        return self.labels if self.objects is None else self.objects

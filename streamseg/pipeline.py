@@ -1,6 +1,7 @@
 """One frame in, one segmentation out: the only place that knows the order of the stages. Single-threaded.
 
 rgb -> prepare -> backbone -> descriptors -> cluster -> ids -> upsample -> labels
+                    backbone -> saliency -> cut, head -> parts -> ids -> objects, where they are asked for
 
 `look`, up to the backbone, needs nothing of the frames before: it may run ahead, in other threads, on several frames at
 once. What `step` does goes on from frame to frame.
@@ -20,8 +21,11 @@ import numpy as np
 from streamseg.backbones import Backbone
 from streamseg.clustering import choose_k
 from streamseg.descriptors import Descriptors
+from streamseg.errors import ModelError
 from streamseg.frame import Frame, Segmentation
 from streamseg.modes import Online, PerFrame, Settings
+from streamseg.objects import Objects, View
+from streamseg.saliency import loudness
 from streamseg.upsample import upsample_labels
 
 
@@ -40,12 +44,12 @@ def input_size(frame_size: tuple[int, int], size: int | tuple[int, int], multipl
 class Seen(NamedTuple):
     """A frame that the network has looked at.
 
-    features: (D, h, w) float32. energy: (h, w) float32 >= 0, see `Backbone.run`, or None. began: time.perf_counter().
+    features: (D, h, w) float32. loud: (h, w) float32 >= 0, see `saliency.loudness`, or None. began: perf_counter().
     """
 
     frame: Frame
     features: np.ndarray
-    energy: np.ndarray | None
+    loud: np.ndarray | None
     began: float
     timings_ms: dict[str, float]
 
@@ -72,6 +76,7 @@ class Pipeline:
         self._clustering = (Online if self.settings.clustering == "online" else PerFrame)(
             self.settings, self._descriptors
         )
+        self._objects = Objects(self.settings.quality) if self.settings.objects else None
 
     @property
     def wants_depth(self) -> bool:
@@ -81,7 +86,12 @@ class Pipeline:
     @property
     def start_frames(self) -> int:
         """How many first frames `start` has a use for."""
-        return self._clustering.START_FRAMES
+        return max(self._clustering.START_FRAMES, Objects.START_FRAMES if self._objects else 0)
+
+    @property
+    def survey_frames(self) -> int:
+        """How many frames from all over a recording `start` would rather have; 0 = the first ones will do."""
+        return Objects.SURVEY_FRAMES if self._objects and self.settings.quality == "high" else 0
 
     @property
     def k_history(self) -> list[dict[str, object]]:
@@ -97,6 +107,8 @@ class Pipeline:
         """Forget the session; keep the networks."""
         self._descriptors.reset()
         self._clustering.reset()
+        if self._objects:
+            self._objects.reset()
 
     def close(self) -> None:
         """Release the networks."""
@@ -129,16 +141,26 @@ class Pipeline:
         clock.lap("prepare")
         outputs = backbone.run(whole)
         maps = outputs["features"].copy()  # the backbone uses its arrays again
-        energy = outputs["energy"][:, 0].copy() if "energy" in outputs else [None] * len(frames)
+        loud = loudness(outputs) if self._objects else None
+        if self._objects and loud is None:
+            raise ModelError(
+                f"{backbone.name} tells nothing of where things are: it gives neither energy nor attention",
+                "export it again with this version of streamseg, or leave the objects out",
+            )
         clock.lap("backbone")
         share = {stage: milliseconds / len(frames) for stage, milliseconds in clock.laps.items()}
-        return [Seen(frame, maps[i], energy[i], clock.began, share) for i, frame in enumerate(frames)]
+        return [
+            Seen(frame, maps[i], None if loud is None else loud[i], clock.began, share)
+            for i, frame in enumerate(frames)
+        ]
 
     def start(self, frames: Sequence[Frame | Seen]) -> None:
         """Look at the first frames (at least one) before the first step, so that the codebook does not hang on one."""
         seen = [self._seen(frame) for frame in frames]
         depths = [one.frame.depth if self.settings.depth else None for one in seen]
         self._clustering.start([one.features for one in seen], depths, seen[0].frame.index)
+        if self._objects:
+            self._objects.start([_view(one) for one in seen])
 
     def features(self, frame: Frame) -> np.ndarray:
         """(D, h, w) float32 features of the frame, a copy."""
@@ -146,7 +168,8 @@ class Pipeline:
 
     def step(self, frame: Frame | Seen) -> Segmentation:
         """Segment one frame. Frames may change their size; ids go on."""
-        frame, features, _, _, timings_ms = self._seen(frame)
+        seen = self._seen(frame)
+        frame, features, timings_ms = seen.frame, seen.features, seen.timings_ms
         clock = _Clock()
         depth = frame.depth if self.wants_depth else None
         clock.lap("depth")
@@ -159,7 +182,11 @@ class Pipeline:
         table[: len(ids)] = ids
         labels = cv2.LUT(numbers, table)
         clock.lap("upsample")
-        return Segmentation(labels, k=len(ids), timings_ms=timings_ms | clock.laps)
+        objects = None
+        if self._objects:
+            objects = self._objects.step(_view(seen), depth if self.settings.edges else None)
+            clock.lap("objects")
+        return Segmentation(labels, k=len(ids), objects=objects, timings_ms=timings_ms | clock.laps)
 
     def _seen(self, frame: Frame | Seen) -> Seen:
         return frame if isinstance(frame, Seen) else self.look([frame])[0]
@@ -173,6 +200,11 @@ class Pipeline:
                 if len(self._backbones) > 4:  # recordings of photographs mix a few sizes; a stream has one
                     self._backbones.popitem(last=False)[1].close()
             return self._backbones[size]
+
+
+def _view(seen: Seen) -> View:
+    assert seen.loud is not None
+    return View(seen.frame.rgb, seen.features, seen.loud)
 
 
 def prepare(rgb: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -14,11 +14,11 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import numpy as np
 
-from streamseg.errors import StopRequested
+from streamseg.errors import FrameError, StopRequested
 from streamseg.frame import Segmentation
 from streamseg.pipeline import Pipeline, Seen
 from streamseg.report import Report
@@ -56,9 +56,10 @@ def stream(
         with _accounted(source, report), reader, writer:
             frames = itertools.islice(reader, max_frames)
             seen = ahead(frames, pipeline.look, 1 if live else pipeline.lanes, batch, patient=not live)
-            first = list(itertools.islice(seen, pipeline.start_frames))
-            if first and not interrupted.is_set():
-                pipeline.start(first)
+            survey = _survey(source, pipeline, interrupted)
+            first = [] if survey else list(itertools.islice(seen, pipeline.start_frames))
+            if (survey or first) and not interrupted.is_set():
+                pipeline.start(survey or first)
             before: Segmentation | None = None
             try:
                 for one in itertools.chain(first, seen):
@@ -80,6 +81,18 @@ def stream(
         if interrupted.is_set():
             report.stopped = "interrupt"
     return report
+
+
+def _survey(source: Recording | LiveSource, pipeline: Pipeline, interrupted: threading.Event) -> list[Seen]:
+    """Frames spread evenly over a recording, looked at ahead, where the pipeline has a use for them."""
+    if isinstance(source, LiveSource) or not pipeline.survey_frames:
+        return []
+    seen = []
+    for index in np.unique(np.linspace(0, len(source) - 1, pipeline.survey_frames).astype(int)):
+        if not interrupted.is_set():
+            with suppress(FrameError):  # the reader counts it when its turn comes
+                seen += pipeline.look([source[int(index)]])
+    return seen
 
 
 def _step(pipeline: Pipeline, seen: Seen, before: Segmentation | None, report: Report) -> Segmentation:

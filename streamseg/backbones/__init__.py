@@ -27,6 +27,9 @@ OPSET = 18
 OPSETS = range(13, 21)
 """Those offered: int8 scales by channel came with 13, and torch's tracing exporter stops at 20. ViTs need 14."""
 
+OUTPUTS = ("features", "attention", "energy")
+"""What a network may give, see `Backbone.run`; features always."""
+
 Log = Callable[[str], None]
 
 
@@ -109,6 +112,7 @@ class Backbone(ABC):
     @abstractmethod
     def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
         """(B, 3, H, W) float32 RGB in [0, 1] -> {"features": (B, D, h, w) float32, each vector of length 1;
+        for CNNs also "energy": (B, 1, h, w) float32 >= 0, root mean square of the deepest layer's activations;
         for ViTs also "attention": (B, heads, h, w) float32, of the CLS token in the last block}.
 
         The arrays may be reused by the next call.

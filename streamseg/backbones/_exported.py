@@ -17,7 +17,7 @@ from streamseg.backbones import Log, Recipe, _cache
 from streamseg.backbones._onnx_file import Facts, read
 from streamseg.errors import ModelError
 
-EXPORT_FORMAT = 2
+EXPORT_FORMAT = 3
 """Raise it whenever the same recipe gives another graph."""
 TOLERANCE = {"fp32": 1e-4, "fp16": 2e-2}
 """Largest difference between the exported network and torch, by precision; features lie in [-1, 1]."""

@@ -1,6 +1,7 @@
 """The network that is run and exported: normalization, a net of timm, chosen layers, joined, vectors of length 1.
 
-    images (B, 3, H, W) RGB in [0, 1] -> features (B, D, h, w)[, attention (B, heads, h, w) of a ViT's CLS token]
+    images (B, 3, H, W) RGB in [0, 1] -> features (B, D, h, w), and what tells things from background:
+    of a CNN energy (B, 1, h, w), of a ViT with a CLS token its attention (B, heads, h, w)
 
 Layers of several strides are joined like the columns of a hypercolumn (Hariharan et al., 2015, arXiv:1411.5752): each
 map L2-normalized per cell, upsampled bilinearly to the finest grid, concatenated, and normalized again. Keys of the
@@ -38,8 +39,17 @@ class Network(nn.Module):
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
         pixels = (images - self.mean) / self.std
         maps, attention = self.layers(cast(pixels, self.precision))
-        features = joined([cast(part, torch.float32) for part in maps])
-        return (features,) if attention is None else (features, cast(attention, torch.float32))
+        maps = [cast(part, torch.float32) for part in maps]
+        if self.recipe.kind == "cnn":
+            return joined(maps), energy(maps)
+        return (joined(maps),) if attention is None else (joined(maps), cast(attention, torch.float32))
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of what `forward` gives."""
+        if self.recipe.kind == "cnn":
+            return "features", "energy"
+        return ("features",) if self.net.cls_token is None else ("features", "attention")
 
     def layers(self, pixels: torch.Tensor) -> tuple[list[torch.Tensor], torch.Tensor | None]:
         """Maps (B, C, h, w) of the chosen layers by timm's own forward pass, and no attention."""
@@ -150,18 +160,25 @@ def hypercolumns(maps: list[torch.Tensor]) -> torch.Tensor:
 
     Cells of a coarser map are whole multiples of the finest one's.
     """
-    # A constant factor, not a size: it holds for every image, and every runtime knows it.
     finest = max(int(part.shape[2]) for part in maps)
-    parts = [functional.normalize(part, dim=1) for part in maps]
-    upsampled = [
-        part
-        if int(part.shape[2]) == finest
-        else functional.interpolate(
-            part, scale_factor=float(finest // int(part.shape[2])), mode="bilinear", align_corners=False
-        )
-        for part in parts
-    ]
-    return torch.cat(upsampled, dim=1)
+    return torch.cat([_upsampled(functional.normalize(part, dim=1), finest) for part in maps], dim=1)
+
+
+def energy(maps: list[torch.Tensor]) -> torch.Tensor:
+    """(B, 1, h, w): the root mean square of the deepest map's activations, on the finest grid.
+
+    Where a network that was trained to name things sees one, its last layer is loud; on grass and walls it is quiet.
+    """
+    finest = max(int(part.shape[2]) for part in maps)
+    return _upsampled(maps[-1].square().mean(dim=1, keepdim=True).sqrt(), finest)
+
+
+def _upsampled(part: torch.Tensor, rows: int) -> torch.Tensor:
+    """By a constant factor, not to a size: so it holds for every image, and every runtime knows it."""
+    if int(part.shape[2]) == rows:
+        return part
+    factor = float(rows // int(part.shape[2]))
+    return functional.interpolate(part, scale_factor=factor, mode="bilinear", align_corners=False)
 
 
 class PaddedConv(nn.Module):

@@ -1,4 +1,4 @@
-"""What an .ONNX file says about itself: input `images` (N, 3, H, W), outputs `features` (N, D, h, w)[, `attention`]."""
+"""What an .ONNX file says about itself: input `images` (N, 3, H, W), outputs `features` (N, D, h, w) and others."""
 
 from __future__ import annotations
 

@@ -22,7 +22,6 @@ from streamseg.backbones._onnx_file import Facts
 from streamseg.errors import ModelError
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16}
-NAMES = ["features", "attention"]
 ATTENTION = 14
 """The first opset that torch writes scaled dot-product attention in."""
 
@@ -79,7 +78,7 @@ def export(network: Network, size: tuple[int, int] | None, path: Path, opset: in
     images = torch.zeros(1, 3, *(size or example(network.recipe)))
     with torch.inference_mode():
         shapes = [tuple(output.shape[1:]) for output in network(images)]
-    names = NAMES[: len(shapes)]
+    names = list(network.outputs)
     free = {} if size else {2: "height", 3: "width"}
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     torch._C._jit_set_onnx_log_output_stream("stderr")  # a failure dumps the whole graph, and stdout is for results
@@ -169,7 +168,7 @@ def verify(network: Network, size: tuple[int, int], path: Path, tolerance: float
     found = session.run(None, {"images": images})
     with torch.inference_mode():
         wanted = network(torch.from_numpy(images))
-    for name, mine, its in zip(NAMES, found, wanted):
+    for name, mine, its in zip(network.outputs, found, wanted):
         worst = float(np.abs(mine - its.numpy()).max())
         if not worst <= tolerance:
             raise ModelError(

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from streamseg.backbones import Backbone, Log, Recipe, _exported, _machine, _tensorrt, _tensorrt_provider
+from streamseg.backbones import OUTPUTS, Backbone, Log, Recipe, _exported, _machine, _tensorrt, _tensorrt_provider
 from streamseg.errors import ModelError
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
@@ -31,7 +31,7 @@ class OnnxRuntimeBackbone(Backbone):
         self.size = size
         self._session = _session(str(path), device, threads, _providers(path, size, device, log))
         (self._input,) = (value.name for value in self._session.get_inputs())
-        self._outputs = [value.name for value in self._session.get_outputs() if value.name in ("features", "attention")]
+        self._outputs = [value.name for value in self._session.get_outputs() if value.name in OUTPUTS]
 
     def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
         if self.device == "tensorrt" and len(images) > (largest := _tensorrt_provider.BATCHES.max):

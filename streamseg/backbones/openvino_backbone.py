@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from streamseg.backbones import Backbone, Log, Recipe, _cache, _exported, _machine, _openvino_file
+from streamseg.backbones import OUTPUTS, Backbone, Log, Recipe, _cache, _exported, _machine, _openvino_file
 from streamseg.errors import ModelError
 
 NAMES = {"f32": "fp32", "bf16": "bf16", "f16": "fp16"}
@@ -41,7 +41,7 @@ class OpenVinoBackbone(Backbone):
         except RuntimeError as problem:  # what it says is pages of its own source
             raise ModelError(f"OpenVINO cannot read {str(path)!r}", "export it again") from problem
         names = [name for output in self._model.outputs for name in output.get_names()]
-        self._outputs = [name for name in ("features", "attention") if name in names]
+        self._outputs = [name for name in OUTPUTS if name in names]
         self._networks: dict[int, Any] = {}
         self._compiling = threading.Lock()
         self._mine = threading.local()

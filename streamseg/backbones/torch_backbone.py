@@ -33,7 +33,7 @@ class TorchBackbone(Backbone):
     def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
         pixels = torch.from_numpy(self.pixels(images)).to(self.device)
         outputs = self._network(pixels.contiguous(memory_format=torch.channels_last))
-        return {name: output.contiguous().cpu().numpy() for name, output in zip(("features", "attention"), outputs)}
+        return {name: output.contiguous().cpu().numpy() for name, output in zip(self._network.outputs, outputs)}
 
     def layers(self, images: np.ndarray, names: list[str]) -> dict[str, np.ndarray]:
         """What the modules `names` of timm's net give for `images`; only those that there are and that give tensors."""

@@ -2,59 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import re
-import struct
-import zlib
 from pathlib import Path
 
-import numpy as np
-
-from streamseg import palette
-from streamseg.frame import Frame, Segmentation
-from streamseg.sinks import Run, Sink, partial
+from streamseg.sinks import Run
+from streamseg.sinks._indexed import IndexedFiles
 
 OUTPUT = "labels"
 
 
-def open(folder: Path, run: Run) -> LabelFiles:
+def open(folder: Path, run: Run) -> IndexedFiles:
     """Write below `folder`/labels."""
-    return LabelFiles(folder / OUTPUT)
-
-
-class LabelFiles(Sink):
-    """Each file is whole from the moment it has its name."""
-
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.folder = folder
-
-    def write(self, frame: Frame, segmentation: Segmentation) -> None:
-        # a name can come from anywhere (an archive made on another system), the file system may not take it
-        path = self.folder / (re.sub(r'[\x00-\x1f<>:"/\\|?*]', "_", frame.name) + ".png")
-        partial(path).write_bytes(indexed_png(segmentation.labels))
-        os.replace(partial(path), path)
-
-    def close(self) -> None:
-        for left in self.folder.glob(".*.partial.png"):
-            left.unlink()
-
-
-def indexed_png(labels: np.ndarray) -> bytes:
-    """(H, W) uint8 -> PNG of colour type 3 with the DAVIS palette (RFC 2083).
-
-    Neighbouring rows of a label map are nearly equal, so filter 2 (up) with run lengths packs them three times as
-    fast as the usual settings, and no larger.
-    """
-    height, width = labels.shape
-    rows = np.empty((height, width + 1), np.uint8)
-    rows[:, 0] = 2  # the filter, before each row
-    rows[0, 1:] = labels[0]
-    np.subtract(labels[1:], labels[:-1], out=rows[1:, 1:])
-    packer = zlib.compressobj(1, zlib.DEFLATED, 15, 9, zlib.Z_RLE)
-    pixels = packer.compress(rows.data) + packer.flush()
-    header = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"PLTE", palette.davis().tobytes()), (b"IDAT", pixels), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
-    )
+    return IndexedFiles(folder / OUTPUT, "labels")

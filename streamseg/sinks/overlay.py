@@ -46,7 +46,7 @@ class Overlay(Sink):
         self._broken = False
 
     def write(self, frame: Frame, segmentation: Segmentation) -> None:
-        picture = drawing.overlay(frame.rgb, segmentation.labels, self.run.alpha)
+        picture = drawing.overlay(frame.rgb, segmentation.shown, self.run.alpha)
         try:
             if self._container is None:
                 self._container = self._open(*picture.shape[:2])

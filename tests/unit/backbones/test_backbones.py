@@ -60,8 +60,11 @@ def test_the_same_image_gives_the_same_and_another_image_something_else(engine, 
 
 
 @every_engine
-def test_only_vits_have_attention_and_it_is_a_share(engine, opened, images):
-    assert set(opened(engine, "resnet18").run(images)) == {"features"}
+def test_cnns_have_energy_and_vits_attention_which_is_a_share(engine, opened, images):
+    found = opened(engine, "resnet18").run(images)
+    assert set(found) == {"features", "energy"}
+    assert found["energy"].shape == (2, 1, *found["features"].shape[2:])
+    assert found["energy"].min() >= 0
     attention = opened(engine, "vit").run(images)["attention"]
     assert attention.shape == (2, 3, 6, 10)
     assert attention.min() >= 0

@@ -72,9 +72,12 @@ def test_the_file_says_what_it_is(exported):
         "source_sha256": "",
     }
     assert said["source_sha256"] == facts.sha256 != ""
-    (image,), (features,) = model.graph.input, model.graph.output
-    dims = [[dim.dim_param or dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in (image, features)]
-    assert dims == [["batch", 3, 96, 160], ["batch", 432, 6, 10]]
+    (image,), (features, energy) = model.graph.input, model.graph.output
+    dims = [
+        [dim.dim_param or dim.dim_value for dim in value.type.tensor_type.shape.dim]
+        for value in (image, features, energy)
+    ]
+    assert dims == [["batch", 3, 96, 160], ["batch", 432, 6, 10], ["batch", 1, 6, 10]]
     assert _onnx_file.read(path) == facts
 
 

@@ -18,7 +18,7 @@ from streamseg import sinks
 from streamseg.errors import OutputError
 from streamseg.frame import VOID, Frame, Intrinsics, Segmentation
 from streamseg.sinks import Run, open_sink
-from streamseg.sinks.labels import indexed_png
+from streamseg.sinks._indexed import indexed_png
 
 FILES = {
     "labels": "labels",
@@ -42,7 +42,7 @@ def blocks(seed: int, size: tuple[int, int] = (48, 64)) -> np.ndarray:
 
 def frame(index: int, labels: np.ndarray, name: str = "") -> tuple[Frame, Segmentation]:
     rgb = np.zeros((*labels.shape, 3), np.uint8)
-    return Frame(index, name or f"{index:05d}", 0.5 * index, rgb), Segmentation(labels, k=4)
+    return Frame(index, name or f"{index:05d}", 0.5 * index, rgb), Segmentation(labels, k=4, objects=labels)
 
 
 def write(name: str, folder: Path, frames: list[tuple[Frame, Segmentation]]) -> Path:

@@ -1,0 +1,139 @@
+"""Which parts of a frame are things, and which thing is which: found without labels, kept from frame to frame.
+
+    loudness -> saliency -> GrabCut on key frames -> a linear head that learns from them -> pixels -> parts -> ids
+
+The slow and exact step teaches the fast one. On key frames GrabCut cuts out what is salient; a ridge regression on the
+features learns what these cuts have in common over the whole session, which evens their mistakes out; each frame then
+costs one product of matrices and a guided upsampling. A second round cuts again where saliency and head agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from streamseg.cut import Levels, cut
+from streamseg.descriptors import rows
+from streamseg.head import Head
+from streamseg.saliency import Saliency
+from streamseg.tracks import Tracks
+from streamseg.upsample import upsample_labels
+
+TRUST = 0.7
+"""Weight of the saliency against the head's opinion once there is one: it is what keeps the head from drifting."""
+ALONE = Levels(low=0.35, peak=0.65, sure=0.75, never=0.1)
+"""How GrabCut starts from saliency alone, which is blurred,"""
+TOGETHER = Levels(low=0.5, peak=0.6, sure=0.85, never=0.15)
+"""and from saliency and head, which is less so."""
+SIDES = {"live": 96, "high": 192}
+"""Of the windows that GrabCut works in: pixels. Its time grows with their square."""
+GATE = 0.3
+"""The saliency that a part needs somewhere: the head alone also likes what only looks like a thing."""
+SMALLEST = 5e-4
+"""Of the frame: smaller parts are specks."""
+
+
+class View(NamedTuple):
+    """One frame as objects are found in it.
+
+    rgb: (H, W, 3) uint8. features: (D, h, w) float32. loud: (h, w) float32 >= 0, see `saliency.loudness`.
+    """
+
+    rgb: np.ndarray
+    features: np.ndarray
+    loud: np.ndarray
+
+
+class Objects:
+    """The things of a session. quality: "live", or "high": every frame is a key frame, and cut more finely.
+
+    `start` on several frames makes the first masks as good as the later ones.
+    """
+
+    START_FRAMES, SURVEY_FRAMES = 8, 32
+    """How many frames `start` wants: the first ones of a stream, or with quality "high" from all over a recording."""
+    PERIOD = 10
+    """Live, one frame of so many is a key frame."""
+
+    def __init__(self, quality: str = "live") -> None:
+        self.quality = quality
+        self.saliency, self.head, self.tracks = Saliency(), Head(), Tracks()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the session."""
+        self.saliency.reset()
+        self.head.reset()
+        self.tracks.reset()
+        self._count = 0
+
+    def start(self, views: Sequence[View]) -> None:
+        """Learn from the first frames (at least one), in two rounds."""
+        self.saliency.start([view.loud for view in views])
+        levels = [self.saliency(view.loud) for view in views]
+        for number in range(2):
+            cuts = [self._cut(view, self._level(view, level)) for view, level in zip(views, levels)]
+            if number:
+                self.head.reset()
+            for view, mask in zip(views, cuts):
+                self._learn(view, mask)
+
+    def step(self, view: View, depth: np.ndarray | None = None) -> np.ndarray:
+        """(H, W) uint8: 0 = background, 1 ... 254 = things, with ids that last.
+
+        depth: (H, W) float32 metres, 0 = none, or None: borders follow it as they follow the image.
+        """
+        if self._count == 0 and self.head.weights is None:
+            self.start([view])
+        saliency = self.saliency(view.loud)
+        if self.quality == "high" or self._count % self.PERIOD == 0:
+            self._learn(view, self._cut(view, self._level(view, saliency)))
+        self._count += 1
+        if self.head.weights is None:
+            mask = np.zeros(view.rgb.shape[:2], bool)
+        else:
+            score = self._score(view)
+            mask = upsample_labels(np.stack([-score, score]), view.rgb, depth) > 0
+        numbers = _parts(mask, saliency)
+        return self.tracks(numbers, view.features)
+
+    def _cut(self, view: View, level: np.ndarray) -> np.ndarray:
+        how = ALONE if self.head.weights is None else TOGETHER
+        height, width = view.rgb.shape[:2]
+        # GrabCut shrinks its windows anyway: large photographs need not be searched at their full size
+        scale = min(1.0, 4 * SIDES[self.quality] / min(height, width))
+        size = round(width * scale), round(height * scale)
+        rgb = cv2.resize(view.rgb, size, interpolation=cv2.INTER_AREA)
+        level = cv2.resize(level, size, interpolation=cv2.INTER_LINEAR)
+        mask = cut(rgb, level, how, side=SIDES[self.quality])
+        return cv2.resize(mask.astype(np.uint8) * 255, (width, height), interpolation=cv2.INTER_LINEAR) > 127
+
+    def _level(self, view: View, saliency: np.ndarray) -> np.ndarray:
+        """(h, w): saliency, and the head's opinion once there is one, on the same scale."""
+        if self.head.weights is None:
+            return saliency
+        opinion = np.clip(0.5 + 0.5 * self._score(view), 0, 1)
+        return np.asarray(TRUST * saliency + (1 - TRUST) * opinion, np.float32)
+
+    def _score(self, view: View) -> np.ndarray:
+        """(h, w) float32: above 0 = thing."""
+        return self.head(rows(view.features)).reshape(view.loud.shape)
+
+    def _learn(self, view: View, mask: np.ndarray) -> None:
+        share = cv2.resize(mask.astype(np.float32), view.loud.shape[::-1], interpolation=cv2.INTER_AREA)
+        self.head.learn(rows(view.features), share.ravel())
+
+
+def _parts(mask: np.ndarray, saliency: np.ndarray) -> np.ndarray:
+    """(H, W) bool -> (H, W) int32: connected parts 1, 2 ... that are salient somewhere and no specks; 0 = none."""
+    count, numbers, figures, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    loud = cv2.resize(saliency, mask.shape[::-1], interpolation=cv2.INTER_LINEAR) > GATE
+    keep = np.bincount(numbers[loud], minlength=count) > 0
+    keep &= figures[:, cv2.CC_STAT_AREA] >= SMALLEST * mask.size
+    keep[0] = False
+    table = np.zeros(count, np.int32)
+    table[keep] = np.arange(1, keep.sum() + 1)
+    return table[numbers]

@@ -1,0 +1,15 @@
+"""objects/<frame name>.png: one indexed PNG a frame, 0 = background, 1 ... = things (DAVIS palette)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from streamseg.sinks import Run
+from streamseg.sinks._indexed import IndexedFiles
+
+OUTPUT = "objects"
+
+
+def open(folder: Path, run: Run) -> IndexedFiles:
+    """Write below `folder`/objects."""
+    return IndexedFiles(folder / OUTPUT, "objects")
