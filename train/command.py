@@ -89,7 +89,7 @@ def _plain(value: Any) -> Any:
 
 def _made(cls: type, values: dict[str, Any]) -> Any:
     def value(field: dataclasses.Field) -> Any:
-        found = values[field.name]
+        found = values.get(field.name, field.default)  # a run of an older version does not know every flag
         return tuple(found) if isinstance(found, list) else found
 
     return cls(**{field.name: value(field) for field in dataclasses.fields(cls)})

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import torch
+from timm.models import group_parameters
 from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -32,7 +33,7 @@ class Encoder(nn.Module):
     """images (B, 3, H, W) RGB in [0, 1] -> Features. H, W: any for a CNN, else multiples of the patch.
 
     Its batch norms may be frozen: they go on normalizing with the statistics of pretraining, which a small batch of a
-    few scenes would spoil.
+    few scenes would spoil. Its first stages may be frozen, see `freeze`.
 
     recipe: which net and layers. dims: channels of each map; dim: of the last. sha256: of the weights it started from.
     """
@@ -44,6 +45,7 @@ class Encoder(nn.Module):
         super().__init__()
         self.net, self.recipe, self.sha256 = net, recipe, sha256
         self.frozen_norms = frozen_norms
+        self._still: frozenset[str] = frozenset()
         if recipe.kind == "cnn":
             net.to(memory_format=torch.channels_last)  # a quarter faster on a CPU, for depthwise convolutions
         for name in ("mean", "std"):
@@ -89,12 +91,31 @@ class Encoder(nn.Module):
         grid = [side // patch for side, patch in zip(images.shape[2:], net.patch_embed.patch_size)]
         return looks.softmax(dim=-1)[:, :, 0, net.num_prefix_tokens :].unflatten(2, grid), tokens[:, 0]
 
+    def freeze(self, stages: int) -> None:
+        """Keep the first `stages` parts of the net, its stem and stages or blocks, as they are, batch norms included.
+
+        What edges and textures are does not depend on the recordings, and a few of them would only spoil it. Raises
+        ModelError where nothing would be left to train.
+        """
+        groups = group_parameters(self.net, self.net.group_matcher(coarse=True))
+        chosen = {name for number in sorted(groups)[:stages] for name in groups[number]}
+        for name, parameter in self.net.named_parameters():
+            parameter.requires_grad_(name not in chosen)
+        self._still = frozenset(name.rpartition(".")[0] for name in chosen)
+        training, side = self.training, 4 * max(self.recipe.strides)
+        learns = self.eval()(torch.zeros(1, 3, side, side)).maps[-1].requires_grad
+        self.train(training)
+        if not learns:
+            raise ModelError(
+                f"nothing of {self.recipe.name} is left to train when its first {stages} parts are frozen",
+                "give a smaller --frozen-stages",
+            )
+
     def train(self, mode: bool = True) -> Encoder:
         super().train(mode)
-        if self.frozen_norms:
-            for part in self.net.modules():
-                if isinstance(part, _BatchNorm):
-                    part.eval()
+        for name, part in self.net.named_modules():
+            if isinstance(part, _BatchNorm) and (self.frozen_norms or name in self._still):
+                part.eval()
         return self
 
     def deployed(self, size: tuple[int, int]) -> nn.Module:

@@ -147,7 +147,10 @@ def _checked(output: Path, resume: bool) -> Path | None:
 def _encoder(settings: Settings) -> Encoder:
     weights = "" if settings.init in ("imagenet", "none") else settings.init
     spec = Spec(settings.backbone, weights, settings.layers, settings.facet)
-    return open_encoder(spec, settings.init != "none", settings.norms == "frozen")
+    encoder = open_encoder(spec, settings.init != "none", settings.norms == "frozen")
+    if settings.frozen_stages:
+        encoder.freeze(settings.frozen_stages)
+    return encoder
 
 
 def _data(kind: type[Method], settings: Settings, output: Path, stack: contextlib.ExitStack) -> tuple[Samples, int]:

@@ -62,6 +62,7 @@ class Settings:
     lr: float = option(0.0, "Learning rate; 0 = the method's own, times batch size / 256 (of adamw: its root).", low=0)
     backbone_lr: float = option(1.0, "The backbone's share of the learning rate.", low=0, high=1)
     heads_first: float = option(0.0, "Share of the run in which the backbone waits for the heads.", low=0, high=1)
+    frozen_stages: int = option(0, "First parts of the backbone (stem, stages, blocks) that stay as they are.", low=0)
     weight_decay: float = option(-1.0, "Negative = the method's own.")
     optimizer: str = option("auto", "auto = the method's own.", choices=("auto", "sgd", "adamw", "lars"))
     warmup: float = option(0.05, "Share of the run in which the learning rate rises.", low=0, high=1)
