@@ -116,7 +116,7 @@ def summary(
         result["against"] = {
             "speed": _median(own["fps"] / other["fps"] for own, other in pairs),
             "cpu_time": _median(other["cpu_ms_per_frame"] / own["cpu_ms_per_frame"] for own, other in pairs),
-            "compute": _median(other["busy_ms"]["compute"] / own["busy_ms"]["compute"] for own, other in pairs),
+            "compute": _median(other["compute_ms"] / own["compute_ms"] for own, other in pairs),
         }
     if reference is not None and middle["masks"] is not None and middle["masks"].shape == reference.shape:
         from sklearn.metrics import adjusted_rand_score

@@ -105,7 +105,7 @@ def measure(turn: Turn) -> dict[str, Any]:
             "size": list(backbone.size),
             **alone,
             **watch.figures(report),
-            **figures(report),
+            **figures(report, session.pipeline.lanes),
             "masks": np.stack(masks.kept) if len({kept.shape for kept in masks.kept}) == 1 else None,
         }
 
@@ -131,21 +131,24 @@ def in_memory(frames: list[Frame], pipeline: Pipeline) -> dict[str, Any]:
     }
 
 
-def figures(report: Report) -> dict[str, Any]:
-    """What the report of a whole stream says. The pipeline hides what is not its busiest stage."""
+THREADS = {"read": ("read",), "network": ("prepare", "backbone"), "masks": ("depth", "cluster", "objects", "upsample"),
+           "write": ("write",)}  # fmt: skip
+"""Which stages run in one thread, one after the other; the network in several, by the engine's lanes."""
+
+
+def figures(report: Report, lanes: int = 1) -> dict[str, Any]:
+    """What the report of a whole stream says. The pipeline hides what is not in its busiest thread."""
     wall = 1e3 * report.seconds / max(1, report.processed)
-    busy = {
-        "read": _mean(report.stage_ms.get("read")),
-        "compute": _mean(report.latency_ms),
-        "write": _mean(report.stage_ms.get("write")),
-    }
+    busy = {name: sum(_mean(report.stage_ms.get(stage)) for stage in stages) for name, stages in THREADS.items()}
+    busy["network"] /= lanes
     return {
         "frames": report.processed,
         "fps": round(report.fps, 3),
         "latency_ms": percentiles(report.latency_ms),
         "stage_ms": {stage: percentiles(times) for stage, times in report.stage_ms.items()},
-        "busy_ms": {stage: round(value, 2) for stage, value in busy.items()},
+        "busy_ms": {name: round(value, 2) for name, value in busy.items()},
         "wall_over_busiest": round(wall / max(busy.values()), 3),
+        "compute_ms": round(busy["network"] * lanes + busy["masks"], 2),
     }
 
 

@@ -134,6 +134,9 @@ class Track:
 
         container = self._container
         if container is None or key == 0 or self.numbered:
+            if container is not None:
+                self._container = None
+                container.close()  # left to itself it keeps its decoder's pictures: megabytes each time
             container = self._container = self._open()
         stream: Any = container.streams[self.stream]
         if key:

@@ -53,14 +53,14 @@ def test_pace_compares_the_ends() -> None:
 
 
 def test_the_busiest_stage_is_what_the_wall_is_held_against() -> None:
-    report = Report(processed=4, seconds=0.1, latency_ms=array("f", [20] * 4))
+    report = Report(processed=4, seconds=0.1, latency_ms=array("f", [60] * 4))
     for _ in range(4):
-        report.took("read", 10)
-        report.took("write", 5)
-    found = bench_turn.figures(report)
+        for stage, milliseconds in {"read": 10, "prepare": 1, "backbone": 39, "upsample": 12, "write": 5}.items():
+            report.took(stage, milliseconds)
+    found = bench_turn.figures(report, lanes=2)
     assert found["fps"] == 40
-    assert found["busy_ms"] == {"read": 10, "compute": 20, "write": 5}
-    assert found["wall_over_busiest"] == 1.25
+    assert found["busy_ms"] == {"read": 10, "network": 20, "masks": 12, "write": 5}
+    assert (found["wall_over_busiest"], found["compute_ms"]) == (1.25, 52)
 
 
 def test_the_plain_script_finds_planted_clusters() -> None:
@@ -75,7 +75,7 @@ def test_the_plain_script_finds_planted_clusters() -> None:
 
 
 def turn(fps: float, cpu: float, compute: float) -> dict[str, object]:
-    return {"fps": fps, "cpu_ms_per_frame": cpu, "busy_ms": {"compute": compute}, "masks": None}
+    return {"fps": fps, "cpu_ms_per_frame": cpu, "compute_ms": compute, "masks": None}
 
 
 def test_ratios_are_taken_between_neighbours() -> None:
