@@ -99,6 +99,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self, jpegs: list[bytes], pictures: int, connections: int) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.jpegs, self.pictures, self.connections = jpegs, pictures, connections
+        self.stall = 0.0
         self.stopped = threading.Event()
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
 
@@ -125,6 +126,7 @@ class Handler(BaseHTTPRequestHandler):
                 self.wfile.write(head.encode() + data + b"\r\n")
                 if self.server.stopped.wait(0.01):
                     return
+            self.server.stopped.wait(self.server.stall)
         except OSError:
             pass
 
@@ -162,6 +164,27 @@ def test_a_network_stream_that_breaks_is_opened_again_and_then_ends(
     assert 30 <= len(numbers) <= 40  # a picture or two at each break may not be complete
     assert numbers.count(5) == 2
     assert [skip.reason for skip in source.skipped] == ["lost the camera's signal"] * 2
+
+
+def test_its_size_is_known_before_the_first_frame(serve: Any, tmp_path: Path, make: Any) -> None:
+    make.video(tmp_path / "a.avi", 3, codec="mpeg4")
+    for uri in (serve(pictures=40, connections=1).uri, f"camera:{tmp_path / 'a.avi'}"):
+        source = opened(uri)
+        assert source.frame_size == next(iter(source)).rgb.shape[:2] == (48, 64)
+        source.close()
+
+
+def test_a_network_stream_that_stalls_is_opened_again(serve: Any, make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(camera, "RETRIES", (0.05, 0.05, 0.05))
+    monkeypatch.setattr(camera, "READ_MS", 400)
+    server = serve(pictures=10, connections=2)
+    server.stall = 30.0  # seconds of silence after the last picture, the connection stays open
+    source = opened(server.uri)
+    began = time.monotonic()
+    numbers = [make.read_barcode(frame.rgb) for frame in source]
+    assert numbers.count(3) == 2
+    assert {skip.reason for skip in source.skipped} == {"lost the camera's signal"}
+    assert time.monotonic() - began < 20
 
 
 def test_close_from_another_thread_ends_the_iteration(serve: Any) -> None:

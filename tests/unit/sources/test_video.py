@@ -177,3 +177,22 @@ def test_real_clips(shared: Path) -> None:
     assert (dogs.kind, len(dogs)) == ("video", 66)
     assert all(set(np.unique(dogs[i].annotation)) <= {0, 1, 2, 3} for i in range(0, 66, 13))
     assert set(np.unique(dogs[40].annotation)) == {0, 1, 2, 3}
+
+
+def test_starting_anew_leaves_nothing_open(tmp_path: Path, make: Any) -> None:
+    """A decoder that is left to itself keeps its file and its pictures, a few megabytes each time."""
+    descriptors = Path("/proc/self/fd")
+    if not descriptors.is_dir():
+        pytest.skip("this system does not list open files")
+    path = tmp_path / "again.mp4"
+    make.video(path, 12)
+
+    def times_open() -> int:
+        return sum(file.resolve() == path.resolve() for file in descriptors.iterdir() if file.exists())
+
+    source = open_source(str(path))
+    for i in (0, 11, 0, 5, 0, 11, 0):
+        assert make.read_barcode(source[i].rgb) == i
+    assert times_open() <= 1
+    source.close()
+    assert times_open() == 0
