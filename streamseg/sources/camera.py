@@ -1,6 +1,6 @@
 """Camera (its number: 0, 1, ...) or network stream (rtsp://, http://), live
 
-Reading goes through OpenCV. When a picture fails to come the stream is opened anew, up to three times in a row at
+Reading goes through OpenCV. When a picture fails to come the stream is opened anew, up to five times in a row at
 growing distances; every loss is noted in `skipped`, and when no attempt brings a picture the iteration ends.
 `camera:FILE` plays a video file the way a camera would, at its own pace, once.
 """
@@ -22,7 +22,7 @@ from streamseg.sources import LiveSource, Options, Skip
 
 PRIORITY = 0
 OPEN_MS, READ_MS = 10_000, 5_000
-RETRIES = (0.5, 1.0, 2.0)  # seconds to wait before each attempt to open a lost stream again
+RETRIES = (0.5, 1.0, 2.0, 4.0, 8.0)  # seconds to wait before each attempt to open a lost stream again
 _STREAM = re.compile(r"(rtsps?|rtmps?|https?|udp|tcp|srt)://", re.IGNORECASE)
 
 
