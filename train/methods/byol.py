@@ -3,8 +3,9 @@
 Grill et al., 2020, "Bootstrap your own latent", arXiv:2006.07733. Loss: eq. 2, symmetrized; target: eq. 1; momentum
 1 - (1 - m) * (cos(pi * k / K) + 1) / 2 (section 3.2).
 
-Deviations: the two views may come from two frames of a recording; SGD instead of LARS, whose trust ratios are made for
-batches of thousands; pretrained weights to start from.
+Deviations: the two views may come from two frames of a recording; AdamW instead of LARS, whose trust ratios are made
+for batches of thousands: its steps do not depend on the scale of the gradients, with which SGD destroyed pretrained
+nets; pretrained weights to start from.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ class Options:
 class BYOL(Method):
     """Online encoder, projector, predictor; target encoder and projector."""
 
-    lr = 0.2
+    optimizer = "adamw"
+    lr = 1e-3
     weight_decay = 1.5e-6
 
     def __init__(self, encoder: Encoder, options: Options, settings: Settings, total_steps: int) -> None:

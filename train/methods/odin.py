@@ -9,7 +9,7 @@ two EMAs of the online network with momenta of their own. --masks 2 makes a pair
 Deviations: the whole frame stands in for the spanning view; the two views may come from two frames, which are then
 clustered together, so that a mask means the same in both; features of all chosen layers are clustered and matched, the
 way they are joined where they are used; masks that are too small in a view are left out; pretrained weights to start
-from, so that the masks make sense from the first step; SGD instead of LARS.
+from, so that the masks make sense from the first step; AdamW instead of LARS.
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ class Matched(NamedTuple):
 class ODIN(Method):
     """Online encoder, projector, predictor; target encoder and projector; discovery encoder."""
 
-    lr = 0.2
+    optimizer = "adamw"
+    lr = 1e-3
     weight_decay = 1.5e-6
 
     def __init__(self, encoder: Encoder, options: Options, settings: Settings, total_steps: int) -> None:
