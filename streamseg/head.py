@@ -10,10 +10,10 @@ import numpy as np
 
 
 class Head:
-    """dim: of the features. forget: what an update leaves of those before. ridge: weight of the penalty, relative to
+    """forget: what an update leaves of those before. ridge: weight of the penalty, relative to
     the mean square of a feature."""
 
-    def __init__(self, forget: float = 0.9, ridge: float = 0.1) -> None:
+    def __init__(self, forget: float = 0.95, ridge: float = 1.0) -> None:
         self.forget, self.ridge = forget, ridge
         self.reset()
 

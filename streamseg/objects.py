@@ -1,6 +1,6 @@
 """Which parts of a frame are things, and which thing is which: found without labels, kept from frame to frame.
 
-    loudness -> saliency -> GrabCut on key frames -> a linear head that learns from them -> pixels -> parts -> ids
+    loudness, motion -> saliency -> GrabCut on key frames -> a head that learns from them -> pixels -> parts -> ids
 
 The slow and exact step teaches the fast one. On key frames GrabCut cuts out what is salient; a ridge regression on the
 features learns what these cuts have in common over the whole session, which evens their mistakes out; each frame then
@@ -18,6 +18,7 @@ import numpy as np
 from streamseg.cut import Levels, cut
 from streamseg.descriptors import rows
 from streamseg.head import Head
+from streamseg.motion import Motion
 from streamseg.saliency import Saliency
 from streamseg.tracks import Tracks
 from streamseg.upsample import upsample_labels
@@ -28,9 +29,11 @@ ALONE = Levels(low=0.35, peak=0.65, sure=0.75, never=0.1)
 """How GrabCut starts from saliency alone, which is blurred,"""
 TOGETHER = Levels(low=0.5, peak=0.6, sure=0.85, never=0.15)
 """and from saliency and head, which is less so."""
+MOVING = 0.5
+"""How much louder a cell is that moves by itself, relative to one that goes with the camera."""
 SIDES = {"live": 96, "high": 192}
 """Of the windows that GrabCut works in: pixels. Its time grows with their square."""
-GATE = 0.3
+GATE = 0.45
 """The saliency that a part needs somewhere: the head alone also likes what only looks like a thing."""
 SMALLEST = 5e-4
 """Of the frame: smaller parts are specks."""
@@ -60,11 +63,12 @@ class Objects:
 
     def __init__(self, quality: str = "live") -> None:
         self.quality = quality
-        self.saliency, self.head, self.tracks = Saliency(), Head(), Tracks()
+        self.motion, self.saliency, self.head, self.tracks = Motion(), Saliency(), Head(), Tracks()
         self.reset()
 
     def reset(self) -> None:
         """Forget the session."""
+        self.motion.reset()
         self.saliency.reset()
         self.head.reset()
         self.tracks.reset()
@@ -72,8 +76,10 @@ class Objects:
 
     def start(self, views: Sequence[View]) -> None:
         """Learn from the first frames (at least one), in two rounds."""
-        self.saliency.start([view.loud for view in views])
-        levels = [self.saliency(view.loud) for view in views]
+        maps = [self._loudness(view) for view in views]
+        self.motion.reset()  # the first of these frames comes again
+        self.saliency.start(maps)
+        levels = [self.saliency(loud) for loud in maps]
         for number in range(2):
             cuts = [self._cut(view, self._level(view, level)) for view, level in zip(views, levels)]
             if number:
@@ -88,7 +94,7 @@ class Objects:
         """
         if self._count == 0 and self.head.weights is None:
             self.start([view])
-        saliency = self.saliency(view.loud)
+        saliency = self.saliency(self._loudness(view))
         if self.quality == "high" or self._count % self.PERIOD == 0:
             self._learn(view, self._cut(view, self._level(view, saliency)))
         self._count += 1
@@ -99,6 +105,12 @@ class Objects:
             mask = upsample_labels(np.stack([-score, score]), view.rgb, depth) > 0
         numbers = _parts(mask, saliency)
         return self.tracks(numbers, view.features)
+
+    def _loudness(self, view: View) -> np.ndarray:
+        moving = self.motion(view.rgb)
+        if moving is None:
+            return view.loud
+        return view.loud * (1 + MOVING * cv2.resize(moving, view.loud.shape[::-1], interpolation=cv2.INTER_AREA))
 
     def _cut(self, view: View, level: np.ndarray) -> np.ndarray:
         how = ALONE if self.head.weights is None else TOGETHER

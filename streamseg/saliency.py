@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 import cv2
 import numpy as np
 
-LOW, PEAK = 0.35, 0.65
-"""Of the range from the background (0) to the loudest cells (1): what may belong to a thing, and what makes one."""
+BORDER = 0.6
+"""What lying along the frame's border costs a part, on the scale from background (0) to the loudest cells (1)."""
 QUIET = 0.25
 """The quantile of all cells that counts as background: things rarely fill three quarters of a recording."""
 
@@ -55,10 +55,20 @@ class Saliency:
         return np.asarray((loud - low) / max(high - low, 1e-6), np.float32)
 
 
-def parts(saliency: np.ndarray, low: float = LOW, peak: float = PEAK) -> tuple[np.ndarray, list[int]]:
+def parts(saliency: np.ndarray, low: float, peak: float) -> tuple[np.ndarray, list[int]]:
     """Connected parts above `low` whose loudest pixel is above `peak`, as in Canny's hysteresis (PAMI 1986).
 
+    A part that touches the frame's border has to be louder, by BORDER times the share of its outline that lies there:
+    walls and buildings leave the frame, and people point cameras at things (Zhu et al., CVPR 2014).
     saliency: (H, W) float32. Returns the (H, W) int32 numbers of all parts above `low`, 0 = none, and which count.
     """
     _, numbers = cv2.connectedComponents((saliency > low).astype(np.uint8))
-    return numbers, np.unique(numbers[saliency > max(low, peak)]).tolist()
+    loud = (int(number) for number in np.unique(numbers[saliency > max(low, peak)]))
+    return numbers, [n for n in loud if saliency[numbers == n].max() > peak + BORDER * _touching(numbers == n)]
+
+
+def _touching(part: np.ndarray) -> float:
+    """Share of the outline of a part's box that lies on the frame's border, 0 ... 1."""
+    rows, columns = np.flatnonzero(part.any(axis=1)), np.flatnonzero(part.any(axis=0))
+    outline = 2 * (rows[-1] - rows[0] + columns[-1] - columns[0] + 2)
+    return float(sum(side.sum() for side in (part[0], part[-1], part[:, 0], part[:, -1])) / outline)

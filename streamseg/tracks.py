@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-NEAR, ALIKE = 0.2, 0.9
+NEAR, ALIKE = 0.2, 0.75
 """A part is a known thing if it overlaps it so much (IoU) or looks so much like it (cosine)."""
 RATE = 0.1
 """How fast a thing's look follows: the view of it changes."""
@@ -50,10 +50,13 @@ class Tracks:
         return ids
 
     def _overlap(self, numbers: np.ndarray, count: int) -> np.ndarray:
-        """(n, 256) IoU of the parts with the things of the frame before, by id; 0 when the size has changed."""
-        if self._before is None or self._before.shape != numbers.shape or not count:
+        """(n, 256) IoU of the parts with the things of the frame before, by id."""
+        if self._before is None or not count:
             return np.zeros((count, 256))
-        pairs = np.bincount((numbers * 256 + self._before).ravel(), minlength=(count + 1) * 256)
+        before = self._before
+        if before.shape != numbers.shape:  # photographs, or a camera that was turned
+            before = cv2.resize(before, numbers.shape[::-1], interpolation=cv2.INTER_NEAREST)
+        pairs = np.bincount((numbers * 256 + before).ravel(), minlength=(count + 1) * 256)
         table = pairs.reshape(count + 1, 256).astype(float)
         union = table.sum(1, keepdims=True) + table.sum(0) - table
         return (table / np.maximum(union, 1))[1:]

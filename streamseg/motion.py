@@ -1,0 +1,60 @@
+"""What moves by itself: optical flow minus the motion of the camera.
+
+A homography explains the flow of a rotating camera and of what is far away or flat; what is left over belongs to things
+that move, or stand out from their background. Dense flow: Kroeger et al., "Fast optical flow using dense inverse
+search", ECCV 2016.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+SIDE = 160
+"""Shorter side of the pictures that flow is computed on, in pixels."""
+EXPLAINED = 0.6
+"""Share of the flow that the homography must explain within a pixel; below, the frames are no neighbours."""
+
+
+class Motion:
+    """Compares each frame with the one before."""
+
+    def __init__(self) -> None:
+        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the session."""
+        self._before: np.ndarray | None = None
+
+    def __call__(self, rgb: np.ndarray) -> np.ndarray | None:
+        """(H, W, 3) uint8 -> (h, w) float32, 0 = goes with the camera ... 1 = a pixel of its own at SIDE, or more.
+
+        None for a first frame, a frame of another size, and where the camera's motion cannot be told.
+        """
+        scale = SIDE / min(rgb.shape[:2])
+        size = round(rgb.shape[1] * scale), round(rgb.shape[0] * scale)
+        gray = cv2.cvtColor(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
+        before, self._before = self._before, gray
+        if before is None or before.shape != gray.shape:
+            return None
+        flow = self._flow.calc(gray, before, None)
+        camera = _camera_flow(flow)
+        if camera is None:
+            return None
+        rest = np.linalg.norm(flow - camera, axis=2).astype(np.float32)
+        return np.minimum(cv2.GaussianBlur(rest, (0, 0), 2), 1)
+
+
+def _camera_flow(flow: np.ndarray) -> np.ndarray | None:
+    """(h, w, 2) flow of a homography fitted to `flow` (h, w, 2), or None where it does not explain most of it."""
+    height, width = flow.shape[:2]
+    grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=2).astype(np.float32)
+    points = grid[4::8, 4::8].reshape(-1, 2)
+    moved = points + flow[4::8, 4::8].reshape(-1, 2)
+    cv2.setRNGSeed(0)  # of RANSAC: same frames, same masks
+    homography, fits = cv2.findHomography(points, moved, cv2.RANSAC, 1.0)
+    if homography is None or fits.mean() < EXPLAINED:
+        return None
+    where = cv2.perspectiveTransform(grid.reshape(-1, 1, 2), homography)
+    return np.asarray(where.reshape(grid.shape) - grid)
