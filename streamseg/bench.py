@@ -7,8 +7,10 @@ rotation, medians are reported, and ratios are taken between turns that stood ne
 from __future__ import annotations
 
 import multiprocessing
+import os
 import platform
 import statistics
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -174,10 +176,19 @@ def _measured(module: str, task: Any) -> tuple[dict[str, Any], tuple[Any, ...] |
     """The result, or class, message and hint of a StreamsegError, which would not survive the way between processes."""
     import importlib
 
+    threading.Thread(target=_follow_parent, daemon=True).start()
     try:
         return importlib.import_module(f"streamseg.{module}").measure(task), None
     except StreamsegError as problem:
         return {}, (type(problem), problem.message, problem.hint)
+
+
+def _follow_parent() -> None:
+    """End this process when the one that started it has ended, by whatever: nobody would take the result."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _median(values: Iterator[float]) -> float:
