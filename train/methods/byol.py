@@ -4,7 +4,7 @@ Grill et al., 2020, "Bootstrap your own latent", arXiv:2006.07733. Loss: eq. 2, 
 1 - (1 - m) * (cos(pi * k / K) + 1) / 2 (section 3.2).
 
 Deviations: the two views may come from two frames of a recording; AdamW instead of LARS, whose trust ratios are made
-for batches of thousands: its steps do not depend on the scale of the gradients, with which SGD destroyed pretrained
+for batches of thousands: its steps do not depend on the scale of the gradients, with which SGD spoilt pretrained
 nets; pretrained weights to start from.
 """
 
