@@ -17,9 +17,12 @@ import numpy as np
 
 from streamseg.cut import Levels, cut
 from streamseg.descriptors import rows
+from streamseg.frame import Intrinsics
 from streamseg.head import Head
 from streamseg.motion import Motion
 from streamseg.saliency import Saliency
+from streamseg.surface import Surface
+from streamseg.surface import find as find_surface
 from streamseg.tracks import Tracks
 from streamseg.upsample import upsample_labels
 
@@ -43,11 +46,15 @@ class View(NamedTuple):
     """One frame as objects are found in it.
 
     rgb: (H, W, 3) uint8. features: (D, h, w) float32. loud: (h, w) float32 >= 0, see `saliency.loudness`.
+    depth: (H, W) float32 metres, 0 = no reading, or None: borders follow it. camera: of rgb, or None: with depth, what
+    stands on a table or a floor is found in it.
     """
 
     rgb: np.ndarray
     features: np.ndarray
     loud: np.ndarray
+    depth: np.ndarray | None = None
+    camera: Intrinsics | None = None
 
 
 class Objects:
@@ -87,11 +94,8 @@ class Objects:
             for view, mask in zip(views, cuts):
                 self._learn(view, mask)
 
-    def step(self, view: View, depth: np.ndarray | None = None) -> np.ndarray:
-        """(H, W) uint8: 0 = background, 1 ... 254 = things, with ids that last.
-
-        depth: (H, W) float32 metres, 0 = none, or None: borders follow it as they follow the image.
-        """
+    def step(self, view: View) -> np.ndarray:
+        """(H, W) uint8: 0 = background, 1 ... 254 = things, with ids that last."""
         if self._count == 0 and self.head.weights is None:
             self.start([view])
         saliency = self.saliency(self._loudness(view))
@@ -102,8 +106,11 @@ class Objects:
             mask = np.zeros(view.rgb.shape[:2], bool)
         else:
             score = self._score(view)
-            mask = upsample_labels(np.stack([-score, score]), view.rgb, depth) > 0
-        numbers = _parts(mask, saliency)
+            mask = upsample_labels(np.stack([-score, score]), view.rgb, view.depth) > 0
+        surface = None
+        if view.depth is not None and view.camera is not None:
+            surface = find_surface(view.depth, view.camera)
+        numbers = _parts(mask, saliency) if surface is None else _standing(mask, saliency, surface)
         return self.tracks(numbers, view.features)
 
     def _loudness(self, view: View) -> np.ndarray:
@@ -149,3 +156,24 @@ def _parts(mask: np.ndarray, saliency: np.ndarray) -> np.ndarray:
     table = np.zeros(count, np.int32)
     table[keep] = np.arange(1, keep.sum() + 1)
     return table[numbers]
+
+
+def _standing(mask: np.ndarray, saliency: np.ndarray, surface: Surface) -> np.ndarray:
+    """As `_parts`, where there is a table or a floor: things that stand on it are parted where the distance jumps, and
+    the surface itself is none."""
+    things = surface.above & ~surface.breaks
+    things = cv2.morphologyEx(things.astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
+    _, cores, figures, _ = cv2.connectedComponentsWithStats(things)
+    small = figures[:, cv2.CC_STAT_AREA] < 2 * SMALLEST * mask.size
+    small[0] = True
+    table = np.where(small, 0, np.cumsum(~small)).astype(np.int32)
+    cores = table[cores]
+    # what the cores lost at their borders goes to the nearest of them
+    _, nearest = cv2.distanceTransformWithLabels(
+        (cores == 0).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    owner = np.zeros(int(nearest.max(initial=0)) + 1, np.int32)
+    owner[nearest[cores > 0]] = cores[cores > 0]
+    grown = np.where(surface.above | (cores > 0), owner[nearest], 0)
+    others = _parts(mask & ~surface.on & (grown == 0), saliency)
+    return np.where(others > 0, others + int(cores.max(initial=0)), grown).astype(np.int32)

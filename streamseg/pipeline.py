@@ -81,7 +81,7 @@ class Pipeline:
     @property
     def wants_depth(self) -> bool:
         """Whether depth is of use, so that it is worth decoding ahead."""
-        return self.settings.edges or self.settings.depth > 0
+        return self.settings.edges or self.settings.depth > 0 or self.settings.objects
 
     @property
     def start_frames(self) -> int:
@@ -184,7 +184,7 @@ class Pipeline:
         clock.lap("upsample")
         objects = None
         if self._objects:
-            objects = self._objects.step(_view(seen), depth if self.settings.edges else None)
+            objects = self._objects.step(_view(seen, depth))
             clock.lap("objects")
         return Segmentation(labels, k=len(ids), objects=objects, timings_ms=timings_ms | clock.laps)
 
@@ -202,9 +202,9 @@ class Pipeline:
             return self._backbones[size]
 
 
-def _view(seen: Seen) -> View:
+def _view(seen: Seen, depth: np.ndarray | None = None) -> View:
     assert seen.loud is not None
-    return View(seen.frame.rgb, seen.features, seen.loud)
+    return View(seen.frame.rgb, seen.features, seen.loud, depth, seen.frame.intrinsics)
 
 
 def prepare(rgb: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -1,0 +1,126 @@
+"""What stands on a table or a floor, from depth alone: the supporting plane, and what rises above it.
+
+A plane by RANSAC (Fischler & Bolles, CACM 1981): what is nearer to it than the noise of the depth lies on it, what is
+above it, within its extent, stands on it. The noise of a structured-light camera grows with the square of the distance
+(Khoshelham & Elberink, Sensors 2012).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from streamseg.frame import Intrinsics
+
+STEP = 8
+"""Every so many-th row and column goes into the search."""
+DENSE = 0.5
+"""Share of the pixels that must have a reading: in a sieve of them nothing is connected."""
+TRIALS = 200
+SUPPORT = 0.12
+"""Share of all readings that must lie on the plane: less is no table and no floor."""
+UPWARDS = 0.3
+"""Least cosine between the plane's normal and the image's upward direction: walls do not support."""
+NOISE = 0.006, 0.003
+"""Of the depth: metres, and metres per square metre of distance."""
+CLEAR, TALL = 3.0, 0.6
+"""A thing rises above the plane by so many times the noise, and by less than so many metres."""
+BREAK = 0.02
+"""Neighbouring pixels whose distances differ by this share belong to different things."""
+
+
+class Surface(NamedTuple):
+    """on, above: (H, W) bool, the plane and what stands on it. breaks: (H, W) bool, where the distance jumps."""
+
+    on: np.ndarray
+    above: np.ndarray
+    breaks: np.ndarray
+
+
+def find(depth: np.ndarray, camera: Intrinsics, seed: int = 0) -> Surface | None:
+    """The supporting plane of a frame and what stands on it; None where there is none.
+
+    depth: (H, W) float32 metres, 0 = no reading. camera: of this picture.
+    """
+    if (depth > 0).mean() < DENSE:
+        return None
+    rays = _rays(depth.shape, camera)
+    sparse = (depth[::STEP, ::STEP, None] * rays[::STEP, ::STEP])[depth[::STEP, ::STEP] > 0]
+    planes = _planes(sparse, np.random.default_rng(seed))
+    if not planes:
+        return None
+    normal, offset = min(planes, key=lambda plane: plane[1])  # the table rather than the floor below it
+    height = depth * (rays @ normal) + offset
+    noise = NOISE[0] + NOISE[1] * depth**2
+    valid = depth > 0
+    on = valid & (np.abs(height) < CLEAR * noise)
+    above = valid & (height >= CLEAR * noise) & (height < TALL) & _within(on, depth, rays, normal, height, camera)
+    kernel = np.ones((3, 3), np.uint8)
+    above = cv2.morphologyEx(above.astype(np.uint8), cv2.MORPH_OPEN, kernel) > 0
+    far = cv2.dilate(depth, kernel)
+    near = cv2.erode(np.where(valid, depth, np.float32(np.inf)), kernel)
+    return Surface(on, above, valid & (far - near > BREAK * depth))
+
+
+def _rays(shape: tuple[int, ...], camera: Intrinsics) -> np.ndarray:
+    """(H, W, 3) float32: the point at one metre behind each pixel, x right, y down, z forward."""
+    x = (np.arange(shape[1], dtype=np.float32) - camera.cx) / camera.fx
+    y = (np.arange(shape[0], dtype=np.float32) - camera.cy) / camera.fy
+    return np.stack([*np.meshgrid(x, y), np.ones(shape, np.float32)], axis=2).astype(np.float32)
+
+
+def _planes(points: np.ndarray, random: np.random.Generator) -> list[tuple[np.ndarray, float]]:
+    """At most two planes that hold SUPPORT of the (n, 3) points each: a normal, and how far above it the camera is."""
+    found: list[tuple[np.ndarray, float]] = []
+    left = points
+    while len(found) < 2 and len(left) > SUPPORT * len(points):
+        fits = _largest(left, random)
+        if fits is None or fits.sum() < SUPPORT * len(points):
+            break
+        centre = left[fits].mean(axis=0)
+        normal = np.linalg.svd(left[fits] - centre, full_matrices=False)[2][2].astype(np.float32)
+        offset = -float(normal @ centre)
+        found.append((normal, offset) if offset > 0 else (-normal, -offset))
+        left = left[~fits]
+    return found
+
+
+def _largest(points: np.ndarray, random: np.random.Generator) -> np.ndarray | None:
+    """(n,) bool: which of the (n, 3) points lie on the plane that has most of them, of those that can support."""
+    corners = points[random.integers(len(points), size=(TRIALS, 3))]
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    lengths = np.linalg.norm(normals, axis=1)
+    usable = lengths > 1e-6
+    normals = normals[usable] / lengths[usable, None]
+    offsets = -np.einsum("nd,nd->n", normals, corners[usable, 0])
+    side = np.where(offsets < 0, -1, 1)  # the camera lies at the origin, on the positive side
+    normals, offsets = normals * side[:, None], offsets * side
+    upward = -normals[:, 1] > UPWARDS
+    if not upward.any():
+        return None
+    normals, offsets = normals[upward], offsets[upward]
+    noise = NOISE[0] + NOISE[1] * points[:, 2] ** 2
+    fits = np.abs(points @ normals.T + offsets) < 2 * noise[:, None]
+    largest: np.ndarray = fits[:, fits.sum(axis=0).argmax()]
+    return largest
+
+
+def _within(
+    on: np.ndarray, depth: np.ndarray, rays: np.ndarray, normal: np.ndarray, height: np.ndarray, camera: Intrinsics
+) -> np.ndarray:
+    """(H, W) bool: whether the foot of each point, straight below it on the plane, lies inside the plane's outline.
+
+    The outline is the convex hull of the plane's pixels in the image, so that feet are projected back into it.
+    """
+    rows, columns = np.nonzero(on[::STEP, ::STEP])
+    if len(rows) < 3:
+        return np.zeros(on.shape, bool)
+    hull = cv2.convexHull(np.stack([columns, rows], axis=1).astype(np.int32) * STEP)
+    inside = cv2.fillConvexPoly(np.zeros(on.shape, np.uint8), hull, 1)
+    feet = depth[..., None] * rays - height[..., None] * normal
+    z = np.maximum(feet[..., 2], 1e-3)
+    u = (feet[..., 0] * camera.fx / z + camera.cx).astype(np.float32)
+    v = (feet[..., 1] * camera.fy / z + camera.cy).astype(np.float32)
+    return cv2.remap(inside, u, v, cv2.INTER_NEAREST, borderValue=0) > 0
