@@ -54,7 +54,7 @@ def build(module: nn.Module, backbone: nn.Module, plan: Plan) -> tuple[torch.opt
             schedules.append(partial(factor, plan, plan.waits if of_backbone else 0))
     optimizer: torch.optim.Optimizer
     if plan.optimizer == "adamw":
-        optimizer = torch.optim.AdamW(groups, lr=plan.lr)
+        optimizer = torch.optim.AdamW(groups, lr=plan.lr, fused=True)  # a quarter of the time of its plain loop
     elif plan.optimizer == "lars":
         optimizer = LARS(groups, lr=plan.lr, momentum=0.9)
     else:
