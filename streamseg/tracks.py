@@ -29,6 +29,8 @@ class Tracks:
         looks = [self._look(numbers == part, features) for part in range(1, count + 1)]
         ids = self._match(looks, self._overlap(numbers, count))
         for name, look in zip(ids, looks):
+            if not name:  # one too many
+                continue
             old = self._looks.pop(name, look)
             self._looks[name] = _unit((1 - RATE) * old + RATE * look) if len(old) == len(look) else look
         self._before = np.array([0, *ids], np.uint8)[numbers]
@@ -44,9 +46,9 @@ class Tracks:
                 if near[part, j] >= NEAR or alike[part, j] >= ALIKE:
                     ids[part] = known[j]
         for part, name in enumerate(ids):
-            if not name:
-                ids[part] = self._new_id(ids)
-                self._looks.setdefault(ids[part], looks[part])
+            if not name and (new := self._new_id(ids)):
+                ids[part] = new
+                self._looks[new] = looks[part]
         return ids
 
     def _overlap(self, numbers: np.ndarray, count: int) -> np.ndarray:
@@ -67,11 +69,11 @@ class Tracks:
         return _unit(features.reshape(len(features), -1) @ share.ravel().astype(np.float32))
 
     def _new_id(self, taken: list[int]) -> int:
-        """One that was never used; after 254 of them the one that was seen longest ago."""
+        """One that was never used; after 254 of them the one that was seen longest ago; 0 where all are taken."""
         free = next((i for i in range(1, 255) if i not in self._looks), None)
         if free is None:
-            free = next(i for i in self._looks if i not in taken)
-            del self._looks[free]
+            free = next((i for i in self._looks if i not in taken), 0)
+            self._looks.pop(free, None)
         return free
 
 

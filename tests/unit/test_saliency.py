@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from streamseg.saliency import BORDER, QUIET, Saliency, loudness, parts
+
+MAPS = hnp.arrays(
+    np.float32, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=st.sampled_from([0, 0.3, 0.6, 1])
+)
+
+
+def flood(above: np.ndarray, row: int, column: int) -> frozenset[tuple[int, int]]:
+    """The 8-connected cells of `above` that can be reached from one of them, step by step."""
+    seen, left = set(), [(row, column)]
+    while left:
+        r, c = left.pop()
+        if (r, c) in seen or not (0 <= r < above.shape[0] and 0 <= c < above.shape[1]) or not above[r, c]:
+            continue
+        seen.add((r, c))
+        left += [(r + i, c + j) for i in (-1, 0, 1) for j in (-1, 0, 1)]
+    return frozenset(seen)
+
+
+def on_border(part: frozenset[tuple[int, int]], shape: tuple[int, ...]) -> float:
+    """The share of the box's outline, in cell edges, that lies on the frame's border."""
+    rows, columns = {r for r, _ in part}, {c for _, c in part}
+    outline = 2 * (max(rows) - min(rows) + 1 + max(columns) - min(columns) + 1)
+    edges = sum((r == 0) + (r == shape[0] - 1) + (c == 0) + (c == shape[1] - 1) for r, c in part)
+    return edges / outline
+
+
+@given(MAPS)
+def test_parts_are_what_a_flood_fill_finds(saliency: np.ndarray) -> None:
+    numbers, chosen = parts(saliency, low=0.2, peak=0.5)
+    wanted = {flood(saliency > 0.2, *cell) for cell in np.argwhere(saliency > 0.2)}
+    found = {n: frozenset(map(tuple, np.argwhere(numbers == n).tolist())) for n in np.unique(numbers[numbers > 0])}
+    assert set(found.values()) == wanted
+    assert len(found) == len(wanted)
+    for number, part in found.items():
+        loudest = max(float(saliency[cell]) for cell in part)
+        assert (number in chosen) == (loudest > 0.5 + BORDER * on_border(part, saliency.shape))
+    assert len(set(chosen)) == len(chosen)
+
+
+def test_a_part_along_the_border_has_to_be_louder() -> None:
+    inside, along = np.zeros((20, 20), np.float32), np.zeros((20, 20), np.float32)
+    inside[6:14, 6:14] = 0.7
+    along[:8, 6:14] = 0.7  # a quarter of its outline lies on the border: 0.6 + 0.6 / 4 = 0.75
+    assert len(parts(inside, 0.5, 0.6)[1]) == 1
+    assert parts(along, 0.5, 0.6)[1] == []
+    assert len(parts(along * np.float32(0.8 / 0.7), 0.5, 0.6)[1]) == 1
+
+
+def test_a_peak_below_low_chooses_nothing_that_is_not_above_low() -> None:
+    numbers, chosen = parts(np.full((4, 4), 0.4, np.float32), low=0.5, peak=0.3)
+    assert not numbers.any()
+    assert chosen == []
+
+
+@given(st.lists(hnp.arrays(np.float32, (6, 8), elements=st.floats(0, 100, width=32)), min_size=1, max_size=4))
+def test_a_session_starts_between_its_quiet_and_its_loudest(maps: list[np.ndarray]) -> None:
+    scale = Saliency(rate=0)
+    scale.start(maps)
+    low = np.quantile(np.stack(maps).astype(float), QUIET)
+    high = np.median([m.max() for m in maps])
+    if high - low > 1e-2:
+        for m in maps:
+            np.testing.assert_allclose(scale(m), (m - low) / (high - low), atol=2e-3)
+
+
+def test_background_is_0_and_the_loudest_1_without_a_start() -> None:
+    loud = np.full((8, 10), 3.0, np.float32)
+    loud[2:4, 2:5] = 11.0
+    found = Saliency()(loud)
+    assert found.dtype == np.float32
+    assert found.min() == 0
+    assert found.max() == 1
+
+
+def test_the_scale_follows_slowly_and_is_forgotten() -> None:
+    rng = np.random.default_rng(0)
+    loud = rng.uniform(1, 2, (12, 16)).astype(np.float32)
+    scale = Saliency(rate=0.1)
+    first = scale(loud)
+    brighter = scale(10 * loud)
+    assert brighter.max() > 3  # not on the new scale at once
+    for _ in range(100):
+        brighter = scale(10 * loud)
+    np.testing.assert_allclose(brighter, first, atol=0.01)
+    scale.reset()
+    np.testing.assert_array_equal(scale(loud), first)
+
+
+def test_one_tone_is_no_thing() -> None:
+    found = Saliency()(np.full((4, 4), 2.0, np.float32))
+    assert not found.any()
+
+
+def test_loudness_is_energy_or_the_root_of_the_mean_attention_or_nothing() -> None:
+    energy = np.random.default_rng(0).random((2, 1, 3, 4), np.float32)
+    attention = np.random.default_rng(1).random((2, 5, 3, 4), np.float32)
+    of_cnn, of_vit = loudness({"features": energy, "energy": energy}), loudness({"attention": attention})
+    assert of_cnn is not None
+    assert of_vit is not None
+    np.testing.assert_array_equal(of_cnn, energy[:, 0])
+    of_cnn[:] = -1
+    assert energy.min() >= 0  # a copy: backbones use their arrays again
+    np.testing.assert_allclose(of_vit**2, sum(attention[:, head] for head in range(5)) / 5, rtol=1e-5)
+    assert loudness({"features": energy}) is None
+
+
+@settings(max_examples=20)
+@given(st.floats(0.1, 1000), st.floats(-5, 5))
+def test_a_louder_network_tells_the_same(factor: float, shift: float) -> None:
+    loud = np.random.default_rng(3).random((5, 7))
+    np.testing.assert_allclose(Saliency()(loud * factor + shift), Saliency()(loud), atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 5)])
+def test_the_smallest_maps(size: tuple[int, int]) -> None:
+    assert Saliency()(np.ones(size, np.float32)).shape == size
