@@ -164,7 +164,7 @@ def _standing(mask: np.ndarray, saliency: np.ndarray, surface: Surface) -> np.nd
     things = surface.above & ~surface.breaks
     things = cv2.morphologyEx(things.astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
     _, cores, figures, _ = cv2.connectedComponentsWithStats(things)
-    small = figures[:, cv2.CC_STAT_AREA] < 2 * SMALLEST * mask.size
+    small = figures[:, cv2.CC_STAT_AREA] < 3 * SMALLEST * mask.size
     small[0] = True
     table = np.where(small, 0, np.cumsum(~small)).astype(np.int32)
     cores = table[cores]

@@ -21,6 +21,9 @@ DENSE = 0.5
 TRIALS = 200
 SUPPORT = 0.12
 """Share of all readings that must lie on the plane: less is no table and no floor."""
+NEARER = 0.4
+"""A plane nearer to the camera is the one that supports if it has this share of the larger one's readings: a table
+above the floor, but not the top of a box that stands there."""
 UPWARDS = 0.3
 """Least cosine between the plane's normal and the image's upward direction: walls do not support."""
 NOISE = 0.006, 0.003
@@ -72,13 +75,17 @@ def _rays(shape: tuple[int, ...], camera: Intrinsics) -> np.ndarray:
 
 
 def _planes(points: np.ndarray, random: np.random.Generator) -> list[tuple[np.ndarray, float]]:
-    """At most two planes that hold SUPPORT of the (n, 3) points each: a normal, and how far above it the camera is."""
+    """At most two planes that may support, largest first: a normal, and how far above it the camera is.
+
+    points: (n, 3) metres. The first holds SUPPORT of them, the second also NEARER of what the first holds.
+    """
     found: list[tuple[np.ndarray, float]] = []
-    left = points
-    while len(found) < 2 and len(left) > SUPPORT * len(points):
+    left, wanted = points, SUPPORT * len(points)
+    while len(found) < 2 and len(left) > wanted:
         fits = _largest(left, random)
-        if fits is None or fits.sum() < SUPPORT * len(points):
+        if fits is None or fits.sum() < wanted:
             break
+        wanted = max(wanted, NEARER * float(fits.sum()))
         centre = left[fits].mean(axis=0)
         normal = np.linalg.svd(left[fits] - centre, full_matrices=False)[2][2].astype(np.float32)
         offset = -float(normal @ centre)
@@ -112,11 +119,13 @@ def _within(
 ) -> np.ndarray:
     """(H, W) bool: whether the foot of each point, straight below it on the plane, lies inside the plane's outline.
 
-    The outline is the convex hull of the plane's pixels in the image, so that feet are projected back into it.
+    The outline is the convex hull of the plane's largest piece in the image, into which the feet are projected; the
+    plane goes on behind it, through walls and chairs.
     """
-    rows, columns = np.nonzero(on[::STEP, ::STEP])
-    if len(rows) < 3:
+    count, pieces, figures, _ = cv2.connectedComponentsWithStats(on[::STEP, ::STEP].astype(np.uint8))
+    if count < 2:
         return np.zeros(on.shape, bool)
+    rows, columns = np.nonzero(pieces == 1 + int(figures[1:, cv2.CC_STAT_AREA].argmax()))
     hull = cv2.convexHull(np.stack([columns, rows], axis=1).astype(np.int32) * STEP)
     inside = cv2.fillConvexPoly(np.zeros(on.shape, np.uint8), hull, 1)
     feet = depth[..., None] * rays - height[..., None] * normal

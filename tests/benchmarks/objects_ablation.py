@@ -1,0 +1,92 @@
+"""What each step of the objects is worth: IoU without labels (`free`) when it is left out, on all recordings at once.
+
+    python tests/benchmarks/objects_ablation.py SOURCE... [--model NAME] [--weights FILE] [--size 384] [--only NAME]
+
+SOURCE is anything annotated that `streamseg eval` takes. Prints a Markdown table: one row a variant, one column a
+recording, and the mean.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+
+import click
+import numpy as np
+
+from streamseg import cut, objects, saliency
+from streamseg.backbones import Spec
+from streamseg.evaluation.scoring import score, short_names
+from streamseg.modes import Settings
+from streamseg.session import Setup
+
+
+@contextmanager
+def without_cuts() -> Iterator[None]:
+    """The head learns from saliency above its threshold instead of from what GrabCut makes of it."""
+
+    def parts_only(rgb: np.ndarray, level: np.ndarray, levels: cut.Levels, *, side: int) -> np.ndarray:
+        numbers, chosen = saliency.parts(level, levels.low, levels.peak)
+        return np.isin(numbers, chosen)
+
+    with patch.object(objects, "cut", parts_only):
+        yield
+
+
+@contextmanager
+def without_head() -> Iterator[None]:
+    """Saliency alone, above the middle of its range."""
+    found: dict[str, np.ndarray] = {}
+    scale = saliency.Saliency.__call__
+
+    def scaled(self: saliency.Saliency, loud: np.ndarray) -> np.ndarray:
+        found["now"] = scale(self, loud)
+        return found["now"]
+
+    with (
+        patch.object(saliency.Saliency, "__call__", scaled),
+        patch.object(objects.Objects, "_score", lambda self, view: found["now"] - np.float32(0.5)),
+    ):
+        yield
+
+
+VARIANTS: dict[str, tuple[Callable[[], Any], str]] = {
+    "all of it, live": (lambda: patch.object(objects, "MOVING", objects.MOVING), "live"),
+    "without the head: saliency above 0.5": (without_head, "live"),
+    "without GrabCut": (without_cuts, "live"),
+    "without motion": (lambda: patch.object(objects, "MOVING", 0.0), "live"),
+    "without the frame's border": (lambda: patch.object(saliency, "BORDER", 0.0), "live"),
+    "without saliency beside the head": (lambda: patch.object(objects, "TRUST", 0.0), "live"),
+    "without the gate": (lambda: patch.object(objects, "GATE", -1.0), "live"),
+    "without depth": (lambda: patch.object(objects, "find_surface", lambda depth, camera: None), "live"),
+    "all of it, --quality high": (lambda: patch.object(objects, "MOVING", objects.MOVING), "high"),
+}
+
+
+@click.command()
+@click.argument("sources", nargs=-1, required=True)
+@click.option("--model", default="efficientnet_lite0", show_default=True)
+@click.option("--weights", default="")
+@click.option("--size", default=384, show_default=True)
+@click.option("--only", multiple=True, type=click.Choice(list(VARIANTS)))
+def main(sources: tuple[str, ...], model: str, weights: str, size: int, only: tuple[str, ...]) -> None:
+    """Print the table."""
+    names = [name[:10] for name in short_names(sources)]
+    click.echo(f"| variant | mean | {' | '.join(names)} |\n|{' --- |' * (len(names) + 2)}")
+    for variant in only or VARIANTS:
+        change, quality = VARIANTS[variant]
+        settings = Settings(objects=True, quality=quality)
+        with change():
+            found = [
+                score(Setup(source, spec=Spec(model, weights), size=size, settings=settings), iou_only=True)
+                for source in sources
+            ]
+        values = [float(each.figures["free"] or 0.0) for each in found]
+        click.echo(f"| {variant} | {statistics.mean(values):.3f} | {' | '.join(f'{v:.3f}' for v in values)} |")
+
+
+if __name__ == "__main__":
+    main()
