@@ -1,0 +1,62 @@
+"""BYOL: eq. 2 in NumPy on unit vectors, no gradient into the target, and eq. 1 for its weights."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from streamseg.backbones import Spec
+from train.encoder import open_encoder
+from train.method import Batch
+from train.methods import byol
+from train.settings import Settings
+
+STEPS = 10
+
+
+@pytest.fixture
+def method() -> byol.BYOL:
+    torch.manual_seed(0)
+    encoder = open_encoder(Spec("timm:resnet10t"), pretrained=False)
+    return byol.BYOL(encoder, byol.Options(hidden=16, projection=12, momentum=0.9), Settings(size=64), STEPS).train()
+
+
+@pytest.fixture
+def batch() -> Batch:
+    views = list(torch.rand(2, 4, 3, 64, 64, generator=torch.Generator().manual_seed(0)))
+    return Batch(views, [], [], [], [], torch.zeros(4, 2, 2, dtype=torch.int64))
+
+
+def squared_distance(a: torch.Tensor, b: torch.Tensor) -> float:
+    """Mean over the batch of |a/|a| - b/|b||^2."""
+    x, y = (v.detach().double().numpy() for v in (a, b))
+    x, y = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in (x, y))
+    return float(((x - y) ** 2).sum(axis=1).mean())
+
+
+def test_loss_is_equation_2_symmetrized(method: byol.BYOL, batch: Batch) -> None:
+    online = [method.predictor(method.projector(method.student(view).pooled)) for view in batch.views]
+    target = [method.targets(view) for view in batch.views]
+    wanted = squared_distance(online[0], target[1]) + squared_distance(online[1], target[0])
+    assert method.loss(batch).item() == pytest.approx(wanted, abs=1e-5)
+
+
+def test_the_target_gets_no_gradient_and_everything_else_does(method: byol.BYOL, batch: Batch) -> None:
+    method.loss(batch).backward()
+    assert all(parameter.grad is None for parameter in method.target.parameters())
+    for part in (method.student, method.projector, method.predictor):
+        assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in part.parameters())
+
+
+@pytest.mark.parametrize("step", [0, 3, STEPS - 1])
+def test_the_target_follows_by_equation_1(method: byol.BYOL, step: int) -> None:
+    online = method.projector.layers[0].weight
+    with torch.no_grad():
+        online += 1
+    before = method.target[1].layers[0].weight.clone()
+    method.update(step)
+    momentum = 1 - (1 - 0.9) * (math.cos(math.pi * step / (STEPS - 1)) + 1) / 2
+    torch.testing.assert_close(method.target[1].layers[0].weight, momentum * before + (1 - momentum) * online)
