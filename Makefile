@@ -8,10 +8,10 @@ STAMP = $(VENV)/.installed
 .PHONY: demo test test-networks test-rest lint install clean
 
 demo: install
-	$(BIN)/streamseg run samples/tabletop -o demo --size 512 --save overlay,labels,npz,coco,jsonl --overwrite
+	$(BIN)/streamseg run samples/tabletop -o demo --size 512 --save overlay,labels,objects,npz,coco,jsonl --overwrite
 	@echo
-	@echo "Look at  demo/overlay.mp4   the masks over the recording"
-	@echo "and at   demo/labels/       one indexed PNG a frame;  demo/run.json says what was run"
+	@echo "Look at  demo/overlay.mp4   the objects over the recording"
+	@echo "and at   demo/objects/      one indexed PNG a frame; demo/labels/ the segments;  demo/run.json says what was run"
 
 # two halves side by side, one thread each: most tests are small, and wait for files and processes
 test: install lint

@@ -12,6 +12,7 @@ import numpy as np
 
 from streamseg.backbones import Spec, open_backbone
 from streamseg.drawing import overlay
+from streamseg.modes import Settings
 from streamseg.pipeline import Pipeline, input_size
 from streamseg.sources import open_source
 
@@ -25,14 +26,15 @@ def main() -> None:
     pipeline = Pipeline(
         backbone_for=lambda size: open_backbone(Spec("efficientnet_lite0"), size),
         choose_size=lambda frame_size: input_size(frame_size, 512, multiple=32),
+        settings=Settings(objects=True),
     )
     pipeline.start([clip[i] for i in range(pipeline.start_frames)])
     columns = []
     for i in range(len(clip)):
         frame = clip[i]
-        labels = pipeline.step(frame).labels
+        objects = pipeline.step(frame).objects
         if i in SHOWN:
-            columns.append(np.vstack([frame.rgb, overlay(frame.rgb, labels)]))
+            columns.append(np.vstack([frame.rgb, overlay(frame.rgb, objects)]))
     picture = cv2.resize(np.hstack(columns), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     cv2.imwrite(str(HERE / "overview.jpg"), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
 

@@ -175,5 +175,8 @@ def _standing(mask: np.ndarray, saliency: np.ndarray, surface: Surface) -> np.nd
     owner = np.zeros(int(nearest.max(initial=0)) + 1, np.int32)
     owner[nearest[cores > 0]] = cores[cores > 0]
     grown = np.where(surface.above | (cores > 0), owner[nearest], 0)
-    others = _parts(mask & ~surface.on & (grown == 0), saliency)
+    # slivers around the things, where depth and image do not quite agree, are no things of their own
+    reach = max(1, min(mask.shape) // 40)
+    around = cv2.dilate((grown > 0).astype(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)) > 0
+    others = _parts(mask & ~surface.on & ~around, saliency)
     return np.where(others > 0, others + int(cores.max(initial=0)), grown).astype(np.int32)

@@ -22,10 +22,16 @@ def loudness(outputs: Mapping[str, np.ndarray]) -> np.ndarray | None:
     """(B, h, w) float32 >= 0, a copy, from what a backbone gave; None where that is neither energy nor attention."""
     if "energy" in outputs:
         return outputs["energy"][:, 0].copy()
-    if "attention" in outputs:  # a few patches get most of it: the root brings the others back into the range
-        loud: np.ndarray = np.sqrt(outputs["attention"].mean(axis=1))
-        return loud
+    if "attention" in outputs:
+        return np.stack([_spread(attention) for attention in outputs["attention"].mean(axis=1)])
     return None
+
+
+def _spread(attention: np.ndarray) -> np.ndarray:
+    """A ViT parks most of its attention on a few patches: they count as much as the next ones, and their neighbours
+    a little (Darcet et al., 2023, arXiv:2309.16588)."""
+    level = np.minimum(attention, np.quantile(attention, 0.95))
+    return np.asarray(cv2.GaussianBlur(np.sqrt(level), (0, 0), 1.0), np.float32)
 
 
 class Saliency:
