@@ -243,6 +243,28 @@ def test_the_sample_and_its_truth(sample: Path, run_json: Callable[..., Any], tm
     assert np.mean(best) > 0.35
 
 
+def test_objects_are_written_and_told_of(sample: Path, run_json: Callable[..., Any], tmp_path: Path) -> None:
+    from PIL import Image
+
+    few = ("--size", "160", "--max-frames", "3", "--save", "overlay,objects")
+    result = run_json(sample, tmp_path / "out", *few)
+    assert (result["settings"]["objects"], result["settings"]["quality"]) == (True, "live")
+    assert result["stage_ms"]["objects"]["p50"] > 0
+    assert result == json.loads((tmp_path / "out" / "run.json").read_text())
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["objects", "overlay.mp4", "run.json"]
+    assert count_frames(tmp_path / "out" / "overlay.mp4") == 3
+    files = sorted((tmp_path / "out" / "objects").iterdir())
+    assert [path.name for path in files] == [path.name for path in sorted((sample / "masks").iterdir())][:3]
+    for path in files:
+        with Image.open(path) as image:
+            assert image.mode == "P"
+            found, truth = np.array(image), np.array(Image.open(sample / "masks" / path.name))
+        assert {0} < set(np.unique(found).tolist()) < set(range(255))
+        thing, background = (found > 0) & (truth > 0), (found > 0) & (truth == 0)
+        assert thing.sum() > 0.6 * (truth > 0).sum()
+        assert background.sum() < 0.1 * (truth == 0).sum()
+
+
 def test_a_full_disk(sample: Path, environment: dict[str, str], tmp_path: Path) -> None:
     """A limit on the size of files stands in for the end of the disk: the system call fails as it would there."""
     script = (
