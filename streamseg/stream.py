@@ -14,7 +14,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 import numpy as np
 
@@ -53,10 +53,13 @@ def stream(
         drops = live and policy == "latest"
         reader = Reader(source, every, max_frames, pipeline.wants_depth, report, interrupted, drops)
         writer = Writer([sink for sink in sinks if not sink.main_thread], report)
-        with _accounted(source, report), reader, writer:
+        with _accounted(source, report), ExitStack() as threads:
+            # before the reader starts: a recording is read by one thread at a time
+            survey = _survey(source, pipeline, interrupted, every, max_frames)
+            threads.enter_context(reader)
+            threads.enter_context(writer)
             frames = itertools.islice(reader, max_frames)
             seen = ahead(frames, pipeline.look, 1 if live else pipeline.lanes, batch, patient=not live)
-            survey = _survey(source, pipeline, interrupted)
             first = [] if survey else list(itertools.islice(seen, pipeline.start_frames))
             if (survey or first) and not interrupted.is_set():
                 pipeline.start(survey or first)
@@ -83,15 +86,22 @@ def stream(
     return report
 
 
-def _survey(source: Recording | LiveSource, pipeline: Pipeline, interrupted: threading.Event) -> list[Seen]:
-    """Frames spread evenly over a recording, looked at ahead, where the pipeline has a use for them."""
+def _survey(
+    source: Recording | LiveSource,
+    pipeline: Pipeline,
+    interrupted: threading.Event,
+    every: int = 1,
+    max_frames: int | None = None,
+) -> list[Seen]:
+    """Frames spread evenly over those to come, looked at ahead, where the pipeline has a use for them."""
     if isinstance(source, LiveSource) or not pipeline.survey_frames:
         return []
+    coming = range(0, len(source), every)[:max_frames]
     seen = []
-    for index in np.unique(np.linspace(0, len(source) - 1, pipeline.survey_frames).astype(int)):
+    for place in np.unique(np.linspace(0, len(coming) - 1, pipeline.survey_frames).astype(int)) if coming else ():
         if not interrupted.is_set():
             with suppress(FrameError):  # the reader counts it when its turn comes
-                seen += pipeline.look([source[int(index)]])
+                seen += pipeline.look([source[coming[int(place)]]])
     return seen
 
 

@@ -127,6 +127,8 @@ def test_high_quality_looks_all_over_a_recording_first(shapes, make_loud, length
     assert len(seen) == wanted
     assert (seen[0], seen[-1]) == (0, length - 1)
     assert np.ptp(np.diff(seen)) <= 1 if length > 2 else True
+    coming = [one.frame.index for one in _survey(shapes(100), make_loud(quality="high"), interrupted, 10, 5)]
+    assert coming == [0, 10, 20, 30, 40]
     assert _survey(shapes(length), make_loud(quality="live"), interrupted) == []
     interrupted.set()
     assert _survey(shapes(length), make_loud(quality="high"), interrupted) == []
