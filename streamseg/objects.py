@@ -151,11 +151,15 @@ def _parts(mask: np.ndarray, saliency: np.ndarray) -> np.ndarray:
     count, numbers, figures, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
     loud = cv2.resize(saliency, mask.shape[::-1], interpolation=cv2.INTER_LINEAR) > GATE
     keep = np.bincount(numbers[loud], minlength=count) > 0
-    keep &= figures[:, cv2.CC_STAT_AREA] >= SMALLEST * mask.size
+    return _kept(numbers, keep & (figures[:, cv2.CC_STAT_AREA] >= SMALLEST * mask.size))
+
+
+def _kept(numbers: np.ndarray, keep: np.ndarray) -> np.ndarray:
+    """(H, W) parts with only those of `keep` (n,), numbered anew from 1; 0 stays the background."""
     keep[0] = False
-    table = np.zeros(count, np.int32)
-    table[keep] = np.arange(1, keep.sum() + 1)
-    return table[numbers]
+    table = np.where(keep, np.cumsum(keep), 0).astype(np.int32)
+    kept: np.ndarray = table[numbers]
+    return kept
 
 
 def _standing(mask: np.ndarray, saliency: np.ndarray, surface: Surface) -> np.ndarray:
@@ -164,10 +168,7 @@ def _standing(mask: np.ndarray, saliency: np.ndarray, surface: Surface) -> np.nd
     things = surface.above & ~surface.breaks
     things = cv2.morphologyEx(things.astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
     _, cores, figures, _ = cv2.connectedComponentsWithStats(things)
-    small = figures[:, cv2.CC_STAT_AREA] < 3 * SMALLEST * mask.size
-    small[0] = True
-    table = np.where(small, 0, np.cumsum(~small)).astype(np.int32)
-    cores = table[cores]
+    cores = _kept(cores, figures[:, cv2.CC_STAT_AREA] >= 3 * SMALLEST * mask.size)
     # what the cores lost at their borders goes to the nearest of them
     _, nearest = cv2.distanceTransformWithLabels(
         (cores == 0).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL

@@ -7,6 +7,7 @@ above it, within its extent, stands on it. The noise of a structured-light camer
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import cv2
@@ -67,6 +68,7 @@ def find(depth: np.ndarray, camera: Intrinsics, seed: int = 0) -> Surface | None
     return Surface(on, above, valid & (far - near > BREAK * depth))
 
 
+@lru_cache(maxsize=2)  # a stream has one camera
 def _rays(shape: tuple[int, ...], camera: Intrinsics) -> np.ndarray:
     """(H, W, 3) float32: the point at one metre behind each pixel, x right, y down, z forward."""
     x = (np.arange(shape[1], dtype=np.float32) - camera.cx) / camera.fx
