@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from streamseg.console import behaviour_options, network_options, print_json, source_options
+from streamseg.console import behaviour_options, frames_options, network_options, print_json, source_options
 
 
 @click.command()
@@ -28,8 +28,7 @@ from streamseg.console import behaviour_options, network_options, print_json, so
 )
 @network_options
 @source_options
-@click.option("--every", type=click.IntRange(1), default=1, metavar="N", help="Take each N-th frame.")
-@click.option("--max-frames", type=click.IntRange(1), metavar="N", help="Stop after N frames.")
+@frames_options
 @behaviour_options
 def attention(source: str, as_json: bool, quiet: bool, **given: Any) -> None:  # fmt: skip
     """Draw the CLS attention of a ViT's last block on SOURCE: every head, and their mean."""

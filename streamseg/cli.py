@@ -12,6 +12,7 @@ from streamseg.console import (
     LazyGroup,
     behaviour_options,
     clustering_options,
+    frames_options,
     model_options,
     print_json,
     quality_option,
@@ -88,8 +89,7 @@ def _default_name(source: str) -> str:
 @clustering_options
 @quality_option
 @source_options
-@click.option("--every", type=click.IntRange(1), default=1, metavar="N", help="Take each N-th frame.")
-@click.option("--max-frames", type=click.IntRange(1), metavar="N", help="Stop after N frames.")
+@frames_options
 @click.option(
     "--batch",
     type=click.IntRange(1, 256),

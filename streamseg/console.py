@@ -201,6 +201,12 @@ clustering_options = with_options(
 )  # fmt: skip
 """How frames are clustered: the fields of `modes.Settings`, the same flags in every command."""
 
+frames_options = with_options(
+    click.option("--every", type=click.IntRange(1), default=1, metavar="N", help="Take each N-th frame."),
+    click.option("--max-frames", type=click.IntRange(1), metavar="N", help="Stop after N frames of a source."),
+)
+"""--every and --max-frames, where recordings are gone through."""
+
 quality_option = with_options(
     click.option("--quality", type=click.Choice(["live", "high"]), default="live", show_default=True,
                  help="Of the objects: as fast as the stream, or as good as can be, offline."),

@@ -12,6 +12,7 @@ import click
 from streamseg.console import (
     behaviour_options,
     clustering_options,
+    frames_options,
     network_options,
     print_json,
     quality_option,
@@ -58,8 +59,7 @@ from streamseg.console import (
 @clustering_options
 @quality_option
 @source_options
-@click.option("--every", type=click.IntRange(1), default=1, metavar="N", help="Take each N-th frame.")
-@click.option("--max-frames", type=click.IntRange(1), metavar="N", help="Stop after N frames of each source.")
+@frames_options
 @behaviour_options
 def evaluate(sources: Sequence[str], as_json: bool, quiet: bool, **given: Any) -> None:  # fmt: skip
     """Score masks of SOURCEs with ground truth: CO3D, DAVIS, or any folder or video with masks/.

@@ -9,7 +9,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -251,10 +250,8 @@ def network(recipe: Recipe, size: tuple[int, int], tensors: dict[str, Any]) -> A
 def _open(
     recipe: Recipe, size: tuple[int, int], engine: str, device: str, precision: str, threads: int, lanes: int, log: Log
 ) -> Backbone:
-    open_one = plugins.load(__name__, f"{engine}_backbone").open
-    if engine == "openvino":
-        open_one = partial(open_one, lanes=lanes)
-    backbone: Backbone = open_one(recipe, size, device, precision, threads, log)
+    engines = plugins.load(__name__, f"{engine}_backbone")
+    backbone: Backbone = engines.open(recipe, size, device, precision, threads, lanes, log)
     height, width = size
     log(f"{backbone.name} on {backbone.engine} ({backbone.device}, {backbone.precision}), input {height}x{width}")
     return backbone

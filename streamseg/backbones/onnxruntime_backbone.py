@@ -80,8 +80,10 @@ def _providers(path: Path, size: tuple[int, int], device: str, log: Log) -> list
     return [PROVIDERS["cuda"], PROVIDERS["cpu"]] if device == "cuda" else [PROVIDERS["cpu"]]
 
 
-def open(recipe: Recipe, size: tuple[int, int], device: str, precision: str, threads: int, log: Log) -> Backbone:
-    """See open_backbone."""
+def open(
+    recipe: Recipe, size: tuple[int, int], device: str, precision: str, threads: int, lanes: int, log: Log
+) -> Backbone:
+    """See open_backbone. One call at a time, whatever `lanes`."""
     device = device if device != "auto" else ("cuda" if _machine.has_cuda() else "cpu")
     if precision == "bf16" or (precision == "fp16" and device == "cpu"):
         raise ModelError(

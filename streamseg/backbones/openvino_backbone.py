@@ -95,7 +95,7 @@ def _options(core: Any, precision: str, threads: int) -> dict[str, Any]:
 
 
 def open(
-    recipe: Recipe, size: tuple[int, int], device: str, precision: str, threads: int, log: Log, lanes: int = 1
+    recipe: Recipe, size: tuple[int, int], device: str, precision: str, threads: int, lanes: int, log: Log
 ) -> Backbone:
     """See open_backbone."""
     if device not in ("auto", "cpu"):

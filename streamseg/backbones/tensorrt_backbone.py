@@ -122,8 +122,10 @@ def check_machine(path: Path, facts: Engine, here: _engine_file.Machine) -> None
         )
 
 
-def open(recipe: Recipe, size: tuple[int, int], device: str, precision: str, threads: int, log: Log) -> Backbone:
-    """See open_backbone."""
+def open(
+    recipe: Recipe, size: tuple[int, int], device: str, precision: str, threads: int, lanes: int, log: Log
+) -> Backbone:
+    """See open_backbone. One call at a time, whatever `lanes`."""
     if recipe.kind != "tensorrt":
         raise ModelError(
             f"the engine tensorrt runs .plan files only, and {recipe.name} is none",

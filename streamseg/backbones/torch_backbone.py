@@ -60,8 +60,10 @@ class TorchBackbone(Backbone):
             torch.cuda.empty_cache()
 
 
-def open(recipe: Recipe, size: tuple[int, int], device: str, precision: str, threads: int, log: Log) -> Backbone:
-    """See open_backbone."""
+def open(
+    recipe: Recipe, size: tuple[int, int], device: str, precision: str, threads: int, lanes: int, log: Log
+) -> Backbone:
+    """See open_backbone. One call at a time, whatever `lanes`."""
     if recipe.kind == "onnx":
         raise ModelError(
             f"torch does not run {recipe.file!r}", "use --engine openvino or onnxruntime for an .onnx file"
