@@ -82,7 +82,8 @@ def _default_name(source: str) -> str:
     default="overlay,labels",
     show_default=True,
     metavar="KIND[,KIND]",
-    help="What is written: overlay, labels, objects, npz, coco, ytvis, jsonl. With objects the overlay shows these.",
+    help="What is written: overlay, labels, objects, panoptic, npz, coco, ytvis, jsonl. With objects or panoptic the "
+    "overlay shows the objects.",
 )
 @click.option("--show", is_flag=True, help="A live window; q stops.")
 @model_options
@@ -124,7 +125,7 @@ def run(ctx: click.Context, source: str, as_json: bool, quiet: bool, **given: An
     from streamseg import job, progress
     from streamseg.session import grouped
 
-    given["objects"] = "objects" in given["save"]
+    given["objects"] = not {"objects", "panoptic"}.isdisjoint(given["save"])
     output = given.pop("output")
     if output is None and not given["show"]:
         output = Path("out") / _default_name(source)

@@ -102,3 +102,32 @@ class Segmentation:
     def shown(self) -> np.ndarray:
         """(H, W) uint8 that people want to see: the objects where they were asked for, else the labels."""
         return self.labels if self.objects is None else self.objects
+
+    @cached_property
+    def panoptic(self) -> np.ndarray:
+        """(H, W) uint8: every pixel in one segment, a thing or a region (Kirillov et al., "Panoptic Segmentation", CVPR
+        2019). `labels` where objects were not asked for.
+
+        A thing has the number 255 - its id (254, 253 ... downwards), which lasts as the id does; what is no thing has
+        its label (1, 2 ... upwards), and VOID stays. The two meet only after a session of some 240 things, or with
+        hundreds of clusters. Then the labels stay, and a thing whose number is a cluster's has the highest that is
+        free in this frame, for as long as that lasts; where none is, it stays part of the regions beneath it.
+        """
+        if self.objects is None:
+            return self.labels
+        numbers = _numbers_of_things(self.objects, self.labels, self.k)[self.objects]
+        return np.where(numbers > 0, numbers, self.labels)
+
+
+def _numbers_of_things(objects: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
+    """(256,) uint8 number in the panoptic map of each object's id; 0 for ids that get none. See `panoptic`."""
+    things, regions = (np.flatnonzero(np.bincount(ids.ravel(), minlength=256)[:VOID]) for ids in (objects, labels))
+    # a cluster that is not in the frame is in the next one
+    free = set(range(1, VOID)) - set(regions.tolist()) - set(range(1, k + 1))
+    table = np.zeros(256, np.uint8)
+    own = [i for i in things.tolist() if VOID - i in free]
+    table[own] = [VOID - i for i in own]
+    spare = sorted(free - {VOID - i for i in own})
+    for i in sorted(set(things.tolist()) - {0, *own}):
+        table[i] = spare.pop() if spare else 0
+    return table

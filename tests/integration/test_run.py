@@ -246,12 +246,13 @@ def test_the_sample_and_its_truth(sample: Path, run_json: Callable[..., Any], tm
 def test_objects_are_written_and_told_of(sample: Path, run_json: Callable[..., Any], tmp_path: Path) -> None:
     from PIL import Image
 
-    few = ("--size", "160", "--max-frames", "3", "--save", "overlay,objects")
+    few = ("--size", "160", "--max-frames", "3", "--save", "overlay,objects,panoptic,labels")
     result = run_json(sample, tmp_path / "out", *few)
     assert (result["settings"]["objects"], result["settings"]["quality"]) == (True, "live")
     assert result["stage_ms"]["objects"]["p50"] > 0
     assert result == json.loads((tmp_path / "out" / "run.json").read_text())
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["objects", "overlay.mp4", "run.json"]
+    written = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert written == ["labels", "objects", "overlay.mp4", "panoptic", "run.json"]
     assert count_frames(tmp_path / "out" / "overlay.mp4") == 3
     files = sorted((tmp_path / "out" / "objects").iterdir())
     assert [path.name for path in files] == [path.name for path in sorted((sample / "masks").iterdir())][:3]
@@ -263,6 +264,13 @@ def test_objects_are_written_and_told_of(sample: Path, run_json: Callable[..., A
         thing, background = (found > 0) & (truth > 0), (found > 0) & (truth == 0)
         assert thing.sum() > 0.6 * (truth > 0).sum()
         assert background.sum() < 0.1 * (truth == 0).sum()
+        regions, whole = (np.array(Image.open(tmp_path / "out" / kind / path.name)) for kind in ("labels", "panoptic"))
+        assert np.array_equal(whole, np.where(found > 0, 255 - found, regions))
+
+
+def test_panoptic_alone_asks_for_objects(sample: Path, run_json: Callable[..., Any], tmp_path: Path) -> None:
+    result = run_json(sample, tmp_path / "out", "--size", "160", "--max-frames", "1", "--save", "panoptic")
+    assert result["settings"]["objects"] is True
 
 
 def test_a_full_disk(sample: Path, environment: dict[str, str], tmp_path: Path) -> None:

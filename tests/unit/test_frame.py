@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from streamseg.errors import FrameError
-from streamseg.frame import Frame
+from streamseg.frame import VOID, Frame, Segmentation
 
 RGB = np.zeros((4, 6, 3), np.uint8)
 
@@ -40,3 +43,50 @@ def test_depth_of_another_size_is_not_used() -> None:
 def test_a_frame_without_depth_or_truth() -> None:
     frame = Frame(0, "0", 0.0, RGB)
     assert frame.depth is frame.annotation is None
+
+
+maps = arrays(np.uint8, (5, 7), elements=st.sampled_from([0, 1, 2, 3, 5, 128, 249, 250, 252, 254, VOID]))
+
+
+def segments(ids: np.ndarray) -> dict[int, np.ndarray]:
+    return {i: ids == i for i in np.unique(ids).tolist()}
+
+
+@given(maps.filter(lambda labels: bool(labels.all())), maps, st.integers(0, 254))
+def test_panoptic_gives_every_pixel_to_one_segment(labels: np.ndarray, objects: np.ndarray, k: int) -> None:
+    """Whatever the ids are, one segment is one thing, or what is left of one cluster."""
+    found = segments(Segmentation(labels, k, objects).panoptic)
+    thing = (objects > 0) & (objects != VOID)
+    things = [mask for i, mask in segments(objects).items() if 0 < i < VOID]
+    if k < 240:  # there is room for all
+        regions = {i: mask & ~thing for i, mask in segments(labels).items() if (mask & ~thing).any()}
+        assert all(np.array_equal(found[i], mask) for i, mask in regions.items())
+        wanted = [*regions.values(), *things]
+    else:  # some things may have to stay in what is beneath
+        wanted = [found[i] for i in found]
+        assert all(
+            any(np.array_equal(mask, t) for t in things) or set(labels[mask]) == {i} for i, mask in found.items()
+        )
+    assert sorted(m.tobytes() for m in wanted) == sorted(m.tobytes() for m in found.values())
+
+
+def test_numbers_of_things_last_as_their_ids_do() -> None:
+    labels = np.array([[1, 2, 3, VOID, 1, 2]], np.uint8)
+    before = Segmentation(labels, 3, np.array([[0, 1, 1, 0, 7, 0]], np.uint8)).panoptic
+    after = Segmentation(labels, 3, np.array([[7, 0, 0, 0, 0, 9]], np.uint8)).panoptic
+    assert before.tolist() == [[1, 254, 254, VOID, 248, 2]]
+    assert after.tolist() == [[248, 2, 3, VOID, 1, 246]]
+    assert before.dtype == np.uint8
+
+
+def test_a_thing_leaves_its_number_to_the_cluster_that_has_it() -> None:
+    """Also where this frame shows nothing of that cluster: 5 shall mean one thing over the sequence."""
+    objects = np.array([[1, 250, 252, 0]], np.uint8)
+    assert Segmentation(np.full((1, 4), 2, np.uint8), 6, objects).panoptic.tolist() == [[254, 253, 252, 2]]
+    full = Segmentation(np.full((1, 4), 2, np.uint8), 254, objects).panoptic
+    assert full.tolist() == [[2, 2, 2, 2]]  # no number is left for any thing
+
+
+def test_without_objects_panoptic_is_the_labels() -> None:
+    labels = np.array([[1, 2, VOID]], np.uint8)
+    assert Segmentation(labels, 2).panoptic is labels

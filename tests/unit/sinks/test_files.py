@@ -22,6 +22,7 @@ from streamseg.sinks._indexed import indexed_png
 
 FILES = {
     "labels": "labels",
+    "panoptic": "panoptic",
     "npz": "labels.npz",
     "coco": "annotations.json",
     "ytvis": "youtube_vis.json",
@@ -69,6 +70,13 @@ def test_label_files_carry_the_frames_names_and_sizes(tmp_path: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["1305031102.175304.png", "größe_ü_1.png"]
     assert np.array_equal(np.array(Image.open(folder / "1305031102.175304.png")), small)
     assert np.array_equal(np.array(Image.open(folder / "größe_ü_1.png")), large)
+
+
+def test_panoptic_files_join_things_and_regions(tmp_path: Path) -> None:
+    regions, things = np.array([[1, 1, 2, VOID]], np.uint8), np.array([[0, 3, 1, 0]], np.uint8)
+    picture, _ = frame(0, regions)
+    folder = write("panoptic", tmp_path, [(picture, Segmentation(regions, k=2, objects=things))])
+    assert np.array(Image.open(folder / "00000.png")).tolist() == [[1, 252, 254, VOID]]
 
 
 def test_archive_of_one_size(tmp_path: Path) -> None:
@@ -163,7 +171,7 @@ def test_no_frames_at_all(name: str, tmp_path: Path) -> None:
 def test_a_final_name_appears_only_when_the_file_is_whole(name: str, tmp_path: Path) -> None:
     with open_sink(name, tmp_path, RUN) as sink:
         sink.write(*frame(0, blocks(0)))
-        if name not in ("labels", "jsonl"):  # these are whole after every frame
+        if name not in ("labels", "panoptic", "jsonl"):  # these are whole after every frame
             assert not (tmp_path / FILES[name]).exists()
     assert (tmp_path / FILES[name]).exists()
     sink.close()
