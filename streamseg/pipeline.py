@@ -69,14 +69,9 @@ class Pipeline:
         settings: Settings | None = None,
     ) -> None:
         self.backbone_for, self.choose_size = backbone_for, choose_size
-        self.settings = settings or Settings()
         self._backbones: OrderedDict[tuple[int, int], Backbone] = OrderedDict()
         self._building = threading.Lock()
-        self._descriptors = Descriptors(self.settings.pca, self.settings.position, self.settings.depth)
-        self._clustering = (Online if self.settings.clustering == "online" else PerFrame)(
-            self.settings, self._descriptors
-        )
-        self._objects = Objects(self.settings.quality) if self.settings.objects else None
+        self.reset(settings or Settings())
 
     @property
     def wants_depth(self) -> bool:
@@ -103,12 +98,12 @@ class Pipeline:
         """Those in use, oldest first."""
         return list(self._backbones.values())
 
-    def reset(self) -> None:
-        """Forget the session; keep the networks."""
-        self._descriptors.reset()
-        self._clustering.reset()
-        if self._objects:
-            self._objects.reset()
+    def reset(self, settings: Settings | None = None) -> None:
+        """Forget the session; keep the networks. settings: of the next session, None = as before."""
+        self.settings = chosen = settings or self.settings
+        self._descriptors = Descriptors(chosen.pca, chosen.position, chosen.depth)
+        self._clustering = (Online if chosen.clustering == "online" else PerFrame)(chosen, self._descriptors)
+        self._objects = Objects(chosen.quality) if chosen.objects else None
 
     def close(self) -> None:
         """Release the networks."""
@@ -145,7 +140,8 @@ class Pipeline:
         if self._objects and loud is None:
             raise ModelError(
                 f"{backbone.name} tells nothing of where things are: it gives neither energy nor attention",
-                "export it again with this version of streamseg, or leave the objects out",
+                "export it again with this version of streamseg, or leave the objects out: `eval --no-objects`, and "
+                "in `run` neither objects nor panoptic in --save",
             )
         clock.lap("backbone")
         share = {stage: milliseconds / len(frames) for stage, milliseconds in clock.laps.items()}

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score
 
+from streamseg.modes import Settings
 from streamseg.pipeline import input_size
 
 
@@ -49,6 +50,20 @@ def test_same_seed_same_masks_and_reset_starts_anew(shapes, make_pipeline, clust
     third = [other.step(frame).labels for frame in frames]
     assert np.array_equal(first, second)
     assert np.array_equal(first, third)
+
+
+def test_reset_may_change_the_settings(shapes, make_pipeline) -> None:
+    """And gives what a pipeline of these settings gives, without another network."""
+    frames = [shapes()[i] for i in range(4)]
+    pipeline = make_pipeline(seed=1)
+    pipeline.step(frames[0])
+    (network,) = pipeline.backbones
+    for settings in ({"seed": 2}, {"k": 3, "pca": 2}, {"clustering": "per-frame"}):
+        pipeline.reset(Settings(**settings))
+        other = make_pipeline(**settings)
+        for frame in frames:
+            assert np.array_equal(pipeline.step(frame).labels, other.step(frame).labels)
+    assert pipeline.backbones == [network]
 
 
 def test_frames_may_change_their_size(shapes, make_pipeline) -> None:
