@@ -71,7 +71,8 @@ class Pipeline:
         self.backbone_for, self.choose_size = backbone_for, choose_size
         self._backbones: OrderedDict[tuple[int, int], Backbone] = OrderedDict()
         self._building = threading.Lock()
-        self.reset(settings or Settings())
+        self.settings = settings or Settings()
+        self.reset()
 
     @property
     def wants_depth(self) -> bool:
@@ -100,7 +101,7 @@ class Pipeline:
 
     def reset(self, settings: Settings | None = None) -> None:
         """Forget the session; keep the networks. settings: of the next session, None = as before."""
-        self.settings = chosen = settings or self.settings
+        self.settings = chosen = self.settings if settings is None else settings
         self._descriptors = Descriptors(chosen.pca, chosen.position, chosen.depth)
         self._clustering = (Online if chosen.clustering == "online" else PerFrame)(chosen, self._descriptors)
         self._objects = Objects(chosen.quality) if chosen.objects else None
