@@ -15,7 +15,8 @@ WIDTH = 320
 
 
 class Example(NamedTuple):
-    """rgb, truth, segments, objects: (h, w, 3) uint8 RGB; objects None where there are none. value: IoU of `rule`."""
+    """rgb, truth, segments (clusters), objects: (h, w, 3) uint8 RGB; objects None where there are none.
+    value: IoU of `rule`."""
 
     name: str
     rule: str
@@ -27,7 +28,8 @@ class Example(NamedTuple):
 
 
 class Gallery:
-    """best, worst: by the IoU of the objects where there are any, else of the best segment. None before any frame."""
+    """best, worst: by the IoU of the objects where they were asked for, else of the best segment. None before any
+    frame."""
 
     def __init__(self) -> None:
         self.best: Example | None = None

@@ -1,8 +1,8 @@
 """Scores masks that anybody made: image files named as the frames are. No network is needed.
 
 FOLDER holds the masks of one recording; of several, a folder for each, called as the recording's. Where it holds
-objects/ or labels/, as `streamseg run` writes them, these are objects and segments; else its masks are both, with 0
-as background. Indexed, gray and coloured images are read as ground truth is.
+objects/ or labels/, as `streamseg run` writes them, these are objects and segments, and joined to panoptic masks; else
+its masks are both, with 0 as background. Indexed, gray and coloured images are read as ground truth is.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ def _pictures(what: str, example: Example) -> str:
     shown = {
         f"{what}: {example.name}, IoU of the {rule} {example.value:.3f}": example.rgb,
         "truth": example.truth,
-        "segments": example.segments,
+        "segments (clusters alone)": example.segments,
         "objects": example.objects,
     }
     return "".join(_figure(text, picture) for text, picture in shown.items() if picture is not None)

@@ -69,7 +69,7 @@ def _cell(
                 lambda one: scoring.score(one, every=asked.every, max_frames=asked.max_frames, log=log, iou_only=True),
             )
         )
-    return [[score.figures["best"] or 0.0 for score in of_seed] for of_seed in zip(*runs, strict=True)]
+    return [[score.figures["segments_best"] or 0.0 for score in of_seed] for of_seed in zip(*runs, strict=True)]
 
 
 def _networks(specs: Sequence[Spec], notes: list[str]) -> list[tuple[str, Spec]]:

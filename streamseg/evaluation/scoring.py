@@ -59,7 +59,7 @@ class Scorer(Sink):
         except FrameError as problem:
             self.leave_out(frame.name, str(problem))
             return
-        own = self.scores.add(self.position, segmentation.labels, segmentation.objects, truth)
+        own = self.scores.add(self.position, segmentation, truth)
         if self.watch:
             self.watch(frame, segmentation, truth, own)
 

@@ -6,11 +6,11 @@ import numpy as np
 
 from streamseg.evaluation import davis
 from streamseg.evaluation.iou import iou, overlap
-from streamseg.frame import VOID
+from streamseg.frame import VOID, Segmentation
 
 FIGURES = {
-    "best": "IoU of the best single segment of each frame with the foreground (the report's rule)",
-    "union": "IoU of the best union of segments of each frame",
+    "best": "IoU of the best single mask of each frame, a thing or a region (panoptic), with the foreground",
+    "union": "IoU of the best union of masks of each frame, things and regions",
     "free": "IoU of the objects, chosen without labels, with the foreground",
     "j": "region similarity J of the objects, DAVIS rule",
     "f": "boundary measure F of the objects, DAVIS rule",
@@ -18,6 +18,8 @@ FIGURES = {
     "ari": "adjusted Rand index of the objects with the truth, over all pixels of the sequence",
     "id_changes": "share of the pixels whose object's id is another than in the frame before",
     "id_ratio": "the same, relative to the ground truth's own changes",
+    "segments_best": "IoU of the best single segment of each frame, clusters alone (the report's rule)",
+    "segments_union": "IoU of the best union of segments of each frame",
     "segments_j": "J of the segments",
     "segments_f": "F of the segments",
     "segments_jf": "(J + F) / 2 of the segments",
@@ -26,40 +28,49 @@ FIGURES = {
     "segments_id_ratio": "the same, relative to the ground truth's own changes",
     "truth_id_changes": "share of the pixels whose true id is another than in the frame before",
 }
-"""Every figure with its meaning; shares and indices, 1 = perfect but for id changes. None where it is not defined."""
+"""Every figure with its meaning; shares and indices, 1 = perfect but for id changes. None where it is not defined.
+
+Segments are the clusters alone, objects or no objects; without objects best is segments_best, union segments_union.
+"""
+
+
+IOU = ("best", "union", "segments_best", "segments_union", "free")
+"""Those of FIGURES that a frame has by itself; a sequence has their means."""
 
 
 class Sequence:
     """Takes the annotated frames of one sequence in order; `figures` may be asked at any time.
 
-    iou_only: best, union and free alone; all other figures are None.
+    iou_only: best, union, those of the segments, and free; all other figures are None.
     """
 
     def __init__(self, iou_only: bool = False) -> None:
         self.iou_only = iou_only
-        self.iou: dict[str, list[float]] = {"best": [], "union": [], "free": []}
+        self.iou: dict[str, list[float]] = {name: [] for name in IOU}
         self.frames = 0
         self._segments, self._objects, self._truth = _Ids(), _Ids(), _Changes()
         self._before: tuple[int, np.ndarray] | None = None
 
-    def add(self, position: int, labels: np.ndarray, objects: np.ndarray | None, truth: np.ndarray) -> dict[str, float]:
-        """Score one frame and return its own IoU figures: best and union where it has a foreground, free if asked for.
+    def add(self, position: int, segmentation: Segmentation, truth: np.ndarray) -> dict[str, float]:
+        """Score one frame and return its own figures of IOU: free where there are objects, the others where the frame
+        has a foreground.
 
-        position: in the order of processing; only neighbours are compared for changes. labels: (H, W) ids, VOID =
-        none. objects: (H, W), 0 = background, or None. truth: (H, W), 0 = background, VOID = not counted.
-        Raises ValueError for unequal shapes.
+        position: in the order of processing; only neighbours are compared for changes.
+        truth: (H, W), 0 = background, VOID = not counted. Raises ValueError for unequal shapes.
         """
-        counts = overlap(labels, truth)
-        found: dict[str, float] = {}
-        if counts.total:
-            found = {"best": counts.best_cluster().iou, "union": counts.best_union().iou}
+        objects, found = segmentation.objects, {}
+        for prefix, ids in (("", segmentation.panoptic), ("segments_", segmentation.labels)):
+            counts = overlap(ids, truth)
+            if counts.total:
+                found[f"{prefix}best"] = counts.best_cluster().iou
+                found[f"{prefix}union"] = counts.best_union().iou
         if objects is not None:
             found["free"] = iou((objects > 0) & (objects != VOID), truth)
         for name, value in found.items():
             self.iou[name].append(value)
         self.frames += 1
         if not self.iou_only:
-            self._compare_ids(position, labels, objects, truth)
+            self._compare_ids(position, segmentation.labels, objects, truth)
         return found
 
     def _compare_ids(self, position: int, labels: np.ndarray, objects: np.ndarray | None, truth: np.ndarray) -> None:

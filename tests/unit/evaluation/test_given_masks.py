@@ -102,6 +102,20 @@ def test_labels_and_objects_of_a_run_are_told_apart(recording: Setup, tmp_path: 
     figures = score(recording, tmp_path / "out").figures
     assert figures["free"] == figures["jf"] == 1
     assert figures["union"] == figures["segments_jf"] == figures["segments_ari"] == 1
+    assert figures["segments_union"] == 1
+    assert figures["best"] == figures["segments_best"]
+
+
+def test_objects_and_labels_of_a_run_are_joined(recording: Setup, tmp_path: Path) -> None:
+    """Labels that see one region everywhere: the things alone make the difference."""
+    write(tmp_path / "out" / "objects", "png")
+    for path in write(tmp_path / "out" / "labels", "png").iterdir():
+        Image.fromarray(np.ones(SIZE, np.uint8)).save(path)
+    figures = score(recording, tmp_path / "out").figures
+    area = [15 * 15, 16 * 15]
+    assert figures["best"] == pytest.approx(max(area) / sum(area))
+    assert figures["union"] == 1
+    assert figures["segments_best"] == figures["segments_union"] == pytest.approx(sum(area) / (SIZE[0] * SIZE[1]))
 
 
 def test_labels_alone_are_no_objects(recording: Setup, tmp_path: Path) -> None:

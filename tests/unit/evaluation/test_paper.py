@@ -72,7 +72,7 @@ def test_cells_are_the_report_s_method(monkeypatch: pytest.MonkeyPatch) -> None:
         settings = Settings(clustering="per-frame", edges=False, pca=3, seed=seed)
         spec = Spec("efficientnet_lite0", layers=(5,))
         by_hand = scoring.score(replace(setup, spec=spec, size=64, settings=settings), max_frames=2)
-        best.append(by_hand.figures["best"] or 0.0)
+        best.append(by_hand.figures["segments_best"] or 0.0)
     cell = row["cells"]["64 PCA 3"]
     assert cell == pytest.approx({"mean": sum(best) / 2, "std": abs(best[0] - best[1]) / 2**0.5})
     assert row["sequences"]["tabletop"]["64 PCA 3"] == pytest.approx(cell)

@@ -61,7 +61,8 @@ def test_iou_only_leaves_the_rest_out() -> None:
     scorer.write(frame(0, thing()), Segmentation(thing() + 1, k=2))
     figures = scorer.result().figures
     assert figures["best"] == 1
-    assert {name for name, value in figures.items() if value is not None} == {"best", "union"}
+    masks = {"best", "union", "segments_best", "segments_union"}
+    assert {name for name, value in figures.items() if value is not None} == masks
 
 
 def test_spread_is_that_of_the_seeds() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,7 +14,7 @@ from sklearn.metrics import adjusted_rand_score
 from streamseg.evaluation.davis import contingency
 from streamseg.evaluation.iou import best_cluster, best_union, iou
 from streamseg.evaluation.sequence import FIGURES, Sequence, adjusted_rand
-from streamseg.frame import VOID
+from streamseg.frame import VOID, Segmentation
 
 SHAPE = (6, 8)
 ids = arrays(np.uint8, SHAPE, elements=st.integers(0, 4))
@@ -31,7 +33,7 @@ def test_rand_index_is_scikit_learns(found: np.ndarray, truth: np.ndarray) -> No
 def test_figures_are_means_over_the_frames(clip: list[tuple[np.ndarray, np.ndarray]]) -> None:
     scores = Sequence()
     for position, (found, truth) in enumerate(clip):
-        scores.add(position, found, found, truth)
+        scores.add(position, Segmentation(found, 4, found), truth)
     figures = scores.figures()
     assert set(figures) == set(FIGURES)
     things = [(f, t) for f, t in clip if ((t > 0) & (t != VOID)).any()]
@@ -52,7 +54,7 @@ def test_changes_of_ids_count_between_neighbours_outside_void() -> None:
     labels[1][1] = 2  # ten change, two of them void
     scores = Sequence()
     for position, (found, true) in enumerate(zip(labels, (first, second), strict=True)):
-        scores.add(position, found, None, true)
+        scores.add(position, Segmentation(found, 2), true)
     figures = scores.figures()
     assert figures["truth_id_changes"] == pytest.approx(1 / 18)
     assert figures["segments_id_changes"] == pytest.approx(8 / 18)
@@ -64,14 +66,15 @@ def test_changes_of_ids_count_between_neighbours_outside_void() -> None:
 def test_frames_that_are_no_neighbours_are_not_compared() -> None:
     scores = Sequence()
     for position in (0, 5):
-        scores.add(position, np.full(SHAPE, position, np.uint8), None, np.zeros(SHAPE, np.uint8))
+        scores.add(position, Segmentation(np.full(SHAPE, position, np.uint8), 1), np.zeros(SHAPE, np.uint8))
     assert scores.figures()["segments_id_changes"] is None
 
 
 def test_frames_of_other_sizes_are_not_compared() -> None:
     scores = Sequence()
     for position, shape in enumerate(((4, 6), (6, 4))):
-        scores.add(position, np.ones(shape, np.uint8), np.ones(shape, np.uint8), np.ones(shape, np.uint8))
+        ones = np.ones(shape, np.uint8)
+        scores.add(position, Segmentation(ones, 1, ones), ones)
     figures = scores.figures()
     assert figures["id_changes"] is None
     assert figures["best"] == figures["free"] == figures["jf"] == 1
@@ -79,6 +82,43 @@ def test_frames_of_other_sizes_are_not_compared() -> None:
 
 def test_a_frame_without_foreground_has_no_best_segment() -> None:
     scores = Sequence()
-    own = scores.add(0, np.ones(SHAPE, np.uint8), np.zeros(SHAPE, np.uint8), np.zeros(SHAPE, np.uint8))
+    nothing = np.zeros(SHAPE, np.uint8)
+    own = scores.add(0, Segmentation(np.ones(SHAPE, np.uint8), 1, nothing), nothing)
     assert own == {"free": 1}
     assert scores.figures()["best"] is None
+
+
+@given(ids.map(lambda found: found + 1), ids, truths)
+@settings(max_examples=50, deadline=None)
+def test_best_and_union_are_over_things_and_the_regions_around(
+    labels: np.ndarray, objects: np.ndarray, truth: np.ndarray
+) -> None:
+    """The oracle tries every mask, and every union of masks, pixel by pixel."""
+    scores = Sequence(iou_only=True)
+    own = scores.add(0, Segmentation(labels, 5, objects), truth)
+    if not ((truth > 0) & (truth != VOID)).any():
+        assert set(own) == {"free"}
+        return
+    things = [objects == i for i in range(1, 5) if (objects == i).any()]
+    regions = [(labels == i) & (objects == 0) for i in range(1, 6)]
+    for prefix, masks in (("", [*things, *regions]), ("segments_", [labels == i for i in range(1, 6)])):
+        present = [mask for mask in masks if (mask & (truth != VOID)).any()]
+        assert own[f"{prefix}best"] == pytest.approx(max(iou(mask, truth) for mask in present))
+        unions = itertools.product((False, True), repeat=len(present))
+        best = max(
+            iou(np.any([m for m, t in zip(present, taken) if t], axis=0), truth) for taken in unions if any(taken)
+        )
+        assert own[f"{prefix}union"] == pytest.approx(best)
+
+
+def test_a_thing_may_be_the_best_mask() -> None:
+    """Clusters that split it do not: what the objects add is in `best`."""
+    truth = np.zeros(SHAPE, np.uint8)
+    truth[1:4, 1:5] = 1
+    labels = np.where(np.arange(SHAPE[1]) < 3, 1, 2).astype(np.uint8) * np.ones(SHAPE, np.uint8)
+    scores = Sequence()
+    scores.add(0, Segmentation(labels, 2, truth), truth)
+    figures = scores.figures()
+    assert figures["best"] == figures["union"] == 1
+    assert figures["segments_best"] == pytest.approx(6 / (12 + 18 - 6))
+    assert figures["segments_union"] == pytest.approx(12 / 48)
