@@ -26,6 +26,8 @@ ENLARGED = 2
 """Cached frames have a shorter side of this times the largest view, so that small crops are not blown up."""
 TRIES = 20
 """How many other frames are tried when one is broken."""
+ENDLESS = 2**40
+"""Batches that are as good as without end. Where Lightning finds no length it makes one batch more than it needs."""
 
 
 class Samples(Dataset):
@@ -161,6 +163,9 @@ class Numbers(Sampler):
 
     def __init__(self, batch_size: int, start: int = 0, rank: int = 0, world: int = 1) -> None:
         self.batch_size, self.start, self.rank, self.world = batch_size, start, rank, world
+
+    def __len__(self) -> int:
+        return ENDLESS
 
     def __iter__(self) -> Iterator[list[int]]:
         batch = self.start
