@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.plugins.io import CheckpointIO
+from torch.nn.utils import get_total_norm
 
 from streamseg import checkpoint
 from train.method import Batch
@@ -84,7 +85,13 @@ class Keeper(pl.Callback):
 
     def _save(self, trainer: pl.Trainer) -> None:
         # a step may have blown up the weights although its loss was finite: the good ones of before are kept then
-        if not all(bool(torch.isfinite(tensor).all()) for tensor in trainer.lightning_module.state_dict().values()):
+        if not _finite(trainer.lightning_module.state_dict().values()):
             return
         self._written = trainer.global_step
         trainer.save_checkpoint(self.folder / LAST)
+
+
+def _finite(tensors: Iterable[torch.Tensor]) -> bool:
+    """Whether the weights are numbers, and not so large that their squares are none. Their norm costs one pass."""
+    floats = [tensor for tensor in tensors if tensor.is_floating_point()]
+    return bool(torch.isfinite(get_total_norm(floats)))
