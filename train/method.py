@@ -14,6 +14,7 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 import pytorch_lightning as pl
 import torch
 from torch import nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from train.encoder import Encoder
 from train.optimizers import Plan, build
@@ -149,8 +150,8 @@ def frozen_copy(module: Net) -> Net:
 @torch.no_grad()
 def follow(teacher: nn.Module, student: nn.Module, momentum: float) -> None:
     """teacher = momentum * teacher + (1 - momentum) * student, over parameters (Mean Teacher, arXiv:1703.01780)."""
-    for its, mine in zip(teacher.parameters(), student.parameters(), strict=True):
-        its.lerp_(mine.detach(), 1 - momentum)
+    its, mine = zip(*zip(teacher.parameters(), student.parameters(), strict=True))
+    get_ema_multi_avg_fn(momentum)(its, mine, 0)  # all at once: a net has hundreds, most of them small
 
 
 @torch.no_grad()
