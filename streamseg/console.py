@@ -171,6 +171,14 @@ def _k_range(ctx: click.Context, param: click.Parameter, value: str) -> tuple[in
     return int(match[1]), int(match[2])
 
 
+def _keyframes(ctx: click.Context, param: click.Parameter, value: str) -> int:
+    if value == "auto":
+        return 0
+    if not value.isdecimal() or not 1 <= int(value) <= 1000:
+        raise click.BadParameter(f"{value!r} is neither auto nor a number from 1 to 1000", ctx, param)
+    return int(value)
+
+
 def _intrinsics(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
     if value is None:
         return None
@@ -195,6 +203,9 @@ clustering_options = with_options(
                  help="Weight of the cell's place in the clustering."),
     click.option("--depth", type=click.FloatRange(0), default=0.0, metavar="W",
                  help="Weight of the cell's depth in the clustering."),
+    click.option("--keyframes", callback=_keyframes, default="auto", show_default=True, metavar="auto|N",
+                 help="The network looks at one of N neighbouring frames at least, at all if 1; the others follow the "
+                 "optical flow. auto = 4 (2 with objects, 1 with --quality high and on a GPU)."),
     click.option("--edges/--no-edges", default=True, show_default=True, help="Borders follow the image and the depth."),
     click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True,
                  help="Same seed, same masks."),

@@ -68,6 +68,7 @@ def describe_report(report: Report) -> dict[str, object]:
         reasons.setdefault(skip.reason, []).append(skip.name)
     return {
         "frames": report.processed,
+        "key_frames": report.key_frames,
         "frames_in": report.frames_in,
         "dropped": report.dropped,
         "skipped": {reason: {"count": len(names), "frames": names[:20]} for reason, names in reasons.items()},

@@ -9,6 +9,7 @@ import numpy as np
 
 from streamseg.clustering import Codebook, choose_k, kmeans, squared_distances
 from streamseg.descriptors import Descriptors, rows
+from streamseg.keyframes import LONGEST
 from streamseg.knee import Knee, find_knee
 from streamseg.stabilize import IdMatcher
 
@@ -20,6 +21,7 @@ class Settings:
     clustering: "online" (one codebook for the session) or "per-frame" (cold K-Means and knee on every frame, the ids
     matched afterwards). pca: components, 0 = off. position, depth: weights of these channels, 0 = off.
     edges: whether borders follow the image and the depth (guided filter). seed: of everything random.
+    keyframes: every so many frames at least the network looks at one, see `longest`; 0 = auto.
     objects: whether `Segmentation.objects` is wanted. quality: of the objects, "live" or "high" (offline).
     """
 
@@ -30,9 +32,17 @@ class Settings:
     position: float = 0.0
     depth: float = 0.0
     edges: bool = True
+    keyframes: int = 0
     objects: bool = False
     quality: str = "live"
     seed: int = 0
+
+    @property
+    def longest(self) -> int:
+        """Frames from one key frame to the next at most. Auto: one by one where quality comes first."""
+        thorough = self.clustering == "per-frame" or self.quality == "high"
+        # things move by themselves, and flow is worst at their borders
+        return self.keyframes or (1 if thorough else LONGEST // 2 if self.objects else LONGEST)
 
 
 class Online:
@@ -40,7 +50,7 @@ class Online:
     in a row, and then by one, so that all other ids live on."""
 
     START_FRAMES = 8
-    PERIOD, PATIENCE, SAMPLE = 10, 3, 512  # frames collected for a look; looks that must agree; cells looked at
+    PERIOD, PATIENCE, SAMPLE = 20, 3, 512  # frames collected for a look; looks that must agree; cells looked at
 
     def __init__(self, settings: Settings, descriptors: Descriptors) -> None:
         self.settings, self.descriptors = settings, descriptors

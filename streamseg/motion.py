@@ -32,9 +32,7 @@ class Motion:
 
         None for a first frame, a frame of another size, and where the camera's motion cannot be told.
         """
-        scale = SIDE / min(rgb.shape[:2])
-        size = round(rgb.shape[1] * scale), round(rgb.shape[0] * scale)
-        gray = cv2.cvtColor(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
+        gray = small_gray(rgb)
         before, self._before = self._before, gray
         if before is None or before.shape != gray.shape:
             return None
@@ -44,6 +42,16 @@ class Motion:
             return None
         rest = np.linalg.norm(flow - camera, axis=2).astype(np.float32)
         return np.minimum(cv2.GaussianBlur(rest, (0, 0), 2), 1)
+
+
+def small_gray(rgb: np.ndarray) -> np.ndarray:
+    """(H, W, 3) uint8 -> (h, w) uint8 brightness, the shorter side SIDE: what flow is computed on."""
+    scale = SIDE / min(rgb.shape[:2])
+    size = max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale))
+    gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+    while min(gray.shape) >= 2 * SIDE:  # halving is six times as fast as any other way of averaging
+        gray = cv2.resize(gray, (gray.shape[1] // 2, gray.shape[0] // 2), interpolation=cv2.INTER_AREA)
+    return cv2.resize(gray, size, interpolation=cv2.INTER_LINEAR)
 
 
 def _camera_flow(flow: np.ndarray) -> np.ndarray | None:

@@ -1,10 +1,10 @@
 """One frame in, one segmentation out: the only place that knows the order of the stages. Single-threaded.
 
-rgb -> prepare -> backbone -> descriptors -> cluster -> ids -> upsample -> labels
-                    backbone -> saliency -> cut, head -> parts -> ids -> objects, where they are asked for
+rgb -> key frame? -> prepare -> backbone -> descriptors -> cluster -> ids -> upsample -> labels
+                     or follow the flow -> saliency -> cut, head -> parts -> ids -> objects, where they are asked for
 
-`look`, up to the backbone, needs nothing of the frames before: it may run ahead, in other threads, on several frames at
-once. What `step` does goes on from frame to frame.
+`plan` goes from frame to frame and is quick. `look`, up to the backbone, needs nothing of the frames before: it may run
+ahead, in other threads, on several frames at once. What `step` does goes on from frame to frame.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from streamseg.clustering import choose_k
 from streamseg.descriptors import Descriptors
 from streamseg.errors import ModelError
 from streamseg.frame import Frame, Segmentation
+from streamseg.keyframes import KeyFrames, follow
 from streamseg.modes import Online, PerFrame, Settings
 from streamseg.objects import Objects, View
 from streamseg.saliency import loudness
@@ -50,6 +51,15 @@ class Seen(NamedTuple):
     frame: Frame
     features: np.ndarray
     loud: np.ndarray | None
+    began: float
+    timings_ms: dict[str, float]
+
+
+class Carried(NamedTuple):
+    """A frame that the network need not look at. flow: to the last one that it did look at, see `KeyFrames`."""
+
+    frame: Frame
+    flow: np.ndarray
     began: float
     timings_ms: dict[str, float]
 
@@ -105,6 +115,8 @@ class Pipeline:
         self._descriptors = Descriptors(chosen.pca, chosen.position, chosen.depth)
         self._clustering = (Online if chosen.clustering == "online" else PerFrame)(chosen, self._descriptors)
         self._objects = Objects(chosen.quality) if chosen.objects else None
+        self._keyframes = KeyFrames(chosen.longest, self.start_frames)
+        self._key: Seen | None = None
 
     def close(self) -> None:
         """Release the networks."""
@@ -121,6 +133,21 @@ class Pipeline:
         backbone = self.backbone(frame_size)
         backbone(np.zeros((batch, 3, *backbone.size), np.float32))
         choose_k(np.eye(8, dtype=np.float32), (1, 3), seed=0)
+
+    def plan(self, frame: Frame) -> Frame | Carried:
+        """The frame itself, if the network should look at it; for frames in order, each once."""
+        if not self.settings.keyframes and any(backbone.device != "cpu" for backbone in self.backbones):
+            return frame  # a GPU looks faster than a processor finds the flow
+        clock = _Clock()
+        flow = self._keyframes(frame.rgb)
+        clock.lap("flow")
+        return frame if flow is None else Carried(frame, flow, clock.began, clock.laps)
+
+    def look_where_planned(self, planned: Sequence[Frame | Carried], batch: int = 0) -> list[Seen | Carried]:
+        """`look` at those that are no `Carried`; thread-safe as it is."""
+        frames = [one for one in planned if isinstance(one, Frame)]
+        seen = iter(self.look(frames, batch) if frames else ())
+        return [next(seen) if isinstance(one, Frame) else one for one in planned]
 
     def look(self, frames: Sequence[Frame], batch: int = 0) -> list[Seen]:
         """Run the network on frames, in one call where they have one size; thread-safe for `lanes` threads.
@@ -153,7 +180,7 @@ class Pipeline:
 
     def start(self, frames: Sequence[Frame | Seen]) -> None:
         """Look at the first frames (at least one) before the first step, so that the codebook does not hang on one."""
-        seen = [self._seen(frame) for frame in frames]
+        seen = [frame if isinstance(frame, Seen) else self.look([frame])[0] for frame in frames]
         depths = [one.frame.depth if self.settings.depth else None for one in seen]
         self._clustering.start([one.features for one in seen], depths, seen[0].frame.index)
         if self._objects:
@@ -161,11 +188,11 @@ class Pipeline:
 
     def features(self, frame: Frame) -> np.ndarray:
         """(D, h, w) float32 features of the frame, a copy."""
-        return self._seen(frame).features
+        return self.look([frame])[0].features
 
-    def step(self, frame: Frame | Seen) -> Segmentation:
+    def step(self, frame: Frame | Seen | Carried) -> Segmentation:
         """Segment one frame. Frames may change their size; ids go on."""
-        seen = self._seen(frame)
+        seen = self._followed(frame) if isinstance(frame, Carried) else self._seen(frame)
         frame, features, timings_ms = seen.frame, seen.features, seen.timings_ms
         clock = _Clock()
         depth = frame.depth if self.wants_depth else None
@@ -186,7 +213,17 @@ class Pipeline:
         return Segmentation(labels, k=len(ids), objects=objects, timings_ms=timings_ms | clock.laps)
 
     def _seen(self, frame: Frame | Seen) -> Seen:
-        return frame if isinstance(frame, Seen) else self.look([frame])[0]
+        self._key = frame if isinstance(frame, Seen) else self.look([frame])[0]
+        return self._key
+
+    def _followed(self, carried: Carried) -> Seen:
+        """What the network would see in a frame that it has not looked at."""
+        assert self._key is not None  # the first frame of a session is a key frame
+        clock = _Clock()
+        features = follow(self._key.features, carried.flow)
+        loud = None if self._key.loud is None else follow(self._key.loud[None], carried.flow)[0]
+        clock.lap("follow")
+        return Seen(carried.frame, features, loud, carried.began, carried.timings_ms | clock.laps)
 
     def backbone(self, frame_size: tuple[int, int]) -> Backbone:
         """The network for frames of (H, W), built at the first call."""

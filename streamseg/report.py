@@ -13,13 +13,15 @@ from streamseg.sources import Skip
 class Report:
     """What happened. Times in milliseconds by frame processed, in order; `seconds` from the first read to the end.
 
-    frames_in: read or found broken. dropped: of a live source, because the pipeline was busy. skipped: broken ones.
+    frames_in: read or found broken. key_frames: of those processed, how many the network looked at. dropped: of a live
+    source, because the pipeline was busy. skipped: broken ones.
     no_depth: reasons why frames of an RGB-D source had none. id_changes: for each frame after the first, the share
     of its pixels whose id is another than in the frame before (frames of one size).
     """
 
     frames_in: int = 0
     processed: int = 0
+    key_frames: int = 0
     dropped: int = 0
     skipped: list[Skip] = field(default_factory=list)
     no_depth: Counter[str] = field(default_factory=Counter)

@@ -2,9 +2,9 @@
 
     reader thread -> queue -> [network threads] -> this thread: pipeline -> queue -> writer thread
 
-Of a recording the network looks ahead, at as many frames at once as the engine likes; of a live source it looks at one
-frame at a time, as fast as it can. A live source must not fall behind: a frame that still waits when the next one comes
-is dropped, and counted (policy "latest"); policy "all" lets the source wait instead.
+Of a recording the network looks ahead, at as many key frames at once as the engine likes; of a live source it looks at
+one frame at a time, as fast as it can. A live source must not fall behind: a frame that still waits when the next one
+comes is dropped, and counted (policy "latest"); policy "all" lets the source wait instead.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from contextlib import ExitStack, contextmanager, suppress
 import numpy as np
 
 from streamseg.errors import FrameError, StopRequested
-from streamseg.frame import Segmentation
-from streamseg.pipeline import Pipeline, Seen
+from streamseg.frame import Frame, Segmentation
+from streamseg.pipeline import Carried, Pipeline, Seen
 from streamseg.report import Report
 from streamseg.sinks import Sink
 from streamseg.sources import LiveSource, Recording
@@ -58,11 +58,12 @@ def stream(
             survey = _survey(source, pipeline, interrupted, every, max_frames)
             threads.enter_context(reader)
             threads.enter_context(writer)
-            frames = itertools.islice(reader, max_frames)
-            seen = ahead(frames, pipeline.look, 1 if live else pipeline.lanes, batch, patient=not live)
+            planned = map(pipeline.plan, itertools.islice(reader, max_frames))
+            lanes = 1 if live else pipeline.lanes
+            seen = ahead(planned, pipeline.look_where_planned, lanes, batch, patient=not live, counts=_is_key)
             first = [] if survey else list(itertools.islice(seen, pipeline.start_frames))
             if (survey or first) and not interrupted.is_set():
-                pipeline.start(survey or first)
+                pipeline.start(survey or [one for one in first if isinstance(one, Seen)])
             before: Segmentation | None = None
             try:
                 for one in itertools.chain(first, seen):
@@ -105,10 +106,15 @@ def _survey(
     return seen
 
 
-def _step(pipeline: Pipeline, seen: Seen, before: Segmentation | None, report: Report) -> Segmentation:
+def _is_key(planned: Frame | Carried) -> bool:
+    return isinstance(planned, Frame)
+
+
+def _step(pipeline: Pipeline, seen: Seen | Carried, before: Segmentation | None, report: Report) -> Segmentation:
     """Segment one frame and note how it went."""
     frame = seen.frame
     segmentation = pipeline.step(seen)
+    report.key_frames += isinstance(seen, Seen)
     report.latency_ms.append((time.perf_counter() - seen.began) * 1e3)
     report.processed += 1
     for stage, milliseconds in segmentation.timings_ms.items():

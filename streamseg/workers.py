@@ -21,18 +21,21 @@ QUEUE = 4
 """Frames that may wait before and after the pipeline: enough to smooth, few enough to keep memory and latency low."""
 
 
+F = TypeVar("F")
 T = TypeVar("T")
 
 
 def ahead(
-    frames: Iterable[Frame],
-    look: Callable[[Sequence[Frame], int], Sequence[T]],
+    frames: Iterable[F],
+    look: Callable[[Sequence[F], int], Sequence[T]],
     lanes: int,
     batch: int,
     patient: bool,
+    counts: Callable[[F], bool] = lambda frame: True,
 ) -> Generator[T]:
     """`look(frames, batch)` over all `frames`, `batch` at a time, in order. Errors, of `frames` too, come in turn.
 
+    counts: whether a frame counts for the batch; those that do not cost no time and travel with the next that does.
     patient: `lanes` calls run at once, in threads, ahead of whoever takes the results; a result may wait for further
     frames to come. Otherwise each frame is looked at by itself, when it is asked for.
     """
@@ -42,14 +45,16 @@ def ahead(
         return
     ended: list[Exception] = []
 
-    def groups() -> Iterator[list[Frame]]:
-        group: list[Frame] = []
+    def groups() -> Iterator[list[F]]:
+        group: list[F] = []
         try:
+            count = 0
             for frame in frames:
                 group.append(frame)
-                if len(group) == batch:
+                count += counts(frame)
+                if count == batch:
                     yield group
-                    group = []
+                    group, count = [], 0
         except Exception as problem:
             ended.append(problem)
         if group:

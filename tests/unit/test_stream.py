@@ -53,7 +53,9 @@ def test_every_frame_arrives_in_order_and_is_accounted_for(shapes, make_pipeline
     assert seen == list(range(1, 26))
     assert report.frames_in == report.processed == len(report.latency_ms) == 25
     assert (report.dropped, report.skipped, report.stopped) == (0, [], "")
-    assert {len(report.stage_ms[stage]) for stage in ("read", "backbone", "cluster", "upsample", "write")} == {25}
+    assert {len(report.stage_ms[stage]) for stage in ("read", "cluster", "upsample", "write")} == {25}
+    assert report.key_frames == len(report.stage_ms["backbone"])
+    assert len(report.stage_ms["follow"]) == 25 - report.key_frames
     assert report.fps == pytest.approx(25 / report.seconds)
     assert screen.threads == {"MainThread"}
     assert "MainThread" not in sink.threads
@@ -64,7 +66,25 @@ def test_threads_do_not_change_the_masks(shapes, make_pipeline) -> None:
     stream(shapes(12), make_pipeline(seed=2), [sink])
     alone = make_pipeline(seed=2)
     alone.start([shapes()[i] for i in range(8)])
+    assert np.array_equal(sink.labels, [alone.step(alone.plan(shapes()[i])).labels for i in range(12)])
+
+
+def test_the_network_looks_at_every_frame_when_told_to(shapes, make_pipeline) -> None:
+    sink = Collect()
+    report = stream(shapes(12), make_pipeline(keyframes=1), [sink])
+    assert report.key_frames == 12
+    assert "flow" not in report.stage_ms
+    alone = make_pipeline()
+    alone.start([shapes()[i] for i in range(8)])
     assert np.array_equal(sink.labels, [alone.step(shapes()[i]).labels for i in range(12)])
+
+
+def test_frames_that_follow_the_flow_get_nearly_the_masks_that_the_network_would_give(shapes, make_pipeline) -> None:
+    followed, looked = Collect(), Collect()
+    report = stream(shapes(40), make_pipeline(k=4), [followed])
+    stream(shapes(40), make_pipeline(k=4, keyframes=1), [looked])
+    assert report.key_frames < 25  # the scene jumps back at frame 20
+    assert np.mean(np.array(followed.labels) != looked.labels) < 0.02
 
 
 @pytest.mark.parametrize(("lanes", "batch"), [(3, 1), (1, 4), (2, 5)])

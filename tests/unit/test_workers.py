@@ -28,6 +28,21 @@ def test_every_frame_comes_out_once_and_in_order(count: int, lanes: int, batch: 
     assert len(groups) == (-(-count // batch) if patient else count)
 
 
+@settings(max_examples=30, deadline=None)
+@given(costly=st.lists(st.booleans(), max_size=20), batch=st.integers(1, 4))
+def test_what_costs_no_time_fills_no_batch(costly: list[bool], batch: int) -> None:
+    groups: list[int] = []
+
+    def look(frames: Sequence[Any], size: int) -> Sequence[Any]:
+        groups.append(sum(costly[frame] for frame in frames))
+        return frames
+
+    frames = range(len(costly))
+    assert list(ahead(frames, look, 2, batch, True, lambda frame: costly[frame])) == list(frames)
+    assert all(count <= batch for count in groups)
+    assert sum(count > 0 for count in groups) == -(-sum(costly) // batch)
+
+
 def test_as_many_at_once_as_there_are_lanes() -> None:
     meeting = threading.Barrier(3, timeout=10)
 
