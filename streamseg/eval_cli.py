@@ -49,6 +49,12 @@ from streamseg.console import (
     help="The report's Table 1: each model beside the frozen one, at 256 and 512, with and without PCA.",
 )
 @click.option(
+    "--objects/--no-objects",
+    default=True,
+    show_default=True,
+    help="Whether models also find things; not with networks that tell nothing of where these are.",
+)
+@click.option(
     "--html",
     "page",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -64,35 +70,37 @@ from streamseg.console import (
 def evaluate(sources: Sequence[str], as_json: bool, quiet: bool, **given: Any) -> None:  # fmt: skip
     """Score masks of SOURCEs with ground truth: CO3D, DAVIS, or any folder or video with masks/.
 
-    IoU of the best segment, of the best union and of the objects; J&F by the DAVIS rule; adjusted Rand index; changes
-    of ids. Pixels of value 255 in the ground truth do not count, nor do frames without it.
+    IoU of the best mask (thing or region), of the best union and of the objects; J&F by the DAVIS rule; adjusted Rand
+    index; changes of ids. Pixels of value 255 in the ground truth do not count, nor do frames without it.
     """
     report, page = given.pop("report"), given.pop("page")
     if report and (page or given["masks"]):
         raise click.UsageError("--report goes with neither --html nor --masks")
     if given["weights"] and len(given["models"]) > 1:
         raise click.UsageError("--weights goes with one --model")
+    from streamseg import progress
     from streamseg.evaluation import command, paper, table
     from streamseg.evaluation.request import request
-
-    def log(line: str) -> None:
-        if not quiet:
-            click.echo(line, err=True)
+    from streamseg.evaluation.scoring import Listener
 
     asked = request(sources, given)
+    if page is not None and not page.absolute().parent.is_dir():
+        raise click.BadParameter(f"there is no folder {str(page.parent)!r}", param_hint="--html")
+    with progress.Display(quiet) as display:
+        listener = Listener(display.log, display.begin, display.update)
+        if report:
+            result = paper.table(asked, listener)
+        else:
+            result = command.evaluate(asked, listener, pictures=page is not None)
     if report:
-        result = paper.table(asked, log)
         if as_json:
             print_json(result)
         else:
             table.print_report(result, asked.seeds)
         return
-    if page is not None and not page.absolute().parent.is_dir():
-        raise click.BadParameter(f"there is no folder {str(page.parent)!r}", param_hint="--html")
-    result = command.evaluate(asked, log, pictures=page is not None)
     if page is not None:
         _write(page, result, "Masks against ground truth: " + ", ".join(result["sequences"]))
-        log(f"page: {page}")
+        display.log(f"page: {page}")
     for entry in (entry for model in result["models"] for entry in model["sequences"]):
         entry.pop("gallery", None)
     if as_json:

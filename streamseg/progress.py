@@ -52,7 +52,10 @@ class Display:
         self.console.print(line, style="dim", markup=False, soft_wrap=True)
 
     def begin(self, total: int | None) -> None:
-        """Everything is ready; `total` frames are to come (None = nobody knows)."""
+        """Everything is ready; `total` frames are to come (None = nobody knows). Again for each further run."""
+        if self.task is not None:
+            self.bar.remove_task(self.task)
+        self.times.clear()
         self.task = self.bar.add_task("", total=total, rate="")
         self.bar.start()
 

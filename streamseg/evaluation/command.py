@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from streamseg import manifest
@@ -13,10 +13,8 @@ from streamseg.evaluation.request import Request
 from streamseg.evaluation.sequence import FIGURES
 from streamseg.session import Session, Setup
 
-Log = Callable[[str], None]
 
-
-def evaluate(asked: Request, log: Log, pictures: bool = False) -> dict[str, Any]:
+def evaluate(asked: Request, listener: scoring.Listener, pictures: bool = False) -> dict[str, Any]:
     """{"models": [{"model", "sequences": [...], "mean"}], "figures": what each one means, ...}; all plain types.
 
     pictures: every sequence also gets "gallery" (a Gallery) and "curve", for the page. Raises StreamsegError.
@@ -25,12 +23,12 @@ def evaluate(asked: Request, log: Log, pictures: bool = False) -> dict[str, Any]
     models = []
     if asked.masks is not None:
         folders = given_masks.folders(asked.masks, names)
-        models.append(_of_masks(asked, names, folders, pictures))
+        models.append(_of_masks(asked, names, folders, listener, pictures))
     for model, setups in asked.setups.items():
         runs, extras = [], []
         for name, setup in zip(names, setups, strict=True):
-            log(f"{model}: {name}")
-            scores, extra = _of_model(setup, asked, log, pictures)
+            listener.log(f"{model}: {name}")
+            scores, extra = _of_model(setup, asked, listener, pictures)
             runs.append(scores)
             extras.append(extra)
         models.append({"model": model, **document(names, runs, extras)})
@@ -44,34 +42,37 @@ def evaluate(asked: Request, log: Log, pictures: bool = False) -> dict[str, Any]
     }
 
 
-def _of_model(setup: Setup, asked: Request, log: Log, pictures: bool) -> tuple[list[scoring.Score], dict[str, Any]]:
+def _of_model(
+    setup: Setup, asked: Request, listener: scoring.Listener, pictures: bool
+) -> tuple[list[scoring.Score], dict[str, Any]]:
     """The scores of all seeds; pictures are of the first."""
     extra: dict[str, Any] = {"gallery": Gallery()} if pictures else {}
 
     def look(session: Session) -> None:
         extra["curve"] = distortion_curve(session, setup.settings)
 
-    def one(seeded: Setup) -> scoring.Score:
-        first = seeded == setup  # what is used is told once
-        with_pictures = pictures and first
-        return scoring.score(
-            seeded,
-            every=asked.every,
-            max_frames=asked.max_frames,
-            log=log if first else None,
-            watch=extra["gallery"].see if with_pictures else None,
-            after=look if with_pictures else None,
-        )
-
-    return scoring.over_seeds(setup, asked.seeds, one), extra
+    scores = scoring.over_seeds(
+        setup,
+        asked.seeds,
+        every=asked.every,
+        max_frames=asked.max_frames,
+        listener=listener,
+        watch=extra["gallery"].see if pictures else None,
+        after=look if pictures else None,
+    )
+    return scores, extra
 
 
-def _of_masks(asked: Request, names: Sequence[str], folders: Sequence[Any], pictures: bool) -> dict[str, Any]:
+def _of_masks(
+    asked: Request, names: Sequence[str], folders: Sequence[Any], listener: scoring.Listener, pictures: bool
+) -> dict[str, Any]:
     runs, extras = [], []
     for source, folder in zip(asked.sources, folders, strict=True):
         extra: dict[str, Any] = {"gallery": Gallery()} if pictures else {}
         watch = extra["gallery"].see if pictures else None
-        score = given_masks.score(Setup(source), folder, every=asked.every, max_frames=asked.max_frames, watch=watch)
+        score = given_masks.score(
+            Setup(source), folder, every=asked.every, max_frames=asked.max_frames, watch=watch, listener=listener
+        )
         runs.append([score])
         extras.append(extra)
     return {"model": f"masks of {asked.masks}", **document(names, runs, extras)}

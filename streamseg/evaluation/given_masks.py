@@ -8,14 +8,23 @@ its masks are both, with 0 as background. Indexed, gray and coloured images are 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from streamseg.errors import FrameError, SourceError
-from streamseg.evaluation.scoring import Score, Scorer, Watch, nothing_scored, require_annotation
+from streamseg.evaluation.scoring import (
+    NOBODY,
+    Listener,
+    Score,
+    Scorer,
+    Watch,
+    nothing_scored,
+    require_annotation,
+)
 from streamseg.frame import VOID, Frame, Segmentation
+from streamseg.report import Report
 from streamseg.session import Setup
 from streamseg.sources import Recording, open_source
 from streamseg.sources._images import read_mask  # the same reading as of ground truth
@@ -89,7 +98,7 @@ def score(
     every: int = 1,
     max_frames: int | None = None,
     watch: Watch | None = None,
-    log: Callable[[str], None] | None = None,
+    listener: Listener = NOBODY,
 ) -> Score:
     """Score the masks in `folder` on the recording of `setup`, as `scoring.score` does those of a model.
 
@@ -99,14 +108,18 @@ def score(
     with open_source(setup.source, setup.options) as source:
         require_annotation(source)
         assert isinstance(source, Recording)
-        scorer = Scorer(source.kind, watch)
-        for index in range(0, len(source), every)[:max_frames]:
+        scorer, report = Scorer(source.kind, watch), Report()
+        coming = range(0, len(source), every)[:max_frames]
+        listener.begin(len(coming))
+        for index in coming:
             try:
                 frame = source[index]
             except FrameError as problem:
                 scorer.leave_out(source.name_of(index), str(problem))
                 continue
             scorer.write(frame, masks.of(frame) if frame.load_annotation else _nothing(frame))
+            report.processed += 1
+            listener.progress(report)
         if len(masks.missing) >= scorer.scores.frames > 0:
             known = masks.labels or masks.objects
             raise SourceError(

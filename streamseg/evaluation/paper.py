@@ -6,7 +6,7 @@ frame by itself, cells enlarged without a guide, and the best single segment of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,17 +24,17 @@ LAST = 5
 """The CNN stage of stride 32."""
 
 
-def table(asked: Request, log: Callable[[str], None]) -> dict[str, Any]:
+def table(asked: Request, listener: scoring.Listener) -> dict[str, Any]:
     """{"columns", "rows": [{"name", "model", "cells": {column: {"mean", "std"}}, "sequences": {name: {column: ...}}}],
     "notes": what could not be compared}; IoU, 0 ... 1. The spread is over seeds. Raises StreamsegError."""
     names = scoring.short_names(asked.sources)
     rows: list[dict[str, Any]] = []
     notes: list[str] = []
     for name, spec in _networks([setups[0].spec for setups in asked.setups.values()], notes):
-        log(f"{name}")
+        listener.log(f"{name}")
         setups = [replace(setup, spec=spec) for setup in next(iter(asked.setups.values()))]
         try:
-            cells = {column: _cell(setups, *choice, asked, log) for column, choice in COLUMNS.items()}
+            cells = {column: _cell(setups, *choice, asked, listener) for column, choice in COLUMNS.items()}
         except ModelError as problem:
             if spec.model in asked.setups:
                 raise
@@ -55,7 +55,7 @@ def table(asked: Request, log: Callable[[str], None]) -> dict[str, Any]:
 
 
 def _cell(
-    setups: Sequence[Setup], size: int, pca: int, asked: Request, log: Callable[[str], None]
+    setups: Sequence[Setup], size: int, pca: int, asked: Request, listener: scoring.Listener
 ) -> list[list[float]]:
     """For each seed the IoU of each sequence."""
     how = {"clustering": "per-frame", "edges": False, "objects": False, "pca": pca}
@@ -66,7 +66,10 @@ def _cell(
             scoring.over_seeds(
                 cell,
                 asked.seeds,
-                lambda one: scoring.score(one, every=asked.every, max_frames=asked.max_frames, log=log, iou_only=True),
+                every=asked.every,
+                max_frames=asked.max_frames,
+                listener=listener,
+                iou_only=True,
             )
         )
     return [[score.figures["segments_best"] or 0.0 for score in of_seed] for of_seed in zip(*runs, strict=True)]

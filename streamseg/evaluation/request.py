@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,6 @@ def request(sources: Sequence[str], given: dict[str, Any]) -> Request:
     setups = {}
     for model in models:
         fields = grouped(rest | {"model": model})
-        fields["settings"] = replace(fields["settings"], objects=True)
         describe(fields["spec"])
         setups[model] = tuple(Setup(source, **fields) for source in sources)
     return Request(sources, setups, **how)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from streamseg.errors import FrameError, SourceError
 from streamseg.evaluation.sequence import FIGURES
 from streamseg.evaluation.sequence import Sequence as Scores
 from streamseg.frame import Frame, Segmentation
+from streamseg.report import Report
 from streamseg.session import Session, Setup, open_session
 from streamseg.sinks import Sink
 from streamseg.sources import LiveSource, Recording
@@ -23,6 +25,21 @@ HIDDEN = 1e-3
 
 Watch = Callable[[Frame, Segmentation, np.ndarray, dict[str, float]], None]
 """Sees each scored frame, with its truth and its own IoU figures."""
+
+
+def _ignore(_: object) -> None: ...
+
+
+class Listener(NamedTuple):
+    """Hears how it goes. log: takes one line a time about what is used. begin: how many frames are to come, told again
+    for each recording and each seed. progress: called after each frame."""
+
+    log: Callable[[str], None] = _ignore
+    begin: Callable[[int | None], None] = _ignore
+    progress: Callable[[Report], None] = _ignore
+
+
+NOBODY = Listener()
 
 
 @dataclass
@@ -76,36 +93,62 @@ class Scorer(Sink):
         return Score(self.scores.frames, self.scores.figures(), matches, self.unscored)
 
 
-def score(
+def score(setup: Setup, **how: Any) -> Score:
+    """`over_seeds` with the setup's own seed alone."""
+    return over_seeds(setup, 1, **how)[0]
+
+
+def over_seeds(
     setup: Setup,
+    seeds: int,
     *,
     every: int = 1,
     max_frames: int | None = None,
-    log: Callable[[str], None] | None = None,
+    listener: Listener = NOBODY,
     watch: Watch | None = None,
     after: Callable[[Session], None] | None = None,
     iou_only: bool = False,
-) -> Score:
-    """Segment the recording of `setup` as `streamseg run` does, and score every annotated frame.
+) -> list[Score]:
+    """Segment the recording of `setup` as `streamseg run` does, and score every annotated frame; with so many seeds of
+    the clustering, rising from the setup's own. The network is opened once.
 
-    log: takes one line a time about what is used. after: gets the session when all frames are done, with its pipeline
-    as the run left it. Raises StreamsegError: no recording, no annotated frame;
-    KeyboardInterrupt when somebody ends it.
+    watch: sees the frames of the first seed. after: gets the session when these are done, with its pipeline as the run
+    left it. Raises StreamsegError: no recording, no annotated frame; KeyboardInterrupt when somebody ends it.
     """
-    with open_session(setup, log) as session:
+    found = []
+    with open_session(setup, listener.log) as session:
         require_annotation(session.source)
         session.warm_up()
-        scorer = Scorer(session.source.kind, watch, iou_only)
-        report = stream(session.source, session.pipeline, [scorer], every=every, max_frames=max_frames)
-        if report.stopped:
-            raise KeyboardInterrupt
-        for skip in report.skipped:
-            scorer.leave_out(skip.name, skip.reason)
-        if after:
-            after(session)
-    if not scorer.scores.frames:
-        raise nothing_scored(setup.source, scorer.unscored)
-    return scorer.result()
+        for number in range(seeds):
+            if number:
+                session.pipeline.reset(replace(setup.settings, seed=setup.settings.seed + number))
+                watch = after = None
+            scorer = Scorer(session.source.kind, watch, iou_only)
+            _run(session, scorer, every, max_frames, listener)
+            if after:
+                after(session)
+            if not scorer.scores.frames:
+                raise nothing_scored(setup.source, scorer.unscored)
+            found.append(scorer.result())
+    return found
+
+
+def _run(session: Session, scorer: Scorer, every: int, max_frames: int | None, listener: Listener) -> None:
+    """The whole recording once, into `scorer`."""
+    assert isinstance(session.source, Recording)
+    listener.begin(len(range(0, len(session.source), every)[:max_frames]))
+    report = stream(
+        session.source,
+        session.pipeline,
+        [scorer],
+        every=every,
+        max_frames=max_frames,
+        progress=listener.progress,
+    )
+    if report.stopped:
+        raise KeyboardInterrupt
+    for skip in report.skipped:
+        scorer.leave_out(skip.name, skip.reason)
 
 
 def nothing_scored(source: str, unscored: dict[str, list[str]]) -> SourceError:
@@ -129,12 +172,6 @@ def require_annotation(source: Recording | LiveSource) -> None:
         f"{source.uri!r} has no annotated frame",
         "put masks of the same names into masks/ beside images/, or lay it out as CO3D or DAVIS",
     )
-
-
-def over_seeds(setup: Setup, seeds: int, run: Callable[[Setup], Score]) -> list[Score]:
-    """`run` with as many seeds of the clustering, rising from the setup's own."""
-    first = setup.settings.seed
-    return [run(replace(setup, settings=replace(setup.settings, seed=first + i))) for i in range(seeds)]
 
 
 def summary(figures: Sequence[dict[str, float | None]]) -> dict[str, dict[str, float] | None]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -55,6 +58,49 @@ def test_masks_of_a_run_score_as_the_run_itself(
     scored = evaluated[0]["models"][0]["sequences"][0]["figures"]
     for name, value in scored.items():
         assert given[name] == (pytest.approx(value) if value else None), name
+
+
+def test_networks_that_tell_nothing_of_things(
+    evaluated: tuple[dict[str, Any], str], cli: Cli, environment: dict[str, str], sample: Path, tmp_path: Path
+) -> None:
+    """Such as those exported by others: what `eval` says, and that its hint helps."""
+    import onnx
+
+    exported = next(Path(environment["STREAMSEG_CACHE"]).rglob("*.onnx"))
+    network = onnx.load(exported)
+    del network.graph.output[1:]
+    onnx.save(network, tmp_path / "net.onnx")
+    done = cli("eval", sample, "--model", tmp_path / "net.onnx", "--max-frames", 2, "--json")
+    assert done.returncode == 1
+    assert "hint: export it again" in done.stderr
+    assert "--no-objects" in done.stderr
+    done = cli("eval", sample, "--model", tmp_path / "net.onnx", "--max-frames", 2, "--json", "--no-objects")
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout)["models"][0]["sequences"][0]["figures"]
+    assert figures["free"] is figures["jf"] is None
+    assert figures["best"] == figures["segments_best"] is not None
+
+
+def test_progress_is_for_terminals(environment: dict[str, str], sample: Path) -> None:
+    """A bar on the terminal, JSON alone on stdout."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "streamseg", "eval", sample, *HOW, "--json", "--seeds", 2, "--no-objects"]
+    kept = environment | {"TERM": "xterm"}
+    with subprocess.Popen([*map(str, command)], stdout=subprocess.PIPE, stderr=theirs, env=kept) as process:
+        os.close(theirs)
+        shown = b""
+        try:
+            while part := os.read(ours, 4096):
+                shown += part
+        except OSError:  # how Linux says that the other side has closed
+            pass
+        finally:
+            os.close(ours)
+        assert process.stdout
+        result = json.loads(process.stdout.read())
+    assert result["seeds"] == [0, 1]
+    assert b"segmenting" in shown
+    assert b"4/4" in shown
 
 
 def test_the_table_on_a_terminal(cli: Cli, sample: Path) -> None:

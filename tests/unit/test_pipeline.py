@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score
 
+from streamseg.errors import ModelError
 from streamseg.modes import Settings
 from streamseg.pipeline import input_size
 
@@ -64,6 +65,12 @@ def test_reset_may_change_the_settings(shapes, make_pipeline) -> None:
         for frame in frames:
             assert np.array_equal(pipeline.step(frame).labels, other.step(frame).labels)
     assert pipeline.backbones == [network]
+
+
+def test_a_network_that_tells_nothing_of_things(shapes, make_pipeline) -> None:
+    with pytest.raises(ModelError, match="neither energy nor attention") as caught:
+        make_pipeline(objects=True).step(shapes()[0])
+    assert "--no-objects" in caught.value.hint
 
 
 def test_frames_may_change_their_size(shapes, make_pipeline) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -10,12 +11,24 @@ import numpy as np
 import pytest
 
 from streamseg.errors import FrameError, SourceError
-from streamseg.evaluation.scoring import Scorer, mean_figures, require_annotation, short_names, summary
+from streamseg.evaluation.scoring import (
+    Listener,
+    Scorer,
+    mean_figures,
+    over_seeds,
+    require_annotation,
+    score,
+    short_names,
+    summary,
+)
 from streamseg.evaluation.sequence import FIGURES
 from streamseg.frame import Frame, Segmentation
+from streamseg.modes import Settings
+from streamseg.session import Setup
 from streamseg.sources import open_source
 
 SHAPE = (20, 30)
+SAMPLE = Path(__file__).resolve().parents[3] / "samples" / "tabletop"
 
 
 def frame(index: int, truth: np.ndarray | Exception | None, rgb: int = 90) -> Frame:
@@ -74,6 +87,23 @@ def test_spread_is_that_of_the_seeds() -> None:
     assert summary(results[:1])["free"] is None
     assert summary(results[1:2])["best"] == {"mean": 0.4, "std": 0}
     assert mean_figures(results)["free"] == pytest.approx(0.65)
+
+
+def test_seeds_share_a_network_and_nothing_else() -> None:
+    """Their figures are those of runs of their own."""
+    setup = Setup(str(SAMPLE), size=96, settings=Settings(objects=True, k=6, seed=3))
+    told: list[str] = []
+    coming: list[int | None] = []
+    done: list[int] = []
+    listener = Listener(told.append, coming.append, lambda report: done.append(report.processed))
+    together = over_seeds(setup, 2, max_frames=2, iou_only=True, listener=listener)
+    for number, found in enumerate(together):
+        settings = replace(setup.settings, seed=3 + number)
+        assert found == score(replace(setup, settings=settings), max_frames=2, iou_only=True)
+    assert together[0].figures != together[1].figures
+    assert sum("efficientnet_lite0 on" in line for line in told) == 1
+    assert coming == [2, 2]
+    assert done == [1, 2] * 2
 
 
 def test_names_are_as_short_as_they_can_be() -> None:
