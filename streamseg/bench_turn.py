@@ -131,18 +131,20 @@ def in_memory(frames: list[Frame], pipeline: Pipeline) -> dict[str, Any]:
     }
 
 
-THREADS = {"read": ("read",), "network": ("prepare", "backbone"), "masks": ("depth", "cluster", "objects", "upsample"),
-           "write": ("write",)}  # fmt: skip
+THREADS = {"read": ("read",), "network": ("prepare", "backbone"), "write": ("write",),
+           "masks": ("flow", "follow", "depth", "cluster", "objects", "upsample")}  # fmt: skip
 """Which stages run in one thread, one after the other; the network in several, by the engine's lanes."""
 
 
 def figures(report: Report, lanes: int = 1) -> dict[str, Any]:
     """What the report of a whole stream says. The pipeline hides what is not in its busiest thread."""
     wall = 1e3 * report.seconds / max(1, report.processed)
-    busy = {name: sum(_mean(report.stage_ms.get(stage)) for stage in stages) for name, stages in THREADS.items()}
+    each = {stage: sum(times) / max(1, report.processed) for stage, times in report.stage_ms.items()}
+    busy = {name: sum(each.get(stage, 0.0) for stage in stages) for name, stages in THREADS.items()}
     busy["network"] /= lanes
     return {
         "frames": report.processed,
+        "key_frames": report.key_frames,
         "fps": round(report.fps, 3),
         "latency_ms": percentiles(report.latency_ms),
         "stage_ms": {stage: percentiles(times) for stage, times in report.stage_ms.items()},
@@ -221,7 +223,3 @@ def _milliseconds(work: Callable[[], object]) -> float:
     started = time.perf_counter()
     work()
     return (time.perf_counter() - started) * 1e3
-
-
-def _mean(values: array[float] | None) -> float:
-    return float(np.mean(values)) if values is not None and len(values) else 0.0

@@ -49,7 +49,7 @@ def _draw_contours(picture: np.ndarray, labels: np.ndarray, thickness: int) -> N
 def _draw_legend(picture: np.ndarray, labels: np.ndarray, size: int) -> None:
     """A swatch, the id and its share of the picture for the largest segments, at the bottom left corner."""
     height, width = labels.shape
-    areas = np.bincount(labels.ravel(), minlength=256)
+    areas = cv2.calcHist([labels], [0], None, [256], [0, 256]).ravel()
     areas[[0, VOID]] = 0
     margin, line = size // 2, round(1.4 * size)
     panel_width = round(6.8 * size)
