@@ -13,6 +13,9 @@ from streamseg.modes import Settings
 from streamseg.pipeline import Pipeline, input_size
 from streamseg.sources import LiveSource, Options, Recording, open_source
 
+SQUEEZE = 1.2
+"""Sides may change their ratio by so much before a user is told."""
+
 
 @dataclass(frozen=True)
 class Setup:
@@ -60,9 +63,16 @@ def open_session(setup: Setup, log: Callable[[str], None] | None = None, lanes: 
     for a recording, one for a live source. Raises StreamsegError."""
     with _single_threaded_algebra(), open_source(setup.source, setup.options) as source:
         shape = describe(setup.spec)
+        noted: list[str] = []
 
         def choose_size(frame_size: tuple[int, int]) -> tuple[int, int]:
-            return shape.size or input_size(frame_size, setup.size, shape.multiple)
+            if shape.size is None:
+                return input_size(frame_size, setup.size, shape.multiple)
+            note = squeezed(frame_size, shape.size)
+            if log and note and not noted:
+                noted.append(note)
+                log(note)
+            return shape.size
 
         def backbone_for(size: tuple[int, int]) -> Backbone:
             engine, device, precision = setup.engine, setup.device, setup.precision
@@ -82,6 +92,18 @@ def open_session(setup: Setup, log: Callable[[str], None] | None = None, lanes: 
             yield Session(source, pipeline, frame_size)
         finally:
             pipeline.close()
+
+
+def squeezed(frame: tuple[int, int], network: tuple[int, int]) -> str:
+    """A line about frames of (H, W) that lose their aspect in a network of a fixed (H, W); "" where they do not."""
+    change = (frame[1] / frame[0]) / (network[1] / network[0])
+    if 1 / SQUEEZE <= change <= SQUEEZE:
+        return ""
+    (height, width), (h, w) = frame, network
+    return (
+        f"note: the network's input is {h}x{w} (height x width), so frames of {height}x{width} are squeezed; export it "
+        "with their aspect: streamseg export ... --size HxW"
+    )
 
 
 def _single_threaded_algebra() -> AbstractContextManager[object]:

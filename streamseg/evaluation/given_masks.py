@@ -1,8 +1,9 @@
 """Scores masks that anybody made: image files named as the frames are. No network is needed.
 
 FOLDER holds the masks of one recording; of several, a folder for each, called as the recording's. Where it holds
-objects/ or labels/, as `streamseg run` writes them, these are objects and segments, and joined to panoptic masks; else
-its masks are both, with 0 as background. Indexed, gray and coloured images are read as ground truth is.
+objects/ or labels/, as `streamseg run` writes them, these are objects and segments, and joined to panoptic masks;
+without labels/, panoptic/ holds the segments. Else its masks are both, with 0 as background. Indexed, gray and coloured
+images are read as ground truth is.
 """
 
 from __future__ import annotations
@@ -26,8 +27,7 @@ from streamseg.evaluation.scoring import (
 from streamseg.frame import VOID, Frame, Segmentation
 from streamseg.report import Report
 from streamseg.session import Setup
-from streamseg.sources import Recording, open_source
-from streamseg.sources._images import read_mask  # the same reading as of ground truth
+from streamseg.sources import Recording, open_source, read_mask
 
 SUFFIXES = frozenset((".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".jpg", ".jpeg"))
 
@@ -38,7 +38,7 @@ class Masks:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.objects = _by_stem(folder / "objects")
-        self.labels = _by_stem(folder / "labels")
+        self.labels = _by_stem(folder / "labels") or _by_stem(folder / "panoptic")
         if not self.objects and not self.labels:
             self.objects = self.labels = _by_stem(folder)
         if not self.objects and not self.labels:

@@ -49,14 +49,15 @@ def _points(value: float) -> str:
 def explain(models: Sequence[dict[str, Any]]) -> list[str]:
     """What the columns mean, for the foot of a table."""
     what = "objects" if columns(models)["J"] == "j" else "segments, as no objects were asked for or found"
-    masks = "best, union: IoU of the best segment and of the best union of segments of each frame"
+    masks = ["best, union: IoU of the best segment and of the best union of segments of each frame"]
     if any(model["mean"]["free"] for model in models):
-        masks = (
-            "best, union: IoU of the best mask and of the best union of masks of each frame, be they things or regions"
-            " (panoptic); of the clusters alone: segments_best, segments_union in --json"
-        )
+        masks = [
+            "best, union: IoU of the best mask and of the best union of masks of each frame: things, and the regions"
+            " around (panoptic)",
+            "of the clusters alone, as without objects: segments_best, segments_union in --json",
+        ]
     return [
-        masks,
+        *masks,
         "free: IoU of the objects, chosen without labels",
         f"J, F, ARI, ids: of the {what}; J&F by the DAVIS rule (ids matched over the whole sequence, all annotated"
         " frames)",

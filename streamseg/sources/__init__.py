@@ -13,7 +13,10 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
+
+import numpy as np
 
 from streamseg import plugins
 from streamseg.errors import SourceError
@@ -130,6 +133,16 @@ def open_source(uri: str, options: Options | None = None) -> Recording | LiveSou
     if len(inner) == 1:
         return open_source(inner[0], options)
     raise SourceError(*_explain(uri, inner))
+
+
+def read_mask(path: Path) -> np.ndarray:
+    """(H, W) uint8 ids of a mask file as sources read their ground truth, 0 = background, 255 = void.
+
+    Indexed images give their indices, gray ones their values (two-valued and soft ones 1 where at least half), coloured
+    ones ids by the DAVIS palette or by all colours of the file's folder. Raises FrameError: missing, broken, too many.
+    """
+    mask: np.ndarray = plugins.load(__name__, "_images").read_mask(path)
+    return mask
 
 
 def _recognized(uri: str) -> ModuleType | None:

@@ -118,6 +118,20 @@ def test_objects_and_labels_of_a_run_are_joined(recording: Setup, tmp_path: Path
     assert figures["segments_best"] == figures["segments_union"] == pytest.approx(sum(area) / (SIZE[0] * SIZE[1]))
 
 
+def test_panoptic_masks_of_a_run(recording: Setup, tmp_path: Path) -> None:
+    """Alone, they are masks of which none is known to be a thing; beside objects they score as labels do."""
+    folder = tmp_path / "out" / "panoptic"
+    for path in write(folder, "png").iterdir():
+        Image.fromarray(np.array([1, 254, 253], np.uint8)[np.asarray(Image.open(path))]).save(path)
+    alone = score(recording, tmp_path / "out").figures
+    assert alone["union"] == alone["segments_jf"] == 1
+    assert alone["free"] is None
+    write(tmp_path / "out" / "objects", "png")
+    both = score(recording, tmp_path / "out").figures
+    assert both["free"] == both["union"] == 1
+    assert both["best"] == alone["best"]
+
+
 def test_labels_alone_are_no_objects(recording: Setup, tmp_path: Path) -> None:
     write(tmp_path / "out" / "labels", "png")
     figures = score(recording, tmp_path / "out").figures
