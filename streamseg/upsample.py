@@ -2,13 +2,12 @@
 
 The fast guided filter (He, Sun & Tang, TPAMI 2013; He & Sun, arXiv 1505.00996): near each pixel a score map is modelled
 as linear in the guides, q = a . I + b, so that it can only jump where a guide does. The coefficients are found on a
-small grid; enlarging them, and not the scores, brings the edges back at full size. The argmax comes last, and only
-pixels near a border between segments need the full-size evaluation: inside a segment the small grid has decided.
+small grid; enlarging them, and not the scores, brings the edges back at full size. The argmax comes last.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import cv2
 import numpy as np
@@ -40,7 +39,7 @@ def upsample_labels(
     slopes, offset = _coefficients(planes, guides, box, eps)
     for slope, guide in zip(slopes[1:], guides[1:], strict=True):
         offset += slope * guide  # known on the small grid only
-    return _evaluate(slopes[0], offset, guides[0], gray)
+    return _evaluate(slopes[0], offset, gray)
 
 
 def _argmax(planes: Iterable[np.ndarray]) -> np.ndarray:
@@ -103,32 +102,9 @@ def _coefficients(
     return [means_of(a) for a in slopes], means_of(offset)
 
 
-def _evaluate(slope: np.ndarray, offset: np.ndarray, guide: np.ndarray, gray: np.ndarray) -> np.ndarray:
-    """(H, W) uint8 argmax of slope * gray + offset: on the small grid, then at full size near the borders found."""
-    coarse = _argmax(slope * guide + offset)
+def _evaluate(slope: np.ndarray, offset: np.ndarray, gray: np.ndarray) -> np.ndarray:
+    """(H, W) uint8 argmax of slope * gray + offset at full size."""
+    brightness = gray * np.float32(1 / 255)
     size = gray.shape[::-1]
-    labels = cv2.resize(coarse, size, interpolation=cv2.INTER_NEAREST)
-    border = cv2.morphologyEx(coarse, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)).astype(bool).view(np.uint8)
-    found = np.flatnonzero(cv2.resize(border, size, interpolation=cv2.INTER_NEAREST).view(bool))
-    if not len(found):
-        return labels
-    near = np.pad(found, (0, -len(found) % 1024), mode="edge").reshape(-1, 1024)  # cv2.remap takes no longer rows
-    y = near // size[0]
-    x = near - y * size[0]
-    u = _centres(size[0], coarse.shape[1]).take(x)
-    v = _centres(size[1], coarse.shape[0]).take(y)
-    u, v = cv2.convertMaps(u, v, cv2.CV_16SC2)  # once, not for each plane
-    brightness = gray.ravel().take(near).astype(np.float32) * np.float32(1 / 255)
-
-    def values() -> Iterator[np.ndarray]:
-        for plane in zip(slope, offset, strict=True):
-            there = cv2.remap(cv2.merge(plane), u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-            yield there[..., 0] * brightness + there[..., 1]
-
-    labels.ravel()[near] = _argmax(values())
-    return labels
-
-
-def _centres(large: int, small: int) -> np.ndarray:
-    """(large,) float32: where the centre of each of `large` pixels lies among `small` ones, as cv2.resize has it."""
-    return ((np.arange(large) + 0.5) * (small / large) - 0.5).astype(np.float32)
+    whole = (cv2.multiply(cv2.resize(plane, size), brightness) for plane in slope)
+    return _argmax(cv2.add(plane, cv2.resize(rest, size)) for plane, rest in zip(whole, offset, strict=True))
