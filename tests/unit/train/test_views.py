@@ -7,8 +7,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torchvision.transforms.v2 import functional
 
-from train.views import View, make
+from train.views import View, _blurred, _turned, make
 
 PLAIN = {"jitter": 0.0, "grey": 0.0, "blur": 0.0}
 
@@ -99,3 +100,21 @@ def test_blur_smooths_and_solarizing_turns_bright_pixels_round() -> None:
     assert torch.equal(sharp, noise.float() / 255)
     assert float(blurred.std()) < 0.8 * float(sharp.std())
     assert torch.allclose(solar, torch.where(sharp >= 0.5, 1 - sharp, sharp), atol=1e-6)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 2**31), st.floats(-0.5, 0.5), st.booleans())
+def test_turning_hues_is_that_of_torchvision(seed: int, share: float, grey: bool) -> None:
+    pixels = torch.from_numpy(np.random.default_rng(seed).random((3, 20, 30), dtype=np.float32))
+    pixels = pixels[:1].expand(3, -1, -1) if grey else pixels
+    torch.testing.assert_close(_turned(pixels, share), functional.adjust_hue(pixels, share), atol=1e-5, rtol=0)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 2**31), st.integers(32, 90), st.floats(0.1, 2.0))
+def test_the_blur_is_that_of_torchvision(seed: int, size: int, sigma: float) -> None:
+    pixels = torch.from_numpy(np.random.default_rng(seed).random((3, size, size), dtype=np.float32))
+    kernel = [max(3, size // 10 | 1)] * 2
+    torch.testing.assert_close(
+        _blurred(pixels, sigma), functional.gaussian_blur(pixels, kernel, [sigma]), atol=1e-5, rtol=0
+    )
