@@ -125,7 +125,6 @@ def run(ctx: click.Context, source: str, as_json: bool, quiet: bool, **given: An
     from streamseg import job, progress
     from streamseg.session import grouped
 
-    given["objects"] = not {"objects", "panoptic"}.isdisjoint(given["save"])
     output = given.pop("output")
     if output is None and not given["show"]:
         output = Path("out") / _default_name(source)

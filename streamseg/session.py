@@ -36,6 +36,8 @@ def grouped(given: dict[str, Any]) -> dict[str, Any]:
     """The values of `console`'s options by flag, with those that belong together put into spec, options, settings."""
     rest = dict(given)
     take = rest.pop
+    if "save" in rest:  # what is written says what must be found
+        rest["objects"] = not {"objects", "panoptic"}.isdisjoint(rest["save"])
     rest["spec"] = Spec(take("model"), take("weights"), take("layers"), take("facet"))
     rest["options"] = Options(intrinsics=take("intrinsics"), depth_scale=take("depth_scale"))
     rest["settings"] = Settings(**{name: take(name) for name in Settings.__dataclass_fields__ if name in rest})

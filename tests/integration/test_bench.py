@@ -27,6 +27,7 @@ def test_our_engine_against_the_plain_script(cli: Cli, sample: Path) -> None:
         assert one["size"] == [64, 96]
         assert 0 < one["latency_ms"]["p50"] <= one["latency_ms"]["p99"] <= one["latency_ms"]["max"]
         assert {"read", "backbone", "cluster", "upsample", "write"} <= set(one["stage_ms"])
+    assert 0 < run["key_frames"] <= 12
     assert run["labels_over_network"] > 1
     assert run["against"]["speed"] == pytest.approx(run["fps"] / result["against"]["fps"], rel=0.01)
     assert result["machine"]["cores"] >= 1
@@ -34,7 +35,7 @@ def test_our_engine_against_the_plain_script(cli: Cli, sample: Path) -> None:
 
 
 def test_the_table_without_a_source_and_what_cannot_run(cli: Cli) -> None:
-    done = cli("bench", *SMALL, "--engine", "openvino", "--save", "jsonl", "--quiet")
+    done = cli("bench", *SMALL, "--engine", "openvino", "--save", "jsonl,objects", "--quiet")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     refused = cli("bench", *SMALL, "--engine", "onnxruntime", "--device", "cpu", "--precision", "bf16")
     assert refused.returncode == 1
