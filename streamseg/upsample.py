@@ -7,13 +7,14 @@ small grid; enlarging them, and not the scores, brings the edges back at full si
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import cv2
 import numpy as np
 
-WORKING_SIDE = 120
-"""Short side of the small grid, pixels: a sixteenth of the work of a VGA frame (the paper's subsampling by four)."""
+WORKING_SIDE = 60
+"""Short side of the small grid, pixels: subsampling by eight for a VGA frame. On labelled recordings 48 to 72 gave as
+good masks as 120 or 160, and closer borders, at a quarter of the time."""
 
 
 def upsample_labels(
@@ -106,5 +107,11 @@ def _evaluate(slope: np.ndarray, offset: np.ndarray, gray: np.ndarray) -> np.nda
     """(H, W) uint8 argmax of slope * gray + offset at full size."""
     brightness = gray * np.float32(1 / 255)
     size = gray.shape[::-1]
-    whole = (cv2.multiply(cv2.resize(plane, size), brightness) for plane in slope)
-    return _argmax(cv2.add(plane, cv2.resize(rest, size)) for plane, rest in zip(whole, offset, strict=True))
+
+    def planes() -> Iterator[np.ndarray]:
+        yield np.zeros(gray.shape, np.float32)  # all are told relative to the first, which saves one
+        for a, b in zip(slope[1:] - slope[0], offset[1:] - offset[0], strict=True):
+            plane = cv2.multiply(cv2.resize(a, size), brightness)
+            yield cv2.add(plane, cv2.resize(b, size), dst=plane)
+
+    return _argmax(planes())
