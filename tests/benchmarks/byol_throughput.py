@@ -5,7 +5,7 @@
 lightly's loop is the PyTorch example of its documentation: LightlyDataset, BYOLTransform, update_momentum, SGD.
 What is timed: of lightly's, the loop alone, from the first request for a batch to the last step, when imports, nets,
 data set and optimizer are there. Of ours all that Lightning does: building the optimizer, opening the event file,
-filling the frame cache, the steps with all their checks, the table, the last checkpoint. Not ours: the nets, likewise.
+filling the frame cache, the steps with all their checks, the table, the last checkpoint. Making the nets is in neither.
 Prints samples a second of wall time and of CPU time (of this process: without --workers) for each turn, the ratio of
 the medians, and the median of the turns' ratios, which a machine that grows slower meanwhile disturbs less. The side
 that begins changes from turn to turn, for the first one warms torch up for both. On a machine that others use, look at
