@@ -4,7 +4,8 @@
 
 The slow and exact step teaches the fast one. On key frames GrabCut cuts out what is salient; a ridge regression on the
 features learns what these cuts have in common over the whole session, which evens their mistakes out; each frame then
-costs one product of matrices and a guided upsampling. A second round cuts again where saliency and head agree.
+costs one product of matrices and a guided upsampling. A second round cuts again where saliency and head agree. With
+quality "high" GrabCut takes the place of the upsampling.
 """
 
 from __future__ import annotations
@@ -32,6 +33,9 @@ ALONE = Levels(low=0.35, peak=0.65, sure=0.75, never=0.1)
 """How GrabCut starts from saliency alone, which is blurred,"""
 TOGETHER = Levels(low=0.5, peak=0.6, sure=0.85, never=0.15)
 """and from saliency and head, which is less so."""
+BORDERS = Levels(low=0.5, peak=0.5, sure=0.75, never=0.35)
+"""How it draws the borders of what the head has found. The head is right about most cells, but its grid is too coarse
+for gaps and thin parts: only what is near its border is left to the colours."""
 MOVING = 0.5
 """How much louder a cell is that moves by itself, relative to one that goes with the camera."""
 SIDES = {"live": 96, "high": 192}
@@ -58,7 +62,8 @@ class View(NamedTuple):
 
 
 class Objects:
-    """The things of a session. quality: "live", or "high": every frame is a key frame, and cut more finely.
+    """The things of a session. quality: "live", or "high": every frame is a key frame, cut more finely, and GrabCut
+    draws the borders of its things, too.
 
     `start` on several frames makes the first masks as good as the later ones.
     """
@@ -88,7 +93,7 @@ class Objects:
         self.saliency.start(maps)
         levels = [self.saliency(loud) for loud in maps]
         for number in range(2):
-            cuts = [self._cut(view, self._level(view, level)) for view, level in zip(views, levels)]
+            cuts = [self._cut_key(view, level) for view, level in zip(views, levels)]
             if number:
                 self.head.reset()
             for view, mask in zip(views, cuts):
@@ -100,13 +105,12 @@ class Objects:
             self.start([view])
         saliency = self.saliency(self._loudness(view))
         if self.quality == "high" or self._count % self.PERIOD == 0:
-            self._learn(view, self._cut(view, self._level(view, saliency)))
+            self._learn(view, self._cut_key(view, saliency))
         self._count += 1
         if self.head.weights is None:
             mask = np.zeros(view.rgb.shape[:2], bool)
         else:
-            score = self._score(view)
-            mask = upsample_labels(np.stack([-score, score]), view.rgb, view.depth) > 0
+            mask = self._cut_out(view) if self.quality == "high" else self._enlarged(view)
         surface = None
         if view.depth is not None and view.camera is not None:
             surface = find_surface(view.depth, view.camera)
@@ -119,8 +123,23 @@ class Objects:
             return view.loud
         return view.loud * (1 + MOVING * cv2.resize(moving, view.loud.shape[::-1], interpolation=cv2.INTER_AREA))
 
-    def _cut(self, view: View, level: np.ndarray) -> np.ndarray:
-        how = ALONE if self.head.weights is None else TOGETHER
+    def _cut_key(self, view: View, saliency: np.ndarray) -> np.ndarray:
+        """(H, W) bool: what a key frame teaches, from saliency alone until there is a head."""
+        if self.head.weights is None:
+            return self._cut(view, saliency, ALONE)
+        return self._cut(view, TRUST * saliency + (1 - TRUST) * self._opinion(view), TOGETHER)
+
+    def _cut_out(self, view: View) -> np.ndarray:
+        """(H, W) bool: what the head says, its borders drawn by the colours of this frame,"""
+        return self._cut(view, self._opinion(view), BORDERS)
+
+    def _enlarged(self, view: View) -> np.ndarray:
+        """or along the edges of image and depth, which is much faster."""
+        score = self._score(view)
+        mask: np.ndarray = upsample_labels(np.stack([-score, score]), view.rgb, view.depth) > 0
+        return mask
+
+    def _cut(self, view: View, level: np.ndarray, how: Levels) -> np.ndarray:
         height, width = view.rgb.shape[:2]
         # GrabCut shrinks its windows anyway: large photographs need not be searched at their full size
         scale = min(1.0, 4 * SIDES[self.quality] / min(height, width))
@@ -130,12 +149,9 @@ class Objects:
         mask = cut(rgb, level, how, side=SIDES[self.quality])
         return cv2.resize(mask.astype(np.uint8) * 255, (width, height), interpolation=cv2.INTER_LINEAR) > 127
 
-    def _level(self, view: View, saliency: np.ndarray) -> np.ndarray:
-        """(h, w): saliency, and the head's opinion once there is one, on the same scale."""
-        if self.head.weights is None:
-            return saliency
-        opinion = np.clip(0.5 + 0.5 * self._score(view), 0, 1)
-        return np.asarray(TRUST * saliency + (1 - TRUST) * opinion, np.float32)
+    def _opinion(self, view: View) -> np.ndarray:
+        """(h, w) float32: what the head says, on the saliency's scale."""
+        return np.clip(0.5 + 0.5 * self._score(view), 0, 1)
 
     def _score(self, view: View) -> np.ndarray:
         """(h, w) float32: above 0 = thing."""

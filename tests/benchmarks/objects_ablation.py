@@ -63,6 +63,10 @@ VARIANTS: dict[str, tuple[Callable[[], Any], str]] = {
     "without the gate": (lambda: patch.object(objects, "GATE", -1.0), "live"),
     "without depth": (lambda: patch.object(objects, "find_surface", lambda depth, camera: None), "live"),
     "all of it, --quality high": (lambda: patch.object(objects, "MOVING", objects.MOVING), "high"),
+    "high, without GrabCut's borders": (
+        lambda: patch.object(objects.Objects, "_cut_out", objects.Objects._enlarged),
+        "high",
+    ),
 }
 
 

@@ -63,6 +63,18 @@ def test_shapes_are_found_and_keep_their_ids(shapes, make_loud, quality: str, ah
     assert sorted(names[0]) == [1, 2, 3]
 
 
+def test_high_quality_sees_a_gap_narrower_than_a_cell_of_the_grid(make_loud) -> None:
+    truth = np.zeros((120, 160), bool)
+    truth[40:80, 40:80] = truth[40:80, 87:120] = True
+    rgb = np.where(truth[..., None], (200, 40, 40), 70).astype(np.uint8)
+    rgb += np.random.default_rng(0).integers(0, 12, rgb.shape, np.uint8)
+    found = {quality: make_loud(quality=quality).step(Frame(0, "0", 0.0, rgb)).objects for quality in QUALITIES}
+    assert iou(found["high"] > 0, truth) > 0.98
+    assert found["high"][45:75, 81:83].max() == 0
+    assert len({int(found["high"][60, x]) for x in (60, 100)}) == 2
+    assert (found["live"][45:75, 81:83] > 0).mean() > 0.5  # else this would show nothing
+
+
 @pytest.mark.parametrize("quality", QUALITIES)
 def test_same_frames_same_objects_and_reset_forgets(shapes, make_loud, quality: str) -> None:
     frames = [shapes()[i] for i in range(4)]
