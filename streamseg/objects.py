@@ -4,8 +4,8 @@
 
 The slow and exact step teaches the fast one. On key frames GrabCut cuts out what is salient; a ridge regression on the
 features learns what these cuts have in common over the whole session, which evens their mistakes out; each frame then
-costs one product of matrices and a guided upsampling. A second round cuts again where saliency and head agree. With
-quality "high" GrabCut takes the place of the upsampling.
+costs one product of matrices and a guided upsampling. A second round cuts again where saliency and head agree, a third
+where the head alone says. With quality "high" GrabCut takes the place of the upsampling.
 """
 
 from __future__ import annotations
@@ -70,6 +70,8 @@ class Objects:
 
     START_FRAMES, SURVEY_FRAMES = 8, 32
     """How many frames `start` wants: the first ones of a stream, or with quality "high" from all over a recording."""
+    ROUNDS = 3
+    """Of `start`: what is cut out by saliency, by saliency and head, and by the head alone."""
     PERIOD = 10
     """Live, one frame of so many is a key frame."""
 
@@ -87,17 +89,22 @@ class Objects:
         self._count = 0
 
     def start(self, views: Sequence[View]) -> None:
-        """Learn from the first frames (at least one), in two rounds."""
+        """Learn from the first frames (at least one)."""
         maps = [self._loudness(view) for view in views]
         self.motion.reset()  # the first of these frames comes again
         self.saliency.start(maps)
         levels = [self.saliency(loud) for loud in maps]
-        for number in range(2):
-            cuts = [self._cut_key(view, level) for view, level in zip(views, levels)]
-            if number:
-                self.head.reset()
+        for number in range(self.ROUNDS):
+            if number == 2 and self.head.weights is not None:
+                # what the head has made of all of them is surer than any one frame's saliency
+                cuts = [self._cut_out(view) for view in views]
+            else:
+                cuts = [self._cut_key(view, level) for view, level in zip(views, levels)]
+            taught = Head()
             for view, mask in zip(views, cuts):
-                self._learn(view, mask)
+                _teach(taught, view, mask)
+            if taught.weights is not None:  # a round that finds nothing teaches nothing
+                self.head = taught
 
     def step(self, view: View) -> np.ndarray:
         """(H, W) uint8: 0 = background, 1 ... 254 = things, with ids that last."""
@@ -105,7 +112,7 @@ class Objects:
             self.start([view])
         saliency = self.saliency(self._loudness(view))
         if self.quality == "high" or self._count % self.PERIOD == 0:
-            self._learn(view, self._cut_key(view, saliency))
+            _teach(self.head, view, self._cut_key(view, saliency))
         self._count += 1
         if self.head.weights is None:
             mask = np.zeros(view.rgb.shape[:2], bool)
@@ -157,9 +164,11 @@ class Objects:
         """(h, w) float32: above 0 = thing."""
         return self.head(rows(view.features)).reshape(view.loud.shape)
 
-    def _learn(self, view: View, mask: np.ndarray) -> None:
-        share = cv2.resize(mask.astype(np.float32), view.loud.shape[::-1], interpolation=cv2.INTER_AREA)
-        self.head.learn(rows(view.features), share.ravel())
+
+def _teach(head: Head, view: View, mask: np.ndarray) -> None:
+    """Let `head` learn from one frame that (H, W) `mask` is a thing."""
+    share = cv2.resize(mask.astype(np.float32), view.loud.shape[::-1], interpolation=cv2.INTER_AREA)
+    head.learn(rows(view.features), share.ravel())
 
 
 def _parts(mask: np.ndarray, saliency: np.ndarray) -> np.ndarray:

@@ -57,6 +57,7 @@ VARIANTS: dict[str, tuple[Callable[[], Any], str]] = {
     "all of it, live": (lambda: patch.object(objects, "MOVING", objects.MOVING), "live"),
     "without the head: saliency above 0.5": (without_head, "live"),
     "without GrabCut": (without_cuts, "live"),
+    "without the third round": (lambda: patch.object(objects.Objects, "ROUNDS", 2), "live"),
     "without motion": (lambda: patch.object(objects, "MOVING", 0.0), "live"),
     "without the frame's border": (lambda: patch.object(saliency, "BORDER", 0.0), "live"),
     "without saliency beside the head": (lambda: patch.object(objects, "TRUST", 0.0), "live"),
