@@ -156,12 +156,17 @@ model_options = with_options(
 """--model, and all of `network_options`."""
 
 
-def _k(ctx: click.Context, param: click.Parameter, value: str) -> int:
-    if value == "auto":
-        return 0
-    if not value.isdecimal() or not 1 <= int(value) <= 254:
-        raise click.BadParameter(f"{value!r} is neither auto nor a number from 1 to 254", ctx, param)
-    return int(value)
+def _auto_or(most: int) -> Callable[[click.Context, click.Parameter, str], int]:
+    """0 for auto, or a number from 1 to `most`."""
+
+    def convert(ctx: click.Context, param: click.Parameter, value: str) -> int:
+        if value == "auto":
+            return 0
+        if not value.isdecimal() or not 1 <= int(value) <= most:
+            raise click.BadParameter(f"{value!r} is neither auto nor a number from 1 to {most}", ctx, param)
+        return int(value)
+
+    return convert
 
 
 def _k_range(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, int]:
@@ -169,14 +174,6 @@ def _k_range(ctx: click.Context, param: click.Parameter, value: str) -> tuple[in
     if not match or not 1 <= int(match[1]) <= int(match[2]) <= 64:
         raise click.BadParameter(f"{value!r} is no range LOW:HIGH within 1:64", ctx, param)
     return int(match[1]), int(match[2])
-
-
-def _keyframes(ctx: click.Context, param: click.Parameter, value: str) -> int:
-    if value == "auto":
-        return 0
-    if not value.isdecimal() or not 1 <= int(value) <= 1000:
-        raise click.BadParameter(f"{value!r} is neither auto nor a number from 1 to 1000", ctx, param)
-    return int(value)
 
 
 def _intrinsics(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
@@ -194,7 +191,7 @@ def _intrinsics(ctx: click.Context, param: click.Parameter, value: str | None) -
 clustering_options = with_options(
     click.option("--clustering", type=click.Choice(["online", "per-frame"]), default="online", show_default=True,
                  help="One codebook for the session, or cold K-Means on every frame with ids matched afterwards."),
-    click.option("--k", callback=_k, default="auto", show_default=True, metavar="auto|N", help="Number of segments."),
+    click.option("--k", callback=_auto_or(254), default="auto", show_default=True, metavar="auto|N", help="Number of segments."),
     click.option("--k-range", callback=_k_range, default="2:10", show_default=True, metavar="LOW:HIGH",
                  help="Where --k auto looks for the knee."),
     click.option("--pca", type=click.IntRange(0), default=0, metavar="N",
@@ -203,7 +200,7 @@ clustering_options = with_options(
                  help="Weight of the cell's place in the clustering."),
     click.option("--depth", type=click.FloatRange(0), default=0.0, metavar="W",
                  help="Weight of the cell's depth in the clustering."),
-    click.option("--keyframes", callback=_keyframes, default="auto", show_default=True, metavar="auto|N",
+    click.option("--keyframes", callback=_auto_or(1000), default="auto", show_default=True, metavar="auto|N",
                  help="The network looks at one of N neighbouring frames at least, at all if 1; the others follow the "
                  "optical flow. auto = 4 (2 with objects, 1 with --quality high and on a GPU)."),
     click.option("--edges/--no-edges", default=True, show_default=True, help="Borders follow the image and the depth."),
