@@ -191,7 +191,8 @@ def _intrinsics(ctx: click.Context, param: click.Parameter, value: str | None) -
 clustering_options = with_options(
     click.option("--clustering", type=click.Choice(["online", "per-frame"]), default="online", show_default=True,
                  help="One codebook for the session, or cold K-Means on every frame with ids matched afterwards."),
-    click.option("--k", callback=_auto_or(254), default="auto", show_default=True, metavar="auto|N", help="Number of segments."),
+    click.option("--k", callback=_auto_or(254), default="auto", show_default=True, metavar="auto|N",
+                 help="Number of segments."),
     click.option("--k-range", callback=_k_range, default="2:10", show_default=True, metavar="LOW:HIGH",
                  help="Where --k auto looks for the knee."),
     click.option("--pca", type=click.IntRange(0), default=0, metavar="N",

@@ -180,7 +180,16 @@ def test_an_output_that_cannot_be_written(images: Path, cli: Cli, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    "flags", [["--k", "zero"], ["--k-range", "5"], ["--size", "0"], ["--save", "video"], ["--every", "0"], ["--nope"]]
+    "flags",
+    [
+        ["--k", "zero"],
+        ["--keyframes", "0"],
+        ["--k-range", "5"],
+        ["--size", "0"],
+        ["--save", "video"],
+        ["--every", "0"],
+        ["--nope"],
+    ],
 )
 def test_wrong_usage_exits_with_2(flags: list[str], images: Path, cli: Cli, tmp_path: Path) -> None:
     done = cli("run", images, "-o", tmp_path / "out", *flags)

@@ -81,6 +81,17 @@ def test_another_runtime_gives_the_same_masks(
     assert adjusted_rand_score(np.stack(read_labels(tum_run[1])).ravel()[::11], labels) >= 0.95
 
 
+def test_following_the_flow_gives_nearly_the_masks_of_the_network(
+    tum_run: Any, shared: Path, run_json: Callable[..., Any], tmp_path: Path
+) -> None:
+    looked = run_json(shared / TUM, tmp_path / "looked", "--save", "labels", "--keyframes", "1")
+    assert looked["key_frames"] == 40
+    assert tum_run[0]["key_frames"] < 25
+    followed = np.stack(read_labels(tum_run[1]))[::5, ::8, ::8]
+    network = np.stack(read_labels(tmp_path / "looked"))[::5, ::8, ::8]
+    assert adjusted_rand_score(followed.ravel(), network.ravel()) > 0.8  # a camera that turns fast
+
+
 def test_ids_last_in_a_real_video(shared: Path, run_json: Callable[..., Any], tmp_path: Path) -> None:
     source = shared / "data/video_bedroom_frames"
     online = run_json(source, tmp_path / "online", "--save", "labels")
