@@ -9,7 +9,7 @@ import numpy as np
 
 from streamseg.clustering import Codebook, choose_k, kmeans, squared_distances
 from streamseg.descriptors import Descriptors, rows
-from streamseg.keyframes import LONGEST
+from streamseg.keyframes import LONGEST, LONGEST_OF_THINGS
 from streamseg.knee import Knee, find_knee
 from streamseg.stabilize import IdMatcher
 
@@ -41,8 +41,7 @@ class Settings:
     def longest(self) -> int:
         """Frames from one key frame to the next at most. Auto: one by one where quality comes first."""
         thorough = self.clustering == "per-frame" or self.quality == "high"
-        # things move by themselves, and flow is worst at their borders
-        return self.keyframes or (1 if thorough else LONGEST // 2 if self.objects else LONGEST)
+        return self.keyframes or (1 if thorough else LONGEST_OF_THINGS if self.objects else LONGEST)
 
 
 class Online:

@@ -115,7 +115,8 @@ class Pipeline:
         self._descriptors = Descriptors(chosen.pca, chosen.position, chosen.depth)
         self._clustering = (Online if chosen.clustering == "online" else PerFrame)(chosen, self._descriptors)
         self._objects = Objects(chosen.quality) if chosen.objects else None
-        self._keyframes = KeyFrames(chosen.longest, self.start_frames)
+        # what `Objects.start` learns from shall be what the network saw; a codebook lives on less
+        self._keyframes = KeyFrames(chosen.longest, Objects.START_FRAMES if chosen.objects else 1)
         self._key: Seen | None = None
 
     def close(self) -> None:

@@ -65,8 +65,9 @@ def test_threads_do_not_change_the_masks(shapes, make_pipeline) -> None:
     sink = Collect()
     stream(shapes(12), make_pipeline(seed=2), [sink])
     alone = make_pipeline(seed=2)
-    alone.start([shapes()[i] for i in range(8)])
-    assert np.array_equal(sink.labels, [alone.step(alone.plan(shapes()[i])).labels for i in range(12)])
+    planned = [alone.plan(shapes()[i]) for i in range(12)]
+    alone.start([frame for frame in planned[:8] if isinstance(frame, Frame)])
+    assert np.array_equal(sink.labels, [alone.step(one).labels for one in planned])
 
 
 def test_the_network_looks_at_every_frame_when_told_to(shapes, make_pipeline) -> None:
