@@ -45,13 +45,12 @@ def input_size(frame_size: tuple[int, int], size: int | tuple[int, int], multipl
 class Seen(NamedTuple):
     """A frame that the network has looked at.
 
-    features: (D, h, w) float32. loud: (h, w) float32 >= 0, see `saliency.loudness`, or None. began: perf_counter().
+    features: (D, h, w) float32. loud: (h, w) float32 >= 0, see `saliency.loudness`, or None.
     """
 
     frame: Frame
     features: np.ndarray
     loud: np.ndarray | None
-    began: float
     timings_ms: dict[str, float]
 
 
@@ -60,7 +59,6 @@ class Carried(NamedTuple):
 
     frame: Frame
     flow: np.ndarray
-    began: float
     timings_ms: dict[str, float]
 
 
@@ -142,7 +140,7 @@ class Pipeline:
         clock = _Clock()
         flow = self._keyframes(frame.rgb)
         clock.lap("flow")
-        return frame if flow is None else Carried(frame, flow, clock.began, clock.laps)
+        return frame if flow is None else Carried(frame, flow, clock.laps)
 
     def look_where_planned(self, planned: Sequence[Frame | Carried], batch: int = 0) -> list[Seen | Carried]:
         """`look` at those that are no `Carried`; thread-safe as it is."""
@@ -174,10 +172,7 @@ class Pipeline:
             )
         clock.lap("backbone")
         share = {stage: milliseconds / len(frames) for stage, milliseconds in clock.laps.items()}
-        return [
-            Seen(frame, maps[i], None if loud is None else loud[i], clock.began, share)
-            for i, frame in enumerate(frames)
-        ]
+        return [Seen(frame, maps[i], None if loud is None else loud[i], share) for i, frame in enumerate(frames)]
 
     def start(self, frames: Sequence[Frame | Seen]) -> None:
         """Look at the first frames (at least one) before the first step, so that the codebook does not hang on one."""
@@ -224,7 +219,7 @@ class Pipeline:
         features = follow(self._key.features, carried.flow)
         loud = None if self._key.loud is None else follow(self._key.loud[None], carried.flow)[0]
         clock.lap("follow")
-        return Seen(carried.frame, features, loud, carried.began, carried.timings_ms | clock.laps)
+        return Seen(carried.frame, features, loud, carried.timings_ms | clock.laps)
 
     def backbone(self, frame_size: tuple[int, int]) -> Backbone:
         """The network for frames of (H, W), built at the first call."""
@@ -256,7 +251,7 @@ class _Clock:
 
     def __init__(self) -> None:
         self.laps: dict[str, float] = {}
-        self.began = self.last = time.perf_counter()
+        self.last = time.perf_counter()
 
     def lap(self, stage: str) -> None:
         now = time.perf_counter()
