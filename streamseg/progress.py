@@ -79,6 +79,8 @@ def print_summary(result: Mapping[str, Any]) -> None:
     table.add_row("frames", f"{result['frames']} ({result['status']}{lost})")
     table.add_row("speed", f"{result['fps']:.1f} frames/s")
     table.add_row("latency", f"p50 {latency['p50']:.1f} ms, p99 {latency['p99']:.1f} ms")
+    if result["key_frames"] < result["frames"]:
+        table.add_row("key frames", f"{result['key_frames']}: the network looked at these, the others follow the flow")
     if model:
         table.add_row("model", f"{model['name']}, {model['engine']} on {model['device']}, {model['precision']}")
     ks = [entry["k"] for entry in result["k"]]
