@@ -53,7 +53,7 @@ def write(
         if isinstance(source, LiveSource):
             raise SourceError(f"{source.uri!r} is a live source", "give a recording, a video or a folder of images")
         written, heads, skipped = 0, 0, dict[str, list[str]]()
-        for index in range(0, len(source), every)[:max_frames]:
+        for index in source.coming(every, max_frames):
             try:
                 frame = source[index]
             except FrameError as problem:

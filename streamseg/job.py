@@ -114,8 +114,7 @@ def _run_of(job: Job, source: Recording | LiveSource) -> Run:
 def _expected(source: Recording | LiveSource, job: Job) -> int | None:
     if isinstance(source, LiveSource):
         return job.max_frames
-    frames = -(-len(source) // job.every)
-    return min(frames, job.max_frames) if job.max_frames else frames
+    return len(source.coming(job.every, job.max_frames))
 
 
 def _reasons(report: Report) -> str:

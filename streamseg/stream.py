@@ -97,9 +97,11 @@ def _survey(
     """Frames spread evenly over those to come, looked at ahead, where the pipeline has a use for them."""
     if isinstance(source, LiveSource) or not pipeline.survey_frames:
         return []
-    coming = range(0, len(source), every)[:max_frames]
+    coming = source.coming(every, max_frames)
+    if not coming:
+        return []
     seen = []
-    for place in np.unique(np.linspace(0, len(coming) - 1, pipeline.survey_frames).astype(int)) if coming else ():
+    for place in np.unique(np.linspace(0, len(coming) - 1, pipeline.survey_frames).astype(int)):
         if not interrupted.is_set():
             with suppress(FrameError):  # the reader counts it when its turn comes
                 seen += pipeline.look([source[coming[int(place)]]])

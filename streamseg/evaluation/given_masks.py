@@ -109,7 +109,7 @@ def score(
         require_annotation(source)
         assert isinstance(source, Recording)
         scorer, report = Scorer(source.kind, watch), Report()
-        coming = range(0, len(source), every)[:max_frames]
+        coming = source.coming(every, max_frames)
         listener.begin(len(coming))
         for index in coming:
             try:

@@ -136,7 +136,7 @@ def over_seeds(
 def _run(session: Session, scorer: Scorer, every: int, max_frames: int | None, listener: Listener) -> None:
     """The whole recording once, into `scorer`."""
     assert isinstance(session.source, Recording)
-    listener.begin(len(range(0, len(session.source), every)[:max_frames]))
+    listener.begin(len(session.source.coming(every, max_frames)))
     report = stream(
         session.source,
         session.pipeline,

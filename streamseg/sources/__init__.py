@@ -82,6 +82,10 @@ class Recording(Source):
     def name_of(self, index: int) -> str:
         """The name frame `index` has or would have, without decoding it."""
 
+    def coming(self, every: int = 1, max_frames: int | None = None) -> range:
+        """The indices that a run takes if no frame is broken: the first of each `every`, `max_frames` at most."""
+        return range(0, len(self), every)[:max_frames]
+
 
 class LiveSource(Source):
     """A source that only moves on. Iterating yields frames until it ends; `close()` from any thread ends it.
