@@ -137,11 +137,11 @@ class Objects:
         return self._cut(view, TRUST * saliency + (1 - TRUST) * self._opinion(view), TOGETHER)
 
     def _cut_out(self, view: View) -> np.ndarray:
-        """(H, W) bool: what the head says, its borders drawn by the colours of this frame,"""
+        """(H, W) bool: what the head says, its borders drawn by the colours of this frame."""
         return self._cut(view, self._opinion(view), BORDERS)
 
     def _enlarged(self, view: View) -> np.ndarray:
-        """or along the edges of image and depth, which is much faster."""
+        """(H, W) bool: what the head says, its borders along the edges of image and depth; much faster."""
         score = self._score(view)
         mask: np.ndarray = upsample_labels(np.stack([-score, score]), view.rgb, view.depth) > 0
         return mask

@@ -176,7 +176,7 @@ class Pipeline:
 
     def start(self, frames: Sequence[Frame | Seen]) -> None:
         """Look at the first frames (at least one) before the first step, so that the codebook does not hang on one."""
-        seen = [frame if isinstance(frame, Seen) else self.look([frame])[0] for frame in frames]
+        seen = [self._seen(frame) for frame in frames]
         depths = [one.frame.depth if self.settings.depth else None for one in seen]
         self._clustering.start([one.features for one in seen], depths, seen[0].frame.index)
         if self._objects:
@@ -184,11 +184,14 @@ class Pipeline:
 
     def features(self, frame: Frame) -> np.ndarray:
         """(D, h, w) float32 features of the frame, a copy."""
-        return self.look([frame])[0].features
+        return self._seen(frame).features
 
     def step(self, frame: Frame | Seen | Carried) -> Segmentation:
         """Segment one frame. Frames may change their size; ids go on."""
-        seen = self._followed(frame) if isinstance(frame, Carried) else self._seen(frame)
+        if isinstance(frame, Carried):
+            seen = self._followed(frame)
+        else:
+            self._key = seen = self._seen(frame)
         frame, features, timings_ms = seen.frame, seen.features, seen.timings_ms
         clock = _Clock()
         depth = frame.depth if self.wants_depth else None
@@ -209,8 +212,7 @@ class Pipeline:
         return Segmentation(labels, k=len(ids), objects=objects, timings_ms=timings_ms | clock.laps)
 
     def _seen(self, frame: Frame | Seen) -> Seen:
-        self._key = frame if isinstance(frame, Seen) else self.look([frame])[0]
-        return self._key
+        return frame if isinstance(frame, Seen) else self.look([frame])[0]
 
     def _followed(self, carried: Carried) -> Seen:
         """What the network would see in a frame that it has not looked at."""

@@ -58,12 +58,10 @@ class Sequence:
         position: in the order of processing; only neighbours are compared for changes.
         truth: (H, W), 0 = background, VOID = not counted. Raises ValueError for unequal shapes.
         """
-        objects, found = segmentation.objects, {}
-        for prefix, ids in (("", segmentation.panoptic), ("segments_", segmentation.labels)):
-            counts = overlap(ids, truth)
-            if counts.total:
-                found[f"{prefix}best"] = counts.best_cluster().iou
-                found[f"{prefix}union"] = counts.best_union().iou
+        objects = segmentation.objects
+        segments = _fits(segmentation.labels, truth)
+        found = segments if objects is None else _fits(segmentation.panoptic, truth)
+        found = found | {f"segments_{name}": value for name, value in segments.items()}
         if objects is not None:
             found["free"] = iou((objects > 0) & (objects != VOID), truth)
         for name, value in found.items():
@@ -97,6 +95,12 @@ class Sequence:
             found |= {prefix + name: value for name, value in ids.figures(own).items()}
         found["truth_id_changes"] = own
         return {name: found[name] for name in FIGURES}
+
+
+def _fits(ids: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    """Best and union of a map of ids; empty where the truth has no foreground."""
+    counts = overlap(ids, truth)
+    return {"best": counts.best_cluster().iou, "union": counts.best_union().iou} if counts.total else {}
 
 
 class _Changes:
