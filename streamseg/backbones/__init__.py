@@ -11,12 +11,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from streamseg import plugins
 from streamseg.errors import ModelError
+
+if TYPE_CHECKING:
+    import torch
 
 ENGINES = ("openvino", "onnxruntime", "torch", "tensorrt")
 DEVICES = ("cpu", "cuda", "tensorrt")
@@ -117,16 +120,37 @@ class Backbone(ABC):
         The arrays may be reused by the next call.
         """
 
+    @property
+    def place(self) -> str:
+        """`device` in torch's words."""
+        return "cpu" if self.device == "cpu" else "cuda"
+
+    @property
+    def tensors(self) -> bool:
+        """Whether `run_on_device` is offered. To know it may take importing torch."""
+        return False
+
+    def run_on_device(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
+        """`run` without the way through host memory: contiguous tensors on `place`, in and out.
+
+        Takes its turn in torch's current CUDA stream, as torch's own operations do. The tensors are the caller's own.
+        """
+        raise ModelError(f"{self.engine} gives its features in host memory only", "use --engine torch or onnxruntime")
+
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """The features alone: (B, 3, H, W) -> (B, D, h, w)."""
         return self.run(images)["features"]
 
     def pixels(self, images: np.ndarray) -> np.ndarray:
         """`images` as contiguous, writable float32 (a copy only where need be). Raises ModelError for another size."""
-        if images.ndim != 4 or images.shape[1:] != (3, *self.size):
-            wanted = f"(B, 3, {self.size[0]}, {self.size[1]}), for {self.size[0]}x{self.size[1]}"
-            raise ModelError(f"{self.name} takes images {wanted}, not {images.shape}", "resize them first")
+        self.check_shape(images.shape)
         return np.require(images, np.float32, ["C", "W"])
+
+    def check_shape(self, shape: tuple[int, ...]) -> None:
+        """Raise ModelError for images that are not (B, 3, H, W)."""
+        if len(shape) != 4 or shape[1:] != (3, *self.size):
+            wanted = f"(B, 3, {self.size[0]}, {self.size[1]}), for {self.size[0]}x{self.size[1]}"
+            raise ModelError(f"{self.name} takes images {wanted}, not {tuple(shape)}", "resize them first")
 
     def close(self) -> None:  # noqa: B027 (most engines free themselves)
         """Release the device."""

@@ -5,13 +5,17 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from streamseg.backbones import OUTPUTS, Backbone, Log, Recipe, _exported, _machine, _tensorrt, _tensorrt_provider
 from streamseg.errors import ModelError
+
+if TYPE_CHECKING:
+    import torch
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
 
@@ -34,9 +38,38 @@ class OnnxRuntimeBackbone(Backbone):
         self._outputs = [value.name for value in self._session.get_outputs() if value.name in OUTPUTS]
 
     def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        if self.device == "tensorrt" and len(images) > (largest := _tensorrt_provider.BATCHES.max):
-            raise ModelError(f"on tensorrt a batch is at most {largest}, not {len(images)}", "use --device cuda")
+        self._check_batch(len(images))
         return dict(zip(self._outputs, self._session.run(self._outputs, {self._input: self.pixels(images)})))
+
+    @cached_property
+    def tensors(self) -> bool:
+        import torch
+
+        return self.device == "cpu" or torch.cuda.is_available()  # torch may be a build without CUDA
+
+    def run_on_device(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
+        import torch
+
+        self.check_shape(images.shape)
+        self._check_batch(len(images))
+        images = images.float().contiguous()
+        if images.is_cuda:
+            torch.cuda.current_stream().synchronize()  # the session does not wait for streams other than its own
+        binding = self._session.io_binding()
+        binding.bind_input(self._input, self.place, 0, np.float32, tuple(images.shape), images.data_ptr())
+        for name in self._outputs:
+            binding.bind_output(name, self.place)
+        self._session.run_with_iobinding(binding)
+        binding.synchronize_outputs()
+        # copied, and that before the binding goes, because the session may then use its memory again
+        outputs = [torch.from_dlpack(value).clone() for value in binding.get_outputs()]
+        if images.is_cuda:
+            torch.cuda.current_stream().synchronize()
+        return dict(zip(self._outputs, outputs, strict=True))
+
+    def _check_batch(self, batch: int) -> None:
+        if self.device == "tensorrt" and batch > (largest := _tensorrt_provider.BATCHES.max):
+            raise ModelError(f"on tensorrt a batch is at most {largest}, not {batch}", "use --device cuda")
 
 
 def _session(path: str, device: str, threads: int, providers: list[Any]) -> Any:

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from dataclasses import astuple
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from streamseg.backbones import Backbone, Log, Recipe, _engine_file, _tensorrt
 from streamseg.backbones._engine_file import Engine
 from streamseg.errors import ModelError
+
+if TYPE_CHECKING:
+    import torch
 
 
 class TensorRtBackbone(Backbone):
@@ -58,14 +61,27 @@ class TensorRtBackbone(Backbone):
             self._context.set_tensor_address(name, buffer.data_ptr())
         torch.cuda.synchronize()  # the buffers were made on another stream than the one that uses them
 
+    @property
+    def tensors(self) -> bool:
+        return True
+
+    def run_on_device(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
+        self.check_shape(images.shape)
+        batch = self._fitting_batch(len(images))
+        callers = self._torch.cuda.current_stream()
+        self._stream.wait_stream(callers)
+        with self._torch.cuda.stream(self._stream):
+            self._device[self._input][:batch].copy_(images)
+            self._infer(batch)
+        callers.wait_stream(self._stream)
+        # copied by the caller's stream, which thereby owns the memory; then the buffers are free for the next call
+        outputs = {name: self._device[name][:batch].clone() for name in self._facts.outputs}
+        callers.synchronize()
+        return outputs
+
     def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
         images = self.pixels(images)
-        batch, largest = len(images), self._facts.profile.max
-        if not self._facts.profile.min <= batch <= largest:
-            raise ModelError(
-                f"the engine {self.name} takes batches of 1 to {largest}, not {batch}",
-                f"build one with `streamseg export tensorrt MODEL --max-batch {batch}`",
-            )
+        batch = self._fitting_batch(len(images))
         self._host[self._input][:batch].copy_(self._torch.from_numpy(images))
         with self._torch.cuda.stream(self._stream):
             self._device[self._input][:batch].copy_(self._host[self._input][:batch], non_blocking=True)
@@ -75,6 +91,15 @@ class TensorRtBackbone(Backbone):
                 self._host[name][:batch].copy_(self._device[name][:batch], non_blocking=True)
         self._stream.synchronize()
         return {name: self._host[name][:batch].numpy() for name in self._facts.outputs}
+
+    def _fitting_batch(self, batch: int) -> int:
+        largest = self._facts.profile.max
+        if not self._facts.profile.min <= batch <= largest:
+            raise ModelError(
+                f"the engine {self.name} takes batches of 1 to {largest}, not {batch}",
+                f"build one with `streamseg export tensorrt MODEL --max-batch {batch}`",
+            )
+        return batch
 
     def _infer(self, batch: int) -> None:
         if batch != self._batch:

@@ -29,11 +29,19 @@ class TorchBackbone(Backbone):
         self._network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.dim = self.run(np.zeros((1, 3, *size), np.float32))["features"].shape[1]
 
-    @torch.inference_mode()
     def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        pixels = torch.from_numpy(self.pixels(images)).to(self.device)
-        outputs = self._network(pixels.contiguous(memory_format=torch.channels_last))
-        return {name: output.contiguous().cpu().numpy() for name, output in zip(self._network.outputs, outputs)}
+        outputs = self.run_on_device(torch.from_numpy(self.pixels(images)).to(self.device))
+        return {name: output.cpu().numpy() for name, output in outputs.items()}
+
+    @property
+    def tensors(self) -> bool:
+        return True
+
+    @torch.inference_mode()
+    def run_on_device(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
+        self.check_shape(images.shape)
+        outputs = self._network(images.contiguous(memory_format=torch.channels_last))
+        return {name: output.contiguous() for name, output in zip(self._network.outputs, outputs)}
 
     def layers(self, images: np.ndarray, names: list[str]) -> dict[str, np.ndarray]:
         """What the modules `names` of timm's net give for `images`; only those that there are and that give tensors."""

@@ -48,6 +48,35 @@ def test_engines_agree_with_torch(engine, name, opened, images):
         np.testing.assert_allclose(found[output], wanted[output], atol=1e-4)
 
 
+@pytest.mark.parametrize("engine", ["torch", "onnxruntime"])
+@every_network
+def test_tensors_give_what_arrays_give(engine, name, opened, images):
+    import torch
+
+    backbone = opened(engine, name)
+    assert backbone.tensors
+    assert backbone.place == "cpu"
+    wanted = {output: array.copy() for output, array in backbone.run(images).items()}
+    found = backbone.run_on_device(torch.from_numpy(images))
+    backbone.run_on_device(torch.zeros(1, 3, *SIZE))  # what was found is ours and stays
+    assert found.keys() == wanted.keys()
+    for output in wanted:
+        assert found[output].is_contiguous()
+        np.testing.assert_allclose(found[output].numpy(), wanted[output], atol=1e-5)
+    with pytest.raises(ModelError, match="96x160"):
+        backbone.run_on_device(torch.zeros(1, 3, 64, 64))
+
+
+def test_an_engine_without_tensors_says_so(opened, images):
+    import torch
+
+    backbone = opened("openvino", "efficientnet")
+    assert not backbone.tensors
+    with pytest.raises(ModelError, match="host memory only") as caught:
+        backbone.run_on_device(torch.from_numpy(images))
+    assert "--engine torch" in caught.value.hint
+
+
 @every_engine
 @every_network
 def test_the_same_image_gives_the_same_and_another_image_something_else(engine, name, opened, images):
