@@ -108,17 +108,25 @@ class Codebook:
         self.mass = np.zeros(len(centroids))
 
     def step(self, points: np.ndarray) -> np.ndarray:
-        """Adapt to one frame's cells, (n, d); returns the (n, k) squared distances to the adapted centroids."""
+        """Adapt to one frame's cells, (n, d); returns the (n, k) squared distances to the adapted centroids.
+
+        `on_device.step` is the same for a tensor.
+        """
         nearest = squared_distances(points, self.centroids).argmin(axis=1)
         counts = np.bincount(nearest, minlength=len(self.centroids))
         members = np.zeros((len(self.centroids), len(points)), np.float32)
         members[nearest, np.arange(len(points))] = 1
+        self.pull(counts, members[counts > 0] @ points)
+        return squared_distances(points, self.centroids)
+
+    def pull(self, counts: np.ndarray, sums: np.ndarray) -> None:
+        """Adapt to a frame in which each cluster has `counts` cells; sums: (m, d) of the cells of those m that have
+        any, in order."""
         self.mass = np.where(self.mass == 0, counts, self.mass + self.rate * (counts - self.mass))
         seen = counts > 0
         weight = self.rate * np.minimum(1, counts[seen] / np.maximum(self.mass[seen], 1))
-        means = (members[seen] @ points) / counts[seen, None]
+        means = sums / counts[seen, None]
         self.centroids[seen] += (weight[:, None] * (means - self.centroids[seen])).astype(np.float32)
-        return squared_distances(points, self.centroids)
 
     def grow(self, points: np.ndarray, *, seed: int) -> bool:
         """Split the cluster that holds most of the distortion of `points` in two; the part that stays nearer to the

@@ -204,6 +204,9 @@ clustering_options = with_options(
     click.option("--keyframes", callback=_auto_or(1000), default="auto", show_default=True, metavar="auto|N",
                  help="The network looks at one of N neighbouring frames at least, at all if 1; the others follow the "
                  "optical flow. auto = 6 (2 with objects, 1 with --quality high and on a GPU)."),
+    click.option("--labels-on", type=click.Choice(["auto", "host", "device"]), default="auto", show_default=True,
+                 help="Where clusters and labels are made: in host memory, or on the network's device; auto = there on "
+                 "a GPU, where it can be."),
     click.option("--edges/--no-edges", default=True, show_default=True, help="Borders follow the image and the depth."),
     click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True,
                  help="Same seed, same masks."),

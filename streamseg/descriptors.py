@@ -10,6 +10,7 @@ class Descriptors:
     """Turns one frame's features into (h w, d) float32 points, row by row of the grid.
 
     pca: components kept, 0 = all; fitted once, on the first frames, so that the space stays the same.
+    basis: the PCA's (d,) mean and (d, pca) components, once fitted.
     position: weight of the cell's (x, y), each scaled to [-0.5, 0.5]. depth: weight of the cell's inverse depth
     (median depth of the first frame / depth, so a typical cell has 1); both relative to unit feature vectors.
     """
@@ -20,7 +21,7 @@ class Descriptors:
 
     def reset(self) -> None:
         """Forget the session."""
-        self._basis: tuple[np.ndarray, np.ndarray] | None = None
+        self.basis: tuple[np.ndarray, np.ndarray] | None = None
         self._typical_depth: float | None = None
 
     def fit(self, features: list[np.ndarray]) -> None:
@@ -30,26 +31,32 @@ class Descriptors:
 
             cells = np.concatenate([rows(f) for f in features])
             pca = PCA(min(self.pca, *cells.shape), svd_solver="full").fit(cells)
-            self._basis = pca.mean_.astype(np.float32), pca.components_.T.astype(np.float32)
+            self.basis = pca.mean_.astype(np.float32), pca.components_.T.astype(np.float32)
 
     def __call__(self, features: np.ndarray, depth: np.ndarray | None = None) -> np.ndarray:
         """features: (D, h, w); depth: (H, W) float32 metres, 0 = none, or None. Returns (h w, d) float32."""
         _, h, w = features.shape
         points = rows(features)
         if self.pca:
-            if self._basis is None:
+            if self.basis is None:
                 self.fit([features])
-            assert self._basis is not None
-            points = (points - self._basis[0]) @ self._basis[1]
+            assert self.basis is not None
+            points = (points - self.basis[0]) @ self.basis[1]
+        channels = self.channels((h, w), depth)
+        if channels is not None:
+            points = np.hstack([points, channels])
+        return np.ascontiguousarray(points, dtype=np.float32)
+
+    def channels(self, grid: tuple[int, int], depth: np.ndarray | None) -> np.ndarray | None:
+        """What is added to the features of a grid of (h, w) cells: (h w, 1 ... 3) float32, or None for nothing."""
+        h, w = grid
         extra = []
         if self.position:
             y, x = np.mgrid[0:h, 0:w].astype(np.float32)
             extra += [self.position * ((x + 0.5) / w - 0.5), self.position * ((y + 0.5) / h - 0.5)]
         if self.depth:
-            extra.append(self.depth * self._inverse_depth(depth, (h, w)))
-        if extra:
-            points = np.hstack([points, np.stack(extra, axis=-1).reshape(h * w, -1)])
-        return np.ascontiguousarray(points, dtype=np.float32)
+            extra.append(self.depth * self._inverse_depth(depth, grid))
+        return np.stack(extra, axis=-1, dtype=np.float32).reshape(h * w, -1) if extra else None
 
     def _inverse_depth(self, depth: np.ndarray | None, grid: tuple[int, int]) -> np.ndarray:
         """(h, w) float32: typical depth / mean depth of the cell's readings; 1 where a cell has none."""

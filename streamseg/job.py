@@ -11,6 +11,7 @@ from pathlib import Path
 from streamseg import manifest
 from streamseg.errors import OutputError, SourceError
 from streamseg.pipeline import Pipeline
+from streamseg.placement import place_of_labels
 from streamseg.report import Report
 from streamseg.session import Setup, open_session
 from streamseg.sinks import Run, Sink, open_sink, outputs
@@ -97,7 +98,7 @@ def _stream(
         content["status"] = f"failed: {problem}"
         raise
     finally:
-        backbones = [manifest.describe_backbone(backbone) for backbone in pipeline.backbones]
+        backbones = [manifest.describe_backbone(b, place_of_labels(job.settings, b)) for b in pipeline.backbones]
         content |= {"model": backbones[0] if len(backbones) == 1 else backbones}
         content |= manifest.describe_report(report) | {"k": pipeline.k_history}
         if folder:

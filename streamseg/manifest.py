@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from streamseg.backbones import Backbone
+from streamseg.placement import Place
 from streamseg.report import Report
 from streamseg.sinks import partial
 
@@ -47,8 +48,8 @@ def percentiles(values: Sequence[float]) -> dict[str, float]:
     return {name: round(float(n), 2) for name, n in zip(("p50", "p95", "p99", "max"), numbers, strict=True)}
 
 
-def describe_backbone(backbone: Backbone) -> dict[str, object]:
-    """What was really used."""
+def describe_backbone(backbone: Backbone, labels_on: Place) -> dict[str, object]:
+    """What was really used. labels_on: "host" (memory), or the device where labels are made beside the network."""
     return {
         "name": backbone.name,
         "sha256": backbone.sha256,
@@ -58,6 +59,7 @@ def describe_backbone(backbone: Backbone) -> dict[str, object]:
         "engine": backbone.engine,
         "device": backbone.device,
         "precision": backbone.precision,
+        "labels_on": str(labels_on),
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,7 @@ class Settings:
     matched afterwards). pca: components, 0 = off. position, depth: weights of these channels, 0 = off.
     edges: whether borders follow the image and the depth (guided filter). seed: of everything random.
     keyframes: every so many frames at least the network looks at one, see `longest`; 0 = auto.
+    labels_on: "auto", "host" or "device", see `placement`.
     objects: whether `Segmentation.objects` is wanted. quality: of the objects, "live" or "high" (offline).
     """
 
@@ -33,6 +35,7 @@ class Settings:
     depth: float = 0.0
     edges: bool = True
     keyframes: int = 0
+    labels_on: str = "auto"
     objects: bool = False
     quality: str = "live"
     seed: int = 0
@@ -63,33 +66,43 @@ class Online:
         self.distortion: dict[int, float] = {}
         self.votes: list[int] = []
 
-    def start(self, maps: Sequence[np.ndarray], depths: Sequence[np.ndarray | None], index: int) -> None:
-        """Fit the codebook on (D, h, w) maps, and depths for those that have one; index: of the first frame."""
-        self.descriptors.fit(list(maps))
+    def start(self, maps: Sequence[Any], depths: Sequence[np.ndarray | None], index: int) -> None:
+        """Fit the codebook on (D, h, w) maps, arrays or tensors, and depths for those that have one; index: of the
+        first frame."""
+        maps = [on_host(one) for one in maps]
+        self.descriptors.fit(maps)
         points = np.concatenate([self.descriptors(m, d) for m, d in zip(maps, depths, strict=True)])
         knee, clusters = choose_k(self._sample(points, 2048), self._range(), seed=self.settings.seed, restarts=3)
         self.codebook = Codebook(clusters.centroids)
         self._note(index, knee.by)
 
-    def step(self, features: np.ndarray, depth: np.ndarray | None, index: int) -> tuple[np.ndarray, list[int]]:
-        """features: (D, h, w); depth: (H, W) metres or None; index: of the frame, for the history.
+    def step(self, features: Any, depth: np.ndarray | None, index: int) -> tuple[Any, list[int]]:
+        """features: (D, h, w), an array, or a tensor on any device; depth: (H, W) metres or None; index: of the frame,
+        for the history.
 
-        Returns the (h w, k) squared distances of the cells to the clusters, and the clusters' ids.
+        Returns the (h w, k) squared distances of the cells to the clusters, where the features lie, and the ids.
         """
         if self.codebook is None:
             self.start([features], [depth], index)
         assert self.codebook is not None
-        points = self.descriptors(features, depth)
+        points: Any
+        step: Any
+        if isinstance(features, np.ndarray):
+            points, step = self.descriptors(features, depth), Codebook.step
+        else:
+            from streamseg import on_device  # imports torch
+
+            points, step = on_device.points(self.descriptors, features, depth), on_device.step
         if not self.settings.k:
             self._reconsider(points, index)
-        return self.codebook.step(points), list(self.codebook.ids)
+        return step(self.codebook, points), list(self.codebook.ids)
 
-    def _reconsider(self, points: np.ndarray, index: int) -> None:
+    def _reconsider(self, points: Any, index: int) -> None:
         """Collect a few cells of each frame; then cluster them with one k a frame, so that no frame waits for all;
         then vote by the knee."""
         assert self.codebook is not None
         if len(self.recent) < self.PERIOD:
-            self.recent.append(self._sample(points, self.SAMPLE // self.PERIOD))
+            self.recent.append(on_host(self._sample(points, self.SAMPLE // self.PERIOD)))
             return
         low, high = self.settings.k_range
         sample = np.concatenate(self.recent)
@@ -113,13 +126,19 @@ class Online:
     def _range(self) -> tuple[int, int]:
         return (self.settings.k, self.settings.k) if self.settings.k else self.settings.k_range
 
-    def _sample(self, points: np.ndarray, n: int) -> np.ndarray:
+    def _sample(self, points: Any, n: int) -> Any:
         return points if len(points) <= n else points[np.sort(self.random.choice(len(points), n, replace=False))]
 
     def _note(self, index: int, by: str) -> None:
         assert self.codebook is not None
         by = "given" if self.settings.k else by
         self.history.append({"frame": index, "k": len(self.codebook.ids), "by": by})
+
+
+def on_host(values: Any) -> np.ndarray:
+    """An array as it is; a tensor's values."""
+    found: np.ndarray = values if isinstance(values, np.ndarray) else values.cpu().numpy()
+    return found
 
 
 class PerFrame:

@@ -5,6 +5,8 @@ rgb -> key frame? -> prepare -> backbone -> descriptors -> cluster -> ids -> ups
 
 `plan` goes from frame to frame and is quick. `look`, up to the backbone, needs nothing of the frames before: it may run
 ahead, in other threads, on several frames at once. What `step` does goes on from frame to frame.
+
+From `prepare` to `labels` all is NumPy and OpenCV in host memory, or torch beside the network: see `placement`.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -24,8 +26,9 @@ from streamseg.descriptors import Descriptors
 from streamseg.errors import ModelError
 from streamseg.frame import Frame, Segmentation
 from streamseg.keyframes import KeyFrames, follow
-from streamseg.modes import Online, PerFrame, Settings
+from streamseg.modes import Online, PerFrame, Settings, on_host
 from streamseg.objects import Objects, View
+from streamseg.placement import place_of_labels
 from streamseg.saliency import loudness
 from streamseg.upsample import upsample_labels
 
@@ -46,12 +49,14 @@ class Seen(NamedTuple):
     """A frame that the network has looked at.
 
     features: (D, h, w) float32. loud: (h, w) float32 >= 0, see `saliency.loudness`, or None.
+    pixels: (H, W, 3) uint8 tensor of the frame where features is a tensor, beside it; else None.
     """
 
     frame: Frame
-    features: np.ndarray
+    features: Any
     loud: np.ndarray | None
     timings_ms: dict[str, float]
+    pixels: Any = None
 
 
 class Carried(NamedTuple):
@@ -130,12 +135,17 @@ class Pipeline:
     def warm_up(self, frame_size: tuple[int, int], batch: int = 1) -> None:
         """Build and run the network for frames of (H, W), and load the clustering, before the first frame counts."""
         backbone = self.backbone(frame_size)
-        backbone(np.zeros((batch, 3, *backbone.size), np.float32))
+        if place_of_labels(self.settings, backbone).device:
+            (seen,) = self.look([Frame(0, "", 0.0, np.zeros((*frame_size, 3), np.uint8))], batch)
+            self._labels(seen, None, -seen.features[:2].flatten(1).T, [1, 2])
+        else:
+            backbone(np.zeros((batch, 3, *backbone.size), np.float32))
         choose_k(np.eye(8, dtype=np.float32), (1, 3), seed=0)
 
     def plan(self, frame: Frame) -> Frame | Carried:
         """The frame itself, if the network should look at it; for frames in order, each once."""
-        if not self.settings.keyframes and any(backbone.device != "cpu" for backbone in self.backbones):
+        beside = self.settings.labels_on == "device" or any(backbone.device != "cpu" for backbone in self.backbones)
+        if beside and not self.settings.keyframes:
             return frame  # a GPU looks faster than a processor finds the flow
         clock = _Clock()
         flow = self._keyframes(frame.rgb)
@@ -155,8 +165,10 @@ class Pipeline:
         """
         if len({self.choose_size(frame.rgb.shape[:2]) for frame in frames}) > 1:
             return [seen for frame in frames for seen in self.look([frame], batch)]
-        clock = _Clock()
         backbone = self.backbone(frames[0].rgb.shape[:2])
+        if place_of_labels(self.settings, backbone).device:
+            return self._look_on_device(backbone, frames, batch)
+        clock = _Clock()
         images = [prepare(frame.rgb, backbone.size) for frame in frames]
         images += images[-1:] * (batch - len(images))
         whole = images[0] if len(images) == 1 else np.concatenate(images)
@@ -171,8 +183,18 @@ class Pipeline:
                 "in `run` neither objects nor panoptic in --save",
             )
         clock.lap("backbone")
-        share = {stage: milliseconds / len(frames) for stage, milliseconds in clock.laps.items()}
+        share = clock.share(len(frames))
         return [Seen(frame, maps[i], None if loud is None else loud[i], share) for i, frame in enumerate(frames)]
+
+    def _look_on_device(self, backbone: Backbone, frames: Sequence[Frame], batch: int) -> list[Seen]:
+        from streamseg import on_device  # imports torch
+
+        if len({frame.rgb.shape for frame in frames}) > 1:  # though they are of one size for the network
+            return [seen for frame in frames for seen in self._look_on_device(backbone, [frame], batch)]
+        clock = _Clock()
+        maps, pixels = on_device.look(backbone, [frame.rgb for frame in frames], batch, clock.lap)
+        share = clock.share(len(frames))
+        return [Seen(frame, maps[i], None, share, pixels[i]) for i, frame in enumerate(frames)]
 
     def start(self, frames: Sequence[Frame | Seen]) -> None:
         """Look at the first frames (at least one) before the first step, so that the codebook does not hang on one."""
@@ -184,7 +206,7 @@ class Pipeline:
 
     def features(self, frame: Frame) -> np.ndarray:
         """(D, h, w) float32 features of the frame, a copy."""
-        return self._seen(frame).features
+        return on_host(self._seen(frame).features)
 
     def step(self, frame: Frame | Seen | Carried) -> Segmentation:
         """Segment one frame. Frames may change their size; ids go on."""
@@ -192,24 +214,32 @@ class Pipeline:
             seen = self._followed(frame)
         else:
             self._key = seen = self._seen(frame)
-        frame, features, timings_ms = seen.frame, seen.features, seen.timings_ms
-        clock = _Clock()
+        frame, clock = seen.frame, _Clock()
         depth = frame.depth if self.wants_depth else None
         clock.lap("depth")
-        distances, ids = self._clustering.step(features, depth if self.settings.depth else None, frame.index)
+        distances, ids = self._clustering.step(seen.features, depth if self.settings.depth else None, frame.index)
         clock.lap("cluster")
-        scores = np.ascontiguousarray(-distances.T).reshape(len(ids), *features.shape[1:])
-        radius = 1.0 if self.settings.edges else 0.0
-        numbers = upsample_labels(scores, frame.rgb, depth if self.settings.edges else None, radius=radius)
-        table = np.zeros(256, np.uint8)
-        table[: len(ids)] = ids
-        labels = cv2.LUT(numbers, table)
+        labels = self._labels(seen, depth, distances, ids)
         clock.lap("upsample")
         objects = None
         if self._objects:
             objects = self._objects.step(_view(seen, depth))
             clock.lap("objects")
-        return Segmentation(labels, k=len(ids), objects=objects, timings_ms=timings_ms | clock.laps)
+        return Segmentation(labels, k=len(ids), objects=objects, timings_ms=seen.timings_ms | clock.laps)
+
+    def _labels(self, seen: Seen, depth: np.ndarray | None, distances: Any, ids: list[int]) -> np.ndarray:
+        """(H, W) uint8 ids, of (h w, k) distances of the cells to the clusters."""
+        radius, guide = (1.0, depth) if self.settings.edges else (0.0, None)
+        shape = len(ids), *seen.features.shape[1:]
+        if seen.pixels is not None:
+            from streamseg import on_device  # imports torch
+
+            numbers = on_device.upsample_labels((-distances.T).reshape(shape), seen.pixels, guide, radius=radius)
+            return on_device.labels(numbers, ids)
+        scores = np.ascontiguousarray(-distances.T).reshape(shape)
+        table = np.zeros(256, np.uint8)
+        table[: len(ids)] = ids
+        return cv2.LUT(upsample_labels(scores, seen.frame.rgb, guide, radius=radius), table)
 
     def _seen(self, frame: Frame | Seen) -> Seen:
         return frame if isinstance(frame, Seen) else self.look([frame])[0]
@@ -259,3 +289,7 @@ class _Clock:
         now = time.perf_counter()
         self.laps[stage] = (now - self.last) * 1e3
         self.last = now
+
+    def share(self, frames: int) -> dict[str, float]:
+        """Of each of so many frames."""
+        return {stage: milliseconds / frames for stage, milliseconds in self.laps.items()}

@@ -11,6 +11,7 @@ from streamseg.backbones import Backbone, Spec, describe, open_backbone
 from streamseg.errors import FrameError, SourceError
 from streamseg.modes import Settings
 from streamseg.pipeline import Pipeline, input_size
+from streamseg.placement import place_of_labels
 from streamseg.sources import LiveSource, Options, Recording, open_source
 
 SQUEEZE = 1.2
@@ -79,9 +80,13 @@ def open_session(setup: Setup, log: Callable[[str], None] | None = None, lanes: 
         def backbone_for(size: tuple[int, int]) -> Backbone:
             engine, device, precision = setup.engine, setup.device, setup.precision
             at_once = lanes if lanes is not None else int(isinstance(source, LiveSource))
-            return open_backbone(
+            backbone = open_backbone(
                 setup.spec, size, engine=engine, device=device, precision=precision, lanes=at_once, log=log
             )
+            note = place_of_labels(pipeline.settings, backbone).note
+            if log and note:
+                log(note)
+            return backbone
 
         def frame_size() -> tuple[int, int] | None:
             if isinstance(source, Recording):

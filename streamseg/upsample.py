@@ -29,18 +29,23 @@ def upsample_labels(
     height, width = rgb.shape[:2]
     if radius <= 0:
         return _argmax(cv2.resize(plane, (width, height)).reshape(height, width) for plane in scores)
-    scale = min(1.0, WORKING_SIDE / min(height, width))
-    small = max(1, round(width * scale)), max(1, round(height * scale))
+    small = working_size(height, width)
     planes = np.stack([cv2.resize(plane, small).reshape(small[::-1]) for plane in scores])
     gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
     guides = [cv2.resize(gray, small, interpolation=cv2.INTER_AREA).astype(np.float32) * (1 / 255)]
     if depth is not None:
-        guides.append(_relief(depth, small))
+        guides.append(relief(depth, small))
     box = 2 * max(1, round(radius * small[1] / scores.shape[1])) + 1
     slopes, offset = _coefficients(planes, guides, box, eps)
     for slope, guide in zip(slopes[1:], guides[1:], strict=True):
         offset += slope * guide  # known on the small grid only
     return _evaluate(slopes[0], offset, gray)
+
+
+def working_size(height: int, width: int) -> tuple[int, int]:
+    """(width, height) of the small grid for a frame of (H, W), see WORKING_SIDE."""
+    scale = min(1.0, WORKING_SIDE / min(height, width))
+    return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def _argmax(planes: Iterable[np.ndarray]) -> np.ndarray:
@@ -56,8 +61,8 @@ def _argmax(planes: Iterable[np.ndarray]) -> np.ndarray:
     return winner
 
 
-def _relief(depth: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Depth as a guide, (height, width) float32 in [0, 1], near = 1; holes are filled from around.
+def relief(depth: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Depth, (H, W) metres, as a guide: float32 in [0, 1], near = 1; holes are filled from around. size: (w, h).
 
     Inverse depth, because the noise of structured-light and stereo sensors is even there.
     """

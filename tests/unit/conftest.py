@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -13,6 +14,9 @@ from streamseg.frame import Frame, Intrinsics
 from streamseg.modes import Settings
 from streamseg.pipeline import Pipeline, input_size
 from streamseg.sources import Recording
+
+if TYPE_CHECKING:
+    import torch
 
 COLOURS = np.array([[60, 60, 60], [200, 40, 40], [40, 180, 60], [50, 70, 220]], np.uint8)
 
@@ -31,6 +35,13 @@ class ColourBackbone(Backbone):
         cells = images.reshape(b, 3, h // 8, 8, w // 8, 8).mean(axis=(3, 5))
         cells = np.concatenate([cells - 0.3, np.full_like(cells[:, :1], 0.2)], axis=1)
         return {"features": cells / np.linalg.norm(cells, axis=1, keepdims=True)}
+
+    tensors = True
+
+    def run_on_device(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
+        import torch
+
+        return {name: torch.from_numpy(array) for name, array in self.run(images.numpy()).items()}
 
 
 def draw_scene(index: int, size: tuple[int, int] = (120, 160)) -> tuple[np.ndarray, np.ndarray]:

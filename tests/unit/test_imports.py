@@ -18,7 +18,9 @@ LAYERS = {
     "streamseg.knee": 2.5,  # the clustering's own ruler
     **dict.fromkeys(("streamseg.cut", "streamseg.keyframes"), 3.2),
     "streamseg.objects": 3.5,
+    "streamseg.on_device": 3.2,
     "streamseg.modes": 3.5,
+    "streamseg.placement": 3.6,
     "streamseg.report": 3.5,
     **dict.fromkeys(("streamseg.pipeline", "streamseg.workers"), 4),
     "streamseg.stream": 5,
