@@ -135,7 +135,8 @@ def _up_all(frames: Sequence[np.ndarray], device: str) -> Tensor:
 
 
 def _prepared(rgb: Tensor, size: tuple[int, int]) -> Tensor:
-    """As `pipeline.prepare`: (H, W, 3) uint8 -> (3, h, w) float32 in [0, 1]; rounded to whole levels as there."""
+    """As `pipeline.prepare`: (H, W, 3) uint8 -> (3, h, w) float32 in [0, 1], in whole levels as there. One value in
+    ten is a level off, where OpenCV's fixed point is: of the labels it moves a few pixels at the borders."""
     planes = rgb.permute(2, 0, 1)
     halves = rgb.shape[0] >= 2 * size[0]
     return (_area(planes, size) if halves else _bilinear(planes.float(), size)).round() * (1 / 255)

@@ -235,9 +235,11 @@ def test_a_recording_gets_the_labels_of_the_host(tmp_path, of_the_host, batch: i
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU, which is not here")
 @pytest.mark.parametrize("engine", ["torch", "onnxruntime"])
 @pytest.mark.parametrize("batch", [1, 4])
-def test_a_recording_on_a_gpu(tmp_path, of_the_host, engine: str, batch: int) -> None:
+def test_a_recording_on_a_gpu(tmp_path, engine: str, batch: int) -> None:
     wish = {"engine": engine, "device": "cuda", "precision": "fp32", "batch": batch}
-    manifest, told, found = run(tmp_path, labels_on="auto", **wish)
+    manifest, told, found = run(tmp_path / "there", labels_on="auto", **wish)
     assert manifest["model"]["labels_on"] == "cuda"
     assert "labels on cuda" in told
-    agree(found, of_the_host[2])
+    manifest, _, wanted = run(tmp_path / "here", labels_on="host", **wish)
+    assert (manifest["model"]["device"], manifest["model"]["labels_on"]) == ("cuda", "host")
+    agree(found, wanted)
