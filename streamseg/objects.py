@@ -24,6 +24,7 @@ from streamseg.motion import Motion
 from streamseg.saliency import Saliency
 from streamseg.surface import Surface
 from streamseg.surface import find as find_surface
+from streamseg.surroundings import Surroundings
 from streamseg.tracks import Tracks
 from streamseg.upsample import upsample_labels
 
@@ -77,19 +78,13 @@ class Objects:
 
     def __init__(self, quality: str = "live") -> None:
         self.quality = quality
-        self.motion, self.saliency, self.head, self.tracks = Motion(), Saliency(), Head(), Tracks()
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget the session."""
-        self.motion.reset()
-        self.saliency.reset()
-        self.head.reset()
-        self.tracks.reset()
+        self.motion, self.surroundings, self.saliency = Motion(), Surroundings(), Saliency()
+        self.head, self.tracks = Head(), Tracks()
         self._count = 0
 
     def start(self, views: Sequence[View]) -> None:
         """Learn from the first frames (at least one)."""
+        self.surroundings.start([(view.features, view.loud) for view in views])
         maps = [self._loudness(view) for view in views]
         self.motion.reset()  # the first of these frames comes again
         self.saliency.start(maps)
@@ -125,10 +120,11 @@ class Objects:
         return self.tracks(numbers, view.features)
 
     def _loudness(self, view: View) -> np.ndarray:
+        loud = view.loud * self.surroundings(view.features, view.loud)
         moving = self.motion(view.rgb)
         if moving is None:
-            return view.loud
-        return view.loud * (1 + MOVING * cv2.resize(moving, view.loud.shape[::-1], interpolation=cv2.INTER_AREA))
+            return loud
+        return loud * (1 + MOVING * cv2.resize(moving, loud.shape[::-1], interpolation=cv2.INTER_AREA))
 
     def _cut_key(self, view: View, saliency: np.ndarray) -> np.ndarray:
         """(H, W) bool: what a key frame teaches, from saliency alone until there is a head."""

@@ -17,7 +17,7 @@ from unittest.mock import patch
 import click
 import numpy as np
 
-from streamseg import cut, objects, saliency
+from streamseg import cut, objects, saliency, surroundings
 from streamseg.backbones import Spec
 from streamseg.evaluation.scoring import score, short_names
 from streamseg.modes import Settings
@@ -58,6 +58,10 @@ VARIANTS: dict[str, tuple[Callable[[], Any], str]] = {
     "without the head: saliency above 0.5": (without_head, "live"),
     "without GrabCut": (without_cuts, "live"),
     "without the third round": (lambda: patch.object(objects.Objects, "ROUNDS", 2), "live"),
+    "without the surroundings: loudness alone": (
+        lambda: patch.object(surroundings.Surroundings, "__call__", lambda self, features, loud: np.ones_like(loud)),
+        "live",
+    ),
     "without motion": (lambda: patch.object(objects, "MOVING", 0.0), "live"),
     "without the frame's border": (lambda: patch.object(saliency, "BORDER", 0.0), "live"),
     "without saliency beside the head": (lambda: patch.object(objects, "TRUST", 0.0), "live"),

@@ -50,7 +50,7 @@ def draw_scene(index: int, size: tuple[int, int] = (120, 160)) -> tuple[np.ndarr
     truth = np.zeros(size, np.uint8)
     cv2.circle(truth, (w // 4 + index % 20, h // 3), h // 5, 1, -1)
     cv2.rectangle(truth, (w // 2 + 4, h // 6 + index % 15), (w - 12, h // 2 + index % 15), 2, -1)
-    cv2.rectangle(truth, (w // 5, 2 * h // 3), (w // 2 + index % 20, h - 6), 3, -1)
+    cv2.rectangle(truth, (w // 5, 2 * h // 3), (w // 2 + index % 20, h - 10), 3, -1)
     noise = np.random.default_rng(index).normal(0, 3, (*size, 3))
     return np.clip(COLOURS[truth] + noise, 0, 255).astype(np.uint8), truth
 
