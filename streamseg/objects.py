@@ -1,6 +1,7 @@
 """Which parts of a frame are things, and which thing is which: found without labels, kept from frame to frame.
 
-    loudness, motion -> saliency -> GrabCut on key frames -> a head that learns from them -> pixels -> parts -> ids
+    loudness, surroundings, motion -> saliency -> GrabCut on key frames -> a head that learns from them
+    -> pixels -> parts -> ids
 
 The slow and exact step teaches the fast one. On key frames GrabCut cuts out what is salient; a ridge regression on the
 features learns what these cuts have in common over the whole session, which evens their mistakes out; each frame then
