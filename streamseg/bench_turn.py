@@ -131,8 +131,8 @@ def in_memory(frames: list[Frame], pipeline: Pipeline) -> dict[str, Any]:
     }
 
 
-THREADS = {"read": ("read",), "network": ("prepare", "backbone"), "write": ("write",),
-           "masks": ("flow", "follow", "depth", "cluster", "objects", "upsample")}  # fmt: skip
+THREADS = {"read": ("read",), "network": ("depth", "prepare", "backbone"), "write": ("write",),
+           "masks": ("flow", "follow", "cluster", "objects", "upsample")}  # fmt: skip
 """Which stages run in one thread, one after the other; the network in several, by the engine's lanes."""
 
 

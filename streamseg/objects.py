@@ -52,8 +52,8 @@ class View(NamedTuple):
     """One frame as objects are found in it.
 
     rgb: (H, W, 3) uint8. features: (D, h, w) float32. loud: (h, w) float32 >= 0, see `saliency.loudness`.
-    depth: (H, W) float32 metres, 0 = no reading, or None: borders follow it. camera: of rgb, or None: with depth, what
-    stands on a table or a floor is found in it.
+    depth: (H, W) float32 metres, 0 = no reading, or None. camera: of rgb, or None: with depth, what stands on a table
+    or a floor is found in it. relief: of the depth, see `upsample.relief_of`, or None: borders follow it.
     """
 
     rgb: np.ndarray
@@ -61,6 +61,7 @@ class View(NamedTuple):
     loud: np.ndarray
     depth: np.ndarray | None = None
     camera: Intrinsics | None = None
+    relief: np.ndarray | None = None
 
 
 class Objects:
@@ -140,7 +141,7 @@ class Objects:
     def _enlarged(self, view: View) -> np.ndarray:
         """(H, W) bool: what the head says, its borders along the edges of image and depth; much faster."""
         score = self._score(view)
-        mask: np.ndarray = upsample_labels(np.stack([-score, score]), view.rgb, view.depth) > 0
+        mask: np.ndarray = upsample_labels(np.stack([-score, score]), view.rgb, view.relief) > 0
         return mask
 
     def _cut(self, view: View, level: np.ndarray, how: Levels) -> np.ndarray:

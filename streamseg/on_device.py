@@ -25,7 +25,7 @@ from torch.nn.functional import interpolate
 from streamseg.backbones import Backbone
 from streamseg.clustering import Codebook
 from streamseg.descriptors import Descriptors
-from streamseg.upsample import relief, working_size
+from streamseg.upsample import working_size
 
 AT_ONCE = 16
 """Planes of full size in memory together: hundreds of clusters in a large photograph would need gigabytes."""
@@ -81,9 +81,9 @@ def step(codebook: Codebook, cells: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def upsample_labels(
-    scores: Tensor, rgb: Tensor, depth: np.ndarray | None = None, *, radius: float = 1.0, eps: float = 1e-3
+    scores: Tensor, rgb: Tensor, relief: np.ndarray | None = None, *, radius: float = 1.0, eps: float = 1e-3
 ) -> Tensor:
-    """As `upsample.upsample_labels`, of a (k, h, w) and an (H, W, 3) uint8 tensor: (H, W) uint8. depth: on the host."""
+    """As `upsample.upsample_labels`, of (k, h, w) and (H, W, 3) uint8 tensors: (H, W) uint8. relief: on the host."""
     size = (rgb.shape[0], rgb.shape[1])
     if radius <= 0:
         return _argmax(len(scores), lambda part: _bilinear(scores[part], size))
@@ -91,8 +91,8 @@ def upsample_labels(
     planes = _bilinear(scores, (height, width))
     gray = _gray(rgb)
     guides = [_area(gray, (height, width)).round() * (1 / 255)]
-    if depth is not None:
-        guides.append(_up(relief(depth, (width, height)), planes))
+    if relief is not None:
+        guides.append(_up(cv2.resize(relief, (width, height)), planes))
     box = 2 * max(1, round(radius * height / scores.shape[1])) + 1
     slopes, offset = _coefficients(planes, guides, box, eps)
     for slope, guide in zip(slopes[1:], guides[1:], strict=True):

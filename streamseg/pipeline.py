@@ -15,6 +15,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import cv2
@@ -30,7 +31,7 @@ from streamseg.modes import Online, PerFrame, Settings, on_host
 from streamseg.objects import Objects, View
 from streamseg.placement import place_of_labels
 from streamseg.saliency import loudness
-from streamseg.upsample import upsample_labels
+from streamseg.upsample import relief_of, upsample_labels
 
 
 def input_size(frame_size: tuple[int, int], size: int | tuple[int, int], multiple: int) -> tuple[int, int]:
@@ -49,12 +50,14 @@ class Seen(NamedTuple):
     """A frame that the network has looked at.
 
     features: (D, h, w) float32. loud: (h, w) float32 >= 0, see `saliency.loudness`, or None.
+    relief: of the depth where borders follow it, see `upsample.relief_of`, or None.
     pixels: (H, W, 3) uint8 tensor of the frame where features is a tensor, beside it; else None.
     """
 
     frame: Frame
     features: Any
     loud: np.ndarray | None
+    relief: np.ndarray | None
     timings_ms: dict[str, float]
     pixels: Any = None
 
@@ -89,8 +92,9 @@ class Pipeline:
 
     @property
     def wants_depth(self) -> bool:
-        """Whether depth is of use, so that it is worth decoding ahead."""
-        return self.settings.edges or self.settings.depth > 0 or self.settings.objects
+        """Whether the depth of every frame is of use, so that it is worth decoding ahead. That of key frames, which
+        borders follow, is decoded where the network looks at them."""
+        return self.settings.depth > 0 or self.settings.objects
 
     @property
     def start_frames(self) -> int:
@@ -137,9 +141,11 @@ class Pipeline:
         backbone = self.backbone(frame_size)
         if place_of_labels(self.settings, backbone).device:
             (seen,) = self.look([Frame(0, "", 0.0, np.zeros((*frame_size, 3), np.uint8))], batch)
-            self._labels(seen, None, -seen.features[:2].flatten(1).T, [1, 2])
+            self._labels(seen, -seen.features[:2].flatten(1).T, [1, 2])
         else:
-            backbone(np.zeros((batch, 3, *backbone.size), np.float32))
+            empty = np.zeros((batch, 3, *backbone.size), np.float32)
+            with ThreadPoolExecutor(backbone.lanes) as lanes:  # all at once: each has a first run of its own to pay for
+                list(lanes.map(backbone, [empty] * backbone.lanes))
         choose_k(np.eye(8, dtype=np.float32), (1, 3), seed=0)
 
     def plan(self, frame: Frame) -> Frame | Carried:
@@ -169,6 +175,8 @@ class Pipeline:
         if place_of_labels(self.settings, backbone).device:
             return self._look_on_device(backbone, frames, batch)
         clock = _Clock()
+        reliefs = [self._relief(frame) for frame in frames]
+        clock.lap("depth")
         images = [prepare(frame.rgb, backbone.size) for frame in frames]
         images += images[-1:] * (batch - len(images))
         whole = images[0] if len(images) == 1 else np.concatenate(images)
@@ -184,7 +192,14 @@ class Pipeline:
             )
         clock.lap("backbone")
         share = clock.share(len(frames))
-        return [Seen(frame, maps[i], None if loud is None else loud[i], share) for i, frame in enumerate(frames)]
+        return [
+            Seen(frame, maps[i], None if loud is None else loud[i], reliefs[i], share) for i, frame in enumerate(frames)
+        ]
+
+    def _relief(self, frame: Frame) -> np.ndarray | None:
+        """What borders follow beside the image; decodes the depth."""
+        wanted = self.settings.edges or self.settings.objects
+        return relief_of(frame.depth) if wanted and frame.depth is not None else None
 
     def _look_on_device(self, backbone: Backbone, frames: Sequence[Frame], batch: int) -> list[Seen]:
         from streamseg import on_device  # imports torch
@@ -192,9 +207,11 @@ class Pipeline:
         if len({frame.rgb.shape for frame in frames}) > 1:  # though they are of one size for the network
             return [seen for frame in frames for seen in self._look_on_device(backbone, [frame], batch)]
         clock = _Clock()
+        reliefs = [self._relief(frame) for frame in frames]
+        clock.lap("depth")
         maps, pixels = on_device.look(backbone, [frame.rgb for frame in frames], batch, clock.lap)
         share = clock.share(len(frames))
-        return [Seen(frame, maps[i], None, share, pixels[i]) for i, frame in enumerate(frames)]
+        return [Seen(frame, maps[i], None, reliefs[i], share, pixels[i]) for i, frame in enumerate(frames)]
 
     def start(self, frames: Sequence[Frame | Seen]) -> None:
         """Look at the first frames (at least one) before the first step, so that the codebook does not hang on one."""
@@ -215,31 +232,29 @@ class Pipeline:
         else:
             self._key = seen = self._seen(frame)
         frame, clock = seen.frame, _Clock()
-        depth = frame.depth if self.wants_depth else None
-        clock.lap("depth")
-        distances, ids = self._clustering.step(seen.features, depth if self.settings.depth else None, frame.index)
+        distances, ids = self._clustering.step(seen.features, frame.depth if self.settings.depth else None, frame.index)
         clock.lap("cluster")
-        labels = self._labels(seen, depth, distances, ids)
+        labels = self._labels(seen, distances, ids)
         clock.lap("upsample")
         objects = None
         if self._objects:
-            objects = self._objects.step(_view(seen, depth))
+            objects = self._objects.step(_view(seen))
             clock.lap("objects")
         return Segmentation(labels, k=len(ids), objects=objects, timings_ms=seen.timings_ms | clock.laps)
 
-    def _labels(self, seen: Seen, depth: np.ndarray | None, distances: Any, ids: list[int]) -> np.ndarray:
+    def _labels(self, seen: Seen, distances: Any, ids: list[int]) -> np.ndarray:
         """(H, W) uint8 ids, of (h w, k) distances of the cells to the clusters."""
-        radius, guide = (1.0, depth) if self.settings.edges else (0.0, None)
+        radius = 1.0 if self.settings.edges else 0.0
         shape = len(ids), *seen.features.shape[1:]
         if seen.pixels is not None:
             from streamseg import on_device  # imports torch
 
-            numbers = on_device.upsample_labels((-distances.T).reshape(shape), seen.pixels, guide, radius=radius)
+            numbers = on_device.upsample_labels((-distances.T).reshape(shape), seen.pixels, seen.relief, radius=radius)
             return on_device.labels(numbers, ids)
         scores = np.ascontiguousarray(-distances.T).reshape(shape)
         table = np.zeros(256, np.uint8)
         table[: len(ids)] = ids
-        return cv2.LUT(upsample_labels(scores, seen.frame.rgb, guide, radius=radius), table)
+        return cv2.LUT(upsample_labels(scores, seen.frame.rgb, seen.relief, radius=radius), table)
 
     def _seen(self, frame: Frame | Seen) -> Seen:
         return frame if isinstance(frame, Seen) else self.look([frame])[0]
@@ -250,8 +265,12 @@ class Pipeline:
         clock = _Clock()
         features = follow(self._key.features, carried.flow)
         loud = None if self._key.loud is None else follow(self._key.loud[None], carried.flow)[0]
+        if self.wants_depth:
+            relief = self._relief(carried.frame)
+        else:  # decoding this frame's own would cost more than all that follows the flow
+            relief = None if self._key.relief is None else follow(self._key.relief[None], carried.flow)[0]
         clock.lap("follow")
-        return Seen(carried.frame, features, loud, carried.timings_ms | clock.laps)
+        return Seen(carried.frame, features, loud, relief, carried.timings_ms | clock.laps)
 
     def backbone(self, frame_size: tuple[int, int]) -> Backbone:
         """The network for frames of (H, W), built at the first call."""
@@ -264,9 +283,10 @@ class Pipeline:
             return self._backbones[size]
 
 
-def _view(seen: Seen, depth: np.ndarray | None = None) -> View:
+def _view(seen: Seen) -> View:
     assert seen.loud is not None
-    return View(seen.frame.rgb, seen.features, seen.loud, depth, seen.frame.intrinsics)
+    frame = seen.frame
+    return View(frame.rgb, seen.features, seen.loud, frame.depth, frame.intrinsics, seen.relief)
 
 
 def prepare(rgb: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -16,8 +16,9 @@ class Report:
     frames_in: read or found broken. key_frames: of those processed, how many the network looked at. dropped: of a live
     source, because the pipeline was busy. skipped: broken ones.
     latency_ms: from a frame in memory to its masks, all stages; where the network looks ahead, waiting does not count.
-    no_depth: reasons why frames of an RGB-D source had none. id_changes: for each frame after the first, the share
-    of its pixels whose id is another than in the frame before (frames of one size).
+    no_depth: reasons why frames of an RGB-D source had none, as far as theirs was looked at, see
+    `Pipeline.wants_depth`. id_changes: for each frame after the first, the share of its pixels whose id is another
+    than in the frame before (frames of one size).
     """
 
     frames_in: int = 0

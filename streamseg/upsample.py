@@ -18,11 +18,11 @@ good masks as 120 or 160, and closer borders, at a quarter of the time."""
 
 
 def upsample_labels(
-    scores: np.ndarray, rgb: np.ndarray, depth: np.ndarray | None = None, *, radius: float = 1.0, eps: float = 1e-3
+    scores: np.ndarray, rgb: np.ndarray, relief: np.ndarray | None = None, *, radius: float = 1.0, eps: float = 1e-3
 ) -> np.ndarray:
     """Enlarge (k, h, w) float32 scores (higher = more likely) to the frame and return (H, W) uint8 argmax, 0 ... k - 1.
 
-    rgb: (H, W, 3) uint8, guides by its brightness. depth: (H, W) float32 metres, 0 = none, guides too where given.
+    rgb: (H, W, 3) uint8, guides by its brightness. relief: of its depth, see `relief_of`; guides too where given.
     radius: of the filter's box, in feature cells; 0 = bilinear only. eps: how flat a guide (in [0, 1]) must be for
     the filter to smooth over it, as a variance. Ties go to the lower number.
     """
@@ -33,8 +33,8 @@ def upsample_labels(
     planes = np.stack([cv2.resize(plane, small).reshape(small[::-1]) for plane in scores])
     gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
     guides = [cv2.resize(gray, small, interpolation=cv2.INTER_AREA).astype(np.float32) * (1 / 255)]
-    if depth is not None:
-        guides.append(relief(depth, small))
+    if relief is not None:
+        guides.append(cv2.resize(relief, small))
     box = 2 * max(1, round(radius * small[1] / scores.shape[1])) + 1
     slopes, offset = _coefficients(planes, guides, box, eps)
     for slope, guide in zip(slopes[1:], guides[1:], strict=True):
@@ -61,11 +61,13 @@ def _argmax(planes: Iterable[np.ndarray]) -> np.ndarray:
     return winner
 
 
-def relief(depth: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Depth, (H, W) metres, as a guide: float32 in [0, 1], near = 1; holes are filled from around. size: (w, h).
+def relief_of(depth: np.ndarray) -> np.ndarray:
+    """Depth, (H, W) metres, 0 = none, as a guide: float32 in [0, 1] of `working_size`, near = 1; holes are filled from
+    around.
 
     Inverse depth, because the noise of structured-light and stereo sensors is even there.
     """
+    size = working_size(*depth.shape)
     # nearest, not area: a mean over an edge would be a depth that nothing has
     near = cv2.resize(depth, size, interpolation=cv2.INTER_NEAREST)
     valid = (near > 0).astype(np.float32)

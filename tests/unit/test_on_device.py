@@ -21,7 +21,7 @@ from streamseg.modes import Settings
 from streamseg.pipeline import Pipeline, prepare
 from streamseg.placement import place_of_labels
 from streamseg.sources import open_source
-from streamseg.upsample import upsample_labels
+from streamseg.upsample import relief_of, upsample_labels
 
 RECORDING = Path(__file__).resolve().parents[2] / "samples" / "tabletop"
 OPTIONS = [
@@ -51,9 +51,10 @@ def test_labels_are_enlarged_alike(frame, shape, radius: float, depth: bool) -> 
     """Few and many clusters, more than are evaluated at once; grids coarser and finer than the working grid."""
     rng = np.random.default_rng(len(shape))
     scores = rng.normal(size=shape).astype(np.float32)
-    rgb, meters = frame.rgb[:431, :571], frame.depth[:431, :571] if depth else None  # no round factors
-    wanted = upsample_labels(scores, rgb, meters, radius=radius)
-    found = on_device.upsample_labels(torch.from_numpy(scores), torch.tensor(rgb), meters, radius=radius).numpy()
+    rgb = frame.rgb[:431, :571]  # no round factors
+    relief = relief_of(frame.depth[:431, :571]) if depth else None
+    wanted = upsample_labels(scores, rgb, relief, radius=radius)
+    found = on_device.upsample_labels(torch.from_numpy(scores), torch.tensor(rgb), relief, radius=radius).numpy()
     assert found.dtype == np.uint8
     assert len(np.unique(wanted)) == shape[0]
     assert (found == wanted).mean() > 0.999

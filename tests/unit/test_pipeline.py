@@ -10,7 +10,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from streamseg.errors import ModelError
 from streamseg.modes import Settings
-from streamseg.pipeline import input_size
+from streamseg.pipeline import Carried, input_size
 
 
 @given(st.tuples(st.integers(1, 4000), st.integers(1, 4000)), st.integers(16, 1024), st.sampled_from([8, 14, 16, 32]))
@@ -128,3 +128,19 @@ def test_depth_is_decoded_only_when_it_is_of_use(shapes, make_pipeline) -> None:
     assert "depth" not in vars(frame)
     make_pipeline(k=4).step(frame)
     assert "depth" in vars(frame)
+
+
+@pytest.mark.parametrize(("extra", "every"), [({}, False), ({"depth": 0.5}, True)])
+def test_between_key_frames_borders_follow_the_depth_of_the_key_frame(
+    shapes, make_pipeline, extra: dict[str, object], every: bool
+) -> None:
+    pipeline = make_pipeline(k=4, **extra)
+    assert pipeline.wants_depth == every
+    key, later = (pipeline.plan(shapes()[i]) for i in (0, 1))
+    assert isinstance(later, Carried)
+    pipeline.step(key)
+    labels = pipeline.step(later).labels
+    assert ("depth" in vars(later.frame)) == every
+    with_its_own = make_pipeline(k=4, **extra)
+    with_its_own.step(key)
+    assert adjusted_rand_score(labels.ravel(), with_its_own.step(later.frame).labels.ravel()) > 0.9

@@ -138,7 +138,7 @@ def test_broken_frames_are_skipped_and_counted(shapes, make_pipeline) -> None:
             return frame
 
     sink = Collect()
-    report = stream(Broken(10), make_pipeline(k=4), [sink])
+    report = stream(Broken(10), make_pipeline(k=4, keyframes=1), [sink])
     assert sink.frames == [0, 1, 3, 4, 5, 6, 8, 9]
     assert report.skipped == [Skip("lost", "missing file"), *(Skip(f"0000{i}", "truncated PNG") for i in (2, 7))]
     assert report.frames_in == 11

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamseg.upsample import upsample_labels
+from streamseg.upsample import relief_of, upsample_labels
 
 
 def two_halves(edge: int = 337, size: tuple[int, int] = (480, 640)) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -32,7 +32,7 @@ def test_the_border_follows_the_depth_where_the_image_shows_nothing() -> None:
     gray = np.full_like(rgb, 120)
     depth = np.where(truth == 1, 1.0, 2.5).astype(np.float32)
     depth[100:130] = 0  # holes
-    with_depth = (upsample_labels(scores, gray, depth) != truth).mean()
+    with_depth = (upsample_labels(scores, gray, relief_of(depth)) != truth).mean()
     without = (upsample_labels(scores, gray) != truth).mean()
     assert with_depth < 0.3 * without
 
@@ -84,8 +84,8 @@ def test_any_sizes_give_labels_of_the_frame(
 ) -> None:
     random = np.random.default_rng(seed)
     rgb = random.integers(0, 256, (*size, 3), dtype=np.uint8)
-    metres = random.random(size, np.float32) * (random.random(size) > 0.3) if depth else None
-    labels = upsample_labels(random.random((k, *grid), np.float32), rgb, metres)
+    metres = random.random(size, np.float32) * (random.random(size) > 0.3)
+    labels = upsample_labels(random.random((k, *grid), np.float32), rgb, relief_of(metres) if depth else None)
     assert labels.shape == size
     assert labels.dtype == np.uint8
     assert labels.max() < k
