@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from streamseg.backbones import Backbone, Spec, describe, open_backbone
 from streamseg.errors import FrameError, SourceError
+from streamseg.memory import keep_freed
 from streamseg.modes import Settings
 from streamseg.pipeline import Pipeline, input_size
 from streamseg.placement import place_of_labels
@@ -64,6 +65,7 @@ def open_session(setup: Setup, log: Callable[[str], None] | None = None, lanes: 
     """Open what `setup` names; source and networks are closed at the end. The network is built by `warm_up`, or by the
     first frame. log: takes one line a time about what is used. lanes: see `open_backbone`; None = as many as are of use
     for a recording, one for a live source. Raises StreamsegError."""
+    keep_freed()
     with _single_threaded_algebra(), open_source(setup.source, setup.options) as source:
         shape = describe(setup.spec)
         noted: list[str] = []
