@@ -46,6 +46,11 @@ class Settings:
         thorough = self.clustering == "per-frame" or self.quality == "high"
         return self.keyframes or (1 if thorough else LONGEST_OF_THINGS if self.objects else LONGEST)
 
+    @property
+    def mirrored(self) -> bool:
+        """Whether the network also looks at the mirror image of each frame."""
+        return self.objects and self.quality == "high"
+
 
 class Online:
     """One codebook for the session. k changes only when the knee of recent cells has asked for it `PATIENCE` times

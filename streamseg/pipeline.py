@@ -27,6 +27,7 @@ from streamseg.descriptors import Descriptors
 from streamseg.errors import ModelError
 from streamseg.frame import Frame, Segmentation
 from streamseg.keyframes import KeyFrames, follow
+from streamseg.mirrored import run_both_ways
 from streamseg.modes import Online, PerFrame, Settings, on_host
 from streamseg.objects import Objects, View
 from streamseg.placement import place_of_labels
@@ -181,7 +182,7 @@ class Pipeline:
         images += images[-1:] * (batch - len(images))
         whole = images[0] if len(images) == 1 else np.concatenate(images)
         clock.lap("prepare")
-        outputs = backbone.run(whole)
+        outputs = run_both_ways(backbone, whole) if self.settings.mirrored else backbone.run(whole)
         maps = outputs["features"].copy()  # the backbone uses its arrays again
         loud = loudness(outputs) if self._objects else None
         if self._objects and loud is None:

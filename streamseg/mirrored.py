@@ -1,0 +1,22 @@
+"""What a network sees in pictures and in their mirror images, on average: twice the time, fewer of its whims.
+
+Averaging over transformed copies of a picture is as old as Krizhevsky et al., "ImageNet Classification with Deep
+Convolutional Neural Networks" (NeurIPS 2012), section 4.1.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from streamseg.backbones import Backbone
+
+
+def run_both_ways(backbone: Backbone, images: np.ndarray) -> dict[str, np.ndarray]:
+    """(B, 3, H, W) float32 in [0, 1] -> as `Backbone.run`, but copies; features are unit vectors again."""
+    outputs = {name: maps.copy() for name, maps in backbone.run(images).items()}  # the backbone uses its arrays again
+    for name, maps in backbone.run(np.ascontiguousarray(images[..., ::-1])).items():
+        outputs[name] += maps[..., ::-1]
+        outputs[name] /= 2
+    features = outputs["features"]
+    features /= np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-6)
+    return outputs
