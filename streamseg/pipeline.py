@@ -16,6 +16,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, NamedTuple
 
 import cv2
@@ -31,7 +32,7 @@ from streamseg.mirrored import run_both_ways
 from streamseg.modes import Online, PerFrame, Settings, on_host
 from streamseg.objects import Objects, View
 from streamseg.placement import place_of_labels
-from streamseg.saliency import loudness
+from streamseg.saliency import attention_to_nothing, loudness
 from streamseg.upsample import relief_of, upsample_labels
 
 
@@ -87,6 +88,7 @@ class Pipeline:
     ) -> None:
         self.backbone_for, self.choose_size = backbone_for, choose_size
         self._backbones: OrderedDict[tuple[int, int], Backbone] = OrderedDict()
+        self._blanks: dict[tuple[tuple[int, int], bool], np.ndarray | None] = {}
         self._building = threading.Lock()
         self.settings = settings or Settings()
         self.reset()
@@ -147,6 +149,8 @@ class Pipeline:
             empty = np.zeros((batch, 3, *backbone.size), np.float32)
             with ThreadPoolExecutor(backbone.lanes) as lanes:  # all at once: each has a first run of its own to pay for
                 list(lanes.map(backbone, [empty] * backbone.lanes))
+        if self._objects:
+            self._blank(backbone)
         choose_k(np.eye(8, dtype=np.float32), (1, 3), seed=0)
 
     def plan(self, frame: Frame) -> Frame | Carried:
@@ -175,6 +179,7 @@ class Pipeline:
         backbone = self.backbone(frames[0].rgb.shape[:2])
         if place_of_labels(self.settings, backbone).device:
             return self._look_on_device(backbone, frames, batch)
+        blank = self._blank(backbone) if self._objects else None
         clock = _Clock()
         reliefs = [self._relief(frame) for frame in frames]
         clock.lap("depth")
@@ -182,9 +187,9 @@ class Pipeline:
         images += images[-1:] * (batch - len(images))
         whole = images[0] if len(images) == 1 else np.concatenate(images)
         clock.lap("prepare")
-        outputs = run_both_ways(backbone, whole) if self.settings.mirrored else backbone.run(whole)
+        outputs = self._run(backbone)(whole)
         maps = outputs["features"].copy()  # the backbone uses its arrays again
-        loud = loudness(outputs) if self._objects else None
+        loud = loudness(outputs, blank) if self._objects else None
         if self._objects and loud is None:
             raise ModelError(
                 f"{backbone.name} tells nothing of where things are: it gives neither energy nor attention",
@@ -196,6 +201,17 @@ class Pipeline:
         return [
             Seen(frame, maps[i], None if loud is None else loud[i], reliefs[i], share) for i, frame in enumerate(frames)
         ]
+
+    def _run(self, backbone: Backbone) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+        return partial(run_both_ways, backbone) if self.settings.mirrored else backbone.run
+
+    def _blank(self, backbone: Backbone) -> np.ndarray | None:
+        """See `attention_to_nothing`. To be asked for before a run: backbones use their arrays again."""
+        key = backbone.size, self.settings.mirrored
+        with self._building:
+            if key not in self._blanks:
+                self._blanks[key] = attention_to_nothing(self._run(backbone), backbone.size)
+            return self._blanks[key]
 
     def _relief(self, frame: Frame) -> np.ndarray | None:
         """What borders follow beside the image; decodes the depth."""

@@ -1,30 +1,51 @@
 """Where things are, roughly and without labels: how loud the network is, in parts that stand out.
 
 A network that learnt to name things is loud on things and quiet on grass, walls and sky: the root mean square of its
-last layer's activations alone ranks object above background with an area under the curve of 0.93 on seven labelled
-recordings. For ViTs the attention of the CLS token takes its place (DINO, arXiv:2104.14294).
+last layer's activations alone ranks object above background with an area under the curve of 0.94 on seven labelled
+recordings. For ViTs the attention of the CLS token takes its place (DINO, arXiv:2104.14294), relative to what the same
+places get in pictures with nothing in them: 0.94, and 0.89 without that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import cv2
 import numpy as np
 
+Outputs = Mapping[str, np.ndarray]
 BORDER = 0.6
 """What lying along the frame's border costs a part, on the scale from background (0) to the loudest cells (1)."""
+GRAYS = 0.0, 0.25, 0.5, 0.75, 1.0
+"""Of the pictures with nothing in them."""
 QUIET = 0.25
 """The quantile of all cells that counts as background: things rarely fill three quarters of a recording."""
 
 
-def loudness(outputs: Mapping[str, np.ndarray]) -> np.ndarray | None:
-    """(B, h, w) float32 >= 0, a copy, from what a backbone gave; None where that is neither energy nor attention."""
+def loudness(outputs: Outputs, blank: np.ndarray | None = None) -> np.ndarray | None:
+    """(B, h, w) float32 >= 0, a copy, from what a backbone gave; None where that is neither energy nor attention.
+
+    blank: (h, w) float32, see `attention_to_nothing`.
+    """
     if "energy" in outputs:
         return outputs["energy"][:, 0].copy()
     if "attention" in outputs:
-        return np.stack([_spread(attention) for attention in outputs["attention"].mean(axis=1)])
+        attention = outputs["attention"].mean(axis=1)
+        return np.stack([_spread(one if blank is None else one / np.maximum(blank, 1e-9)) for one in attention])
     return None
+
+
+def attention_to_nothing(run: Callable[[np.ndarray], Outputs], size: tuple[int, int]) -> np.ndarray | None:
+    """(h, w) float32: the mean attention in pictures of one gray each, hence what a place gets for being where it is:
+    corners most of all. None for networks without attention. run: see `Backbone.run`; size: (H, W) of its images."""
+    maps = []
+    for gray in GRAYS:
+        outputs = run(np.full((1, 3, *size), gray, np.float32))
+        if "attention" not in outputs:
+            return None
+        maps.append(outputs["attention"][0].mean(axis=0))
+    blank: np.ndarray = np.mean(maps, axis=0)
+    return blank
 
 
 def _spread(attention: np.ndarray) -> np.ndarray:

@@ -17,8 +17,8 @@ from unittest.mock import patch
 import click
 import numpy as np
 
-from streamseg import cut, objects, saliency, surroundings
-from streamseg.backbones import Spec
+from streamseg import cut, objects, pipeline, saliency, surroundings
+from streamseg.backbones import Backbone, Spec
 from streamseg.evaluation.scoring import score, short_names
 from streamseg.modes import Settings
 from streamseg.session import Setup
@@ -62,6 +62,10 @@ VARIANTS: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: patch.object(surroundings.Surroundings, "__call__", lambda self, features, loud: np.ones_like(loud)),
         "live",
     ),
+    "without empty pictures (attention as it is)": (
+        lambda: patch.object(pipeline, "attention_to_nothing", lambda run, size: None),
+        "live",
+    ),
     "without motion": (lambda: patch.object(objects, "MOVING", 0.0), "live"),
     "without the frame's border": (lambda: patch.object(saliency, "BORDER", 0.0), "live"),
     "without saliency beside the head": (lambda: patch.object(objects, "TRUST", 0.0), "live"),
@@ -72,6 +76,7 @@ VARIANTS: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: patch.object(objects.Objects, "_cut_out", objects.Objects._enlarged),
         "high",
     ),
+    "high, without mirror images": (lambda: patch.object(pipeline, "run_both_ways", Backbone.run), "high"),
 }
 
 

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score
 
+from streamseg.backbones import Spec, open_backbone
 from streamseg.errors import ModelError
 from streamseg.modes import Settings
-from streamseg.pipeline import Carried, input_size
+from streamseg.pipeline import Carried, Pipeline, input_size
 
 
 @given(st.tuples(st.integers(1, 4000), st.integers(1, 4000)), st.integers(16, 1024), st.sampled_from([8, 14, 16, 32]))
@@ -144,3 +145,19 @@ def test_between_key_frames_borders_follow_the_depth_of_the_key_frame(
     with_its_own = make_pipeline(k=4, **extra)
     with_its_own.step(key)
     assert adjusted_rand_score(labels.ravel(), with_its_own.step(later.frame).labels.ravel()) > 0.9
+
+
+@pytest.mark.parametrize("quality", ["live", "high"])
+def test_the_first_look_is_as_good_as_the_next(shapes, shared, quality: str) -> None:
+    """Though before it the network looks at empty pictures, and uses its arrays again."""
+    spec = Spec("timm:vit_tiny_patch16_224", str(shared / "weights" / "vit_tiny_patch16_224_imagenet.safetensors"))
+    pipeline = Pipeline(
+        lambda size: open_backbone(spec, size),
+        lambda size: input_size(size, 96, 16),
+        Settings(objects=True, quality=quality),
+    )
+    frame = shapes()[3]
+    first, second = pipeline.look([frame])[0], pipeline.look([frame])[0]
+    assert np.array_equal(first.features, second.features)
+    assert np.array_equal(first.loud, second.loud)
+    pipeline.close()

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from streamseg.saliency import BORDER, QUIET, Saliency, loudness, parts
+from streamseg.backbones import Spec, open_backbone
+from streamseg.saliency import BORDER, QUIET, Saliency, attention_to_nothing, loudness, parts
 
 MAPS = hnp.arrays(
     np.float32, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=st.sampled_from([0, 0.3, 0.61, 0.97])
@@ -139,3 +142,34 @@ def test_a_louder_network_tells_the_same(factor: float, shift: float) -> None:
 @pytest.mark.parametrize("size", [(1, 1), (1, 5)])
 def test_the_smallest_maps(size: tuple[int, int]) -> None:
     assert Saliency()(np.ones(size, np.float32)).shape == size
+
+
+def test_what_a_place_gets_in_any_picture_does_not_count() -> None:
+    blank = np.random.default_rng(0).uniform(1e-4, 1e-1, (12, 16)).astype(np.float32)
+    attention = np.stack([blank, blank])[:, None]
+    attention[1, 0, 4:7, 5:9] *= 4
+    nothing, thing = loudness({"attention": attention}, blank)  # type: ignore[misc]
+    np.testing.assert_allclose(nothing, nothing.mean(), rtol=1e-4)
+    assert thing[5, 6:8].min() > 1.5 * np.median(thing)
+    assert np.unravel_index(thing.argmax(), thing.shape) in {(y, x) for y in range(4, 7) for x in range(5, 9)}
+
+
+def test_attention_to_nothing_is_what_a_network_gives_empty_pictures(shared: Path) -> None:
+    weights = shared / "weights" / "vit_tiny_patch16_224_imagenet.safetensors"
+    backbone = open_backbone(Spec("timm:vit_tiny_patch16_224", str(weights)), (96, 160))
+    blank = attention_to_nothing(backbone.run, backbone.size)
+    assert blank is not None
+    assert blank.shape == (6, 10)
+    assert blank[[0, 0, -1, -1], [0, -1, 0, -1]].mean() > 2 * np.median(blank)  # corners
+    outputs = backbone.run(np.full((1, 3, 96, 160), 0.4, np.float32))  # a gray that it has not been made from
+    with_blank, without = (loudness(outputs, b) for b in (blank, None))
+    assert with_blank is not None
+    assert without is not None
+    assert with_blank.std() / with_blank.mean() < 0.5 * without.std() / without.mean()
+    backbone.close()
+
+
+def test_attention_to_nothing_is_none_for_networks_without_attention() -> None:
+    backbone = open_backbone(Spec("efficientnet_lite0"), (64, 64))
+    assert attention_to_nothing(backbone.run, backbone.size) is None
+    backbone.close()
