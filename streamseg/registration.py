@@ -31,29 +31,30 @@ def fit(pairs: Sequence[Pair]) -> Alignment | None:
 
     A move is worth the contrast of the picture under the moved edges, above chance. The best one is sure where it is
     worth GAIN times what the best one that hardly moves is worth, stands HEIGHT standard deviations (estimated by the
-    median of the deviations) above the worth of all moves, and there are EDGES cells with an edge in the coarse grid.
+    median of the deviations) above the worth of all moves and not at an end of the search, and EDGES cells of the
+    coarse grid have an edge.
     """
     pairs = [pair for pair in pairs if pair[0].shape[:2] == pair[1].shape == pairs[0][1].shape]
     if not pairs:
         return None
     worth, edges = _worth(pairs, COARSE, SCALES, REACH)
-    best = np.unravel_index(worth.argmax(), worth.shape)
+    best, top, left = (int(i) for i in np.unravel_index(worth.argmax(), worth.shape))
     middle = np.median(worth)
-    height = (worth[best] - middle) / max(1.4826 * float(np.median(np.abs(worth - middle))), 1e-9)
-    if edges < EDGES or height < HEIGHT:
-        return None
+    height = (worth[best, top, left] - middle) / max(1.4826 * float(np.median(np.abs(worth - middle))), 1e-9)
+    moves = top - REACH, left - REACH
+    at_the_end = best in (0, len(SCALES) - 1) or REACH in map(abs, moves)  # a slope, which goes on
     ratio, reach = FINE // COARSE, 6
-    shift = (ratio * (int(best[2]) - REACH), ratio * (int(best[1]) - REACH))
-    if max(map(abs, shift)) < NEAR and NEAR_SCALES[0] <= SCALES[best[0]] <= NEAR_SCALES[-1]:
+    hardly = max(map(abs, moves)) * ratio < NEAR and NEAR_SCALES[0] <= SCALES[best] <= NEAR_SCALES[-1]
+    if edges < EDGES or height < HEIGHT or at_the_end or hardly:
         return None
-    scales = SCALES[best[0]] * (1 + 0.005 * np.arange(-4, 5))
+    scales, shift = SCALES[best] * (1 + 0.005 * np.arange(-4, 5)), (ratio * moves[1], ratio * moves[0])
     fine, _ = _worth(pairs, FINE, scales, reach, shift)
     near, _ = _worth(pairs, FINE, NEAR_SCALES, NEAR)
     if fine.max() < GAIN * max(float(near.max()), 0.0):
         return None
-    i, y, x = np.unravel_index(fine.argmax(), fine.shape)
+    best, top, left = (int(i) for i in np.unravel_index(fine.argmax(), fine.shape))
     cell = min(pairs[0][1].shape) / FINE
-    return Alignment(float(scales[i]), cell * (shift[0] + int(x) - reach), cell * (shift[1] + int(y) - reach))
+    return Alignment(float(scales[best]), cell * (shift[0] + left - reach), cell * (shift[1] + top - reach))
 
 
 def _worth(
