@@ -239,7 +239,8 @@ def test_what_goes_to_which_output(sample: Path, cli: Callable[..., Any], tmp_pa
 def test_depth_beside_the_colour_is_told_and_its_advice_taken(
     shared: Path, cli: Callable[..., Any], tmp_path: Path
 ) -> None:
-    run = ("run", shared / "data/sevenscenes_redkitchen", "--size", "96x128", "--max-frames", "2", "--save", "labels", "-o")
+    kitchen = shared / "data/sevenscenes_redkitchen"
+    run = ("run", kitchen, "--size", "96x128", "--max-frames", "2", "--save", "labels", "-o")
     told = cli(*run, tmp_path / "told")
     assert told.returncode == 0, told.stderr
     (note,) = (line for line in told.stderr.splitlines() if "the depth" in line)
