@@ -34,14 +34,15 @@ def attention(source: str, as_json: bool, quiet: bool, **given: Any) -> None:  #
     """Draw the CLS attention of a ViT's last block on SOURCE: every head, and their mean."""
     from streamseg import attention as draw
     from streamseg.backbones import Spec
+    from streamseg.modes import Settings
     from streamseg.session import Setup
     from streamseg.sources import Options
 
     take = given.pop
     spec = Spec(take("model"), take("weights"), take("layers"), take("facet"))
-    options = Options(intrinsics=take("intrinsics"), depth_scale=take("depth_scale"))
+    options = Options(intrinsics=take("intrinsics"), depth_scale=take("depth_scale"), align_depth=take("align_depth"))
     output, every, max_frames = take("output"), take("every"), take("max_frames")
-    setup = Setup(source, spec=spec, options=options, **given)
+    setup = Setup(source, spec=spec, options=options, settings=Settings(edges=False), **given)  # no use for depth
     log = None if quiet else (lambda line: click.echo(line, err=True))
     result = draw.write(setup, output, every=every, max_frames=max_frames, log=log)
     if as_json:

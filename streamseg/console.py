@@ -188,6 +188,20 @@ def _intrinsics(ctx: click.Context, param: click.Parameter, value: str | None) -
     return Intrinsics(fx, fy, cx, cy)
 
 
+def _alignment(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
+    if value is None:
+        return None
+    from streamseg.alignment import Alignment
+
+    try:
+        scale, dx, dy = (float(part) for part in value.split(","))
+        return Alignment(scale, dx, dy)
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is not SCALE,DX,DY such as 0.90,-8,-4", ctx, param) from None
+    except StreamsegError as problem:
+        raise click.BadParameter(f"{problem.message}: {problem.hint}", ctx, param) from None
+
+
 clustering_options = with_options(
     click.option("--clustering", type=click.Choice(["online", "per-frame"]), default="online", show_default=True,
                  help="One codebook for the session, or cold K-Means on every frame with ids matched afterwards."),
@@ -228,6 +242,9 @@ quality_option = with_options(
 source_options = with_options(
     click.option("--depth-scale", type=click.FloatRange(0, min_open=True), metavar="UNITS",
                  help="Depth units per metre (TUM 5000)."),
+    click.option("--align-depth", callback=_alignment, metavar="SCALE,DX,DY",
+                 help="Scale the depth about the picture's centre and move it by pixels, where it does not lie on the "
+                 "colour; a note says so."),
     click.option("--intrinsics", callback=_intrinsics, metavar="FX,FY,CX,CY", help="Of the colour camera, in pixels."),
 )  # fmt: skip
 """What a user may say about a source."""

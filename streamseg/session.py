@@ -7,12 +7,15 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from streamseg.backbones import Backbone, Spec, describe, open_backbone
 from streamseg.errors import FrameError, SourceError
 from streamseg.memory import keep_freed
 from streamseg.modes import Settings
 from streamseg.pipeline import Pipeline, input_size
 from streamseg.placement import place_of_labels
+from streamseg.registration import fit
 from streamseg.sources import LiveSource, Options, Recording, open_source
 
 SQUEEZE = 1.2
@@ -41,7 +44,9 @@ def grouped(given: dict[str, Any]) -> dict[str, Any]:
     if "save" in rest:  # what is written says what must be found
         rest["objects"] = not {"objects", "panoptic"}.isdisjoint(rest["save"])
     rest["spec"] = Spec(take("model"), take("weights"), take("layers"), take("facet"))
-    rest["options"] = Options(intrinsics=take("intrinsics"), depth_scale=take("depth_scale"))
+    rest["options"] = Options(
+        intrinsics=take("intrinsics"), depth_scale=take("depth_scale"), align_depth=take("align_depth")
+    )
     rest["settings"] = Settings(**{name: take(name) for name in Settings.__dataclass_fields__ if name in rest})
     return rest
 
@@ -97,6 +102,9 @@ def open_session(setup: Setup, log: Callable[[str], None] | None = None, lanes: 
             return source.frame_size or shape.size or (setup.size if isinstance(setup.size, tuple) else None)
 
         pipeline = Pipeline(backbone_for, choose_size, setup.settings)
+        note = beside(source) if log and _depth_is_trusted(setup) else ""
+        if log and note:
+            log(note)
         try:
             yield Session(source, pipeline, frame_size)
         finally:
@@ -112,6 +120,36 @@ def squeezed(frame: tuple[int, int], network: tuple[int, int]) -> str:
     return (
         f"note: the network's input is {h}x{w} (height x width), so frames of {height}x{width} are squeezed; export it "
         "with their aspect: streamseg export ... --size HxW"
+    )
+
+
+def _depth_is_trusted(setup: Setup) -> bool:
+    """Whether masks follow the depth as it comes."""
+    settings = setup.settings
+    return setup.options.align_depth is None and (settings.edges or settings.objects or settings.depth > 0)
+
+
+def beside(source: Recording | LiveSource) -> str:
+    """A line about depth that does not lie on its picture, and what to type; "" where it does, or where that is not
+    sure. Only pairs of files are looked at, eight of them: every other format with depth promises that it is
+    registered."""
+    if not isinstance(source, Recording) or source.kind != "rgbd":
+        return ""
+    pairs = []
+    for index in np.unique(np.linspace(0, len(source) - 1, 8).astype(int)).tolist():
+        try:
+            frame = source[index]
+        except FrameError:
+            continue
+        if frame.depth is not None:
+            pairs.append((frame.rgb, frame.depth))
+    move = fit(pairs)
+    if move is None:
+        return ""
+    height, width = pairs[0][1].shape
+    return (
+        f"note: the depth does not lie on the colour but up to {move.farthest((height, width)):.0f} pixels beside it "
+        f"(in the corners of {width}x{height}), and so do masks that follow it; to move it there: --align-depth {move}"
     )
 
 

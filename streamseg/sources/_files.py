@@ -47,7 +47,7 @@ class FileRecording(Recording):
         self.uri, self.kind, self.fps = uri, kind, fps
         self.skipped = tuple(skipped)
         self._entries = tuple(entries)
-        self._intrinsics = options.intrinsics
+        self._options = options
         if not self._entries:
             lost = f" ({len(self.skipped)} are listed, none is there)" if self.skipped else ""
             raise SourceError(f"{uri!r} holds no usable frame{lost}", "check that the images lie where they should")
@@ -64,8 +64,8 @@ class FileRecording(Recording):
             name=entry.name,
             timestamp=entry.timestamp,
             rgb=rgb,
-            intrinsics=self._intrinsics or entry.intrinsics,
-            load_depth=entry.depth,
+            intrinsics=self._options.intrinsics or entry.intrinsics,
+            load_depth=self._options.aligned(entry.depth),
             load_annotation=annotation,
             depth_problem=entry.depth_problem,
         )

@@ -135,7 +135,7 @@ class Kinect(Recording):
             timestamp=self._colour.time(index),
             rgb=rgb,
             intrinsics=self._options.intrinsics or (self._calibration.colour.pinhole if self._calibration else None),
-            load_depth=load,
+            load_depth=self._options.aligned(load),
             depth_problem="" if load else self._problem or "no depth in this capture",
         )
 

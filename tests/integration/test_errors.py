@@ -188,6 +188,7 @@ def test_an_output_that_cannot_be_written(images: Path, cli: Cli, tmp_path: Path
         ["--size", "0"],
         ["--save", "video"],
         ["--every", "0"],
+        ["--align-depth", "x"],
         ["--nope"],
     ],
 )

@@ -236,6 +236,22 @@ def test_what_goes_to_which_output(sample: Path, cli: Callable[..., Any], tmp_pa
     assert (silent.returncode, silent.stdout, silent.stderr) == (0, "", "")
 
 
+def test_depth_beside_the_colour_is_told_and_its_advice_taken(
+    shared: Path, cli: Callable[..., Any], tmp_path: Path
+) -> None:
+    kitchen = shared / "data/sevenscenes_redkitchen"
+    run = ("run", kitchen, "--size", "96x128", "--max-frames", "2", "--save", "labels", "-o")
+    told = cli(*run, tmp_path / "told")
+    assert told.returncode == 0, told.stderr
+    (note,) = (line for line in told.stderr.splitlines() if "the depth" in line)
+    advice = note.split("--align-depth ")[1]
+    taken = cli(*run, tmp_path / "taken", "--align-depth", advice)
+    assert taken.returncode == 0, taken.stderr
+    assert "the depth" not in taken.stderr
+    before, after = read_labels(tmp_path / "told"), read_labels(tmp_path / "taken")
+    assert any((first != second).any() for first, second in zip(before, after))
+
+
 def test_the_sample_and_its_truth(sample: Path, run_json: Callable[..., Any], tmp_path: Path) -> None:
     result = run_json(sample, tmp_path / "out", "--save", "labels", "--size", "512")
     assert result["source"]["kind"] == "tum"

@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LAYERS = {
     **dict.fromkeys(("streamseg", "streamseg.errors", "streamseg.plugins", "streamseg.palette", "streamseg.cache"), 1),
     "streamseg.frame": 1.5,
+    "streamseg.alignment": 1.5,  # a user may give a source one
     "streamseg.checkpoint": 1.5,
     **dict.fromkeys(("streamseg.sources", "streamseg.backbones", "streamseg.sinks"), 2),
     **dict.fromkeys(("streamseg.segments", "streamseg.drawing", "streamseg.console"), 2),

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from pathlib import Path
 
 import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from streamseg.alignment import Alignment
 from streamseg.backbones import Spec
-from streamseg.session import Setup, open_session, squeezed
+from streamseg.modes import Settings
+from streamseg.session import Setup, beside, open_session, squeezed
+from streamseg.sources import Options, open_source
 
 SAMPLE = str(Path(__file__).resolve().parents[2] / "samples" / "tabletop")
 
@@ -43,3 +48,56 @@ def test_an_exported_network_that_squeezes_says_so_once(tmp_path: Path) -> None:
     (note,) = (line for line in lines if line.startswith("note:"))
     assert "32x96" in note
     assert "480x640" in note
+
+
+def advice(line: str) -> Alignment:
+    """What the note says to type."""
+    found = re.search(r"--align-depth (\S+)$", line)
+    assert found
+    return Alignment(*map(float, found[1].split(",")))
+
+
+def told(setup: Setup) -> list[str]:
+    lines: list[str] = []
+    with open_session(setup, lines.append):
+        return [line for line in lines if "depth" in line]
+
+
+def test_depth_beside_the_colour_is_told_once_and_the_advice_ends_it(shared: Path) -> None:
+    kitchen = str(shared / "data" / "sevenscenes_redkitchen")
+    (line,) = told(Setup(kitchen))
+    assert line.startswith("note: the depth does not lie on the colour")
+    assert "640x480" in line
+    move = advice(line)
+    assert 40 < int(line.split("up to ")[1].split()[0]) < 65
+    aligned = Options(align_depth=move)
+    assert told(Setup(kitchen, options=aligned)) == []
+    with open_source(kitchen, aligned) as source:
+        assert beside(source) == ""  # not only because it was given: it lies there now
+
+
+def test_depth_that_is_not_used_is_not_looked_at(shared: Path) -> None:
+    kitchen = str(shared / "data" / "sevenscenes_redkitchen")
+    assert told(Setup(kitchen, settings=Settings(edges=False))) == []
+    assert len(told(Setup(kitchen, settings=Settings(edges=False, depth=0.5)))) == 1
+
+
+@pytest.mark.parametrize("name", ["uoc_tabletop_rgbd", "apc_shelf_rgbd_masks", "rgbd_other_formats", "co3d_hydrant"])
+def test_nothing_is_said_of_other_recordings(name: str, shared: Path) -> None:
+    assert told(Setup(str(shared / "data" / name))) == []
+
+
+def test_frames_that_cannot_be_read_do_not_matter(shared: Path, tmp_path: Path) -> None:
+    files = sorted((shared / "data" / "sevenscenes_redkitchen").glob("frame-00030*.*.*"))
+    for file in files:
+        if file.suffix in (".png", ".jpg"):
+            shutil.copyfile(file, tmp_path / file.name)
+    pictures, depths = sorted(tmp_path.glob("*.color.jpg")), sorted(tmp_path.glob("*.depth.png"))
+    for path in (pictures[0], depths[-1]):
+        path.write_bytes(path.read_bytes()[:1000])
+    with open_source(str(tmp_path)) as source:
+        assert advice(beside(source)).scale == pytest.approx(0.9, abs=0.03)
+    for path in (*pictures[1:], *depths[:-1]):
+        path.write_bytes(path.read_bytes()[:1000])
+    with open_source(str(tmp_path)) as source:
+        assert beside(source) == ""

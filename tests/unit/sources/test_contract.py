@@ -9,10 +9,12 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
-from streamseg.sources import Recording, open_source
+from streamseg.alignment import Alignment
+from streamseg.sources import Options, Recording, open_source
 
 SMALL = ("co3d", "co3d_bare", "davis", "images", "kinect", "rgbd", "tum", "video", "video_avi")
 REAL = (
@@ -132,6 +134,22 @@ def test_a_pickled_recording_reads_the_same(uri: str) -> None:
     if frame.load_depth is not None:
         load = pickle.loads(pickle.dumps(frame.load_depth))
         assert np.array_equal(load(), frame.depth)
+
+
+def test_depth_is_moved_as_the_user_says(uri: str) -> None:
+    """Whatever source has depth heeds the option; what OpenCV moves by whole pixels is the same."""
+    with opened(uri) as source, open_source(uri, Options(align_depth=Alignment(1, 7, -3))) as moved:
+        assert isinstance(moved, Recording)
+        before, after = source[0], moved[0]
+        assert np.array_equal(before.rgb, after.rgb)
+        if before.depth is None:
+            assert after.depth is None
+            return
+        shift = np.array([[1.0, 0, 7], [0, 1, -3]])
+        expected = cv2.warpAffine(before.depth, shift, before.depth.shape[::-1], flags=cv2.INTER_NEAREST)
+        assert np.array_equal(after.depth, expected)
+        assert not np.array_equal(after.depth, before.depth)
+        assert np.array_equal(pickle.loads(pickle.dumps(after.load_depth))(), expected)
 
 
 def test_closing_twice_is_fine_and_reading_reopens(uri: str) -> None:
