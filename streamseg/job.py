@@ -69,7 +69,7 @@ def _stream(
         "status": "running",
         "source": {"uri": source.uri, "kind": source.kind},
         "output": str(folder) if folder else None,
-        "settings": asdict(job.settings) | {"every": job.every, "size": job.size},
+        "settings": asdict(job.settings) | asdict(job.options) | {"every": job.every, "size": job.size},
         "versions": manifest.versions(),
     }
     if folder:

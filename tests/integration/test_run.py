@@ -248,6 +248,8 @@ def test_depth_beside_the_colour_is_told_and_its_advice_taken(
     taken = cli(*run, tmp_path / "taken", "--align-depth", advice)
     assert taken.returncode == 0, taken.stderr
     assert "the depth" not in taken.stderr
+    align = json.loads((tmp_path / "taken" / "run.json").read_text())["settings"]["align_depth"]
+    assert list(align.values()) == [float(part) for part in advice.split(",")]
     before, after = read_labels(tmp_path / "told"), read_labels(tmp_path / "taken")
     assert any((first != second).any() for first, second in zip(before, after))
 
