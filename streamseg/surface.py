@@ -60,7 +60,9 @@ def find(depth: np.ndarray, camera: Intrinsics, seed: int = 0) -> Surface | None
     noise = NOISE[0] + NOISE[1] * depth**2
     valid = depth > 0
     on = valid & (np.abs(height) < CLEAR * noise)
-    above = valid & (height >= CLEAR * noise) & (height < TALL) & _within(on, depth, rays, normal, height, camera)
+    above = valid & (height >= CLEAR * noise) & (height < TALL)
+    feet = depth[above][:, None] * rays[above] - height[above][:, None] * normal
+    above[above] = _within(on, feet, camera)
     kernel = np.ones((3, 3), np.uint8)
     above = cv2.morphologyEx(above.astype(np.uint8), cv2.MORPH_OPEN, kernel) > 0
     far = cv2.dilate(depth, kernel)
@@ -116,22 +118,21 @@ def _largest(points: np.ndarray, random: np.random.Generator) -> np.ndarray | No
     return largest
 
 
-def _within(
-    on: np.ndarray, depth: np.ndarray, rays: np.ndarray, normal: np.ndarray, height: np.ndarray, camera: Intrinsics
-) -> np.ndarray:
-    """(H, W) bool: whether the foot of each point, straight below it on the plane, lies inside the plane's outline.
+def _within(on: np.ndarray, feet: np.ndarray, camera: Intrinsics) -> np.ndarray:
+    """(n,) bool: which of the (n, 3) feet, points of the plane straight below others, lie inside the plane's outline.
 
-    The outline is the convex hull of the plane's largest piece in the image, into which the feet are projected; the
-    plane goes on behind it, through walls and chairs.
+    The outline is the convex hull of the largest piece of `on` (H, W), into which the feet are projected; the plane
+    goes on behind it, through walls and chairs.
     """
     count, pieces, figures, _ = cv2.connectedComponentsWithStats(on[::STEP, ::STEP].astype(np.uint8))
     if count < 2:
-        return np.zeros(on.shape, bool)
+        return np.zeros(len(feet), bool)
     rows, columns = np.nonzero(pieces == 1 + int(figures[1:, cv2.CC_STAT_AREA].argmax()))
     hull = cv2.convexHull(np.stack([columns, rows], axis=1).astype(np.int32) * STEP)
     inside = cv2.fillConvexPoly(np.zeros(on.shape, np.uint8), hull, 1)
-    feet = depth[..., None] * rays - height[..., None] * normal
-    z = np.maximum(feet[..., 2], 1e-3)
-    u = (feet[..., 0] * camera.fx / z + camera.cx).astype(np.float32)
-    v = (feet[..., 1] * camera.fy / z + camera.cy).astype(np.float32)
-    return cv2.remap(inside, u, v, cv2.INTER_NEAREST, borderValue=0) > 0
+    x, y, z = feet.T
+    z = np.maximum(z, 1e-3)
+    u, v = np.rint(x * camera.fx / z + camera.cx), np.rint(y * camera.fy / z + camera.cy)
+    seen = (u >= 0) & (u < on.shape[1]) & (v >= 0) & (v < on.shape[0])
+    seen[seen] = inside[v[seen].astype(int), u[seen].astype(int)] > 0
+    return seen
