@@ -12,8 +12,9 @@ import numpy as np
 
 from streamseg.backbones import Spec, open_backbone
 from streamseg.drawing import overlay
+from streamseg.looking import input_size
 from streamseg.modes import Settings
-from streamseg.pipeline import Pipeline, input_size
+from streamseg.pipeline import Pipeline
 from streamseg.sources import open_source
 
 HERE = Path(__file__).parent

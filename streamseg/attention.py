@@ -18,7 +18,7 @@ import numpy as np
 
 from streamseg.backbones import zoo
 from streamseg.errors import FrameError, ModelError, OutputError, SourceError
-from streamseg.pipeline import prepare
+from streamseg.looking import prepare
 from streamseg.session import Session, Setup, open_session
 from streamseg.sinks import partial
 from streamseg.sources import LiveSource

@@ -19,8 +19,9 @@ import numpy as np
 
 from streamseg.errors import SourceError
 from streamseg.frame import Frame, Segmentation
+from streamseg.looking import prepare
 from streamseg.manifest import percentiles
-from streamseg.pipeline import Pipeline, prepare
+from streamseg.pipeline import Pipeline
 from streamseg.report import Report
 from streamseg.session import Setup, open_session
 from streamseg.sinks import Run, Sink, open_sink

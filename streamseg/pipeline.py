@@ -3,20 +3,16 @@
 rgb -> key frame? -> prepare -> backbone -> descriptors -> cluster -> ids -> upsample -> labels
                      or follow the flow -> saliency -> cut, head -> parts -> ids -> objects, where they are asked for
 
-`plan` goes from frame to frame and is quick. `look`, up to the backbone, needs nothing of the frames before: it may run
-ahead, in other threads, on several frames at once. What `step` does goes on from frame to frame.
+`plan` goes from frame to frame and is quick. `look`, up to the backbone, may run ahead: see `looking`. What `step` does
+goes on from frame to frame.
 
 From `prepare` to `labels` all is NumPy and OpenCV in host memory, or torch beside the network: see `placement`.
 """
 
 from __future__ import annotations
 
-import threading
-import time
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any, NamedTuple
 
 import cv2
@@ -25,43 +21,13 @@ import numpy as np
 from streamseg.backbones import Backbone
 from streamseg.clustering import choose_k
 from streamseg.descriptors import Descriptors
-from streamseg.errors import ModelError
 from streamseg.frame import Frame, Segmentation
 from streamseg.keyframes import KeyFrames, follow
-from streamseg.mirrored import run_both_ways
+from streamseg.looking import Clock, Looker, Seen
 from streamseg.modes import Online, PerFrame, Settings, on_host
 from streamseg.objects import Objects, View
 from streamseg.placement import place_of_labels
-from streamseg.saliency import attention_to_nothing, loudness
-from streamseg.upsample import relief_of, upsample_labels
-
-
-def input_size(frame_size: tuple[int, int], size: int | tuple[int, int], multiple: int) -> tuple[int, int]:
-    """The network's (H, W) for a frame's (H, W), both multiples of `multiple`.
-
-    size: the shorter side, the aspect is kept; or (H, W) as given. Rounded to the nearest multiple, at least one.
-    """
-    if isinstance(size, int):
-        scale = size / min(frame_size)
-        size = round(frame_size[0] * scale), round(frame_size[1] * scale)
-    height, width = (max(multiple, round(side / multiple) * multiple) for side in size)
-    return height, width
-
-
-class Seen(NamedTuple):
-    """A frame that the network has looked at.
-
-    features: (D, h, w) float32. loud: (h, w) float32 >= 0, see `saliency.loudness`, or None.
-    relief: of the depth where borders follow it, see `upsample.relief_of`, or None.
-    pixels: (H, W, 3) uint8 tensor of the frame where features is a tensor, beside it; else None.
-    """
-
-    frame: Frame
-    features: Any
-    loud: np.ndarray | None
-    relief: np.ndarray | None
-    timings_ms: dict[str, float]
-    pixels: Any = None
+from streamseg.upsample import upsample_labels
 
 
 class Carried(NamedTuple):
@@ -72,11 +38,9 @@ class Carried(NamedTuple):
     timings_ms: dict[str, float]
 
 
-class Pipeline:
+class Pipeline(Looker):
     """Holds the state of a session. `start` on the first frames is optional: else `step` starts on its first frame.
 
-    backbone_for: gives the backbone for a network size (H, W); asked once for each size that occurs.
-    choose_size: maps a frame's (H, W) to the network's, see `input_size`.
     k_history: [{"frame": index, "k": k, "by": how}], one entry a change.
     """
 
@@ -86,11 +50,7 @@ class Pipeline:
         choose_size: Callable[[tuple[int, int]], tuple[int, int]],
         settings: Settings | None = None,
     ) -> None:
-        self.backbone_for, self.choose_size = backbone_for, choose_size
-        self._backbones: OrderedDict[tuple[int, int], Backbone] = OrderedDict()
-        self._blanks: dict[tuple[tuple[int, int], bool], np.ndarray | None] = {}
-        self._building = threading.Lock()
-        self.settings = settings or Settings()
+        super().__init__(backbone_for, choose_size, settings or Settings())
         self.reset()
 
     @property
@@ -114,11 +74,6 @@ class Pipeline:
         """See the class."""
         return self._clustering.history
 
-    @property
-    def backbones(self) -> list[Backbone]:
-        """Those in use, oldest first."""
-        return list(self._backbones.values())
-
     def reset(self, settings: Settings | None = None) -> None:
         """Forget the session; keep the networks. settings: of the next session, None = as before."""
         self.settings = chosen = self.settings if settings is None else settings
@@ -128,16 +83,6 @@ class Pipeline:
         # what `Objects.start` learns from shall be what the network saw; a codebook lives on less
         self._keyframes = KeyFrames(chosen.longest, Objects.START_FRAMES if chosen.objects else 1)
         self._key: Seen | None = None
-
-    def close(self) -> None:
-        """Release the networks."""
-        while self._backbones:
-            self._backbones.popitem()[1].close()
-
-    @property
-    def lanes(self) -> int:
-        """How many threads may `look` at once; 1 before `warm_up`."""
-        return min((backbone.lanes for backbone in self.backbones), default=1)
 
     def warm_up(self, frame_size: tuple[int, int], batch: int = 1) -> None:
         """Build and run the network for frames of (H, W), and load the clustering, before the first frame counts."""
@@ -158,7 +103,7 @@ class Pipeline:
         beside = self.settings.labels_on == "device" or any(backbone.device != "cpu" for backbone in self.backbones)
         if beside and not self.settings.keyframes:
             return frame  # a GPU looks faster than a processor finds the flow
-        clock = _Clock()
+        clock = Clock()
         flow = self._keyframes(frame.rgb)
         clock.lap("flow")
         return frame if flow is None else Carried(frame, flow, clock.laps)
@@ -168,67 +113,6 @@ class Pipeline:
         frames = [one for one in planned if isinstance(one, Frame)]
         seen = iter(self.look(frames, batch) if frames else ())
         return [next(seen) if isinstance(one, Frame) else one for one in planned]
-
-    def look(self, frames: Sequence[Frame], batch: int = 0) -> list[Seen]:
-        """Run the network on frames, in one call where they have one size; thread-safe for `lanes` threads.
-
-        batch: of the call; missing frames are filled up, because networks are built for one batch. 0 = no filling.
-        """
-        if len({self.choose_size(frame.rgb.shape[:2]) for frame in frames}) > 1:
-            return [seen for frame in frames for seen in self.look([frame], batch)]
-        backbone = self.backbone(frames[0].rgb.shape[:2])
-        if place_of_labels(self.settings, backbone).device:
-            return self._look_on_device(backbone, frames, batch)
-        blank = self._blank(backbone) if self._objects else None
-        clock = _Clock()
-        reliefs = [self._relief(frame) for frame in frames]
-        clock.lap("depth")
-        images = [prepare(frame.rgb, backbone.size) for frame in frames]
-        images += images[-1:] * (batch - len(images))
-        whole = images[0] if len(images) == 1 else np.concatenate(images)
-        clock.lap("prepare")
-        outputs = self._run(backbone)(whole)
-        maps = outputs["features"].copy()  # the backbone uses its arrays again
-        loud = loudness(outputs, blank) if self._objects else None
-        if self._objects and loud is None:
-            raise ModelError(
-                f"{backbone.name} tells nothing of where things are: it gives neither energy nor attention",
-                "export it again with this version of streamseg, or leave the objects out: `eval --no-objects`, and "
-                "in `run` neither objects nor panoptic in --save",
-            )
-        clock.lap("backbone")
-        share = clock.share(len(frames))
-        return [
-            Seen(frame, maps[i], None if loud is None else loud[i], reliefs[i], share) for i, frame in enumerate(frames)
-        ]
-
-    def _run(self, backbone: Backbone) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
-        return partial(run_both_ways, backbone) if self.settings.mirrored else backbone.run
-
-    def _blank(self, backbone: Backbone) -> np.ndarray | None:
-        """See `attention_to_nothing`. To be asked for before a run: backbones use their arrays again."""
-        key = backbone.size, self.settings.mirrored
-        with self._building:
-            if key not in self._blanks:
-                self._blanks[key] = attention_to_nothing(self._run(backbone), backbone.size)
-            return self._blanks[key]
-
-    def _relief(self, frame: Frame) -> np.ndarray | None:
-        """What borders follow beside the image; decodes the depth."""
-        wanted = self.settings.edges or self.settings.objects
-        return relief_of(frame.depth) if wanted and frame.depth is not None else None
-
-    def _look_on_device(self, backbone: Backbone, frames: Sequence[Frame], batch: int) -> list[Seen]:
-        from streamseg import on_device  # imports torch
-
-        if len({frame.rgb.shape for frame in frames}) > 1:  # though they are of one size for the network
-            return [seen for frame in frames for seen in self._look_on_device(backbone, [frame], batch)]
-        clock = _Clock()
-        reliefs = [self._relief(frame) for frame in frames]
-        clock.lap("depth")
-        maps, pixels = on_device.look(backbone, [frame.rgb for frame in frames], batch, clock.lap)
-        share = clock.share(len(frames))
-        return [Seen(frame, maps[i], None, reliefs[i], share, pixels[i]) for i, frame in enumerate(frames)]
 
     def start(self, frames: Sequence[Frame | Seen]) -> None:
         """Look at the first frames (at least one) before the first step, so that the codebook does not hang on one."""
@@ -248,7 +132,7 @@ class Pipeline:
             seen = self._followed(frame)
         else:
             self._key = seen = self._seen(frame)
-        frame, clock = seen.frame, _Clock()
+        frame, clock = seen.frame, Clock()
         distances, ids = self._clustering.step(seen.features, frame.depth if self.settings.depth else None, frame.index)
         clock.lap("cluster")
         labels = self._labels(seen, distances, ids)
@@ -279,7 +163,7 @@ class Pipeline:
     def _followed(self, carried: Carried) -> Seen:
         """What the network would see in a frame that it has not looked at."""
         assert self._key is not None  # the first frame of a session is a key frame
-        clock = _Clock()
+        clock = Clock()
         features = follow(self._key.features, carried.flow)
         loud = None if self._key.loud is None else follow(self._key.loud[None], carried.flow)[0]
         if self.wants_depth:
@@ -289,44 +173,8 @@ class Pipeline:
         clock.lap("follow")
         return Seen(carried.frame, features, loud, relief, carried.timings_ms | clock.laps)
 
-    def backbone(self, frame_size: tuple[int, int]) -> Backbone:
-        """The network for frames of (H, W), built at the first call."""
-        size = self.choose_size(frame_size)
-        with self._building:
-            if size not in self._backbones:
-                self._backbones[size] = self.backbone_for(size)
-                if len(self._backbones) > 4:  # recordings of photographs mix a few sizes; a stream has one
-                    self._backbones.popitem(last=False)[1].close()
-            return self._backbones[size]
-
 
 def _view(seen: Seen) -> View:
     assert seen.loud is not None
     frame = seen.frame
     return View(frame.rgb, seen.features, seen.loud, frame.depth, frame.intrinsics, seen.relief)
-
-
-def prepare(rgb: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """(H, W, 3) uint8 -> (1, 3, h, w) float32 in [0, 1] of the network's size (h, w)."""
-    height, width = size
-    # from twice the size on, bilinear would leave pixels out; below that it is as good as area, and much faster
-    halves = rgb.shape[0] >= 2 * height
-    rgb = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA if halves else cv2.INTER_LINEAR)
-    return cv2.dnn.blobFromImage(rgb, scalefactor=1 / 255)
-
-
-class _Clock:
-    """Milliseconds by stage."""
-
-    def __init__(self) -> None:
-        self.laps: dict[str, float] = {}
-        self.last = time.perf_counter()
-
-    def lap(self, stage: str) -> None:
-        now = time.perf_counter()
-        self.laps[stage] = (now - self.last) * 1e3
-        self.last = now
-
-    def share(self, frames: int) -> dict[str, float]:
-        """Of each of so many frames."""
-        return {stage: milliseconds / frames for stage, milliseconds in self.laps.items()}

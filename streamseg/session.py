@@ -11,9 +11,10 @@ import numpy as np
 
 from streamseg.backbones import Backbone, Spec, describe, open_backbone
 from streamseg.errors import FrameError, SourceError
+from streamseg.looking import input_size
 from streamseg.memory import keep_freed
 from streamseg.modes import Settings
-from streamseg.pipeline import Pipeline, input_size
+from streamseg.pipeline import Pipeline
 from streamseg.placement import place_of_labels
 from streamseg.registration import fit
 from streamseg.sources import LiveSource, Options, Recording, open_source

@@ -20,7 +20,8 @@ import numpy as np
 
 from streamseg.errors import FrameError, StopRequested
 from streamseg.frame import Frame, Segmentation
-from streamseg.pipeline import Carried, Pipeline, Seen
+from streamseg.looking import Seen
+from streamseg.pipeline import Carried, Pipeline
 from streamseg.report import Report
 from streamseg.sinks import Sink
 from streamseg.sources import LiveSource, Recording

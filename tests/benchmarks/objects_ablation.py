@@ -17,7 +17,7 @@ from unittest.mock import patch
 import click
 import numpy as np
 
-from streamseg import cut, objects, pipeline, saliency, surroundings
+from streamseg import cut, looking, objects, saliency, surroundings
 from streamseg.backbones import Backbone, Spec
 from streamseg.evaluation.scoring import score, short_names
 from streamseg.modes import Settings
@@ -60,7 +60,7 @@ def without_mirrors() -> Iterator[None]:
     def one_way(backbone: Backbone, images: np.ndarray) -> dict[str, np.ndarray]:
         return {name: maps.copy() for name, maps in backbone.run(images).items()}
 
-    with patch.object(pipeline, "run_both_ways", one_way):
+    with patch.object(looking, "run_both_ways", one_way):
         yield
 
 
@@ -74,7 +74,7 @@ VARIANTS: dict[str, tuple[Callable[[], Any], str]] = {
         "live",
     ),
     "without empty pictures (attention as it is)": (
-        lambda: patch.object(pipeline, "attention_to_nothing", lambda run, size: None),
+        lambda: patch.object(looking, "attention_to_nothing", lambda run, size: None),
         "live",
     ),
     "without motion": (lambda: patch.object(objects, "MOVING", 0.0), "live"),

@@ -11,8 +11,9 @@ import pytest
 
 from streamseg.backbones import Backbone
 from streamseg.frame import Frame, Intrinsics
+from streamseg.looking import input_size
 from streamseg.modes import Settings
-from streamseg.pipeline import Pipeline, input_size
+from streamseg.pipeline import Pipeline
 from streamseg.sources import Recording
 
 if TYPE_CHECKING:

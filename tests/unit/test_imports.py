@@ -22,6 +22,7 @@ LAYERS = {
     "streamseg.on_device": 3.2,
     "streamseg.modes": 3.5,
     "streamseg.placement": 3.6,
+    "streamseg.looking": 3.8,
     "streamseg.report": 3.5,
     **dict.fromkeys(("streamseg.pipeline", "streamseg.workers"), 4),
     "streamseg.stream": 5,

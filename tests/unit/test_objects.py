@@ -15,8 +15,9 @@ from onnx import TensorProto, helper
 from streamseg.backbones import Backbone, Spec, open_backbone
 from streamseg.errors import FrameError, ModelError
 from streamseg.frame import Frame
+from streamseg.looking import Seen, input_size
 from streamseg.modes import Settings
-from streamseg.pipeline import Pipeline, Seen, input_size
+from streamseg.pipeline import Pipeline
 from streamseg.session import Setup, open_session
 from streamseg.stream import _survey, stream
 

@@ -17,8 +17,9 @@ from streamseg.backbones import Backbone
 from streamseg.clustering import Codebook
 from streamseg.errors import ModelError
 from streamseg.frame import Frame
+from streamseg.looking import prepare
 from streamseg.modes import Settings
-from streamseg.pipeline import Pipeline, prepare
+from streamseg.pipeline import Pipeline
 from streamseg.placement import place_of_labels
 from streamseg.sources import open_source
 from streamseg.upsample import relief_of, upsample_labels

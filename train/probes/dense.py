@@ -19,7 +19,7 @@ from streamseg.descriptors import rows
 from streamseg.errors import FrameError, ModelError, SourceError
 from streamseg.evaluation.iou import free_choice, overlap
 from streamseg.frame import VOID, Frame
-from streamseg.pipeline import input_size, prepare
+from streamseg.looking import input_size, prepare
 from streamseg.sources import Recording
 from streamseg.upsample import upsample_labels
 from train.probes import Features, Result

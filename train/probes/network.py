@@ -11,7 +11,7 @@ import numpy as np
 
 from streamseg import checkpoint
 from streamseg.backbones import Backbone, Shape, Spec, _cache, open_backbone, zoo
-from streamseg.pipeline import input_size
+from streamseg.looking import input_size
 
 OPEN = 8
 """Input sizes kept open: photographs of one set mix a few."""
