@@ -33,16 +33,10 @@ from streamseg.console import behaviour_options, frames_options, network_options
 def attention(source: str, as_json: bool, quiet: bool, **given: Any) -> None:  # fmt: skip
     """Draw the CLS attention of a ViT's last block on SOURCE: every head, and their mean."""
     from streamseg import attention as draw
-    from streamseg.backbones import Spec
-    from streamseg.modes import Settings
-    from streamseg.session import Setup
-    from streamseg.sources import Options
+    from streamseg.session import Setup, grouped
 
-    take = given.pop
-    spec = Spec(take("model"), take("weights"), take("layers"), take("facet"))
-    options = Options(intrinsics=take("intrinsics"), depth_scale=take("depth_scale"), align_depth=take("align_depth"))
-    output, every, max_frames = take("output"), take("every"), take("max_frames")
-    setup = Setup(source, spec=spec, options=options, settings=Settings(edges=False), **given)  # no use for depth
+    output, every, max_frames = (given.pop(name) for name in ("output", "every", "max_frames"))
+    setup = Setup(source, **grouped(given | {"edges": False}))  # it has no use for depth
     log = None if quiet else (lambda line: click.echo(line, err=True))
     result = draw.write(setup, output, every=every, max_frames=max_frames, log=log)
     if as_json:

@@ -110,15 +110,18 @@ class Looker:
 
         batch: of the call; missing frames are filled up, because networks are built for one batch. 0 = no filling.
         """
-        if len({self.choose_size(frame.rgb.shape[:2]) for frame in frames}) > 1:
-            return [seen for frame in frames for seen in self.look([frame], batch)]
         backbone = self.backbone(frames[0].rgb.shape[:2])
-        if place_of_labels(self.settings, backbone).device:
-            return self._look_on_device(backbone, frames, batch)
+        on_device = bool(place_of_labels(self.settings, backbone).device)
+        shapes = {frame.rgb.shape[:2] for frame in frames}
+        # on a device they are resized there, as one tensor
+        if len(shapes if on_device else {self.choose_size(shape) for shape in shapes}) > 1:
+            return [seen for frame in frames for seen in self.look([frame], batch)]
         blank = self._blank(backbone) if self.settings.objects else None
         clock = Clock()
         reliefs = [self._relief(frame) for frame in frames]
         clock.lap("depth")
+        if on_device:
+            return self._look_on_device(backbone, frames, reliefs, batch, clock)
         images = [prepare(frame.rgb, backbone.size) for frame in frames]
         images += images[-1:] * (batch - len(images))
         whole = images[0] if len(images) == 1 else np.concatenate(images)
@@ -151,17 +154,18 @@ class Looker:
 
     def _relief(self, frame: Frame) -> np.ndarray | None:
         """What borders follow beside the image; decodes the depth."""
-        wanted = self.settings.edges or self.settings.objects
-        return relief_of(frame.depth) if wanted and frame.depth is not None else None
+        return relief_of(frame.depth) if self.settings.borders_follow_depth and frame.depth is not None else None
 
-    def _look_on_device(self, backbone: Backbone, frames: Sequence[Frame], batch: int) -> list[Seen]:
+    def _look_on_device(
+        self,
+        backbone: Backbone,
+        frames: Sequence[Frame],
+        reliefs: Sequence[np.ndarray | None],
+        batch: int,
+        clock: Clock,
+    ) -> list[Seen]:
         from streamseg import on_device  # imports torch
 
-        if len({frame.rgb.shape for frame in frames}) > 1:  # though they are of one size for the network
-            return [seen for frame in frames for seen in self._look_on_device(backbone, [frame], batch)]
-        clock = Clock()
-        reliefs = [self._relief(frame) for frame in frames]
-        clock.lap("depth")
         maps, pixels = on_device.look(backbone, [frame.rgb for frame in frames], batch, clock.lap)
         share = clock.share(len(frames))
         return [Seen(frame, maps[i], None, reliefs[i], share, pixels[i]) for i, frame in enumerate(frames)]

@@ -47,6 +47,11 @@ class Settings:
         return self.keyframes or (1 if thorough else LONGEST_OF_THINGS if self.objects else LONGEST)
 
     @property
+    def borders_follow_depth(self) -> bool:
+        """Where there is any: those of the segments with `edges`, those of objects always."""
+        return self.edges or self.objects
+
+    @property
     def mirrored(self) -> bool:
         """Whether the network also looks at the mirror image of each frame."""
         return self.objects and self.quality == "high"

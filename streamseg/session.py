@@ -126,8 +126,7 @@ def squeezed(frame: tuple[int, int], network: tuple[int, int]) -> str:
 
 def _depth_is_trusted(setup: Setup) -> bool:
     """Whether masks follow the depth as it comes."""
-    settings = setup.settings
-    return setup.options.align_depth is None and (settings.edges or settings.objects or settings.depth > 0)
+    return setup.options.align_depth is None and (setup.settings.borders_follow_depth or setup.settings.depth > 0)
 
 
 def beside(source: Recording | LiveSource) -> str:
