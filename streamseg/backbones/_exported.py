@@ -9,12 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import streamseg
 from streamseg.backbones import Log, Recipe, _cache
 from streamseg.backbones._onnx_file import Facts, read
+from streamseg.cache import trim
 from streamseg.errors import ModelError
 
 EXPORT_FORMAT = 3
@@ -33,11 +35,14 @@ def onnx_file(recipe: Recipe, size: tuple[int, int], log: Log, precision: str = 
     facts = _cached(path, log)
     if facts is not None:
         log(f"using the exported network {path.name} from the cache")
+        with suppress(OSError):
+            path.touch()  # the longest unused goes first
     else:
         log(f"preparing {recipe.name} for {size[0]}x{size[1]}; this happens once, and takes some seconds")
         started = time.perf_counter()
         facts = _export(recipe, size, precision, path)
         log(f"kept as {path} after {time.perf_counter() - started:.1f} s")
+        trim(path.parent, ".onnx")
     return path, facts
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from streamseg.backbones import OUTPUTS, Backbone, Log, Recipe, _cache, _exported, _machine, _openvino_file
+from streamseg.cache import trim
 from streamseg.errors import ModelError
 
 NAMES = {"f32": "fp32", "bf16": "bf16", "f16": "fp16"}
@@ -76,8 +77,10 @@ class OpenVinoBackbone(Backbone):
     def _compiled(self) -> Any:
         """Compile, by way of OpenVINO's own cache (half the start-up time), or without it where that is damaged."""
         try:
-            cache = {"CACHE_DIR": str(_cache.folder("openvino"))}
-            return self._core.compile_model(self._model, "CPU", self._options | cache)
+            cache = _cache.folder("openvino")
+            network = self._core.compile_model(self._model, "CPU", self._options | {"CACHE_DIR": str(cache)})
+            trim(cache, ".blob")
+            return network
         except (RuntimeError, ValueError):
             return self._core.compile_model(self._model, "CPU", self._options)
 
