@@ -54,6 +54,7 @@ class View(NamedTuple):
     rgb: (H, W, 3) uint8. features: (D, h, w) float32. loud: (h, w) float32 >= 0, see `saliency.loudness`.
     depth: (H, W) float32 metres, 0 = no reading, or None. camera: of rgb, or None: with depth, what stands on a table
     or a floor is found in it. relief: of the depth, see `upsample.relief_of`, or None: borders follow it.
+    attention: whether `loud` is that of a ViT.
     """
 
     rgb: np.ndarray
@@ -62,6 +63,7 @@ class View(NamedTuple):
     depth: np.ndarray | None = None
     camera: Intrinsics | None = None
     relief: np.ndarray | None = None
+    attention: bool = False
 
 
 class Objects:
@@ -86,7 +88,7 @@ class Objects:
 
     def start(self, views: Sequence[View]) -> None:
         """Learn from the first frames (at least one)."""
-        self.surroundings.start([(view.features, view.loud) for view in views])
+        self.surroundings.start([(view.features, view.loud) for view in views], views[0].attention)
         maps = [self._loudness(view) for view in views]
         self.motion.reset()  # the first of these frames comes again
         self.saliency.start(maps)
@@ -122,7 +124,7 @@ class Objects:
         return self.tracks(numbers, view.features)
 
     def _loudness(self, view: View) -> np.ndarray:
-        loud = view.loud * self.surroundings(view.features, view.loud)
+        loud = view.loud * self.surroundings(view.features, view.loud, view.attention)
         moving = self.motion(view.rgb)
         if moving is None:
             return loud

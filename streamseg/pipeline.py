@@ -120,7 +120,7 @@ class Pipeline(Looker):
         depths = [one.frame.depth if self.settings.depth else None for one in seen]
         self._clustering.start([one.features for one in seen], depths, seen[0].frame.index)
         if self._objects:
-            self._objects.start([_view(one) for one in seen])
+            self._objects.start([self._view(one) for one in seen])
 
     def features(self, frame: Frame) -> np.ndarray:
         """(D, h, w) float32 features of the frame, a copy."""
@@ -139,7 +139,7 @@ class Pipeline(Looker):
         clock.lap("upsample")
         objects = None
         if self._objects:
-            objects = self._objects.step(_view(seen))
+            objects = self._objects.step(self._view(seen))
             clock.lap("objects")
         return Segmentation(labels, k=len(ids), objects=objects, timings_ms=seen.timings_ms | clock.laps)
 
@@ -173,8 +173,8 @@ class Pipeline(Looker):
         clock.lap("follow")
         return Seen(carried.frame, features, loud, relief, carried.timings_ms | clock.laps)
 
-
-def _view(seen: Seen) -> View:
-    assert seen.loud is not None
-    frame = seen.frame
-    return View(frame.rgb, seen.features, seen.loud, frame.depth, frame.intrinsics, seen.relief)
+    def _view(self, seen: Seen) -> View:
+        assert seen.loud is not None
+        frame = seen.frame
+        attention = self._blank(self.backbone(frame.rgb.shape[:2])) is not None
+        return View(frame.rgb, seen.features, seen.loud, frame.depth, frame.intrinsics, seen.relief, attention)

@@ -2,7 +2,8 @@
 
 Two kinds of cells are background more often than not: those along the border of the frame unless they are loud,
 because people point cameras at things (Zhu et al., CVPR 2014), and the quietest ones, which the network has no name for
-(Siméoni et al., "Unsupervised Object Localization: Observing the Background to Discover Objects", CVPR 2023).
+(Siméoni et al., "Unsupervised Object Localization: Observing the Background to Discover Objects", CVPR 2023). The
+latter holds for the activations of a CNN; the attention of a ViT is next to nothing in parts of things, too.
 """
 
 from __future__ import annotations
@@ -27,17 +28,18 @@ class Surroundings:
         self._memory = np.zeros((0, 0), np.float32)
         self._oldest = 0
 
-    def start(self, maps: Sequence[tuple[np.ndarray, np.ndarray]]) -> None:
-        """maps: (D, h, w) features of unit vectors and (h, w) loudness, of at least one frame."""
-        points = np.concatenate([rows(features)[_background(loud)] for features, loud in maps])
+    def start(self, maps: Sequence[tuple[np.ndarray, np.ndarray]], attention: bool = False) -> None:
+        """maps: (D, h, w) features of unit vectors and (h, w) loudness, of at least one frame. attention: whether the
+        loudness is that of a ViT."""
+        points = np.concatenate([rows(features)[_background(loud, attention)] for features, loud in maps])
         self._memory, self._oldest = self._random.permutation(points)[:SIZE], 0
 
-    def __call__(self, features: np.ndarray, loud: np.ndarray) -> np.ndarray:
+    def __call__(self, features: np.ndarray, loud: np.ndarray, attention: bool = False) -> np.ndarray:
         """(D, h, w), (h, w) -> (h, w) float32: 0 = like a cell of the background ... 2 = the opposite of them all."""
         if len(features) != self._memory.shape[1]:
-            self.start([(features, loud)])
+            self.start([(features, loud)], attention)
         points = rows(features)
-        self._renew(points[_background(loud)])
+        self._renew(points[_background(loud, attention)])
         alike = (points @ self._memory.T).max(axis=1)
         return np.maximum(1 - alike, 0).reshape(loud.shape)
 
@@ -48,10 +50,10 @@ class Surroundings:
         self._oldest = int(places[-1] + 1) % len(self._memory)
 
 
-def _background(loud: np.ndarray) -> np.ndarray:
+def _background(loud: np.ndarray, attention: bool) -> np.ndarray:
     """(h w,) bool: the cells of a frame that are most likely background."""
     quiet, noisy = np.quantile(loud, (QUIETEST, 1 - LOUDEST))
     border = np.ones(loud.shape, bool)
     border[1:-1, 1:-1] = False
-    chosen: np.ndarray = (loud <= quiet) | (border & (loud <= noisy))
-    return chosen.ravel()
+    chosen: np.ndarray = border & (loud <= noisy)
+    return (chosen if attention else chosen | (loud <= quiet)).ravel()
