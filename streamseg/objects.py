@@ -23,6 +23,7 @@ from streamseg.frame import Intrinsics
 from streamseg.head import Head
 from streamseg.motion import Motion
 from streamseg.saliency import Saliency
+from streamseg.standing import standing
 from streamseg.surface import Surface
 from streamseg.surface import find as find_surface
 from streamseg.surroundings import Surroundings
@@ -190,19 +191,9 @@ def _kept(numbers: np.ndarray, keep: np.ndarray) -> np.ndarray:
 def _standing(mask: np.ndarray, saliency: np.ndarray, surface: Surface) -> np.ndarray:
     """As `_parts`, where there is a table or a floor: things that stand on it are parted where the distance jumps, and
     the surface itself is none."""
-    things = surface.above & ~surface.breaks
-    things = cv2.morphologyEx(things.astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
-    _, cores, figures, _ = cv2.connectedComponentsWithStats(things)
-    cores = _kept(cores, figures[:, cv2.CC_STAT_AREA] >= 3 * SMALLEST * mask.size)
-    # what the cores lost at their borders goes to the nearest of them
-    _, nearest = cv2.distanceTransformWithLabels(
-        (cores == 0).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    owner = np.zeros(int(nearest.max(initial=0)) + 1, np.int32)
-    owner[nearest[cores > 0]] = cores[cores > 0]
-    grown = np.where(surface.above | (cores > 0), owner[nearest], 0)
+    things = standing(surface, 3 * SMALLEST * mask.size)
     # slivers around the things, where depth and image do not quite agree, are no things of their own
     reach = max(1, min(mask.shape) // 40)
-    around = cv2.dilate((grown > 0).astype(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)) > 0
+    around = cv2.dilate((things > 0).astype(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)) > 0
     others = _parts(mask & ~surface.on & ~around, saliency)
-    return np.where(others > 0, others + int(cores.max(initial=0)), grown).astype(np.int32)
+    return np.where(others > 0, others + int(things.max(initial=0)), things).astype(np.int32)

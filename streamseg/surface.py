@@ -1,8 +1,9 @@
 """What stands on a table or a floor, from depth alone: the supporting plane, and what rises above it.
 
-A plane by RANSAC (Fischler & Bolles, CACM 1981): what is nearer to it than the noise of the depth lies on it, what is
-above it, within its extent, stands on it. The noise of a structured-light camera grows with the square of the distance
-(Khoshelham & Elberink, Sensors 2012).
+A plane by RANSAC (Fischler & Bolles, CACM 1981), then bent a little as the camera's depth is: what is nearer to it
+than the noise of the depth lies on it, what is above it, within its extent, stands on it. The noise of a
+structured-light camera grows with the square of the distance (Khoshelham & Elberink, Sensors 2012); how large it is
+differs from camera to camera, and is measured on the plane itself.
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ STEP = 8
 DENSE = 0.5
 """Share of the pixels that must have a reading: in a sieve of them nothing is connected."""
 TRIALS = 200
+ROUNDS = 4
+"""Of fitting how the plane is bent, each on what is near to the one before."""
+MEDIAN = 0.67
+"""Of the distances from the mean, in standard deviations of a normal distribution."""
 SUPPORT = 0.12
 """Share of all readings that must lie on the plane: less is no table and no floor."""
 NEARER = 0.4
@@ -28,7 +33,9 @@ above the floor, but not the top of a box that stands there."""
 UPWARDS = 0.3
 """Least cosine between the plane's normal and the image's upward direction: walls do not support."""
 NOISE = 0.006, 0.003
-"""Of the depth: metres, and metres per square metre of distance."""
+"""Of the depth at its worst: metres, and metres per square metre of distance."""
+QUIETER = 0.25
+"""A camera's noise is measured on the plane itself, between this share of the worst and all of it."""
 CLEAR, TALL = 3.0, 0.6
 """A thing rises above the plane by so many times the noise, and by less than so many metres."""
 BREAK = 0.02
@@ -56,8 +63,11 @@ def find(depth: np.ndarray, camera: Intrinsics, seed: int = 0) -> Surface | None
     if not planes:
         return None
     normal, offset = min(planes, key=lambda plane: plane[1])  # the table rather than the floor below it
+    bend, quieter = _bend(sparse, normal, offset)
+    noise = _noise(depth)
     height = depth * (rays @ normal) + offset
-    noise = NOISE[0] + NOISE[1] * depth**2
+    height -= np.clip(_bent(bend, rays[:1, :, 0], rays[:, :1, 1]), -CLEAR * noise, CLEAR * noise)
+    noise *= quieter
     valid = depth > 0
     on = valid & (np.abs(height) < CLEAR * noise)
     above = valid & (height >= CLEAR * noise) & (height < TALL)
@@ -90,12 +100,50 @@ def _planes(points: np.ndarray, random: np.random.Generator) -> list[tuple[np.nd
         if fits is None or fits.sum() < wanted:
             break
         wanted = max(wanted, NEARER * float(fits.sum()))
-        centre = left[fits].mean(axis=0)
-        normal = np.linalg.svd(left[fits] - centre, full_matrices=False)[2][2].astype(np.float32)
-        offset = -float(normal @ centre)
-        found.append((normal, offset) if offset > 0 else (-normal, -offset))
+        found.append(_plane(left[fits]))
         left = left[~fits]
     return found
+
+
+def _plane(points: np.ndarray) -> tuple[np.ndarray, float]:
+    """The plane nearest to (n, 3) points: a normal, and how far above it the camera is."""
+    centre = points.mean(axis=0)
+    normal = np.linalg.svd(points - centre, full_matrices=False)[2][2].astype(np.float32)
+    offset = -float(normal @ centre)
+    return (normal, offset) if offset > 0 else (-normal, -offset)
+
+
+def _bend(points: np.ndarray, normal: np.ndarray, offset: float) -> tuple[np.ndarray, float]:
+    """How the plane is bent, for no camera measures depth without distortion; and the noise as a share of the worst.
+
+    Things that stand on the plane pull it up and make it look thicker, so only the nearest points are looked at, in
+    rounds. points: (n, 3) metres. Returns the coefficients that `_bent` wants.
+    """
+    x, y, worst = points[:, 0] / points[:, 2], points[:, 1] / points[:, 2], _noise(points[:, 2])
+    height = points @ normal + offset
+    terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
+    bend, quieter = np.zeros(terms.shape[1], np.float32), 1.0
+    for _ in range(ROUNDS):
+        left = np.abs(height - _bent(bend, x, y)) / worst
+        near = left < CLEAR * quieter
+        if near.sum() < 2 * len(bend):
+            break
+        quieter = float(np.clip(np.median(left[near]) / MEDIAN, QUIETER, 1))
+        weighted = terms[near] / worst[near, None]
+        bend = np.linalg.lstsq(weighted, height[near] / worst[near], rcond=1e-4)[0].astype(np.float32)
+    return bend, quieter
+
+
+def _bent(bend: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Height above the plane in metres, where the ray goes through (x, y, 1): six coefficients of a quadric."""
+    height: np.ndarray = (bend[0] + x * (bend[1] + x * bend[3])) + y * (bend[2] + y * bend[5]) + bend[4] * x * y
+    return height
+
+
+def _noise(depth: np.ndarray) -> np.ndarray:
+    """The worst that is expected of readings in metres: metres."""
+    worst: np.ndarray = NOISE[0] + NOISE[1] * depth**2
+    return worst
 
 
 def _largest(points: np.ndarray, random: np.random.Generator) -> np.ndarray | None:
@@ -112,8 +160,7 @@ def _largest(points: np.ndarray, random: np.random.Generator) -> np.ndarray | No
     if not upward.any():
         return None
     normals, offsets = normals[upward], offsets[upward]
-    noise = NOISE[0] + NOISE[1] * points[:, 2] ** 2
-    fits = np.abs(points @ normals.T + offsets) < 2 * noise[:, None]
+    fits = np.abs(points @ normals.T + offsets) < 2 * _noise(points[:, 2])[:, None]
     largest: np.ndarray = fits[:, fits.sum(axis=0).argmax()]
     return largest
 
