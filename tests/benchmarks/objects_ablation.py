@@ -17,7 +17,7 @@ from unittest.mock import patch
 import click
 import numpy as np
 
-from streamseg import cut, looking, objects, saliency, surroundings
+from streamseg import cut, looking, objects, saliency, surface, surroundings
 from streamseg.backbones import Backbone, Spec
 from streamseg.evaluation.scoring import score, short_names
 from streamseg.modes import Settings
@@ -64,6 +64,28 @@ def without_mirrors() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def without_empty_pictures() -> Iterator[None]:
+    """The attention of a ViT as it is."""
+    look_at_nothing = saliency.attention_to_nothing
+
+    def even(run: Callable[[np.ndarray], saliency.Outputs], size: tuple[int, int]) -> np.ndarray | None:
+        blank = look_at_nothing(run, size)
+        return None if blank is None else np.ones_like(blank)
+
+    with patch.object(looking, "attention_to_nothing", even):
+        yield
+
+
+@contextmanager
+def with_quiet_attention() -> Iterator[None]:
+    """Of a ViT, too, the quietest cells count as surroundings."""
+    background = surroundings._background
+
+    with patch.object(surroundings, "_background", lambda loud, attention: background(loud, False)):
+        yield
+
+
 VARIANTS: dict[str, tuple[Callable[[], Any], str]] = {
     "all of it, live": (lambda: patch.object(objects, "MOVING", objects.MOVING), "live"),
     "without the head: saliency above 0.5": (without_head, "live"),
@@ -73,15 +95,14 @@ VARIANTS: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: patch.object(surroundings.Surroundings, "__call__", lambda self, features, loud: np.ones_like(loud)),
         "live",
     ),
-    "without empty pictures (attention as it is)": (
-        lambda: patch.object(looking, "attention_to_nothing", lambda run, size: None),
-        "live",
-    ),
+    "without empty pictures: attention as it is": (without_empty_pictures, "live"),
+    "with quiet cells as surroundings of attention": (with_quiet_attention, "live"),
     "without motion": (lambda: patch.object(objects, "MOVING", 0.0), "live"),
     "without the frame's border": (lambda: patch.object(saliency, "BORDER", 0.0), "live"),
     "without saliency beside the head": (lambda: patch.object(objects, "TRUST", 0.0), "live"),
     "without the gate": (lambda: patch.object(objects, "GATE", -1.0), "live"),
     "without depth": (lambda: patch.object(objects, "find_surface", lambda depth, camera: None), "live"),
+    "with the worst camera's noise for all": (lambda: patch.object(surface, "QUIETER", 1.0), "live"),
     "all of it, --quality high": (lambda: patch.object(objects, "MOVING", objects.MOVING), "high"),
     "high, without GrabCut's borders": (
         lambda: patch.object(objects.Objects, "_cut_out", objects.Objects._enlarged),
