@@ -8,7 +8,6 @@ differs from camera to camera, and is measured on the plane itself.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import NamedTuple
 
 import cv2
@@ -55,23 +54,25 @@ def find(depth: np.ndarray, camera: Intrinsics, seed: int = 0) -> Surface | None
 
     depth: (H, W) float32 metres, 0 = no reading. camera: of this picture.
     """
-    if (depth > 0).mean() < DENSE:
+    valid = depth > 0
+    if valid.mean() < DENSE:
         return None
-    rays = _rays(depth.shape, camera)
-    sparse = (depth[::STEP, ::STEP, None] * rays[::STEP, ::STEP])[depth[::STEP, ::STEP] > 0]
+    x, y = _rays(depth.shape, camera)
+    sparse = _points(depth[::STEP, ::STEP], x[:, ::STEP], y[::STEP])[valid[::STEP, ::STEP]]
     planes = _planes(sparse, np.random.default_rng(seed))
     if not planes:
         return None
     normal, offset = min(planes, key=lambda plane: plane[1])  # the table rather than the floor below it
     bend, quieter = _bend(sparse, normal, offset)
-    noise = _noise(depth)
-    height = depth * (rays @ normal) + offset
-    height -= np.clip(_bent(bend, rays[:1, :, 0], rays[:, :1, 1]), -CLEAR * noise, CLEAR * noise)
-    noise *= quieter
-    valid = depth > 0
-    on = valid & (np.abs(height) < CLEAR * noise)
-    above = valid & (height >= CLEAR * noise) & (height < TALL)
-    feet = depth[above][:, None] * rays[above] - height[above][:, None] * normal
+    most = CLEAR * _noise(depth)
+    height = depth * (normal[0] * x + (normal[1] * y + normal[2])) + offset
+    height -= np.clip(_bent(bend, x, y), -most, most)
+    most *= quieter
+    rises = height >= most
+    on = valid & (height > -most) & ~rises
+    above = valid & rises & (height < TALL)
+    rows, columns = np.nonzero(above)
+    feet = _points(depth[above], x[0, columns], y[rows, 0]) - height[above][:, None] * normal
     above[above] = _within(on, feet, camera)
     kernel = np.ones((3, 3), np.uint8)
     above = cv2.morphologyEx(above.astype(np.uint8), cv2.MORPH_OPEN, kernel) > 0
@@ -80,12 +81,16 @@ def find(depth: np.ndarray, camera: Intrinsics, seed: int = 0) -> Surface | None
     return Surface(on, above, valid & (far - near > BREAK * depth))
 
 
-@lru_cache(maxsize=2)  # a stream has one camera
-def _rays(shape: tuple[int, ...], camera: Intrinsics) -> np.ndarray:
-    """(H, W, 3) float32: the point at one metre behind each pixel, x right, y down, z forward."""
-    x = (np.arange(shape[1], dtype=np.float32) - camera.cx) / camera.fx
-    y = (np.arange(shape[0], dtype=np.float32) - camera.cy) / camera.fy
-    return np.stack([*np.meshgrid(x, y), np.ones(shape, np.float32)], axis=2).astype(np.float32)
+def _rays(shape: tuple[int, ...], camera: Intrinsics) -> tuple[np.ndarray, np.ndarray]:
+    """(1, W) and (H, 1) float32: x right and y down at one metre behind each column and each row."""
+    x = (np.arange(shape[1], dtype=np.float32) - np.float32(camera.cx)) / np.float32(camera.fx)
+    y = (np.arange(shape[0], dtype=np.float32) - np.float32(camera.cy)) / np.float32(camera.fy)
+    return x[None], y[:, None]
+
+
+def _points(depth: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """(..., 3) float32 metres, x right, y down, z forward, of (...) depth along the rays through (x, y, 1)."""
+    return np.stack([depth * x, depth * y, depth], axis=-1)
 
 
 def _planes(points: np.ndarray, random: np.random.Generator) -> list[tuple[np.ndarray, float]]:
@@ -136,7 +141,7 @@ def _bend(points: np.ndarray, normal: np.ndarray, offset: float) -> tuple[np.nda
 
 def _bent(bend: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Height above the plane in metres, where the ray goes through (x, y, 1): six coefficients of a quadric."""
-    height: np.ndarray = (bend[0] + x * (bend[1] + x * bend[3])) + y * (bend[2] + y * bend[5]) + bend[4] * x * y
+    height: np.ndarray = (bend[0] + x * (bend[1] + x * bend[3])) + y * (bend[4] * x + (bend[2] + y * bend[5]))
     return height
 
 
