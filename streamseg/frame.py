@@ -23,6 +23,10 @@ class Intrinsics:
     cx: float
     cy: float
 
+    def thinned(self, step: int) -> Intrinsics:
+        """Of a picture that keeps every `step`-th row and column, the first of them too."""
+        return Intrinsics(self.fx / step, self.fy / step, self.cx / step, self.cy / step)
+
 
 @dataclass(frozen=True, eq=False)
 class Frame:

@@ -6,7 +6,10 @@ import cv2
 import numpy as np
 
 from streamseg.surface import Surface
+from streamseg.vessels import whole
 
+THIN = 3
+"""Pixels: what is thinner does not hold two parts together."""
 RAGGED = 7
 """Pixels: outlines follow the majority in a window of so many, for depth is ragged where it jumps."""
 OPEN = 0.5
@@ -17,7 +20,7 @@ of a bowl, or only has no reading."""
 def standing(surface: Surface, smallest: float) -> np.ndarray:
     """(H, W) int32: 0 = no thing, 1, 2 ... = the things on `surface` of at least `smallest` pixels."""
     cores = cv2.morphologyEx(
-        (surface.above & ~surface.breaks).astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8)
+        (surface.above & ~surface.breaks).astype(np.uint8), cv2.MORPH_OPEN, np.ones((THIN, THIN), np.uint8)
     )
     count, numbers, figures, _ = cv2.connectedComponentsWithStats(cores)
     large = figures[:, cv2.CC_STAT_AREA] >= smallest
@@ -33,7 +36,8 @@ def standing(surface: Surface, smallest: float) -> np.ndarray:
     count, pieces = cv2.connectedComponents((most | (cores > 0)).astype(np.uint8))
     real = np.zeros(count, bool)  # specks far from any core are noise
     real[pieces[cores > 0]] = True
-    return _filled(np.where(real[pieces], owner[nearest], 0), surface.breaks)
+    things = np.where(real[pieces], owner[nearest], 0)
+    return _filled(whole(things, surface.places, cores > 0), surface.breaks)
 
 
 def _filled(things: np.ndarray, breaks: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ import numpy as np
 
 from streamseg.frame import Intrinsics
 
-STEP = 8
+STEP = 4
 """Every so many-th row and column goes into the search."""
 DENSE = 0.5
 """Share of the pixels that must have a reading: in a sieve of them nothing is connected."""
@@ -37,16 +37,19 @@ QUIETER = 0.25
 """A camera's noise is measured on the plane itself, between this share of the worst and all of it."""
 CLEAR, TALL = 3.0, 0.6
 """A thing rises above the plane by so many times the noise, and by less than so many metres."""
-BREAK = 0.02
-"""Neighbouring pixels whose distances differ by this share belong to different things."""
+BREAK = 0.03
+"""Neighbouring pixels of some 240 rows whose distances differ by this share belong to different things."""
 
 
 class Surface(NamedTuple):
-    """on, above: (H, W) bool, the plane and what stands on it. breaks: (H, W) bool, where the distance jumps."""
+    """on, above: (H, W) bool, the plane and what stands on it. breaks: (H, W) bool, where the distance jumps.
+    places: (H, W, 3) float32 metres: to the right of the camera, forward along the plane from below it, up from
+    the plane; without a meaning where there is no reading."""
 
     on: np.ndarray
     above: np.ndarray
     breaks: np.ndarray
+    places: np.ndarray
 
 
 def find(depth: np.ndarray, camera: Intrinsics, seed: int = 0) -> Surface | None:
@@ -78,7 +81,9 @@ def find(depth: np.ndarray, camera: Intrinsics, seed: int = 0) -> Surface | None
     above = cv2.morphologyEx(above.astype(np.uint8), cv2.MORPH_OPEN, kernel) > 0
     far = cv2.dilate(depth, kernel)
     near = cv2.erode(np.where(valid, depth, np.float32(np.inf)), kernel)
-    return Surface(on, above, valid & (far - near > BREAK * depth))
+    forward = (depth - (height - offset) * normal[2]) / np.sqrt(1 - normal[2] ** 2)
+    places = np.stack([depth * x, forward, height], axis=2)
+    return Surface(on, above, valid & (far - near > BREAK * depth), places)
 
 
 def _rays(shape: tuple[int, ...], camera: Intrinsics) -> tuple[np.ndarray, np.ndarray]:

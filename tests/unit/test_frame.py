@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from streamseg.errors import FrameError
-from streamseg.frame import VOID, Frame, Segmentation
+from streamseg.frame import VOID, Frame, Intrinsics, Segmentation
 
 RGB = np.zeros((4, 6, 3), np.uint8)
 
@@ -90,3 +91,11 @@ def test_a_thing_leaves_its_number_to_the_cluster_that_has_it() -> None:
 def test_without_objects_panoptic_is_the_labels() -> None:
     labels = np.array([[1, 2, VOID]], np.uint8)
     assert Segmentation(labels, 2).panoptic is labels
+
+
+def test_intrinsics_of_every_second_row_and_column_see_the_same_rays() -> None:
+    camera = Intrinsics(500.0, 510.0, 319.5, 239.5)
+    small = camera.thinned(2)
+    for column, row in ((0, 0), (100, 30), (638, 478)):
+        ray = (column - camera.cx) / camera.fx, (row - camera.cy) / camera.fy
+        assert ((column / 2 - small.cx) / small.fx, (row / 2 - small.cy) / small.fy) == pytest.approx(ray)

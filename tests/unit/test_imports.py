@@ -18,7 +18,7 @@ LAYERS = {
     **dict.fromkeys(("streamseg.segments", "streamseg.drawing", "streamseg.console"), 2),
     "streamseg.knee": 2.5,  # the clustering's own ruler
     **dict.fromkeys(("streamseg.cut", "streamseg.keyframes", "streamseg.surroundings", "streamseg.mirrored"), 3.2),
-    "streamseg.standing": 3.2,
+    "streamseg.standing": 3.2,  # on what surface.py and vessels.py find
     "streamseg.objects": 3.5,
     "streamseg.on_device": 3.2,
     "streamseg.modes": 3.5,

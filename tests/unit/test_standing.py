@@ -14,7 +14,7 @@ SMALLEST = 60
 
 
 def surface(above: np.ndarray, breaks: np.ndarray | None = None) -> Surface:
-    return Surface(~above, above, np.zeros(SIZE, bool) if breaks is None else breaks)
+    return Surface(~above, above, np.zeros(SIZE, bool) if breaks is None else breaks, np.zeros((*SIZE, 3), np.float32))
 
 
 def drawn(*boxes: tuple[int, int, int, int]) -> np.ndarray:

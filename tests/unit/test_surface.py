@@ -81,6 +81,9 @@ def test_boxes_stand_on_the_table_and_not_on_the_floor_below(seed: int) -> None:
     up = depth * directions()[..., 2] + HEIGHT
     assert not found.on[np.abs(up) > 0.2].any()  # neither floor nor wall, but where the plane would meet the wall
     assert not (found.on & found.above).any()
+    directly = depth[..., None] * directions()  # right, forward, up of the camera
+    np.testing.assert_allclose(found.places[boxes][:, :2], directly[boxes][:, :2], atol=0.02)
+    np.testing.assert_allclose(found.places[boxes][:, 2], up[boxes], atol=0.02)
 
 
 def test_the_quieter_the_camera_the_lower_a_thing_may_be() -> None:
