@@ -95,6 +95,11 @@ class Looker:
         """How many threads may `look` at once; 1 before `warm_up`."""
         return min((backbone.lanes for backbone in self.backbones), default=1)
 
+    @property
+    def loud_by_attention(self) -> bool:
+        """Whether `Seen.loud` is the attention of a ViT; known once it has looked at a frame."""
+        return any(blank is not None for blank in list(self._blanks.values()))
+
     def backbone(self, frame_size: tuple[int, int]) -> Backbone:
         """The network for frames of (H, W), built at the first call."""
         size = self.choose_size(frame_size)

@@ -200,7 +200,7 @@ def _surface(view: View) -> Surface | None:
 def _standing(mask: np.ndarray, saliency: np.ndarray, surface: Surface) -> np.ndarray:
     """As `_parts`, where there is a table or a floor: things that stand on it are parted where the distance jumps, and
     the surface itself is none."""
-    things = standing(surface, 3 * SMALLEST * surface.on.size).astype(np.int16)
+    things = standing(surface, 3 * SMALLEST * surface.on.size).astype(np.uint16)
     size = mask.shape[1], mask.shape[0]
     things = cv2.medianBlur(cv2.resize(things, size, interpolation=cv2.INTER_NEAREST), 5)
     on = cv2.resize(surface.on.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0

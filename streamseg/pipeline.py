@@ -176,5 +176,6 @@ class Pipeline(Looker):
     def _view(self, seen: Seen) -> View:
         assert seen.loud is not None
         frame = seen.frame
-        attention = self._blank(self.backbone(frame.rgb.shape[:2])) is not None
-        return View(frame.rgb, seen.features, seen.loud, frame.depth, frame.intrinsics, seen.relief, attention)
+        return View(
+            frame.rgb, seen.features, seen.loud, frame.depth, frame.intrinsics, seen.relief, self.loud_by_attention
+        )

@@ -22,7 +22,7 @@ def standing(surface: Surface, smallest: float) -> np.ndarray:
     cores = cv2.morphologyEx(
         (surface.above & ~surface.breaks).astype(np.uint8), cv2.MORPH_OPEN, np.ones((THIN, THIN), np.uint8)
     )
-    count, numbers, figures, _ = cv2.connectedComponentsWithStats(cores)
+    _, numbers, figures, _ = cv2.connectedComponentsWithStats(cores)
     large = figures[:, cv2.CC_STAT_AREA] >= smallest
     large[0] = False
     cores = np.where(large, np.cumsum(large), 0).astype(np.int32)[numbers]

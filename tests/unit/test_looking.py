@@ -34,7 +34,9 @@ def test_the_first_look_is_as_good_as_the_next(shapes, shared, quality: str) -> 
         Settings(objects=True, quality=quality),
     )
     frame = shapes()[3]
+    assert not looker.loud_by_attention
     first, second = looker.look([frame])[0], looker.look([frame])[0]
     assert np.array_equal(first.features, second.features)
     assert np.array_equal(first.loud, second.loud)
+    assert looker.loud_by_attention
     looker.close()

@@ -62,3 +62,12 @@ def test_same_frames_same_answer_and_another_network_starts_anew() -> None:
     np.testing.assert_array_equal(*answers)
     features, loud = scene(5)
     assert contrast(surroundings(np.concatenate([features, np.zeros_like(features)]), loud)) > 0.5
+
+
+def test_attention_may_be_quiet_in_things_which_are_no_background_then() -> None:
+    features, loud = scene(0)
+    loud[7:13, 7:13] = 0.1  # quieter than the ground
+    for attention, expected in ((False, False), (True, True)):
+        surroundings = Surroundings()
+        surroundings.start([(features, loud)], attention)
+        assert (contrast(surroundings(features, loud, attention)) > 0.5) == expected
