@@ -67,7 +67,7 @@ def test_same_frames_same_answer_and_another_network_starts_anew() -> None:
 def test_attention_may_be_quiet_in_things_which_are_no_background_then() -> None:
     features, loud = scene(0)
     loud[7:13, 7:13] = 0.1  # quieter than the ground
-    for attention, expected in ((False, False), (True, True)):
+    for attention in (False, True):
         surroundings = Surroundings()
         surroundings.start([(features, loud)], attention)
-        assert (contrast(surroundings(features, loud, attention)) > 0.5) == expected
+        assert (contrast(surroundings(features, loud, attention)) > 0.5) == attention
