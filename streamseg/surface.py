@@ -8,6 +8,7 @@ differs from camera to camera, and is measured on the plane itself.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import cv2
@@ -31,6 +32,9 @@ NEARER = 0.4
 above the floor, but not the top of a box that stands there."""
 UPWARDS = 0.3
 """Least cosine between the plane's normal and the image's upward direction: walls do not support."""
+FACING, MOST = 0.8, 0.5
+"""But a plane whose normal points at the camera, by this cosine, and that has so many of the readings is a table seen
+from above, if nothing else supports; or a wall, and what hangs there is a thing."""
 NOISE = 0.006, 0.003
 """Of the depth at its worst: metres, and metres per square metre of distance."""
 QUIETER = 0.25
@@ -42,9 +46,10 @@ BREAK = 0.03
 
 
 class Surface(NamedTuple):
-    """on, above: (H, W) bool, the plane and what stands on it. breaks: (H, W) bool, where the distance jumps.
-    places: (H, W, 3) float32 metres: to the right of the camera, forward along the plane from below it, up from
-    the plane; without a meaning where there is no reading."""
+    """on, above: (H, W) bool, the plane and what stands on it; on is False of a plane that may be a wall, for flat
+    things hang there. breaks: (H, W) bool, where the distance jumps.
+    places: (H, W, 3) float32 metres: to the right, forward and up from the point of the plane below the camera,
+    without a meaning where there is no reading."""
 
     on: np.ndarray
     above: np.ndarray
@@ -68,7 +73,7 @@ def find(depth: np.ndarray, camera: Intrinsics, seed: int = 0) -> Surface | None
     normal, offset = min(planes, key=lambda plane: plane[1])  # the table rather than the floor below it
     bend, quieter = _bend(sparse, normal, offset)
     most = CLEAR * _noise(depth)
-    height = depth * (normal[0] * x + (normal[1] * y + normal[2])) + offset
+    height = _along(normal, depth, x, y) + offset
     height -= np.clip(_bent(bend, x, y), -most, most)
     most *= quieter
     rises = height >= most
@@ -77,12 +82,14 @@ def find(depth: np.ndarray, camera: Intrinsics, seed: int = 0) -> Surface | None
     rows, columns = np.nonzero(above)
     feet = _points(depth[above], x[0, columns], y[rows, 0]) - height[above][:, None] * normal
     above[above] = _within(on, feet, camera)
+    on &= _upward(normal)
     kernel = np.ones((3, 3), np.uint8)
     above = cv2.morphologyEx(above.astype(np.uint8), cv2.MORPH_OPEN, kernel) > 0
     far = cv2.dilate(depth, kernel)
     near = cv2.erode(np.where(valid, depth, np.float32(np.inf)), kernel)
-    forward = (depth - (height - offset) * normal[2]) / np.sqrt(1 - normal[2] ** 2)
-    places = np.stack([depth * x, forward, height], axis=2)
+    right = np.array([1, 0, 0], np.float32) - normal[0] * normal
+    right /= np.linalg.norm(right)
+    places = np.stack([_along(right, depth, x, y), _along(np.cross(normal, right), depth, x, y), height], axis=2)
     return Surface(on, above, valid & (far - near > BREAK * depth), places)
 
 
@@ -98,21 +105,38 @@ def _points(depth: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.stack([depth * x, depth * y, depth], axis=-1)
 
 
+def _along(direction: np.ndarray, depth: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """(H, W) metres along a (3,) direction from the camera."""
+    metres: np.ndarray = depth * (direction[0] * x + (direction[1] * y + direction[2]))
+    return metres
+
+
 def _planes(points: np.ndarray, random: np.random.Generator) -> list[tuple[np.ndarray, float]]:
     """At most two planes that may support, largest first: a normal, and how far above it the camera is.
 
-    points: (n, 3) metres. The first holds SUPPORT of them, the second also NEARER of what the first holds.
+    points: (n, 3) metres. The first holds SUPPORT of them, the second also NEARER of what the first holds. Only where
+    there is none, one that faces the camera.
     """
     found: list[tuple[np.ndarray, float]] = []
-    left, wanted = points, SUPPORT * len(points)
+    facing = _largest(points, random, TRIALS // 4, lambda normals: (-normals[:, 2] > FACING) & ~_upward(normals))
+    if facing is not None and facing.sum() < MOST * len(points):
+        facing = None
+    # slices of it are no planes that support
+    left, wanted = points if facing is None else points[~facing], SUPPORT * len(points)
     while len(found) < 2 and len(left) > wanted:
-        fits = _largest(left, random)
+        fits = _largest(left, random, TRIALS, _upward)
         if fits is None or fits.sum() < wanted:
             break
         wanted = max(wanted, NEARER * float(fits.sum()))
         found.append(_plane(left[fits]))
         left = left[~fits]
-    return found
+    return [_plane(points[facing])] if facing is not None and not found else found
+
+
+def _upward(normals: np.ndarray) -> np.ndarray:
+    """(...) bool: which of (..., 3) normals are of planes that may support."""
+    up: np.ndarray = -normals[..., 1] > UPWARDS
+    return up
 
 
 def _plane(points: np.ndarray) -> tuple[np.ndarray, float]:
@@ -156,9 +180,12 @@ def _noise(depth: np.ndarray) -> np.ndarray:
     return worst
 
 
-def _largest(points: np.ndarray, random: np.random.Generator) -> np.ndarray | None:
-    """(n,) bool: which of the (n, 3) points lie on the plane that has most of them, of those that can support."""
-    corners = points[random.integers(len(points), size=(TRIALS, 3))]
+def _largest(
+    points: np.ndarray, random: np.random.Generator, trials: int, wanted: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray | None:
+    """(n,) bool: which of the (n, 3) points lie on the plane that has most of them, of those whose normals, (m, 3)
+    towards the camera, are wanted."""
+    corners = points[random.integers(len(points), size=(trials, 3))]
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     lengths = np.linalg.norm(normals, axis=1)
     usable = lengths > 1e-6
@@ -166,10 +193,10 @@ def _largest(points: np.ndarray, random: np.random.Generator) -> np.ndarray | No
     offsets = -np.einsum("nd,nd->n", normals, corners[usable, 0])
     side = np.where(offsets < 0, -1, 1)  # the camera lies at the origin, on the positive side
     normals, offsets = normals * side[:, None], offsets * side
-    upward = -normals[:, 1] > UPWARDS
-    if not upward.any():
+    chosen = wanted(normals)
+    if not chosen.any():
         return None
-    normals, offsets = normals[upward], offsets[upward]
+    normals, offsets = normals[chosen], offsets[chosen]
     fits = np.abs(points @ normals.T + offsets) < 2 * _noise(points[:, 2])[:, None]
     largest: np.ndarray = fits[:, fits.sum(axis=0).argmax()]
     return largest

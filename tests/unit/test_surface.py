@@ -130,10 +130,34 @@ def test_what_is_taller_than_things_are_is_no_thing() -> None:
 
 
 @pytest.mark.parametrize("slanted", [0.0, 0.4])
-def test_a_wall_supports_nothing(slanted: float) -> None:
+def test_nothing_stands_on_a_wall_and_flat_things_may_hang_there(slanted: float) -> None:
     u = (np.arange(SIZE[1]) - CAMERA.cx) / CAMERA.fx
     facing = np.broadcast_to(1.5 / (1 + slanted * u), SIZE)  # upright, and turned around the vertical
-    assert surface.find(sense(facing), CAMERA) is None
+    found = surface.find(sense(facing), CAMERA)
+    assert found is None or not (found.on.any() or found.above.any())
+
+
+def test_a_wall_behind_a_table_is_not_what_things_stand_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "PITCH", np.radians(18))
+    table, back, boxes = level(0, TABLE), wall(1.3), [box(*corners) for corners in BOXES]
+    nearest = np.minimum.reduce([table, back, *boxes])
+    assert (nearest == back).mean() > surface.MOST
+    found = surface.find(sense(nearest), CAMERA)
+    assert found is not None
+    assert share(found.on, nearest == table) > 0.95
+    assert share(found.above, np.minimum(*boxes) == nearest) > 0.6
+    assert share(found.above, nearest == back) < 0.02
+
+
+def test_a_camera_may_look_straight_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "PITCH", np.radians(89))
+    table, boxes = level(0), [box((-0.2, -0.1, 0), (-0.05, 0.1, 0.1)), box((0.1, -0.15, 0), (0.2, 0.05, 0.05))]
+    found = surface.find(sense(table, *boxes), CAMERA)
+    assert found is not None
+    things = np.minimum(*boxes) < table
+    assert share(found.above, things) > 0.95
+    assert share(found.above, ~things) < 0.01
+    assert np.isfinite(found.places).all()
 
 
 def test_distances_jump_where_neighbours_with_a_reading_are_far_apart() -> None:
