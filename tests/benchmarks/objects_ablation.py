@@ -17,7 +17,7 @@ from unittest.mock import patch
 import click
 import numpy as np
 
-from streamseg import cut, looking, objects, saliency, surface, surroundings
+from streamseg import cut, looking, objects, planes, saliency, surroundings
 from streamseg.backbones import Backbone, Spec
 from streamseg.evaluation.scoring import score, short_names
 from streamseg.modes import Settings
@@ -102,7 +102,7 @@ VARIANTS: dict[str, tuple[Callable[[], Any], str]] = {
     "without saliency beside the head": (lambda: patch.object(objects, "TRUST", 0.0), "live"),
     "without the gate": (lambda: patch.object(objects, "GATE", -1.0), "live"),
     "without depth": (lambda: patch.object(objects, "find_surface", lambda depth, camera: None), "live"),
-    "with the worst camera's noise for all": (lambda: patch.object(surface, "QUIETER", 1.0), "live"),
+    "with the worst camera's noise for all": (lambda: patch.object(planes, "QUIETER", 1.0), "live"),
     "all of it, --quality high": (lambda: patch.object(objects, "MOVING", objects.MOVING), "high"),
     "high, without GrabCut's borders": (
         lambda: patch.object(objects.Objects, "_cut_out", objects.Objects._enlarged),

@@ -17,6 +17,7 @@ LAYERS = {
     **dict.fromkeys(("streamseg.sources", "streamseg.backbones", "streamseg.sinks"), 2),
     **dict.fromkeys(("streamseg.segments", "streamseg.drawing", "streamseg.console"), 2),
     "streamseg.knee": 2.5,  # the clustering's own ruler
+    "streamseg.planes": 2.5,  # what surface.py looks for
     **dict.fromkeys(("streamseg.cut", "streamseg.keyframes", "streamseg.surroundings", "streamseg.mirrored"), 3.2),
     "streamseg.standing": 3.2,  # on what surface.py and vessels.py find
     "streamseg.objects": 3.5,

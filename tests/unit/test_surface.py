@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from streamseg import surface
+from streamseg import planes, surface
 from streamseg.frame import Intrinsics
 
 SIZE = (120, 160)
@@ -52,7 +52,7 @@ def sense(*layers: np.ndarray, seed: int = 0) -> np.ndarray:
     """What a depth camera would read of the nearest layer: half the noise that is expected; 0 from 6 m on."""
     depth = np.minimum.reduce(layers)
     depth = np.where(depth < 6, depth, 0)
-    noise = np.random.default_rng(seed).normal(size=SIZE) * (surface.NOISE[0] + surface.NOISE[1] * depth**2) / 2
+    noise = np.random.default_rng(seed).normal(size=SIZE) * (planes.NOISE[0] + planes.NOISE[1] * depth**2) / 2
     return np.where(depth > 0, depth + noise, 0).astype(np.float32)
 
 
@@ -141,7 +141,7 @@ def test_a_wall_behind_a_table_is_not_what_things_stand_on(monkeypatch: pytest.M
     monkeypatch.setitem(globals(), "PITCH", np.radians(18))
     table, back, boxes = level(0, TABLE), wall(1.3), [box(*corners) for corners in BOXES]
     nearest = np.minimum.reduce([table, back, *boxes])
-    assert (nearest == back).mean() > surface.MOST
+    assert (nearest == back).mean() > planes.MOST
     found = surface.find(sense(nearest), CAMERA)
     assert found is not None
     assert share(found.on, nearest == table) > 0.95
