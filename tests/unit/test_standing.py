@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
 
+from streamseg.evaluation.iou import iou
+from streamseg.sources import open_source
 from streamseg.standing import RAGGED, standing
-from streamseg.surface import Surface
+from streamseg.surface import Surface, find
+
+SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "tabletop"
 
 SIZE = (120, 160)
 SMALLEST = 60
@@ -88,3 +94,19 @@ def test_a_gap_between_two_things_and_one_at_the_frame_s_border_stay_open() -> N
     bay = drawn((0, 40, 40, 80))
     numbers = standing(surface(drawn((0, 10, 80, 110)) & ~bay), SMALLEST)
     assert not numbers[45:75, :35].any()
+
+
+def test_every_thing_on_the_table_of_the_sample_is_found_whole() -> None:
+    clip = open_source(str(SAMPLE))
+    for index in (0, 11, 23):
+        frame = clip[index]
+        assert frame.depth is not None
+        assert frame.intrinsics is not None
+        found = find(np.ascontiguousarray(frame.depth[::2, ::2]), frame.intrinsics.thinned(2))
+        assert found is not None
+        numbers, truth = standing(found, 100), frame.annotation[::2, ::2]
+        for thing in set(np.unique(truth)) - {0, 255}:
+            mask = truth == thing
+            number = np.bincount(numbers[mask]).argmax()
+            assert number > 0, f"thing {thing} of frame {index} is missing"
+            assert iou(numbers == number, mask) > 0.7, f"thing {thing} of frame {index}"
