@@ -10,7 +10,7 @@ import numpy as np
 
 EDGES = 3, 97
 """Percentiles that count as the ends of a part: depth flies at its outline."""
-ALIKE = 0.6
+ALIKE = 0.5
 """Least share of their common width that both parts have,"""
 LEVEL = 0.15
 """largest difference of their tops, as a share of the height,"""
