@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 # what is installed depends on these files: change one and the next make installs again
 STAMP = $(VENV)/.installed
 
-.PHONY: demo test test-networks test-rest lint install clean
+.PHONY: demo test test-folders test-rest lint install clean
 
 demo: install
 	$(BIN)/streamseg run samples/tabletop -o demo --size 512 --save overlay,labels,objects,npz,coco,jsonl --overwrite
@@ -15,16 +15,17 @@ demo: install
 
 # two halves side by side, one thread each: most tests are small, and wait for files and processes
 test: install lint
-	OMP_NUM_THREADS=1 $(MAKE) --no-print-directory --jobs 2 --output-sync=target test-networks test-rest
+	OMP_NUM_THREADS=1 $(MAKE) --no-print-directory --jobs 2 --output-sync=target test-folders test-rest
 
-NETWORKS = tests/unit/train tests/unit/export
+PARTS = tests/unit/backbones tests/unit/sources tests/unit/sinks tests/unit/evaluation
 # a process each: torch's training and all the runtimes of the exports in one process have crashed it
-test-networks: install
+test-folders: install
 	$(BIN)/pytest tests/unit/train
 	$(BIN)/pytest tests/unit/export
+	$(BIN)/pytest $(PARTS)
 
 test-rest: install
-	$(BIN)/pytest tests $(NETWORKS:%=--ignore=%)
+	$(BIN)/pytest tests $(patsubst %,--ignore=%,tests/unit/train tests/unit/export $(PARTS))
 
 lint: install
 	$(BIN)/ruff check .
