@@ -23,7 +23,7 @@ from streamseg.frame import Intrinsics
 from streamseg.head import Head
 from streamseg.motion import Motion
 from streamseg.saliency import Saliency
-from streamseg.standing import standing
+from streamseg.standing import kept, standing
 from streamseg.surface import Surface
 from streamseg.surface import find as find_surface
 from streamseg.surroundings import Surroundings
@@ -178,15 +178,7 @@ def _parts(mask: np.ndarray, saliency: np.ndarray) -> np.ndarray:
     count, numbers, figures, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
     loud = cv2.resize(saliency, mask.shape[::-1], interpolation=cv2.INTER_LINEAR) > GATE
     keep = np.bincount(numbers[loud], minlength=count) > 0
-    return _kept(numbers, keep & (figures[:, cv2.CC_STAT_AREA] >= SMALLEST * mask.size))
-
-
-def _kept(numbers: np.ndarray, keep: np.ndarray) -> np.ndarray:
-    """(H, W) parts with only those of `keep` (n,), numbered anew from 1; 0 stays the background."""
-    keep[0] = False
-    table = np.where(keep, np.cumsum(keep), 0).astype(np.int32)
-    kept: np.ndarray = table[numbers]
-    return kept
+    return kept(numbers, keep & (figures[:, cv2.CC_STAT_AREA] >= SMALLEST * mask.size))
 
 
 def _surface(view: View) -> Surface | None:

@@ -23,9 +23,7 @@ def standing(surface: Surface, smallest: float) -> np.ndarray:
         (surface.above & ~surface.breaks).astype(np.uint8), cv2.MORPH_OPEN, np.ones((THIN, THIN), np.uint8)
     )
     _, numbers, figures, _ = cv2.connectedComponentsWithStats(cores)
-    large = figures[:, cv2.CC_STAT_AREA] >= smallest
-    large[0] = False
-    cores = np.where(large, np.cumsum(large), 0).astype(np.int32)[numbers]
+    cores = kept(numbers, figures[:, cv2.CC_STAT_AREA] >= smallest)
     # what the cores lost at their borders goes to the nearest of them
     _, nearest = cv2.distanceTransformWithLabels(
         (cores == 0).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
@@ -38,6 +36,14 @@ def standing(surface: Surface, smallest: float) -> np.ndarray:
     real[pieces[cores > 0]] = True
     things = np.where(real[pieces], owner[nearest], 0)
     return _filled(whole(things, surface.places, cores > 0), surface.breaks)
+
+
+def kept(numbers: np.ndarray, keep: np.ndarray) -> np.ndarray:
+    """(H, W) parts with only those of `keep` (n,) bool, numbered anew from 1; 0 stays the background."""
+    keep[0] = False
+    table = np.where(keep, np.cumsum(keep), 0).astype(np.int32)
+    found: np.ndarray = table[numbers]
+    return found
 
 
 def _filled(things: np.ndarray, breaks: np.ndarray) -> np.ndarray:

@@ -23,13 +23,13 @@ def whole(things: np.ndarray, places: np.ndarray, solid: np.ndarray) -> np.ndarr
 
     places: (H, W, 3) float32 metres, see `surface.Surface`. solid: (H, W) bool, where they can be relied on.
     """
-    boxes = {}
+    boxes, count = {}, int(things.max(initial=0))
     few, some = np.where(solid, things, 0)[::2, ::2], places[::2, ::2]
-    for number in range(1, int(things.max(initial=0)) + 1):
+    for number in range(1, count + 1):
         points = some[few == number]
         if len(points):
             boxes[number] = np.percentile(points, EDGES, axis=0)
-    same = np.arange(int(things.max(initial=0)) + 1)
+    same = np.arange(count + 1)
     for one, other in _neighbours(things):
         if one in boxes and other in boxes and _vessel(boxes[one], boxes[other]):
             same[same == same[other]] = same[one]
