@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from export import flags
-from export.nvidia_cli import tensorrt, triton
-from export.openvino_cli import compare, openvino
-from streamseg.console import behaviour_options, run_command
+from export.commands import flags
+from export.commands.nvidia import tensorrt, triton
+from export.commands.openvino_cli import compare, openvino
+from streamseg.cli.options import behaviour_options, run_command
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

@@ -20,7 +20,7 @@ from export import frames as pictures
 from export import quantize, to_openvino, verify
 from export.to_onnx import open_file
 from streamseg.backbones import Backbone, Spec, open_backbone, write_onnx
-from streamseg.backbones._onnx_file import ends, load
+from streamseg.backbones.exported.onnx_file import ends, load
 from streamseg.errors import ModelError
 
 Log = Callable[[str], None]

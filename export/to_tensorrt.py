@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from export import _signature, _tensorrt_build
-from export._signature import Signature
-from export._tensorrt_build import Request
-from export._tensorrt_progress import Phases
+from export import onnx_signature
+from export.onnx_signature import Signature
 from export.target import slug, stem, written
-from streamseg.backbones import Spec, _cache, _engine_file, _tensorrt, open_backbone, zoo
-from streamseg.backbones._engine_file import SUFFIXES, Engine, Machine, Profile
+from export.tensorrt import build
+from export.tensorrt.build import Request
+from export.tensorrt.progress import Phases
+from streamseg.backbones import Spec, _tensorrt, open_backbone, zoo
+from streamseg.backbones.exported import cached, engine_file
+from streamseg.backbones.exported.engine_file import SUFFIXES, Engine, Machine, Profile
 from streamseg.errors import ModelError, OutputError
 
 if TYPE_CHECKING:
@@ -69,7 +71,7 @@ def to_tensorrt(
     path = path or Path(file_name(zoo.recipe(spec).name, size, precision, profile, machine))
     with (
         written(path) as plan,
-        written(_engine_file.beside(path)) as facts,
+        written(engine_file.beside(path)) as facts,
         onnx_of(spec, choice, log) as (onnx, signature),
     ):
         check_shapes(spec.model, signature)
@@ -77,9 +79,9 @@ def to_tensorrt(
         request = Request(onnx, image, profile, precision, choice.workspace)
         log(f"building an engine for {machine.gpu}, TensorRT {machine.tensorrt}; this takes seconds to minutes")
         with Phases(console) as phases:
-            plan.write_bytes(_tensorrt_build.build(tensorrt, request, machine, phases))
+            plan.write_bytes(build.build(tensorrt, request, machine, phases))
         engine = describe(plan, onnx, signature, machine, precision, profile)
-        facts.write_text(_engine_file.to_json(engine), encoding="utf-8")
+        facts.write_text(engine_file.to_json(engine), encoding="utf-8")
         comparisons = _compare(spec, plan, engine, choice.calibrate, log)
     return path, engine, comparisons
 
@@ -91,7 +93,7 @@ def asked(spec: Spec, choice: Choice) -> tuple[tuple[int, int], str]:
         raise ModelError(f"{spec.model!r} is a TensorRT engine already", "give the model that it came from")
     if recipe.kind != "onnx":
         return choice.size or SIZE, choice.precision or "fp32"
-    signature = _signature.read(Path(spec.model))
+    signature = onnx_signature.read(Path(spec.model))
     if choice.size not in (None, signature.size):
         takes = "any size" if -1 in signature.size else "{}x{} only".format(*signature.size)
         raise ModelError(f"{spec.model!r} takes {takes}, and that cannot be changed", "leave --size out")
@@ -103,7 +105,7 @@ def onnx_of(spec: Spec, choice: Choice, log: Log) -> Iterator[tuple[Path, Signat
     """The ONNX file to go on from: the user's own, or one that passes its gate first and is gone afterwards."""
     size, precision = asked(spec, choice)
     if spec.model.lower().endswith(".onnx"):
-        yield Path(spec.model), _signature.read(Path(spec.model))
+        yield Path(spec.model), onnx_signature.read(Path(spec.model))
         return
     from export import to_onnx  # brings torch
 
@@ -111,7 +113,7 @@ def onnx_of(spec: Spec, choice: Choice, log: Log) -> Iterator[tuple[Path, Signat
         onnx = Path(folder) / "model.onnx"
         wanted = to_onnx.Request(spec, size, precision, max_batch=choice.max_batch, calibrate=choice.calibrate)
         to_onnx.to_onnx(wanted, onnx, log)
-        yield onnx, _signature.read(onnx)
+        yield onnx, onnx_signature.read(onnx)
 
 
 def own_precision(model: str, signature: Signature, wanted: str) -> str:
@@ -156,8 +158,8 @@ def describe(
         inputs=signature.inputs,
         outputs=signature.outputs,
         profile=profile,
-        onnx_sha256=_cache.sha256(onnx),
-        sha256=_cache.sha256(plan),
+        onnx_sha256=cached.sha256(onnx),
+        sha256=cached.sha256(plan),
     )
 
 

@@ -17,10 +17,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from export._signature import Signature
+from export.onnx_signature import Signature
 from export.target import stem
 from export.to_tensorrt import Choice, onnx_of, to_tensorrt
-from streamseg.backbones import Spec, _engine_file
+from streamseg.backbones import Spec
+from streamseg.backbones.exported import engine_file
 from streamseg.errors import ModelError, OutputError
 
 Log = Callable[[str], None]
@@ -68,14 +69,14 @@ def _model_file(
     spec: Spec, format: str, choice: Choice, log: Log, console: Console
 ) -> Iterator[tuple[Path, Signature, int]]:
     """The file to copy, its signature, and its largest batch."""
-    is_engine = spec.model.lower().endswith(_engine_file.SUFFIXES)
+    is_engine = spec.model.lower().endswith(engine_file.SUFFIXES)
     if is_engine and format != "tensorrt":
         raise ModelError(f"{spec.model!r} is a TensorRT engine", "use --format tensorrt")
     if format == "onnx":
         with onnx_of(spec, choice, log) as (onnx, signature):
             yield onnx, signature, choice.max_batch
     elif is_engine:
-        engine = _engine_file.read(Path(spec.model))
+        engine = engine_file.read(Path(spec.model))
         yield Path(spec.model), _of_engine(engine), engine.profile.max
     else:
         with tempfile.TemporaryDirectory(prefix="streamseg-") as folder:
@@ -84,7 +85,7 @@ def _model_file(
             yield path, _of_engine(engine), engine.profile.max
 
 
-def _of_engine(engine: _engine_file.Engine) -> Signature:
+def _of_engine(engine: engine_file.Engine) -> Signature:
     return Signature(engine.inputs, engine.outputs, 0, engine.metadata)
 
 
@@ -194,8 +195,8 @@ def _add(folder: Path, format: Format, model: Path, shared: list[str], text: str
             copy = whole / str(version) / format.file
             copy.parent.mkdir(parents=True)
             shutil.copyfile(model, copy)
-            if (facts := _engine_file.beside(model)).is_file():
-                shutil.copyfile(facts, _engine_file.beside(copy))
+            if (facts := engine_file.beside(model)).is_file():
+                shutil.copyfile(facts, engine_file.beside(copy))
             (whole / CONFIG).write_text(text, encoding="utf-8")
             if not folder.exists():
                 os.rename(whole, folder)

@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from streamseg.clustering import Codebook, kmeans
-from streamseg.descriptors import rows
+from streamseg.clustering.kmeans import Codebook, kmeans
 from streamseg.errors import ModelError
+from streamseg.features.descriptors import rows
 
 Outputs = Callable[[np.ndarray], Mapping[str, np.ndarray]]
 """(B, 3, H, W) float32 RGB in [0, 1] -> {"features": (B, D, h, w), ...}; the arrays may be reused by the next call."""

@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 
 from streamseg.backbones import Spec, open_backbone
-from streamseg.drawing import overlay
-from streamseg.looking import input_size
-from streamseg.modes import Settings
-from streamseg.pipeline import Pipeline
+from streamseg.clustering.online import Settings
+from streamseg.features.extractor import input_size
+from streamseg.masks.drawing import overlay
+from streamseg.runtime.segmenter import Segmenter
 from streamseg.sources import open_source
 
 HERE = Path(__file__).parent
@@ -24,16 +24,16 @@ SHOWN = (0, 11, 23)
 def main() -> None:
     """Segment the clip with the defaults of `make demo`, and lay frames above masks."""
     clip = open_source(str(HERE / "tabletop"))
-    pipeline = Pipeline(
+    segmenter = Segmenter(
         backbone_for=lambda size: open_backbone(Spec("efficientnet_lite0"), size),
         choose_size=lambda frame_size: input_size(frame_size, 512, multiple=32),
         settings=Settings(objects=True),
     )
-    pipeline.start([clip[i] for i in range(pipeline.start_frames)])
+    segmenter.start([clip[i] for i in range(segmenter.start_frames)])
     columns = []
     for i in range(len(clip)):
         frame = clip[i]
-        objects = pipeline.step(frame).objects
+        objects = segmenter.step(frame).objects
         if i in SHOWN:
             columns.append(np.vstack([frame.rgb, overlay(frame.rgb, objects)]))
     picture = cv2.resize(np.hstack(columns), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)

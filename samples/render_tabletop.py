@@ -25,7 +25,7 @@ from PIL import Image
 from scipy.spatial.transform import Rotation
 
 from streamseg.errors import OutputError, StreamsegError
-from streamseg.palette import davis
+from streamseg.masks.palette import davis
 
 WIDTH, HEIGHT, FOCAL = 640, 480, 525.0  # the principal point is the image's middle: 319.5, 239.5
 START, RATE, DEPTH_LATE = 1700000000.033333, 10.0, 0.004  # seconds, frames a second, seconds

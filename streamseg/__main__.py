@@ -1,5 +1,5 @@
 """`python -m streamseg`."""
 
-from streamseg.cli import main
+from streamseg.cli.main import main
 
 main()

@@ -13,13 +13,18 @@ from pathlib import Path
 from types import ModuleType
 
 
-def describe(package_file: str) -> dict[str, str]:
-    """Map each public module beside `package_file` (a package's `__file__`) to its docstring's first line, by name."""
+def describe(package_file: str, offers: str = "") -> dict[str, str]:
+    """Map each public module beside `package_file` (a package's `__file__`) to its docstring's first line, by name.
+
+    offers: only modules that define a function of this name at their top level; "" = all.
+    """
     found = {}
     for path in sorted(Path(package_file).parent.glob("*.py")):
         if not path.stem.startswith("_"):
-            text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-            found[path.stem] = text.split("\n", 1)[0]
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+            if not offers or offers in functions:
+                found[path.stem] = (ast.get_docstring(tree) or "").split("\n", 1)[0]
     return found
 
 

@@ -7,7 +7,7 @@ import os
 import click
 
 from streamseg import plugins
-from streamseg.console import run_command
+from streamseg.cli.options import run_command
 from train import methods
 
 
@@ -22,7 +22,7 @@ class Methods(click.Group):
             return None
         # before torch is imported: its notes on unused parameters are for its developers
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-        from train.command import command
+        from train.commands.method import command
 
         return command(name, plugins.load(methods.__name__, name))
 

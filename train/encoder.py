@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from streamseg.backbones import Recipe, Spec, network, trainable
-from streamseg.backbones._network import qkv
+from streamseg.backbones.networks.network import qkv
 from streamseg.errors import ModelError
 
 

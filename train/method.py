@@ -16,10 +16,10 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from train.data.views import View, two_views
 from train.encoder import Encoder
 from train.optimizers import Plan, build
 from train.settings import Settings
-from train.views import View, two_views
 
 Net = TypeVar("Net", bound=nn.Module)
 

@@ -19,23 +19,22 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities import move_data_to_device
 from torch.utils.data import DataLoader
 
-from streamseg import checkpoint
-from streamseg.backbones import Spec
+from streamseg.backbones import Spec, checkpoint
 from streamseg.errors import OutputError, StreamsegError
 from streamseg.sinks import partial
-from train.data import ENLARGED, Numbers, Samples, loader
-from train.display import Display
+from train.callbacks.checkpointing import BEST, LAST, CheckpointFile, Keeper
+from train.callbacks.monitoring import Health, Table
+from train.callbacks.probing import Probing, verdict
+from train.commands.display import Display
+from train.data.frame_cache import FrameCache
+from train.data.recordings import open_recordings
+from train.data.samples import ENLARGED, Numbers, Samples, loader
+from train.distributed import is_first, machines, worker_count
 from train.encoder import Encoder, open_encoder
-from train.frame_cache import FrameCache
-from train.keeping import BEST, LAST, CheckpointFile, Keeper
-from train.machines import is_first, machines, worker_count
 from train.method import Batch, Method
 from train.probes.dense import DenseProbe
-from train.probing import Probing, verdict
-from train.recordings import open_recordings
 from train.settings import Settings
 from train.sync_norm import synchronize
-from train.watch import Health, Table
 
 PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 PROBED_FRAMES = 24

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from streamseg.console import Numbers
+from streamseg.cli.options import Numbers
 from train.options import option
 
 

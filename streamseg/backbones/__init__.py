@@ -98,7 +98,7 @@ class Backbone(ABC):
 
     name: for people and the manifest. sha256: of the weights. dim: D. stride: pixels per feature cell.
     size: (H, W) of its input, multiples of `stride`. engine, device, precision: what is really used, never a wish.
-    lanes: how many threads may call it at once; each of them gets arrays of its own.
+    streams: how many threads may call it at once; each of them gets arrays of its own.
     """
 
     name: str
@@ -109,7 +109,7 @@ class Backbone(ABC):
     engine: str
     device: str
     precision: str
-    lanes: int = 1
+    streams: int = 1
 
     @abstractmethod
     def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
@@ -174,7 +174,7 @@ def open_backbone(
     device: str = "auto",
     precision: str = "auto",
     threads: int = 0,
-    lanes: int = 1,
+    streams: int = 1,
     log: Log | None = None,
 ) -> Backbone:
     """Make `spec` ready to run on images of `size`.
@@ -183,8 +183,8 @@ def open_backbone(
     engine: "auto" or one of ENGINES; device: "auto" or one of DEVICES ("tensorrt" = ONNX Runtime's provider);
     precision: "auto" or one of PRECISIONS. auto is the fastest that gives the same masks on this machine.
     threads: CPU threads, 0 = as many as the machine has (or the environment variable STREAMSEG_THREADS).
-    lanes: 0 = as many calls at once as make the most frames a second where the engine can (now OpenVINO), each of them
-    slower; 1 = one call as fast as can be.
+    streams: inference streams. 0 = as many calls at once as make the most frames a second where the engine can (now
+    OpenVINO), each of them slower; 1 = one call as fast as can be.
     log: takes one line a time about what is used. Raises ModelError; never runs on something else than was asked for.
     """
     log = log or (lambda line: None)
@@ -195,20 +195,20 @@ def open_backbone(
     ):
         if value not in ("auto", *known):
             raise ModelError(f"no {flag} is called {value!r}", plugins.did_you_mean(value, ("auto", *known)))
-    from streamseg.backbones import _machine
+    from streamseg.backbones import machine
 
-    threads = threads or _machine.threads()
+    threads = threads or machine.threads()
     recipe = plugins.load(__name__, "zoo").recipe(spec)
     _check_size(recipe, size)
     engine = _fitting_engine(recipe, engine)
-    if engine == "auto" and device == "auto" and _machine.has_cuda():
+    if engine == "auto" and device == "auto" and machine.has_cuda():
         try:
-            return _open(recipe, size, "onnxruntime", "cuda", precision, threads, lanes, log)
+            return _open(recipe, size, "onnxruntime", "cuda", precision, threads, streams, log)
         except ModelError as problem:
             log(f"the GPU cannot be used ({problem.message}); going on with the CPU")
             device = "cpu"
     engine = engine if engine != "auto" else _engine_for(device)
-    return _open(recipe, size, engine, device, precision, threads, lanes, log)
+    return _open(recipe, size, engine, device, precision, threads, streams, log)
 
 
 def export_onnx(spec: Spec, size: tuple[int, int], log: Log | None = None, precision: str = "fp32") -> Path:
@@ -225,7 +225,9 @@ def export_onnx(spec: Spec, size: tuple[int, int], log: Log | None = None, preci
     if recipe.kind == "openvino":
         raise ModelError(f"{recipe.file!r} is of OpenVINO, no ONNX can be made of it", "give what it came from")
     _check_size(recipe, size)
-    path: Path = plugins.load(__name__, "_exported").onnx_file(recipe, size, log or (lambda line: None), precision)[0]
+    path: Path = plugins.load(f"{__name__}.exported", "export").onnx_file(
+        recipe, size, log or (lambda line: None), precision
+    )[0]
     return path
 
 
@@ -248,7 +250,7 @@ def write_onnx(
         raise ModelError(f"{spec.model!r} is exported already", "give the checkpoint or the name that it was made from")
     if size is not None:
         _check_size(recipe, size)
-    write = plugins.load(__name__, "_to_onnx").write
+    write = plugins.load(f"{__name__}.networks", "to_onnx").write
     write(recipe, size, path, precision, opset=opset, max_batch=max_batch, simplify=True)
 
 
@@ -261,21 +263,28 @@ def trainable(spec: Spec, pretrained: bool = True) -> tuple[Any, Recipe, str]:
     recipe = plugins.load(__name__, "zoo").recipe(spec)
     if not recipe.architecture:
         raise ModelError(f"{spec.model!r} is exported already and cannot be trained", "give its checkpoint or a name")
-    net, sha256 = plugins.load(__name__, "_timm").trainable(recipe, pretrained)
+    net, sha256 = plugins.load(f"{__name__}.networks", "timm_networks").trainable(recipe, pretrained)
     return net, recipe, sha256
 
 
 def network(recipe: Recipe, size: tuple[int, int], tensors: dict[str, Any]) -> Any:
     """The network that `recipe` deploys, with `tensors` (of `trainable`'s net) as weights: see _network.Network."""
     _check_size(recipe, size)
-    return plugins.load(__name__, "_timm").build(recipe, size, tensors=tensors)[0]
+    return plugins.load(f"{__name__}.networks", "timm_networks").build(recipe, size, tensors=tensors)[0]
 
 
 def _open(
-    recipe: Recipe, size: tuple[int, int], engine: str, device: str, precision: str, threads: int, lanes: int, log: Log
+    recipe: Recipe,
+    size: tuple[int, int],
+    engine: str,
+    device: str,
+    precision: str,
+    threads: int,
+    streams: int,
+    log: Log,
 ) -> Backbone:
     engines = plugins.load(__name__, f"{engine}_backbone")
-    backbone: Backbone = engines.open(recipe, size, device, precision, threads, lanes, log)
+    backbone: Backbone = engines.open(recipe, size, device, precision, threads, streams, log)
     height, width = size
     log(f"{backbone.name} on {backbone.engine} ({backbone.device}, {backbone.precision}), input {height}x{width}")
     return backbone

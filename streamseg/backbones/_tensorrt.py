@@ -8,8 +8,8 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import Any
 
-from streamseg.backbones import _machine
-from streamseg.backbones._engine_file import Machine
+from streamseg.backbones import machine
+from streamseg.backbones.exported.engine_file import Machine
 from streamseg.errors import ModelError
 
 OLDEST = 10
@@ -17,7 +17,7 @@ OLDEST = 10
 
 def require(package: bool | None = None, gpu: bool | None = None) -> None:
     """Raise ModelError, at once and before any work, where the GPU or the package is missing. None = look."""
-    if not (_machine.has_gpu() if gpu is None else gpu):
+    if not (machine.has_gpu() if gpu is None else gpu):
         raise ModelError(
             "TensorRT needs an NVIDIA GPU, and this machine shows none",
             "install the NVIDIA driver (`nvidia-smi` must list the GPU), or type this on the machine that has it",

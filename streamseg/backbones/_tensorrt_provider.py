@@ -12,8 +12,9 @@ import hashlib
 from importlib import metadata
 from pathlib import Path
 
-from streamseg.backbones import Log, _cache
-from streamseg.backbones._engine_file import Profile
+from streamseg.backbones import Log
+from streamseg.backbones.exported import cached
+from streamseg.backbones.exported.engine_file import Profile
 
 BATCHES = Profile(1, 1, 8)
 """A stream runs single frames; batches beyond the largest are refused, as each would mean another build."""
@@ -21,7 +22,7 @@ BATCHES = Profile(1, 1, 8)
 
 def options(onnx: Path, size: tuple[int, int], log: Log) -> dict[str, str]:
     """Provider options for `onnx` at `size` (H, W): caches in the user's folder, and profiles."""
-    cache = _cache.folder(f"tensorrt/{key(_cache.sha256(onnx), size, versions())}")
+    cache = cached.folder(f"tensorrt/{key(cached.sha256(onnx), size, versions())}")
     if not any(cache.iterdir()):
         log("TensorRT builds an engine for this network and GPU; this happens once, and takes seconds to minutes")
     with contextlib.suppress(ImportError, OSError):
@@ -30,7 +31,7 @@ def options(onnx: Path, size: tuple[int, int], log: Log) -> dict[str, str]:
         "trt_engine_cache_enable": "1",
         "trt_engine_cache_path": str(cache),
         "trt_timing_cache_enable": "1",
-        "trt_timing_cache_path": str(_cache.folder("tensorrt")),
+        "trt_timing_cache_path": str(cached.folder("tensorrt")),
         **profiles(*_image(onnx), size),
     }
 

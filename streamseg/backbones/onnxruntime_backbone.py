@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from streamseg.backbones import OUTPUTS, Backbone, Log, Recipe, _exported, _machine, _tensorrt, _tensorrt_provider
+from streamseg.backbones import OUTPUTS, Backbone, Log, Recipe, _tensorrt, _tensorrt_provider, machine
+from streamseg.backbones.exported import export
 from streamseg.errors import ModelError
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class OnnxRuntimeBackbone(Backbone):
         self, recipe: Recipe, size: tuple[int, int], device: str, precision: str, threads: int, log: Log
     ) -> None:
         self.device = device
-        path, facts = _exported.onnx_file(recipe, size, log, "fp32" if precision == "auto" else precision)
+        path, facts = export.onnx_file(recipe, size, log, "fp32" if precision == "auto" else precision)
         self.precision = facts.precision
         self.name, self.sha256, self.dim, self.stride = facts.name, facts.sha256, facts.dim, facts.stride
         self.size = size
@@ -114,10 +115,10 @@ def _providers(path: Path, size: tuple[int, int], device: str, log: Log) -> list
 
 
 def open(
-    recipe: Recipe, size: tuple[int, int], device: str, precision: str, threads: int, lanes: int, log: Log
+    recipe: Recipe, size: tuple[int, int], device: str, precision: str, threads: int, streams: int, log: Log
 ) -> Backbone:
-    """See open_backbone. One call at a time, whatever `lanes`."""
-    device = device if device != "auto" else ("cuda" if _machine.has_cuda() else "cpu")
+    """See open_backbone. One call at a time, whatever `streams`."""
+    device = device if device != "auto" else ("cuda" if machine.has_cuda() else "cpu")
     if precision == "bf16" or (precision == "fp16" and device == "cpu"):
         raise ModelError(
             f"onnxruntime does not compute in {precision} on {device}",

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from streamseg.backbones import OUTPUTS, Backbone, Log, Recipe, _cache, _exported, _machine, _openvino_file
+from streamseg.backbones import OUTPUTS, Backbone, Log, Recipe, machine
+from streamseg.backbones.exported import cached, export, openvino_file
 from streamseg.cache import trim
 from streamseg.errors import ModelError
 
@@ -23,20 +24,20 @@ class OpenVinoBackbone(Backbone):
     device = "cpu"
 
     def __init__(
-        self, recipe: Recipe, size: tuple[int, int], precision: str, threads: int, log: Log, lanes: int = 1
+        self, recipe: Recipe, size: tuple[int, int], precision: str, threads: int, log: Log, streams: int = 1
     ) -> None:
         import openvino
 
         if recipe.kind == "openvino":
-            path, facts = Path(recipe.file), replace(_openvino_file.read(Path(recipe.file))[0], sha256=recipe.sha256)
+            path, facts = Path(recipe.file), replace(openvino_file.read(Path(recipe.file))[0], sha256=recipe.sha256)
         else:
-            path, facts = _exported.onnx_file(recipe, size, log)
+            path, facts = export.onnx_file(recipe, size, log)
         self.name, self.sha256, self.dim, self.stride = facts.name, facts.sha256, facts.dim, facts.stride
         self.size = size
         self._openvino = openvino
         self._core = openvino.Core()
-        self.lanes = lanes or min(4, threads or _machine.cores())
-        self._options = _options(self._core, precision, threads) | {"NUM_STREAMS": self.lanes}
+        self.streams = streams or min(4, threads or machine.cores())
+        self._options = _options(self._core, precision, threads) | {"NUM_STREAMS": self.streams}
         try:
             self._model = self._core.read_model(path)
         except RuntimeError as problem:  # what it says is pages of its own source
@@ -77,7 +78,7 @@ class OpenVinoBackbone(Backbone):
     def _compiled(self) -> Any:
         """Compile, by way of OpenVINO's own cache (half the start-up time), or without it where that is damaged."""
         try:
-            cache = _cache.folder("openvino")
+            cache = cached.folder("openvino")
             network = self._core.compile_model(self._model, "CPU", self._options | {"CACHE_DIR": str(cache)})
             trim(cache, ".blob")
             return network
@@ -98,9 +99,9 @@ def _options(core: Any, precision: str, threads: int) -> dict[str, Any]:
 
 
 def open(
-    recipe: Recipe, size: tuple[int, int], device: str, precision: str, threads: int, lanes: int, log: Log
+    recipe: Recipe, size: tuple[int, int], device: str, precision: str, threads: int, streams: int, log: Log
 ) -> Backbone:
     """See open_backbone."""
     if device not in ("auto", "cpu"):
         raise ModelError(f"openvino does not run on {device}", "use --engine onnxruntime for GPUs, or --device cpu")
-    return OpenVinoBackbone(recipe, size, precision, threads, log, lanes)
+    return OpenVinoBackbone(recipe, size, precision, threads, log, streams)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from streamseg.backbones import Backbone, Log, Recipe, _engine_file, _tensorrt
-from streamseg.backbones._engine_file import Engine
+from streamseg.backbones import Backbone, Log, Recipe, _tensorrt
+from streamseg.backbones.exported import engine_file
+from streamseg.backbones.exported.engine_file import Engine
 from streamseg.errors import ModelError
 
 if TYPE_CHECKING:
@@ -132,11 +133,11 @@ def _check_tensors(tensorrt: Any, engine: Any, path: Path, facts: Engine) -> Non
         shapes = ", ".join(f"{name} {list(dims)}" for name, dims in found.items())
         raise ModelError(
             f"{str(path)!r} has {shapes}, batches {batches}, which is not what its JSON says (in float32)",
-            _engine_file.REBUILD.format(path=path),
+            engine_file.REBUILD.format(path=path),
         )
 
 
-def check_machine(path: Path, facts: Engine, here: _engine_file.Machine) -> None:
+def check_machine(path: Path, facts: Engine, here: engine_file.Machine) -> None:
     """Raise ModelError where the engine at `path` was built for another GPU or TensorRT than `here`."""
     if misfit := facts.misfit(here):
         height, width = facts.size
@@ -148,9 +149,9 @@ def check_machine(path: Path, facts: Engine, here: _engine_file.Machine) -> None
 
 
 def open(
-    recipe: Recipe, size: tuple[int, int], device: str, precision: str, threads: int, lanes: int, log: Log
+    recipe: Recipe, size: tuple[int, int], device: str, precision: str, threads: int, streams: int, log: Log
 ) -> Backbone:
-    """See open_backbone. One call at a time, whatever `lanes`."""
+    """See open_backbone. One call at a time, whatever `streams`."""
     if recipe.kind != "tensorrt":
         raise ModelError(
             f"the engine tensorrt runs .plan files only, and {recipe.name} is none",
@@ -158,7 +159,7 @@ def open(
         )
     if device == "cpu":
         raise ModelError(f"{recipe.file!r} is for a GPU", "leave --device out, or use another --model")
-    facts = _engine_file.read(Path(recipe.file))
+    facts = engine_file.read(Path(recipe.file))
     if precision not in ("auto", facts.precision):
         raise ModelError(f"{recipe.file!r} was built in {facts.precision}, not {precision}", "leave --precision out")
     return TensorRtBackbone(Path(recipe.file), facts, recipe.name)

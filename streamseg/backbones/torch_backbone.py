@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from streamseg.backbones import Backbone, Log, Recipe, _timm
+from streamseg.backbones import Backbone, Log, Recipe
+from streamseg.backbones.networks import timm_networks
 from streamseg.errors import ModelError
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -25,7 +26,7 @@ class TorchBackbone(Backbone):
         if threads:
             torch.set_num_threads(threads)
         self.name, self.stride = recipe.name, recipe.shape.stride
-        network, self.sha256 = _timm.build(recipe, size, DTYPES[precision])
+        network, self.sha256 = timm_networks.build(recipe, size, DTYPES[precision])
         self._network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.dim = self.run(np.zeros((1, 3, *size), np.float32))["features"].shape[1]
 
@@ -69,9 +70,9 @@ class TorchBackbone(Backbone):
 
 
 def open(
-    recipe: Recipe, size: tuple[int, int], device: str, precision: str, threads: int, lanes: int, log: Log
+    recipe: Recipe, size: tuple[int, int], device: str, precision: str, threads: int, streams: int, log: Log
 ) -> Backbone:
-    """See open_backbone. One call at a time, whatever `lanes`."""
+    """See open_backbone. One call at a time, whatever `streams`."""
     if recipe.kind == "onnx":
         raise ModelError(
             f"torch does not run {recipe.file!r}", "use --engine openvino or onnxruntime for an .onnx file"

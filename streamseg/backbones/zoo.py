@@ -11,8 +11,9 @@ from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
-from streamseg import checkpoint, plugins
-from streamseg.backbones import Recipe, Spec, _cache, _engine_file, _openvino_file
+from streamseg import plugins
+from streamseg.backbones import Recipe, Spec, checkpoint
+from streamseg.backbones.exported import cached, engine_file, openvino_file
 from streamseg.errors import ModelError
 
 FACETS = ("key", "query", "value", "output")
@@ -64,7 +65,7 @@ def recipe(spec: Spec, weights: bool = True) -> Recipe:
     """
     if spec.model.lower().endswith(".onnx"):
         return _onnx_recipe(spec)
-    if spec.model.lower().endswith(_engine_file.SUFFIXES):
+    if spec.model.lower().endswith(engine_file.SUFFIXES):
         return _engine_recipe(spec)
     if spec.model.lower().endswith(".xml"):
         return _openvino_recipe(spec)
@@ -78,7 +79,7 @@ def recipe(spec: Spec, weights: bool = True) -> Recipe:
         architecture=architecture.timm,
         kind=architecture.kind,
         file=str(file or ""),
-        sha256=_cache.sha256(file) if file else "",
+        sha256=cached.sha256(file) if file else "",
         layers=tuple(layers),
         indices=tuple(layers.values()),
         strides=tuple(architecture.strides[index] for index in layers.values()),
@@ -94,7 +95,7 @@ def _checkpoint_recipe(spec: Spec) -> Recipe:
     path = Path(spec.model)
     if not path.is_file():
         raise ModelError(f"there is no checkpoint {spec.model!r}", "give the .pt file that `streamseg train` wrote")
-    header = _cache.checkpoint_header(path)
+    header = cached.checkpoint_header(path)
     trained = header["backbone"]
     layers = spec.layers or tuple(trained["layers"])
     whole = recipe(replace(spec, model=trained["name"], layers=layers, facet=spec.facet or trained["facet"]), False)
@@ -118,16 +119,16 @@ def _architecture(model: str) -> Architecture:
 
 def _timm_architecture(name: str) -> Architecture:
     """What timm says about `name`; asked once (that imports torch), then read from the cache folder."""
-    path = _cache.folder() / f"timm-{re.sub(r'[^A-Za-z0-9._-]', '_', name)}.json"
+    path = cached.folder() / f"timm-{re.sub(r'[^A-Za-z0-9._-]', '_', name)}.json"
     try:
         known = json.loads(path.read_text(encoding="utf-8"))
         return Architecture(**(known | {"strides": tuple(known["strides"]), "layers": ()}))
     except (OSError, ValueError, TypeError, KeyError):
         pass
-    from streamseg.backbones import _timm
+    from streamseg.backbones.networks import timm_networks
 
-    architecture = Architecture(**_timm.probe(name))
-    with _cache.written(path) as temporary:
+    architecture = Architecture(**timm_networks.probe(name))
+    with cached.written(path) as temporary:
         temporary.write_text(json.dumps(asdict(architecture)), encoding="utf-8")
     return architecture
 
@@ -182,19 +183,19 @@ def _weights_file(spec: Spec, architecture: Architecture) -> Path | None:
 
 def _onnx_recipe(spec: Spec) -> Recipe:
     """An .onnx file comes with its weights and layers chosen."""
-    from streamseg.backbones import _onnx_file
+    from streamseg.backbones.exported import onnx_file
 
     _refuse_choices(spec)
     path = Path(spec.model)
     if not path.is_file():
         raise ModelError(f"there is no model file {spec.model!r}", "give an .onnx file or one of: " + ", ".join(NAMED))
-    facts = _onnx_file.read(path)
+    facts = onnx_file.read(path)
     return Recipe(
         name=facts.name,
         architecture="",
         kind="onnx",
         file=spec.model,
-        sha256=_cache.sha256(path),
+        sha256=cached.sha256(path),
         strides=(facts.stride, max(facts.stride, facts.multiple)),
         licence=facts.licence,
         size=facts.size,
@@ -204,7 +205,7 @@ def _onnx_recipe(spec: Spec) -> Recipe:
 def _engine_recipe(spec: Spec) -> Recipe:
     """A TensorRT engine comes with everything chosen; the JSON beside it says what."""
     _refuse_choices(spec)
-    engine = _engine_file.read(Path(spec.model))
+    engine = engine_file.read(Path(spec.model))
     return Recipe(
         name=engine.metadata.get("backbone") or Path(spec.model).stem,
         architecture="",
@@ -221,7 +222,7 @@ def _engine_recipe(spec: Spec) -> Recipe:
 def _openvino_recipe(spec: Spec) -> Recipe:
     """An OpenVINO network comes with its weights and layers chosen, too."""
     _refuse_choices(spec)
-    facts, sha256 = _openvino_file.read(Path(spec.model))
+    facts, sha256 = openvino_file.read(Path(spec.model))
     return Recipe(
         name=facts.name,
         architecture="",

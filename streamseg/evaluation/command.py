@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from streamseg import manifest
 from streamseg.evaluation import given_masks, scoring
 from streamseg.evaluation.curve import distortion_curve
 from streamseg.evaluation.gallery import Gallery
 from streamseg.evaluation.request import Request
 from streamseg.evaluation.sequence import FIGURES
-from streamseg.session import Session, Setup
+from streamseg.runtime import manifest
+from streamseg.runtime.session import Session, Setup
 
 
 def evaluate(asked: Request, listener: scoring.Listener, pictures: bool = False) -> dict[str, Any]:

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from streamseg.clustering import kmeans
-from streamseg.descriptors import Descriptors
+from streamseg.clustering.kmeans import kmeans
+from streamseg.clustering.knee import find_knee
+from streamseg.clustering.online import Settings
 from streamseg.errors import FrameError
-from streamseg.knee import find_knee
-from streamseg.modes import Settings
-from streamseg.session import Session
+from streamseg.features.descriptors import Descriptors
+from streamseg.runtime.session import Session
 from streamseg.sources import Recording
 
 FRAMES, CELLS = 8, 2048
@@ -27,7 +27,7 @@ def distortion_curve(session: Session, settings: Settings) -> dict[str, Any]:
     maps = []
     for index in np.unique(np.linspace(0, len(source) - 1, FRAMES).round().astype(int)).tolist():
         try:
-            maps.append(session.pipeline.features(source[index]))
+            maps.append(session.segmenter.features(source[index]))
         except FrameError:
             continue
     describe = Descriptors(settings.pca, settings.position)

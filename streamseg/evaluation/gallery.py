@@ -7,8 +7,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from streamseg.drawing import overlay
 from streamseg.frame import Frame, Segmentation
+from streamseg.masks.drawing import overlay
 
 WIDTH = 320
 """Pixels of a picture's longer side."""

@@ -25,8 +25,8 @@ from streamseg.evaluation.scoring import (
     require_annotation,
 )
 from streamseg.frame import VOID, Frame, Segmentation
-from streamseg.report import Report
-from streamseg.session import Setup
+from streamseg.runtime.session import Setup
+from streamseg.runtime.statistics import Statistics
 from streamseg.sources import Recording, open_source, read_mask
 
 SUFFIXES = frozenset((".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".jpg", ".jpeg"))
@@ -108,7 +108,7 @@ def score(
     with open_source(setup.source, setup.options) as source:
         require_annotation(source)
         assert isinstance(source, Recording)
-        scorer, report = Scorer(source.kind, watch), Report()
+        scorer, report = Scorer(source.kind, watch), Statistics()
         coming = source.coming(every, max_frames)
         listener.begin(len(coming))
         for index in coming:

@@ -11,12 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from streamseg import checkpoint
-from streamseg.backbones import Spec
+from streamseg.backbones import Spec, checkpoint
 from streamseg.errors import ModelError
 from streamseg.evaluation import scoring
 from streamseg.evaluation.request import Request
-from streamseg.session import Setup
+from streamseg.runtime.session import Setup
 
 SIZES, PCA = (256, 512), (0, 3)
 COLUMNS = {f"{size}" + (f" PCA {pca}" if pca else ""): (size, pca) for size in SIZES for pca in PCA}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from streamseg.backbones import describe
-from streamseg.session import Setup, grouped
+from streamseg.runtime.session import Setup, grouped
 
 DEFAULT = "efficientnet_lite0"
 

@@ -1,4 +1,4 @@
-"""The real pipeline over annotated recordings, with a sink that scores instead of writing."""
+"""The real segmenter over annotated recordings, with a sink that scores instead of writing."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from streamseg.errors import FrameError, SourceError
 from streamseg.evaluation.sequence import FIGURES
 from streamseg.evaluation.sequence import Sequence as Scores
 from streamseg.frame import Frame, Segmentation
-from streamseg.report import Report
-from streamseg.session import Session, Setup, open_session
+from streamseg.runtime.session import Session, Setup, open_session
+from streamseg.runtime.statistics import Statistics
+from streamseg.runtime.stream import stream
 from streamseg.sinks import Sink
 from streamseg.sources import LiveSource, Recording
-from streamseg.stream import stream
 
 HIDDEN = 1e-3
 """Share of the frame below which a CO3D mask holds nothing: the object was not found in that frame."""
@@ -36,7 +36,7 @@ class Listener(NamedTuple):
 
     log: Callable[[str], None] = _ignore
     begin: Callable[[int | None], None] = _ignore
-    progress: Callable[[Report], None] = _ignore
+    progress: Callable[[Statistics], None] = _ignore
 
 
 NOBODY = Listener()
@@ -112,7 +112,7 @@ def over_seeds(
     """Segment the recording of `setup` as `streamseg run` does, and score every annotated frame; with so many seeds of
     the clustering, rising from the setup's own. The network is opened once.
 
-    watch: sees the frames of the first seed. after: gets the session when these are done, with its pipeline as the run
+    watch: sees the frames of the first seed. after: gets the session when these are done, with its segmenter as the run
     left it. Raises StreamsegError: no recording, no annotated frame; KeyboardInterrupt when somebody ends it.
     """
     found = []
@@ -121,7 +121,7 @@ def over_seeds(
         session.warm_up()
         for number in range(seeds):
             if number:
-                session.pipeline.reset(replace(setup.settings, seed=setup.settings.seed + number))
+                session.segmenter.reset(replace(setup.settings, seed=setup.settings.seed + number))
                 watch = after = None
             scorer = Scorer(session.source.kind, watch, iou_only)
             _run(session, scorer, every, max_frames, listener)
@@ -139,7 +139,7 @@ def _run(session: Session, scorer: Scorer, every: int, max_frames: int | None, l
     listener.begin(len(session.source.coming(every, max_frames)))
     report = stream(
         session.source,
-        session.pipeline,
+        session.segmenter,
         [scorer],
         every=every,
         max_frames=max_frames,

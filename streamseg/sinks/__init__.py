@@ -58,7 +58,7 @@ def partial(path: Path) -> Path:
 
 def kinds() -> dict[str, str]:
     """Every sink with its one-line description."""
-    return plugins.describe(__file__)
+    return plugins.describe(__file__, offers="open")
 
 
 def outputs() -> list[str]:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from streamseg import palette
 from streamseg.frame import Frame, Segmentation
+from streamseg.masks import palette
 from streamseg.sinks import Sink, partial
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from streamseg.frame import Frame, Segmentation
-from streamseg.segments import measure
+from streamseg.masks.properties import measure
 from streamseg.sinks import Run, Sink
 
 OUTPUT = "segments.jsonl"

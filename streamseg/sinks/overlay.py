@@ -13,9 +13,9 @@ from av.container import OutputContainer
 from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 
-from streamseg import drawing
 from streamseg.errors import OutputError
 from streamseg.frame import Frame, Segmentation
+from streamseg.masks import drawing
 from streamseg.sinks import Run, Sink, partial
 
 OUTPUT = "overlay.mp4"

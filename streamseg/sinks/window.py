@@ -11,9 +11,9 @@ from pathlib import Path
 
 import cv2
 
-from streamseg import drawing
 from streamseg.errors import OutputError, StopRequested
 from streamseg.frame import Frame, Segmentation
+from streamseg.masks import drawing
 from streamseg.sinks import Run, Sink
 
 STOP_KEYS = {ord("q"), ord("Q"), 27}

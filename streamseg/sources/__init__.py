@@ -20,9 +20,9 @@ from types import ModuleType
 import numpy as np
 
 from streamseg import plugins
-from streamseg.alignment import Alignment
 from streamseg.errors import SourceError
 from streamseg.frame import Frame, Intrinsics
+from streamseg.sources.alignment import Alignment
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class LiveSource(Source):
 
 def kinds() -> dict[str, str]:
     """Every source kind with its one-line description."""
-    return plugins.describe(__file__)
+    return plugins.describe(__file__, offers="open")
 
 
 def split_kind(uri: str) -> tuple[str | None, str]:

@@ -23,10 +23,10 @@ KINDS = ("none", "disk", "ram")
 
 def rates(kind: str, source: str, size: int, batch_size: int, epochs: int, workers: int) -> tuple[float, float]:
     """Samples/s of the first epoch and of those after it, BYOL's two views a sample."""
-    from train.data import ENLARGED, Numbers, Samples, loader
-    from train.frame_cache import FrameCache
-    from train.recordings import open_recordings
-    from train.views import two_views
+    from train.data.frame_cache import FrameCache
+    from train.data.recordings import open_recordings
+    from train.data.samples import ENLARGED, Numbers, Samples, loader
+    from train.data.views import two_views
 
     recordings = open_recordings([source])
     count = sum(map(len, recordings))

@@ -19,8 +19,8 @@ from typing import Any
 
 import click
 
-from streamseg import bench
 from streamseg.backbones import Spec
+from streamseg.bench import runner
 
 
 def whole_resnet18(stages: str, folder: str) -> str:
@@ -42,7 +42,7 @@ def against(recording: str, weights: str, turns: int) -> dict[str, Any]:
     found = {}
     for size in (256, 512):
         for name, spec in (("resnet18", Spec("resnet18", weights)), ("default", Spec("efficientnet_lite0"))):
-            task = bench.Bench(
+            task = runner.Bench(
                 recording,
                 spec=spec,
                 size=(size, size),
@@ -51,16 +51,16 @@ def against(recording: str, weights: str, turns: int) -> dict[str, Any]:
                 against_weights=weights,
                 engines=("openvino",),
             )
-            found[f"{name} at {size}"] = bench.run(task, say)
+            found[f"{name} at {size}"] = runner.run(task, say)
     return found
 
 
 def engines(recording: str, weights: str, turns: int) -> dict[str, Any]:
-    return bench.run(bench.Bench(recording, turns=turns), say)
+    return runner.run(runner.Bench(recording, turns=turns), say)
 
 
 def long(recording: str, weights: str, turns: int) -> dict[str, Any]:
-    return bench.run(bench.Bench(recording, turns=1, frames=20_000, size=128, engines=("openvino",)), say)
+    return runner.run(runner.Bench(recording, turns=1, frames=20_000, size=128, engines=("openvino",)), say)
 
 
 SCENARIOS = {"against": against, "engines": engines, "long": long}

@@ -17,22 +17,24 @@ from unittest.mock import patch
 import click
 import numpy as np
 
-from streamseg import cut, looking, objects, planes, saliency, surroundings
 from streamseg.backbones import Backbone, Spec
+from streamseg.clustering.online import Settings
+from streamseg.depth import planes
 from streamseg.evaluation.scoring import score, short_names
-from streamseg.modes import Settings
-from streamseg.session import Setup
+from streamseg.features import extractor
+from streamseg.objects import background, discovery, grabcut, saliency
+from streamseg.runtime.session import Setup
 
 
 @contextmanager
 def without_cuts() -> Iterator[None]:
     """The head learns from saliency above its threshold instead of from what GrabCut makes of it."""
 
-    def parts_only(rgb: np.ndarray, level: np.ndarray, levels: cut.Levels, *, side: int) -> np.ndarray:
+    def parts_only(rgb: np.ndarray, level: np.ndarray, levels: grabcut.Levels, *, side: int) -> np.ndarray:
         numbers, chosen = saliency.parts(level, levels.low, levels.peak)
         return np.isin(numbers, chosen)
 
-    with patch.object(objects, "cut", parts_only):
+    with patch.object(discovery, "cut", parts_only):
         yield
 
 
@@ -48,7 +50,7 @@ def without_head() -> Iterator[None]:
 
     with (
         patch.object(saliency.Saliency, "__call__", scaled),
-        patch.object(objects.Objects, "_score", lambda self, view: found["now"] - np.float32(0.5)),
+        patch.object(discovery.Objects, "_score", lambda self, view: found["now"] - np.float32(0.5)),
     ):
         yield
 
@@ -60,7 +62,7 @@ def without_mirrors() -> Iterator[None]:
     def one_way(backbone: Backbone, images: np.ndarray) -> dict[str, np.ndarray]:
         return {name: maps.copy() for name, maps in backbone.run(images).items()}
 
-    with patch.object(looking, "run_both_ways", one_way):
+    with patch.object(extractor, "run_both_ways", one_way):
         yield
 
 
@@ -73,39 +75,39 @@ def without_empty_pictures() -> Iterator[None]:
         blank = look_at_nothing(run, size)
         return None if blank is None else np.ones_like(blank)
 
-    with patch.object(looking, "attention_to_nothing", even):
+    with patch.object(extractor, "attention_to_nothing", even):
         yield
 
 
 @contextmanager
 def with_quiet_attention() -> Iterator[None]:
     """Of a ViT, too, the quietest cells count as surroundings."""
-    background = surroundings._background
+    chosen = background._background
 
-    with patch.object(surroundings, "_background", lambda loud, attention: background(loud, False)):
+    with patch.object(background, "_background", lambda loud, attention: chosen(loud, False)):
         yield
 
 
 VARIANTS: dict[str, tuple[Callable[[], Any], str]] = {
-    "all of it, live": (lambda: patch.object(objects, "MOVING", objects.MOVING), "live"),
+    "all of it, live": (lambda: patch.object(discovery, "MOVING", discovery.MOVING), "live"),
     "without the head: saliency above 0.5": (without_head, "live"),
     "without GrabCut": (without_cuts, "live"),
-    "without the third round": (lambda: patch.object(objects.Objects, "ROUNDS", 2), "live"),
+    "without the third round": (lambda: patch.object(discovery.Objects, "ROUNDS", 2), "live"),
     "without the surroundings: loudness alone": (
-        lambda: patch.object(surroundings.Surroundings, "__call__", lambda self, features, loud: np.ones_like(loud)),
+        lambda: patch.object(background.BackgroundMemory, "__call__", lambda self, features, loud: np.ones_like(loud)),
         "live",
     ),
     "without empty pictures: attention as it is": (without_empty_pictures, "live"),
     "with quiet cells as surroundings of attention": (with_quiet_attention, "live"),
-    "without motion": (lambda: patch.object(objects, "MOVING", 0.0), "live"),
+    "without motion": (lambda: patch.object(discovery, "MOVING", 0.0), "live"),
     "without the frame's border": (lambda: patch.object(saliency, "BORDER", 0.0), "live"),
-    "without saliency beside the head": (lambda: patch.object(objects, "TRUST", 0.0), "live"),
-    "without the gate": (lambda: patch.object(objects, "GATE", -1.0), "live"),
-    "without depth": (lambda: patch.object(objects, "find_surface", lambda depth, camera: None), "live"),
+    "without saliency beside the head": (lambda: patch.object(discovery, "TRUST", 0.0), "live"),
+    "without the gate": (lambda: patch.object(discovery, "GATE", -1.0), "live"),
+    "without depth": (lambda: patch.object(discovery, "find_surface", lambda depth, camera: None), "live"),
     "with the worst camera's noise for all": (lambda: patch.object(planes, "QUIETER", 1.0), "live"),
-    "all of it, --quality high": (lambda: patch.object(objects, "MOVING", objects.MOVING), "high"),
+    "all of it, --quality high": (lambda: patch.object(discovery, "MOVING", discovery.MOVING), "high"),
     "high, without GrabCut's borders": (
-        lambda: patch.object(objects.Objects, "_cut_out", objects.Objects._enlarged),
+        lambda: patch.object(discovery.Objects, "_cut_out", discovery.Objects._enlarged),
         "high",
     ),
     "high, without mirror images": (without_mirrors, "high"),

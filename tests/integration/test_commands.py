@@ -13,7 +13,7 @@ from typing import Any
 import click
 import pytest
 
-from streamseg.cli import group
+from streamseg.cli.main import group
 
 from .conftest import ROOT, read_labels
 

@@ -13,9 +13,8 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from streamseg import checkpoint
-from streamseg.backbones import Spec, trainable
-from train import probe_cli
+from streamseg.backbones import Spec, checkpoint, trainable
+from train.commands import probe
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 FIGURE = {"value", "interval", "start", "difference", "difference_interval"}
@@ -80,7 +79,7 @@ def test_a_checkpoint_beside_its_start(
         low, high = found["difference_interval"]
         assert low <= found["difference"] <= high
     assert entry["figures"]["iou_union"]["difference"] < 0
-    probe_cli.print_table("dense", [entry])
+    probe.print_table("dense", [entry])
     table = capsys.readouterr().out
     for name, found in entry["figures"].items():
         (line,) = [line for line in table.splitlines() if name in line]
@@ -99,7 +98,7 @@ def test_classification_of_shapes(
     monkeypatch.setenv("STREAMSEG_CACHE", environment["STREAMSEG_CACHE"])
     answers = [done.stdout]
     for task in ("linear", "fewshot", "semi"):  # in this process, because a new one takes longer than its work
-        inside = CliRunner().invoke(probe_cli.probe, [*command[1:], "--task", task])
+        inside = CliRunner().invoke(probe.probe, [*command[1:], "--task", task])
         assert inside.exit_code == 0, inside.output
         answers.append(inside.stdout)
     for answer in answers:

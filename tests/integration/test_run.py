@@ -152,7 +152,7 @@ def test_a_second_run_does_not_import_torch(sample: Path, environment: dict[str,
     script = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from streamseg.job import Job, run\n"
+        "from streamseg.runtime.job import Job, run\n"
         f"run(Job({str(sample)!r}, Path({str(tmp_path)!r}) / sys.argv[1], save=('labels',), size=96, max_frames=2))\n"
         "print('torch' in sys.modules)\n"
     )
@@ -308,7 +308,7 @@ def test_a_full_disk(sample: Path, environment: dict[str, str], tmp_path: Path) 
         "import resource, signal, sys\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))\n"
-        "from streamseg.cli import main\n"
+        "from streamseg.cli.main import main\n"
         f"sys.argv = ['streamseg', 'run', {str(sample)!r}, '-o', {str(tmp_path / 'out')!r}, '--size', '96',\n"
         "            '--save', 'labels,npz']\n"
         "main()\n"

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from streamseg import checkpoint
+from streamseg.backbones import checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = 8

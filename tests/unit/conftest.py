@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from streamseg.backbones import Backbone
+from streamseg.clustering.online import Settings
+from streamseg.features.extractor import input_size
 from streamseg.frame import Frame, Intrinsics
-from streamseg.looking import input_size
-from streamseg.modes import Settings
-from streamseg.pipeline import Pipeline
+from streamseg.runtime.segmenter import Segmenter
 from streamseg.sources import Recording
 
 if TYPE_CHECKING:
@@ -91,10 +91,10 @@ def shapes() -> type[Shapes]:
 
 
 @pytest.fixture
-def make_pipeline() -> Callable[..., Pipeline]:
-    """make_pipeline(**settings): a pipeline that sees colours."""
+def make_segmenter() -> Callable[..., Segmenter]:
+    """make_segmenter(**settings): a segmenter that sees colours."""
 
-    def make(**settings: object) -> Pipeline:
-        return Pipeline(ColourBackbone, lambda size: input_size(size, 120, 8), Settings(**settings))  # type: ignore[arg-type]
+    def make(**settings: object) -> Segmenter:
+        return Segmenter(ColourBackbone, lambda size: input_size(size, 120, 8), Settings(**settings))  # type: ignore[arg-type]
 
     return make

@@ -22,7 +22,7 @@ def test_every_plugin_describes_itself_and_can_be_opened(package) -> None:
 
 
 def test_the_help_of_run_lists_them_all() -> None:
-    from streamseg.cli import group
+    from streamseg.cli.main import group
 
     text = (group.commands["run"].help or "") + "".join(str(p.help) for p in group.commands["run"].params)  # type: ignore[attr-defined]
     for name in [*sources.kinds(), *(name for name in sinks.kinds() if name != "window")]:

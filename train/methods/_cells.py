@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
-from streamseg.backbones import _network
+from streamseg.backbones.networks import network
 from streamseg.errors import StreamsegError
 from train.encoder import Encoder
 
@@ -17,12 +17,12 @@ def joined(maps: list[torch.Tensor]) -> torch.Tensor:
 
     Views must be whole multiples of the strides, see `check_size`.
     """
-    return _network.joined([part.float() for part in maps])
+    return network.joined([part.float() for part in maps])
 
 
 def hypercolumns(maps: list[torch.Tensor]) -> torch.Tensor:
     """The same, but each layer has length 1 in every cell, and not all of them together."""
-    return _network.hypercolumns([part.float() for part in maps])
+    return network.hypercolumns([part.float() for part in maps])
 
 
 def resampled(features: torch.Tensor, size: torch.Size) -> torch.Tensor:

@@ -14,10 +14,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from train.data.views import View
 from train.encoder import Encoder
 from train.method import Method
 from train.settings import Settings
-from train.views import View
 
 
 class Decoder(nn.Module):

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional
 from torchvision.ops import roi_align
 
-from streamseg.clustering import kmeans, squared_distances
+from streamseg.clustering.kmeans import kmeans, squared_distances
 
 
 def clustered(columns: torch.Tensor, k: int) -> list[torch.Tensor]:

@@ -17,12 +17,12 @@ import torch
 from lightly.loss import BarlowTwinsLoss
 from lightly.models.modules import BarlowTwinsProjectionHead
 
+from train.data.views import View, two_views
 from train.encoder import Encoder
 from train.method import Batch, Method
 from train.methods._whole import full_precision, require_batch, whole_batch
 from train.options import option
 from train.settings import Settings
-from train.views import View, two_views
 
 
 @dataclass(frozen=True)

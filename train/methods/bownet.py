@@ -20,15 +20,15 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from streamseg.clustering import kmeans
+from streamseg.clustering.kmeans import kmeans
 from streamseg.errors import StreamsegError
+from train.data.views import View
 from train.encoder import Encoder
 from train.method import Batch, Method, frozen_copy
 from train.methods._bags import bag, cross_entropy, squared_distances
 from train.methods._cells import rows
 from train.options import option
 from train.settings import Settings
-from train.views import View
 
 CELLS_A_WORD = 32
 IMAGES = 512

@@ -18,13 +18,13 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from train.data.views import View
 from train.encoder import Encoder
 from train.method import Batch, Method
 from train.methods import _lab
 from train.methods._decoder import Decoder
 from train.options import option
 from train.settings import Settings
-from train.views import View
 
 NEAREST, SIGMA = 5, 5.0
 STRIDE = 4

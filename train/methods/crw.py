@@ -23,12 +23,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from train.data.views import View
 from train.encoder import Encoder
 from train.method import Batch, Method
 from train.methods._cells import check_size, joined, rows, watched
 from train.options import option
 from train.settings import Settings
-from train.views import View
 
 TINY = 1e-20
 GRID = 7

@@ -23,11 +23,11 @@ from lightly.utils.scheduler import cosine_schedule
 from torch import nn
 from torch.nn import functional
 
+from train.data.views import View, two_views
 from train.encoder import Encoder
 from train.method import Batch, Method, follow, frozen_copy
 from train.options import option
 from train.settings import Settings
-from train.views import View, two_views
 
 FIRST = 10
 """Batches whose mean is the first centre: as many as the usual momentum remembers."""

@@ -27,12 +27,12 @@ from torch.nn import functional
 
 from streamseg.errors import ModelError
 from streamseg.frame import VOID
+from train.data.views import View
 from train.encoder import Encoder
 from train.method import Batch, Method
 from train.methods._labels import annotated
 from train.options import option
 from train.settings import Settings
-from train.views import View
 
 TRAINED = ("norm1.", "attn.qkv.", "attn.q_norm.", "attn.k_norm.")
 """The parts of the last block that its attention depends on."""

@@ -24,15 +24,15 @@ from torch import nn
 from torch.nn import functional
 
 from streamseg.backbones import Spec, network, trainable
-from streamseg.backbones._network import ViT
-from streamseg.console import Numbers
+from streamseg.backbones.networks.network import ViT
+from streamseg.cli.options import Numbers
 from streamseg.errors import StreamsegError
+from train.data.views import View
 from train.encoder import Encoder
 from train.method import Batch, Method
 from train.methods._cells import check_size, joined, resampled, rows, watched
 from train.options import option
 from train.settings import Settings
-from train.views import View
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from torch import nn
 from torch.nn import functional
 
 from streamseg.frame import VOID
+from train.data.views import View
 from train.encoder import Encoder
 from train.method import Batch, Method, follow, frozen_copy
 from train.methods._decoder import Decoder
@@ -30,7 +31,6 @@ from train.methods._labels import annotated, lots
 from train.methods._warp import warped
 from train.options import option
 from train.settings import Settings
-from train.views import View
 
 STRIDE = 4
 

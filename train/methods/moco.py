@@ -25,13 +25,13 @@ from lightly.models.modules import MoCoProjectionHead
 from torch import nn
 from torch.nn import functional
 
+from train.data.views import View
 from train.encoder import Encoder
 from train.method import Batch, Method, follow, follow_statistics, frozen_copy
 from train.methods._negatives import allowed, reach, require_negatives
 from train.methods._whole import full_precision, require_batch, whole_batch
 from train.options import option
 from train.settings import Settings
-from train.views import View
 
 BATCHES = 64
 """That the queue holds where it is not told."""

@@ -22,6 +22,7 @@ from lightly.utils.scheduler import cosine_schedule
 from torch import nn
 from torch.nn import functional
 
+from train.data.views import View
 from train.encoder import Encoder
 from train.method import Batch, Method, follow, frozen_copy
 from train.methods._bags import bag, cross_entropy, squared_distances
@@ -29,7 +30,6 @@ from train.methods._cells import rows
 from train.methods._whole import whole_batch
 from train.options import option
 from train.settings import Settings
-from train.views import View
 
 DECAY = 0.99
 """Of the running mean of distances."""

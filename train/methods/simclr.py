@@ -19,13 +19,13 @@ import torch
 from lightly.models.modules import SimCLRProjectionHead
 from torch.nn import functional
 
+from train.data.views import View
 from train.encoder import Encoder
 from train.method import Batch, Method
 from train.methods._negatives import allowed, reach, require_negatives
 from train.methods._whole import full_precision, require_batch, whole_batch
 from train.options import option
 from train.settings import Settings
-from train.views import View
 
 LOOKED_AT = 4
 """Batches drawn before the start, to see whether there are negatives at all."""

@@ -21,12 +21,12 @@ from lightly.models.modules import SwaVProjectionHead
 from torch import nn
 from torch.nn import functional
 
+from train.data.views import View
 from train.encoder import Encoder
 from train.method import Batch, Method
 from train.methods._whole import full_precision, my_share, require_batch, whole_batch
 from train.options import option
 from train.settings import Settings
-from train.views import View
 
 
 @dataclass(frozen=True)

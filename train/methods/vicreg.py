@@ -18,12 +18,12 @@ import torch
 from lightly.loss import VICRegLoss
 from lightly.models.modules.heads import VICRegProjectionHead
 
+from train.data.views import View, two_views
 from train.encoder import Encoder
 from train.method import Batch, Method
 from train.methods._whole import full_precision, require_batch, whole_batch
 from train.options import option
 from train.settings import Settings
-from train.views import View, two_views
 
 
 @dataclass(frozen=True)

@@ -25,12 +25,12 @@ from torch import nn
 from torch.nn import functional
 
 from streamseg.errors import StreamsegError
+from train.data.views import View
 from train.encoder import Encoder
 from train.method import Batch, Method
 from train.methods._whole import full_precision, require_batch, whole_batch
 from train.options import option
 from train.settings import Settings
-from train.views import View
 
 LARGEST = 64
 """Units of the projection where the batch would allow more: the paper's for CIFAR and STL."""

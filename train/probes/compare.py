@@ -12,12 +12,12 @@ from threadpoolctl import threadpool_limits
 
 from streamseg.backbones import Spec
 from streamseg.errors import ModelError, SourceError
+from train.data.recordings import open_recordings
 from train.probes import Result, fewshot, knn, labelled, linear, semi
 from train.probes.bootstrap import interval
 from train.probes.dense import DenseProbe
 from train.probes.embed import Points, embed
 from train.probes.network import Engine, Network, starting
-from train.recordings import open_recordings
 
 Log = Callable[[str], None]
 Probe = Callable[[Network], Result]

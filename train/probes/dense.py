@@ -14,14 +14,14 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from streamseg.clustering import kmeans, squared_distances
-from streamseg.descriptors import rows
+from streamseg.clustering.kmeans import kmeans, squared_distances
 from streamseg.errors import FrameError, ModelError, SourceError
 from streamseg.evaluation.iou import free_choice, overlap
+from streamseg.features.descriptors import rows
+from streamseg.features.extractor import input_size, prepare
 from streamseg.frame import VOID, Frame
-from streamseg.looking import input_size, prepare
+from streamseg.masks.upsample import upsample_labels
 from streamseg.sources import Recording
-from streamseg.upsample import upsample_labels
 from train.probes import Features, Result
 
 FIGURES = ("iou_best", "iou_union", "iou_free")

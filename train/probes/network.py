@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from streamseg import checkpoint
-from streamseg.backbones import Backbone, Shape, Spec, _cache, open_backbone, zoo
-from streamseg.looking import input_size
+from streamseg.backbones import Backbone, Shape, Spec, checkpoint, open_backbone, zoo
+from streamseg.backbones.exported import cached
+from streamseg.features.extractor import input_size
 
 OPEN = 8
 """Input sizes kept open: photographs of one set mix a few."""
@@ -65,7 +65,7 @@ def starting(spec: Spec) -> tuple[Spec | None, str]:
     """
     if not spec.model.lower().endswith(checkpoint.SUFFIXES):
         return None, "not a checkpoint of training: there is nothing that it started from"
-    trained, header = zoo.recipe(spec), _cache.checkpoint_header(Path(spec.model))
+    trained, header = zoo.recipe(spec), cached.checkpoint_header(Path(spec.model))
     about = header["provenance"] or {}
     init, name = about.get("init"), header["backbone"]["name"]
     if init is None:

@@ -14,13 +14,13 @@ SIZE = (96, 160)
 
 @pytest.fixture(scope="module")
 def backbone(specs):
-    return open_backbone(specs("efficientnet"), SIZE, engine="openvino", device="cpu", lanes=0, threads=2)
+    return open_backbone(specs("efficientnet"), SIZE, engine="openvino", device="cpu", streams=0, threads=2)
 
 
 def test_threads_get_arrays_of_their_own(backbone, opened, images):
-    assert backbone.lanes == 2
+    assert backbone.streams == 2
     inputs = [images[i % 2][None] * (1 - i / 100) for i in range(8)]
-    with ThreadPoolExecutor(backbone.lanes) as pool:
+    with ThreadPoolExecutor(backbone.streams) as pool:
         found = list(pool.map(lambda image: backbone(image).copy(), inputs))
     wanted = opened("torch", "efficientnet")
     for image, features in zip(inputs, found, strict=True):
@@ -28,5 +28,5 @@ def test_threads_get_arrays_of_their_own(backbone, opened, images):
 
 
 def test_one_lane_unless_told(opened):
-    assert opened("openvino", "efficientnet").lanes == 1
-    assert opened("torch", "efficientnet").lanes == 1
+    assert opened("openvino", "efficientnet").streams == 1
+    assert opened("torch", "efficientnet").streams == 1

@@ -19,19 +19,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from streamseg.backbones import (
-    Spec,
-    _cache,
-    _engine_file,
-    _machine,
-    _tensorrt,
-    _tensorrt_provider,
-    describe,
-    export_onnx,
-    open_backbone,
-    zoo,
-)
-from streamseg.backbones._engine_file import Engine, Machine, Profile
+from streamseg.backbones import Spec, _tensorrt, _tensorrt_provider, describe, export_onnx, machine, open_backbone, zoo
+from streamseg.backbones.exported import cached, engine_file
+from streamseg.backbones.exported.engine_file import Engine, Machine, Profile
 from streamseg.backbones.tensorrt_backbone import check_machine
 from streamseg.errors import ModelError
 
@@ -51,17 +41,17 @@ def engine(tmp_path):
         outputs={"features": (256, 6, 10)},
         profile=Profile(1, 4, 8),
         onnx_sha256="0" * 64,
-        sha256=_cache.sha256(path),
+        sha256=cached.sha256(path),
     )
-    _engine_file.beside(path).write_text(_engine_file.to_json(facts), encoding="utf-8")
+    engine_file.beside(path).write_text(engine_file.to_json(facts), encoding="utf-8")
     return path, facts
 
 
 def test_the_json_beside_an_engine_says_all_of_it(engine):
     path, facts = engine
-    assert _engine_file.beside(path).name == "net.plan.json"
-    assert _engine_file.read(path) == facts
-    said = json.loads(_engine_file.beside(path).read_text(encoding="utf-8"))
+    assert engine_file.beside(path).name == "net.plan.json"
+    assert engine_file.read(path) == facts
+    said = json.loads(engine_file.beside(path).read_text(encoding="utf-8"))
     assert said["gpu"], said["compute_capability"] == ("NVIDIA L4", "8.9")
     assert (said["tensorrt"], said["precision"]) == ("10.16.1.11", "fp16")
     assert said["profile"] == {"min": 1, "opt": 4, "max": 8}
@@ -88,9 +78,9 @@ def test_an_engine_is_a_model_like_any_other(engine):
 )
 def test_a_damaged_json_is_told(engine, damage):
     path, _ = engine
-    _engine_file.beside(path).write_bytes(damage)
+    engine_file.beside(path).write_bytes(damage)
     with pytest.raises(ModelError, match=r"net\.plan\.json") as caught:
-        _engine_file.read(path)
+        engine_file.read(path)
     assert "streamseg export tensorrt" in caught.value.hint
 
 
@@ -100,15 +90,15 @@ def test_no_wrong_value_in_the_json_gets_through_or_escapes(tmp_path_factory, da
     path = folder / "net.plan"
     path.write_bytes(b"serialized")
     facts = Engine({}, HERE, "fp32", {"x": (3, 8, 8)}, {"features": (2, 1, 1)}, Profile(1, 1, 1), "0", "0")
-    said = json.loads(_engine_file.to_json(dataclasses.replace(facts, sha256=_cache.sha256(path))))
+    said = json.loads(engine_file.to_json(dataclasses.replace(facts, sha256=cached.sha256(path))))
     key = data.draw(st.sampled_from(sorted(said)))
     value = data.draw(
         st.one_of(st.none(), st.integers(), st.lists(st.integers()), st.dictionaries(st.text(), st.integers()))
     )
     said[key] = value
-    _engine_file.beside(path).write_text(json.dumps(said), encoding="utf-8")
+    engine_file.beside(path).write_text(json.dumps(said), encoding="utf-8")
     try:
-        engine = _engine_file.read(path)
+        engine = engine_file.read(path)
     except ModelError:
         return
     assert key == "metadata"
@@ -119,21 +109,21 @@ def test_an_engine_without_its_json_or_with_anothers(engine):
     path, _ = engine
     path.write_bytes(b"rebuilt")
     with pytest.raises(ModelError, match="is not the one of"):
-        _engine_file.read(path)
-    _engine_file.beside(path).unlink()
+        engine_file.read(path)
+    engine_file.beside(path).unlink()
     with pytest.raises(ModelError, match=r"lacks 'net\.plan\.json'"):
-        _engine_file.read(path)
+        engine_file.read(path)
     path.unlink()
     with pytest.raises(ModelError, match="no engine"):
-        _engine_file.read(path)
+        engine_file.read(path)
 
 
 def test_a_later_format_is_told_apart_from_damage(engine):
     path, _ = engine
-    said = json.loads(_engine_file.beside(path).read_text(encoding="utf-8")) | {"format": 2}
-    _engine_file.beside(path).write_text(json.dumps(said), encoding="utf-8")
+    said = json.loads(engine_file.beside(path).read_text(encoding="utf-8")) | {"format": 2}
+    engine_file.beside(path).write_text(json.dumps(said), encoding="utf-8")
     with pytest.raises(ModelError, match="format 2"):
-        _engine_file.read(path)
+        engine_file.read(path)
 
 
 @pytest.mark.parametrize(
@@ -181,7 +171,7 @@ def test_engines_run_engines_only_and_are_no_onnx(engine):
 
 
 def test_without_a_gpu_there_is_one_error_before_anything_heavy_is_loaded(engine):
-    if _machine.has_gpu():
+    if machine.has_gpu():
         pytest.skip("there is a GPU")
     program = (
         "import sys\n"
@@ -200,7 +190,7 @@ def test_without_a_gpu_there_is_one_error_before_anything_heavy_is_loaded(engine
 
 
 def test_the_provider_needs_a_gpu_too_and_says_so_before_the_export(tmp_path, monkeypatch):
-    if _machine.has_gpu():
+    if machine.has_gpu():
         pytest.skip("there is a GPU")
     monkeypatch.setenv("STREAMSEG_CACHE", str(tmp_path))
     with pytest.raises(ModelError, match="needs an NVIDIA GPU"):

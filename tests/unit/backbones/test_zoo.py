@@ -34,9 +34,9 @@ def test_every_name_describes_itself_without_weights(name, stride, facet):
 
 @pytest.mark.parametrize("name", zoo.NAMED)
 def test_the_table_agrees_with_timm(name):
-    from streamseg.backbones import _timm
+    from streamseg.backbones.networks import timm_networks
 
-    entry, truth = zoo.NAMED[name], _timm.probe(zoo.NAMED[name].timm)
+    entry, truth = zoo.NAMED[name], timm_networks.probe(zoo.NAMED[name].timm)
     assert (entry.kind, entry.strides, entry.facets) == (truth["kind"], truth["strides"], truth["facets"])
     if truth["licence"]:
         assert entry.licence.lower() == truth["licence"]

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from streamseg import palette
 from streamseg.errors import SourceError
 from streamseg.evaluation.given_masks import folders, score
-from streamseg.session import Setup
+from streamseg.masks import palette
+from streamseg.runtime.session import Setup
 
 SIZE = (40, 60)
 NAMES = ("00000", "00001", "00002")

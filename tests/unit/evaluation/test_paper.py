@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from streamseg import checkpoint
-from streamseg.backbones import Spec
+from streamseg.backbones import Spec, checkpoint
+from streamseg.clustering.online import Settings
 from streamseg.evaluation import paper, scoring
 from streamseg.evaluation.request import Request
-from streamseg.modes import Settings
-from streamseg.session import Setup
+from streamseg.runtime.session import Setup
 
 ROOT = Path(__file__).resolve().parents[3]
 

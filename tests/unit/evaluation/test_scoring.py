@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from streamseg.clustering.online import Settings
 from streamseg.errors import FrameError, SourceError
 from streamseg.evaluation.scoring import (
     Listener,
@@ -23,8 +24,7 @@ from streamseg.evaluation.scoring import (
 )
 from streamseg.evaluation.sequence import FIGURES
 from streamseg.frame import Frame, Segmentation
-from streamseg.modes import Settings
-from streamseg.session import Setup
+from streamseg.runtime.session import Setup
 from streamseg.sources import open_source
 
 SHAPE = (20, 30)

@@ -9,7 +9,7 @@ import pytest
 from export import frames
 from streamseg.backbones import Backbone
 from streamseg.errors import SourceError
-from streamseg.pipeline import Pipeline
+from streamseg.runtime.segmenter import Segmenter
 from streamseg.sources import open_source
 
 
@@ -79,7 +79,7 @@ def test_a_recording_without_a_readable_frame_is_refused(pictures):
 
 
 def test_pixels_are_those_of_the_stream(pictures):
-    """What a network gets from the pipeline, seen by a backbone that gives its own input back."""
+    """What a network gets from the segmenter, seen by a backbone that gives its own input back."""
     for number, path in enumerate(sorted(pictures.iterdir())):
         cv2.imwrite(str(path), np.random.default_rng(number).integers(0, 256, (90, 130, 3), np.uint8))
 
@@ -92,7 +92,7 @@ def test_pixels_are_those_of_the_stream(pictures):
         def run(self, images):
             return {"features": images}
 
-    pipeline = Pipeline(Mirror, lambda frame_size: (64, 32))
+    segmenter = Segmenter(Mirror, lambda frame_size: (64, 32))
     recording = open_source(str(pictures))
-    wanted = [pipeline.features(recording[index]) for index in (0, 4, 8)]
+    wanted = [segmenter.features(recording[index]) for index in (0, 4, 8)]
     np.testing.assert_array_equal(frames.load(str(pictures), (64, 32), 3), wanted)

@@ -10,7 +10,8 @@ import pytest
 
 from export import to_openvino, verify
 from export.to_onnx import Request
-from streamseg.backbones import Spec, _openvino_file, describe, export_onnx, open_backbone
+from streamseg.backbones import Spec, describe, export_onnx, open_backbone
+from streamseg.backbones.exported import openvino_file
 from streamseg.errors import ModelError, OutputError
 
 SIZE = (96, 128)
@@ -46,7 +47,7 @@ def test_it_gives_the_features_of_pytorch(network: Path) -> None:
 
 
 def test_it_knows_what_it_is(network: Path) -> None:
-    facts, sha256 = _openvino_file.read(network)
+    facts, sha256 = openvino_file.read(network)
     assert (facts.name, facts.stride, facts.dim, facts.size) == (SPEC.model, 16, 112, SIZE)
     assert facts.licence == "Apache-2.0"
     assert len(facts.sha256) == len(sha256) == 64

@@ -20,11 +20,13 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from rich.console import Console
 
-from export import _signature, _tensorrt_build, to_tensorrt
-from export._tensorrt_progress import Phases, interruptible
+from export import onnx_signature, to_tensorrt
+from export.tensorrt import build
+from export.tensorrt.progress import Phases, interruptible
 from export.to_tensorrt import Choice
-from streamseg.backbones import Spec, _cache, _engine_file, _machine
-from streamseg.backbones._engine_file import Machine, Profile
+from streamseg.backbones import Spec, machine
+from streamseg.backbones.exported import cached, engine_file
+from streamseg.backbones.exported.engine_file import Machine, Profile
 from streamseg.errors import ModelError, OutputError
 
 H100 = Machine("NVIDIA H100 80GB HBM3", "9.0", "10.16.1.11")
@@ -53,12 +55,12 @@ def network(path: Path, batch: int | str = "batch", side: int | str = 64, **prop
 
 
 def test_a_signature_says_what_a_file_takes_and_gives(tmp_path):
-    free = _signature.read(network(tmp_path / "free.onnx", precision="fp16"))
+    free = onnx_signature.read(network(tmp_path / "free.onnx", precision="fp16"))
     assert (free.inputs, free.outputs, free.batch) == ({"images": (3, 64, 64)}, {"features": (3, 8, 8)}, 0)
     assert (free.size, free.metadata["precision"]) == ((64, 64), "fp16")
-    fixed = _signature.read(network(tmp_path / "fixed.onnx", batch=1))
+    fixed = onnx_signature.read(network(tmp_path / "fixed.onnx", batch=1))
     assert fixed.batch == 1
-    assert _signature.read(network(tmp_path / "any.onnx", side="side")).size == (-1, -1)
+    assert onnx_signature.read(network(tmp_path / "any.onnx", side="side")).size == (-1, -1)
 
 
 def test_weights_in_other_files_are_refused(tmp_path):
@@ -67,25 +69,25 @@ def test_weights_in_other_files_are_refused(tmp_path):
     model.graph.initializer.append(numpy_helper.from_array(np.ones(256, np.float32), "w"))
     onnx.save(model, path, save_as_external_data=True, size_threshold=0)
     with pytest.raises(ModelError, match="other files"):
-        _signature.read(path)
+        onnx_signature.read(path)
 
 
 def test_an_engine_wants_static_sides_and_a_free_batch(tmp_path):
-    to_tensorrt.check_shapes("m", _signature.read(network(tmp_path / "good.onnx")))
+    to_tensorrt.check_shapes("m", onnx_signature.read(network(tmp_path / "good.onnx")))
     with pytest.raises(ModelError, match="leaves them open") as caught:
-        to_tensorrt.check_shapes("m", _signature.read(network(tmp_path / "any.onnx", side="side")))
+        to_tensorrt.check_shapes("m", onnx_signature.read(network(tmp_path / "any.onnx", side="side")))
     assert "--size" in caught.value.hint
     with pytest.raises(ModelError, match="batches of 1 only"):
-        to_tensorrt.check_shapes("m", _signature.read(network(tmp_path / "one.onnx", batch=1)))
+        to_tensorrt.check_shapes("m", onnx_signature.read(network(tmp_path / "one.onnx", batch=1)))
 
 
 def test_precision_lies_in_the_graph(tmp_path):
-    half = _signature.read(network(tmp_path / "half.onnx", precision="fp16"))
+    half = onnx_signature.read(network(tmp_path / "half.onnx", precision="fp16"))
     assert to_tensorrt.own_precision("m", half, "") == to_tensorrt.own_precision("m", half, "fp16") == "fp16"
     with pytest.raises(ModelError, match="is fp16, not fp32") as caught:
         to_tensorrt.own_precision("m", half, "fp32")
     assert "streamseg export onnx" in caught.value.hint
-    silent = _signature.read(network(tmp_path / "silent.onnx"))
+    silent = onnx_signature.read(network(tmp_path / "silent.onnx"))
     assert to_tensorrt.own_precision("m", silent, "") == "fp32"
 
 
@@ -121,7 +123,7 @@ def test_timings_are_kept_for_each_gpu_and_version():
         Machine("NVIDIA L4", "8.9", "10.16.1.11"),
         Machine("NVIDIA H100 80GB HBM3", "9.0", "11.4.0.106"),
     ]
-    names = [_tensorrt_build.timing_cache_name(machine) for machine in machines]
+    names = [build.timing_cache_name(machine) for machine in machines]
     assert names[0] == "NVIDIA_H100_80GB_HBM3-sm9.0-trt10.16.1.11.timings"
     assert len(set(names)) == 3
 
@@ -130,23 +132,23 @@ def test_the_facts_of_an_engine_are_those_of_its_onnx_file_and_its_machine(tmp_p
     source = network(tmp_path / "net.onnx", backbone="pooling", licence="none")
     plan = tmp_path / "net.plan"
     plan.write_bytes(b"engine")
-    signature = _signature.read(source)
+    signature = onnx_signature.read(source)
     engine = to_tensorrt.describe(plan, source, signature, H100, "fp32", Profile(1, 2, 4))
-    _engine_file.beside(plan).write_text(_engine_file.to_json(engine), encoding="utf-8")
-    assert _engine_file.read(plan) == engine
+    engine_file.beside(plan).write_text(engine_file.to_json(engine), encoding="utf-8")
+    assert engine_file.read(plan) == engine
     assert engine.metadata == {"stride": "8", "dim": "3", "backbone": "pooling", "licence": "none"}
-    assert (engine.onnx_sha256, engine.sha256) == (_cache.sha256(source), _cache.sha256(plan))
+    assert (engine.onnx_sha256, engine.sha256) == (cached.sha256(source), cached.sha256(plan))
     assert (engine.size, engine.stride, engine.machine) == ((64, 64), 8, H100)
 
 
 def test_the_errors_of_the_parser_are_one_message():
     errors = [("NonZero", "n1", "not supported"), ("NonZero", "n1", "not supported"), ("", "", "a graph"), *[
         ("If", f"n{number}", "no") for number in range(3)]]  # fmt: skip
-    problem = _tensorrt_build.unsupported(Path("net.onnx"), errors)
+    problem = build.unsupported(Path("net.onnx"), errors)
     assert problem.message == (
         "TensorRT cannot read net.onnx: NonZero (n1): not supported; graph (unnamed): a graph; If (n0): no; and 2 more"
     )
-    assert "gives no reason" in _tensorrt_build.unsupported(Path("net.onnx"), []).message
+    assert "gives no reason" in build.unsupported(Path("net.onnx"), []).message
 
 
 @pytest.mark.parametrize("most", [0, -1])
@@ -219,7 +221,7 @@ def test_what_the_work_gives_or_raises_comes_back():
 
 
 def test_without_a_gpu_the_command_says_so_at_once(tmp_path):
-    if _machine.has_gpu():
+    if machine.has_gpu():
         pytest.skip("there is a GPU")
     program = (
         "import sys\n"

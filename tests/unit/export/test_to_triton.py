@@ -22,10 +22,11 @@ from onnx import TensorProto, helper
 from rich.console import Console
 
 from export import to_triton
-from export._signature import Signature
+from export.onnx_signature import Signature
 from export.to_tensorrt import Choice
-from streamseg.backbones import Spec, _cache, _engine_file, open_backbone, write_onnx
-from streamseg.backbones._engine_file import Engine, Machine, Profile
+from streamseg.backbones import Spec, open_backbone, write_onnx
+from streamseg.backbones.exported import cached, engine_file
+from streamseg.backbones.exported.engine_file import Engine, Machine, Profile
 from streamseg.errors import ModelError, OutputError
 
 FIELD = descriptor_pb2.FieldDescriptorProto
@@ -216,16 +217,16 @@ def engine(tmp_path):
         {"features": (256, 6, 10)},
         Profile(1, 4, 8),
         "0",
-        _cache.sha256(path),
+        cached.sha256(path),
     )
-    _engine_file.beside(path).write_text(_engine_file.to_json(facts), encoding="utf-8")
+    engine_file.beside(path).write_text(engine_file.to_json(facts), encoding="utf-8")
     return path
 
 
 def test_an_engine_goes_in_with_its_json_and_its_own_batch(engine, tmp_path):
     model = add(str(engine), tmp_path / "repo", name="net.v2", format="tensorrt", max_batch=99)
     assert model == tmp_path / "repo" / "net.v2" / "1" / "model.plan"
-    assert _engine_file.read(model) == _engine_file.read(engine)
+    assert engine_file.read(model) == engine_file.read(engine)
     config = parse((model.parents[1] / "config.pbtxt").read_text(encoding="utf-8"))
     assert (config.backend, config.platform, config.max_batch_size) == ("tensorrt", "tensorrt_plan", 8)
     assert [group.kind for group in config.instance_group] == [1]

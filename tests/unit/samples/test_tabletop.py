@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from streamseg.palette import davis
+from streamseg.masks.palette import davis
 from streamseg.sources import Recording, open_source
 
 SAMPLES = Path(__file__).resolve().parents[3] / "samples"

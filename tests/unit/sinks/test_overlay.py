@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from streamseg import drawing
 from streamseg.errors import OutputError
 from streamseg.frame import Frame, Segmentation
+from streamseg.masks import drawing
 from streamseg.sinks import Run, Sink, open_sink, overlay
 
 FullDisk = Callable[[int], AbstractContextManager[None]]

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 import pytest
 
-from streamseg.alignment import Alignment
 from streamseg.sources import Options, Recording, open_source
+from streamseg.sources.alignment import Alignment
 
 SMALL = ("co3d", "co3d_bare", "davis", "images", "kinect", "rgbd", "tum", "video", "video_avi")
 REAL = (

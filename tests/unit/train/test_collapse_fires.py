@@ -17,12 +17,12 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from streamseg.backbones import Spec
+from train.callbacks.monitoring import Health
+from train.data.views import View, make
 from train.encoder import open_encoder
 from train.method import Batch, Method
 from train.methods import byol, dino, simsiam
 from train.settings import Settings
-from train.views import View, make
-from train.watch import Health
 
 IMAGES, SIZE = 16, 32
 OF_BYOL = byol.Options(hidden=256, projection=64)

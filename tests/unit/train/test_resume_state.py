@@ -16,9 +16,9 @@ from streamseg.backbones import Spec
 from streamseg.errors import StreamsegError
 from streamseg.sources import open_source
 from train import methods
-from train.data import Numbers, Samples, loader
+from train.data.frame_cache import FrameCache
+from train.data.samples import Numbers, Samples, loader
 from train.encoder import open_encoder
-from train.frame_cache import FrameCache
 from train.method import Method
 from train.settings import Settings
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import torch
 
-from streamseg import checkpoint
-from streamseg.console import run_command
+from streamseg.backbones import checkpoint
+from streamseg.cli.options import run_command
 from train.cli import group
 
 SMALL = ("--size", 64, "--batch-size", 4, "--backbone", "efficientnet_lite0", "--layers", 3)
@@ -75,7 +75,7 @@ def test_a_run_and_how_it_goes_on(train: Any, images: Path, tmp_path: Path) -> N
 def _stop_at(folder: Path, step: int, whole_run: Any, images: Path) -> None:
     """Put the checkpoint of `step` in place of the last one, made by a run that is the same until then."""
     from train import run
-    from train.keeping import Keeper
+    from train.callbacks.checkpointing import Keeper
 
     class Stopped(Exception):
         """The power fails."""

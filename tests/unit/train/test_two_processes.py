@@ -18,9 +18,9 @@ import torch
 from streamseg import plugins
 from streamseg.backbones import Spec
 from streamseg.sources import open_source
-from train.data import Numbers, Samples, loader
+from train.data.frame_cache import FrameCache
+from train.data.samples import Numbers, Samples, loader
 from train.encoder import open_encoder
-from train.frame_cache import FrameCache
 from train.method import Batch, Method
 from train.settings import Settings
 from train.sync_norm import synchronize

@@ -18,12 +18,12 @@ import pytest
 import torch
 from rich.console import Console
 
-from streamseg import checkpoint, plugins
-from streamseg.backbones import Spec, open_backbone
+from streamseg import plugins
+from streamseg.backbones import Spec, checkpoint, open_backbone
 from streamseg.sources import open_source
 from train import methods, run
-from train.data import ENLARGED
-from train.display import Display
+from train.commands.display import Display
+from train.data.samples import ENLARGED
 from train.method import Method
 from train.settings import Settings
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from streamseg.backbones import Spec
-from streamseg.clustering import kmeans
+from streamseg.clustering.kmeans import kmeans
 from streamseg.errors import StreamsegError
 from train.encoder import open_encoder
 from train.method import Batch

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamseg.backbones import Spec
+from train.data.views import View, make
 from train.encoder import open_encoder
 from train.method import Batch
 from train.methods.crw import METHOD, Options, homecoming, patches, same_places
 from train.settings import Settings
-from train.views import View, make
 
 
 def method(**options: object):

@@ -8,7 +8,7 @@ import timm
 import torch
 
 from streamseg.backbones import Recipe, Spec
-from streamseg.backbones._network import ViT
+from streamseg.backbones.networks.network import ViT
 from streamseg.errors import ModelError
 from streamseg.frame import VOID
 from train.encoder import Encoder, open_encoder

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from streamseg.backbones import Spec
 from streamseg.errors import SourceError
 from streamseg.frame import VOID
+from train.data.views import View, make
 from train.encoder import open_encoder
 from train.method import Batch
 from train.methods._labels import lots
 from train.methods._warp import warped
 from train.methods.mean_teacher import MeanTeacher, Options, consistency, risen, segmentation
 from train.settings import Settings
-from train.views import View, make
 
 
 def batch(start: int = 0, labelled: bool = True) -> Batch:

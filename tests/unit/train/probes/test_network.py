@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from streamseg import checkpoint
-from streamseg.backbones import Spec, zoo
+from streamseg.backbones import Spec, checkpoint, zoo
 from streamseg.errors import ModelError
 from train.probes.network import Engine, Network, starting
 

@@ -1,0 +1,1 @@
+"""Commands of `streamseg export`, by vendor, and the flags that they share."""

@@ -1,0 +1,61 @@
+"""What the commands of `export` share: flags, what they stand for, and how a result is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from streamseg.cli.options import Numbers, Size, print_json, with_options
+
+if TYPE_CHECKING:
+    from export.verify import Comparison
+    from streamseg.backbones import Spec
+
+part_flags = with_options(
+    click.option("--weights", default="", metavar="FILE", help="A .pth or .safetensors file for the model."),
+    click.option("--layers", type=Numbers(), default=(), metavar="N[,N]", help="CNN stages or ViT blocks, joined."),
+    click.option("--facet", default="", metavar="key|query|value|output", help="What is taken from a ViT block."),
+)
+"""--weights --layers --facet: which part of a network; `spec` takes them."""
+
+
+def size_flag(default: int | None = None, shown: str = "") -> Callable[[Any], Any]:
+    """--size. shown: what stands in the help for a default that is not known yet; `sides` takes the value."""
+    text = "Input: N = NxN, or HxW." + (f"  [default: {shown}]" if shown else "")
+    return click.option("--size", type=Size(), default=default, show_default=True, metavar="N|HxW", help=text)
+
+
+def calibrate_flag(use: str) -> Callable[[Any], Any]:
+    """--calibrate. use: what its frames are for."""
+    text = f"A recording whose frames {use}. Default: photographs."
+    return click.option("--calibrate", default="", metavar="SOURCE", help=text)
+
+
+def spec(model: str, options: dict[str, Any]) -> Spec:
+    """The network that MODEL and `part_flags` name."""
+    from streamseg.backbones import Spec
+
+    return Spec(model, options["weights"], options["layers"], options["facet"])
+
+
+def sides(size: int | tuple[int, int]) -> tuple[int, int]:
+    """(H, W) that --size asks for: one number is a square."""
+    return (size, size) if isinstance(size, int) else size
+
+
+def notes(quiet: bool) -> Callable[[str], None]:
+    """Takes one line a time for stderr; swallows them with --quiet."""
+    return (lambda line: None) if quiet else (lambda line: click.echo(line, err=True))
+
+
+def show(comparisons: Sequence[Comparison], facts: dict[str, Any], line: str, *, as_json: bool, quiet: bool) -> None:
+    """Print a finished export: the comparisons as a table on stderr; on stdout `facts` and them as JSON, or `line`."""
+    from export.verify import as_dict, table
+
+    notes(quiet)(table(comparisons))
+    if as_json:
+        print_json(facts | {"verified": [as_dict(comparison) for comparison in comparisons]})
+    elif not quiet:
+        click.echo(line)

@@ -1,0 +1,60 @@
+"""The commands `export openvino` and `export compare`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from export.commands import flags
+from streamseg.cli.options import behaviour_options, print_json
+
+
+@click.command()
+@click.argument("model", metavar="CKPT.pt|NAME|timm:NAME")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="An .xml file. Default: MODEL.xml, here.")
+@flags.part_flags
+@flags.size_flag(384)
+@click.option("--precision", type=click.Choice(["fp32", "fp16", "int8"]), default="fp32", show_default=True,
+              help="Of the weights in the file; CPUs compute fp16 files in fp32.")  # fmt: skip
+@flags.calibrate_flag("are compared, and for int8 calibrate")
+@behaviour_options
+def openvino(model: str, output: Path | None, as_json: bool, quiet: bool, **options: Any) -> None:
+    """Write MODEL as an OpenVINO network (.xml and .bin), compared with PyTorch, for `streamseg run --model FILE`."""
+    from export.target import stem
+    from export.to_onnx import Request
+    from export.to_openvino import to_openvino
+
+    size, precision = flags.sides(options["size"]), options["precision"]
+    output = output or Path(f"{stem(model)}.xml")
+    request = Request(flags.spec(model, options), size, precision=precision, calibrate=options["calibrate"])
+    comparisons = to_openvino(request, output, flags.notes(quiet))
+    weights = output.with_suffix(".bin")
+    total = output.stat().st_size + weights.stat().st_size
+    facts = {"output": str(output), "weights": str(weights), "size": list(size), "bytes": total, "precision": precision}
+    line = f"{output} and .bin: {size[0]}x{size[1]}, {precision}, {total / 1e6:.1f} MB"
+    flags.show(comparisons, facts, line, as_json=as_json, quiet=quiet)
+
+
+@click.command()
+@click.argument("models", nargs=-1, required=True, metavar="NAME[,layers=N,N][@WEIGHTS]|CKPT.pt ...")
+@flags.calibrate_flag("calibrate int8")
+@click.option("--frames", default="", metavar="SOURCE", help="The recording that is compared on. Default: photographs.")
+@flags.size_flag(256)
+@click.option("--markdown", is_flag=True, help="Print the table as Markdown.")
+@behaviour_options
+def compare(models: tuple[str, ...], calibrate: str, frames: str, markdown: bool, **options: Any) -> None:
+    """Export MODELS in every format and print what each costs: size, error, agreement with PyTorch, speed.
+
+    \b
+    streamseg export compare efficientnet_lite0 runs/best.pt resnet18,layers=3,4@resnet18.safetensors
+    """
+    from export import compare as comparison
+
+    size, log = flags.sides(options["size"]), flags.notes(options["quiet"])
+    rows = comparison.rows([comparison.parse(model) for model in models], size, calibrate, frames, log)
+    if options["as_json"]:
+        print_json({"size": list(size), "calibrate": calibrate, "frames": frames, "rows": rows})
+    elif not options["quiet"]:
+        click.echo(comparison.markdown(rows) if markdown else comparison.text(rows))

@@ -1,0 +1,1 @@
+"""Building TensorRT engines: the builder and its progress."""

@@ -1,0 +1,57 @@
+"""The user's cache folder: exported networks, compiled engines and what was learnt about timm's models."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from streamseg.backbones import checkpoint
+from streamseg.cache import VARIABLE, root
+from streamseg.errors import ModelError
+
+
+def folder(name: str = "models") -> Path:
+    """Subfolder `name` of the cache folder ($STREAMSEG_CACHE, or the system's usual place), made if need be."""
+    path = root() / name
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise ModelError(
+            f"the cache folder {path} cannot be made: {problem.strerror}",
+            f"set {VARIABLE} to a folder you may write to",
+        ) from problem
+    return path
+
+
+@contextmanager
+def written(path: Path) -> Iterator[Path]:
+    """A temporary sibling of `path` to write to; it gets the name `path` when the block ends well, else it goes."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as problem:
+        raise ModelError(
+            f"cannot write {path}: {problem.strerror or problem}",
+            f"free some space or set {VARIABLE} to another folder",
+        ) from problem
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def checkpoint_header(path: Path) -> dict[str, Any]:
+    """`checkpoint.read_header` of the file at `path` and its `sha256`, remembered in the cache. Raises ModelError."""
+    return checkpoint.cached_header(path, sha256(path), folder())

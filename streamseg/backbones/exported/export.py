@@ -1,0 +1,90 @@
+"""Networks as .onnx files in the user's cache folder: made once with torch, afterwards used without importing it.
+
+A file NAME.onnx belongs to NAME.json, which says what it is and carries its SHA-256: written last, it vouches for the
+whole; a pair that does not match is made again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from contextlib import suppress
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import streamseg
+from streamseg.backbones import Log, Recipe
+from streamseg.backbones.exported import cached
+from streamseg.backbones.exported.onnx_file import Facts, read
+from streamseg.cache import trim
+from streamseg.errors import ModelError
+
+EXPORT_FORMAT = 3
+"""Raise it whenever the same recipe gives another graph."""
+TOLERANCE = {"fp32": 1e-4, "fp16": 2e-2}
+"""Largest difference between the exported network and torch, by precision; features lie in [-1, 1]."""
+
+
+def onnx_file(recipe: Recipe, size: tuple[int, int], log: Log, precision: str = "fp32") -> tuple[Path, Facts]:
+    """The exported network of `recipe` for images of `size`; exported now if the cache has none. Raises ModelError."""
+    if recipe.kind == "onnx":
+        if precision != "fp32":
+            raise ModelError(f"{recipe.name} keeps the precision it was exported in", "leave --precision out")
+        return Path(recipe.file), replace(read(Path(recipe.file)), sha256=recipe.sha256)
+    path = cached.folder() / f"{file_stem(recipe, size, precision)}.onnx"
+    facts = _cached(path, log)
+    if facts is not None:
+        log(f"using the exported network {path.name} from the cache")
+        with suppress(OSError):
+            path.touch()  # the longest unused goes first
+    else:
+        log(f"preparing {recipe.name} for {size[0]}x{size[1]}; this happens once, and takes some seconds")
+        started = time.perf_counter()
+        facts = _export(recipe, size, precision, path)
+        log(f"kept as {path} after {time.perf_counter() - started:.1f} s")
+        trim(path.parent, ".onnx")
+    return path, facts
+
+
+def file_stem(recipe: Recipe, size: tuple[int, int], precision: str) -> str:
+    """A readable name that differs whenever the exported network would."""
+    decides = asdict(recipe) | {
+        "file": "" if recipe.sha256 else recipe.file,
+        "input": size,
+        "precision": precision,
+        "streamseg": streamseg.__version__,
+        "format": EXPORT_FORMAT,
+    }
+    key = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:12]
+    name = "".join(letter if letter.isalnum() or letter in "_-." else "_" for letter in recipe.name)
+    return f"{name}-{size[0]}x{size[1]}-{key}"
+
+
+def _cached(path: Path, log: Log) -> Facts | None:
+    """Facts about the exported file at `path`; None if there is none, or it is damaged (which is said)."""
+    try:
+        said = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        digest, facts = said["onnx_sha256"], Facts(**said["facts"])
+        if cached.sha256(path) == digest:
+            return Facts(**(said["facts"] | {"size": tuple(facts.size or ())}))
+    except FileNotFoundError:
+        if not path.exists():
+            return None
+    except (OSError, ValueError, TypeError, KeyError):
+        pass
+    log(f"the cached network {path} is damaged; making it again")
+    return None
+
+
+def _export(recipe: Recipe, size: tuple[int, int], precision: str, path: Path) -> Facts:
+    """Build with torch, write, compare, and only then give the file its name."""
+    from streamseg.backbones.networks import to_onnx
+
+    with cached.written(path) as temporary:
+        network, facts = to_onnx.write(recipe, size, temporary, precision)
+        to_onnx.verify(network, size, temporary, TOLERANCE[precision])
+        digest = cached.sha256(temporary)
+    with cached.written(path.with_suffix(".json")) as temporary:
+        temporary.write_text(json.dumps({"onnx_sha256": digest, "facts": asdict(facts)}), encoding="utf-8")
+    return facts

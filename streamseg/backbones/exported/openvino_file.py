@@ -1,0 +1,79 @@
+"""What an OpenVINO network says about itself: NAME.xml, the graph, belongs to NAME.bin, its weights.
+
+The .xml is read here as text, without OpenVINO. Files of `streamseg export openvino` hold the metadata of the ONNX file
+that they came from, and the SHA-256 of their .bin: no other .bin is ever run with them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from streamseg.backbones.exported import cached
+from streamseg.backbones.exported.onnx_file import Dims, Facts, fitting
+from streamseg.errors import ModelError
+
+SECTION = "streamseg"
+"""Where the metadata stand in the file's rt_info."""
+WEIGHTS = "bin_sha256"
+EXPECTED = "give the .xml of an OpenVINO network, with its .bin beside it, as `streamseg export openvino` writes"
+
+
+def read(path: Path) -> tuple[Facts, str]:
+    """Facts, and one SHA-256 of both files. Raises ModelError where they are damaged, or no backbone."""
+    inputs, outputs, said = look(path)
+    facts = fitting(path, inputs, outputs, said)
+    weights = path.with_suffix(".bin")
+    if not weights.is_file():
+        raise ModelError(f"{str(path)!r} lacks its weights, {str(weights)!r}", "copy both files to the same folder")
+    sha256 = cached.sha256(weights)
+    if said.get(WEIGHTS, sha256) != sha256:
+        raise ModelError(
+            f"{str(weights)!r} is damaged, or not the one that {path.name!r} was written with",
+            "copy both files again, or export them again",
+        )
+    return facts, hashlib.sha256((cached.sha256(path) + sha256).encode()).hexdigest()
+
+
+def look(path: Path) -> tuple[dict[str, tuple[Dims, bool]], dict[str, Dims], dict[str, str]]:
+    """Inputs (dimensions, whether float32), outputs (dimensions) and metadata of the network in the .xml at `path`.
+
+    Raises ModelError where it is none.
+    """
+    if not path.is_file():
+        raise ModelError(f"there is no model file {str(path)!r}", EXPECTED)
+    try:
+        net = ElementTree.parse(path).getroot()  # noqa: S314 (expat bounds the expansion of entities)
+    except (ElementTree.ParseError, OSError, ValueError) as problem:
+        raise ModelError(f"{str(path)!r} is no readable XML ({problem})", EXPECTED) from problem
+    layers = net.find("layers")
+    if net.tag != "net" or layers is None:
+        raise ModelError(f"{str(path)!r} is XML, but no OpenVINO network; it begins with <{net.tag}>", EXPECTED)
+    inputs, outputs = {}, {}
+    for layer in layers:
+        if layer.get("type") == "Parameter":
+            data = layer.find("data")
+            floats = data is not None and data.get("element_type") == "f32"
+            inputs[_name(layer, "output")] = (_dims(layer, "output"), floats)
+        elif layer.get("type") == "Result":
+            outputs[layer.get("output_names", "") or layer.get("name", "")] = _dims(layer, "input")
+    return inputs, outputs, _metadata(net)
+
+
+def _metadata(net: Any) -> dict[str, str]:
+    section = net.find(f"rt_info/{SECTION}")
+    return {entry.tag: entry.get("value", "") for entry in section} if section is not None else {}
+
+
+def _name(layer: Any, side: str) -> str:
+    port = layer.find(f"{side}/port")
+    names = port.get("names", "") if port is not None else ""
+    return names.split(",")[0] or layer.get("name", "")
+
+
+def _dims(layer: Any, side: str) -> Dims:
+    """The dimensions of a layer's port, None where dynamic (negative, or a range)."""
+    texts = [dim.text or "" for dim in layer.findall(f"{side}/port/dim")]
+    return tuple(int(text) if text.isdecimal() else None for text in texts)

@@ -1,0 +1,226 @@
+"""The network that is run and exported: normalization, a net of timm, chosen layers, joined, vectors of length 1.
+
+    images (B, 3, H, W) RGB in [0, 1] -> features (B, D, h, w), and what tells things from background:
+    of a CNN energy (B, 1, h, w), of a ViT with a CLS token its attention (B, heads, h, w)
+
+Layers of several strides are joined like the columns of a hypercolumn (Hariharan et al., 2015, arXiv:1411.5752): each
+map L2-normalized per cell, upsampled bilinearly to the finest grid, concatenated, and normalized again. Keys of the
+last block as dense descriptors: Amir et al., 2021, arXiv:2112.05814; attention of CLS: DINO, arXiv:2104.14294.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from timm.layers import Conv2dSame
+from torch import nn
+from torch.nn import functional
+
+from streamseg.backbones import Recipe
+from streamseg.backbones.networks.positions import resampled
+
+
+class Network(nn.Module):
+    """Pixels in, features out. precision: of the net alone; pixels and features are normalized in float32."""
+
+    precision = torch.float32
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def __init__(self, net: Any, recipe: Recipe) -> None:
+        super().__init__()
+        self.net = net
+        self.recipe = recipe
+        for name in ("mean", "std"):
+            self.register_buffer(name, torch.tensor(net.pretrained_cfg[name]).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        pixels = (images - self.mean) / self.std
+        maps, attention = self.layers(cast(pixels, self.precision))
+        maps = [cast(part, torch.float32) for part in maps]
+        if self.recipe.kind == "cnn":
+            return joined(maps), energy(maps)
+        return (joined(maps),) if attention is None else (joined(maps), cast(attention, torch.float32))
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of what `forward` gives."""
+        if self.recipe.kind == "cnn":
+            return "features", "energy"
+        return ("features",) if self.net.cls_token is None else ("features", "attention")
+
+    def layers(self, pixels: torch.Tensor) -> tuple[list[torch.Tensor], torch.Tensor | None]:
+        """Maps (B, C, h, w) of the chosen layers by timm's own forward pass, and no attention."""
+        options = {"norm": True} if self.recipe.kind == "vit" else {}
+        maps = self.net.forward_intermediates(
+            pixels, indices=list(self.recipe.indices), intermediates_only=True, output_fmt="NCHW", **options
+        )
+        return maps, None
+
+
+def cast(values: torch.Tensor, precision: torch.dtype) -> torch.Tensor:
+    """Nothing where nothing changes: the tracer would write a Cast, which takes the name of a layer's result away."""
+    return values if values.dtype == precision else values.to(precision)
+
+
+class ViT(Network):
+    """Vision Transformer: facets of chosen blocks without the prefix tokens, and where the CLS token looks."""
+
+    def layers(self, pixels: torch.Tensor) -> tuple[list[torch.Tensor], torch.Tensor | None]:
+        net, grid = self.net, self.grid(pixels)
+        tokens = net.norm_pre(self.embedded(pixels))
+        maps, attention = [], None
+        last = len(net.blocks) - 1
+        for index, block in enumerate(net.blocks):
+            facets = None
+            chosen = index in self.recipe.indices
+            if index == last or (chosen and self.recipe.facet != "output"):
+                facets = qkv(block, tokens)
+            if chosen and facets is not None and self.recipe.facet != "output":
+                maps.append(self.patches(facets[self.recipe.facet].transpose(1, 2).flatten(2), grid))
+            if index == last and facets is not None and net.cls_token is not None:
+                attention = self.cls_attention(facets, block.attn.scale, grid)
+            if index < last or self.recipe.facet == "output":
+                tokens = block(tokens)
+                if chosen and self.recipe.facet == "output":
+                    maps.append(self.patches(net.norm(tokens), grid))
+        return maps, attention
+
+    def grid(self, pixels: torch.Tensor) -> tuple[int, int]:
+        """Rows and columns of patches in (B, 3, H, W)."""
+        height, width = self.net.patch_embed.grid_size
+        return height, width
+
+    def embedded(self, pixels: torch.Tensor) -> torch.Tensor:
+        """(B, 3, H, W) -> (B, prefix + h * w, C): patches with their positions, after the prefix tokens."""
+        tokens: torch.Tensor = self.net._pos_embed(self.net.patch_embed(pixels))
+        return tokens
+
+    def patches(self, tokens: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
+        """(B, prefix + h * w, C) -> (B, C, h, w)."""
+        return tokens[:, self.net.num_prefix_tokens :].transpose(1, 2).unflatten(2, grid)
+
+    def cls_attention(self, facets: dict[str, torch.Tensor], scale: float, grid: tuple[int, int]) -> torch.Tensor:
+        """Softmax of the CLS query over all keys, its share on the patches: (B, heads, h, w)."""
+        weights = (facets["query"][:, :, :1] * scale) @ facets["key"].transpose(-2, -1)
+        return weights.softmax(dim=-1)[:, :, 0, self.net.num_prefix_tokens :].unflatten(2, grid)
+
+
+class FreeViT(ViT):
+    """A ViT for images of any size: its position embedding is interpolated in every pass, by `_positions`."""
+
+    prefix: torch.Tensor
+    positions: torch.Tensor
+
+    def __init__(self, net: Any, recipe: Recipe) -> None:
+        super().__init__(net, recipe)
+        net.patch_embed.strict_img_size, net.patch_embed.img_size = False, None
+        self.placed = net.pos_embed is not None
+        if self.placed:
+            known = 0 if net.no_embed_class else net.num_prefix_tokens  # of the prefix tokens, how many have a position
+            table = net.pos_embed.detach()
+            unplaced = table.new_zeros(1, net.num_prefix_tokens - known, table.shape[2])
+            self.register_buffer("prefix", torch.cat([table[:, :known], unplaced], dim=1), persistent=False)
+            grid = table[0, known:].unflatten(0, net.patch_embed.grid_size)
+            self.register_buffer("positions", grid, persistent=False)
+            net.pos_embed = None  # timm leaves the addition out then
+
+    def grid(self, pixels: torch.Tensor) -> tuple[int, int]:
+        """While a graph is traced these are tensors, and the division goes into the graph."""
+        rows, columns = (side // patch for side, patch in zip(pixels.shape[2:], self.net.patch_embed.patch_size))
+        return rows, columns
+
+    def embedded(self, pixels: torch.Tensor) -> torch.Tensor:
+        tokens = super().embedded(pixels)
+        if not self.placed:
+            return tokens
+        positions = resampled(self.positions, *self.grid(pixels))
+        return tokens + torch.cat([self.prefix, positions[None]], dim=1).to(tokens.dtype)
+
+
+def qkv(block: Any, tokens: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Query, key and value of a block, (B, heads, N, C / heads) each, as its attention compares them."""
+    attention = block.attn
+    packed = attention.qkv(block.norm1(tokens)).unflatten(2, (3, attention.num_heads, -1))
+    query, key, value = packed.permute(2, 0, 3, 1, 4).unbind(0)
+    return {"query": attention.q_norm(query), "key": attention.k_norm(key), "value": value}
+
+
+def joined(maps: list[torch.Tensor]) -> torch.Tensor:
+    """Join maps (B, C_i, h_i, w_i) into (B, sum C_i, h, w) on the finest grid, each vector of length 1."""
+    if len(maps) == 1:
+        return functional.normalize(maps[0], dim=1)
+    return functional.normalize(hypercolumns(maps), dim=1)
+
+
+def hypercolumns(maps: list[torch.Tensor]) -> torch.Tensor:
+    """The same before the last step: in every cell the part of each map has length 1, before it is upsampled.
+
+    Cells of a coarser map are whole multiples of the finest one's.
+    """
+    finest = max(int(part.shape[2]) for part in maps)
+    return torch.cat([_upsampled(functional.normalize(part, dim=1), finest) for part in maps], dim=1)
+
+
+def energy(maps: list[torch.Tensor]) -> torch.Tensor:
+    """(B, 1, h, w): the root mean square of the deepest map's activations, on the finest grid.
+
+    Where a network that was trained to name things sees one, its last layer is loud; on grass and walls it is quiet.
+    """
+    finest = max(int(part.shape[2]) for part in maps)
+    return _upsampled(maps[-1].square().mean(dim=1, keepdim=True).sqrt(), finest)
+
+
+def _upsampled(part: torch.Tensor, rows: int) -> torch.Tensor:
+    """By a constant factor, not to a size: so it holds for every image, and every runtime knows it."""
+    if int(part.shape[2]) == rows:
+        return part
+    factor = float(rows // int(part.shape[2]))
+    return functional.interpolate(part, scale_factor=factor, mode="bilinear", align_corners=False)
+
+
+class PaddedConv(nn.Module):
+    """A TensorFlow "SAME" convolution whose padding is known: plain numbers in the exported graph."""
+
+    def __init__(self, convolution: nn.Conv2d, padding: list[int]) -> None:
+        super().__init__()
+        self.convolution = convolution
+        self.padding = padding
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        inner = self.convolution
+        x = functional.pad(x, self.padding)
+        return functional.conv2d(x, inner.weight, inner.bias, inner.stride, 0, inner.dilation, inner.groups)
+
+
+def same_padding(convolution: nn.Conv2d, size: torch.Size) -> list[int]:
+    """Left, right, top, bottom padding by TensorFlow's rule: an odd pixel goes right and below."""
+    padding = []
+    for axis in (1, 0):
+        side, stride = size[axis], convolution.stride[axis]
+        reach = (convolution.kernel_size[axis] - 1) * convolution.dilation[axis] + 1
+        total = max((math.ceil(side / stride) - 1) * stride + reach - side, 0)
+        padding += [total // 2, total - total // 2]
+    return padding
+
+
+def freeze_padding(network: Network, images: torch.Tensor) -> None:
+    """Run once, note the input size of every "SAME" convolution, and replace it by one with fixed padding.
+
+    Where both sides are multiples of the network's stride, as ours always are, an input side is a multiple of the
+    convolution's stride, too, and TensorFlow's rule always asks for reach - stride pixels: the padding fits all sizes.
+    """
+    sizes: dict[nn.Module, torch.Size] = {}
+    same = {name: module for name, module in network.named_modules() if isinstance(module, Conv2dSame)}
+    hooks = [
+        module.register_forward_pre_hook(lambda module, args: sizes.__setitem__(module, args[0].shape[-2:]))
+        for module in same.values()
+    ]
+    network(images)
+    for hook in hooks:
+        hook.remove()
+    for name, module in same.items():
+        if module in sizes:
+            network.set_submodule(name, PaddedConv(module, same_padding(module, sizes[module])))

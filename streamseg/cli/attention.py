@@ -1,0 +1,45 @@
+"""The command `streamseg attention`: pictures of where a ViT's CLS token looks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from streamseg.cli.options import behaviour_options, frames_options, network_options, print_json, source_options
+
+
+@click.command()
+@click.argument("source")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    metavar="DIR",
+    help="Folder for the pictures, one a frame.",
+)
+@click.option(
+    "--model",
+    required=True,
+    metavar="VIT",
+    help="dino_vits16, dino_vits8, dinov2_vits14, timm:NAME, a checkpoint or an exported file of a ViT.",
+)
+@network_options
+@source_options
+@frames_options
+@behaviour_options
+def attention(source: str, as_json: bool, quiet: bool, **given: Any) -> None:  # fmt: skip
+    """Draw the CLS attention of a ViT's last block on SOURCE: every head, and their mean."""
+    from streamseg.evaluation import attention as draw
+    from streamseg.runtime.session import Setup, grouped
+
+    output, every, max_frames = (given.pop(name) for name in ("output", "every", "max_frames"))
+    setup = Setup(source, **grouped(given | {"edges": False}))  # it has no use for depth
+    log = None if quiet else (lambda line: click.echo(line, err=True))
+    result = draw.write(setup, output, every=every, max_frames=max_frames, log=log)
+    if as_json:
+        print_json(result)
+    elif not quiet:
+        click.echo(f"{result['frames']} pictures of {result['heads']} heads in {output}")

@@ -1,0 +1,129 @@
+"""`streamseg bench`: parses, calls, prints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from streamseg.cli.options import behaviour_options, clustering_options, model_options, print_json, source_options
+
+
+def _names(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
+    from streamseg import plugins
+    from streamseg.backbones import ENGINES
+
+    names = tuple(name.strip() for name in value.split(",") if name.strip())
+    if names == ("auto",):
+        return ()
+    for name in names:
+        if name not in ENGINES:
+            raise click.BadParameter(f"{name!r}: {plugins.did_you_mean(name, ENGINES)}", ctx, param)
+    return names
+
+
+def _sinks(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
+    from streamseg import plugins, sinks
+
+    known = set(sinks.kinds()) - {"window"}
+    names = tuple(name.strip() for name in value.split(",") if name.strip())
+    for name in names:
+        if name not in known:
+            raise click.BadParameter(f"{name!r}: {plugins.did_you_mean(name, known)}", ctx, param)
+    return names
+
+
+@click.command()
+@click.argument("source", required=False)
+@click.option(
+    "--frames",
+    type=click.IntRange(0),
+    default=0,
+    show_default="the recording once",
+    metavar="N",
+    help="So many frames; a shorter recording starts anew.",
+)
+@click.option("--turns", type=click.IntRange(1), default=3, show_default=True, help="Of each contender, in rotation.")
+@click.option(
+    "--engines",
+    callback=_names,
+    default="auto",
+    show_default=True,
+    metavar="auto|NAME[,NAME]",
+    help="auto = every engine and precision of this machine; --engine, --device or --precision: one alone.",
+)
+@click.option(
+    "--against",
+    type=click.Choice(["report"]),
+    default=None,
+    help="Run the report's method as a plain script in turn, and print ratios.",
+)
+@click.option(
+    "--against-weights",
+    default="",
+    metavar="FILE",
+    help="ResNet-18 weights of the plain script. Default: --weights, where --model is resnet18.",
+)
+@click.option("--batch", type=click.IntRange(1, 256), default=1, show_default=True, metavar="N", help="As in `run`.")
+@click.option(
+    "--save",
+    callback=_sinks,
+    default="overlay",
+    show_default=True,
+    metavar="KIND[,KIND]",
+    help="What is written meanwhile, to a temporary folder.",
+)
+@model_options
+@clustering_options
+@source_options
+@behaviour_options
+def bench(as_json: bool, quiet: bool, **given: Any) -> None:
+    """Measure SOURCE, a recording: frames/s, latency by stage, processor time and memory, for every engine.
+
+    Without SOURCE a clip of drifting shapes is made, 640x480, as PNG files.
+    """
+    from contextlib import ExitStack
+    from tempfile import TemporaryDirectory
+
+    from streamseg.bench import runner as measure
+    from streamseg.runtime.session import grouped
+
+    given["against"] = given["against"] or ""
+    log = None if quiet else lambda line: click.echo(line, err=True)
+    with ExitStack() as stack:
+        if given["source"] is None:
+            given["source"] = measure.make_clip(stack.enter_context(TemporaryDirectory(prefix="streamseg-clip-")))
+        result = measure.run(measure.Bench(**grouped(given)), log)
+    if as_json:
+        print_json(result)
+    elif not quiet:
+        _print(result)
+
+
+def _print(result: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    machine = result["machine"]
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"{result['source']} on {machine['cores']} cores of {machine['processor']}, {result['turns']} turns")
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for title in ("", "frames/s", "latency p50", "p99", "network", "ratio", "CPU/frame", "peak", "speed", "CPU"):
+        table.add_column(title, justify="right" if title else "left")
+    for run in [*result["runs"], *filter(None, [result["against"]])]:
+        latency, against = run["latency_ms"], run.get("against")
+        table.add_row(
+            run["name"],
+            f"{run['fps']:.1f}",
+            f"{latency['p50']:.1f} ms",
+            f"{latency['p99']:.1f} ms",
+            f"{run['network_ms']['p50']:.1f} ms" if "network_ms" in run else "",
+            f"{run['labels_over_network']:.2f}" if "network_ms" in run else "",
+            f"{run['cpu_ms_per_frame']:.0f} ms",
+            f"{run['peak_mib']:.0f} MiB",
+            f"{against['speed']:.1f}x" if against else "",
+            f"{against['cpu_time']:.1f}x" if against else "",
+        )
+    console.print(table)
+    for name, reason in result["left_out"].items():
+        console.print(f"left out: {name}: {reason}", markup=False)

@@ -1,0 +1,122 @@
+"""The command `streamseg eval`: segment annotated recordings and say how good the masks are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from streamseg.cli.options import (
+    behaviour_options,
+    clustering_options,
+    frames_options,
+    network_options,
+    print_json,
+    quality_option,
+    source_options,
+)
+
+
+@click.command("eval")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    metavar="NAME|CKPT|FILE",
+    help="As in run; may be given several times.  [default: efficientnet_lite0]",
+)
+@click.option(
+    "--seeds",
+    type=click.IntRange(1, 100),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Clusterings, seeded --seed, --seed + 1, ...; mean and standard deviation are printed.",
+)
+@click.option(
+    "--masks",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Score these masks, files named as the frames; models only where --model is given too.",
+)
+@click.option(
+    "--report",
+    is_flag=True,
+    help="The report's Table 1: each model beside the frozen one, at 256 and 512, with and without PCA.",
+)
+@click.option(
+    "--objects/--no-objects",
+    default=True,
+    show_default=True,
+    help="Whether models also find things; not with networks that tell nothing of where these are.",
+)
+@click.option(
+    "--html",
+    "page",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Also write a page: table, worst and best frames, distortion curves.",
+)
+@network_options
+@clustering_options
+@quality_option
+@source_options
+@frames_options
+@behaviour_options
+def evaluate(sources: Sequence[str], as_json: bool, quiet: bool, **given: Any) -> None:  # fmt: skip
+    """Score masks of SOURCEs with ground truth: CO3D, DAVIS, or any folder or video with masks/.
+
+    IoU of the best mask (thing or region), of the best union and of the objects; J&F by the DAVIS rule; adjusted Rand
+    index; changes of ids. Pixels of value 255 in the ground truth do not count, nor do frames without it.
+    """
+    report, page = given.pop("report"), given.pop("page")
+    if report and (page or given["masks"]):
+        raise click.UsageError("--report goes with neither --html nor --masks")
+    if given["weights"] and len(given["models"]) > 1:
+        raise click.UsageError("--weights goes with one --model")
+    from streamseg.cli import progress
+    from streamseg.evaluation import command, paper, table
+    from streamseg.evaluation.request import request
+    from streamseg.evaluation.scoring import Listener
+
+    asked = request(sources, given)
+    if page is not None and not page.absolute().parent.is_dir():
+        raise click.BadParameter(f"there is no folder {str(page.parent)!r}", param_hint="--html")
+    with progress.Display(quiet) as display:
+        listener = Listener(display.log, display.begin, display.update)
+        if report:
+            result = paper.table(asked, listener)
+        else:
+            result = command.evaluate(asked, listener, pictures=page is not None)
+    if report:
+        if as_json:
+            print_json(result)
+        else:
+            table.print_report(result, asked.seeds)
+        return
+    if page is not None:
+        _write(page, result, "Masks against ground truth: " + ", ".join(result["sequences"]))
+        display.log(f"page: {page}")
+    for entry in (entry for model in result["models"] for entry in model["sequences"]):
+        entry.pop("gallery", None)
+    if as_json:
+        print_json(result)
+    else:
+        table.print_table(result["models"], asked.seeds)
+
+
+def _write(path: Path, result: dict[str, Any], title: str) -> None:
+    """Write the page, whole or not at all."""
+    from streamseg.evaluation.page import page
+    from streamseg.sinks import partial
+
+    temporary = partial(path)
+    try:
+        temporary.write_text(page(result, title), encoding="utf-8", errors="backslashreplace")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

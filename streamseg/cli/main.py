@@ -1,0 +1,43 @@
+"""The command `streamseg`: parses, calls, prints, nothing else. Heavy imports happen inside commands."""
+
+from __future__ import annotations
+
+import click
+
+from streamseg import __version__
+from streamseg.cli.options import LazyGroup, run_command
+
+
+@click.group(
+    cls=LazyGroup,
+    lazy={
+        "run": "streamseg.cli.run:run",
+        "doctor": "streamseg.cli.doctor:doctor",
+        "info": "streamseg.cli.info:info",
+        "train": "train.cli:group",
+        "export": "export.cli:group",
+        "probe": "train.commands.probe:probe",
+        "eval": "streamseg.cli.evaluate:evaluate",
+        "attention": "streamseg.cli.attention:attention",
+        "bench": "streamseg.cli.bench:bench",
+    },
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(__version__, prog_name="streamseg")
+def group() -> None:
+    """Object masks for video and RGB-D streams, without labels, in real time.
+
+    \b
+    streamseg run rgbd_dataset_freiburg1_desk/   masks over a recording
+    streamseg run 0 --show                       live, from a camera
+    streamseg doctor                             what this machine has
+    """
+
+
+def main() -> None:
+    """The console script."""
+    run_command(group, "streamseg")
+
+
+if __name__ == "__main__":
+    main()

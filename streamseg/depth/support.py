@@ -1,0 +1,109 @@
+"""What stands on a table or a floor, from depth alone: the supporting plane, and what rises above it.
+
+What is nearer to the plane than the noise of the depth lies on it, what is above it, within its extent, stands on it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from streamseg.depth import planes
+from streamseg.frame import Intrinsics
+
+STEP = 4
+"""Every so many-th row and column goes into the search."""
+DENSE = 0.5
+"""Share of the pixels that must have a reading: in a sieve of them nothing is connected."""
+TALL = 0.6
+"""Metres: what rises higher above the plane is no thing."""
+BREAK = 0.03
+"""Neighbouring pixels of some 240 rows whose distances differ by this share belong to different things."""
+
+
+class Surface(NamedTuple):
+    """on, above: (H, W) bool, the plane and what stands on it; on is False of a plane that may be a wall, for flat
+    things hang there. breaks: (H, W) bool, where the distance jumps.
+    places: (H, W, 3) float32 metres: to the right, forward and up from the point of the plane below the camera,
+    without a meaning where there is no reading."""
+
+    on: np.ndarray
+    above: np.ndarray
+    breaks: np.ndarray
+    places: np.ndarray
+
+
+def find(depth: np.ndarray, camera: Intrinsics, seed: int = 0) -> Surface | None:
+    """The supporting plane of a frame and what stands on it; None where there is none.
+
+    depth: (H, W) float32 metres, 0 = no reading. camera: of this picture.
+    """
+    valid = depth > 0
+    if valid.mean() < DENSE:
+        return None
+    x, y = _rays(depth.shape, camera)
+    sparse = _points(depth[::STEP, ::STEP], x[:, ::STEP], y[::STEP])[valid[::STEP, ::STEP]]
+    found = planes.supporting(sparse, np.random.default_rng(seed))
+    if not found:
+        return None
+    normal, offset = min(found, key=lambda plane: plane[1])  # the table rather than the floor below it
+    bend, quieter = planes.bending(sparse, normal, offset)
+    most = planes.CLEAR * planes.noise(depth)
+    height = _along(normal, depth, x, y) + offset
+    height -= np.clip(planes.bent(bend, x, y), -most, most)
+    most *= quieter
+    rises = height >= most
+    on = valid & (height > -most) & ~rises
+    above = valid & rises & (height < TALL)
+    rows, columns = np.nonzero(above)
+    feet = _points(depth[above], x[0, columns], y[rows, 0]) - height[above][:, None] * normal
+    above[above] = _within(on, feet, camera)
+    on &= planes.upward(normal)
+    kernel = np.ones((3, 3), np.uint8)
+    above = cv2.morphologyEx(above.astype(np.uint8), cv2.MORPH_OPEN, kernel) > 0
+    far = cv2.dilate(depth, kernel)
+    near = cv2.erode(np.where(valid, depth, np.float32(np.inf)), kernel)
+    right = np.array([1, 0, 0], np.float32) - normal[0] * normal
+    right /= np.linalg.norm(right)
+    places = np.stack([_along(right, depth, x, y), _along(np.cross(normal, right), depth, x, y), height], axis=2)
+    return Surface(on, above, valid & (far - near > BREAK * depth), places)
+
+
+def _rays(shape: tuple[int, ...], camera: Intrinsics) -> tuple[np.ndarray, np.ndarray]:
+    """(1, W) and (H, 1) float32: x right and y down at one metre behind each column and each row."""
+    x = (np.arange(shape[1], dtype=np.float32) - np.float32(camera.cx)) / np.float32(camera.fx)
+    y = (np.arange(shape[0], dtype=np.float32) - np.float32(camera.cy)) / np.float32(camera.fy)
+    return x[None], y[:, None]
+
+
+def _points(depth: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """(..., 3) float32 metres, x right, y down, z forward, of (...) depth along the rays through (x, y, 1)."""
+    return np.stack([depth * x, depth * y, depth], axis=-1)
+
+
+def _along(direction: np.ndarray, depth: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """(H, W) metres along a (3,) direction from the camera."""
+    metres: np.ndarray = depth * (direction[0] * x + (direction[1] * y + direction[2]))
+    return metres
+
+
+def _within(on: np.ndarray, feet: np.ndarray, camera: Intrinsics) -> np.ndarray:
+    """(n,) bool: which of the (n, 3) feet, points of the plane straight below others, lie inside the plane's outline.
+
+    The outline is the convex hull of the largest piece of `on` (H, W), into which the feet are projected; the plane
+    goes on behind it, through walls and chairs.
+    """
+    count, pieces, figures, _ = cv2.connectedComponentsWithStats(on[::STEP, ::STEP].astype(np.uint8))
+    if count < 2:
+        return np.zeros(len(feet), bool)
+    rows, columns = np.nonzero(pieces == 1 + int(figures[1:, cv2.CC_STAT_AREA].argmax()))
+    hull = cv2.convexHull(np.stack([columns, rows], axis=1).astype(np.int32) * STEP)
+    inside = cv2.fillConvexPoly(np.zeros(on.shape, np.uint8), hull, 1)
+    x, y, z = feet.T
+    z = np.maximum(z, 1e-3)
+    u, v = np.rint(x * camera.fx / z + camera.cx), np.rint(y * camera.fy / z + camera.cy)
+    seen = (u >= 0) & (u < on.shape[1]) & (v >= 0) & (v < on.shape[0])
+    seen[seen] = inside[v[seen].astype(int), u[seen].astype(int)] > 0
+    return seen

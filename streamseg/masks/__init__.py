@@ -1,0 +1,1 @@
+"""Masks: from feature cells to pixels, from frame to frame, and into colours and figures."""

@@ -1,0 +1,1 @@
+"""Objects: which parts of a frame are things, found without labels."""

@@ -1,0 +1,72 @@
+"""Rough parts to exact ones: GrabCut in a window around each part (Rother, Kolmogorov & Blake, SIGGRAPH 2004).
+
+Colour models of a window tell a thing from what is around it; those of a whole frame mix too much.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from streamseg.objects.saliency import parts
+
+MARGIN = 0.35
+"""Of the part's height and width, on each side of its box."""
+
+
+class Levels(NamedTuple):
+    """Of a saliency, 0 ... 1. low, peak: see `saliency.parts`. A pixel above `sure` of its part's loudest is the
+    thing's; one below `never` is not; colours decide about the others."""
+
+    low: float
+    peak: float
+    sure: float
+    never: float
+
+
+def cut(rgb: np.ndarray, saliency: np.ndarray, levels: Levels, *, side: int, rounds: int = 3) -> np.ndarray:
+    """(H, W) bool: the things that `saliency` shows, with the borders of the image.
+
+    rgb: (H, W, 3) uint8. saliency: (H, W) float32, see `Saliency`.
+    side: windows are shrunk until no side is longer: the time grows with the area. rounds: of GrabCut.
+    """
+    numbers, chosen = parts(saliency, levels.low, levels.peak)
+    mask = np.zeros(saliency.shape, bool)
+    for number in chosen:
+        part = numbers == number
+        window = _window(part)
+        found = _cut_window(rgb[window], saliency[window], part[window], levels, side, rounds)
+        mask[window] |= found
+    return mask
+
+
+def _window(part: np.ndarray) -> tuple[slice, slice]:
+    """The box of a part and a margin around it, inside the image."""
+    window = []
+    for axis in (1, 0):
+        where = np.flatnonzero(part.any(axis=axis))
+        first, end = int(where[0]), int(where[-1]) + 1
+        margin = int(MARGIN * (end - first)) + 8
+        window.append(slice(max(0, first - margin), min(len(part) if axis else part.shape[1], end + margin)))
+    return window[0], window[1]
+
+
+def _cut_window(
+    rgb: np.ndarray, saliency: np.ndarray, part: np.ndarray, levels: Levels, side: int, rounds: int
+) -> np.ndarray:
+    size = rgb.shape[1::-1]
+    scale = min(1.0, side / max(size))
+    small = tuple(max(8, round(length * scale)) for length in size)
+    image = cv2.cvtColor(cv2.resize(rgb, small, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2BGR)
+    level = cv2.resize(saliency, small, interpolation=cv2.INTER_LINEAR)
+    inside = cv2.resize(part.astype(np.uint8), small, interpolation=cv2.INTER_NEAREST) > 0
+    guess = np.where(inside, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    guess[inside & (level > levels.sure * level[inside].max(initial=0))] = cv2.GC_FGD
+    guess[level < levels.never] = cv2.GC_BGD
+    there = {bool(value) for value in np.unique(guess & 1)}
+    if there == {True, False}:  # GrabCut wants pixels on both sides
+        cv2.setRNGSeed(0)  # its colour models start from K-Means: same frame, same mask
+        cv2.grabCut(image, guess, None, np.zeros((1, 65)), np.zeros((1, 65)), rounds, cv2.GC_INIT_WITH_MASK)
+    return cv2.resize((guess & 1).astype(np.float32), size, interpolation=cv2.INTER_LINEAR) > 0.5

@@ -1,0 +1,101 @@
+"""run.json: what was run, on what, how fast, and what was left out, so that a result can be explained and repeated."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+
+from streamseg.backbones import Backbone
+from streamseg.backbones.placement import Place
+from streamseg.runtime.statistics import Statistics
+from streamseg.sinks import partial
+
+NAME = "run.json"
+PACKAGES = (
+    "streamseg",
+    "openvino",
+    "onnxruntime-gpu",
+    "onnxruntime",
+    "torch",
+    "faiss-gpu",
+    "faiss-cpu",
+    "timm",
+    "numpy",
+)
+
+
+def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
+    """Installed versions, without importing anything; what is absent is left out."""
+    found = {}
+    for package in packages:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def percentiles(values: Sequence[float]) -> dict[str, float]:
+    """{"p50", "p95", "p99", "max"}, rounded to 0.01; zeros for no values."""
+    if not len(values):
+        return dict.fromkeys(("p50", "p95", "p99", "max"), 0.0)
+    numbers = np.percentile(np.asarray(values, dtype=np.float64), (50, 95, 99, 100))
+    return {name: round(float(n), 2) for name, n in zip(("p50", "p95", "p99", "max"), numbers, strict=True)}
+
+
+def describe_backbone(backbone: Backbone, labels_on: Place) -> dict[str, object]:
+    """What was really used. labels_on: "host" (memory), or the device where labels are made beside the network."""
+    return {
+        "name": backbone.name,
+        "sha256": backbone.sha256,
+        "size": list(backbone.size),
+        "stride": backbone.stride,
+        "dim": backbone.dim,
+        "engine": backbone.engine,
+        "device": backbone.device,
+        "precision": backbone.precision,
+        "labels_on": str(labels_on),
+    }
+
+
+def describe_report(report: Statistics) -> dict[str, object]:
+    """Counts, rates and times of a run."""
+    reasons: dict[str, list[str]] = {}
+    for skip in report.skipped:
+        reasons.setdefault(skip.reason, []).append(skip.name)
+    return {
+        "frames": report.processed,
+        "key_frames": report.key_frames,
+        "frames_in": report.frames_in,
+        "dropped": report.dropped,
+        "skipped": {reason: {"count": len(names), "frames": names[:20]} for reason, names in reasons.items()},
+        "without_depth": dict(report.no_depth),
+        "fps": round(report.fps, 2),
+        "seconds": round(report.seconds, 3),
+        "latency_ms": percentiles(report.latency_ms),
+        "stage_ms": {stage: percentiles(times) for stage, times in report.stage_ms.items()},
+        # null where no two frames in a row have one size
+        "id_changes": round(float(np.mean(report.id_changes)), 5) if len(report.id_changes) else None,
+    }
+
+
+def write(folder: Path, content: Mapping[str, object], best_effort: bool = False) -> None:
+    """Write run.json below `folder`, whole or not at all.
+
+    best_effort: swallow an OSError, because another error, most likely with the same cause, is on its way already.
+    """
+    path = folder / NAME
+    temporary = partial(path)
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    try:
+        temporary.write_bytes(text.encode("utf-8", errors="backslashreplace"))  # names may hold bytes of any encoding
+        os.replace(temporary, path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        if not best_effort:
+            raise

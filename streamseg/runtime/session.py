@@ -1,0 +1,178 @@
+"""A session: one source and the segmenter that segments it, opened as every command does that segments frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from streamseg.backbones import Backbone, Spec, describe, open_backbone
+from streamseg.backbones.placement import place_of_labels
+from streamseg.clustering.online import Settings
+from streamseg.depth.registration import fit
+from streamseg.errors import FrameError, SourceError
+from streamseg.features.extractor import input_size
+from streamseg.runtime.memory import keep_freed
+from streamseg.runtime.segmenter import Segmenter
+from streamseg.sources import LiveSource, Options, Recording, open_source
+
+SQUEEZE = 1.2
+"""Sides may change their ratio by so much before a user is told."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What is segmented by what; the fields are flags of the command line. size: shorter side, or (H, W)."""
+
+    source: str
+    _: KW_ONLY
+    spec: Spec = field(default_factory=lambda: Spec("efficientnet_lite0"))
+    size: int | tuple[int, int] = 384
+    engine: str = "auto"
+    device: str = "auto"
+    precision: str = "auto"
+    settings: Settings = field(default_factory=Settings)
+    options: Options = field(default_factory=Options)
+
+
+def grouped(given: dict[str, Any]) -> dict[str, Any]:
+    """The values of `console`'s options by flag, with those that belong together put into spec, options, settings."""
+    rest = dict(given)
+    take = rest.pop
+    if "save" in rest:  # what is written says what must be found
+        rest["objects"] = not {"objects", "panoptic"}.isdisjoint(rest["save"])
+    rest["spec"] = Spec(take("model"), take("weights"), take("layers"), take("facet"))
+    rest["options"] = Options(
+        intrinsics=take("intrinsics"), depth_scale=take("depth_scale"), align_depth=take("align_depth")
+    )
+    rest["settings"] = Settings(**{name: take(name) for name in Settings.__dataclass_fields__ if name in rest})
+    return rest
+
+
+class Session(NamedTuple):
+    """An open source and its pipeline. frame_size: (H, W) of the first frame, None where it is not known ahead."""
+
+    source: Recording | LiveSource
+    segmenter: Segmenter
+    frame_size: Callable[[], tuple[int, int] | None]
+
+    def warm_up(self, batch: int = 1) -> None:
+        """Build and run the network before the clock runs, where the size of the frames is known."""
+        size = self.frame_size()
+        if size is not None:
+            self.segmenter.warm_up(size, batch)
+
+
+@contextmanager
+def open_session(
+    setup: Setup, log: Callable[[str], None] | None = None, streams: int | None = None
+) -> Iterator[Session]:
+    """Open what `setup` names; source and networks are closed at the end. The network is built by `warm_up`, or by the
+    first frame. log: takes one line a time about what is used. streams: see `open_backbone`; None = as many as help
+    for a recording, one for a live source. Raises StreamsegError."""
+    keep_freed()
+    with _single_threaded_algebra(), open_source(setup.source, setup.options) as source:
+        shape = describe(setup.spec)
+        noted: list[str] = []
+
+        def choose_size(frame_size: tuple[int, int]) -> tuple[int, int]:
+            if shape.size is None:
+                return input_size(frame_size, setup.size, shape.multiple)
+            note = squeezed(frame_size, shape.size)
+            if log and note and not noted:
+                noted.append(note)
+                log(note)
+            return shape.size
+
+        def backbone_for(size: tuple[int, int]) -> Backbone:
+            engine, device, precision = setup.engine, setup.device, setup.precision
+            at_once = streams if streams is not None else int(isinstance(source, LiveSource))
+            backbone = open_backbone(
+                setup.spec, size, engine=engine, device=device, precision=precision, streams=at_once, log=log
+            )
+            note = place_of_labels(segmenter.settings, backbone).note
+            if log and note:
+                log(note)
+            return backbone
+
+        def frame_size() -> tuple[int, int] | None:
+            if isinstance(source, Recording):
+                return _first_frame_size(source)
+            # a camera's frames come later; where it does not tell their size, one that is given will do
+            return source.frame_size or shape.size or (setup.size if isinstance(setup.size, tuple) else None)
+
+        segmenter = Segmenter(backbone_for, choose_size, setup.settings)
+        note = beside(source) if log and _depth_is_trusted(setup) else ""
+        if log and note:
+            log(note)
+        try:
+            yield Session(source, segmenter, frame_size)
+        finally:
+            segmenter.close()
+
+
+def squeezed(frame: tuple[int, int], network: tuple[int, int]) -> str:
+    """A line about frames of (H, W) that lose their aspect in a network of a fixed (H, W); "" where they do not."""
+    change = (frame[1] / frame[0]) / (network[1] / network[0])
+    if 1 / SQUEEZE <= change <= SQUEEZE:
+        return ""
+    (height, width), (h, w) = frame, network
+    return (
+        f"note: the network's input is {h}x{w} (height x width), so frames of {height}x{width} are squeezed; export it "
+        "with their aspect: streamseg export ... --size HxW"
+    )
+
+
+def _depth_is_trusted(setup: Setup) -> bool:
+    """Whether masks follow the depth as it comes."""
+    return setup.options.align_depth is None and (setup.settings.borders_follow_depth or setup.settings.depth > 0)
+
+
+def beside(source: Recording | LiveSource) -> str:
+    """A line about depth that does not lie on its picture, and what to type; "" where it does, or where that is not
+    sure. Only pairs of files are looked at, eight of them: every other format with depth promises that it is
+    registered."""
+    if not isinstance(source, Recording) or source.kind != "rgbd":
+        return ""
+    pairs = []
+    for index in np.unique(np.linspace(0, len(source) - 1, 8).astype(int)).tolist():
+        try:
+            frame = source[index]
+        except FrameError:
+            continue
+        if frame.depth is not None:
+            pairs.append((frame.rgb, frame.depth))
+    move = fit(pairs)
+    if move is None:
+        return ""
+    height, width = pairs[0][1].shape
+    return (
+        f"note: the depth does not lie on the colour but up to {move.farthest((height, width)):.0f} pixels beside it "
+        f"(in the corners of {width}x{height}), and so do masks that follow it; to move it there: --align-depth {move}"
+    )
+
+
+def _single_threaded_algebra() -> AbstractContextManager[object]:
+    """One thread for BLAS: on a few hundred cells more of them take longer, and the cores belong to the network."""
+    import faiss  # noqa: F401 (brings a BLAS of its own; only what is loaded can be limited)
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(1, user_api="blas")
+
+
+def _first_frame_size(source: Recording) -> tuple[int, int]:
+    """(H, W) of the first frame that can be read."""
+    reason = "it is empty"
+    for index in range(len(source)):
+        try:
+            height, width = source[index].rgb.shape[:2]
+            return height, width
+        except FrameError as problem:
+            reason = str(problem)
+    raise SourceError(
+        f"none of the {len(source)} frames of {source.uri!r} can be read ({reason})",
+        "check the files, or copy the recording again",
+    )

@@ -1,0 +1,43 @@
+"""What happened in a run: counts, losses and times."""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from dataclasses import dataclass, field
+
+from streamseg.sources import Skip
+
+
+@dataclass
+class Statistics:
+    """What happened. Times in milliseconds by frame processed, in order; `seconds` from the first read to the end.
+
+    frames_in: read or found broken. key_frames: of those processed, how many the network looked at. dropped: of a live
+    source, because the segmenter was busy. skipped: broken ones.
+    latency_ms: from a frame in memory to its masks, all stages; where the network looks ahead, waiting does not count.
+    no_depth: reasons why frames of an RGB-D source had none, as far as theirs was looked at, see
+    `Segmenter.wants_depth`. id_changes: for each frame after the first, the share of its pixels whose id is another
+    than in the frame before (frames of one size).
+    """
+
+    frames_in: int = 0
+    processed: int = 0
+    key_frames: int = 0
+    dropped: int = 0
+    skipped: list[Skip] = field(default_factory=list)
+    no_depth: Counter[str] = field(default_factory=Counter)
+    latency_ms: array[float] = field(default_factory=lambda: array("f"))
+    stage_ms: dict[str, array[float]] = field(default_factory=dict)
+    id_changes: array[float] = field(default_factory=lambda: array("f"))
+    seconds: float = 0.0
+    stopped: str = ""
+
+    def took(self, stage: str, milliseconds: float) -> None:
+        """Note the time of one stage of one frame."""
+        self.stage_ms.setdefault(stage, array("f")).append(milliseconds)
+
+    @property
+    def fps(self) -> float:
+        """Frames processed for each second of the whole run, reading and writing included."""
+        return self.processed / self.seconds if self.seconds else 0.0

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from array import array
+
+import numpy as np
+import pytest
+
+from streamseg.bench import baseline, runner, turn
+from streamseg.errors import SourceError
+from streamseg.runtime.statistics import Statistics
+from streamseg.sources import LiveSource
+
+
+def test_a_loop_goes_on_where_the_recording_ends(shapes) -> None:
+    loop = turn.recording(shapes(4), 11)
+    assert isinstance(loop, turn.Loop)
+    frames = [loop[i] for i in range(len(loop))]
+    assert [frame.index for frame in frames] == list(range(11))
+    assert len({frame.name for frame in frames}) == 11
+    assert np.diff([frame.timestamp for frame in frames]) == pytest.approx(np.full(10, 1 / 25))
+    assert np.array_equal(frames[9].rgb, shapes(4)[1].rgb)
+    assert frames[9].depth is not None
+
+
+def test_a_live_source_is_refused() -> None:
+    class Camera(LiveSource):
+        uri = "0"
+
+        def __iter__(self):
+            return iter(())
+
+    with pytest.raises(SourceError, match="cannot be measured twice"):
+        turn.recording(Camera(), 0)
+
+
+def test_memory_that_grows_is_seen_and_memory_that_does_not_is_not() -> None:
+    steady = turn.memory_figures(np.r_[np.linspace(100, 300, 20), np.full(380, 300.0)], every=10)
+    growing = turn.memory_figures(300 + 0.05 * np.arange(400), every=10)  # MiB: 5 in 1000 frames
+    assert steady is not None
+    assert growing is not None
+    assert steady["slope_mib_per_1000"] == pytest.approx(0, abs=1e-6)
+    assert steady["growth"] == 0
+    assert growing["slope_mib_per_1000"] == pytest.approx(5, abs=1e-3)
+    assert growing["growth"] == pytest.approx(16.75 / 303, abs=0.003)
+    assert turn.memory_figures(np.full(10, 300.0), every=10) is None
+
+
+def test_pace_compares_the_ends() -> None:
+    times = np.cumsum(np.r_[np.full(2000, 0.010), np.full(2000, 0.020)])
+    found = turn.pace(times)
+    assert found == {"first_fps": 100.0, "last_fps": 50.0, "ratio": 0.5}
+    assert turn.pace(times[:5]) is None
+
+
+def test_the_busiest_stage_is_what_the_wall_is_held_against() -> None:
+    report = Statistics(processed=4, seconds=0.1, latency_ms=array("f", [60] * 4))
+    for _ in range(4):
+        for stage, milliseconds in {"read": 10, "prepare": 1, "backbone": 39, "upsample": 12, "write": 5}.items():
+            report.took(stage, milliseconds)
+    found = turn.figures(report, streams=2)
+    assert found["fps"] == 40
+    assert found["busy_ms"] == {"read": 10, "network": 20, "masks": 12, "write": 5}
+    assert (found["wall_over_busiest"], found["compute_ms"]) == (1.25, 52)
+
+
+def test_the_plain_script_finds_planted_clusters() -> None:
+    random = np.random.default_rng(0)
+    truth = random.integers(0, 4, (8, 8))
+    centres = 10 * random.standard_normal((4, 32))
+    maps = (centres[truth] + random.standard_normal((8, 8, 32))).transpose(2, 0, 1).astype(np.float32)
+    found = baseline.cluster(maps)
+    assert found.shape == (8, 8)
+    assert len(np.unique(found)) == 4
+    assert len(set(zip(found.ravel().tolist(), truth.ravel().tolist(), strict=True))) == 4  # one to one
+
+
+def one_turn(fps: float, cpu: float, compute: float) -> dict[str, object]:
+    return {"fps": fps, "cpu_ms_per_frame": cpu, "compute_ms": compute, "masks": None}
+
+
+def test_ratios_are_taken_between_neighbours() -> None:
+    """The machine was three times slower in the second turn, for both."""
+    own = [one_turn(30, 20, 10), one_turn(10, 60, 30), one_turn(33, 18, 9)]
+    plain = [one_turn(3, 200, 100), one_turn(1, 600, 300), one_turn(3, 198, 99)]
+    found = runner.summary("ours", own, plain, None)
+    assert found["fps"] == 30
+    assert found["fps_of_turns"] == [30, 10, 33]
+    assert found["against"] == {"speed": 10, "cpu_time": 10, "compute": 10}
+
+
+def test_masks_are_compared_by_the_rand_index() -> None:
+    masks = np.random.default_rng(0).integers(1, 5, (3, 6, 8)).astype(np.uint8)
+    renamed = np.array([0, 3, 1, 4, 2], np.uint8)[masks]
+    assert runner.summary("ours", [one_turn(1, 1, 1) | {"masks": renamed}], [], masks)["agreement"] == 1

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.distance import cdist
+from sklearn.cluster import KMeans
+from sklearn.metrics import adjusted_rand_score
+
+from streamseg.clustering.kmeans import Codebook, choose_k, kmeans, squared_distances
+
+
+def blobs(k: int, per: int = 60, d: int = 16, spread: float = 0.05, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """k planted clusters around unit vectors: points (k per, d) float32, and which cluster each is of."""
+    random = np.random.default_rng(seed)
+    centres = np.linalg.qr(random.standard_normal((d, d)))[0][:k]
+    points = centres.repeat(per, axis=0) + spread * random.standard_normal((k * per, d))
+    return points.astype(np.float32), np.arange(k).repeat(per)
+
+
+@given(st.integers(1, 40), st.integers(1, 6), st.integers(1, 8), st.integers(0, 1000))
+def test_squared_distances_against_scipy(n: int, k: int, d: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    points, centroids = random.random((n, d), np.float32), random.random((k, d), np.float32)
+    assert squared_distances(points, centroids) == pytest.approx(cdist(points, centroids, "sqeuclidean"), abs=1e-5)
+
+
+@pytest.mark.parametrize("k", [2, 5, 9])
+def test_as_good_as_scikit_learn(k: int) -> None:
+    points, truth = blobs(k, spread=0.15)
+    ours = kmeans(points, k, seed=0, restarts=3)
+    oracle = KMeans(k, n_init=10, random_state=0).fit(points)
+    assert ours.distortion <= 1.01 * oracle.inertia_
+    nearest = squared_distances(points, ours.centroids).argmin(axis=1)
+    assert adjusted_rand_score(nearest, truth) > 0.99
+
+
+def test_same_seed_same_centroids() -> None:
+    points, _ = blobs(6, spread=0.4)
+    assert np.array_equal(kmeans(points, 6, seed=3).centroids, kmeans(points, 6, seed=3).centroids)
+
+
+def test_points_all_alike_or_fewer_than_k() -> None:
+    assert len(kmeans(np.ones((50, 4), np.float32), 5, seed=0).centroids) in (1, 5)
+    assert len(kmeans(np.ones((3, 4), np.float32), 5, seed=0).centroids) == 1
+    assert len(kmeans(np.eye(3, dtype=np.float32), 5, seed=0).centroids) == 3
+
+
+@pytest.mark.parametrize("planted", [3, 4, 5, 6])
+def test_the_knee_finds_what_was_planted(planted: int) -> None:
+    points, truth = blobs(planted, spread=0.1, seed=planted)
+    knee, clusters = choose_k(points, (2, 10), seed=0, restarts=3)
+    assert knee.k == planted
+    assert adjusted_rand_score(squared_distances(points, clusters.centroids).argmin(axis=1), truth) > 0.99
+
+
+class TestCodebook:
+    def test_follows_a_drift_without_losing_ids(self) -> None:
+        points, truth = blobs(4)
+        codebook = Codebook(kmeans(points, 4, seed=0).centroids)
+        labels = codebook.step(points).argmin(axis=1)
+        # everything turns slowly into other features, further than clusters lie apart at the start
+        drift = np.random.default_rng(1).standard_normal(points.shape[1]).astype(np.float32)
+        for step in range(200):
+            distances = codebook.step(points + step / 100 * drift)
+        assert codebook.ids == [1, 2, 3, 4]
+        assert np.array_equal(distances.argmin(axis=1), labels)
+        assert adjusted_rand_score(labels, truth) == 1
+
+    def test_a_cluster_out_of_sight_stays_where_it_was(self) -> None:
+        points, truth = blobs(3)
+        codebook = Codebook(kmeans(points, 3, seed=0).centroids)
+        home = codebook.step(points).argmin(axis=1)
+        away = codebook.centroids[home[truth == 2][0]].copy()
+        for _ in range(100):
+            codebook.step(points[truth != 2])
+        assert np.allclose(codebook.centroids[home[truth == 2][0]], away)
+
+    def test_grow_splits_the_worst_and_keeps_the_rest(self) -> None:
+        points, truth = blobs(5)
+        merged = np.where(truth == 4, 3, truth)
+        codebook = Codebook(np.stack([points[merged == c].mean(axis=0) for c in range(4)]))
+        others = codebook.centroids[:3].copy()
+        assert codebook.grow(points, seed=0)
+        assert codebook.ids == [1, 2, 3, 4, 5]
+        assert np.array_equal(codebook.centroids[:3], others)
+        assert adjusted_rand_score(codebook.step(points).argmin(axis=1), truth) == 1
+
+    def test_shrink_merges_the_nearest_pair_into_the_heavier(self) -> None:
+        points, _ = blobs(3)
+        centroids = kmeans(points, 3, seed=0).centroids
+        codebook = Codebook(np.vstack([centroids, centroids[0] + 0.02]))
+        codebook.mass = np.array([10.0, 50.0, 50.0, 40.0])
+        assert codebook.shrink()
+        assert codebook.ids == [2, 3, 4]
+
+    def test_ids_are_not_given_twice_while_others_are_left(self) -> None:
+        points, _ = blobs(4)
+        codebook = Codebook(kmeans(points, 2, seed=0).centroids)
+        seen = set(codebook.ids)
+        for _ in range(20):
+            assert codebook.grow(points, seed=0)
+            new = set(codebook.ids) - seen
+            assert len(new) == 1
+            seen |= new
+            codebook.step(points)
+            assert codebook.shrink()
+
+    def test_what_cannot_be_split_or_merged(self) -> None:
+        codebook = Codebook(np.ones((1, 4), np.float32))
+        assert not codebook.grow(np.ones((30, 4), np.float32), seed=0)
+        assert not codebook.shrink()
+
+    @settings(max_examples=30)
+    @given(st.lists(st.sampled_from(["grow", "shrink", "step"]), max_size=40), st.integers(0, 99))
+    def test_ids_stay_distinct_and_in_range(self, actions: list[str], seed: int) -> None:
+        points, _ = blobs(4, per=20, spread=0.3, seed=seed)
+        codebook = Codebook(kmeans(points, 3, seed=seed).centroids)
+        for action in actions:
+            if action == "step":
+                codebook.step(points)
+            elif action == "grow":
+                codebook.grow(points, seed=seed)
+            else:
+                codebook.shrink()
+            assert len(set(codebook.ids)) == len(codebook.ids) == len(codebook.centroids) == len(codebook.mass) >= 1
+            assert all(1 <= i <= 254 for i in codebook.ids)
+            assert np.isfinite(codebook.centroids).all()

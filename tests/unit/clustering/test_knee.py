@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamseg.clustering.knee import find_knee
+
+
+def test_a_clear_knee_is_found() -> None:
+    knee = find_knee({2: 100.0, 3: 60.0, 4: 20.0, 5: 18.0, 6: 16.5, 7: 15.2, 8: 14.1})
+    assert knee == (4, "knee")
+
+
+def test_a_noisy_curve_is_made_monotone() -> None:
+    clean = {2: 100.0, 3: 60.0, 4: 20.0, 5: 18.0, 6: 17.0, 7: 16.0}
+    assert find_knee(clean | {6: 19.0}).k == 4  # K-Means ended in a worse optimum at 6 than at 5
+
+
+def test_a_straight_line_has_no_knee_and_says_how_it_was_settled() -> None:
+    knee = find_knee({k: 100.0 - 10 * k for k in range(2, 9)})
+    assert knee.by == "chord"
+
+
+def test_one_colour_is_not_split() -> None:
+    assert find_knee(dict.fromkeys(range(2, 8), 0.0)) == (2, "only")
+
+
+def test_a_short_range_leaves_no_choice() -> None:
+    assert find_knee({5: 3.0}) == (5, "only")
+    assert find_knee({4: 3.0, 5: 1.0}) == (5, "only")
+
+
+@given(
+    st.lists(st.floats(0, 1e6), min_size=1, max_size=15),
+    st.integers(1, 6),
+)
+def test_the_answer_is_one_of_the_range(values: list[float], low: int) -> None:
+    curve = {low + i: value for i, value in enumerate(values)}
+    assert find_knee(curve).k in curve
+
+
+@given(st.integers(3, 8), st.integers(0, 100))
+def test_scaling_the_distortion_does_not_matter(true_k: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    curve = {k: (100.0 * (true_k - k) + 10 if k < true_k else 10.0 / (k - true_k + 1)) for k in range(2, 11)}
+    curve = {k: value * (1 + 0.001 * random.random()) for k, value in curve.items()}
+    assert find_knee(curve).k == find_knee({k: 1e-3 * value for k, value in curve.items()}).k

@@ -1,0 +1,87 @@
+"""Key frames: which frames the network may leave out, and whether what it saw arrives where the picture went."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streamseg.features.keyframes import KeyframeSelector, follow
+
+SIZE = (240, 320)
+
+
+def texture(seed: int = 0) -> np.ndarray:
+    noise = cv2.GaussianBlur(np.random.default_rng(seed).normal(0, 1, (*SIZE, 3)), (0, 0), 4)
+    return np.clip(128 + 40 * noise / noise.std(), 0, 255).astype(np.uint8)
+
+
+def shifted(picture: np.ndarray, x: float, y: float) -> np.ndarray:
+    """Moved by (x, y) pixels."""
+    camera = np.array([[1, 0, x], [0, 1, y]], np.float32)
+    return cv2.warpAffine(picture, camera, picture.shape[1::-1], borderMode=cv2.BORDER_REFLECT)
+
+
+def test_between_key_frames_the_flow_leads_back_to_the_last() -> None:
+    keyframes, picture = KeyframeSelector(longest=4), texture()
+    flows = [keyframes(shifted(picture, 2 * i, -i)) for i in range(9)]
+    assert [flow is None for flow in flows] == [i % 4 == 0 for i in range(9)]
+    for i, flow in enumerate(flows):
+        if flow is not None:
+            way = np.median(flow, axis=(0, 1)) * SIZE[::-1]
+            assert way == pytest.approx((-2 * (i % 4), i % 4), abs=0.3)
+
+
+def test_the_first_frames_are_key_frames() -> None:
+    keyframes = KeyframeSelector(longest=3, first=5)
+    assert [keyframes(texture()) is None for _ in range(8)] == [True] * 5 + [False, False, True]
+    keyframes.reset()
+    assert keyframes(texture()) is None
+
+
+@pytest.mark.parametrize(
+    "other", [texture(1), texture()[:, :160], cv2.flip(texture(), 1)], ids=["a cut", "another size", "mirrored"]
+)
+def test_what_flow_cannot_explain_is_a_key_frame(other: np.ndarray) -> None:
+    keyframes = KeyframeSelector(longest=10)
+    keyframes(texture())
+    assert keyframes(texture()) is not None
+    assert keyframes(other) is None
+    assert keyframes(other) is not None  # the new scene goes on from there
+
+
+def test_a_flat_picture_stays_the_same_scene() -> None:
+    keyframes = KeyframeSelector(longest=10)
+    flat = np.full((*SIZE, 3), 90, np.uint8)
+    assert keyframes(flat) is None
+    assert keyframes(flat) is not None
+
+
+@pytest.mark.parametrize("longest", [1, 2, 7])
+def test_longest_holds_even_where_nothing_changes(longest: int) -> None:
+    keyframes = KeyframeSelector(longest)
+    assert [keyframes(texture()) is None for _ in range(15)] == [i % longest == 0 for i in range(15)]
+
+
+@settings(max_examples=25, deadline=None)
+@given(dx=st.floats(-3, 3), dy=st.floats(-3, 3), channels=st.integers(1, 9), h=st.integers(1, 12), w=st.integers(1, 14))
+def test_maps_move_as_opencv_moves_pictures(dx: float, dy: float, channels: int, h: int, w: int) -> None:
+    maps = np.random.default_rng(0).normal(size=(channels, h, w)).astype(np.float32)
+    flow = np.broadcast_to(np.array([dx / w, dy / h], np.float32), (40, 50, 2))
+    x, y = np.meshgrid(np.arange(w, dtype=np.float32) + dx, np.arange(h, dtype=np.float32) + dy)
+    wanted = [
+        cv2.remap(plane, x.astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        for plane in maps
+    ]
+    # OpenCV rounds places to 1/32 of a pixel
+    np.testing.assert_allclose(follow(maps, flow), np.reshape(wanted, maps.shape), atol=0.15)
+
+
+def test_maps_stay_where_nothing_moves() -> None:
+    maps = np.random.default_rng(0).normal(size=(5, 6, 7)).astype(np.float32)
+    moved = follow(maps, np.zeros((20, 30, 2), np.float32))
+    np.testing.assert_array_equal(moved, maps)
+    assert moved.flags["C_CONTIGUOUS"]
+    assert moved.dtype == np.float32

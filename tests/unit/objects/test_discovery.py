@@ -1,0 +1,211 @@
+"""Objects through the segmenter: on drifting shapes, whose truth is exact, and on the sample recording."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from streamseg.backbones import Backbone, Spec, open_backbone
+from streamseg.clustering.online import Settings
+from streamseg.errors import FrameError, ModelError
+from streamseg.features.extractor import FeatureFrame, input_size
+from streamseg.frame import Frame
+from streamseg.runtime.segmenter import Segmenter
+from streamseg.runtime.session import Setup, open_session
+from streamseg.runtime.stream import _survey, stream
+
+SAMPLE = Path(__file__).resolve().parents[3] / "samples" / "tabletop"
+QUALITIES = ["live", "high"]
+
+
+def iou(found: np.ndarray, truth: np.ndarray) -> float:
+    return float((found & truth).sum() / (found | truth).sum())
+
+
+@pytest.fixture
+def make_loud(make_segmenter):
+    """make_loud(**settings): a segmenter that sees colours and is loud where they are no grays."""
+
+    class Loud(type(make_segmenter().backbone((120, 160)))):
+        def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
+            b, _, h, w = images.shape
+            cells = images.reshape(b, 3, h // 8, 8, w // 8, 8).mean(axis=(3, 5))
+            return super().run(images) | {"energy": np.ptp(cells, axis=1)[:, None]}
+
+    def make(**settings: object) -> Segmenter:
+        return Segmenter(Loud, lambda size: input_size(size, 120, 8), Settings(k=4, objects=True, **settings))
+
+    return make
+
+
+@pytest.mark.parametrize("quality", QUALITIES)
+@pytest.mark.parametrize("ahead", [0, 3])
+def test_shapes_are_found_and_keep_their_ids(shapes, make_loud, quality: str, ahead: int) -> None:
+    segmenter = make_loud(quality=quality)
+    frames = [shapes()[i] for i in (0, 3, 6, 9, 11)]
+    if ahead:
+        segmenter.start(frames[:ahead])
+    names = []
+    for frame in frames:
+        found = segmenter.step(frame).objects
+        assert found.dtype == np.uint8
+        assert found.shape == frame.annotation.shape
+        assert iou(found > 0, frame.annotation > 0) > 0.9
+        pairs = (np.bincount(found[frame.annotation == thing]).argmax() for thing in (1, 2, 3))
+        names.append(tuple(map(int, pairs)))
+    assert set(names) == {names[0]}
+    assert sorted(names[0]) == [1, 2, 3]
+
+
+def test_high_quality_sees_a_gap_narrower_than_a_cell_of_the_grid(make_loud) -> None:
+    truth = np.zeros((120, 160), bool)
+    truth[40:80, 40:80] = truth[40:80, 87:120] = True
+    rgb = np.where(truth[..., None], (200, 40, 40), 70).astype(np.uint8)
+    rgb += np.random.default_rng(0).integers(0, 12, rgb.shape, np.uint8)
+    found = {quality: make_loud(quality=quality).step(Frame(0, "0", 0.0, rgb)).objects for quality in QUALITIES}
+    assert iou(found["high"] > 0, truth) > 0.98
+    assert found["high"][45:75, 81:83].max() == 0
+    assert len({int(found["high"][60, x]) for x in (60, 100)}) == 2
+    assert (found["live"][45:75, 81:83] > 0).mean() > 0.5  # else this would show nothing
+
+
+@pytest.mark.parametrize("quality", QUALITIES)
+def test_same_frames_same_objects_and_reset_forgets(shapes, make_loud, quality: str) -> None:
+    frames = [shapes()[i] for i in range(4)]
+    other = shapes(30, (200, 150))
+    segmenter, again = make_loud(quality=quality), make_loud(quality=quality)
+    first = [segmenter.step(frame).objects for frame in frames]
+    for i in range(20, 22):
+        segmenter.step(other[i])
+    segmenter.reset()
+    assert np.array_equal(first, [segmenter.step(frame).objects for frame in frames])
+    assert np.array_equal(first, [again.step(frame).objects for frame in frames])
+
+
+def test_frames_may_change_their_size(shapes, make_loud) -> None:
+    segmenter = make_loud()
+    wide, tall = shapes(5, (120, 160)), shapes(5, (200, 150))
+    for recording in (wide, tall, wide, tall):
+        found = segmenter.step(recording[1]).objects
+        assert found.shape == recording.frame_size
+        assert iou(found > 0, recording[1].annotation > 0) > 0.85
+
+
+@pytest.mark.parametrize("quality", QUALITIES)
+def test_where_there_is_nothing_nothing_is_found(make_loud, quality: str) -> None:
+    segmenter = make_loud(quality=quality)
+    empty = Frame(0, "0", 0.0, np.full((120, 160, 3), 60, np.uint8))
+    for _ in range(3):
+        assert not segmenter.step(empty).objects.any()
+
+
+def test_objects_are_made_only_when_they_are_asked_for(shapes, make_segmenter, make_loud) -> None:
+    assert make_segmenter(k=4).step(shapes()[0]).objects is None
+    assert "objects" in make_loud().step(shapes()[0]).timings_ms
+    frame = shapes()[0]
+    make_loud(edges=False).step(frame)
+    assert "depth" in vars(frame)  # borders do not follow it, but objects stand on what it shows
+
+
+def test_a_network_that_tells_nothing_of_things_is_refused(tmp_path: Path, shapes) -> None:
+    """An .onnx file of an average pooling: features, and nothing else."""
+    image, features = (
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        for name, shape in (("x", ("n", 3, 120, 160)), ("features", ("n", 3, 15, 20)))
+    )
+    node = helper.make_node("AveragePool", ["x"], ["features"], kernel_shape=[8, 8], strides=[8, 8])
+    graph = helper.make_graph([node], "pooling", [image], [features])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), tmp_path / "p.onnx")
+
+    def backbone_for(size: tuple[int, int]) -> Backbone:
+        return open_backbone(Spec(str(tmp_path / "p.onnx")), size, engine="onnxruntime", device="cpu", precision="fp32")
+
+    with pytest.raises(ModelError, match="neither energy nor attention") as caught:
+        Segmenter(backbone_for, lambda size: size, Settings(objects=True)).step(shapes()[0])
+    assert "export it again" in caught.value.hint
+    assert Segmenter(backbone_for, lambda size: size, Settings(k=2)).step(shapes()[0]).objects is None
+
+
+@pytest.mark.parametrize(("length", "wanted"), [(1, 1), (10, 10), (100, 32)])
+def test_high_quality_looks_all_over_a_recording_first(shapes, make_loud, length: int, wanted: int) -> None:
+    interrupted = threading.Event()
+    seen = [one.frame.index for one in _survey(shapes(length), make_loud(quality="high"), interrupted)]
+    assert len(seen) == wanted
+    assert (seen[0], seen[-1]) == (0, length - 1)
+    assert np.ptp(np.diff(seen)) <= 1 if length > 2 else True
+    coming = [one.frame.index for one in _survey(shapes(100), make_loud(quality="high"), interrupted, 10, 5)]
+    assert coming == [0, 10, 20, 30, 40]
+    assert _survey(shapes(length), make_loud(quality="live"), interrupted) == []
+    interrupted.set()
+    assert _survey(shapes(length), make_loud(quality="high"), interrupted) == []
+
+
+def test_a_damaged_frame_is_counted_once_though_it_was_looked_at_twice(shapes, make_loud) -> None:
+    class Damaged(shapes):
+        def __getitem__(self, index: int) -> Frame:
+            if index == 3:
+                raise FrameError("damaged")
+            return super().__getitem__(index)
+
+    report = stream(Damaged(5), make_loud(quality="high"), [])
+    assert report.processed == 4
+    assert len(report.skipped) == 1
+
+
+@pytest.fixture(scope="module")
+def sample() -> Iterator[tuple[Backbone, list[FeatureFrame]]]:
+    """A real network, and what it sees in the first frames of the sample recording."""
+    with open_session(Setup(str(SAMPLE), size=160, settings=Settings(objects=True))) as session:
+        seen = session.segmenter.extract([session.source[i] for i in range(0, 24, 4)])
+        yield session.segmenter.backbones[0], seen
+
+
+@pytest.mark.parametrize("quality", QUALITIES)
+def test_things_on_a_table(sample: tuple[Backbone, list[FeatureFrame]], quality: str) -> None:
+    backbone, seen = sample
+    segmenter = Segmenter(lambda _: backbone, lambda _: backbone.size, Settings(k=6, objects=True, quality=quality))
+    segmenter.start(seen[:3])
+    results = [segmenter.step(one) for one in seen]
+    objects = np.stack([found.objects for found in results])
+    if quality == "live":
+        segmenter.reset()
+        segmenter.start(seen[:3])
+        assert np.array_equal(objects, [segmenter.step(one).objects for one in seen])
+
+    truth = np.stack([one.frame.annotation for one in seen])
+    clusters = [max(iou(f.labels == i, t > 0) for i in np.unique(f.labels)) for f, t in zip(results, truth)]
+    found = np.mean([iou(o > 0, t > 0) for o, t in zip(objects, truth)])
+    assert found > 0.6
+    assert found > 1.5 * np.mean(clusters)
+
+    for thing in range(1, 7):  # each has one id nearly always, and that id is nothing else's
+        names = [np.bincount(o[t == thing], minlength=2)[1:].argmax() + 1 for o, t in zip(objects, truth)]
+        ((name, times),) = Counter(names).most_common(1)
+        assert times >= 5
+        others = (objects == name) & (truth != thing) & (truth > 0)
+        assert others.sum() < 0.15 * ((objects == name) & (truth == thing)).sum()
+
+
+def test_depth_parts_things_that_touch_in_the_picture(sample: tuple[Backbone, list[FeatureFrame]]) -> None:
+    backbone, seen = sample
+    flat = [one._replace(frame=Frame(0, "0", 0.0, one.frame.rgb)) for one in seen[:2]]
+    shares = []
+    for views in (seen[:2], flat):
+        segmenter = Segmenter(lambda _: backbone, lambda _: backbone.size, Settings(k=6, objects=True))
+        segmenter.start(views)
+        found = [segmenter.step(one).objects for one in views]
+        best = [
+            max(iou(o == name, one.frame.annotation == thing) for name in range(1, 40))
+            for o, one in zip(found, seen)
+            for thing in (2, 3)  # the box, and the bottle in front of it
+        ]
+        shares.append(np.mean(best))
+    assert shares[0] > 0.7
+    assert shares[0] > shares[1]

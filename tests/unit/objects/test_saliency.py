@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from streamseg.backbones import Spec, open_backbone
+from streamseg.objects.saliency import BORDER, QUIET, Saliency, attention_to_nothing, loudness, parts
+
+MAPS = hnp.arrays(
+    np.float32, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=st.sampled_from([0, 0.3, 0.61, 0.97])
+)
+
+
+def flood(above: np.ndarray, row: int, column: int) -> frozenset[tuple[int, int]]:
+    """The 8-connected cells of `above` that can be reached from one of them, step by step."""
+    seen, left = set(), [(row, column)]
+    while left:
+        r, c = left.pop()
+        if (r, c) in seen or not (0 <= r < above.shape[0] and 0 <= c < above.shape[1]) or not above[r, c]:
+            continue
+        seen.add((r, c))
+        left += [(r + i, c + j) for i in (-1, 0, 1) for j in (-1, 0, 1)]
+    return frozenset(seen)
+
+
+def on_border(part: frozenset[tuple[int, int]], shape: tuple[int, ...]) -> float:
+    """The share of the box's outline, in cell edges, that lies on the frame's border."""
+    rows, columns = {r for r, _ in part}, {c for _, c in part}
+    outline = 2 * (max(rows) - min(rows) + 1 + max(columns) - min(columns) + 1)
+    edges = sum((r == 0) + (r == shape[0] - 1) + (c == 0) + (c == shape[1] - 1) for r, c in part)
+    return edges / outline
+
+
+@settings(max_examples=50, deadline=None)
+@given(MAPS)
+def test_parts_are_what_a_flood_fill_finds(saliency: np.ndarray) -> None:
+    numbers, chosen = parts(saliency, low=0.2, peak=0.5)
+    wanted = {flood(saliency > 0.2, *cell) for cell in np.argwhere(saliency > 0.2)}
+    found = {n: frozenset(map(tuple, np.argwhere(numbers == n).tolist())) for n in np.unique(numbers[numbers > 0])}
+    assert set(found.values()) == wanted
+    assert len(found) == len(wanted)
+    for number, part in found.items():
+        loudest = max(float(saliency[cell]) for cell in part)
+        assert (number in chosen) == (loudest > 0.5 + BORDER * on_border(part, saliency.shape))
+    assert len(set(chosen)) == len(chosen)
+
+
+def test_a_part_along_the_border_has_to_be_louder() -> None:
+    inside, along = np.zeros((20, 20), np.float32), np.zeros((20, 20), np.float32)
+    inside[6:14, 6:14] = 0.7
+    along[:8, 6:14] = 0.7  # a quarter of its outline lies on the border: 0.6 + 0.6 / 4 = 0.75
+    assert len(parts(inside, 0.5, 0.6)[1]) == 1
+    assert parts(along, 0.5, 0.6)[1] == []
+    assert len(parts(along * np.float32(0.8 / 0.7), 0.5, 0.6)[1]) == 1
+
+
+def test_a_peak_below_low_chooses_nothing_that_is_not_above_low() -> None:
+    numbers, chosen = parts(np.full((4, 4), 0.4, np.float32), low=0.5, peak=0.3)
+    assert not numbers.any()
+    assert chosen == []
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(hnp.arrays(np.float32, (6, 8), elements=st.floats(0, 100, width=32)), min_size=1, max_size=4))
+def test_a_session_starts_between_its_quiet_and_its_loudest(maps: list[np.ndarray]) -> None:
+    scale = Saliency(rate=0)
+    scale.start(maps)
+    low = np.quantile(np.stack(maps).astype(float), QUIET)
+    high = np.median([m.max() for m in maps])
+    if high - low > 1e-2:
+        for m in maps:
+            np.testing.assert_allclose(scale(m), (m - low) / (high - low), atol=2e-3)
+
+
+def test_background_is_0_and_the_loudest_1_without_a_start() -> None:
+    loud = np.full((8, 10), 3.0, np.float32)
+    loud[2:4, 2:5] = 11.0
+    found = Saliency()(loud)
+    assert found.dtype == np.float32
+    assert found.min() == 0
+    assert found.max() == 1
+
+
+def test_the_scale_follows_slowly_and_is_forgotten() -> None:
+    rng = np.random.default_rng(0)
+    loud = rng.uniform(1, 2, (12, 16)).astype(np.float32)
+    scale = Saliency(rate=0.1)
+    first = scale(loud)
+    brighter = scale(10 * loud)
+    assert brighter.max() > 3  # not on the new scale at once
+    for _ in range(100):
+        brighter = scale(10 * loud)
+    np.testing.assert_allclose(brighter, first, atol=0.01)
+    scale.reset()
+    np.testing.assert_array_equal(scale(loud), first)
+
+
+def test_one_tone_is_no_thing() -> None:
+    found = Saliency()(np.full((4, 4), 2.0, np.float32))
+    assert not found.any()
+
+
+def test_loudness_is_energy_or_else_attention_or_nothing() -> None:
+    energy = np.random.default_rng(0).random((2, 1, 3, 4), np.float32)
+    attention = np.random.default_rng(1).random((2, 5, 3, 4), np.float32)
+    found = loudness({"features": energy, "attention": attention, "energy": energy})
+    assert found is not None
+    np.testing.assert_array_equal(found, energy[:, 0])
+    found[:] = -1
+    assert energy.min() >= 0  # a copy: backbones use their arrays again
+    assert loudness({"features": energy}) is None
+
+
+def test_attention_of_all_heads_counts_and_one_patch_does_not_take_it_all() -> None:
+    attention = np.full((2, 3, 12, 16), 1e-4, np.float32)
+    attention[:, 0, 3:8, 4:10] = 0.03  # one head sees the thing,
+    attention[1, :, 10, 14] = 0.5  # and all of them park theirs on a patch of the background
+    found = loudness({"attention": attention})
+    turned = loudness({"attention": attention[:, ::-1]})
+    assert found is not None
+    assert turned is not None
+    np.testing.assert_allclose(found, turned, rtol=1e-5)
+    assert found.shape == (2, 12, 16)
+    assert found.min() >= 0
+    for loud in found:
+        assert loud[4:7, 5:9].min() > 3 * loud[:, :2].max()
+        assert loud[4:7, 5:9].min() > 0.1 * loud.max()
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.floats(0.1, 1000), st.floats(-5, 5))
+def test_a_louder_network_tells_the_same(factor: float, shift: float) -> None:
+    loud = np.random.default_rng(3).random((5, 7))
+    np.testing.assert_allclose(Saliency()(loud * factor + shift), Saliency()(loud), atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 5)])
+def test_the_smallest_maps(size: tuple[int, int]) -> None:
+    assert Saliency()(np.ones(size, np.float32)).shape == size
+
+
+def test_what_a_place_gets_in_any_picture_does_not_count() -> None:
+    blank = np.random.default_rng(0).uniform(1e-4, 1e-1, (12, 16)).astype(np.float32)
+    attention = np.stack([blank, blank])[:, None]
+    attention[1, 0, 4:7, 5:9] *= 4
+    nothing, thing = loudness({"attention": attention}, blank)  # type: ignore[misc]
+    np.testing.assert_allclose(nothing, nothing.mean(), rtol=1e-4)
+    assert thing[5, 6:8].min() > 1.5 * np.median(thing)
+    assert np.unravel_index(thing.argmax(), thing.shape) in {(y, x) for y in range(4, 7) for x in range(5, 9)}
+
+
+def test_attention_to_nothing_is_what_a_network_gives_empty_pictures(shared: Path) -> None:
+    weights = shared / "weights" / "vit_tiny_patch16_224_imagenet.safetensors"
+    backbone = open_backbone(Spec("timm:vit_tiny_patch16_224", str(weights)), (96, 160))
+    blank = attention_to_nothing(backbone.run, backbone.size)
+    assert blank is not None
+    assert blank.shape == (6, 10)
+    assert blank[[0, 0, -1, -1], [0, -1, 0, -1]].mean() > 2 * np.median(blank)  # corners
+    outputs = backbone.run(np.full((1, 3, 96, 160), 0.4, np.float32))  # a gray that it has not been made from
+    with_blank, without = (loudness(outputs, b) for b in (blank, None))
+    assert with_blank is not None
+    assert without is not None
+    assert with_blank.std() / with_blank.mean() < 0.5 * without.std() / without.mean()
+    backbone.close()
+
+
+def test_attention_to_nothing_is_none_for_networks_without_attention() -> None:
+    backbone = open_backbone(Spec("efficientnet_lite0"), (64, 64))
+    assert attention_to_nothing(backbone.run, backbone.size) is None
+    backbone.close()

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamseg.runtime import manifest
+from streamseg.runtime.statistics import Statistics
+from streamseg.sources import Skip
+
+
+@given(st.lists(st.floats(0, 1e4), min_size=1, max_size=60))
+def test_percentiles_against_numpy(values: list[float]) -> None:
+    found = manifest.percentiles(values)
+    assert found["max"] == pytest.approx(max(values), abs=0.01)
+    assert found["p50"] == pytest.approx(np.median(values), abs=0.01)
+    assert found["p50"] <= found["p95"] <= found["p99"] <= found["max"]
+
+
+def test_nothing_happened() -> None:
+    content = manifest.describe_report(Statistics())
+    assert content["latency_ms"] == {"p50": 0, "p95": 0, "p99": 0, "max": 0}
+    assert (content["frames"], content["fps"], content["id_changes"]) == (0, 0, None)
+
+
+def test_skips_are_counted_by_reason_and_named() -> None:
+    skips = [Skip(f"{i:05d}", "truncated PNG") for i in range(50)] + [Skip("x", "missing file")]
+    skipped = manifest.describe_report(Statistics(skipped=skips))["skipped"]
+    assert skipped == {
+        "truncated PNG": {"count": 50, "frames": [f"{i:05d}" for i in range(20)]},
+        "missing file": {"count": 1, "frames": ["x"]},
+    }
+
+
+def test_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    manifest.write(tmp_path, {"name": "größe \udcff", "k": [1]})
+    assert json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))["k"] == [1]
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+    with pytest.raises(OSError, match="No such file"):
+        manifest.write(tmp_path / "none", {})
+    manifest.write(tmp_path / "none", {}, best_effort=True)
+
+
+def test_versions_of_what_is_installed() -> None:
+    found = manifest.versions(("numpy", "no-such-package"))
+    assert found == {"numpy": np.__version__}

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+
+import pytest
+
+PICTURES = """
+import resource, sys, threading
+import numpy as np
+from streamseg.runtime.memory import keep_freed
+
+def pictures():
+    for _ in range(200):
+        np.empty((480, 640, 3), np.uint8).fill(1)
+
+kept = keep_freed() if sys.argv[1] == "keep" else False
+pictures()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+thread = threading.Thread(target=pictures)
+thread.start()
+thread.join()
+print(kept, resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def faults(how: str, **environment: str) -> tuple[bool, int]:
+    """Whether memory is kept, and the pages that the system had to hand out for 200 pictures in a thread."""
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")} | environment
+    answer = subprocess.run([sys.executable, "-c", PICTURES, how], env=variables, capture_output=True, check=True)
+    kept, count = answer.stdout.split()
+    return kept == b"True", int(count)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="is about glibc's malloc")
+def test_pictures_use_memory_again() -> None:
+    kept, few = faults("keep")
+    assert kept
+    _, many = faults("leave")
+    assert few < 0.1 * many
+
+
+def test_whoever_sets_malloc_is_left_alone() -> None:
+    assert faults("keep", MALLOC_ARENA_MAX="4")[0] is False

@@ -1,0 +1,103 @@
+"""What a session tells its user."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from streamseg.backbones import Spec
+from streamseg.clustering.online import Settings
+from streamseg.runtime.session import Setup, beside, open_session, squeezed
+from streamseg.sources import Options, open_source
+from streamseg.sources.alignment import Alignment
+
+SAMPLE = str(Path(__file__).resolve().parents[3] / "samples" / "tabletop")
+
+
+@pytest.mark.parametrize(
+    ("frame", "network", "told"),
+    [
+        ((1080, 1920), (256, 256), True),
+        ((1920, 1080), (384, 512), True),
+        ((480, 640), (384, 512), False),
+        ((1080, 1920), (384, 672), False),  # rounded to multiples of 32
+        ((480, 640), (352, 384), True),
+    ],
+)
+def test_a_changed_aspect_is_told(frame: tuple[int, int], network: tuple[int, int], told: bool) -> None:
+    assert bool(squeezed(frame, network)) == told
+
+
+def test_an_exported_network_that_squeezes_says_so_once(tmp_path: Path) -> None:
+    graph = helper.make_graph(
+        [helper.make_node("AveragePool", ["images"], ["features"], kernel_shape=[8, 8], strides=[8, 8])],
+        "mean colours",
+        [helper.make_tensor_value_info("images", TensorProto.FLOAT, (1, 3, 32, 96))],
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, (1, 3, 4, 12))],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)]), tmp_path / "net.onnx")
+    lines: list[str] = []
+    with open_session(Setup(SAMPLE, spec=Spec(str(tmp_path / "net.onnx"))), lines.append) as session:
+        for frame in ((480, 640), (480, 640), (640, 480)):
+            assert session.segmenter.choose_size(frame) == (32, 96)
+    (note,) = (line for line in lines if line.startswith("note:"))
+    assert "32x96" in note
+    assert "480x640" in note
+
+
+def advice(line: str) -> Alignment:
+    """What the note says to type."""
+    found = re.search(r"--align-depth (\S+)$", line)
+    assert found
+    return Alignment(*map(float, found[1].split(",")))
+
+
+def told(setup: Setup) -> list[str]:
+    lines: list[str] = []
+    with open_session(setup, lines.append):
+        return [line for line in lines if "depth" in line]
+
+
+def test_depth_beside_the_colour_is_told_once_and_the_advice_ends_it(shared: Path) -> None:
+    kitchen = str(shared / "data" / "sevenscenes_redkitchen")
+    (line,) = told(Setup(kitchen))
+    assert line.startswith("note: the depth does not lie on the colour")
+    assert "640x480" in line
+    move = advice(line)
+    assert 40 < int(line.split("up to ")[1].split()[0]) < 65
+    aligned = Options(align_depth=move)
+    assert told(Setup(kitchen, options=aligned)) == []
+    with open_source(kitchen, aligned) as source:
+        assert beside(source) == ""  # not only because it was given: it lies there now
+
+
+def test_depth_that_is_not_used_is_not_looked_at(shared: Path) -> None:
+    kitchen = str(shared / "data" / "sevenscenes_redkitchen")
+    assert told(Setup(kitchen, settings=Settings(edges=False))) == []
+    assert len(told(Setup(kitchen, settings=Settings(edges=False, depth=0.5)))) == 1
+
+
+@pytest.mark.parametrize("name", ["uoc_tabletop_rgbd", "apc_shelf_rgbd_masks", "rgbd_other_formats", "co3d_hydrant"])
+def test_nothing_is_said_of_other_recordings(name: str, shared: Path) -> None:
+    assert told(Setup(str(shared / "data" / name))) == []
+
+
+def test_frames_that_cannot_be_read_do_not_matter(shared: Path, tmp_path: Path) -> None:
+    files = sorted((shared / "data" / "sevenscenes_redkitchen").glob("frame-00030*.*.*"))
+    for file in files:
+        if file.suffix in (".png", ".jpg"):
+            shutil.copyfile(file, tmp_path / file.name)
+    pictures, depths = sorted(tmp_path.glob("*.color.jpg")), sorted(tmp_path.glob("*.depth.png"))
+    for path in (pictures[0], depths[-1]):
+        path.write_bytes(path.read_bytes()[:1000])
+    with open_source(str(tmp_path)) as source:
+        assert advice(beside(source)).scale == pytest.approx(0.9, abs=0.03)
+    for path in (*pictures[1:], *depths[:-1]):
+        path.write_bytes(path.read_bytes()[:1000])
+    with open_source(str(tmp_path)) as source:
+        assert beside(source) == ""

@@ -1,0 +1,288 @@
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from streamseg.errors import FrameError, OutputError, SourceError, StopRequested
+from streamseg.frame import Frame, Segmentation
+from streamseg.runtime.statistics import Statistics
+from streamseg.runtime.stream import stream
+from streamseg.runtime.workers import QUEUE
+from streamseg.sinks import Sink
+from streamseg.sources import LiveSource, Skip
+
+
+class Collect(Sink):
+    """Remembers what it was given; may be slow, and may fail at a frame."""
+
+    def __init__(self, delay: float = 0.0, fail_at: int = -1, error: BaseException | None = None) -> None:
+        self.frames: list[int] = []
+        self.labels: list[np.ndarray] = []
+        self.threads: set[str] = set()
+        self.delay, self.fail_at, self.error = delay, fail_at, error
+
+    def write(self, frame: Frame, segmentation: Segmentation) -> None:
+        time.sleep(self.delay)
+        if frame.index == self.fail_at and self.error:
+            raise self.error
+        self.frames.append(frame.index)
+        self.labels.append(segmentation.labels)
+        self.threads.add(threading.current_thread().name)
+
+    def close(self) -> None:
+        pass
+
+
+class OnScreen(Collect):
+    main_thread = True
+
+
+def test_every_frame_arrives_in_order_and_is_accounted_for(shapes, make_segmenter) -> None:
+    sink, screen, seen = Collect(), OnScreen(), []
+    report = stream(
+        shapes(25), make_segmenter(k=4), [sink, screen], progress=lambda report: seen.append(report.processed)
+    )
+    assert sink.frames == screen.frames == list(range(25))
+    assert seen == list(range(1, 26))
+    assert report.frames_in == report.processed == len(report.latency_ms) == 25
+    assert (report.dropped, report.skipped, report.stopped) == (0, [], "")
+    assert {len(report.stage_ms[stage]) for stage in ("read", "cluster", "upsample", "write")} == {25}
+    assert report.key_frames == len(report.stage_ms["backbone"])
+    assert len(report.stage_ms["follow"]) == 25 - report.key_frames
+    assert report.fps == pytest.approx(25 / report.seconds)
+    assert screen.threads == {"MainThread"}
+    assert "MainThread" not in sink.threads
+
+
+def test_threads_do_not_change_the_masks(shapes, make_segmenter) -> None:
+    sink = Collect()
+    stream(shapes(12), make_segmenter(seed=2), [sink])
+    alone = make_segmenter(seed=2)
+    planned = [alone.plan(shapes()[i]) for i in range(12)]
+    alone.start([frame for frame in planned[:8] if isinstance(frame, Frame)])
+    assert np.array_equal(sink.labels, [alone.step(one).labels for one in planned])
+
+
+def test_the_network_looks_at_every_frame_when_told_to(shapes, make_segmenter) -> None:
+    sink = Collect()
+    report = stream(shapes(12), make_segmenter(keyframes=1), [sink])
+    assert report.key_frames == 12
+    assert "flow" not in report.stage_ms
+    alone = make_segmenter()
+    alone.start([shapes()[i] for i in range(8)])
+    assert np.array_equal(sink.labels, [alone.step(shapes()[i]).labels for i in range(12)])
+
+
+def test_frames_that_follow_the_flow_get_nearly_the_masks_that_the_network_would_give(shapes, make_segmenter) -> None:
+    followed, looked = Collect(), Collect()
+    report = stream(shapes(40), make_segmenter(k=4), [followed])
+    stream(shapes(40), make_segmenter(k=4, keyframes=1), [looked])
+    assert report.key_frames < 25  # the scene jumps back at frame 20
+    assert np.mean(np.array(followed.labels) != looked.labels) < 0.02
+
+
+@pytest.mark.parametrize(("streams", "batch"), [(3, 1), (1, 4), (2, 5)])
+def test_looking_ahead_does_not_change_the_masks(shapes, make_segmenter, streams: int, batch: int) -> None:
+    class Uneven(shapes):
+        """One frame has another size: it cannot join the batch of the others."""
+
+        def __getitem__(self, index: int) -> Frame:
+            return shapes(23, (96, 128))[index] if index == 9 else super().__getitem__(index)
+
+    together, alone = Collect(), Collect()
+    segmenter = make_segmenter(seed=2)
+    segmenter.warm_up((120, 160), batch)
+    segmenter.backbones[0].streams = streams  # the colours are computed in NumPy, from any thread
+    report = stream(Uneven(23), segmenter, [together], batch=batch)
+    assert report.processed == 23
+    stream(Uneven(23), make_segmenter(seed=2), [alone])
+    assert [a.shape for a in together.labels] == [b.shape for b in alone.labels]
+    assert all(np.array_equal(a, b) for a, b in zip(together.labels, alone.labels, strict=True))
+
+
+def test_id_changes_are_the_share_of_pixels(shapes, make_segmenter) -> None:
+    sink = Collect()
+    report = stream(shapes(6), make_segmenter(k=4), [sink])
+    expected = [(a != b).mean() for a, b in itertools.pairwise(sink.labels)]
+    assert list(report.id_changes) == pytest.approx(expected)
+
+
+def test_every_and_max_frames(shapes, make_segmenter) -> None:
+    sink = Collect()
+    report = stream(shapes(25), make_segmenter(k=4), [sink], every=4, max_frames=3)
+    assert sink.frames == [0, 4, 8]
+    assert report.frames_in == 3
+
+
+def test_broken_frames_are_skipped_and_counted(shapes, make_segmenter) -> None:
+    class Broken(shapes):
+        skipped = (Skip("lost", "missing file"),)
+
+        def __getitem__(self, index: int) -> Frame:
+            if index % 5 == 2:
+                raise FrameError("truncated PNG")
+            frame = super().__getitem__(index)
+            if index % 5 == 3:
+
+                def unreadable() -> np.ndarray:
+                    raise FrameError("truncated depth PNG")
+
+                frame = Frame(frame.index, frame.name, frame.timestamp, frame.rgb, load_depth=unreadable)
+            return frame
+
+    sink = Collect()
+    report = stream(Broken(10), make_segmenter(k=4, keyframes=1), [sink])
+    assert sink.frames == [0, 1, 3, 4, 5, 6, 8, 9]
+    assert report.skipped == [Skip("lost", "missing file"), *(Skip(f"0000{i}", "truncated PNG") for i in (2, 7))]
+    assert report.frames_in == 11
+    assert report.no_depth == {"truncated depth PNG": 2}
+
+
+def test_nothing_but_broken_frames(shapes, make_segmenter) -> None:
+    class Broken(shapes):
+        def __getitem__(self, index: int) -> Frame:
+            raise FrameError("truncated PNG")
+
+    report = stream(Broken(5), make_segmenter(k=4), [Collect()])
+    assert (report.processed, len(report.skipped), report.fps) == (0, 5, 0)
+
+
+@pytest.mark.parametrize("kind", [Collect, OnScreen])
+def test_a_sink_that_fails_ends_the_run_with_its_error(shapes, make_segmenter, kind: type[Collect]) -> None:
+    report = Statistics()
+    sink = kind(fail_at=5, error=OutputError("the disk is full", "make room"))
+    with pytest.raises(OutputError, match="disk is full"):
+        stream(shapes(200), make_segmenter(k=4), [sink], report=report)
+    assert sink.frames == list(range(5))
+    assert report.processed < 40
+    assert report.seconds > 0
+    assert threading.active_count() < 10
+
+
+def test_a_source_that_fails_ends_the_run_with_its_error(shapes, make_segmenter) -> None:
+    class Fails(shapes):
+        def __getitem__(self, index: int) -> Frame:
+            if index == 12:
+                raise SourceError("the disk was unplugged", "plug it in")
+            return super().__getitem__(index)
+
+    sink = Collect()
+    with pytest.raises(SourceError, match="unplugged"):
+        stream(Fails(30), make_segmenter(k=4), [sink])
+    assert sink.frames == list(range(12))
+
+
+def test_a_person_may_stop_it(shapes, make_segmenter) -> None:
+    screen = OnScreen(fail_at=3, error=StopRequested())
+    files = Collect()
+    report = stream(shapes(100), make_segmenter(k=4), [files, screen])
+    assert report.stopped == "user"
+    assert report.processed == 4
+    assert files.frames == [0, 1, 2, 3]  # what is counted is written
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_it_in_good_order(shapes, make_segmenter, number: int) -> None:
+    sink = Collect()
+    before = signal.getsignal(number)
+
+    def interrupt(report: Statistics) -> None:
+        if report.processed == 6:
+            os.kill(os.getpid(), number)
+
+    report = stream(shapes(500), make_segmenter(k=4), [sink], progress=interrupt)
+    assert report.stopped == "interrupt"
+    assert sink.frames == list(range(report.processed))
+    assert report.processed < 20
+    assert signal.getsignal(number) is before
+
+
+class Camera(LiveSource):
+    """Gives a frame each `period` seconds, for ever or `count` times."""
+
+    uri, kind = "camera", "camera"
+
+    def __init__(self, recording: object, period: float, count: int = 10**9) -> None:
+        self.recording, self.period, self.count = recording, period, count
+        self.closed = threading.Event()
+
+    def __iter__(self) -> Iterator[Frame]:
+        for index in range(self.count):
+            if self.closed.wait(self.period):
+                return
+            yield self.recording[index % len(self.recording)]
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+def test_a_live_source_never_falls_behind(shapes, make_segmenter) -> None:
+    camera = Camera(shapes(50), period=0.001, count=150)
+    report = stream(camera, make_segmenter(k=4), [OnScreen(delay=0.01)])
+    assert report.dropped > 20
+    assert report.frames_in == 150 == report.processed + report.dropped
+
+
+def test_a_live_source_that_has_to_wait_loses_nothing(shapes, make_segmenter) -> None:
+    files = Collect(delay=0.005)
+    report = stream(Camera(shapes(50), period=0.0005, count=60), make_segmenter(k=4), [files], policy="all")
+    assert (report.dropped, report.processed) == (0, 60)
+    assert files.frames == [i % 50 for i in range(60)]
+
+
+def test_a_slow_sink_costs_frames_of_a_live_source_but_no_delay(shapes, make_segmenter) -> None:
+    """However slow the disk is, what is segmented is new: what waits for the disk is all that is old."""
+    written: list[float] = []
+
+    class Slow(Collect):
+        def write(self, frame: Frame, segmentation: Segmentation) -> None:
+            written.append(time.monotonic() - born[frame.index])
+            super().write(frame, segmentation)
+
+    born: dict[int, float] = {}
+
+    class Timed(Camera):
+        def __iter__(self) -> Iterator[Frame]:
+            for frame in super().__iter__():
+                born[frame.index] = time.monotonic()
+                yield frame
+
+    report = stream(Timed(shapes(400), period=0.004, count=300), make_segmenter(k=4), [Slow(delay=0.03)])
+    assert report.dropped > 150
+    assert report.frames_in == 300 == report.processed + report.dropped
+    assert np.median(written[8:]) < 0.03 * (QUEUE + 4)
+
+
+def test_a_camera_that_changes_its_size(shapes, make_segmenter) -> None:
+    class Changing(Camera):
+        def __iter__(self) -> Iterator[Frame]:
+            for frame in super().__iter__():
+                yield frame if frame.index < 12 else shapes(50, (160, 120))[frame.index]
+
+    sink = Collect()
+    stream(Changing(shapes(50), period=0.001, count=30), make_segmenter(k=4), [sink], policy="all")
+    assert {labels.shape for labels in sink.labels[:12]} == {(120, 160)}
+    assert {labels.shape for labels in sink.labels[12:]} == {(160, 120)}
+    assert set(np.unique(sink.labels[11])) == set(np.unique(sink.labels[12]))  # ids go on
+
+
+def test_max_frames_of_a_live_source(shapes, make_segmenter) -> None:
+    camera = Camera(shapes(50), period=0.001)
+    report = stream(camera, make_segmenter(k=4), [Collect()], max_frames=10)
+    assert report.processed == 10
+    assert camera.closed.is_set()
+
+
+def test_an_interrupt_while_the_camera_gives_nothing(shapes, make_segmenter) -> None:
+    camera = Camera(shapes(50), period=3600)
+    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+    report = stream(camera, make_segmenter(k=4), [Collect()])
+    assert report.stopped == "interrupt"
+    assert report.seconds < 30

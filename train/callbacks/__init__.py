@@ -1,0 +1,1 @@
+"""Callbacks: checkpoints, collapse, figures and the dense probe while a run goes on."""

@@ -1,0 +1,1 @@
+"""Commands of `streamseg train` and `streamseg probe`, and what they show."""

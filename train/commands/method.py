@@ -1,0 +1,95 @@
+"""One click command for each method: the shared flags, the method's own, and what happens when it is called."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from streamseg.cli.options import behaviour_options, print_json
+from streamseg.errors import StreamsegError
+from train.options import click_options
+from train.settings import Settings
+
+FREE_TO_CHANGE = frozenset(("devices", "workers", "cache", "save_every", "val", "probe_every", "strategy", "nodes"))
+"""What a resumed run may do otherwise: it changes speed and notes, not the weights."""
+
+
+def command(name: str, module: ModuleType) -> click.Command:
+    """The command that trains the method of `module`; its docstring's first line describes it."""
+    about = (module.__doc__ or "").strip()
+
+    @click.pass_context
+    def train(ctx: click.Context, output: Path | None, resume: bool, as_json: bool, quiet: bool, **given: Any) -> None:
+        from train import run
+        from train.commands.display import Display, print_summary
+        from train.distributed import is_first
+
+        folder = output or Path("out") / name
+        display = Display(quiet or not is_first())
+        explicit = {key for key in given if ctx.get_parameter_source(key) not in (ParameterSource.DEFAULT, None)}
+        settings, options = _config(module, name, folder, resume, given, explicit)
+        result = run.run(name, module.METHOD, settings, options, folder, resume, display)
+        if not is_first():
+            return
+        if as_json:
+            print_json(result)
+        elif not quiet:
+            print_summary(result)
+        if result["status"] == "interrupted":
+            ctx.exit(130)
+
+    params: list[click.Parameter] = [
+        *click_options(module.Options),
+        click.Option(["-o", "--output"], type=click.Path(path_type=Path, file_okay=False),
+                     help=f"Folder for checkpoints and figures. Default: out/{name}."),
+        click.Option(["--resume"], is_flag=True, help="Go on with the run in the output folder, with its flags."),
+        *click_options(Settings),
+    ]  # fmt: skip
+    built = click.Command(name, callback=train, params=params, help=about, short_help=about.splitlines()[0])
+    return behaviour_options(built)
+
+
+def _config(
+    module: ModuleType, name: str, folder: Path, resume: bool, given: dict[str, Any], explicit: set[str]
+) -> tuple[Settings, Any]:
+    """Settings and options as given; of a resumed run as they were, and what is given must not contradict them."""
+    if not resume:
+        if not given["data"]:
+            raise click.UsageError("Missing option '--data'.")
+        return _made(Settings, given), _made(module.Options, given)
+    from streamseg.backbones import checkpoint
+    from train.callbacks.checkpointing import LAST
+
+    header = checkpoint.read_header(folder / LAST)
+    if header["method"] != name:
+        raise StreamsegError(
+            f"{str(folder)!r} holds a run of {header['method']}, not of {name}",
+            f"streamseg train {header['method']} --resume -o {folder}",
+        )
+    was = {**header["config"]["settings"], **header["config"]["options"]}
+    for key in explicit & was.keys() - FREE_TO_CHANGE:
+        if _plain(given[key]) != _plain(was[key]):
+            flag = "--" + key.replace("_", "-")
+            raise StreamsegError(
+                f"the run was started with {flag} {was[key]}, and cannot go on with {given[key]}",
+                f"leave {flag} out, or start a new run with another -o",
+            )
+    now = was | {key: given[key] for key in explicit & FREE_TO_CHANGE}
+    return _made(Settings, now), _made(module.Options, now)
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _made(cls: type, values: dict[str, Any]) -> Any:
+    def value(field: dataclasses.Field) -> Any:
+        found = values.get(field.name, field.default)  # a run of an older version does not know every flag
+        return tuple(found) if isinstance(found, list) else found
+
+    return cls(**{field.name: value(field) for field in dataclasses.fields(cls)})

@@ -1,0 +1,109 @@
+"""The command `streamseg probe`: how good are the features of a backbone, and did training help?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from streamseg.cli.options import behaviour_options, network_options, print_json
+
+
+@click.command()
+@click.argument("models", nargs=-1, required=True, metavar="CKPT|MODEL...")
+@click.option(
+    "--data",
+    multiple=True,
+    required=True,
+    metavar="FOLDER",
+    help="dense: recordings with masks (may be given several times); else one folder with a sub-folder for "
+    "each class, of photographs or recordings, optionally below train/ and val/.",
+)
+@click.option(
+    "--task",
+    type=click.Choice(["dense", "knn", "linear", "fewshot", "semi"]),
+    default="dense",
+    show_default=True,
+    help="What the features are asked for.",
+)
+@network_options
+@click.option(
+    "--frames",
+    type=click.IntRange(1),
+    default=24,
+    show_default=True,
+    metavar="N",
+    help="At most N frames of each recording, spread evenly.",
+)
+@click.option("--k", type=click.IntRange(2, 64), default=5, show_default=True, metavar="N", help="dense: clusters.")
+@click.option(
+    "--val-share",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.2,
+    show_default=True,
+    metavar="0..1",
+    help="Share of each class that is held out, whole recordings at a time.",
+)
+@click.option("--way", type=click.IntRange(2), default=5, show_default=True, metavar="N", help="fewshot: classes.")
+@click.option(
+    "--shot", type=click.IntRange(1), default=5, show_default=True, metavar="N", help="fewshot: examples of each class."
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**31 - 1),
+    default=0,
+    show_default=True,
+    help="Same seed, same split and same figures.",
+)
+@behaviour_options
+def probe(models: Sequence[str], as_json: bool, quiet: bool, **given: Any) -> None:
+    """Measure the features of a checkpoint or model; a checkpoint beside the backbone that it started from."""
+    from threadpoolctl import threadpool_limits
+
+    from streamseg.backbones import Spec, zoo
+    from train.probes.compare import Question, compare, make_probe
+    from train.probes.network import Engine
+
+    take = given.pop
+    weights, layers, facet = take("weights"), take("layers"), take("facet")
+    specs = [Spec(model, weights, layers, facet) for model in models]
+    log = (lambda line: None) if quiet else (lambda line: click.echo(line, err=True))
+    engine = Engine(take("engine"), take("device"), take("precision"), log)
+    for spec in specs:
+        zoo.recipe(spec)  # a mistyped name is told before the data are read
+    question = Question(**given)
+    with threadpool_limits(1, user_api="blas"):  # small problems: the cores belong to the network
+        entries = compare(make_probe(question, log), specs, engine, question.seed)
+    if as_json:
+        print_json({"question": vars(question), "models": entries})
+    elif not quiet:
+        print_table(question.task, entries)
+
+
+def print_table(task: str, entries: list[dict[str, Any]]) -> None:
+    """The figures as a table on stdout, with what could not be compared below it."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False, soft_wrap=True)
+    console.width = max(console.width, 140)  # a figure that is cut off is none
+    compared = any(entry["start"] for entry in entries)
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for column in ("model", task, "value", "95 %", *(("start", "difference", "95 %") if compared else ())):
+        table.add_column(column, justify="left" if column in ("model", task) else "right")
+    for entry in entries:
+        for i, (name, found) in enumerate(entry["figures"].items()):
+            cells = [entry["model"] if i == 0 else "", name, f"{found['value']:.3f}", _range(found["interval"], "")]
+            if found["start"] is not None:
+                cells += [f"{found['start']:.3f}", f"{found['difference']:+.3f}"]
+                cells.append(_range(found["difference_interval"], "+"))
+            table.add_row(*cells)
+    console.print(table)
+    for entry in entries:
+        what = f"start = {entry['start']}" if entry["start"] else f"no comparison: {entry['note']}"
+        console.print(f"{entry['model']}: {what}", markup=False)
+
+
+def _range(interval: tuple[float, float], sign: str) -> str:
+    return " to ".join(f"{end:{sign}.3f}" for end in interval)

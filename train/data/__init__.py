@@ -1,0 +1,1 @@
+"""Data: recordings, their frames as samples, and views of them."""
