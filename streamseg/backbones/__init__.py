@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from streamseg import plugins
+from streamseg.config import Spec as Spec
 from streamseg.errors import ModelError
 
 if TYPE_CHECKING:
@@ -33,22 +34,6 @@ OUTPUTS = ("features", "attention", "energy")
 """What a network may give, see `Backbone.run`; features always."""
 
 Log = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Spec:
-    """Which network, as the user names it.
-
-    model: a name of the zoo, "timm:NAME", a checkpoint (.pt) of `streamseg train`, or an exported file.
-    weights: a .pth or .safetensors file instead of the model's own weights.
-    layers: CNN stages (n has stride 2^n) or ViT blocks (1 ... depth, negative from the end); () = the model's default.
-    facet: "key", "query", "value" or "output" of the ViT block; "" = the model's default. CNNs have "output" only.
-    """
-
-    model: str
-    weights: str = ""
-    layers: tuple[int, ...] = ()
-    facet: str = ""
 
 
 @dataclass(frozen=True)

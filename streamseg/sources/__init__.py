@@ -11,36 +11,17 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 
 from streamseg import plugins
+from streamseg.config import SourceConfig as Options
 from streamseg.errors import SourceError
-from streamseg.frame import Frame, Intrinsics
-from streamseg.sources.alignment import Alignment
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a user may override. depth_scale: units of the depth files per metre; intrinsics: of the colour camera;
-    align_depth: how depth has to be moved to lie on its picture."""
-
-    intrinsics: Intrinsics | None = None
-    depth_scale: float | None = None
-    align_depth: Alignment | None = None
-
-    def __post_init__(self) -> None:
-        if self.depth_scale is not None and not 0 < self.depth_scale < float("inf"):
-            raise SourceError(f"a depth scale of {self.depth_scale} is impossible", "give units per metre, e.g. 1000")
-
-    def aligned(self, load: Callable[[], np.ndarray] | None) -> Callable[[], np.ndarray] | None:
-        """`Frame.load_depth` as the user wants it: every source that has depth passes its own through here."""
-        return load if load is None or self.align_depth is None else partial(_moved, load, self.align_depth)
+from streamseg.frame import Frame
 
 
 @dataclass(frozen=True)
@@ -49,10 +30,6 @@ class Skip:
 
     name: str
     reason: str
-
-
-def _moved(load: Callable[[], np.ndarray], align: Alignment) -> np.ndarray:
-    return align(load())
 
 
 class Source(ABC):

@@ -1,0 +1,210 @@
+"""Every setting, in one place, split by who uses it: the same objects in Python, on the command line and in run.json.
+
+    ExtractorConfig   what the network is, how it runs, on which frames
+    ClusteringConfig  regions
+    ObjectsConfig     objects
+    SourceConfig      what a recording does not say of itself
+    SegmenterConfig   the first three together: all that decides the masks of given frames
+    RunConfig         a whole run
+
+A field has the name of its flag on the command line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass, field, fields, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from streamseg.errors import SourceError
+from streamseg.frame import Intrinsics
+
+if TYPE_CHECKING:
+    from streamseg.sources.alignment import Alignment
+
+KEYFRAME_DISTANCE = 6
+"""Frames from one keyframe to the next at most, by default. On labelled videos regions were as good as with every frame
+a keyframe; at 8 they got worse."""
+KEYFRAME_DISTANCE_OBJECTS = 2
+"""The same where objects are wanted: they move by themselves, and flow is worst at their borders."""
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Which network, as the user names it.
+
+    model: a name of the zoo, "timm:NAME", a checkpoint (.pt) of `streamseg train`, or an exported file.
+    weights: a .pth or .safetensors file instead of the model's own weights.
+    layers: CNN stages (n has stride 2^n) or ViT blocks (1 ... depth, negative from the end); () = the model's default.
+    facet: "key", "query", "value" or "output" of the ViT block; "" = the model's default. CNNs have "output" only.
+    """
+
+    model: str = "efficientnet_lite0"
+    weights: str = ""
+    layers: tuple[int, ...] = ()
+    facet: str = ""
+
+
+@dataclass(frozen=True)
+class ExtractorConfig:
+    """size: of the network's input, its shorter side or (H, W). engine, device, precision: "auto", or see `backbones`.
+
+    keyframes: frames from one keyframe to the next at most, 1 = every frame is one, 0 = auto, see
+    `SegmenterConfig.keyframe_distance`. labels_on: "auto", "host" or "device", see `backbones.placement`.
+    """
+
+    spec: Spec = field(default_factory=Spec)
+    size: int | tuple[int, int] = 384
+    engine: str = "auto"
+    device: str = "auto"
+    precision: str = "auto"
+    keyframes: int = 0
+    labels_on: str = "auto"
+
+
+@dataclass(frozen=True)
+class ClusteringConfig:
+    """k: number of regions, 0 = by the knee within k_range (inclusive).
+
+    clustering: "online" (one codebook for the session) or "per-frame" (cold K-Means and knee on every frame, the ids
+    matched afterwards). pca: components, 0 = off. position, depth: weights of these channels, 0 = off.
+    edges: whether borders follow the image and the depth (guided filter). seed: of everything random.
+    """
+
+    clustering: str = "online"
+    k: int = 0
+    k_range: tuple[int, int] = (2, 10)
+    pca: int = 0
+    position: float = 0.0
+    depth: float = 0.0
+    edges: bool = True
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class ObjectsConfig:
+    """objects: whether they are wanted. quality: "live", or "high" (offline). seed: of everything random."""
+
+    objects: bool = False
+    quality: str = "live"
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class SourceConfig:
+    """What a user may override. depth_scale: units of the depth files per metre; intrinsics: of the colour camera;
+    align_depth: how depth has to be moved to lie on its picture. Raises SourceError for an impossible scale."""
+
+    intrinsics: Intrinsics | None = None
+    depth_scale: float | None = None
+    align_depth: Alignment | None = None
+
+    def __post_init__(self) -> None:
+        if self.depth_scale is not None and not 0 < self.depth_scale < float("inf"):
+            raise SourceError(f"a depth scale of {self.depth_scale} is impossible", "give units per metre, e.g. 1000")
+
+    def aligned(self, load: Callable[[], np.ndarray] | None) -> Callable[[], np.ndarray] | None:
+        """`Frame.load_depth` as the user wants it: every source that has depth passes its own through here."""
+        return load if load is None or self.align_depth is None else partial(_moved, load, self.align_depth)
+
+
+def _moved(load: Callable[[], np.ndarray], align: Alignment) -> np.ndarray:
+    return align(load())
+
+
+@dataclass(frozen=True)
+class SegmenterConfig:
+    """All that decides which masks given frames get."""
+
+    _: KW_ONLY
+    extractor: ExtractorConfig = field(default_factory=ExtractorConfig)
+    clustering: ClusteringConfig = field(default_factory=ClusteringConfig)
+    objects: ObjectsConfig = field(default_factory=ObjectsConfig)
+
+    @property
+    def keyframe_distance(self) -> int:
+        """Frames from one keyframe to the next at most. Auto: 1 where quality comes first."""
+        thorough = self.clustering.clustering == "per-frame" or self.objects.quality == "high"
+        usual = KEYFRAME_DISTANCE_OBJECTS if self.objects.objects else KEYFRAME_DISTANCE
+        return self.extractor.keyframes or (1 if thorough else usual)
+
+    @property
+    def borders_follow_depth(self) -> bool:
+        """Where there is any: those of regions with `edges`, those of objects always."""
+        return self.clustering.edges or self.objects.objects
+
+    @property
+    def flip(self) -> bool:
+        """Whether the network also sees the mirror image of each frame."""
+        return self.objects.objects and self.objects.quality == "high"
+
+    def with_seed(self, seed: int) -> Any:
+        """The same with another seed, for everything random."""
+        return replace(self, clustering=replace(self.clustering, seed=seed), objects=replace(self.objects, seed=seed))
+
+    def but(self, **values: Any) -> Any:
+        """The same with other values of fields of any part, by the fields' names; `seed` goes to all that have one."""
+        parts: dict[str, Any] = {}
+        for name in ("extractor", "clustering", "objects"):
+            part = getattr(self, name)
+            own = {key: values[key] for key in values if key in {one.name for one in fields(part)}}
+            parts[name] = replace(part, **own)
+        known = {one.name for part in parts.values() for one in fields(part)}
+        if unknown := sorted(set(values) - known):
+            raise TypeError(f"no setting is called {unknown[0]!r}")
+        return replace(self, **parts)
+
+
+@dataclass(frozen=True)
+class SessionConfig(SegmenterConfig):
+    """What is segmented by what."""
+
+    source: str
+    _: KW_ONLY
+    options: SourceConfig = field(default_factory=SourceConfig)
+
+
+@dataclass(frozen=True)
+class RunConfig(SessionConfig):
+    """Everything `streamseg run` is asked for. Its own fields are flags of that command."""
+
+    _: KW_ONLY
+    output: Path | None = None
+    save: tuple[str, ...] = ("overlay", "labels")
+    show: bool = False
+    every: int = 1
+    max_frames: int | None = None
+    batch: int = 1
+    policy: str = "latest"
+    alpha: float = 0.5
+    overwrite: bool = False
+
+
+def from_flags(given: dict[str, Any]) -> dict[str, Any]:
+    """Flags by name -> arguments of `SessionConfig` and its kin: those that belong together are put into their config;
+    the rest stays as it is. What is saved says whether objects must be found."""
+    rest = dict(given)
+    if "save" in rest:
+        rest["objects"] = rest.get("objects") or not {"objects", "panoptic"}.isdisjoint(rest["save"])
+
+    def taken(part: type) -> dict[str, Any]:
+        return {one.name: rest[one.name] for one in fields(part) if one.name in rest}
+
+    found: dict[str, Any] = {}
+    rest["spec"] = Spec(**taken(Spec))
+    for name, part in _PARTS.items():
+        found[name] = part(**taken(part))
+    used = {one.name for part in (Spec, *_PARTS.values()) for one in fields(part)}
+    return {name: value for name, value in rest.items() if name not in used} | found
+
+
+_PARTS: dict[str, Any] = {
+    "extractor": ExtractorConfig,
+    "clustering": ClusteringConfig,
+    "objects": ObjectsConfig,
+    "options": SourceConfig,
+}
