@@ -1,0 +1,55 @@
+"""What keeps the house easy to enter: names, sizes of files, functions and folders. Who imports whom: `make lint`."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("streamseg", "train", "export")
+FILES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+SCRIPTS = [path for folder in ("samples", "tests") for path in sorted((ROOT / folder).rglob("*.py"))]
+JUNK = {"utils", "helpers", "common", "misc", "core", "manager"}
+LINES_OF_A_FILE, LINES_OF_A_FUNCTION, MODULES_OF_A_FOLDER = 250, 50, 16
+
+
+def named(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def long_functions(source: str) -> list[str]:
+    """The functions of `source` that have more than LINES_OF_A_FUNCTION lines."""
+    functions = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef)]
+    return [node.name for node in functions if (node.end_lineno or 0) - node.lineno + 1 > LINES_OF_A_FUNCTION]
+
+
+def test_no_module_shadows_a_library() -> None:
+    assert not {path.stem for path in FILES} & set(packages_distributions()) - set(PACKAGES) - {"__init__"}
+
+
+def test_every_name_says_something() -> None:
+    assert not {path.stem for path in FILES} & JUNK
+    assert not {path.name for path in (ROOT / "streamseg").rglob("*") if path.is_dir()} & JUNK
+
+
+@pytest.mark.parametrize("path", [*FILES, *SCRIPTS], ids=named)
+def test_files_and_functions_are_short(path: Path) -> None:
+    source = path.read_text(encoding="utf-8")
+    assert len(source.splitlines()) <= LINES_OF_A_FILE
+    assert not long_functions(source)
+
+
+def test_a_long_function_is_seen() -> None:
+    body = "    pass\n" * LINES_OF_A_FUNCTION
+    assert long_functions(f"class Some:\n  def long():\n{body}") == ["long"]
+    assert long_functions(f"def fits():\n{body[len('    pass') + 1 :]}") == []
+
+
+def test_no_folder_is_crowded() -> None:
+    modules = Counter(path.parent for path in FILES if path.stem != "__init__")
+    crowded = {named(folder): count for folder, count in modules.items() if count > MODULES_OF_A_FOLDER}
+    assert set(crowded) <= {"train/methods"}, crowded
