@@ -12,7 +12,7 @@ import hashlib
 from importlib import metadata
 from pathlib import Path
 
-from streamseg.backbones import Log
+from streamseg.backbones.contract import Log
 from streamseg.backbones.exported import cached
 from streamseg.backbones.exported.engine_file import Profile
 

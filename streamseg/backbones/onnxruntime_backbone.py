@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from streamseg.backbones import OUTPUTS, Backbone, Log, Recipe, _tensorrt, _tensorrt_provider, machine
-from streamseg.backbones.exported import export
+from streamseg.backbones import _tensorrt, _tensorrt_provider, machine
+from streamseg.backbones.contract import OUTPUTS, Backbone, Log, Recipe
+from streamseg.backbones.exported import onnx_cache
 from streamseg.errors import ModelError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class OnnxRuntimeBackbone(Backbone):
         self, recipe: Recipe, size: tuple[int, int], device: str, precision: str, threads: int, log: Log
     ) -> None:
         self.device = device
-        path, facts = export.onnx_file(recipe, size, log, "fp32" if precision == "auto" else precision)
+        path, facts = onnx_cache.onnx_file(recipe, size, log, "fp32" if precision == "auto" else precision)
         self.precision = facts.precision
         self.name, self.sha256, self.dim, self.stride = facts.name, facts.sha256, facts.dim, facts.stride
         self.size = size

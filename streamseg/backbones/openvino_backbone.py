@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from streamseg.backbones import OUTPUTS, Backbone, Log, Recipe, machine
-from streamseg.backbones.exported import cached, export, openvino_file
+from streamseg.backbones import machine
+from streamseg.backbones.contract import OUTPUTS, Backbone, Log, Recipe
+from streamseg.backbones.exported import cached, onnx_cache, openvino_file
 from streamseg.cache import trim
 from streamseg.errors import ModelError
 
@@ -31,7 +32,7 @@ class OpenVinoBackbone(Backbone):
         if recipe.kind == "openvino":
             path, facts = Path(recipe.file), replace(openvino_file.read(Path(recipe.file))[0], sha256=recipe.sha256)
         else:
-            path, facts = export.onnx_file(recipe, size, log)
+            path, facts = onnx_cache.onnx_file(recipe, size, log)
         self.name, self.sha256, self.dim, self.stride = facts.name, facts.sha256, facts.dim, facts.stride
         self.size = size
         self._openvino = openvino

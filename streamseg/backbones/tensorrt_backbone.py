@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from streamseg.backbones import Backbone, Log, Recipe, _tensorrt
+from streamseg.backbones import _tensorrt
+from streamseg.backbones.contract import Backbone, Log, Recipe
 from streamseg.backbones.exported import engine_file
 from streamseg.backbones.exported.engine_file import Engine
 from streamseg.errors import ModelError

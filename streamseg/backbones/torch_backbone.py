@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from streamseg.backbones import Backbone, Log, Recipe
+from streamseg.backbones.contract import Backbone, Log, Recipe
 from streamseg.backbones.networks import timm_networks
 from streamseg.errors import ModelError
 

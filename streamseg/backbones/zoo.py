@@ -12,8 +12,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from streamseg import plugins
-from streamseg.backbones import Recipe, Spec, checkpoint
+from streamseg.backbones import checkpoint
+from streamseg.backbones.contract import Recipe
 from streamseg.backbones.exported import cached, engine_file, openvino_file
+from streamseg.config import Spec
 from streamseg.errors import ModelError
 
 FACETS = ("key", "query", "value", "output")

@@ -18,7 +18,7 @@ from timm.layers import Conv2dSame
 from torch import nn
 from torch.nn import functional
 
-from streamseg.backbones import Recipe
+from streamseg.backbones.contract import Recipe
 from streamseg.backbones.networks.positions import resampled
 
 

@@ -15,7 +15,7 @@ from timm.layers import Attention, Format, resample_abs_pos_embed
 from timm.models.vision_transformer import Block, VisionTransformer
 from torch import nn
 
-from streamseg.backbones import Recipe
+from streamseg.backbones.contract import Recipe
 from streamseg.backbones.exported import cached
 from streamseg.backbones.networks import weights
 from streamseg.backbones.networks.network import FreeViT, Network, ViT, freeze_padding

@@ -16,7 +16,7 @@ import onnx
 import torch
 
 import streamseg
-from streamseg.backbones import OPSET, OPSETS, Recipe
+from streamseg.backbones.contract import OPSET, OPSETS, Recipe
 from streamseg.backbones.exported.onnx_file import Facts
 from streamseg.backbones.networks import timm_networks
 from streamseg.backbones.networks.network import Network

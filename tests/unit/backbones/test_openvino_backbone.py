@@ -14,7 +14,9 @@ SIZE = (96, 160)
 
 @pytest.fixture(scope="module")
 def backbone(specs):
-    return open_backbone(specs("efficientnet"), SIZE, engine="openvino", device="cpu", streams=0, threads=2)
+    return open_backbone(
+        specs("efficientnet"), SIZE, engine="openvino", device="cpu", precision="fp32", streams=0, threads=2
+    )
 
 
 def test_threads_get_arrays_of_their_own(backbone, opened, images):
@@ -27,6 +29,6 @@ def test_threads_get_arrays_of_their_own(backbone, opened, images):
         np.testing.assert_allclose(features, wanted(image), atol=1e-4)
 
 
-def test_one_lane_unless_told(opened):
+def test_one_inference_stream_unless_told(opened):
     assert opened("openvino", "efficientnet").streams == 1
     assert opened("torch", "efficientnet").streams == 1

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from streamseg.backbones import Spec, _tensorrt, _tensorrt_provider, describe, export_onnx, machine, open_backbone, zoo
+from streamseg.backbones import Spec, _tensorrt, _tensorrt_provider, describe, machine, open_backbone, write_onnx, zoo
 from streamseg.backbones.exported import cached, engine_file
 from streamseg.backbones.exported.engine_file import Engine, Machine, Profile
 from streamseg.backbones.tensorrt_backbone import check_machine
@@ -166,8 +166,8 @@ def test_engines_run_engines_only_and_are_no_onnx(engine):
     with pytest.raises(ModelError, match=r"\.plan files only") as caught:
         open_backbone(Spec("efficientnet_lite0"), (96, 160), engine="tensorrt")
     assert "streamseg export tensorrt efficientnet_lite0" in caught.value.hint
-    with pytest.raises(ModelError, match="no ONNX can be made"):
-        export_onnx(Spec(str(path)), (96, 160))
+    with pytest.raises(ModelError, match="exported already"):
+        write_onnx(Spec(str(path)), (96, 160), path.with_suffix(".onnx"))
 
 
 def test_without_a_gpu_there_is_one_error_before_anything_heavy_is_loaded(engine):

@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from streamseg.backbones import Spec, describe, open_backbone, zoo
-from streamseg.backbones.exported import cached, export
+from streamseg.backbones.exported import cached, onnx_cache
 from streamseg.errors import ModelError
 
 SIZE = (96, 160)
@@ -36,7 +36,7 @@ def pooling(path, image=("n", 3, 64, 96), output="features", kind=TensorProto.FL
 @pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
 def test_an_exported_file_gives_the_features_of_its_model(engine, opened, specs, images, tmp_path):
     wanted = opened(engine, "vit").run(images)
-    path, _ = export.onnx_file(zoo.recipe(specs("vit")), SIZE, lambda line: None)
+    path, _ = onnx_cache.onnx_file(zoo.recipe(specs("vit")), SIZE, lambda line: None)
     copy = tmp_path / "größe.onnx"
     shutil.copy(path, copy)
     shape = describe(Spec(str(copy)))

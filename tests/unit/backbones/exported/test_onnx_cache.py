@@ -9,7 +9,7 @@ import onnx
 import pytest
 
 from streamseg.backbones import Recipe, Spec, open_backbone, zoo
-from streamseg.backbones.exported import cached, export, onnx_file
+from streamseg.backbones.exported import cached, onnx_cache, onnx_file
 from streamseg.errors import ModelError
 
 SIZE = (96, 160)
@@ -24,7 +24,7 @@ def lines() -> list[str]:
 def exported(opened, specs):
     """The default network's file and facts, exported by whichever test comes first."""
     opened("onnxruntime", "joined")
-    return export.onnx_file(zoo.recipe(specs("joined")), SIZE, lambda line: None)
+    return onnx_cache.onnx_file(zoo.recipe(specs("joined")), SIZE, lambda line: None)
 
 
 RECIPE = Recipe("net", "timm_net", "cnn", "a.pth", "abc", (4, 5), (3, 4), (16, 32), "output", "MIT")
@@ -32,23 +32,23 @@ CHANGES = {"name": "other", "architecture": "other", "sha256": "abd", "layers": 
 
 
 def test_every_deciding_field_changes_the_file_name(monkeypatch):
-    stem = export.file_stem
+    stem = onnx_cache.file_stem
     names = {stem(RECIPE, SIZE, "fp32"), stem(RECIPE, SIZE[::-1], "fp32"), stem(RECIPE, SIZE, "fp16")}
     names |= {stem(dataclasses.replace(RECIPE, **{field: value}), SIZE, "fp32") for field, value in CHANGES.items()}
     monkeypatch.setattr("streamseg.__version__", "99")
     names.add(stem(RECIPE, SIZE, "fp32"))
-    monkeypatch.setattr(export, "EXPORT_FORMAT", 99)
+    monkeypatch.setattr(onnx_cache, "EXPORT_FORMAT", 99)
     names.add(stem(RECIPE, SIZE, "fp32"))
     assert len(names) == 3 + len(CHANGES) + 2
 
 
 def test_the_same_weights_under_another_path_share_a_file():
     moved = dataclasses.replace(RECIPE, file="b.pth")
-    assert export.file_stem(moved, SIZE, "fp32") == export.file_stem(RECIPE, SIZE, "fp32")
+    assert onnx_cache.file_stem(moved, SIZE, "fp32") == onnx_cache.file_stem(RECIPE, SIZE, "fp32")
 
 
 def test_file_names_are_plain():
-    stem = export.file_stem(dataclasses.replace(RECIPE, name="timm:../x y"), SIZE, "fp32")
+    stem = onnx_cache.file_stem(dataclasses.replace(RECIPE, name="timm:../x y"), SIZE, "fp32")
     assert not set(stem) & set("/\\: ")
 
 
@@ -98,12 +98,12 @@ def test_a_damaged_file_is_made_again_and_that_is_said(damage, exported, specs, 
         note.unlink()
     else:
         note.write_text("{}")
-    again = export.onnx_file(zoo.recipe(specs("joined")), SIZE, lines.append)
+    again = onnx_cache.onnx_file(zoo.recipe(specs("joined")), SIZE, lines.append)
     assert again == (path, facts)
     assert ("damaged" in lines[0]) == (damage != "no file")
     assert any("preparing" in line for line in lines)
     lines.clear()
-    assert export.onnx_file(zoo.recipe(specs("joined")), SIZE, lines.append) == (path, facts)
+    assert onnx_cache.onnx_file(zoo.recipe(specs("joined")), SIZE, lines.append) == (path, facts)
     assert "from the cache" in lines[0]
     assert not [file for file in path.parent.iterdir() if file.name.startswith(".")]
 
@@ -124,7 +124,7 @@ def test_a_wrong_export_gets_no_name(monkeypatch, tmp_path):
 
     monkeypatch.setattr(to_onnx, "export", twisted)
     with pytest.raises(ModelError, match="differs") as caught:
-        export.onnx_file(zoo.recipe(Spec("efficientnet_lite0")), (64, 64), lambda line: None)
+        onnx_cache.onnx_file(zoo.recipe(Spec("efficientnet_lite0")), (64, 64), lambda line: None)
     assert "--engine torch" in caught.value.hint
     assert list((tmp_path / "models").iterdir()) == []
 
@@ -133,7 +133,7 @@ def test_half_precision_is_close_and_takes_half_the_space(exported, specs, image
     import onnxruntime
 
     path, _ = exported
-    half, facts = export.onnx_file(zoo.recipe(specs("joined")), SIZE, lambda line: None, "fp16")
+    half, facts = onnx_cache.onnx_file(zoo.recipe(specs("joined")), SIZE, lambda line: None, "fp16")
     assert half.stat().st_size < 0.6 * path.stat().st_size
     assert (facts.size, facts.precision) == (SIZE, "fp16")
     wanted, found = (

@@ -14,7 +14,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import streamseg
-from streamseg.backbones import Log, Recipe
+from streamseg.backbones.contract import Log, Recipe
 from streamseg.backbones.exported import cached
 from streamseg.backbones.exported.onnx_file import Facts, read
 from streamseg.cache import trim
