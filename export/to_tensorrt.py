@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from export import onnx_signature
+from export.engines import build
+from export.engines.build import Request
+from export.engines.progress import Phases
 from export.onnx_signature import Signature
 from export.target import slug, stem, written
-from export.tensorrt import build
-from export.tensorrt.build import Request
-from export.tensorrt.progress import Phases
 from streamseg.backbones import Spec, _tensorrt, open_backbone, zoo
 from streamseg.backbones.exported import cached, engine_file
 from streamseg.backbones.exported.engine_file import SUFFIXES, Engine, Machine, Profile

@@ -1,4 +1,4 @@
-"""OpenVINO from several threads at once; what all engines share stands in test_backbones.py."""
+"""OpenVINO from several threads at once; what all engines share stands in test_init.py."""
 
 from __future__ import annotations
 

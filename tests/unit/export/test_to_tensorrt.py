@@ -1,28 +1,20 @@
-"""TensorRT export, all of it that needs neither TensorRT nor a GPU: names, shapes, errors, progress, interruption.
+"""TensorRT export, all of it that needs neither TensorRT nor a GPU: names, shapes, errors.
 
-The build itself was never run: see export/_tensorrt_build.py.
+The build itself was never run: see export/engines/build.py.
 """
 
 from __future__ import annotations
 
-import _thread
-import io
-import signal
 import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-from rich.console import Console
 
 from export import onnx_signature, to_tensorrt
-from export.tensorrt import build
-from export.tensorrt.progress import Phases, interruptible
 from export.to_tensorrt import Choice
 from streamseg.backbones import Spec, machine
 from streamseg.backbones.exported import cached, engine_file
@@ -117,17 +109,6 @@ def test_an_engine_is_named_by_all_that_it_is_bound_to(backbone, name):
     assert to_tensorrt.file_name(backbone, (384, 672), "fp16", Profile(1, 4, 8), H100) == name
 
 
-def test_timings_are_kept_for_each_gpu_and_version():
-    machines = [
-        H100,
-        Machine("NVIDIA L4", "8.9", "10.16.1.11"),
-        Machine("NVIDIA H100 80GB HBM3", "9.0", "11.4.0.106"),
-    ]
-    names = [build.timing_cache_name(machine) for machine in machines]
-    assert names[0] == "NVIDIA_H100_80GB_HBM3-sm9.0-trt10.16.1.11.timings"
-    assert len(set(names)) == 3
-
-
 def test_the_facts_of_an_engine_are_those_of_its_onnx_file_and_its_machine(tmp_path):
     source = network(tmp_path / "net.onnx", backbone="pooling", licence="none")
     plan = tmp_path / "net.plan"
@@ -139,16 +120,6 @@ def test_the_facts_of_an_engine_are_those_of_its_onnx_file_and_its_machine(tmp_p
     assert engine.metadata == {"stride": "8", "dim": "3", "backbone": "pooling", "licence": "none"}
     assert (engine.onnx_sha256, engine.sha256) == (cached.sha256(source), cached.sha256(plan))
     assert (engine.size, engine.stride, engine.machine) == ((64, 64), 8, H100)
-
-
-def test_the_errors_of_the_parser_are_one_message():
-    errors = [("NonZero", "n1", "not supported"), ("NonZero", "n1", "not supported"), ("", "", "a graph"), *[
-        ("If", f"n{number}", "no") for number in range(3)]]  # fmt: skip
-    problem = build.unsupported(Path("net.onnx"), errors)
-    assert problem.message == (
-        "TensorRT cannot read net.onnx: NonZero (n1): not supported; graph (unnamed): a graph; If (n0): no; and 2 more"
-    )
-    assert "gives no reason" in build.unsupported(Path("net.onnx"), []).message
 
 
 @pytest.mark.parametrize("most", [0, -1])
@@ -164,60 +135,6 @@ def test_a_name_that_run_would_not_know_is_refused():
         to_tensorrt.check_path(Path("net.trt"))
     assert ".plan" in caught.value.hint
     to_tensorrt.check_path(Path("net.engine"))
-
-
-def test_phases_are_bars_inside_each_other():
-    console = Console(file=io.StringIO(), force_terminal=True, width=100)
-    phases = Phases(console)
-    phases.start("Building", None, 2)
-    phases.start("Tactics", "Building", 10)
-    assert [task.description for task in phases.bar.tasks] == ["Building", "  Tactics"]
-    assert phases.step("Tactics", 4)
-    assert phases.bar.tasks[1].completed == 5
-    phases.finish("Tactics")
-    phases.finish("never begun")
-    assert phases.step("never begun", 0)
-    phases.cancel()
-    assert not phases.step("Building", 0)
-    assert [task.description for task in phases.bar.tasks] == ["Building"]
-
-
-def test_nothing_is_drawn_where_nobody_looks():
-    said = io.StringIO()
-    with Phases(Console(file=said)) as phases:
-        phases.start("Building", None, 1)
-    with Phases(Console(file=said, force_terminal=True, quiet=True)) as phases:
-        phases.start("Building", None, 1)
-    assert said.getvalue() == ""
-
-
-@pytest.fixture
-def heeds_ctrl_c():
-    """A process that a shell started in the background ignores SIGINT."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("heeds_ctrl_c")
-def test_ctrl_c_cancels_the_work_and_waits_for_it():
-    cancelled, ended = threading.Event(), threading.Event()
-
-    def work() -> None:
-        assert cancelled.wait(10)
-        time.sleep(0.05)
-        ended.set()
-
-    threading.Timer(0.1, _thread.interrupt_main).start()
-    with pytest.raises(KeyboardInterrupt):
-        interruptible(work, cancelled.set)
-    assert ended.is_set()
-
-
-def test_what_the_work_gives_or_raises_comes_back():
-    assert interruptible(lambda: 5, lambda: None) == 5
-    with pytest.raises(ModelError, match="no"):
-        interruptible(lambda: (_ for _ in ()).throw(ModelError("no", "")), lambda: None)
 
 
 def test_without_a_gpu_the_command_says_so_at_once(tmp_path):

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from export.engines.progress import Phases, interruptible
 from export.target import slug
-from export.tensorrt.progress import Phases, interruptible
 from streamseg.backbones import _tensorrt
 from streamseg.backbones.exported import cached
 from streamseg.backbones.exported.engine_file import Machine, Profile

@@ -101,7 +101,7 @@ def work() -> None:
 def pair(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Found]]:
     """What each of two processes found."""
     folder = tmp_path_factory.mktemp("pair")
-    code = "import sys; sys.path[:0] = sys.argv[3:]; import test_two_processes as t; t.work()"
+    code = "import sys; sys.path[:0] = sys.argv[3:]; import test_distributed as t; t.work()"
     command = [sys.executable, "-W", "ignore", "-c", code]
     paths = [str(folder), str(ROOT), str(Path(__file__).parent)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}

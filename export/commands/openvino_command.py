@@ -1,4 +1,4 @@
-"""The commands `export openvino` and `export compare`."""
+"""The command `export openvino`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from export.commands import flags
-from streamseg.cli.options import behaviour_options, print_json
+from streamseg.cli.options import behaviour_options
 
 
 @click.command()
@@ -35,26 +35,3 @@ def openvino(model: str, output: Path | None, as_json: bool, quiet: bool, **opti
     facts = {"output": str(output), "weights": str(weights), "size": list(size), "bytes": total, "precision": precision}
     line = f"{output} and .bin: {size[0]}x{size[1]}, {precision}, {total / 1e6:.1f} MB"
     flags.show(comparisons, facts, line, as_json=as_json, quiet=quiet)
-
-
-@click.command()
-@click.argument("models", nargs=-1, required=True, metavar="NAME[,layers=N,N][@WEIGHTS]|CKPT.pt ...")
-@flags.calibrate_flag("calibrate int8")
-@click.option("--frames", default="", metavar="SOURCE", help="The recording that is compared on. Default: photographs.")
-@flags.size_flag(256)
-@click.option("--markdown", is_flag=True, help="Print the table as Markdown.")
-@behaviour_options
-def compare(models: tuple[str, ...], calibrate: str, frames: str, markdown: bool, **options: Any) -> None:
-    """Export MODELS in every format and print what each costs: size, error, agreement with PyTorch, speed.
-
-    \b
-    streamseg export compare efficientnet_lite0 runs/best.pt resnet18,layers=3,4@resnet18.safetensors
-    """
-    from export import compare as comparison
-
-    size, log = flags.sides(options["size"]), flags.notes(options["quiet"])
-    rows = comparison.rows([comparison.parse(model) for model in models], size, calibrate, frames, log)
-    if options["as_json"]:
-        print_json({"size": list(size), "calibrate": calibrate, "frames": frames, "rows": rows})
-    elif not options["quiet"]:
-        click.echo(comparison.markdown(rows) if markdown else comparison.text(rows))
