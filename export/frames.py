@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from streamseg.errors import FrameError, SourceError
-from streamseg.features.extractor import prepare
+from streamseg.features.preparation import prepare
 from streamseg.sources import LiveSource, open_source
 
 PHOTOGRAPHS = ("china.jpg", "flower.jpg")

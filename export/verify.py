@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from streamseg.clustering.kmeans import Codebook, kmeans
+from streamseg.clustering.codebook import Codebook
+from streamseg.clustering.kmeans import kmeans
 from streamseg.errors import ModelError
 from streamseg.features.descriptors import rows
 

@@ -11,8 +11,9 @@ import cv2
 import numpy as np
 
 from streamseg.backbones import Spec, open_backbone
-from streamseg.clustering.online import Settings
-from streamseg.features.extractor import input_size
+from streamseg.config import SegmenterConfig
+from streamseg.features.extractor import FeatureExtractor
+from streamseg.features.preparation import input_size
 from streamseg.masks.drawing import overlay
 from streamseg.runtime.segmenter import Segmenter
 from streamseg.sources import open_source
@@ -25,9 +26,11 @@ def main() -> None:
     """Segment the clip with the defaults of `make demo`, and lay frames above masks."""
     clip = open_source(str(HERE / "tabletop"))
     segmenter = Segmenter(
-        backbone_for=lambda size: open_backbone(Spec("efficientnet_lite0"), size),
-        choose_size=lambda frame_size: input_size(frame_size, 512, multiple=32),
-        settings=Settings(objects=True),
+        FeatureExtractor(
+            backbone_for=lambda size: open_backbone(Spec("efficientnet_lite0"), size),
+            choose_size=lambda frame_size: input_size(frame_size, 512, multiple=32),
+            settings=SegmenterConfig().but(objects=True),
+        )
     )
     segmenter.start([clip[i] for i in range(segmenter.start_frames)])
     columns = []

@@ -147,16 +147,15 @@ class SegmenterConfig:
         return replace(self, clustering=replace(self.clustering, seed=seed), objects=replace(self.objects, seed=seed))
 
     def but(self, **values: Any) -> Any:
-        """The same with other values of fields of any part, by the fields' names; `seed` goes to all that have one."""
+        """The same with other values of its own fields or of fields of any part, by name; `seed` goes to all that have
+        one. Raises TypeError for an unknown name."""
         parts: dict[str, Any] = {}
         for name in ("extractor", "clustering", "objects"):
             part = getattr(self, name)
             own = {key: values[key] for key in values if key in {one.name for one in fields(part)}}
             parts[name] = replace(part, **own)
-        known = {one.name for part in parts.values() for one in fields(part)}
-        if unknown := sorted(set(values) - known):
-            raise TypeError(f"no setting is called {unknown[0]!r}")
-        return replace(self, **parts)
+        inside = {one.name for part in parts.values() for one in fields(part)}
+        return replace(self, **parts, **{name: value for name, value in values.items() if name not in inside})
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,10 @@ VOID = 255
 
 @dataclass(frozen=True)
 class Intrinsics:
-    """Pinhole camera: focal lengths and principal point, in pixels of the frame's own size."""
+    """Pinhole camera: focal lengths and principal point, in pixels of the frame's own size.
+
+    fy < 0 where the set's y axis points up (ICL-NUIM): y of 3-D points then runs upwards, as its publishers have it.
+    """
 
     fx: float
     fy: float
@@ -41,6 +44,8 @@ class Frame:
         It may raise FrameError. Nothing is decoded until `depth` is read.
     load_annotation: returns (H, W) integer ground truth, 0 = background, 255 = void; None where there is none.
     depth_problem: why a frame of an RGB-D source has no depth, for the manifest; "" where it has or needs none.
+    depth_is_metric: whether `depth` is in metres. False where the unit is unknown, as in a reconstruction from pictures
+        alone (CO3D): nothing that is stated in metres may then be compared with it or written.
     """
 
     index: int
@@ -51,6 +56,7 @@ class Frame:
     load_depth: Callable[[], np.ndarray] | None = None
     load_annotation: Callable[[], np.ndarray] | None = None
     depth_problem: str = ""
+    depth_is_metric: bool = True
 
     @cached_property
     def depth(self) -> np.ndarray | None:
@@ -91,26 +97,26 @@ class Segment:
 class Segmentation:
     """What was found in one frame.
 
-    labels: (H, W) uint8 ids 1 ... 254, stable over the sequence; VOID (255) = none; the frame's own size.
+    regions: (H, W) uint8 ids 1 ... 254, stable over the sequence; VOID (255) = none; the frame's own size.
     k: number of clusters in use.
     objects: (H, W) uint8, 0 = background, 1 ... 254 = things, stable over the sequence; None if not asked for.
     timings_ms: milliseconds by stage.
     """
 
-    labels: np.ndarray
+    regions: np.ndarray
     k: int
     objects: np.ndarray | None = None
     timings_ms: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def shown(self) -> np.ndarray:
-        """(H, W) uint8 that people want to see: the objects where they were asked for, else the labels."""
-        return self.labels if self.objects is None else self.objects
+        """(H, W) uint8 that people want to see: the objects where they were asked for, else the regions."""
+        return self.regions if self.objects is None else self.objects
 
     @cached_property
     def panoptic(self) -> np.ndarray:
         """(H, W) uint8: every pixel in one segment, a thing or a region (Kirillov et al., "Panoptic Segmentation", CVPR
-        2019). `labels` where objects were not asked for.
+        2019). `regions` where objects were not asked for.
 
         A thing has the number 255 - its id (254, 253 ... downwards), which lasts as the id does; what is no thing has
         its label (1, 2 ... upwards), and VOID stays. The two meet only after a session of some 240 things, or with
@@ -118,9 +124,9 @@ class Segmentation:
         free in this frame, for as long as that lasts; where none is, it stays part of the regions beneath it.
         """
         if self.objects is None:
-            return self.labels
-        numbers = _numbers_of_things(self.objects, self.labels, self.k)[self.objects]
-        return np.where(numbers > 0, numbers, self.labels)
+            return self.regions
+        numbers = _numbers_of_things(self.objects, self.regions, self.k)[self.objects]
+        return np.where(numbers > 0, numbers, self.regions)
 
 
 def _numbers_of_things(objects: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,7 @@ def run(bench: Bench, log: Callable[[str], None] | None = None) -> dict[str, Any
         "machine": machine(),
         "versions": manifest.versions(),
         "source": bench.source,
-        "model": bench.spec.model,
+        "model": bench.extractor.spec.model,
         "save": list(bench.save),
         "turns": bench.turns,
         "runs": [summary(name, found, plain, reference) for name, found in turns.items()],
@@ -141,9 +141,10 @@ def machine() -> dict[str, Any]:
 
 def _contenders(bench: Bench) -> Iterator[tuple[str, Turn]]:
     """Name and turn of all that shall run: as the flags say, or each engine in each precision."""
-    turn = Turn(**{name: getattr(bench, name) for name in Turn.__dataclass_fields__})
-    if (bench.engine, bench.device, bench.precision) != ("auto",) * 3:
-        yield " ".join((bench.engine, bench.device, bench.precision)), turn
+    turn = Turn(**{name: getattr(bench, name) for name in Turn.__dataclass_fields__ if name != "_"})
+    wish = bench.extractor.engine, bench.extractor.device, bench.extractor.precision
+    if wish != ("auto",) * 3:
+        yield " ".join(wish), turn
         return
     from streamseg.backbones.machine import has_gpu
 
@@ -151,11 +152,13 @@ def _contenders(bench: Bench) -> Iterator[tuple[str, Turn]]:
         for precision in precisions:
             if not bench.engines or engine in bench.engines:
                 name = f"{engine} {device} {precision}"
-                yield name, replace(turn, engine=engine, device=device, precision=precision)
+                yield name, turn.but(engine=engine, device=device, precision=precision)
 
 
 def _plain(bench: Bench, size: tuple[int, int]) -> Plain:
-    weights = bench.against_weights or (bench.spec.weights if bench.spec.model == "resnet18" else "")
+    weights = bench.against_weights or (
+        bench.extractor.spec.weights if bench.extractor.spec.model == "resnet18" else ""
+    )
     return Plain(bench.source, min(bench.frames, PLAIN_FRAMES), size, weights)
 
 

@@ -17,12 +17,13 @@ from typing import Any
 
 import numpy as np
 
+from streamseg.config import SessionConfig
 from streamseg.errors import SourceError
-from streamseg.features.extractor import prepare
+from streamseg.features.preparation import prepare
 from streamseg.frame import Frame, Segmentation
 from streamseg.runtime.manifest import percentiles
 from streamseg.runtime.segmenter import Segmenter
-from streamseg.runtime.session import Setup, open_session
+from streamseg.runtime.session import open_session
 from streamseg.runtime.statistics import Statistics
 from streamseg.runtime.stream import stream
 from streamseg.sinks import Run, Sink, open_sink
@@ -33,7 +34,7 @@ COMPARED, STEP = 60, 8
 
 
 @dataclass(frozen=True)
-class Turn(Setup):
+class Turn(SessionConfig):
     """What one turn does. frames: how many, 0 = the recording once; save: the sinks, as `streamseg run --save`."""
 
     frames: int = 0
@@ -67,7 +68,7 @@ class Masks(Sink):
 
     def write(self, frame: Frame, segmentation: Segmentation) -> None:
         if len(self.kept) < COMPARED:
-            self.kept.append(segmentation.labels[::STEP, ::STEP].copy())
+            self.kept.append(segmentation.regions[::STEP, ::STEP].copy())
 
     def close(self) -> None:
         pass
@@ -99,14 +100,14 @@ def measure(turn: Turn) -> dict[str, Any]:
             sinks = [closing.enter_context(open_sink(name, folder, run)) for name in turn.save]
             watch.start()
             stream(source, session.segmenter, [*sinks, masks], batch=turn.batch, progress=watch.look, report=report)
-        backbone = session.segmenter.backbones[0]
+        backbone = session.segmenter.extractor.backbones[0]
         used = {"engine": backbone.engine, "device": backbone.device, "precision": backbone.precision}
         return {
             **used,
             "size": list(backbone.size),
             **alone,
             **watch.figures(report),
-            **figures(report, session.segmenter.streams),
+            **figures(report, session.segmenter.extractor.streams),
             "masks": np.stack(masks.kept) if len({kept.shape for kept in masks.kept}) == 1 else None,
         }
 
@@ -119,7 +120,7 @@ def in_memory(frames: list[Frame], segmenter: Segmenter) -> dict[str, Any]:
     network, step = array("d"), array("d")
     for number in range(max(60, len(frames))):
         frame = frames[number % len(frames)]
-        backbone = segmenter.backbone(frame.rgb.shape[:2])
+        backbone = segmenter.extractor.backbone(frame.rgb.shape[:2])
         images = prepare(frame.rgb, backbone.size)
         network.append(_milliseconds(partial(backbone, images)))
         step.append(_milliseconds(partial(segmenter.step, frame)))

@@ -32,11 +32,11 @@ from streamseg.cli.options import behaviour_options, frames_options, network_opt
 @behaviour_options
 def attention(source: str, as_json: bool, quiet: bool, **given: Any) -> None:  # fmt: skip
     """Draw the CLS attention of a ViT's last block on SOURCE: every head, and their mean."""
+    from streamseg.config import SessionConfig, from_flags
     from streamseg.evaluation import attention as draw
-    from streamseg.runtime.session import Setup, grouped
 
     output, every, max_frames = (given.pop(name) for name in ("output", "every", "max_frames"))
-    setup = Setup(source, **grouped(given | {"edges": False}))  # it has no use for depth
+    setup = SessionConfig(source, **from_flags(given | {"edges": False}))  # it has no use for depth
     log = None if quiet else (lambda line: click.echo(line, err=True))
     result = draw.write(setup, output, every=every, max_frames=max_frames, log=log)
     if as_json:

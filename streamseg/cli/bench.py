@@ -86,14 +86,14 @@ def bench(as_json: bool, quiet: bool, **given: Any) -> None:
     from tempfile import TemporaryDirectory
 
     from streamseg.bench import runner as measure
-    from streamseg.runtime.session import grouped
+    from streamseg.config import from_flags
 
     given["against"] = given["against"] or ""
     log = None if quiet else lambda line: click.echo(line, err=True)
     with ExitStack() as stack:
         if given["source"] is None:
             given["source"] = measure.make_clip(stack.enter_context(TemporaryDirectory(prefix="streamseg-clip-")))
-        result = measure.run(measure.Bench(**grouped(given)), log)
+        result = measure.run(measure.Bench(**from_flags(given)), log)
     if as_json:
         print_json(result)
     elif not quiet:

@@ -92,15 +92,15 @@ def run(ctx: click.Context, source: str, as_json: bool, quiet: bool, **given: An
     A path is recognized by its content; KIND:PATH forces one of: camera, co3d, davis, images, kinect, rgbd, tum, video.
     """
     from streamseg.cli import progress
+    from streamseg.config import RunConfig, from_flags
     from streamseg.runtime import job
-    from streamseg.runtime.session import grouped
 
     output = given.pop("output")
     if output is None and not given["show"]:
         output = Path("out") / _default_name(source)
     with progress.Display(quiet) as display:
         result = job.run(
-            job.Job(source=source, output=output, **grouped(given)),
+            RunConfig(source=source, output=output, **from_flags(given)),
             log=display.log,
             begin=display.begin,
             progress=display.update,

@@ -1,6 +1,6 @@
-"""Bowls and mugs are one thing each, though the distance jumps at their rims, from the outside in front to the inside.
+"""Bowls and mugs are one object each, though the distance jumps at their rims, from the outside in front to the inside.
 
-Two parts are one vessel if they lie one behind the other, are equally wide and equally high, and are together no
+Two parts are one container if they lie one behind the other, are equally wide and equally high, and are together no
 deeper than something round would be.
 """
 
@@ -18,28 +18,28 @@ ROUND = 1.4
 """and largest depth of both together, as a multiple of the width."""
 
 
-def whole(things: np.ndarray, places: np.ndarray, solid: np.ndarray) -> np.ndarray:
-    """(H, W) int32 things, numbered 1, 2 ..., with both parts of a vessel as one.
+def merge_containers(objects: np.ndarray, places: np.ndarray, solid: np.ndarray) -> np.ndarray:
+    """(H, W) int32 objects, numbered 1, 2 ..., with both parts of a container as one.
 
-    places: (H, W, 3) float32 metres, see `surface.Surface`. solid: (H, W) bool, where they can be relied on.
+    places: (H, W, 3) float32 metres, see `support.SupportPlane`. solid: (H, W) bool, where they can be relied on.
     """
-    boxes, count = {}, int(things.max(initial=0))
-    few, some = np.where(solid, things, 0)[::2, ::2], places[::2, ::2]
+    boxes, count = {}, int(objects.max(initial=0))
+    few, some = np.where(solid, objects, 0)[::2, ::2], places[::2, ::2]
     for number in range(1, count + 1):
         points = some[few == number]
         if len(points):
             boxes[number] = np.percentile(points, EDGES, axis=0)
     same = np.arange(count + 1)
-    for one, other in _neighbours(things):
-        if one in boxes and other in boxes and _vessel(boxes[one], boxes[other]):
+    for one, other in _neighbours(objects):
+        if one in boxes and other in boxes and _is_container(boxes[one], boxes[other]):
             same[same == same[other]] = same[one]
     numbers = np.unique(same, return_inverse=True)[1].astype(np.int32)
-    found: np.ndarray = numbers[things]
+    found: np.ndarray = numbers[objects]
     return found
 
 
-def _vessel(one: np.ndarray, other: np.ndarray) -> bool:
-    """Whether two parts, given by the ends (2, 3) of their places, are one vessel."""
+def _is_container(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two parts, given by the ends (2, 3) of their places, are one container."""
     both = np.stack([np.minimum(one[0], other[0]), np.maximum(one[1], other[1])])
     common = min(one[1, 0], other[1, 0]) - max(one[0, 0], other[0, 0])
     width, depth, height = both[1, 0] - both[0, 0], both[1, 1] - both[0, 1], both[1, 2]
@@ -47,9 +47,9 @@ def _vessel(one: np.ndarray, other: np.ndarray) -> bool:
     return bool(common > ALIKE * width and level and depth < ROUND * width)
 
 
-def _neighbours(things: np.ndarray) -> list[tuple[int, int]]:
-    """The pairs of things that touch above and below each other."""
-    above, below = things[:-1], things[1:]
+def _neighbours(objects: np.ndarray) -> list[tuple[int, int]]:
+    """The pairs of objects that touch above and below each other."""
+    above, below = objects[:-1], objects[1:]
     touching = (above != below) & (above > 0) & (below > 0)
     pairs = np.unique(np.stack([above[touching], below[touching]], axis=1), axis=0)
     return [(int(one), int(other)) for one, other in pairs]

@@ -1,44 +1,44 @@
-"""Things that stand on a surface, one by one: parted where the distance jumps."""
+"""Objects that stand on a support plane, one by one: parted where the distance jumps."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
-from streamseg.depth.containers import whole
-from streamseg.depth.support import Surface
+from streamseg.depth.containers import merge_containers
+from streamseg.depth.support import SupportPlane
 
 THIN = 3
 """Pixels: what is thinner does not hold two parts together."""
 RAGGED = 7
 """Pixels: outlines follow the majority in a window of so many, for depth is ragged where it jumps."""
 OPEN = 0.5
-"""A hole is one if the distance jumps along more than this share of its outline; else it is the thing's, as the bottom
+"""A hole is one if the distance jumps along more than this share of its outline; else it is the object's, as the bottom
 of a bowl, or only has no reading."""
 
 
-def standing(surface: Surface, smallest: float) -> np.ndarray:
-    """(H, W) int32: 0 = no thing, 1, 2 ... = the things on `surface` of at least `smallest` pixels."""
+def find_instances(support: SupportPlane, smallest: float) -> np.ndarray:
+    """(H, W) int32: 0 = no object, 1, 2 ... = the objects on `support` of at least `smallest` pixels."""
     cores = cv2.morphologyEx(
-        (surface.above & ~surface.breaks).astype(np.uint8), cv2.MORPH_OPEN, np.ones((THIN, THIN), np.uint8)
+        (support.above & ~support.breaks).astype(np.uint8), cv2.MORPH_OPEN, np.ones((THIN, THIN), np.uint8)
     )
     _, numbers, figures, _ = cv2.connectedComponentsWithStats(cores)
-    cores = kept(numbers, figures[:, cv2.CC_STAT_AREA] >= smallest)
+    cores = kept_parts(numbers, figures[:, cv2.CC_STAT_AREA] >= smallest)
     # what the cores lost at their borders goes to the nearest of them
     _, nearest = cv2.distanceTransformWithLabels(
         (cores == 0).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )
     owner = np.zeros(int(nearest.max(initial=0)) + 1, np.int32)
     owner[nearest[cores > 0]] = cores[cores > 0]
-    most = cv2.blur(surface.above.astype(np.uint8) * 255, (RAGGED, RAGGED), borderType=cv2.BORDER_REPLICATE) > 127
+    most = cv2.blur(support.above.astype(np.uint8) * 255, (RAGGED, RAGGED), borderType=cv2.BORDER_REPLICATE) > 127
     count, pieces = cv2.connectedComponents((most | (cores > 0)).astype(np.uint8))
     real = np.zeros(count, bool)  # specks far from any core are noise
     real[pieces[cores > 0]] = True
-    things = np.where(real[pieces], owner[nearest], 0)
-    return _filled(whole(things, surface.places, cores > 0), surface.breaks)
+    objects = np.where(real[pieces], owner[nearest], 0)
+    return _filled(merge_containers(objects, support.places, cores > 0), support.breaks)
 
 
-def kept(numbers: np.ndarray, keep: np.ndarray) -> np.ndarray:
+def kept_parts(numbers: np.ndarray, keep: np.ndarray) -> np.ndarray:
     """(H, W) parts with only those of `keep` (n,) bool, numbered anew from 1; 0 stays the background."""
     keep[0] = False
     table = np.where(keep, np.cumsum(keep), 0).astype(np.int32)
@@ -46,14 +46,14 @@ def kept(numbers: np.ndarray, keep: np.ndarray) -> np.ndarray:
     return found
 
 
-def _filled(things: np.ndarray, breaks: np.ndarray) -> np.ndarray:
-    """(H, W) things without the holes that lie in one thing and are none, see OPEN."""
-    count, holes = cv2.connectedComponents((things == 0).astype(np.uint8), connectivity=4)
-    kernel, beyond = np.ones((3, 3), np.uint8), int(things.max(initial=0)) + 1
-    high = cv2.dilate(things.astype(np.int16), kernel)
-    low = cv2.erode(np.where(things > 0, things, beyond).astype(np.int16), kernel)
+def _filled(objects: np.ndarray, breaks: np.ndarray) -> np.ndarray:
+    """(H, W) objects without the holes that lie in one thing and are none, see OPEN."""
+    count, holes = cv2.connectedComponents((objects == 0).astype(np.uint8), connectivity=4)
+    kernel, beyond = np.ones((3, 3), np.uint8), int(objects.max(initial=0)) + 1
+    high = cv2.dilate(objects.astype(np.int16), kernel)
+    low = cv2.erode(np.where(objects > 0, objects, beyond).astype(np.int16), kernel)
     jump = cv2.dilate(breaks.astype(np.uint8), kernel)
-    outline = (things == 0) & (high > 0)
+    outline = (objects == 0) & (high > 0)
     hole = holes[outline]
     lowest, highest = np.full(count, beyond), np.zeros(count, int)
     np.minimum.at(lowest, hole, low[outline])
@@ -62,5 +62,5 @@ def _filled(things: np.ndarray, breaks: np.ndarray) -> np.ndarray:
     inside = (lowest == highest) & (jumps <= OPEN * np.bincount(hole, minlength=count))
     for side in (holes[0], holes[-1], holes[:, 0], holes[:, -1]):
         inside[side] = False
-    filled: np.ndarray = np.where(things > 0, things, np.where(inside, highest, 0)[holes]).astype(np.int32)
+    filled: np.ndarray = np.where(objects > 0, objects, np.where(inside, highest, 0)[holes]).astype(np.int32)
     return filled

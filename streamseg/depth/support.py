@@ -18,14 +18,14 @@ STEP = 4
 DENSE = 0.5
 """Share of the pixels that must have a reading: in a sieve of them nothing is connected."""
 TALL = 0.6
-"""Metres: what rises higher above the plane is no thing."""
+"""Metres: what rises higher above the plane is no object."""
 BREAK = 0.03
-"""Neighbouring pixels of some 240 rows whose distances differ by this share belong to different things."""
+"""Neighbouring pixels of some 240 rows whose distances differ by this share belong to different objects."""
 
 
-class Surface(NamedTuple):
+class SupportPlane(NamedTuple):
     """on, above: (H, W) bool, the plane and what stands on it; on is False of a plane that may be a wall, for flat
-    things hang there. breaks: (H, W) bool, where the distance jumps.
+    objects hang there. breaks: (H, W) bool, where the distance jumps.
     places: (H, W, 3) float32 metres: to the right, forward and up from the point of the plane below the camera,
     without a meaning where there is no reading."""
 
@@ -35,7 +35,7 @@ class Surface(NamedTuple):
     places: np.ndarray
 
 
-def find(depth: np.ndarray, camera: Intrinsics, seed: int = 0) -> Surface | None:
+def find_support(depth: np.ndarray, camera: Intrinsics, seed: int = 0) -> SupportPlane | None:
     """The supporting plane of a frame and what stands on it; None where there is none.
 
     depth: (H, W) float32 metres, 0 = no reading. camera: of this picture.
@@ -68,7 +68,7 @@ def find(depth: np.ndarray, camera: Intrinsics, seed: int = 0) -> Surface | None
     right = np.array([1, 0, 0], np.float32) - normal[0] * normal
     right /= np.linalg.norm(right)
     places = np.stack([_along(right, depth, x, y), _along(np.cross(normal, right), depth, x, y), height], axis=2)
-    return Surface(on, above, valid & (far - near > BREAK * depth), places)
+    return SupportPlane(on, above, valid & (far - near > BREAK * depth), places)
 
 
 def _rays(shape: tuple[int, ...], camera: Intrinsics) -> tuple[np.ndarray, np.ndarray]:

@@ -17,9 +17,10 @@ import cv2
 import numpy as np
 
 from streamseg.backbones import zoo
+from streamseg.config import SessionConfig
 from streamseg.errors import FrameError, ModelError, OutputError, SourceError
-from streamseg.features.extractor import prepare
-from streamseg.runtime.session import Session, Setup, open_session
+from streamseg.features.preparation import prepare
+from streamseg.runtime.session import Session, open_session
 from streamseg.sinks import partial
 from streamseg.sources import LiveSource
 
@@ -29,7 +30,7 @@ GAP, TITLE = 8, 26
 
 
 def write(
-    setup: Setup,
+    setup: SessionConfig,
     folder: Path,
     *,
     every: int = 1,
@@ -43,10 +44,10 @@ def write(
     Raises ModelError where the network has no CLS attention, SourceError where no frame can be read, OutputError.
     """
     no_vit = ModelError(
-        f"{setup.spec.model!r} has no CLS attention: it is no ViT, or one without a CLS token",
+        f"{setup.extractor.spec.model!r} has no CLS attention: it is no ViT, or one without a CLS token",
         "give a ViT, e.g. --model dino_vits16",
     )
-    if zoo.recipe(setup.spec).kind == "cnn":
+    if zoo.recipe(setup.extractor.spec).kind == "cnn":
         raise no_vit
     with open_session(setup, log) as session:
         source = session.source
@@ -111,11 +112,8 @@ def _grid(pictures: Sequence[np.ndarray], titles: Sequence[str]) -> np.ndarray:
 def _attention(session: Session, rgb: np.ndarray) -> np.ndarray | None:
     """(heads, h, w) of (H, W, 3) uint8 `rgb`; None where the network gives none."""
     segmenter = session.segmenter
-    size = segmenter.choose_size(rgb.shape[:2])
-    if not any(backbone.size == size for backbone in segmenter.backbones):
-        segmenter.warm_up(rgb.shape[:2])
-    backbone = next(backbone for backbone in segmenter.backbones if backbone.size == size)
-    found = backbone.run(prepare(rgb, size)).get("attention")
+    backbone = segmenter.extractor.backbone(rgb.shape[:2])
+    found = backbone.run(prepare(rgb, backbone.size)).get("attention")
     return None if found is None else found[0]
 
 

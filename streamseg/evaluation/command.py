@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from streamseg.config import SessionConfig
 from streamseg.evaluation import given_masks, scoring
 from streamseg.evaluation.curve import distortion_curve
 from streamseg.evaluation.gallery import Gallery
 from streamseg.evaluation.request import Request
 from streamseg.evaluation.sequence import FIGURES
 from streamseg.runtime import manifest
-from streamseg.runtime.session import Session, Setup
+from streamseg.runtime.session import Session
 
 
 def evaluate(asked: Request, listener: scoring.Listener, pictures: bool = False) -> dict[str, Any]:
@@ -32,7 +33,7 @@ def evaluate(asked: Request, listener: scoring.Listener, pictures: bool = False)
             runs.append(scores)
             extras.append(extra)
         models.append({"model": model, **document(names, runs, extras)})
-    seeds = [setups[0].settings.seed for setups in asked.setups.values()][:1]
+    seeds = [setups[0].clustering.seed for setups in asked.setups.values()][:1]
     return {
         "sequences": names,
         "models": models,
@@ -43,13 +44,13 @@ def evaluate(asked: Request, listener: scoring.Listener, pictures: bool = False)
 
 
 def _of_model(
-    setup: Setup, asked: Request, listener: scoring.Listener, pictures: bool
+    setup: SessionConfig, asked: Request, listener: scoring.Listener, pictures: bool
 ) -> tuple[list[scoring.Score], dict[str, Any]]:
     """The scores of all seeds; pictures are of the first."""
     extra: dict[str, Any] = {"gallery": Gallery()} if pictures else {}
 
     def look(session: Session) -> None:
-        extra["curve"] = distortion_curve(session, setup.settings)
+        extra["curve"] = distortion_curve(session, setup.clustering)
 
     scores = scoring.over_seeds(
         setup,
@@ -71,7 +72,12 @@ def _of_masks(
         extra: dict[str, Any] = {"gallery": Gallery()} if pictures else {}
         watch = extra["gallery"].see if pictures else None
         score = given_masks.score(
-            Setup(source), folder, every=asked.every, max_frames=asked.max_frames, watch=watch, listener=listener
+            SessionConfig(source),
+            folder,
+            every=asked.every,
+            max_frames=asked.max_frames,
+            watch=watch,
+            listener=listener,
         )
         runs.append([score])
         extras.append(extra)

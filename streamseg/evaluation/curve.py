@@ -8,7 +8,7 @@ import numpy as np
 
 from streamseg.clustering.kmeans import kmeans
 from streamseg.clustering.knee import find_knee
-from streamseg.clustering.online import Settings
+from streamseg.config import ClusteringConfig
 from streamseg.errors import FrameError
 from streamseg.features.descriptors import Descriptors
 from streamseg.runtime.session import Session
@@ -17,7 +17,7 @@ from streamseg.sources import Recording
 FRAMES, CELLS = 8, 2048
 
 
-def distortion_curve(session: Session, settings: Settings) -> dict[str, Any]:
+def distortion_curve(session: Session, settings: ClusteringConfig) -> dict[str, Any]:
     """{"k": [...], "distortion": [...] (mean squared distance of a cell to its centroid), "knee": k, "by": how}.
 
     Of up to FRAMES frames, spread evenly, of which CELLS cells are drawn; without depth. One k at least.

@@ -53,6 +53,6 @@ class Gallery:
             return overlay(rgb, small, alpha=0.6, legend=False)
 
         objects = None if segmentation.objects is None else drawn(segmentation.objects)
-        example = Example(frame.name, rule, value, rgb, drawn(truth), drawn(segmentation.labels), objects)
+        example = Example(frame.name, rule, value, rgb, drawn(truth), drawn(segmentation.regions), objects)
         self.best = example if better else self.best
         self.worst = example if worse else self.worst

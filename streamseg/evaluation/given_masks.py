@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from streamseg.config import SessionConfig
 from streamseg.errors import FrameError, SourceError
 from streamseg.evaluation.scoring import (
     NOBODY,
@@ -25,7 +26,6 @@ from streamseg.evaluation.scoring import (
     require_annotation,
 )
 from streamseg.frame import VOID, Frame, Segmentation
-from streamseg.runtime.session import Setup
 from streamseg.runtime.statistics import Statistics
 from streamseg.sources import Recording, open_source, read_mask
 
@@ -92,7 +92,7 @@ def folders(root: Path, names: Sequence[str]) -> list[Path]:
 
 
 def score(
-    setup: Setup,
+    setup: SessionConfig,
     folder: Path,
     *,
     every: int = 1,

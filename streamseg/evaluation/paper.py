@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from streamseg.backbones import Spec, checkpoint
+from streamseg.config import SessionConfig
 from streamseg.errors import ModelError
 from streamseg.evaluation import scoring
 from streamseg.evaluation.request import Request
-from streamseg.runtime.session import Setup
 
 SIZES, PCA = (256, 512), (0, 3)
 COLUMNS = {f"{size}" + (f" PCA {pca}" if pca else ""): (size, pca) for size in SIZES for pca in PCA}
@@ -29,9 +29,9 @@ def table(asked: Request, listener: scoring.Listener) -> dict[str, Any]:
     names = scoring.short_names(asked.sources)
     rows: list[dict[str, Any]] = []
     notes: list[str] = []
-    for name, spec in _networks([setups[0].spec for setups in asked.setups.values()], notes):
+    for name, spec in _networks([setups[0].extractor.spec for setups in asked.setups.values()], notes):
         listener.log(f"{name}")
-        setups = [replace(setup, spec=spec) for setup in next(iter(asked.setups.values()))]
+        setups = [setup.but(spec=spec) for setup in next(iter(asked.setups.values()))]
         try:
             cells = {column: _cell(setups, *choice, asked, listener) for column, choice in COLUMNS.items()}
         except ModelError as problem:
@@ -54,13 +54,13 @@ def table(asked: Request, listener: scoring.Listener) -> dict[str, Any]:
 
 
 def _cell(
-    setups: Sequence[Setup], size: int, pca: int, asked: Request, listener: scoring.Listener
+    setups: Sequence[SessionConfig], size: int, pca: int, asked: Request, listener: scoring.Listener
 ) -> list[list[float]]:
     """For each seed the IoU of each sequence."""
     how = {"clustering": "per-frame", "edges": False, "objects": False, "pca": pca}
     runs = []
     for setup in setups:
-        cell = replace(setup, size=size, settings=replace(setup.settings, **how))  # type: ignore[arg-type]
+        cell = setup.but(size=size, **how)
         runs.append(
             scoring.over_seeds(
                 cell,

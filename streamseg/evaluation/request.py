@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from streamseg.backbones import describe
-from streamseg.runtime.session import Setup, grouped
+from streamseg.config import SessionConfig, from_flags
 
 DEFAULT = "efficientnet_lite0"
 
@@ -21,7 +21,7 @@ class Request:
     """
 
     sources: tuple[str, ...]
-    setups: dict[str, tuple[Setup, ...]]
+    setups: dict[str, tuple[SessionConfig, ...]]
     seeds: int = 1
     every: int = 1
     max_frames: int | None = None
@@ -37,7 +37,7 @@ def request(sources: Sequence[str], given: dict[str, Any]) -> Request:
         models = (DEFAULT,)
     setups = {}
     for model in models:
-        fields = grouped(rest | {"model": model})
-        describe(fields["spec"])
-        setups[model] = tuple(Setup(source, **fields) for source in sources)
+        fields = from_flags(rest | {"model": model})
+        describe(fields["extractor"].spec)
+        setups[model] = tuple(SessionConfig(source, **fields) for source in sources)
     return Request(sources, setups, **how)

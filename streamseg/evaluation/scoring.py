@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from streamseg.config import SessionConfig
 from streamseg.errors import FrameError, SourceError
 from streamseg.evaluation.sequence import FIGURES
 from streamseg.evaluation.sequence import Sequence as Scores
 from streamseg.frame import Frame, Segmentation
-from streamseg.runtime.session import Session, Setup, open_session
+from streamseg.runtime.session import Session, open_session
 from streamseg.runtime.statistics import Statistics
 from streamseg.runtime.stream import stream
 from streamseg.sinks import Sink
@@ -93,13 +94,13 @@ class Scorer(Sink):
         return Score(self.scores.frames, self.scores.figures(), matches, self.unscored)
 
 
-def score(setup: Setup, **how: Any) -> Score:
+def score(setup: SessionConfig, **how: Any) -> Score:
     """`over_seeds` with the setup's own seed alone."""
     return over_seeds(setup, 1, **how)[0]
 
 
 def over_seeds(
-    setup: Setup,
+    setup: SessionConfig,
     seeds: int,
     *,
     every: int = 1,
@@ -121,7 +122,7 @@ def over_seeds(
         session.warm_up()
         for number in range(seeds):
             if number:
-                session.segmenter.reset(replace(setup.settings, seed=setup.settings.seed + number))
+                session.segmenter.reset(setup.with_seed(setup.clustering.seed + number))
                 watch = after = None
             scorer = Scorer(session.source.kind, watch, iou_only)
             _run(session, scorer, every, max_frames, listener)

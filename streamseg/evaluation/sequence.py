@@ -59,7 +59,7 @@ class Sequence:
         truth: (H, W), 0 = background, VOID = not counted. Raises ValueError for unequal shapes.
         """
         objects = segmentation.objects
-        segments = _fits(segmentation.labels, truth)
+        segments = _fits(segmentation.regions, truth)
         found = segments if objects is None else _fits(segmentation.panoptic, truth)
         found = found | {f"segments_{name}": value for name, value in segments.items()}
         if objects is not None:
@@ -68,7 +68,7 @@ class Sequence:
             self.iou[name].append(value)
         self.frames += 1
         if not self.iou_only:
-            self._compare_ids(position, segmentation.labels, objects, truth)
+            self._compare_ids(position, segmentation.regions, objects, truth)
         return found
 
     def _compare_ids(self, position: int, labels: np.ndarray, objects: np.ndarray | None, truth: np.ndarray) -> None:

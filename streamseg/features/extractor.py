@@ -1,194 +1,168 @@
-"""What the network sees in frames. It needs nothing of the frames before, and may run ahead, in several threads.
+"""Frames to features: what the network sees. It needs nothing of the frames before, and may run ahead, in threads.
 
-rgb -> prepare -> backbone -> features and loudness, in host memory or beside the network: see `placement`.
+rgb -> prepare -> backbone -> features and objectness, in host memory or on the network's device: see
+`backbones.placement`.
 """
 
 from __future__ import annotations
 
 import threading
-import time
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
-import cv2
 import numpy as np
 
 from streamseg.backbones import Backbone
 from streamseg.backbones.placement import place_of_labels
-from streamseg.clustering.online import Settings
+from streamseg.backbones.pool import BackbonePool
+from streamseg.config import SegmenterConfig
 from streamseg.errors import ModelError
 from streamseg.features.flip import run_both_ways
+from streamseg.features.objectness import attention_to_blank, objectness_of
+from streamseg.features.preparation import prepare_batch
+from streamseg.features.timing import StageTimer
 from streamseg.frame import Frame
 from streamseg.masks.upsample import depth_guide_of
-from streamseg.objects.saliency import attention_to_nothing, loudness
+
+Size = tuple[int, int]
 
 
-def input_size(frame_size: tuple[int, int], size: int | tuple[int, int], multiple: int) -> tuple[int, int]:
-    """The network's (H, W) for a frame's (H, W), both multiples of `multiple`.
+@dataclass(frozen=True, eq=False)
+class FeatureFrame:
+    """A frame and what the network sees in it.
 
-    size: the shorter side, the aspect is kept; or (H, W) as given. Rounded to the nearest multiple, at least one.
-    """
-    if isinstance(size, int):
-        scale = size / min(frame_size)
-        size = round(frame_size[0] * scale), round(frame_size[1] * scale)
-    height, width = (max(multiple, round(side / multiple) * multiple) for side in size)
-    return height, width
-
-
-def prepare(rgb: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """(H, W, 3) uint8 -> (1, 3, h, w) float32 in [0, 1] of the network's size (h, w)."""
-    height, width = size
-    # from twice the size on, bilinear would leave pixels out; below that it is as good as area, and much faster
-    halves = rgb.shape[0] >= 2 * height
-    rgb = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA if halves else cv2.INTER_LINEAR)
-    return cv2.dnn.blobFromImage(rgb, scalefactor=1 / 255)
-
-
-class FeatureFrame(NamedTuple):
-    """A frame that the network has looked at.
-
-    features: (D, h, w) float32. loud: (h, w) float32 >= 0, see `saliency.loudness`, or None.
-    depth_guide: of the depth where borders follow it, see `upsample.depth_guide_of`, or None.
+    features: (D, h, w) float32, an array or, on a device, a tensor. objectness: (h, w) float32 >= 0, see
+    `features.objectness`, or None. by_attention: whether that is the attention of a ViT. depth_guide: of the depth
+    where borders follow it, see `masks.upsample.depth_guide_of`, or None.
+    is_key: whether the network ran on this very frame; else its features followed the optical flow.
     pixels: (H, W, 3) uint8 tensor of the frame where features is a tensor, beside it; else None.
     """
 
     frame: Frame
     features: Any
-    loud: np.ndarray | None
+    objectness: np.ndarray | None
     depth_guide: np.ndarray | None
     timings_ms: dict[str, float]
+    is_key: bool = True
+    by_attention: bool = False
     pixels: Any = None
 
 
-class FeatureExtractor:
-    """Holds the networks of a session, one for each size of frames. `settings` may change between sessions.
+@dataclass(frozen=True, eq=False)
+class PropagatedFrame:
+    """A frame that the network need not see. flow: to the last keyframe, see `KeyframeSelector`."""
 
-    backbone_for: gives the backbone for a network size (H, W); asked once for each size that occurs.
-    choose_size: maps a frame's (H, W) to the network's, see `input_size`.
+    frame: Frame
+    flow: np.ndarray
+    timings_ms: dict[str, float]
+
+
+class FeatureExtractor:
+    """Holds the networks of a session, one for each size of frames; safe in several threads.
+
+    backbone_for: gives the backbone for a network size (H, W). choose_size: maps a frame's (H, W) to the network's,
+    see `input_size`. config: may be replaced between sessions.
     """
 
     def __init__(
         self,
-        backbone_for: Callable[[tuple[int, int]], Backbone],
-        choose_size: Callable[[tuple[int, int]], tuple[int, int]],
-        settings: Settings,
+        backbone_for: Callable[[Size], Backbone],
+        choose_size: Callable[[Size], Size],
+        config: SegmenterConfig | None = None,
     ) -> None:
-        self.backbone_for, self.choose_size, self.settings = backbone_for, choose_size, settings
-        self._backbones: OrderedDict[tuple[int, int], Backbone] = OrderedDict()
-        self._blanks: dict[tuple[tuple[int, int], bool], np.ndarray | None] = {}
+        self.pool, self.choose_size, self.config = BackbonePool(backbone_for), choose_size, config or SegmenterConfig()
+        self._blanks: dict[tuple[Size, bool], np.ndarray | None] = {}
         self._building = threading.Lock()
 
     @property
     def backbones(self) -> list[Backbone]:
-        """Those in use, oldest first."""
-        return list(self._backbones.values())
-
-    def close(self) -> None:
-        """Release the networks."""
-        while self._backbones:
-            self._backbones.popitem()[1].close()
+        """Those in use."""
+        return self.pool.backbones
 
     @property
     def streams(self) -> int:
-        """How many threads may `look` at once; 1 before `warm_up`."""
+        """How many threads may call at once; 1 before the first network is open."""
         return min((backbone.streams for backbone in self.backbones), default=1)
 
     @property
-    def loud_by_attention(self) -> bool:
-        """Whether `FeatureFrame.loud` is the attention of a ViT; known once it has looked at a frame."""
-        return any(blank is not None for blank in list(self._blanks.values()))
+    def on_device(self) -> bool:
+        """Whether features stay tensors on the network's device; known once a network is open."""
+        return any(place_of_labels(self.config, backbone).device for backbone in self.backbones)
 
-    def backbone(self, frame_size: tuple[int, int]) -> Backbone:
+    def backbone(self, frame_size: Size) -> Backbone:
         """The network for frames of (H, W), built at the first call."""
-        size = self.choose_size(frame_size)
-        with self._building:
-            if size not in self._backbones:
-                self._backbones[size] = self.backbone_for(size)
-                if len(self._backbones) > 4:  # recordings of photographs mix a few sizes; a stream has one
-                    self._backbones.popitem(last=False)[1].close()
-            return self._backbones[size]
+        return self.pool.get(self.choose_size(frame_size))
 
-    def extract(self, frames: Sequence[Frame], batch: int = 0) -> list[FeatureFrame]:
-        """Run the network on frames, in one call where they have one size; thread-safe for `streams` threads.
+    def close(self) -> None:
+        """Release the networks."""
+        self.pool.close()
 
-        batch: of the call; missing frames are filled up, because networks are built for one batch. 0 = no filling.
+    def __call__(self, frames: Sequence[Frame], batch: int = 0) -> list[FeatureFrame]:
+        """Run the network on frames, in one call where they have one size; for `streams` threads at once.
+
+        batch: of the call, see `prepare_batch`; 0 = no filling. Raises ModelError.
         """
-        backbone = self.backbone(frames[0].rgb.shape[:2])
-        on_device = bool(place_of_labels(self.settings, backbone).device)
         shapes = {frame.rgb.shape[:2] for frame in frames}
-        # on a device they are resized there, as one tensor
-        if len(shapes if on_device else {self.choose_size(shape) for shape in shapes}) > 1:
-            return [seen for frame in frames for seen in self.extract([frame], batch)]
-        blank = self._blank(backbone) if self.settings.objects else None
-        clock = Clock()
-        depth_guides = [self._depth_guide(frame) for frame in frames]
-        clock.lap("depth")
-        if on_device:
-            return self._extract_on_device(backbone, frames, depth_guides, batch, clock)
-        images = [prepare(frame.rgb, backbone.size) for frame in frames]
-        images += images[-1:] * (batch - len(images))
-        whole = images[0] if len(images) == 1 else np.concatenate(images)
-        clock.lap("prepare")
-        outputs = self._run(backbone)(whole)
+        with self.pool.lease(self.choose_size(frames[0].rgb.shape[:2])) as backbone:
+            on_device = bool(place_of_labels(self.config, backbone).device)
+            # on a device they are resized there, as one tensor
+            if len(shapes if on_device else {self.choose_size(shape) for shape in shapes}) > 1:
+                return [found for frame in frames for found in self([frame], batch)]
+            timer = StageTimer()
+            guides = [self.depth_guide(frame) for frame in frames]
+            timer.lap("depth")
+            found = (self._on_device if on_device else self._on_host)(backbone, frames, batch, timer)
+            share = timer.share(len(frames))
+            return [
+                FeatureFrame(frame, maps, objectness, guide, share, True, attention, pixels)
+                for frame, guide, (maps, objectness, attention, pixels) in zip(frames, guides, found, strict=True)
+            ]
+
+    def planned(self, plan: Sequence[Frame | PropagatedFrame], batch: int = 0) -> list[FeatureFrame | PropagatedFrame]:
+        """Run on those that are no `PropagatedFrame`, which pass as they are."""
+        frames = [one for one in plan if isinstance(one, Frame)]
+        found = iter(self(frames, batch) if frames else ())
+        return [next(found) if isinstance(one, Frame) else one for one in plan]
+
+    def depth_guide(self, frame: Frame) -> np.ndarray | None:
+        """What borders follow beside the image; decodes the depth."""
+        if not self.config.borders_follow_depth or frame.depth is None:
+            return None
+        return depth_guide_of(frame.depth)
+
+    def blank(self, backbone: Backbone) -> np.ndarray | None:
+        """See `attention_to_blank`. To be asked for before a run: backbones use their arrays again."""
+        key = backbone.size, self.config.flip
+        with self._building:
+            if key not in self._blanks:
+                self._blanks[key] = attention_to_blank(self._run(backbone), backbone.size)
+            return self._blanks[key]
+
+    def _run(self, backbone: Backbone) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+        return partial(run_both_ways, backbone) if self.config.flip else backbone.run
+
+    def _on_host(self, backbone: Backbone, frames: Sequence[Frame], batch: int, timer: StageTimer) -> list[Any]:
+        wanted = self.config.objects.objects
+        blank = self.blank(backbone) if wanted else None
+        images = prepare_batch([frame.rgb for frame in frames], backbone.size, batch)
+        timer.lap("prepare")
+        outputs = self._run(backbone)(images)
         maps = outputs["features"].copy()  # the backbone uses its arrays again
-        loud = loudness(outputs, blank) if self.settings.objects else None
-        if self.settings.objects and loud is None:
+        objectness = objectness_of(outputs, blank) if wanted else None
+        if wanted and objectness is None:
             raise ModelError(
-                f"{backbone.name} tells nothing of where things are: it gives neither energy nor attention",
+                f"{backbone.name} tells nothing of where objects are: it gives neither energy nor attention",
                 "export it again with this version of streamseg, or leave the objects out: `eval --no-objects`, and "
                 "in `run` neither objects nor panoptic in --save",
             )
-        clock.lap("backbone")
-        share = clock.share(len(frames))
-        return [
-            FeatureFrame(frame, maps[i], None if loud is None else loud[i], depth_guides[i], share)
-            for i, frame in enumerate(frames)
-        ]
+        timer.lap("backbone")
+        attention = blank is not None
+        return [(maps[i], None if objectness is None else objectness[i], attention, None) for i, _ in enumerate(frames)]
 
-    def _run(self, backbone: Backbone) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
-        return partial(run_both_ways, backbone) if self.settings.mirrored else backbone.run
+    def _on_device(self, backbone: Backbone, frames: Sequence[Frame], batch: int, timer: StageTimer) -> list[Any]:
+        from streamseg.features.preparation_torch import run  # imports torch
 
-    def _blank(self, backbone: Backbone) -> np.ndarray | None:
-        """See `attention_to_nothing`. To be asked for before a run: backbones use their arrays again."""
-        key = backbone.size, self.settings.mirrored
-        with self._building:
-            if key not in self._blanks:
-                self._blanks[key] = attention_to_nothing(self._run(backbone), backbone.size)
-            return self._blanks[key]
-
-    def _depth_guide(self, frame: Frame) -> np.ndarray | None:
-        """What borders follow beside the image; decodes the depth."""
-        return depth_guide_of(frame.depth) if self.settings.borders_follow_depth and frame.depth is not None else None
-
-    def _extract_on_device(
-        self,
-        backbone: Backbone,
-        frames: Sequence[Frame],
-        depth_guides: Sequence[np.ndarray | None],
-        batch: int,
-        clock: Clock,
-    ) -> list[FeatureFrame]:
-        from streamseg.runtime import on_device  # imports torch
-
-        maps, pixels = on_device.extract(backbone, [frame.rgb for frame in frames], batch, clock.lap)
-        share = clock.share(len(frames))
-        return [FeatureFrame(frame, maps[i], None, depth_guides[i], share, pixels[i]) for i, frame in enumerate(frames)]
-
-
-class Clock:
-    """Milliseconds by stage."""
-
-    def __init__(self) -> None:
-        self.laps: dict[str, float] = {}
-        self.last = time.perf_counter()
-
-    def lap(self, stage: str) -> None:
-        now = time.perf_counter()
-        self.laps[stage] = (now - self.last) * 1e3
-        self.last = now
-
-    def share(self, frames: int) -> dict[str, float]:
-        """Of each of so many frames."""
-        return {stage: milliseconds / frames for stage, milliseconds in self.laps.items()}
+        maps, pixels = run(backbone, [frame.rgb for frame in frames], batch, timer.lap)
+        return [(maps[i], None, False, pixels[i]) for i, _ in enumerate(frames)]

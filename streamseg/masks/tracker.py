@@ -1,81 +1,105 @@
-"""The same thing keeps the same id from frame to frame, through occlusion and out of the frame and back."""
+"""The same object or region keeps its id from frame to frame, through occlusion and out of the frame and back."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-NEAR, ALIKE = 0.2, 0.75
-"""A part is a known thing if it overlaps it so much (IoU) or looks so much like it (cosine)."""
-RATE = 0.1
-"""How fast a thing's look follows: the view of it changes."""
+LARGEST_ID = 254
+
+
+class Rule(NamedTuple):
+    """When a part is a known one: the IoU with it in the frame before is at least `near`, or the cosine of their mean
+    features at least `alike`, or the cosine + overlap * IoU at least `together`.
+
+    overlap: weight of the IoU against the cosine when parts compete. rate: how fast an appearance follows, 0 ... 1.
+    """
+
+    overlap: float = 2.0
+    near: float = np.inf
+    alike: float = np.inf
+    together: float = np.inf
+    rate: float = 0.1
+
+
+OBJECTS = Rule(near=0.2, alike=0.75)
 
 
 class Tracker:
-    """Things by where they were and what they look like (mean feature), matched one to one (Hungarian)."""
+    """Parts of frames by where they were and what they look like (mean feature), matched one to one (Hungarian).
 
-    def __init__(self) -> None:
-        self.reset()
+    What was not seen for a while is remembered by its appearance, so that what returns gets its own id back.
+    """
 
-    def reset(self) -> None:
-        """Forget the session."""
-        self._looks: dict[int, np.ndarray] = {}  # sorted by when the thing was last seen
+    def __init__(self, rule: Rule = OBJECTS) -> None:
+        self.rule = rule
+        self._looks: dict[int, np.ndarray] = {}  # sorted by when the id was last seen
         self._before: np.ndarray | None = None
 
-    def __call__(self, numbers: np.ndarray, features: np.ndarray) -> np.ndarray:
+    def __call__(self, parts: np.ndarray, features: np.ndarray) -> np.ndarray:
         """(H, W) int32 parts 1 ... n, 0 = none; (D, h, w) features -> (H, W) uint8 ids 1 ... 254, 0 = none."""
-        count = int(numbers.max(initial=0))
-        looks = [self._look(numbers == part, features) for part in range(1, count + 1)]
-        ids = self._match(looks, self._overlap(numbers, count))
-        for name, look in zip(ids, looks):
-            if not name:  # one too many
-                continue
-            old = self._looks.pop(name, look)
-            self._looks[name] = _unit((1 - RATE) * old + RATE * look) if len(old) == len(look) else look
-        self._before = np.array([0, *ids], np.uint8)[numbers]
+        self.match(parts, int(parts.max(initial=0)), features)
+        assert self._before is not None
         return self._before
 
-    def _match(self, looks: list[np.ndarray], overlap: np.ndarray) -> list[int]:
+    def match(self, parts: np.ndarray, count: int, features: np.ndarray) -> list[int]:
+        """The ids of the parts 1 ... count, see `__call__`; 0 where all 254 are taken."""
+        looks = [_look(parts == part, features) for part in range(1, count + 1)]
+        ids = self._known(looks, self._overlap(parts, count))
+        for part, look in enumerate(looks):
+            ids[part] = ids[part] or self._new_id(ids)
+            name = ids[part]
+            if name:
+                old = self._looks.pop(name, look)
+                rate = self.rule.rate
+                self._looks[name] = unit((1 - rate) * old + rate * look) if len(old) == len(look) else look
+        self._before = np.array([0, *ids], np.uint8)[parts]
+        return ids
+
+    def _known(self, looks: list[np.ndarray], overlap: np.ndarray) -> list[int]:
+        """The id of each part that is a known one, else 0."""
         known = [name for name, look in self._looks.items() if not looks or len(look) == len(looks[0])]
         ids = [0] * len(looks)
         if known and looks:
             alike = np.stack(looks) @ np.stack([self._looks[name] for name in known]).T
             near = overlap[:, known]
-            for part, j in zip(*linear_sum_assignment(-(alike + 2 * near)), strict=True):
-                if near[part, j] >= NEAR or alike[part, j] >= ALIKE:
+            both = alike + self.rule.overlap * near
+            same = (near >= self.rule.near) | (alike >= self.rule.alike) | (both >= self.rule.together)
+            for part, j in zip(*linear_sum_assignment(-both), strict=True):
+                if same[part, j]:
                     ids[part] = known[j]
-        for part, name in enumerate(ids):
-            if not name and (new := self._new_id(ids)):
-                ids[part] = new
-                self._looks[new] = looks[part]
         return ids
 
-    def _overlap(self, numbers: np.ndarray, count: int) -> np.ndarray:
-        """(n, 256) IoU of the parts with the things of the frame before, by id."""
+    def _overlap(self, parts: np.ndarray, count: int) -> np.ndarray:
+        """(n, 256) IoU of the parts with those of the frame before, by id."""
         if self._before is None or not count:
             return np.zeros((count, 256))
         before = self._before
-        if before.shape != numbers.shape:  # photographs, or a camera that was turned
-            before = cv2.resize(before, numbers.shape[::-1], interpolation=cv2.INTER_NEAREST)
-        pairs = np.bincount((numbers * 256 + before).ravel(), minlength=(count + 1) * 256)
+        if before.shape != parts.shape:  # photographs, or a camera that was turned
+            before = cv2.resize(before, parts.shape[::-1], interpolation=cv2.INTER_NEAREST)
+        pairs = np.bincount((parts.astype(np.int64) * 256 + before).ravel(), minlength=(count + 1) * 256)
         table = pairs.reshape(count + 1, 256).astype(float)
         union = table.sum(1, keepdims=True) + table.sum(0) - table
         return (table / np.maximum(union, 1))[1:]
 
-    @staticmethod
-    def _look(part: np.ndarray, features: np.ndarray) -> np.ndarray:
-        share = cv2.resize(part.astype(np.uint8) * 255, features.shape[:0:-1], interpolation=cv2.INTER_AREA)
-        return _unit(features.reshape(len(features), -1) @ share.ravel().astype(np.float32))
-
     def _new_id(self, taken: list[int]) -> int:
         """One that was never used; after 254 of them the one that was seen longest ago; 0 where all are taken."""
-        free = next((i for i in range(1, 255) if i not in self._looks), None)
+        free = next((i for i in range(1, LARGEST_ID + 1) if i not in self._looks and i not in taken), None)
         if free is None:
             free = next((i for i in self._looks if i not in taken), 0)
             self._looks.pop(free, None)
         return free
 
 
-def _unit(vector: np.ndarray) -> np.ndarray:
+def _look(part: np.ndarray, features: np.ndarray) -> np.ndarray:
+    """(D,) unit vector: the mean of the (D, h, w) features over a (H, W) part."""
+    share = cv2.resize(part.astype(np.uint8) * 255, features.shape[:0:-1], interpolation=cv2.INTER_AREA)
+    return unit(features.reshape(len(features), -1) @ share.ravel().astype(np.float32))
+
+
+def unit(vector: np.ndarray) -> np.ndarray:
+    """The vector at length 1; zeros stay zeros."""
     return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-12), np.float32)

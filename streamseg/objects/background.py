@@ -1,9 +1,10 @@
-"""What the background of a session looks like, so that a thing stands out by being unlike it.
+"""Background memory: what the background of a session looks like, so that an object stands out by being unlike it.
 
-Two kinds of cells are background more often than not: those along the border of the frame unless they are loud,
-because people point cameras at things (Zhu et al., CVPR 2014), and the quietest ones, which the network has no name for
-(Siméoni et al., "Unsupervised Object Localization: Observing the Background to Discover Objects", CVPR 2023). The
-latter holds for the activations of a CNN; the attention of a ViT is next to nothing in parts of things, too.
+Two kinds of cells are background more often than not: those along the border of the frame unless their objectness is
+high, because people point cameras at objects (Zhu et al., CVPR 2014), and those of the lowest objectness, which the
+network has no name for (Siméoni et al., "Unsupervised Object Localization: Observing the Background to Discover
+Objects", CVPR 2023). The latter holds for the activations of a CNN; the attention of a ViT is next to nothing in parts
+of objects, too.
 """
 
 from __future__ import annotations
@@ -16,32 +17,33 @@ from streamseg.features.descriptors import rows
 
 SIZE, RENEWED = 512, 8
 """Cells remembered, and how many of them a frame replaces, the oldest first: all of them in two seconds of video."""
-QUIETEST, LOUDEST = 0.25, 0.2
-"""Shares of the cells of a frame that count as background for their quiet, and that do not even along the border."""
+LOWEST, HIGHEST = 0.25, 0.2
+"""Shares of the cells of a frame that count as background for their low objectness, and that do not even along the
+border for their high one."""
 
 
 class BackgroundMemory:
     """A memory of background cells. `start` on the first frames, then call it on each."""
 
-    def __init__(self) -> None:
-        self._random = np.random.default_rng(0)  # same frames, same masks
+    def __init__(self, seed: int = 0) -> None:
+        self._random = np.random.default_rng(seed)
         self._memory = np.zeros((0, 0), np.float32)
         self._oldest = 0
 
     def start(self, maps: Sequence[tuple[np.ndarray, np.ndarray]], attention: bool = False) -> None:
-        """maps: (D, h, w) features of unit vectors and (h, w) loudness, of at least one frame. attention: whether the
-        loudness is that of a ViT."""
-        points = np.concatenate([rows(features)[_background(loud, attention)] for features, loud in maps])
+        """maps: (D, h, w) features of unit vectors and (h, w) objectness, of at least one frame. attention: whether the
+        objectness is that of a ViT."""
+        points = np.concatenate([rows(features)[_background(level, attention)] for features, level in maps])
         self._memory, self._oldest = self._random.permutation(points)[:SIZE], 0
 
-    def __call__(self, features: np.ndarray, loud: np.ndarray, attention: bool = False) -> np.ndarray:
+    def __call__(self, features: np.ndarray, objectness: np.ndarray, attention: bool = False) -> np.ndarray:
         """(D, h, w), (h, w) -> (h, w) float32: 0 = like a cell of the background ... 2 = the opposite of them all."""
         if len(features) != self._memory.shape[1]:
-            self.start([(features, loud)], attention)
+            self.start([(features, objectness)], attention)
         points = rows(features)
-        self._renew(points[_background(loud, attention)])
+        self._renew(points[_background(objectness, attention)])
         alike = (points @ self._memory.T).max(axis=1)
-        return np.maximum(1 - alike, 0).reshape(loud.shape)
+        return np.maximum(1 - alike, 0).reshape(objectness.shape)
 
     def _renew(self, points: np.ndarray) -> None:
         count = min(RENEWED, len(points), len(self._memory))
@@ -50,10 +52,10 @@ class BackgroundMemory:
         self._oldest = int(places[-1] + 1) % len(self._memory)
 
 
-def _background(loud: np.ndarray, attention: bool) -> np.ndarray:
+def _background(objectness: np.ndarray, attention: bool) -> np.ndarray:
     """(h w,) bool: the cells of a frame that are most likely background."""
-    quiet, noisy = np.quantile(loud, (QUIETEST, 1 - LOUDEST))
-    border = np.ones(loud.shape, bool)
+    low, high = np.quantile(objectness, (LOWEST, 1 - HIGHEST))
+    border = np.ones(objectness.shape, bool)
     border[1:-1, 1:-1] = False
-    chosen: np.ndarray = border & (loud <= noisy)
-    return (chosen if attention else chosen | (loud <= quiet)).ravel()
+    chosen: np.ndarray = border & (objectness <= high)
+    return (chosen if attention else chosen | (objectness <= low)).ravel()

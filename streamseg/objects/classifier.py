@@ -1,4 +1,4 @@
-"""A linear head that learns, while the stream runs, to tell the session's things from its background.
+"""A linear foreground classifier that learns, while the stream runs, to tell the session's objects from its background.
 
 Ridge regression on targets -1 and 1 with exponential forgetting: recursive least squares in its information form
 (Haykin, Adaptive Filter Theory, chapter 10). What is learnt is a pair of sums, so it needs no step size and no order.
@@ -9,29 +9,25 @@ from __future__ import annotations
 import numpy as np
 
 
-class Head:
+class ForegroundClassifier:
     """forget: what an update leaves of those before. ridge: weight of the penalty, relative to
     the mean square of a feature."""
 
     def __init__(self, forget: float = 0.95, ridge: float = 1.0) -> None:
         self.forget, self.ridge = forget, ridge
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget the session."""
         self._squares: np.ndarray | None = None
         self._products: np.ndarray | None = None
         self.weights: np.ndarray | None = None
 
     def learn(self, points: np.ndarray, share: np.ndarray) -> None:
-        """points: (n, d) float32 cells of one frame. share: (n,) 0 ... 1, how much of each cell belongs to a thing.
+        """points: (n, d) float32 cells of one frame. share: (n,) 0 ... 1, how much of each cell is foreground.
 
-        Both classes weigh the same, however small the things are; a frame without things teaches nothing.
+        Both classes weigh the same, however small the objects are; a frame without objects teaches nothing.
         """
-        things = float(share.sum())
-        if not 0 < things < len(share):
+        objects = float(share.sum())
+        if not 0 < objects < len(share):
             return
-        weights = (share / things + (1 - share) / (len(share) - things)).astype(np.float32)
+        weights = (share / objects + (1 - share) / (len(share) - objects)).astype(np.float32)
         targets = (2 * share - 1).astype(np.float32)
         rows = np.hstack([points, np.ones((len(points), 1), np.float32)])
         squares, products = (rows * weights[:, None]).T @ rows, rows.T @ (weights * targets)
@@ -44,8 +40,8 @@ class Head:
         self.weights = np.linalg.solve(self._squares + penalty * np.eye(len(squares), dtype=np.float32), self._products)
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
-        """(n, d) -> (n,) float32: above 0 = thing. Raises ValueError before anything was learnt."""
+        """(n, d) -> (n,) float32: above 0 = foreground. Raises ValueError before anything was learnt."""
         if self.weights is None:
-            raise ValueError("the head has learnt nothing yet")
+            raise ValueError("the classifier has learnt nothing yet")
         score: np.ndarray = points @ self.weights[:-1] + self.weights[-1]
         return score

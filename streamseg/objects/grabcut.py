@@ -1,6 +1,6 @@
 """Rough parts to exact ones: GrabCut in a window around each part (Rother, Kolmogorov & Blake, SIGGRAPH 2004).
 
-Colour models of a window tell a thing from what is around it; those of a whole frame mix too much.
+Colour models of a window tell an object from what is around it; those of a whole frame mix too much.
 """
 
 from __future__ import annotations
@@ -17,27 +17,29 @@ MARGIN = 0.35
 
 
 class Levels(NamedTuple):
-    """Of a saliency, 0 ... 1. low, peak: see `saliency.parts`. A pixel above `sure` of its part's loudest is the
-    thing's; one below `never` is not; colours decide about the others."""
+    """Of a saliency, 0 ... 1. low, peak: see `saliency.parts`. A pixel above `fg_threshold` of its part's strongest is
+    foreground; one below `bg_threshold` is not; colours decide about the others."""
 
     low: float
     peak: float
-    sure: float
-    never: float
+    fg_threshold: float
+    bg_threshold: float
 
 
-def cut(rgb: np.ndarray, saliency: np.ndarray, levels: Levels, *, side: int, rounds: int = 3) -> np.ndarray:
-    """(H, W) bool: the things that `saliency` shows, with the borders of the image.
+def cut(
+    rgb: np.ndarray, saliency: np.ndarray, levels: Levels, *, side: int, rounds: int = 3, seed: int = 0
+) -> np.ndarray:
+    """(H, W) bool: the objects that `saliency` shows, with the borders of the image.
 
     rgb: (H, W, 3) uint8. saliency: (H, W) float32, see `Saliency`.
-    side: windows are shrunk until no side is longer: the time grows with the area. rounds: of GrabCut.
+    side: windows are shrunk until no side is longer: the time grows with the area. rounds, seed: of GrabCut.
     """
     numbers, chosen = parts(saliency, levels.low, levels.peak)
     mask = np.zeros(saliency.shape, bool)
     for number in chosen:
         part = numbers == number
         window = _window(part)
-        found = _cut_window(rgb[window], saliency[window], part[window], levels, side, rounds)
+        found = _cut_window(rgb[window], saliency[window], part[window], levels, side, rounds, seed)
         mask[window] |= found
     return mask
 
@@ -54,7 +56,7 @@ def _window(part: np.ndarray) -> tuple[slice, slice]:
 
 
 def _cut_window(
-    rgb: np.ndarray, saliency: np.ndarray, part: np.ndarray, levels: Levels, side: int, rounds: int
+    rgb: np.ndarray, saliency: np.ndarray, part: np.ndarray, levels: Levels, side: int, rounds: int, seed: int
 ) -> np.ndarray:
     size = rgb.shape[1::-1]
     scale = min(1.0, side / max(size))
@@ -63,10 +65,10 @@ def _cut_window(
     level = cv2.resize(saliency, small, interpolation=cv2.INTER_LINEAR)
     inside = cv2.resize(part.astype(np.uint8), small, interpolation=cv2.INTER_NEAREST) > 0
     guess = np.where(inside, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
-    guess[inside & (level > levels.sure * level[inside].max(initial=0))] = cv2.GC_FGD
-    guess[level < levels.never] = cv2.GC_BGD
+    guess[inside & (level > levels.fg_threshold * level[inside].max(initial=0))] = cv2.GC_FGD
+    guess[level < levels.bg_threshold] = cv2.GC_BGD
     there = {bool(value) for value in np.unique(guess & 1)}
     if there == {True, False}:  # GrabCut wants pixels on both sides
-        cv2.setRNGSeed(0)  # its colour models start from K-Means: same frame, same mask
+        cv2.setRNGSeed(seed)  # its colour models start from K-Means
         cv2.grabCut(image, guess, None, np.zeros((1, 65)), np.zeros((1, 65)), rounds, cv2.GC_INIT_WITH_MASK)
     return cv2.resize((guess & 1).astype(np.float32), size, interpolation=cv2.INTER_LINEAR) > 0.5

@@ -1,8 +1,7 @@
 """What moves by itself: optical flow minus the motion of the camera.
 
 A homography explains the flow of a rotating camera and of what is far away or flat; what is left over belongs to things
-that move, or stand out from their background. Dense flow: Kroeger et al., "Fast optical flow using dense inverse
-search", ECCV 2016.
+that move, or stand out from their background.
 """
 
 from __future__ import annotations
@@ -10,8 +9,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-SIDE = 160
-"""Shorter side of the pictures that flow is computed on, in pixels."""
+from streamseg.features.flow import small_gray
+
 EXPLAINED = 0.6
 """Share of the flow that the homography must explain within a pixel; below, the frames are no neighbours."""
 
@@ -19,7 +18,8 @@ EXPLAINED = 0.6
 class Motion:
     """Compares each frame with the one before."""
 
-    def __init__(self) -> None:
+    def __init__(self, seed: int = 0) -> None:
+        self._seed = seed
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
         self.reset()
 
@@ -37,30 +37,20 @@ class Motion:
         if before is None or before.shape != gray.shape:
             return None
         flow = self._flow.calc(gray, before, None)
-        camera = _camera_flow(flow)
+        camera = _camera_flow(flow, self._seed)
         if camera is None:
             return None
         rest = np.linalg.norm(flow - camera, axis=2).astype(np.float32)
         return np.minimum(cv2.GaussianBlur(rest, (0, 0), 2), 1)
 
 
-def small_gray(rgb: np.ndarray) -> np.ndarray:
-    """(H, W, 3) uint8 -> (h, w) uint8 brightness, the shorter side SIDE: what flow is computed on."""
-    scale = SIDE / min(rgb.shape[:2])
-    size = max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale))
-    gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
-    while min(gray.shape) >= 2 * SIDE:  # halving is six times as fast as any other way of averaging
-        gray = cv2.resize(gray, (gray.shape[1] // 2, gray.shape[0] // 2), interpolation=cv2.INTER_AREA)
-    return cv2.resize(gray, size, interpolation=cv2.INTER_LINEAR)
-
-
-def _camera_flow(flow: np.ndarray) -> np.ndarray | None:
+def _camera_flow(flow: np.ndarray, seed: int) -> np.ndarray | None:
     """(h, w, 2) flow of a homography fitted to `flow` (h, w, 2), or None where it does not explain most of it."""
     height, width = flow.shape[:2]
     grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=2).astype(np.float32)
     points = grid[4::8, 4::8].reshape(-1, 2)
     moved = points + flow[4::8, 4::8].reshape(-1, 2)
-    cv2.setRNGSeed(0)  # of RANSAC: same frames, same masks
+    cv2.setRNGSeed(seed)  # of RANSAC
     homography, fits = cv2.findHomography(points, moved, cv2.RANSAC, 1.0)
     if homography is None or fits.mean() < EXPLAINED:
         return None

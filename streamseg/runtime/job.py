@@ -5,37 +5,23 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from streamseg.backbones.placement import place_of_labels
+from streamseg.config import RunConfig
 from streamseg.errors import OutputError, SourceError
 from streamseg.runtime import manifest
 from streamseg.runtime.segmenter import Segmenter
-from streamseg.runtime.session import Setup, open_session
+from streamseg.runtime.session import open_session
 from streamseg.runtime.statistics import Statistics
 from streamseg.runtime.stream import stream
 from streamseg.sinks import Run, Sink, open_sink, outputs
 from streamseg.sources import LiveSource, Recording
 
 
-@dataclass(frozen=True)
-class Job(Setup):
-    """Everything `streamseg run` was asked for; the fields are its flags."""
-
-    output: Path | None = None
-    save: tuple[str, ...] = ("overlay", "labels")
-    show: bool = False
-    every: int = 1
-    max_frames: int | None = None
-    batch: int = 1
-    policy: str = "latest"
-    alpha: float = 0.5
-    overwrite: bool = False
-
-
 def run(
-    job: Job,
+    job: RunConfig,
     *,
     log: Callable[[str], None] | None = None,
     begin: Callable[[int | None], None] | None = None,
@@ -57,7 +43,7 @@ def run(
 
 
 def _stream(
-    job: Job,
+    job: RunConfig,
     source: Recording | LiveSource,
     segmenter: Segmenter,
     window: list[Sink],
@@ -69,7 +55,7 @@ def _stream(
         "status": "running",
         "source": {"uri": source.uri, "kind": source.kind},
         "output": str(folder) if folder else None,
-        "settings": asdict(job.settings) | asdict(job.options) | {"every": job.every, "size": job.size},
+        "settings": settings_of(job),
         "versions": manifest.versions(),
     }
     if folder:
@@ -98,7 +84,7 @@ def _stream(
         content["status"] = f"failed: {problem}"
         raise
     finally:
-        backbones = [manifest.describe_backbone(b, place_of_labels(job.settings, b)) for b in segmenter.backbones]
+        backbones = [manifest.describe_backbone(b, place_of_labels(job, b)) for b in segmenter.extractor.backbones]
         content |= {"model": backbones[0] if len(backbones) == 1 else backbones}
         content |= manifest.describe_report(report) | {"k": segmenter.k_history}
         if folder:
@@ -108,11 +94,18 @@ def _stream(
     return content
 
 
-def _run_of(job: Job, source: Recording | LiveSource) -> Run:
+def settings_of(job: RunConfig) -> dict[str, object]:
+    """Every setting, by part, as run.json holds it."""
+    return {name: asdict(getattr(job, name)) for name in ("extractor", "clustering", "objects", "options")} | {
+        "every": job.every
+    }
+
+
+def _run_of(job: RunConfig, source: Recording | LiveSource) -> Run:
     return Run(title=source.uri, fps=max(1.0, source.fps / job.every), alpha=job.alpha)
 
 
-def _expected(source: Recording | LiveSource, job: Job) -> int | None:
+def _expected(source: Recording | LiveSource, job: RunConfig) -> int | None:
     if isinstance(source, LiveSource):
         return job.max_frames
     return len(source.coming(job.every, job.max_frames))
@@ -122,7 +115,7 @@ def _reasons(report: Statistics) -> str:
     return "; ".join(sorted({skip.reason for skip in report.skipped})) or "it ended before its first frame"
 
 
-def _prepare_folder(job: Job) -> Path | None:
+def _prepare_folder(job: RunConfig) -> Path | None:
     """Make the output folder. One that holds a run is refused, or emptied of that run's files when told to."""
     folder = job.output
     if folder is None:

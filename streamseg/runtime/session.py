@@ -4,52 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import KW_ONLY, dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from streamseg.backbones import Backbone, Spec, describe, open_backbone
+from streamseg.backbones import Backbone, describe, open_backbone
 from streamseg.backbones.placement import place_of_labels
-from streamseg.clustering.online import Settings
+from streamseg.config import SessionConfig
 from streamseg.depth.registration import fit
 from streamseg.errors import FrameError, SourceError
-from streamseg.features.extractor import input_size
+from streamseg.features.extractor import FeatureExtractor
+from streamseg.features.preparation import input_size
 from streamseg.runtime.memory import keep_freed
 from streamseg.runtime.segmenter import Segmenter
-from streamseg.sources import LiveSource, Options, Recording, open_source
+from streamseg.sources import LiveSource, Recording, open_source
 
 SQUEEZE = 1.2
 """Sides may change their ratio by so much before a user is told."""
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What is segmented by what; the fields are flags of the command line. size: shorter side, or (H, W)."""
-
-    source: str
-    _: KW_ONLY
-    spec: Spec = field(default_factory=lambda: Spec("efficientnet_lite0"))
-    size: int | tuple[int, int] = 384
-    engine: str = "auto"
-    device: str = "auto"
-    precision: str = "auto"
-    settings: Settings = field(default_factory=Settings)
-    options: Options = field(default_factory=Options)
-
-
-def grouped(given: dict[str, Any]) -> dict[str, Any]:
-    """The values of `console`'s options by flag, with those that belong together put into spec, options, settings."""
-    rest = dict(given)
-    take = rest.pop
-    if "save" in rest:  # what is written says what must be found
-        rest["objects"] = not {"objects", "panoptic"}.isdisjoint(rest["save"])
-    rest["spec"] = Spec(take("model"), take("weights"), take("layers"), take("facet"))
-    rest["options"] = Options(
-        intrinsics=take("intrinsics"), depth_scale=take("depth_scale"), align_depth=take("align_depth")
-    )
-    rest["settings"] = Settings(**{name: take(name) for name in Settings.__dataclass_fields__ if name in rest})
-    return rest
 
 
 class Session(NamedTuple):
@@ -68,19 +39,20 @@ class Session(NamedTuple):
 
 @contextmanager
 def open_session(
-    setup: Setup, log: Callable[[str], None] | None = None, streams: int | None = None
+    setup: SessionConfig, log: Callable[[str], None] | None = None, streams: int | None = None
 ) -> Iterator[Session]:
     """Open what `setup` names; source and networks are closed at the end. The network is built by `warm_up`, or by the
     first frame. log: takes one line a time about what is used. streams: see `open_backbone`; None = as many as help
     for a recording, one for a live source. Raises StreamsegError."""
     keep_freed()
     with _single_threaded_algebra(), open_source(setup.source, setup.options) as source:
-        shape = describe(setup.spec)
+        wish = setup.extractor
+        shape = describe(wish.spec)
         noted: list[str] = []
 
         def choose_size(frame_size: tuple[int, int]) -> tuple[int, int]:
             if shape.size is None:
-                return input_size(frame_size, setup.size, shape.multiple)
+                return input_size(frame_size, wish.size, shape.multiple)
             note = squeezed(frame_size, shape.size)
             if log and note and not noted:
                 noted.append(note)
@@ -88,12 +60,17 @@ def open_session(
             return shape.size
 
         def backbone_for(size: tuple[int, int]) -> Backbone:
-            engine, device, precision = setup.engine, setup.device, setup.precision
             at_once = streams if streams is not None else int(isinstance(source, LiveSource))
             backbone = open_backbone(
-                setup.spec, size, engine=engine, device=device, precision=precision, streams=at_once, log=log
+                wish.spec,
+                size,
+                engine=wish.engine,
+                device=wish.device,
+                precision=wish.precision,
+                streams=at_once,
+                log=log,
             )
-            note = place_of_labels(segmenter.settings, backbone).note
+            note = place_of_labels(segmenter.config, backbone).note
             if log and note:
                 log(note)
             return backbone
@@ -102,16 +79,16 @@ def open_session(
             if isinstance(source, Recording):
                 return _first_frame_size(source)
             # a camera's frames come later; where it does not tell their size, one that is given will do
-            return source.frame_size or shape.size or (setup.size if isinstance(setup.size, tuple) else None)
+            return source.frame_size or shape.size or (wish.size if isinstance(wish.size, tuple) else None)
 
-        segmenter = Segmenter(backbone_for, choose_size, setup.settings)
+        segmenter = Segmenter(FeatureExtractor(backbone_for, choose_size, setup))
         note = beside(source) if log and _depth_is_trusted(setup) else ""
         if log and note:
             log(note)
         try:
             yield Session(source, segmenter, frame_size)
         finally:
-            segmenter.close()
+            segmenter.extractor.close()
 
 
 def squeezed(frame: tuple[int, int], network: tuple[int, int]) -> str:
@@ -126,9 +103,9 @@ def squeezed(frame: tuple[int, int], network: tuple[int, int]) -> str:
     )
 
 
-def _depth_is_trusted(setup: Setup) -> bool:
+def _depth_is_trusted(setup: SessionConfig) -> bool:
     """Whether masks follow the depth as it comes."""
-    return setup.options.align_depth is None and (setup.settings.borders_follow_depth or setup.settings.depth > 0)
+    return setup.options.align_depth is None and (setup.borders_follow_depth or setup.clustering.depth > 0)
 
 
 def beside(source: Recording | LiveSource) -> str:

@@ -60,8 +60,8 @@ def stream(
             threads.enter_context(reader)
             threads.enter_context(writer)
             planned = map(segmenter.plan, itertools.islice(reader, max_frames))
-            streams = 1 if live else segmenter.streams
-            seen = ahead(planned, segmenter.extract_planned, streams, batch, patient=not live, counts=_is_key)
+            streams = 1 if live else segmenter.extractor.streams
+            seen = ahead(planned, segmenter.extractor.planned, streams, batch, patient=not live, counts=_is_key)
             first = [] if survey else list(itertools.islice(seen, segmenter.start_frames))
             if (survey or first) and not interrupted.is_set():
                 segmenter.start(survey or [one for one in first if isinstance(one, FeatureFrame)])
@@ -105,7 +105,7 @@ def _survey(
     for place in np.unique(np.linspace(0, len(coming) - 1, segmenter.survey_frames).astype(int)):
         if not interrupted.is_set():
             with suppress(FrameError):  # the reader counts it when its turn comes
-                seen += segmenter.extract([source[coming[int(place)]]])
+                seen += segmenter.extractor([source[coming[int(place)]]])
     return seen
 
 
@@ -126,9 +126,9 @@ def _step(
         report.took(stage, milliseconds)
     if frame.depth_problem:
         report.no_depth[frame.depth_problem] += 1
-    labels = segmentation.labels
-    if before is not None and before.labels.shape == labels.shape:
-        report.id_changes.append(np.count_nonzero(before.labels != labels) / labels.size)
+    labels = segmentation.regions
+    if before is not None and before.regions.shape == labels.shape:
+        report.id_changes.append(np.count_nonzero(before.regions != labels) / labels.size)
     return segmentation
 
 

@@ -16,7 +16,7 @@ from streamseg.sinks import Sink, partial
 
 
 class IndexedFiles(Sink):
-    """One field of each segmentation, such as "labels". Each file is whole as soon as it has its name."""
+    """One field of each segmentation, such as "regions". Each file is whole as soon as it has its name."""
 
     def __init__(self, folder: Path, field: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)

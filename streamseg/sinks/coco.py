@@ -30,13 +30,13 @@ class CocoFile(Sink):
         self.file.write('{"annotations": [')
 
     def write(self, frame: Frame, segmentation: Segmentation) -> None:
-        height, width = segmentation.labels.shape
+        height, width = segmentation.regions.shape
         image_id = len(self.images) + 1
         self.images.append({
             "id": image_id, "file_name": frame.name, "height": height, "width": width,
             "video_id": 1, "frame_id": image_id - 1, "timestamp": frame.timestamp,
         })  # fmt: skip
-        for mask in masks(segmentation.labels):
+        for mask in masks(segmentation.regions):
             self.file.write(",\n" if self.count else "\n")
             self.count += 1
             annotation = {

@@ -25,7 +25,7 @@ class SegmentLines(Sink):
         self.file = path.open("wb", buffering=0)
 
     def write(self, frame: Frame, segmentation: Segmentation) -> None:
-        segments = measure(segmentation.labels, frame.depth, frame.intrinsics)
+        segments = measure(segmentation.regions, frame.depth, frame.intrinsics)
         line = {
             "index": frame.index,
             "name": frame.name,

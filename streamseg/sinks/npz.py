@@ -36,7 +36,7 @@ class LabelArchive(Sink):
         self.used = np.zeros(256, bool)
 
     def write(self, frame: Frame, segmentation: Segmentation) -> None:
-        labels = segmentation.labels
+        labels = segmentation.regions
         self.spool.write(np.ascontiguousarray(labels).data)
         height, width = labels.shape
         self.sizes.append((height, width))

@@ -28,8 +28,8 @@ class YouTubeVisFile(Sink):
         self.tracks: dict[int, dict[int, Mask]] = {}
 
     def write(self, frame: Frame, segmentation: Segmentation) -> None:
-        self.size = self.size if self.names else list(segmentation.labels.shape)
-        for mask in masks(segmentation.labels):
+        self.size = self.size if self.names else list(segmentation.regions.shape)
+        for mask in masks(segmentation.regions):
             self.tracks.setdefault(mask.id, {})[len(self.names)] = mask
         self.names.append(frame.name)
 

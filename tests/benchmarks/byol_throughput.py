@@ -111,7 +111,7 @@ def ours(folder: str, steps: int, batch_size: int, size: int, workers: int, thre
     import pytorch_lightning as pl
 
     from train import run
-    from train.commands.display import Display
+    from train.callbacks.display import Display
     from train.methods import byol
     from train.settings import Settings
 

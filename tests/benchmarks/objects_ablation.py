@@ -18,12 +18,11 @@ import click
 import numpy as np
 
 from streamseg.backbones import Backbone, Spec
-from streamseg.clustering.online import Settings
+from streamseg.config import SegmenterConfig, SessionConfig
 from streamseg.depth import planes
 from streamseg.evaluation.scoring import score, short_names
 from streamseg.features import extractor
 from streamseg.objects import background, discovery, grabcut, saliency
-from streamseg.runtime.session import Setup
 
 
 @contextmanager
@@ -126,10 +125,10 @@ def main(sources: tuple[str, ...], model: str, weights: str, size: int, only: tu
     click.echo(f"| variant | mean | {' | '.join(names)} |\n|{' --- |' * (len(names) + 2)}")
     for variant in only or VARIANTS:
         change, quality = VARIANTS[variant]
-        settings = Settings(objects=True, quality=quality)
+        settings = SegmenterConfig().but(objects=True, quality=quality)
         with change():
             found = [
-                score(Setup(source, spec=Spec(model, weights), size=size, settings=settings), iou_only=True)
+                score(SessionConfig(source).but(spec=Spec(model, weights), size=size, settings=settings), iou_only=True)
                 for source in sources
             ]
         values = [float(each.figures["free"] or 0.0) for each in found]

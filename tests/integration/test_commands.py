@@ -92,7 +92,7 @@ def test_the_code_in_the_readme_runs() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     code = readme.split("```python\n")[1].split("```")[0]
     done = subprocess.run(
-        [sys.executable, "-c", code + "print(segmentation.labels.shape)"],
+        [sys.executable, "-c", code + "print(segmentation.regions.shape)"],
         capture_output=True,
         text=True,
         cwd=ROOT,

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from streamseg.backbones import Backbone
-from streamseg.clustering.online import Settings
-from streamseg.features.extractor import input_size
+from streamseg.config import SegmenterConfig
+from streamseg.features.extractor import FeatureExtractor
+from streamseg.features.preparation import input_size
 from streamseg.frame import Frame, Intrinsics
 from streamseg.runtime.segmenter import Segmenter
 from streamseg.sources import Recording
@@ -95,6 +96,7 @@ def make_segmenter() -> Callable[..., Segmenter]:
     """make_segmenter(**settings): a segmenter that sees colours."""
 
     def make(**settings: object) -> Segmenter:
-        return Segmenter(ColourBackbone, lambda size: input_size(size, 120, 8), Settings(**settings))  # type: ignore[arg-type]
+        config = SegmenterConfig().but(**settings)
+        return Segmenter(FeatureExtractor(ColourBackbone, lambda size: input_size(size, 120, 8), config))
 
     return make

@@ -18,7 +18,7 @@ from streamseg.clustering.kmeans import kmeans, squared_distances
 from streamseg.errors import FrameError, ModelError, SourceError
 from streamseg.evaluation.iou import free_choice, overlap
 from streamseg.features.descriptors import rows
-from streamseg.features.extractor import input_size, prepare
+from streamseg.features.preparation import input_size, prepare
 from streamseg.frame import VOID, Frame
 from streamseg.masks.upsample import upsample_labels
 from streamseg.sources import Recording

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from streamseg.errors import ModelError
-from streamseg.features.extractor import prepare
+from streamseg.features.preparation import prepare
 from train.probes import Features
 from train.probes.labelled import Item, Log, images
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from streamseg.backbones import Backbone, Shape, Spec, checkpoint, open_backbone, zoo
 from streamseg.backbones.exported import cached
-from streamseg.features.extractor import input_size
+from streamseg.features.preparation import input_size
 
 OPEN = 8
 """Input sizes kept open: photographs of one set mix a few."""

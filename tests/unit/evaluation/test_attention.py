@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from streamseg.backbones import Spec
+from streamseg.config import SessionConfig
 from streamseg.errors import ModelError
 from streamseg.evaluation.attention import GAP, SIDE, TITLE, heat, panels, write
-from streamseg.runtime.session import Setup
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -62,7 +62,7 @@ def test_a_panel_for_the_frame_the_mean_and_each_head(heads: int) -> None:
 
 
 def test_a_cnn_has_no_cls_token(tmp_path: Path) -> None:
-    setup = Setup(str(ROOT / "samples" / "tabletop"), spec=Spec("efficientnet_lite0"))
+    setup = SessionConfig(str(ROOT / "samples" / "tabletop")).but(spec=Spec("efficientnet_lite0"))
     with pytest.raises(ModelError, match="no CLS attention"):
         write(setup, tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -71,7 +71,7 @@ def test_a_cnn_has_no_cls_token(tmp_path: Path) -> None:
 def test_a_real_vit(tmp_path: Path, shared: Path) -> None:
     weights = str(shared / "weights" / "vit_tiny_patch16_224_imagenet.safetensors")
     spec = Spec("timm:vit_tiny_patch16_224", weights)
-    setup = Setup(str(ROOT / "samples" / "tabletop"), spec=spec, size=96, engine="torch")
+    setup = SessionConfig(str(ROOT / "samples" / "tabletop")).but(spec=spec, size=96, engine="torch")
     result = write(setup, tmp_path / "out", every=4, max_frames=2)
     assert (result["frames"], result["heads"], result["skipped"]) == (2, 3, {})
     pictures = sorted((tmp_path / "out").iterdir())

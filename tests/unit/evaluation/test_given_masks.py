@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from streamseg.config import SessionConfig
 from streamseg.errors import SourceError
 from streamseg.evaluation.given_masks import folders, score
 from streamseg.masks import palette
-from streamseg.runtime.session import Setup
 
 SIZE = (40, 60)
 NAMES = ("00000", "00001", "00002")
@@ -27,7 +27,7 @@ def ids(shift: int) -> np.ndarray:
 
 
 @pytest.fixture
-def recording(tmp_path: Path) -> Setup:
+def recording(tmp_path: Path) -> SessionConfig:
     """Three frames with masks; the last frame has none."""
     folder = tmp_path / "recording"
     for inner in ("images", "masks"):
@@ -37,7 +37,7 @@ def recording(tmp_path: Path) -> Setup:
         cv2.imwrite(str(folder / "images" / f"{name}.jpg"), rgb)
         if name != NAMES[-1]:
             cv2.imwrite(str(folder / "masks" / f"{name}.png"), ids(shift))
-    return Setup(str(folder))
+    return SessionConfig(str(folder))
 
 
 def write(folder: Path, kind: str, skip: tuple[str, ...] = (), swap: bool = False) -> Path:
@@ -64,7 +64,7 @@ def write(folder: Path, kind: str, skip: tuple[str, ...] = (), swap: bool = Fals
 
 
 @pytest.mark.parametrize("kind", ["indexed", "colour", "own colours", "png", "tiff", "webp"])
-def test_perfect_masks_score_one_in_any_format(recording: Setup, tmp_path: Path, kind: str) -> None:
+def test_perfect_masks_score_one_in_any_format(recording: SessionConfig, tmp_path: Path, kind: str) -> None:
     if kind == "webp":
         pytest.importorskip("PIL.WebPImagePlugin")
         folder = write(tmp_path / "given", "png")
@@ -81,20 +81,20 @@ def test_perfect_masks_score_one_in_any_format(recording: Setup, tmp_path: Path,
     assert result.missing == []
 
 
-def test_other_ids_score_the_same(recording: Setup, tmp_path: Path) -> None:
+def test_other_ids_score_the_same(recording: SessionConfig, tmp_path: Path) -> None:
     result = score(recording, write(tmp_path / "given", "indexed", swap=True))
     assert result.figures["jf"] == 1
     assert [(match["truth"], match["found"]) for match in result.matches] == [(1, 7), (2, 3)]
 
 
-def test_missing_files_are_named_and_count_as_empty(recording: Setup, tmp_path: Path) -> None:
+def test_missing_files_are_named_and_count_as_empty(recording: SessionConfig, tmp_path: Path) -> None:
     result = score(recording, write(tmp_path / "given", "png", skip=("00001",)))
     assert result.missing == ["00001"]
     assert result.figures["free"] == result.figures["j"] == 0.5
     assert result.figures["best"] == pytest.approx((16 * 15 / (15 * 15 + 16 * 15)) / 2)
 
 
-def test_labels_and_objects_of_a_run_are_told_apart(recording: Setup, tmp_path: Path) -> None:
+def test_labels_and_objects_of_a_run_are_told_apart(recording: SessionConfig, tmp_path: Path) -> None:
     write(tmp_path / "out" / "objects", "png")
     labels = write(tmp_path / "out" / "labels", "png")
     for path in labels.iterdir():
@@ -106,7 +106,7 @@ def test_labels_and_objects_of_a_run_are_told_apart(recording: Setup, tmp_path: 
     assert figures["best"] == figures["segments_best"]
 
 
-def test_objects_and_labels_of_a_run_are_joined(recording: Setup, tmp_path: Path) -> None:
+def test_objects_and_labels_of_a_run_are_joined(recording: SessionConfig, tmp_path: Path) -> None:
     """Labels that see one region everywhere: the things alone make the difference."""
     write(tmp_path / "out" / "objects", "png")
     for path in write(tmp_path / "out" / "labels", "png").iterdir():
@@ -118,7 +118,7 @@ def test_objects_and_labels_of_a_run_are_joined(recording: Setup, tmp_path: Path
     assert figures["segments_best"] == figures["segments_union"] == pytest.approx(sum(area) / (SIZE[0] * SIZE[1]))
 
 
-def test_panoptic_masks_of_a_run(recording: Setup, tmp_path: Path) -> None:
+def test_panoptic_masks_of_a_run(recording: SessionConfig, tmp_path: Path) -> None:
     """Alone, they are masks of which none is known to be a thing; beside objects they score as labels do."""
     folder = tmp_path / "out" / "panoptic"
     for path in write(folder, "png").iterdir():
@@ -132,7 +132,7 @@ def test_panoptic_masks_of_a_run(recording: Setup, tmp_path: Path) -> None:
     assert both["best"] == alone["best"]
 
 
-def test_labels_alone_are_no_objects(recording: Setup, tmp_path: Path) -> None:
+def test_labels_alone_are_no_objects(recording: SessionConfig, tmp_path: Path) -> None:
     write(tmp_path / "out" / "labels", "png")
     figures = score(recording, tmp_path / "out").figures
     assert figures["free"] is None
@@ -140,21 +140,21 @@ def test_labels_alone_are_no_objects(recording: Setup, tmp_path: Path) -> None:
     assert figures["segments_jf"] == 1
 
 
-def test_masks_of_another_size_are_an_error(recording: Setup, tmp_path: Path) -> None:
+def test_masks_of_another_size_are_an_error(recording: SessionConfig, tmp_path: Path) -> None:
     folder = write(tmp_path / "given", "png")
     Image.fromarray(ids(0)[:, :50]).save(folder / "00001.png")
     with pytest.raises(SourceError, match=r"00001.png' is 50x40, its frame 60x40"):
         score(recording, folder)
 
 
-def test_a_broken_mask_is_an_error(recording: Setup, tmp_path: Path) -> None:
+def test_a_broken_mask_is_an_error(recording: SessionConfig, tmp_path: Path) -> None:
     folder = write(tmp_path / "given", "png")
     (folder / "00000.png").write_bytes((folder / "00000.png").read_bytes()[:60])
     with pytest.raises(SourceError, match="cannot be read: truncated PNG"):
         score(recording, folder)
 
 
-def test_masks_of_other_frames_are_an_error(recording: Setup, tmp_path: Path) -> None:
+def test_masks_of_other_frames_are_an_error(recording: SessionConfig, tmp_path: Path) -> None:
     folder = tmp_path / "given"
     folder.mkdir()
     Image.fromarray(ids(0)).save(folder / "frame1.png")

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from streamseg.backbones import Spec, checkpoint
-from streamseg.clustering.online import Settings
+from streamseg.config import SegmenterConfig, SessionConfig
 from streamseg.evaluation import paper, scoring
 from streamseg.evaluation.request import Request
-from streamseg.runtime.session import Setup
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -60,7 +59,7 @@ def test_cells_are_the_report_s_method(monkeypatch: pytest.MonkeyPatch) -> None:
     """At a small size, to be quick; the reference is a run with these settings by hand."""
     monkeypatch.setattr(paper, "COLUMNS", {"64": (64, 0), "64 PCA 3": (64, 3)})
     source = str(ROOT / "samples" / "tabletop")
-    setup = Setup(source, spec=Spec("efficientnet_lite0"), settings=Settings(objects=True, seed=3))
+    setup = SessionConfig(source).but(spec=Spec("efficientnet_lite0"), objects=True, seed=3)
     asked = Request((source,), {"efficientnet_lite0": (setup,)}, seeds=2, max_frames=2)
     table = paper.table(asked, scoring.NOBODY)
     assert table["columns"] == ["64", "64 PCA 3"]
@@ -68,7 +67,7 @@ def test_cells_are_the_report_s_method(monkeypatch: pytest.MonkeyPatch) -> None:
     assert row["name"] == "frozen efficientnet_lite0"
     best = []
     for seed in (3, 4):
-        settings = Settings(clustering="per-frame", edges=False, pca=3, seed=seed)
+        settings = SegmenterConfig().but(clustering="per-frame", edges=False, pca=3, seed=seed)
         spec = Spec("efficientnet_lite0", layers=(5,))
         by_hand = scoring.score(replace(setup, spec=spec, size=64, settings=settings), max_frames=2)
         best.append(by_hand.figures["segments_best"] or 0.0)

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from streamseg.clustering.online import Settings
+from streamseg.config import SessionConfig
 from streamseg.errors import FrameError, SourceError
 from streamseg.evaluation.scoring import (
     Listener,
@@ -24,7 +24,6 @@ from streamseg.evaluation.scoring import (
 )
 from streamseg.evaluation.sequence import FIGURES
 from streamseg.frame import Frame, Segmentation
-from streamseg.runtime.session import Setup
 from streamseg.sources import open_source
 
 SHAPE = (20, 30)
@@ -91,7 +90,7 @@ def test_spread_is_that_of_the_seeds() -> None:
 
 def test_seeds_share_a_network_and_nothing_else() -> None:
     """Their figures are those of runs of their own."""
-    setup = Setup(str(SAMPLE), size=96, settings=Settings(objects=True, k=6, seed=3))
+    setup = SessionConfig(str(SAMPLE)).but(size=96, objects=True, k=6, seed=3)
     told: list[str] = []
     coming: list[int | None] = []
     done: list[int] = []

@@ -9,6 +9,7 @@ import pytest
 from export import frames
 from streamseg.backbones import Backbone
 from streamseg.errors import SourceError
+from streamseg.features.extractor import FeatureExtractor
 from streamseg.runtime.segmenter import Segmenter
 from streamseg.sources import open_source
 
@@ -92,7 +93,7 @@ def test_pixels_are_those_of_the_stream(pictures):
         def run(self, images):
             return {"features": images}
 
-    segmenter = Segmenter(Mirror, lambda frame_size: (64, 32))
+    segmenter = Segmenter(FeatureExtractor(Mirror, lambda frame_size: (64, 32)))
     recording = open_source(str(pictures))
     wanted = [segmenter.features(recording[index]) for index in (0, 4, 8)]
     np.testing.assert_array_equal(frames.load(str(pictures), (64, 32), 3), wanted)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamseg.backbones import Spec, open_backbone
-from streamseg.clustering.online import Settings
+from streamseg.config import SegmenterConfig
 from streamseg.features.extractor import FeatureExtractor, input_size
 
 
@@ -31,7 +31,7 @@ def test_the_first_look_is_as_good_as_the_next(shapes, shared, quality: str) -> 
     extractor = FeatureExtractor(
         lambda size: open_backbone(spec, size),
         lambda size: input_size(size, 96, 16),
-        Settings(objects=True, quality=quality),
+        SegmenterConfig().but(objects=True, quality=quality),
     )
     frame = shapes()[3]
     assert not extractor.loud_by_attention

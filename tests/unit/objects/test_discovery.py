@@ -13,12 +13,12 @@ import pytest
 from onnx import TensorProto, helper
 
 from streamseg.backbones import Backbone, Spec, open_backbone
-from streamseg.clustering.online import Settings
+from streamseg.config import SegmenterConfig, SessionConfig
 from streamseg.errors import FrameError, ModelError
-from streamseg.features.extractor import FeatureFrame, input_size
+from streamseg.features.extractor import FeatureExtractor, FeatureFrame, input_size
 from streamseg.frame import Frame
 from streamseg.runtime.segmenter import Segmenter
-from streamseg.runtime.session import Setup, open_session
+from streamseg.runtime.session import open_session
 from streamseg.runtime.stream import _survey, stream
 
 SAMPLE = Path(__file__).resolve().parents[3] / "samples" / "tabletop"
@@ -40,7 +40,11 @@ def make_loud(make_segmenter):
             return super().run(images) | {"energy": np.ptp(cells, axis=1)[:, None]}
 
     def make(**settings: object) -> Segmenter:
-        return Segmenter(Loud, lambda size: input_size(size, 120, 8), Settings(k=4, objects=True, **settings))
+        return Segmenter(
+            FeatureExtractor(
+                Loud, lambda size: input_size(size, 120, 8), SegmenterConfig().but(k=4, objects=True, **settings)
+            )
+        )
 
     return make
 
@@ -128,9 +132,16 @@ def test_a_network_that_tells_nothing_of_things_is_refused(tmp_path: Path, shape
         return open_backbone(Spec(str(tmp_path / "p.onnx")), size, engine="onnxruntime", device="cpu", precision="fp32")
 
     with pytest.raises(ModelError, match="neither energy nor attention") as caught:
-        Segmenter(backbone_for, lambda size: size, Settings(objects=True)).step(shapes()[0])
+        Segmenter(FeatureExtractor(backbone_for, lambda size: size, SegmenterConfig().but(objects=True))).step(
+            shapes()[0]
+        )
     assert "export it again" in caught.value.hint
-    assert Segmenter(backbone_for, lambda size: size, Settings(k=2)).step(shapes()[0]).objects is None
+    assert (
+        Segmenter(FeatureExtractor(backbone_for, lambda size: size, SegmenterConfig().but(k=2)))
+        .step(shapes()[0])
+        .objects
+        is None
+    )
 
 
 @pytest.mark.parametrize(("length", "wanted"), [(1, 1), (10, 10), (100, 32)])
@@ -162,7 +173,7 @@ def test_a_damaged_frame_is_counted_once_though_it_was_looked_at_twice(shapes, m
 @pytest.fixture(scope="module")
 def sample() -> Iterator[tuple[Backbone, list[FeatureFrame]]]:
     """A real network, and what it sees in the first frames of the sample recording."""
-    with open_session(Setup(str(SAMPLE), size=160, settings=Settings(objects=True))) as session:
+    with open_session(SessionConfig(str(SAMPLE)).but(size=160, objects=True)) as session:
         seen = session.segmenter.extract([session.source[i] for i in range(0, 24, 4)])
         yield session.segmenter.backbones[0], seen
 
@@ -170,7 +181,11 @@ def sample() -> Iterator[tuple[Backbone, list[FeatureFrame]]]:
 @pytest.mark.parametrize("quality", QUALITIES)
 def test_things_on_a_table(sample: tuple[Backbone, list[FeatureFrame]], quality: str) -> None:
     backbone, seen = sample
-    segmenter = Segmenter(lambda _: backbone, lambda _: backbone.size, Settings(k=6, objects=True, quality=quality))
+    segmenter = Segmenter(
+        FeatureExtractor(
+            lambda _: backbone, lambda _: backbone.size, SegmenterConfig().but(k=6, objects=True, quality=quality)
+        )
+    )
     segmenter.start(seen[:3])
     results = [segmenter.step(one) for one in seen]
     objects = np.stack([found.objects for found in results])
@@ -198,7 +213,9 @@ def test_depth_parts_things_that_touch_in_the_picture(sample: tuple[Backbone, li
     flat = [one._replace(frame=Frame(0, "0", 0.0, one.frame.rgb)) for one in seen[:2]]
     shares = []
     for views in (seen[:2], flat):
-        segmenter = Segmenter(lambda _: backbone, lambda _: backbone.size, Settings(k=6, objects=True))
+        segmenter = Segmenter(
+            FeatureExtractor(lambda _: backbone, lambda _: backbone.size, SegmenterConfig().but(k=6, objects=True))
+        )
         segmenter.start(views)
         found = [segmenter.step(one).objects for one in views]
         best = [

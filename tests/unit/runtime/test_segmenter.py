@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from streamseg.clustering.online import Settings
+from streamseg.config import SegmenterConfig
 from streamseg.errors import ModelError
 from streamseg.runtime.segmenter import PropagatedFrame
 
@@ -44,7 +44,7 @@ def test_reset_may_change_the_settings(shapes, make_segmenter) -> None:
     segmenter.step(frames[0])
     (network,) = segmenter.backbones
     for settings in ({"seed": 2}, {"k": 3, "pca": 2}, {"clustering": "per-frame"}):
-        segmenter.reset(Settings(**settings))
+        segmenter.reset(SegmenterConfig().but(**settings))
         other = make_segmenter(**settings)
         for frame in frames:
             assert np.array_equal(segmenter.step(frame).labels, other.step(frame).labels)

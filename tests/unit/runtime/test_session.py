@@ -11,8 +11,8 @@ import pytest
 from onnx import TensorProto, helper
 
 from streamseg.backbones import Spec
-from streamseg.clustering.online import Settings
-from streamseg.runtime.session import Setup, beside, open_session, squeezed
+from streamseg.config import SessionConfig
+from streamseg.runtime.session import beside, open_session, squeezed
 from streamseg.sources import Options, open_source
 from streamseg.sources.alignment import Alignment
 
@@ -42,7 +42,7 @@ def test_an_exported_network_that_squeezes_says_so_once(tmp_path: Path) -> None:
     )
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)]), tmp_path / "net.onnx")
     lines: list[str] = []
-    with open_session(Setup(SAMPLE, spec=Spec(str(tmp_path / "net.onnx"))), lines.append) as session:
+    with open_session(SessionConfig(SAMPLE).but(spec=Spec(str(tmp_path / "net.onnx"))), lines.append) as session:
         for frame in ((480, 640), (480, 640), (640, 480)):
             assert session.segmenter.choose_size(frame) == (32, 96)
     (note,) = (line for line in lines if line.startswith("note:"))
@@ -57,7 +57,7 @@ def advice(line: str) -> Alignment:
     return Alignment(*map(float, found[1].split(",")))
 
 
-def told(setup: Setup) -> list[str]:
+def told(setup: SessionConfig) -> list[str]:
     lines: list[str] = []
     with open_session(setup, lines.append):
         return [line for line in lines if "depth" in line]
@@ -65,26 +65,26 @@ def told(setup: Setup) -> list[str]:
 
 def test_depth_beside_the_colour_is_told_once_and_the_advice_ends_it(shared: Path) -> None:
     kitchen = str(shared / "data" / "sevenscenes_redkitchen")
-    (line,) = told(Setup(kitchen))
+    (line,) = told(SessionConfig(kitchen))
     assert line.startswith("note: the depth does not lie on the colour")
     assert "640x480" in line
     move = advice(line)
     assert 40 < int(line.split("up to ")[1].split()[0]) < 65
     aligned = Options(align_depth=move)
-    assert told(Setup(kitchen, options=aligned)) == []
+    assert told(SessionConfig(kitchen).but(options=aligned)) == []
     with open_source(kitchen, aligned) as source:
         assert beside(source) == ""  # not only because it was given: it lies there now
 
 
 def test_depth_that_is_not_used_is_not_looked_at(shared: Path) -> None:
     kitchen = str(shared / "data" / "sevenscenes_redkitchen")
-    assert told(Setup(kitchen, settings=Settings(edges=False))) == []
-    assert len(told(Setup(kitchen, settings=Settings(edges=False, depth=0.5)))) == 1
+    assert told(SessionConfig(kitchen).but(edges=False)) == []
+    assert len(told(SessionConfig(kitchen).but(edges=False, depth=0.5))) == 1
 
 
 @pytest.mark.parametrize("name", ["uoc_tabletop_rgbd", "apc_shelf_rgbd_masks", "rgbd_other_formats", "co3d_hydrant"])
 def test_nothing_is_said_of_other_recordings(name: str, shared: Path) -> None:
-    assert told(Setup(str(shared / "data" / name))) == []
+    assert told(SessionConfig(str(shared / "data" / name))) == []
 
 
 def test_frames_that_cannot_be_read_do_not_matter(shared: Path, tmp_path: Path) -> None:

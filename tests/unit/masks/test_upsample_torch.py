@@ -15,9 +15,9 @@ from sklearn.metrics import adjusted_rand_score
 from streamseg.backbones import Backbone
 from streamseg.backbones.placement import place_of_labels
 from streamseg.clustering.kmeans import Codebook
-from streamseg.clustering.online import Settings
+from streamseg.config import SegmenterConfig
 from streamseg.errors import ModelError
-from streamseg.features.extractor import prepare
+from streamseg.features.extractor import FeatureExtractor, prepare
 from streamseg.frame import Frame
 from streamseg.masks.upsample import depth_guide_of, upsample_labels
 from streamseg.runtime import job, on_device
@@ -177,12 +177,12 @@ def test_what_stays_on_the_host_is_said(shapes, make_segmenter, settings: dict[s
     backbone = Watching((96, 128))
     gpu = Watching((96, 128))
     gpu.device = "cuda"
-    assert str(place_of_labels(Settings(), backbone)) == "host"
-    assert place_of_labels(Settings(), backbone).note == ""  # nobody expects anything else
-    assert place_of_labels(Settings(), gpu) == ("cuda", "labels on cuda")
-    assert str(place_of_labels(Settings(**settings), gpu)) == "host"
-    assert word in place_of_labels(Settings(**settings), gpu).note
-    assert str(place_of_labels(Settings(labels_on="host"), gpu)) == "host"
+    assert str(place_of_labels(SegmenterConfig(), backbone)) == "host"
+    assert place_of_labels(SegmenterConfig(), backbone).note == ""  # nobody expects anything else
+    assert place_of_labels(SegmenterConfig(), gpu) == ("cuda", "labels on cuda")
+    assert str(place_of_labels(SegmenterConfig().but(**settings), gpu)) == "host"
+    assert word in place_of_labels(SegmenterConfig().but(**settings), gpu).note
+    assert str(place_of_labels(SegmenterConfig().but(labels_on="host"), gpu)) == "host"
     with pytest.raises(ModelError, match=word):
         make_segmenter(**settings, labels_on="device").step(shapes()[0])
 
@@ -191,7 +191,7 @@ def test_an_engine_that_gives_no_tensors(shapes) -> None:
     class Arrays(Watching):
         engine, tensors = "openvino", False
 
-    segmenter = Segmenter(Arrays, lambda size: size, Settings(labels_on="device"))
+    segmenter = Segmenter(FeatureExtractor(Arrays, lambda size: size, SegmenterConfig().but(labels_on="device")))
     with pytest.raises(ModelError, match="openvino gives its features in host memory only") as caught:
         segmenter.step(shapes()[0])
     assert "--labels-on" in caught.value.hint
@@ -206,7 +206,7 @@ def run(folder: Path, **more: object) -> tuple[dict, list[str], list[np.ndarray]
     """The manifest, what was told, and the labels."""
     told: list[str] = []
     settings = Settings(keyframes=1, labels_on=str(more.pop("labels_on")))
-    wish = job.Job(str(RECORDING), size=192, settings=settings, output=folder, save=("labels",), max_frames=10)
+    wish = RunConfig(str(RECORDING)).but(size=192, settings=settings, output=folder, save=("labels",), max_frames=10)
     manifest = job.run(replace(wish, **more), log=told.append)
     return manifest, told, labels_of(folder)
 

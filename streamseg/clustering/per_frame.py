@@ -1,0 +1,47 @@
+"""Every frame by itself: the report's way, cold K-Means for every k and the knee; ids are matched afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from streamseg.clustering.kmeans import choose_k, squared_distances
+from streamseg.clustering.knee import Knee
+from streamseg.clustering.operations import HOST, Operations
+from streamseg.config import ClusteringConfig
+from streamseg.features.descriptors import Descriptors
+from streamseg.masks.tracker import Rule, Tracker
+
+LATEST = Rule(overlap=1.0, together=0.5, rate=1.0)
+"""Two clusters are one where the cosine of their mean features and the IoU of their cells sum up to half at least; what
+a cluster looks like is what it looked like last."""
+
+
+class PerFrame:
+    """The report's way: cold K-Means for every k and the knee, on each frame by itself; ids are matched afterwards."""
+
+    START_FRAMES = 0
+
+    def __init__(self, config: ClusteringConfig, descriptors: Descriptors, operations: Operations = HOST) -> None:
+        self.config, self.descriptors, self.operations = config, descriptors, operations
+        self.tracker = Tracker(LATEST)
+        self.history: list[dict[str, object]] = []
+
+    def start(self, maps: Sequence[np.ndarray], depths: Sequence[np.ndarray | None], index: int) -> None:
+        """Nothing to learn ahead: every frame starts cold."""
+
+    def step(self, features: np.ndarray, depth: np.ndarray | None, index: int) -> tuple[np.ndarray, list[int]]:
+        """As `Online.step`."""
+        self.descriptors.fit([features])
+        points = self.descriptors(features, depth)
+        k = self.config.k
+        k_range = (k, k) if k else self.config.k_range
+        knee, clusters = choose_k(points, k_range, seed=self.config.seed, restarts=3)
+        knee = Knee(len(clusters.centroids), "given" if k else knee.by)
+        distances = squared_distances(points, clusters.centroids)
+        clusters = distances.argmin(axis=1).reshape(features.shape[1:]) + 1
+        ids = self.tracker.match(clusters, knee.k, features)
+        if not self.history or (self.history[-1]["k"], self.history[-1]["by"]) != knee:
+            self.history.append({"frame": index, "k": knee.k, "by": knee.by})
+        return distances, ids

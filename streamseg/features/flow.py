@@ -1,0 +1,47 @@
+"""Optical flow between small grey pictures, and feature maps that follow it.
+
+Dense flow: Kroeger et al., "Fast optical flow using dense inverse search", ECCV 2016.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from scipy.sparse import csr_matrix
+
+SIDE = 160
+"""Shorter side of the pictures that flow is computed on, in pixels."""
+
+
+def small_gray(rgb: np.ndarray) -> np.ndarray:
+    """(H, W, 3) uint8 -> (h, w) uint8 brightness, the shorter side SIDE: what flow is computed on."""
+    scale = SIDE / min(rgb.shape[:2])
+    size = max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale))
+    gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+    while min(gray.shape) >= 2 * SIDE:  # halving is six times as fast as any other way of averaging
+        gray = cv2.resize(gray, (gray.shape[1] // 2, gray.shape[0] // 2), interpolation=cv2.INTER_AREA)
+    return cv2.resize(gray, size, interpolation=cv2.INTER_LINEAR)
+
+
+def follow(maps: np.ndarray, flow: np.ndarray) -> np.ndarray:
+    """(D, h, w) float32 maps of the keyframe as a later frame shows them, bilinear; flow: of that frame, see
+    `KeyframeSelector`. What comes in from outside repeats the border."""
+    channels, height, width = maps.shape
+    grid = cv2.resize(flow, (width, height), interpolation=cv2.INTER_AREA) * np.array([width, height], np.float32)
+    x, y = cv2.split(grid + positions(height, width))
+    x, y = np.clip(x, 0, width - 1).ravel(), np.clip(y, 0, height - 1).ravel()
+    left, top = x.astype(np.int32), y.astype(np.int32)
+    right, below = np.minimum(left + 1, width - 1), np.minimum(top + 1, height - 1)
+    a, b = x - left, y - top
+    weights = np.stack([(1 - a) * (1 - b), a * (1 - b), (1 - a) * b, a * b], axis=1).astype(np.float32)
+    cells = np.stack([top * width + left, top * width + right, below * width + left, below * width + right], axis=1)
+    ends = np.arange(0, cells.size + 1, 4, dtype=np.int32)
+    # one product with a sparse matrix: no image library moves hundreds of channels at once
+    mixing = csr_matrix((weights.ravel(), cells.ravel(), ends), shape=(height * width,) * 2)
+    moved = mixing @ maps.reshape(channels, -1).T
+    return np.ascontiguousarray(moved.T).reshape(maps.shape)
+
+
+def positions(height: int, width: int) -> np.ndarray:
+    """(height, width, 2) float32: x and y of each place."""
+    return np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=2).astype(np.float32)

@@ -1,0 +1,53 @@
+"""Objectness: where a network's own outputs say that objects are.
+
+CNN: the activation energy. A network that learnt to name objects is strongly activated on them and weakly on grass,
+walls and sky: the root mean square of its last layer's activations alone ranks object above background with an area
+under the curve of 0.94 on seven labelled recordings.
+
+ViT: the attention of the CLS token (DINO, arXiv:2104.14294), relative to what the same places get in pictures with
+nothing in them: 0.94, and 0.89 without that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import cv2
+import numpy as np
+
+Outputs = Mapping[str, np.ndarray]
+GRAYS = 0.0, 0.25, 0.5, 0.75, 1.0
+"""Of the pictures with nothing in them."""
+
+
+def objectness_of(outputs: Outputs, blank: np.ndarray | None = None) -> np.ndarray | None:
+    """(B, h, w) float32 >= 0, a copy, from what a backbone gave; None where that is neither energy nor attention.
+
+    blank: (h, w) float32, see `attention_to_blank`.
+    """
+    if "energy" in outputs:
+        return outputs["energy"][:, 0].copy()
+    if "attention" in outputs:
+        attention = outputs["attention"].mean(axis=1)
+        return np.stack([_spread(one if blank is None else one / np.maximum(blank, 1e-9)) for one in attention])
+    return None
+
+
+def attention_to_blank(run: Callable[[np.ndarray], Outputs], size: tuple[int, int]) -> np.ndarray | None:
+    """(h, w) float32: the mean attention in pictures of one grey each, hence what a place gets for being where it is:
+    corners most of all. None for networks without attention. run: see `Backbone.run`; size: (H, W) of its images."""
+    maps = []
+    for gray in GRAYS:
+        outputs = run(np.full((1, 3, *size), gray, np.float32))
+        if "attention" not in outputs:
+            return None
+        maps.append(outputs["attention"][0].mean(axis=0))
+    blank: np.ndarray = np.mean(maps, axis=0)
+    return blank
+
+
+def _spread(attention: np.ndarray) -> np.ndarray:
+    """A ViT parks most of its attention on a few patches: they count as much as the next ones, and their neighbours
+    a little (Darcet et al., 2023, arXiv:2309.16588)."""
+    level = np.minimum(attention, np.quantile(attention, 0.95))
+    return np.asarray(cv2.GaussianBlur(np.sqrt(level), (0, 0), 1.0), np.float32)
