@@ -1,0 +1,111 @@
+"""A source through a segmenter, as a generator: reading, the network and the stages overlap, through bounded queues.
+
+    reader thread -> queue -> [network threads] -> whoever iterates: the segmenter
+
+Of a recording the network runs ahead, on as many keyframes at once as the engine likes; of a live source it runs on one
+frame at a time, as fast as it can. A live source must not fall behind: a frame that still waits when the next one comes
+is dropped, and counted (policy "latest"); policy "all" lets the source wait instead.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Generator
+from contextlib import suppress
+
+import numpy as np
+
+from streamseg.errors import FrameError
+from streamseg.features.extractor import FeatureFrame, PropagatedFrame
+from streamseg.frame import Frame, Segmentation
+from streamseg.runtime.segmenter import Segmenter
+from streamseg.runtime.statistics import Statistics
+from streamseg.runtime.workers import Reader, ahead
+from streamseg.sources import LiveSource, Recording
+
+
+def segmented(
+    source: Recording | LiveSource,
+    segmenter: Segmenter,
+    report: Statistics,
+    interrupted: threading.Event,
+    *,
+    every: int = 1,
+    max_frames: int | None = None,
+    batch: int = 1,
+    policy: str = "latest",
+) -> Generator[tuple[Frame, Segmentation]]:
+    """Each frame and its masks, in order, until the source ends, `max_frames` are done or `interrupted` is set.
+
+    every: of each n frames the first. batch: frames of a recording that the network takes in one call. policy: of live
+    sources, see above. report: filled as it goes on; broken frames are skipped and counted. The threads end when the
+    generator does or is closed. Errors of the source are raised here.
+    """
+    live = isinstance(source, LiveSource)
+    # before the reader starts: a recording is read by one thread at a time
+    survey = _survey(source, segmenter, interrupted, every, max_frames)
+    reader = Reader(
+        source, every, max_frames, segmenter.wants_depth, report, interrupted, drops=live and policy == "latest"
+    )
+    with reader:
+        planned = map(segmenter.plan, itertools.islice(reader, max_frames))
+        streams = 1 if live else segmenter.extractor.streams
+        seen = ahead(planned, segmenter.extractor.planned, streams, batch, patient=not live, counts=_is_key)
+        try:
+            first = [] if survey else list(itertools.islice(seen, segmenter.start_frames))
+            if (survey or first) and not interrupted.is_set():
+                segmenter.start(survey or [one for one in first if isinstance(one, FeatureFrame)])
+            before: Segmentation | None = None
+            for one in itertools.chain(first, seen):
+                if interrupted.is_set():
+                    break
+                segmentation = _step(segmenter, one, before, report)
+                yield one.frame, segmentation
+                before = segmentation
+        finally:
+            seen.close()
+
+
+def _survey(
+    source: Recording | LiveSource,
+    segmenter: Segmenter,
+    interrupted: threading.Event,
+    every: int = 1,
+    max_frames: int | None = None,
+) -> list[FeatureFrame]:
+    """Frames spread evenly over those to come, seen ahead, where the segmenter has a use for them."""
+    if isinstance(source, LiveSource) or not segmenter.survey_frames:
+        return []
+    coming = source.coming(every, max_frames)
+    if not coming:
+        return []
+    seen = []
+    for place in np.unique(np.linspace(0, len(coming) - 1, segmenter.survey_frames).astype(int)):
+        if not interrupted.is_set():
+            with suppress(FrameError):  # the reader counts it when its turn comes
+                seen += segmenter.extractor([source[coming[int(place)]]])
+    return seen
+
+
+def _is_key(planned: Frame | PropagatedFrame) -> bool:
+    return isinstance(planned, Frame)
+
+
+def _step(
+    segmenter: Segmenter, seen: FeatureFrame | PropagatedFrame, before: Segmentation | None, report: Statistics
+) -> Segmentation:
+    """Segment one frame and note how it went."""
+    frame = seen.frame
+    segmentation = segmenter.step(seen)
+    report.key_frames += isinstance(seen, FeatureFrame)
+    report.latency_ms.append(sum(segmentation.timings_ms.values()))
+    report.processed += 1
+    for stage, milliseconds in segmentation.timings_ms.items():
+        report.took(stage, milliseconds)
+    if frame.depth_problem:
+        report.no_depth[frame.depth_problem] += 1
+    regions = segmentation.regions
+    if before is not None and before.regions.shape == regions.shape:
+        report.id_changes.append(np.count_nonzero(before.regions != regions) / regions.size)
+    return segmentation
