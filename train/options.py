@@ -24,10 +24,26 @@ def option(
     choices: tuple[str, ...] = (),
     metavar: str | None = None,
     type: click.ParamType | None = None,
+    auto: bool = False,
 ) -> Any:
-    """A dataclass field that is also a flag. low, high: allowed range, both included; choices: allowed words."""
-    about = {"help": help, "low": low, "high": high, "choices": choices, "metavar": metavar, "type": type}
+    """A dataclass field that is also a flag. low, high: allowed range, both included; choices: allowed words.
+
+    auto: the default is a number that stands for "decided later"; on the command line it is the word auto.
+    """
+    about = {"help": help, "low": low, "high": high, "choices": choices, "metavar": metavar, "type": type, "auto": auto}
     return dataclasses.field(default=default, metadata=about)
+
+
+class Auto(click.ParamType):
+    """A number as `numbers` takes it, or the word auto, which stands for `value`."""
+
+    name = "auto|N"
+
+    def __init__(self, numbers: click.ParamType, value: float) -> None:
+        self.numbers, self.value = numbers, value
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return self.value if value in ("auto", self.value) else self.numbers.convert(value, param, ctx)
 
 
 def click_options(cls: type) -> list[click.Option]:
@@ -42,11 +58,15 @@ def _click_option(field: dataclasses.Field) -> click.Option:
         return click.Option([f"{flag}/--no-{flag[2:]}"], default=field.default, show_default=True, help=about["help"])
     if isinstance(field.default, tuple) and about["type"] is None:
         return click.Option([flag], multiple=True, default=field.default, **shared)
+    if about["auto"]:
+        shared["metavar"] = about["metavar"] or "auto|N"
+        kind = Auto(_type(field), field.default)
+        return click.Option([flag], default="auto", type=kind, show_default=True, **shared)
     shown = field.default not in (None, "", ())
     return click.Option([flag], default=field.default, type=_type(field), show_default=shown, **shared)
 
 
-def _type(field: dataclasses.Field) -> Any:
+def _type(field: dataclasses.Field) -> click.ParamType:
     about = field.metadata
     if about["type"] is not None:
         return about["type"]
@@ -56,5 +76,5 @@ def _type(field: dataclasses.Field) -> Any:
     if isinstance(field.default, int) or "int" in str(field.type):
         return click.IntRange(low, high)
     if isinstance(field.default, float) or "float" in str(field.type):
-        return click.FloatRange(low, high)
-    return str
+        return click.FLOAT if low is None and high is None else click.FloatRange(low, high)
+    return click.STRING

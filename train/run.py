@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import logging
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +16,20 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities import move_data_to_device
-from torch.utils.data import DataLoader
 
 from streamseg.backbones import Spec, checkpoint
-from streamseg.errors import OutputError, StreamsegError
+from streamseg.errors import OutputError
 from streamseg.sinks import partial
 from train.callbacks.checkpointing import BEST, LAST, CheckpointFile, Keeper
+from train.callbacks.display import Display
 from train.callbacks.monitoring import Health, Table
 from train.callbacks.probing import Probing, verdict
-from train.commands.display import Display
-from train.data.frame_cache import FrameCache
+from train.data.batches import Batches, open_samples
 from train.data.recordings import open_recordings
-from train.data.samples import ENLARGED, Numbers, Samples, loader
-from train.distributed import is_first, machines, worker_count
+from train.description import checkpoint_header, config, opening_line
+from train.distributed import is_first, machines
 from train.encoder import Encoder, open_encoder
-from train.method import Batch, Method
+from train.method import Method
 from train.probes.dense import DenseProbe
 from train.settings import Settings
 from train.sync_norm import synchronize
@@ -54,7 +52,7 @@ def run(
     with contextlib.ExitStack() as stack:
         torch.manual_seed(settings.seed)
         encoder = _encoder(settings)
-        samples, total = _data(kind, settings, output, stack)
+        samples, total = open_samples(kind, settings, output, stack)
         method = kind(encoder, options, settings, total)
         samples.views, samples.wide, samples.frames = method.views(), method.wide, method.frames
         probing = _probing(settings, total, output, display.say)
@@ -63,21 +61,21 @@ def run(
         keeper, health = Keeper(output, settings.save_every), Health(display.say, samples.describe, output)
         callbacks = [health, keeper, *([probing] if probing else []), table, display]
         trainer = _trainer(
-            hardware, settings, total, start, output, callbacks, _about(name, encoder, settings, options)
+            hardware, settings, total, start, output, callbacks, checkpoint_header(name, encoder, settings, options)
         )
-        display.say(_what(name, encoder, samples, settings, total, trainer))
+        display.say(opening_line(name, encoder, samples, settings, total, trainer))
         with keeper.watching(trainer):
-            seconds = _fit(trainer, method, Frames(samples, settings, start), last)
+            seconds = _fit(trainer, method, Batches(samples, settings, start), last)
         result = {
             "verdict": verdict(probing.figures if probing else {}),
             "method": name,
             "status": "interrupted" if keeper.interrupted else "done",
             "steps": trainer.global_step,
             "loss": table.summary(),
-            "samples_per_second": (trainer.global_step - start) * _batch(settings) / seconds,
+            "samples_per_second": (trainer.global_step - start) * settings.samples_per_step / seconds,
             "probe": probing.figures if probing else {},
             "checkpoints": {file[:-3]: str(output / file) for file in (BEST, LAST) if (output / file).exists()},
-            "config": {"settings": dataclasses.asdict(settings), "options": dataclasses.asdict(options)},
+            "config": config(settings, options),
             "backbone": encoder.recipe.name,
             "init_sha256": encoder.sha256,
             "skipped": samples.skipped(),
@@ -88,7 +86,7 @@ def run(
         return json.loads(json.dumps(result))
 
 
-def _fit(trainer: pl.Trainer, method: Method, data: Frames, last: Path | None) -> float:
+def _fit(trainer: pl.Trainer, method: Method, data: Batches, last: Path | None) -> float:
     """Train; returns the seconds it took."""
     if trainer.world_size > 1:
         synchronize(method)
@@ -99,31 +97,6 @@ def _fit(trainer: pl.Trainer, method: Method, data: Frames, last: Path | None) -
         warnings.simplefilter("ignore")  # Lightning's advice on workers, logging and resuming is followed already
         trainer.fit(method, data, ckpt_path=str(last) if last else None)
     return max(time.perf_counter() - began, 1e-9)
-
-
-def _batch(settings: Settings) -> int:
-    """Samples an optimizer step."""
-    return settings.batch_size * settings.accumulate
-
-
-class Frames(pl.LightningDataModule):
-    """The batches of each device, from where the run starts; see data.Numbers."""
-
-    def __init__(self, samples: Samples, settings: Settings, start: int) -> None:
-        super().__init__()
-        self.samples, self.settings, self.start = samples, settings, start
-
-    def train_dataloader(self) -> DataLoader:
-        assert self.trainer is not None
-        said = self.settings
-        numbers = Numbers(
-            said.batch_size, self.start * said.accumulate, self.trainer.global_rank, self.trainer.world_size
-        )
-        return loader(self.samples, numbers, worker_count(said.workers))
-
-    def draws(self) -> Iterator[Batch]:
-        """The run's batches from its first one, for `Method.begin`: the same on every device."""
-        return iter(loader(self.samples, Numbers(self.settings.batch_size), 0))
 
 
 def _checked(output: Path, resume: bool) -> Path | None:
@@ -150,38 +123,6 @@ def _encoder(settings: Settings) -> Encoder:
     if settings.frozen_stages:
         encoder.freeze(settings.frozen_stages)
     return encoder
-
-
-def _data(kind: type[Method], settings: Settings, output: Path, stack: contextlib.ExitStack) -> tuple[Samples, int]:
-    """The samples, and how many optimizer steps the run has."""
-    recordings = open_recordings(settings.data)
-    for recording in recordings:
-        stack.callback(recording.close)
-    count, side = sum(len(recording) for recording in recordings), ENLARGED * settings.size
-    batch = _batch(settings)
-    if batch > count:
-        raise StreamsegError(
-            f"a batch of {batch} is larger than the data, which has {count} frames",
-            f"use --batch-size {max(1, count // settings.accumulate)} at most, or give more recordings",
-        )
-    if settings.cache == "disk":
-        output.mkdir(parents=True, exist_ok=True)
-    pictures = FrameCache(settings.cache, count, side, 3, output)
-    stack.callback(pictures.close)
-    annotations = FrameCache(settings.cache, count, side, 1, output) if kind.labelled else None
-    if annotations:
-        stack.callback(annotations.close)
-    samples = Samples(
-        recordings,
-        (),
-        frames=kind.frames,
-        gap=settings.gap,
-        labelled=kind.labelled,
-        seed=settings.seed,
-        pictures=pictures,
-        annotations=annotations,
-    )
-    return samples, settings.steps or settings.epochs * (count // batch)
 
 
 def _probing(settings: Settings, total: int, output: Path, say: Callable[[str], None]) -> Probing | None:
@@ -215,32 +156,6 @@ def _trainer(
         enable_model_summary=False,
         use_distributed_sampler=False,
         num_sanity_val_steps=0,
-    )
-
-
-def _about(name: str, encoder: Encoder, settings: Settings, options: Any) -> dict[str, Any]:
-    """What a checkpoint says about itself."""
-    recipe = encoder.recipe
-    return {
-        "method": name,
-        "backbone": {
-            "name": recipe.name,
-            "architecture": recipe.architecture,
-            "layers": list(recipe.layers),
-            "facet": recipe.facet,
-            "licence": recipe.licence,
-        },
-        "config": {"settings": dataclasses.asdict(settings), "options": dataclasses.asdict(options)},
-        "provenance": {"init": settings.init, "init_sha256": encoder.sha256, "data": list(settings.data)},
-    }
-
-
-def _what(name: str, encoder: Encoder, samples: Samples, settings: Settings, total: int, trainer: pl.Trainer) -> str:
-    device = trainer.strategy.root_device
-    return (
-        f"{name}: {encoder.recipe.name} from {settings.init} weights, {len(samples)} frames of "
-        f"{len(samples.recordings)} recordings, {total} steps of {_batch(settings)} on "
-        f"{trainer.world_size} x {device.type} ({settings.precision})"
     )
 
 

@@ -32,6 +32,7 @@ class Settings:
     """A run. data: sources or folders of them, "kind[:path]" or paths. size: side of a view, pixels.
 
     steps: optimizer steps, 0 = by epochs. lr: for the whole batch, 0 = the method's own, scaled by batch size.
+    weight_decay, workers: -1 = auto. probe_every: 0 = auto.
     """
 
     data: tuple[str, ...] = option(
@@ -53,18 +54,20 @@ class Settings:
     facet: str = option("", "What is deployed of a ViT block.", metavar="key|query|value|output")
     size: int = option(224, "Side of a view, pixels.", low=32, high=2048)
     epochs: int = option(10, "How often each frame is the first of a pair.", low=1)
-    steps: int = option(0, "Optimizer steps, instead of --epochs.", low=0)
+    steps: int = option(0, "Optimizer steps.  auto: --epochs times the frames.", low=1, auto=True)
     batch_size: int = option(16, "Pairs a step, on all devices together.", low=1)
     accumulate: int = option(1, "Batches added up before each optimizer step.", low=1)
     gap: tuple[int, int] = option(
         (0, 8), "Frames between the two of a pair; 0 = two views of the same frame.", type=Gap()
     )
-    lr: float = option(0.0, "Learning rate; 0 = the method's own, times batch size / 256 (of adamw: its root).", low=0)
+    lr: float = option(
+        0.0, "Learning rate.  auto: the method's own, times batch size / 256 (of adamw: its root).", low=0, auto=True
+    )
     backbone_lr: float = option(1.0, "The backbone's share of the learning rate.", low=0, high=1)
     heads_first: float = option(0.0, "Share of the run in which the backbone waits for the heads.", low=0, high=1)
     frozen_stages: int = option(0, "First parts of the backbone (stem, stages, blocks) that stay as they are.", low=0)
-    weight_decay: float = option(-1.0, "Negative = the method's own.")
-    optimizer: str = option("auto", "auto = the method's own.", choices=("auto", "sgd", "adamw", "lars"))
+    weight_decay: float = option(-1.0, "Weight decay.  auto: the method's own.", low=0, auto=True)
+    optimizer: str = option("auto", "auto: the method's own.", choices=("auto", "sgd", "adamw", "lars"))
     warmup: float = option(0.05, "Share of the run in which the learning rate rises.", low=0, high=1)
     norms: str = option(
         "batch",
@@ -77,11 +80,21 @@ class Settings:
     )
     nodes: int = option(1, "Machines; start one command on each with torchrun.", low=1)
     strategy: str = option("auto", "How several devices work together, by its name in Lightning.", metavar="auto|ddp")
-    workers: int = option(-1, "Processes that decode and augment; -1 = by the machine.", low=-1)
+    workers: int = option(
+        -1,
+        "Processes that decode and augment.  auto: with a GPU one a core, 8 at most; else none.",
+        low=0,
+        auto=True,
+    )
     cache: str = option("ram", "Where decoded frames are kept.", choices=("ram", "disk", "none"))
     seed: int = option(0, "Same seed, same run.", low=0, high=2**31 - 1)
     val: tuple[str, ...] = option(
         (), "Annotated recordings that the dense probe looks at; never trained on.", metavar="KIND[:PATH]|PATH"
     )
-    probe_every: int = option(0, "Steps between dense probes; 0 = five in a run.", low=0)
+    probe_every: int = option(0, "Steps between dense probes.  auto: five in a run.", low=1, auto=True)
     save_every: int = option(50, "Steps between checkpoints.", low=1)
+
+    @property
+    def samples_per_step(self) -> int:
+        """Samples behind one optimizer step, on all devices together."""
+        return self.batch_size * self.accumulate

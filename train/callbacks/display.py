@@ -1,4 +1,4 @@
-"""What a person sees while a net is trained (stderr) and when it is over (stdout)."""
+"""What a person sees while a net is trained, on stderr."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 import pytorch_lightning as pl
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from train.method import Batch
 
@@ -53,19 +52,3 @@ class Display(pl.Callback):
 
     def teardown(self, trainer: pl.Trainer, method: pl.LightningModule, stage: str) -> None:
         self.bar.stop()
-
-
-def print_summary(result: dict[str, Any]) -> None:
-    """The outcome, its first line first."""
-    console = Console(highlight=False)
-    console.print(result["verdict"], style="bold", markup=False)
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    losses = result["loss"]
-    table.add_row("steps", f"{result['steps']} ({result['status']})")
-    table.add_row("loss", f"{losses['first']:.4f} to {losses['last']:.4f}" if losses else "-")
-    table.add_row("speed", f"{result['samples_per_second']:.1f} samples/s")
-    for name, figures in result["probe"].items():
-        shown = ", ".join(f"{key.removeprefix('iou_')} {value:.3f}" for key, value in figures.items())
-        table.add_row(f"IoU {name}", shown)
-    table.add_row("checkpoints", ", ".join(result["checkpoints"].values()))
-    console.print(table)

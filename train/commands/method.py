@@ -26,7 +26,7 @@ def command(name: str, module: ModuleType) -> click.Command:
     @click.pass_context
     def train(ctx: click.Context, output: Path | None, resume: bool, as_json: bool, quiet: bool, **given: Any) -> None:
         from train import run
-        from train.commands.display import Display, print_summary
+        from train.callbacks.display import Display
         from train.distributed import is_first
 
         folder = output or Path("out") / name
@@ -39,7 +39,7 @@ def command(name: str, module: ModuleType) -> click.Command:
         if as_json:
             print_json(result)
         elif not quiet:
-            print_summary(result)
+            _print_summary(result)
         if result["status"] == "interrupted":
             ctx.exit(130)
 
@@ -93,3 +93,22 @@ def _made(cls: type, values: dict[str, Any]) -> Any:
         return tuple(found) if isinstance(found, list) else found
 
     return cls(**{field.name: value(field) for field in dataclasses.fields(cls)})
+
+
+def _print_summary(result: dict[str, Any]) -> None:
+    """The outcome, its first line first."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    console.print(result["verdict"], style="bold", markup=False)
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    losses = result["loss"]
+    table.add_row("steps", f"{result['steps']} ({result['status']})")
+    table.add_row("loss", f"{losses['first']:.4f} to {losses['last']:.4f}" if losses else "-")
+    table.add_row("speed", f"{result['samples_per_second']:.1f} samples/s")
+    for name, figures in result["probe"].items():
+        shown = ", ".join(f"{key.removeprefix('iou_')} {value:.3f}" for key, value in figures.items())
+        table.add_row(f"IoU {name}", shown)
+    table.add_row("checkpoints", ", ".join(result["checkpoints"].values()))
+    console.print(table)

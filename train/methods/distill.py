@@ -45,7 +45,7 @@ class Options:
         (), "Its CNN stages or ViT blocks. Default: the net's own.", type=Numbers(), metavar="N[,N]"
     )
     teacher_facet: str = option("", "Which part of a ViT block.", metavar="key|query|value|output")
-    teacher_size: int = option(0, "Side of its views, pixels; 0 = as the student's.", low=0, high=2048)
+    teacher_size: int = option(0, "Side of its views, pixels.  auto: the student's.", low=32, high=2048, auto=True)
     feature_weight: float = option(1.0, "Of the regression of the teacher's features.", low=0)
     relation_weight: float = option(1.0, "Of the similarities between cells.", low=0)
 

@@ -43,11 +43,11 @@ class Options:
 
     hidden: int = option(2048, "Units of the hidden layer of the projector.", low=1)
     projection: int = option(128, "Units of the projection.", low=1)
-    queue: int = option(0, f"Keys in the queue; 0 = {BATCHES} batches.", low=0)
+    queue: int = option(0, f"Keys in the queue.  auto: {BATCHES} batches.", low=1, auto=True)
     momentum: float = option(0.996, "EMA momentum of the key encoder.", low=0, high=1)
     temperature: float = option(0.2, "Of the similarities.", low=0.001)
     apart: int = option(
-        -1, "Frames of a recording no further than this are no negatives; -1 = than the pair's.", low=-1
+        -1, "Frames of a recording no further than this are no negatives.  auto: than the pair's.", low=0, auto=True
     )
 
 

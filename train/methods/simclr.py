@@ -39,7 +39,7 @@ class Options:
     projection: int = option(128, "Units of the projection.", low=1)
     temperature: float = option(0.1, "Of the similarities.", low=0.001)
     apart: int = option(
-        -1, "Frames of a recording no further than this are no negatives; -1 = than the pair's.", low=-1
+        -1, "Frames of a recording no further than this are no negatives.  auto: than the pair's.", low=0, auto=True
     )
 
 

@@ -41,7 +41,7 @@ class Options:
     """Of W-MSE."""
 
     hidden: int = option(1024, "Units of the hidden layer of the projector.", low=1)
-    projection: int = option(0, f"Units of the projection; 0 = half the batch, at most {LARGEST}.", low=0)
+    projection: int = option(0, f"Units of the projection.  auto: half the batch, at most {LARGEST}.", low=1, auto=True)
     splits: int = option(1, "Random splits of a batch that the loss is averaged over.", low=1)
     shrinkage: float = option(0.001, "Share of the identity in the covariance.", low=0, high=1)
 

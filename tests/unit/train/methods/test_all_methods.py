@@ -22,7 +22,7 @@ from streamseg import plugins
 from streamseg.backbones import Spec, checkpoint, open_backbone
 from streamseg.sources import open_source
 from train import methods, run
-from train.commands.display import Display
+from train.callbacks.display import Display
 from train.data.samples import ENLARGED
 from train.method import Method
 from train.settings import Settings

@@ -1,0 +1,73 @@
+"""From --data to batches: recordings opened, decoded frames cached, each device's share of every batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytorch_lightning as pl
+from torch.utils.data import DataLoader
+
+from streamseg.errors import StreamsegError
+from train.data.frame_cache import FrameCache
+from train.data.recordings import open_recordings
+from train.data.samples import ENLARGED, Numbers, Samples, loader
+from train.distributed import worker_count
+from train.method import Batch, Method
+from train.settings import Settings
+
+
+def open_samples(kind: type[Method], settings: Settings, output: Path, stack: ExitStack) -> tuple[Samples, int]:
+    """The samples of --data, and how many optimizer steps the run has. What has to be closed goes onto `stack`.
+
+    Raises StreamsegError where the batch is larger than the data.
+    """
+    recordings = open_recordings(settings.data)
+    for recording in recordings:
+        stack.callback(recording.close)
+    count, side = sum(len(recording) for recording in recordings), ENLARGED * settings.size
+    batch = settings.samples_per_step
+    if batch > count:
+        raise StreamsegError(
+            f"a batch of {batch} is larger than the data, which has {count} frames",
+            f"use --batch-size {max(1, count // settings.accumulate)} at most, or give more recordings",
+        )
+    if settings.cache == "disk":
+        output.mkdir(parents=True, exist_ok=True)
+    pictures = FrameCache(settings.cache, count, side, 3, output)
+    stack.callback(pictures.close)
+    annotations = FrameCache(settings.cache, count, side, 1, output) if kind.labelled else None
+    if annotations:
+        stack.callback(annotations.close)
+    samples = Samples(
+        recordings,
+        (),
+        frames=kind.frames,
+        gap=settings.gap,
+        labelled=kind.labelled,
+        seed=settings.seed,
+        pictures=pictures,
+        annotations=annotations,
+    )
+    return samples, settings.steps or settings.epochs * (count // batch)
+
+
+class Batches(pl.LightningDataModule):
+    """The batches of each device, from where the run starts; see `samples.Numbers`."""
+
+    def __init__(self, samples: Samples, settings: Settings, start: int) -> None:
+        super().__init__()
+        self.samples, self.settings, self.start = samples, settings, start
+
+    def train_dataloader(self) -> DataLoader:
+        assert self.trainer is not None
+        said = self.settings
+        numbers = Numbers(
+            said.batch_size, self.start * said.accumulate, self.trainer.global_rank, self.trainer.world_size
+        )
+        return loader(self.samples, numbers, worker_count(said.workers))
+
+    def draws(self) -> Iterator[Batch]:
+        """The run's batches from its first one, for `Method.begin`: the same on every device."""
+        return iter(loader(self.samples, Numbers(self.settings.batch_size), 0))

@@ -1,0 +1,46 @@
+"""What a run says of itself: in its checkpoints, in run.json, and to people before it begins."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytorch_lightning as pl
+
+from train.data.samples import Samples
+from train.encoder import Encoder
+from train.settings import Settings
+
+
+def config(settings: Settings, options: Any) -> dict[str, Any]:
+    """Every setting, in plain types. options: the method's own, a dataclass."""
+    return {"settings": dataclasses.asdict(settings), "options": dataclasses.asdict(options)}
+
+
+def checkpoint_header(name: str, encoder: Encoder, settings: Settings, options: Any) -> dict[str, Any]:
+    """What a checkpoint of the run says of itself, see `backbones.checkpoint`."""
+    recipe = encoder.recipe
+    return {
+        "method": name,
+        "backbone": {
+            "name": recipe.name,
+            "architecture": recipe.architecture,
+            "layers": list(recipe.layers),
+            "facet": recipe.facet,
+            "licence": recipe.licence,
+        },
+        "config": config(settings, options),
+        "provenance": {"init": settings.init, "init_sha256": encoder.sha256, "data": list(settings.data)},
+    }
+
+
+def opening_line(
+    name: str, encoder: Encoder, samples: Samples, settings: Settings, total: int, trainer: pl.Trainer
+) -> str:
+    """One line for people before the first step."""
+    device = trainer.strategy.root_device
+    return (
+        f"{name}: {encoder.recipe.name} from {settings.init} weights, {len(samples)} frames of "
+        f"{len(samples.recordings)} recordings, {total} steps of {settings.samples_per_step} on "
+        f"{trainer.world_size} x {device.type} ({settings.precision})"
+    )
