@@ -1,3 +1,47 @@
-"""streamseg: object masks for video and RGB-D streams, without labels, in real time."""
+"""streamseg: object masks for video and RGB-D streams, without labels, in real time.
+
+    for result in streamseg.segment("video.mp4", objects=True):
+        result.frame.rgb, result.regions, result.objects, result.properties, result.plot()
+
+What stands here is imported when it is first used (PEP 562): `import streamseg` itself costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from streamseg.errors import StreamsegError as StreamsegError
+    from streamseg.evaluation.library import evaluate as evaluate
+    from streamseg.frame import Frame as Frame
+    from streamseg.frame import Intrinsics as Intrinsics
+    from streamseg.frame import Segmentation as Segmentation
+    from streamseg.runtime.library import Segmenter as Segmenter
+    from streamseg.runtime.library import segment as segment
+    from streamseg.runtime.result import Result as Result
+    from streamseg.sources import open_source as open_source
 
 __version__ = "0.1.0"
+_HOMES = {
+    "segment": "streamseg.runtime.library",
+    "Segmenter": "streamseg.runtime.library",
+    "Result": "streamseg.runtime.result",
+    "evaluate": "streamseg.evaluation.library",
+    "open_source": "streamseg.sources",
+    "Frame": "streamseg.frame",
+    "Intrinsics": "streamseg.frame",
+    "Segmentation": "streamseg.frame",
+    "StreamsegError": "streamseg.errors",
+}
+__all__ = ["__version__", *_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'streamseg' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -10,7 +10,7 @@ import numpy as np
 
 from streamseg.backbones import Backbone, describe, open_backbone
 from streamseg.backbones.placement import place_of_labels
-from streamseg.config import SessionConfig
+from streamseg.config import SegmenterConfig, SessionConfig
 from streamseg.depth.registration import fit
 from streamseg.errors import FrameError, SourceError
 from streamseg.features.extractor import FeatureExtractor
@@ -24,7 +24,7 @@ SQUEEZE = 1.2
 
 
 class Session(NamedTuple):
-    """An open source and its pipeline. frame_size: (H, W) of the first frame, None where it is not known ahead."""
+    """An open source and its segmenter. frame_size: (H, W) of the first frame, None where it is not known ahead."""
 
     source: Recording | LiveSource
     segmenter: Segmenter
@@ -44,51 +44,60 @@ def open_session(
     """Open what `setup` names; source and networks are closed at the end. The network is built by `warm_up`, or by the
     first frame. log: takes one line a time about what is used. streams: see `open_backbone`; None = as many as help
     for a recording, one for a live source. Raises StreamsegError."""
-    keep_freed()
-    with _single_threaded_algebra(), open_source(setup.source, setup.options) as source:
-        wish = setup.extractor
-        shape = describe(wish.spec)
-        noted: list[str] = []
+    with open_source(setup.source, setup.options) as source:
+        at_once = streams if streams is not None else int(isinstance(source, LiveSource))
+        with open_segmenter(setup, log, at_once) as segmenter:
 
-        def choose_size(frame_size: tuple[int, int]) -> tuple[int, int]:
-            if shape.size is None:
-                return input_size(frame_size, wish.size, shape.multiple)
-            note = squeezed(frame_size, shape.size)
-            if log and note and not noted:
-                noted.append(note)
-                log(note)
-            return shape.size
+            def frame_size() -> tuple[int, int] | None:
+                if isinstance(source, Recording):
+                    return _first_frame_size(source)
+                # a camera's frames come later; where it does not tell their size, one that is given will do
+                size = setup.extractor.size
+                told = source.frame_size or describe(setup.extractor.spec).size
+                return told or (size if isinstance(size, tuple) else None)
 
-        def backbone_for(size: tuple[int, int]) -> Backbone:
-            at_once = streams if streams is not None else int(isinstance(source, LiveSource))
-            backbone = open_backbone(
-                wish.spec,
-                size,
-                engine=wish.engine,
-                device=wish.device,
-                precision=wish.precision,
-                streams=at_once,
-                log=log,
-            )
-            note = place_of_labels(segmenter.config, backbone).note
+            note = beside(source) if log and _depth_is_trusted(setup) else ""
             if log and note:
                 log(note)
-            return backbone
-
-        def frame_size() -> tuple[int, int] | None:
-            if isinstance(source, Recording):
-                return _first_frame_size(source)
-            # a camera's frames come later; where it does not tell their size, one that is given will do
-            return source.frame_size or shape.size or (wish.size if isinstance(wish.size, tuple) else None)
-
-        segmenter = Segmenter(FeatureExtractor(backbone_for, choose_size, setup))
-        note = beside(source) if log and _depth_is_trusted(setup) else ""
-        if log and note:
-            log(note)
-        try:
             yield Session(source, segmenter, frame_size)
+
+
+@contextmanager
+def open_segmenter(
+    config: SegmenterConfig, log: Callable[[str], None] | None = None, streams: int = 0
+) -> Iterator[Segmenter]:
+    """A segmenter for frames of any size; its networks are built when first used, and closed at the end. While inside,
+    BLAS uses one thread. log, streams: as in `open_session`. Raises ModelError."""
+    keep_freed()
+    wish = config.extractor
+    shape = describe(wish.spec)
+    noted: list[str] = []
+
+    def say(line: str) -> None:
+        if log and line and line not in noted:
+            noted.append(line)
+            log(line)
+
+    def choose_size(frame_size: tuple[int, int]) -> tuple[int, int]:
+        if shape.size is None:
+            return input_size(frame_size, wish.size, shape.multiple)
+        say(squeezed(frame_size, shape.size))
+        return shape.size
+
+    def backbone_for(size: tuple[int, int]) -> Backbone:
+        engine, device, precision = wish.engine, wish.device, wish.precision
+        backbone = open_backbone(
+            wish.spec, size, engine=engine, device=device, precision=precision, streams=streams, log=log
+        )
+        say(place_of_labels(extractor.config, backbone).note)
+        return backbone
+
+    extractor = FeatureExtractor(backbone_for, choose_size, config)
+    with _single_threaded_algebra():
+        try:
+            yield Segmenter(extractor)
         finally:
-            segmenter.extractor.close()
+            extractor.close()
 
 
 def squeezed(frame: tuple[int, int], network: tuple[int, int]) -> str:

@@ -1,0 +1,34 @@
+"""`streamseg.evaluate`: what `streamseg eval` prints, for Python."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from streamseg.evaluation import command
+from streamseg.evaluation.request import DEFAULT, request
+from streamseg.evaluation.scoring import NOBODY
+
+
+def evaluate(
+    sources: str | Path | Sequence[str | Path],
+    *,
+    models: Sequence[str] = (DEFAULT,),
+    objects: bool = True,
+    seeds: int = 1,
+    every: int = 1,
+    max_frames: int | None = None,
+    masks: str | Path | None = None,
+    **settings: Any,
+) -> dict[str, Any]:
+    """Score masks of annotated recordings: the document that `streamseg eval --json` prints.
+
+    sources: recordings with ground truth. models: names, checkpoints or exported files. seeds: how many. every,
+    max_frames: as in `segment`. masks: a folder of masks to be scored instead of a model's. settings: as in `segment`.
+    Figures are shares in [0, 1]; `figures` in the document says what each one means. Raises StreamsegError.
+    """
+    given = [sources] if isinstance(sources, str | Path) else list(sources)
+    how: dict[str, Any] = {"seeds": seeds, "every": every, "max_frames": max_frames}
+    how |= {"models": tuple(models) if masks is None else (), "masks": None if masks is None else Path(masks)}
+    return command.evaluate(request([str(one) for one in given], how | {"objects": objects} | settings), NOBODY)

@@ -1,0 +1,135 @@
+"""The Python API: `segment` for a source, `Segmenter` for a loop of one's own. The masks are the command line's."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from streamseg.config import SessionConfig, from_flags
+from streamseg.errors import StreamsegError
+from streamseg.frame import Frame, Intrinsics
+from streamseg.runtime import segmenter as runtime
+from streamseg.runtime.frames import segmented
+from streamseg.runtime.result import Result
+from streamseg.runtime.session import open_segmenter, open_session
+from streamseg.runtime.statistics import Statistics
+
+Log = Callable[[str], None]
+
+
+def segment(
+    source: str | Path,
+    *,
+    objects: bool = False,
+    every: int = 1,
+    max_frames: int | None = None,
+    batch: int = 1,
+    policy: str = "latest",
+    log: Log | None = None,
+    **settings: Any,
+) -> Generator[Result]:
+    """Segment a recording, a video, a folder of images, a camera number or an rtsp:// address, frame by frame.
+
+    source: as on the command line. objects: whether objects are wanted beside regions. every: of each n frames the
+    first. max_frames: stop after so many. batch, policy: see `frames.segmented`. settings: any flag of `streamseg run`
+    that decides masks, by the name of its field in `streamseg.config`, e.g. model, size, k, quality, seed, intrinsics.
+    log: takes one line a time about what is used.
+
+    A generator: its threads stop when it ends or is closed; signals are left alone. Broken frames are skipped. Raises
+    StreamsegError, TypeError for an unknown setting.
+    """
+    config = _config(str(source), objects, settings)
+    with ExitStack() as stack:
+        session = stack.enter_context(open_session(config, log))
+        session.warm_up(batch)
+        frames = segmented(
+            session.source,
+            session.segmenter,
+            Statistics(),
+            threading.Event(),
+            every=every,
+            max_frames=max_frames,
+            batch=batch,
+            policy=policy,
+        )
+        for frame, segmentation in stack.enter_context(closing(frames)):
+            yield Result(frame, segmentation)
+
+
+class Segmenter:
+    """Masks for a loop of one's own, such as a robot's callback; ids last from call to call. A context manager.
+
+    objects, log, settings: as in `segment`. For use in one thread. The network is built by the first frame.
+    """
+
+    def __init__(self, *, objects: bool = False, log: Log | None = None, **settings: Any) -> None:
+        self._stack = ExitStack()
+        config = _config("", objects, settings)
+        self._segmenter: runtime.Segmenter = self._stack.enter_context(open_segmenter(config, log, streams=1))
+        self._index = 0
+
+    def step(
+        self,
+        rgb: np.ndarray | Frame,
+        depth: np.ndarray | None = None,
+        intrinsics: Intrinsics | None = None,
+        timestamp: float | None = None,
+    ) -> Result:
+        """Segment one frame.
+
+        rgb: (H, W, 3) uint8 RGB, or a `Frame` of a source. depth: (H, W) float32 metres, 0 = no reading, registered to
+        rgb. intrinsics: of the colour camera. timestamp: seconds; by default the number of the call / 30.
+        Raises StreamsegError for arrays that do not fit.
+        """
+        frame = rgb if isinstance(rgb, Frame) else _frame(self._index, rgb, depth, intrinsics, timestamp)
+        self._index += 1
+        planned = self._segmenter.plan(frame)
+        return Result(frame, self._segmenter.step(planned))
+
+    def reset(self) -> None:
+        """Forget the session: ids start anew. The network stays."""
+        self._segmenter.reset()
+        self._index = 0
+
+    def close(self) -> None:
+        """Release the network; may be called twice."""
+        self._stack.close()
+
+    def __enter__(self) -> Segmenter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _config(source: str, objects: bool, settings: dict[str, Any]) -> SessionConfig:
+    return SessionConfig(source, **from_flags({"objects": objects} | settings))
+
+
+def _frame(
+    index: int, rgb: np.ndarray, depth: np.ndarray | None, intrinsics: Intrinsics | None, timestamp: float | None
+) -> Frame:
+    if not isinstance(rgb, np.ndarray) or rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or not rgb.size:
+        what = f"{rgb.dtype} {rgb.shape}" if isinstance(rgb, np.ndarray) else type(rgb).__name__
+        raise StreamsegError(f"a frame is (H, W, 3) uint8 RGB, not {what}", "convert it, e.g. frame[..., ::-1] for BGR")
+    load = None
+    if depth is not None:
+        if depth.shape != rgb.shape[:2]:
+            raise StreamsegError(
+                f"depth is {depth.shape}, rgb is {rgb.shape[:2]}", "register depth to colour, at the colour's size"
+            )
+        metres = np.where(np.isfinite(depth) & (depth > 0), depth, 0).astype(np.float32)
+
+        def load() -> np.ndarray:
+            return metres
+
+    seconds = index / 30 if timestamp is None else timestamp
+    return Frame(index, f"{index:06d}", seconds, np.ascontiguousarray(rgb), intrinsics, load)

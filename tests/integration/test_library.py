@@ -1,0 +1,98 @@
+"""The Python API gives what the command line gives."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+import streamseg
+
+SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "tabletop"
+HOW = {"size": 160, "max_frames": 12}
+
+
+def test_segment_gives_the_masks_of_the_command_line(cli, tmp_path: Path) -> None:
+    done = cli("run", SAMPLE, "-o", tmp_path / "out", "--save", "labels,objects", "--size", "160", "--max-frames", "12")
+    assert done.returncode == 0, done.stderr
+    results = list(streamseg.segment(SAMPLE, objects=True, **HOW))
+    assert len(results) == 12
+    for result in results:
+        for folder, mask in (("labels", result.regions), ("objects", result.objects)):
+            file = tmp_path / "out" / folder / f"{result.frame.name}.png"
+            written = np.asarray(_indices(file))
+            assert np.array_equal(written, mask), file.name
+
+
+def _indices(file: Path) -> np.ndarray:
+    from PIL import Image
+
+    return np.array(Image.open(file))
+
+
+def test_a_result_has_all_that_people_want() -> None:
+    *_, result = streamseg.segment(SAMPLE, objects=True, **HOW)
+    assert result.frame.rgb.shape[:2] == result.regions.shape == result.masks.shape
+    assert result.properties
+    assert {one.id for one in result.properties} == set(np.unique(result.objects).tolist()) - {0}
+    one = result.properties[0]
+    assert one.centroid is not None
+    assert 0.2 < one.centroid[2] < 3  # metres in front of the camera
+    picture = result.plot()
+    assert picture.shape == result.frame.rgb.shape
+    assert (picture != result.frame.rgb).any()
+    found = result.to_supervision()
+    assert sorted(found.tracker_id.tolist()) == [one.id for one in result.properties]
+    for mask, box, name in zip(found.mask, found.xyxy, found.tracker_id, strict=True):
+        assert np.array_equal(mask, result.objects == name)
+        x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
+        assert box.tolist() == [x, y, x + width, y + height]
+
+
+def test_a_closed_generator_leaves_no_thread() -> None:
+    before = threading.active_count()
+    results = streamseg.segment(SAMPLE, **HOW)
+    next(results)
+    results.close()
+    assert threading.active_count() <= before
+
+
+def test_a_loop_of_ones_own() -> None:
+    with streamseg.open_source(str(SAMPLE)) as source, streamseg.Segmenter(size=160, objects=True, k=5) as segmenter:
+        frames = [source[i] for i in range(6)]
+        results = [segmenter.step(one.rgb, one.depth, one.intrinsics, one.timestamp) for one in frames]
+        assert all(result.objects.any() for result in results)
+        segmenter.reset()
+        again = [segmenter.step(one) for one in frames]
+    for one, other in zip(results, again, strict=True):
+        assert np.array_equal(one.regions, other.regions)
+        assert np.array_equal(one.objects, other.objects)
+
+
+def test_arrays_that_do_not_fit_are_refused_in_plain_words() -> None:
+    with streamseg.Segmenter(size=96) as segmenter:
+        with pytest.raises(streamseg.StreamsegError, match=r"\(H, W, 3\) uint8 RGB, not float64 \(4, 4\)"):
+            segmenter.step(np.zeros((4, 4)))
+        with pytest.raises(streamseg.StreamsegError, match="depth is"):
+            segmenter.step(np.zeros((48, 64, 3), np.uint8), depth=np.ones((24, 32), np.float32))
+    with pytest.raises(TypeError, match="colour"):
+        next(streamseg.segment(SAMPLE, colour=3))
+
+
+def test_evaluate_is_the_document_of_eval() -> None:
+    found = streamseg.evaluate(SAMPLE, size=160, max_frames=6)
+    assert found["models"][0]["sequences"][0]["frames"] == 6
+    assert found["models"][0]["mean"]
+
+
+def test_importing_costs_next_to_nothing() -> None:
+    code = "import sys, streamseg; sys.exit(bool({'torch', 'cv2', 'numpy', 'click'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+    assert {"segment", "Segmenter", "open_source"} <= set(dir(streamseg))
+    with pytest.raises(AttributeError, match="no attribute 'segmnt'"):
+        streamseg.segmnt  # noqa: B018
