@@ -19,7 +19,7 @@ from pytorch_lightning.utilities import move_data_to_device
 
 from streamseg.backbones import Spec, checkpoint
 from streamseg.errors import OutputError
-from streamseg.sinks import partial
+from streamseg.files import written
 from train.callbacks.checkpointing import BEST, LAST, CheckpointFile, Keeper
 from train.callbacks.display import Display
 from train.callbacks.monitoring import Health, Table
@@ -160,8 +160,8 @@ def _trainer(
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
-    partial(path).write_text(json.dumps(content, indent=2), encoding="utf-8")
-    os.replace(partial(path), path)
+    with written(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2), encoding="utf-8")
 
 
 def _quiet_libraries() -> None:

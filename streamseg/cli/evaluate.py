@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -112,11 +111,7 @@ def evaluate(sources: Sequence[str], as_json: bool, quiet: bool, **given: Any) -
 def _write(path: Path, result: dict[str, Any], title: str) -> None:
     """Write the page, whole or not at all."""
     from streamseg.evaluation.page import page
-    from streamseg.sinks import partial
+    from streamseg.files import written
 
-    temporary = partial(path)
-    try:
+    with written(path) as temporary:
         temporary.write_text(page(result, title), encoding="utf-8", errors="backslashreplace")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -7,7 +7,6 @@ ViTs park most of their attention on a few patches.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Sequence
 from math import ceil
@@ -20,8 +19,8 @@ from streamseg.backbones import zoo
 from streamseg.config import SessionConfig
 from streamseg.errors import FrameError, ModelError, OutputError, SourceError
 from streamseg.features.preparation import prepare
+from streamseg.files import written
 from streamseg.runtime.session import Session, open_session
-from streamseg.sinks import partial
 from streamseg.sources import LiveSource
 
 SIDE = 320
@@ -127,9 +126,8 @@ def _make(folder: Path) -> None:
 def _save(path: Path, picture: np.ndarray) -> None:
     _, png = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
     try:
-        partial(path).write_bytes(png.tobytes())
-        os.replace(partial(path), path)
+        with written(path) as temporary:
+            temporary.write_bytes(png.tobytes())
     except OSError as problem:
-        partial(path).unlink(missing_ok=True)
         hint = "free some space, or choose another -o"
         raise OutputError(f"cannot write {str(path)!r}: {problem.strerror}", hint) from problem
