@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import resource
-import sys
 import tempfile
 import time
 from array import array
@@ -17,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from streamseg.bench.memory import memory_figures, peak, resident
 from streamseg.config import SessionConfig
 from streamseg.errors import SourceError
 from streamseg.features.preparation import prepare
@@ -82,7 +80,7 @@ def recording(source: Recording | LiveSource, frames: int) -> Recording:
 
 
 def measure(turn: Turn) -> dict[str, Any]:
-    """Do `turn`; see README, Speed, for what the figures mean. "masks" holds labels for comparison. Times in
+    """Do `turn`; see docs, Benchmarks, for what the figures mean. "masks" holds labels for comparison. Times in
     milliseconds, memory in MiB. Raises StreamsegError."""
     with open_session(turn, streams=1) as live:
         recording(live.source, 0)
@@ -172,31 +170,16 @@ class Watch:
             self.memory.append(resident())
 
     def figures(self, report: Statistics) -> dict[str, Any]:
-        """cpu_ms_per_frame; peak_mib of the process; growth of memory; pace at the start and at the end."""
+        """cpu_ms_per_frame; peak_mib of the process, None where the system does not tell; growth of memory; pace at the
+        start and at the end."""
         cpu = 1e3 * (time.process_time() - self.cpu) / max(1, report.processed)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
+        most = peak()
         return {
             "cpu_ms_per_frame": round(cpu, 2),
-            "peak_mib": round(peak, 1),
+            "peak_mib": most and round(most, 1),
             "memory": memory_figures(np.array(self.memory), every=10),
             "pace": pace(np.array(self.times)),
         }
-
-
-def memory_figures(samples: np.ndarray, every: int) -> dict[str, float] | None:
-    """samples: MiB, one each `every` frames. slope: MiB in 1000 frames, over the second half; growth: the last tenth
-    of the samples against the second tenth, as a share. None where the system tells no memory or the run is short."""
-    if len(samples) < 20 or not samples.any():
-        return None
-    half, tenth = len(samples) // 2, len(samples) // 10
-    slope = np.polyfit(np.arange(half, len(samples)) * every / 1000, samples[half:], 1)[0]
-    early, late = np.median(samples[tenth : 2 * tenth]), np.median(samples[-tenth:])
-    return {
-        "early_mib": round(float(early), 1),
-        "late_mib": round(float(late), 1),
-        "growth": round(float(late / early - 1), 4),
-        "slope_mib_per_1000": round(float(slope), 3),
-    }
 
 
 def pace(times: np.ndarray) -> dict[str, float] | None:
@@ -210,15 +193,6 @@ def pace(times: np.ndarray) -> dict[str, float] | None:
         "last_fps": round(float(last), 2),
         "ratio": round(float(last / first), 3),
     }
-
-
-def resident() -> float:
-    """MiB of memory that this process holds now; 0 where the system does not tell."""
-    try:
-        with open("/proc/self/statm", "rb") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
-    except OSError:
-        return 0.0
 
 
 def _milliseconds(work: Callable[[], object]) -> float:

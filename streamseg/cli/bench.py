@@ -120,7 +120,7 @@ def _print(result: dict[str, Any]) -> None:
             f"{run['network_ms']['p50']:.1f} ms" if "network_ms" in run else "",
             f"{run['labels_over_network']:.2f}" if "network_ms" in run else "",
             f"{run['cpu_ms_per_frame']:.0f} ms",
-            f"{run['peak_mib']:.0f} MiB",
+            f"{run['peak_mib']:.0f} MiB" if run["peak_mib"] else "",
             f"{against['speed']:.1f}x" if against else "",
             f"{against['cpu_time']:.1f}x" if against else "",
         )

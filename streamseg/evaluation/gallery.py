@@ -15,7 +15,7 @@ WIDTH = 320
 
 
 class Example(NamedTuple):
-    """rgb, truth, segments (clusters), objects: (h, w, 3) uint8 RGB; objects None where there are none.
+    """rgb, truth, segments (regions), objects: (h, w, 3) uint8 RGB; objects None where there are none.
     value: IoU of `rule`."""
 
     name: str
@@ -28,7 +28,7 @@ class Example(NamedTuple):
 
 
 class Gallery:
-    """best, worst: by the IoU of the objects where they were asked for, else of the best segment. None before any
+    """best, worst: by the IoU of the objects where they were asked for, else of the best region. None before any
     frame."""
 
     def __init__(self) -> None:

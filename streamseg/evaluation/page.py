@@ -68,11 +68,11 @@ def _examples(gallery: Gallery) -> list[str]:
 
 
 def _pictures(what: str, example: Example) -> str:
-    rule = "objects" if example.rule == "free" else "best segment"
+    rule = "objects" if example.rule == "free" else "best region"
     shown = {
         f"{what}: {example.name}, IoU of the {rule} {example.value:.3f}": example.rgb,
         "truth": example.truth,
-        "segments (clusters alone)": example.segments,
+        "regions": example.segments,
         "objects": example.objects,
     }
     return "".join(_figure(text, picture) for text, picture in shown.items() if picture is not None)

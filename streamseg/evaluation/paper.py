@@ -1,7 +1,8 @@
-"""Table 1 of the report: networks before and after fine-tuning, at two input sizes, with and without PCA.
+"""Table 1 of the report (Stoican, guided research, TU Munich 2022): networks before and after fine-tuning.
 
-The report's method in every cell: one map of features, the last (stride 32), K-Means with every k and the knee on each
-frame by itself, cells enlarged without a guide, and the best single segment of each frame against the foreground.
+At two input sizes, with and without PCA. Its method in every cell: one map of features, the last (stride 32), K-Means
+with every k and the knee on each frame by itself, cells enlarged without a guide, and the best single region of each
+frame against the foreground.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from streamseg.backbones import Spec, checkpoint
 from streamseg.config import SessionConfig
@@ -43,9 +46,12 @@ def table(asked: Request, listener: scoring.Listener) -> dict[str, Any]:
             {
                 "name": name,
                 "model": spec.model,
-                "cells": {column: _spread([_mean(of_seed) for of_seed in cell]) for column, cell in cells.items()},
+                "cells": {
+                    column: scoring.spread([float(np.mean(of_seed)) for of_seed in cell])
+                    for column, cell in cells.items()
+                },
                 "sequences": {
-                    sequence: {c: _spread([of_seed[i] for of_seed in cell]) for c, cell in cells.items()}
+                    sequence: {c: scoring.spread([of_seed[i] for of_seed in cell]) for c, cell in cells.items()}
                     for i, sequence in enumerate(names)
                 },
             }
@@ -104,13 +110,3 @@ def last_map(spec: Spec, backbone: str) -> Spec:
 
     kind = zoo.recipe(Spec(backbone), weights=False).kind
     return replace(spec, layers=(LAST,) if kind == "cnn" else (-1,))
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
-
-
-def _spread(values: Sequence[float]) -> dict[str, float]:
-    mean = _mean(values)
-    variance = sum((value - mean) ** 2 for value in values) / (len(values) - 1) if len(values) > 1 else 0.0
-    return {"mean": mean, "std": variance**0.5}

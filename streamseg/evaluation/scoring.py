@@ -176,13 +176,17 @@ def require_annotation(source: Recording | LiveSource) -> None:
 
 
 def summary(figures: Sequence[dict[str, float | None]]) -> dict[str, dict[str, float] | None]:
-    """{name: {"mean", "std"}} over several results; std with n - 1, 0 for one result; None where a figure is."""
+    """{name: `spread`} over several results; None where a figure is in all of them."""
     found: dict[str, dict[str, float] | None] = {}
     for name in FIGURES:
         values = [value for result in figures if (value := result[name]) is not None]
-        spread = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
-        found[name] = {"mean": float(np.mean(values)), "std": spread} if values else None
+        found[name] = spread(values) if values else None
     return found
+
+
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """{"mean", "std"}, the standard deviation with n - 1; 0 for one value."""
+    return {"mean": float(np.mean(values)), "std": float(np.std(values, ddof=1)) if len(values) > 1 else 0.0}
 
 
 def mean_figures(results: Sequence[dict[str, float | None]]) -> dict[str, float | None]:

@@ -9,39 +9,40 @@ from streamseg.evaluation.iou import iou, overlap
 from streamseg.frame import VOID, Segmentation
 
 FIGURES = {
-    "best": "IoU of the best single mask of each frame, a thing or a region (panoptic), with the foreground",
-    "union": "IoU of the best union of masks of each frame, things and regions",
-    "free": "IoU of the objects, chosen without labels, with the foreground",
+    "best": "IoU of the best single mask of each frame, an object or a region (panoptic), with the foreground",
+    "union": "IoU of the best union of masks of each frame, objects and regions",
+    "free": "IoU of the union of all objects, which no truth chose, with the foreground",
     "j": "region similarity J of the objects, DAVIS rule",
     "f": "boundary measure F of the objects, DAVIS rule",
     "jf": "(J + F) / 2",
     "ari": "adjusted Rand index of the objects with the truth, over all pixels of the sequence",
     "id_changes": "share of the pixels whose object's id is another than in the frame before",
     "id_ratio": "the same, relative to the ground truth's own changes",
-    "segments_best": "IoU of the best single segment of each frame, clusters alone (the report's rule)",
-    "segments_union": "IoU of the best union of segments of each frame",
-    "segments_j": "J of the segments",
-    "segments_f": "F of the segments",
-    "segments_jf": "(J + F) / 2 of the segments",
-    "segments_ari": "adjusted Rand index of the segments",
-    "segments_id_changes": "share of the pixels whose segment's id is another than in the frame before",
+    "segments_best": "IoU of the best single region of each frame, regions alone (the rule of evaluation.paper)",
+    "segments_union": "IoU of the best union of regions of each frame",
+    "segments_j": "J of the regions",
+    "segments_f": "F of the regions",
+    "segments_jf": "(J + F) / 2 of the regions",
+    "segments_ari": "adjusted Rand index of the regions",
+    "segments_id_changes": "share of the pixels whose region's id is another than in the frame before",
     "segments_id_ratio": "the same, relative to the ground truth's own changes",
     "truth_id_changes": "share of the pixels whose true id is another than in the frame before",
 }
 """Every figure with its meaning; shares and indices, 1 = perfect but for id changes. None where it is not defined.
 
-Segments are the clusters alone, objects or no objects; without objects best is segments_best, union segments_union.
+Those of segments are of the regions alone, objects or no objects; without objects best is segments_best, union
+segments_union.
 """
 
 
 IOU = ("best", "union", "segments_best", "segments_union", "free")
-"""Those of FIGURES that a frame has by itself; a sequence has their means."""
+"""Those of FIGURES that a frame with a foreground has by itself; a sequence has their means over these frames."""
 
 
 class Sequence:
     """Takes the annotated frames of one sequence in order; `figures` may be asked at any time.
 
-    iou_only: best, union, those of the segments, and free; all other figures are None.
+    iou_only: the figures of IOU alone; all others are None.
     """
 
     def __init__(self, iou_only: bool = False) -> None:
@@ -52,8 +53,8 @@ class Sequence:
         self._before: tuple[int, np.ndarray] | None = None
 
     def add(self, position: int, segmentation: Segmentation, truth: np.ndarray) -> dict[str, float]:
-        """Score one frame and return its own figures of IOU: free where there are objects, the others where the frame
-        has a foreground.
+        """Score one frame and return its own figures of IOU: none where the frame has no foreground, free only where
+        objects were looked for.
 
         position: in the order of processing; only neighbours are compared for changes.
         truth: (H, W), 0 = background, VOID = not counted. Raises ValueError for unequal shapes.
@@ -62,7 +63,7 @@ class Sequence:
         segments = _fits(segmentation.regions, truth)
         found = segments if objects is None else _fits(segmentation.panoptic, truth)
         found = found | {f"segments_{name}": value for name, value in segments.items()}
-        if objects is not None:
+        if found and objects is not None:
             found["free"] = iou((objects > 0) & (objects != VOID), truth)
         for name, value in found.items():
             self.iou[name].append(value)
@@ -84,7 +85,7 @@ class Sequence:
 
     @property
     def matches(self) -> list[davis.Match]:
-        """Which object's id (without objects: segment's) stands for which true object, with its J and F."""
+        """Which object's id (without objects: region's) stands for which true object, with its J and F."""
         return davis.assign((self._objects if self._objects.tables else self._segments).tables)
 
     def figures(self) -> dict[str, float | None]:
@@ -122,7 +123,7 @@ class _Changes:
 
 
 class _Ids:
-    """What is measured of a map of ids, be they segments or objects."""
+    """What is measured of a map of ids, be they regions or objects."""
 
     def __init__(self) -> None:
         self.tables: list[davis.Table] = []

@@ -25,7 +25,7 @@ HEADS = {
 
 
 def columns(models: Sequence[dict[str, Any]]) -> dict[str, str]:
-    """Which figure stands in which column: of objects where there are any, else of segments."""
+    """Which figure stands in which column: of objects where there are any, else of regions."""
     objects = any(model["mean"]["jf"] for model in models)
     prefix = "" if objects else "segments_"
     return {head: prefix + name if name in SHARED else name for name, head in HEADS.items()}
@@ -48,19 +48,19 @@ def _points(value: float) -> str:
 
 def explain(models: Sequence[dict[str, Any]]) -> list[str]:
     """What the columns mean, for the foot of a table."""
-    what = "objects" if columns(models)["J"] == "j" else "segments, as no objects were asked for or found"
-    masks = ["best, union: IoU of the best segment and of the best union of segments of each frame"]
+    what = "objects" if columns(models)["J"] == "j" else "regions, as no objects were asked for or found"
+    masks = ["best, union: IoU of the best region and of the best union of regions of each frame"]
     if any(model["mean"]["free"] for model in models):
         masks = [
-            "best, union: IoU of the best mask and of the best union of masks of each frame: things, and the regions"
+            "best, union: IoU of the best mask and of the best union of masks of each frame: objects, and the regions"
             " around (panoptic)",
-            "of the clusters alone, as without objects: segments_best, segments_union in --json",
+            "of the regions alone, as without objects: segments_best, segments_union in --json",
         ]
     return [
         *masks,
-        "free: IoU of the objects, chosen without labels",
+        "free: IoU of the union of all objects, which no truth chose",
         f"J, F, ARI, ids: of the {what}; J&F by the DAVIS rule (ids matched over the whole sequence, all annotated"
-        " frames)",
+        " frames); IoU over the frames with a foreground",
         "ids: pixels that change their id from frame to frame; own: those of the ground truth; ratio: ids / own",
     ]
 
@@ -109,7 +109,7 @@ def _frames(count: int) -> str:
 
 
 def print_report(result: dict[str, Any], seeds: int) -> None:
-    """The report's Table 1 on stdout. result: of `paper.table`."""
+    """Table 1 of the report on stdout. result: of `paper.table`."""
     console = Console(highlight=False, soft_wrap=True)
     console.width = max(console.width, 120)
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")

@@ -33,18 +33,6 @@ def test_a_live_source_is_refused() -> None:
         turn.recording(Camera(), 0)
 
 
-def test_memory_that_grows_is_seen_and_memory_that_does_not_is_not() -> None:
-    steady = turn.memory_figures(np.r_[np.linspace(100, 300, 20), np.full(380, 300.0)], every=10)
-    growing = turn.memory_figures(300 + 0.05 * np.arange(400), every=10)  # MiB: 5 in 1000 frames
-    assert steady is not None
-    assert growing is not None
-    assert steady["slope_mib_per_1000"] == pytest.approx(0, abs=1e-6)
-    assert steady["growth"] == 0
-    assert growing["slope_mib_per_1000"] == pytest.approx(5, abs=1e-3)
-    assert growing["growth"] == pytest.approx(16.75 / 303, abs=0.003)
-    assert turn.memory_figures(np.full(10, 300.0), every=10) is None
-
-
 def test_pace_compares_the_ends() -> None:
     times = np.cumsum(np.r_[np.full(2000, 0.010), np.full(2000, 0.020)])
     found = turn.pace(times)

@@ -78,7 +78,7 @@ def test_page_is_whole_and_needs_nothing_outside() -> None:
 
 def test_without_objects_the_best_segment_decides() -> None:
     text = page(result(watched([0.5, 0.1], objects=False)), "title")
-    assert "IoU of the best segment 0.100" in text
+    assert "IoU of the best region 0.100" in text
     assert text.count("<img") == 6
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from streamseg.backbones import Spec, checkpoint
-from streamseg.config import SegmenterConfig, SessionConfig
+from streamseg.config import SessionConfig
 from streamseg.evaluation import paper, scoring
 from streamseg.evaluation.request import Request
 
@@ -67,9 +66,9 @@ def test_cells_are_the_report_s_method(monkeypatch: pytest.MonkeyPatch) -> None:
     assert row["name"] == "frozen efficientnet_lite0"
     best = []
     for seed in (3, 4):
-        settings = SegmenterConfig().but(clustering="per-frame", edges=False, pca=3, seed=seed)
         spec = Spec("efficientnet_lite0", layers=(5,))
-        by_hand = scoring.score(replace(setup, spec=spec, size=64, settings=settings), max_frames=2)
+        how = {"clustering": "per-frame", "edges": False, "pca": 3, "objects": False}
+        by_hand = scoring.score(SessionConfig(source).but(spec=spec, size=64, seed=seed, **how), max_frames=2)
         best.append(by_hand.figures["segments_best"] or 0.0)
     cell = row["cells"]["64 PCA 3"]
     assert cell == pytest.approx({"mean": sum(best) / 2, "std": abs(best[0] - best[1]) / 2**0.5})

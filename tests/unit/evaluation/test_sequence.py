@@ -13,7 +13,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from streamseg.evaluation.davis import contingency
 from streamseg.evaluation.iou import best_cluster, best_union, iou
-from streamseg.evaluation.sequence import FIGURES, Sequence, adjusted_rand
+from streamseg.evaluation.sequence import FIGURES, IOU, Sequence, adjusted_rand
 from streamseg.frame import VOID, Segmentation
 
 SHAPE = (6, 8)
@@ -40,7 +40,7 @@ def test_figures_are_means_over_the_frames(clip: list[tuple[np.ndarray, np.ndarr
     for name, rule in (("best", best_cluster), ("union", best_union)):
         expected = np.mean([rule(f, t).iou for f, t in things]) if things else None
         assert figures[name] == (pytest.approx(expected) if things else None)
-    assert figures["free"] == pytest.approx(np.mean([iou(f > 0, t) for f, t in clip]))
+    assert figures["free"] == (pytest.approx(np.mean([iou(f > 0, t) for f, t in things])) if things else None)
     pixels = [np.concatenate([part[t != VOID] for part, t in ((pair[i], pair[1]) for pair in clip)]) for i in (0, 1)]
     assert figures["ari"] == pytest.approx(adjusted_rand_score(*pixels) if len(pixels[0]) else 1.0)
 
@@ -84,8 +84,20 @@ def test_a_frame_without_foreground_has_no_best_segment() -> None:
     scores = Sequence()
     nothing = np.zeros(SHAPE, np.uint8)
     own = scores.add(0, Segmentation(np.ones(SHAPE, np.uint8), 1, nothing), nothing)
-    assert own == {"free": 1}
+    assert own == {}
     assert scores.figures()["best"] is None
+
+
+def test_best_and_free_are_means_over_the_same_frames() -> None:
+    """A frame without foreground, in which something was found, once lowered free alone."""
+    truth, nothing = np.zeros(SHAPE, np.uint8), np.zeros(SHAPE, np.uint8)
+    truth[:3] = 1
+    scores = Sequence()
+    for position, true in enumerate((truth, nothing, truth)):
+        scores.add(position, Segmentation(truth + 1, 2, truth), true)
+    figures = scores.figures()
+    assert figures["free"] == figures["best"] == 1
+    assert {len(scores.iou[name]) for name in IOU} == {2}
 
 
 @given(ids.map(lambda found: found + 1), ids, truths)
@@ -97,7 +109,7 @@ def test_best_and_union_are_over_things_and_the_regions_around(
     scores = Sequence(iou_only=True)
     own = scores.add(0, Segmentation(labels, 5, objects), truth)
     if not ((truth > 0) & (truth != VOID)).any():
-        assert set(own) == {"free"}
+        assert own == {}
         return
     things = [objects == i for i in range(1, 5) if (objects == i).any()]
     regions = [(labels == i) & (objects == 0) for i in range(1, 6)]

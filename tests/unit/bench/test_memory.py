@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from streamseg.bench import memory
+
+
+def test_memory_that_grows_is_seen_and_memory_that_does_not_is_not() -> None:
+    steady = memory.memory_figures(np.r_[np.linspace(100, 300, 20), np.full(380, 300.0)], every=10)
+    growing = memory.memory_figures(300 + 0.05 * np.arange(400), every=10)  # MiB: 5 in 1000 frames
+    assert steady is not None
+    assert growing is not None
+    assert steady["slope_mib_per_1000"] == pytest.approx(0, abs=1e-6)
+    assert steady["growth"] == 0
+    assert growing["slope_mib_per_1000"] == pytest.approx(5, abs=1e-3)
+    assert growing["growth"] == pytest.approx(16.75 / 303, abs=0.003)
+    assert memory.memory_figures(np.full(10, 300.0), every=10) is None
+
+
+def test_the_peak_is_never_below_what_is_held_now() -> None:
+    most = memory.peak()
+    assert most is None or most >= 0.99 * memory.resident() > 0
+
+
+def test_bench_is_importable_where_python_has_no_module_resource() -> None:
+    """As on Windows."""
+    code = (
+        "import sys; sys.modules['resource'] = None\n"
+        "from streamseg.bench import memory, runner, turn\n"
+        "assert memory.peak() is None"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
