@@ -6,7 +6,6 @@ They are checked before the work, written aside, and renamed at the end.
 from __future__ import annotations
 
 import errno
-import os
 import shutil
 import signal
 import threading
@@ -14,8 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from streamseg import files
 from streamseg.errors import OutputError
-from streamseg.sinks import HINTS, partial
+from streamseg.sinks import HINTS
 
 MODELS = (".pt", ".ckpt", ".pth", ".onnx", ".xml", ".plan", ".engine")
 
@@ -39,17 +39,11 @@ def written(path: Path, needs: int = 0) -> Iterator[Path]:
     written at least. Raises OutputError, before the block where the reason can be known by then.
     """
     _check(path, needs)
-    temporary = partial(path)
     try:
-        with _interruptible():
+        with _interruptible(), files.written(path, durable=True) as temporary:
             yield temporary
-            with temporary.open("rb") as file:
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
     except OSError as problem:
         raise _unwritable(path, problem) from problem
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _check(path: Path, needs: int) -> None:
@@ -58,8 +52,9 @@ def _check(path: Path, needs: int) -> None:
     if not path.parent.is_dir():
         raise OutputError(f"cannot write {str(path)!r}: there is no folder {str(path.parent)!r}", "make it first")
     try:
-        partial(path).touch()
-        partial(path).unlink()
+        probe = files.PartialFile(path)
+        probe.temporary.touch()
+        probe.discard()
         room = shutil.disk_usage(path.parent).free
     except OSError as problem:
         raise _unwritable(path, problem) from problem

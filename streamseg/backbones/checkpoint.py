@@ -12,11 +12,12 @@
 from __future__ import annotations
 
 import json
-import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from streamseg.errors import ModelError, OutputError
+from streamseg.files import written
 
 FORMAT = 1
 SUFFIXES = (".pt", ".ckpt")
@@ -32,18 +33,13 @@ def write(path: Path, content: dict[str, Any]) -> None:
 
     import streamseg
 
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save({"format": FORMAT, "streamseg": streamseg.__version__} | content, temporary)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())  # a machine that dies now has the old file or the new one, never half of one
-        os.replace(temporary, path)
+        with written(path, durable=True) as temporary:
+            torch.save({"format": FORMAT, "streamseg": streamseg.__version__} | content, temporary)
     except (OSError, RuntimeError) as problem:  # torch's own zip writer knows only RuntimeError
         reason = getattr(problem, "strerror", None) or str(problem).splitlines()[0][:120]
         raise OutputError(f"cannot write the checkpoint {str(path)!r}: {reason}", "free some space") from problem
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -94,10 +90,7 @@ def cached_header(path: Path, sha256: str, folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError):
         pass
     header = read_header(path) | {"sha256": sha256}
-    temporary = known.with_suffix(f".{os.getpid()}")
-    try:
+    # a cache that cannot be written costs a second, nothing else
+    with suppress(OSError), written(known, shared=True) as temporary:
         temporary.write_text(json.dumps(header), encoding="utf-8")
-        os.replace(temporary, known)
-    except OSError:
-        temporary.unlink(missing_ok=True)  # a cache that cannot be written costs a second, nothing else
     return header

@@ -6,7 +6,6 @@ Nothing here imports torch, so that a run with a cached network starts quickly.
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,6 +16,7 @@ from streamseg.backbones.contract import Recipe
 from streamseg.backbones.exported import cached, engine_file, openvino_file
 from streamseg.config import Spec
 from streamseg.errors import ModelError
+from streamseg.files import safe_name
 
 FACETS = ("key", "query", "value", "output")
 CNN_STRIDES = (2, 4, 8, 16, 32)
@@ -121,7 +121,7 @@ def _architecture(model: str) -> Architecture:
 
 def _timm_architecture(name: str) -> Architecture:
     """What timm says about `name`; asked once (that imports torch), then read from the cache folder."""
-    path = cached.folder() / f"timm-{re.sub(r'[^A-Za-z0-9._-]', '_', name)}.json"
+    path = cached.folder() / f"timm-{safe_name(name)}.json"
     try:
         known = json.loads(path.read_text(encoding="utf-8"))
         return Architecture(**(known | {"strides": tuple(known["strides"]), "layers": ()}))

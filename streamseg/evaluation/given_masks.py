@@ -8,7 +8,6 @@ images are read as ground truth is.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from streamseg.evaluation.scoring import (
     nothing_scored,
     require_annotation,
 )
+from streamseg.files import safe_name
 from streamseg.frame import VOID, Frame, Segmentation
 from streamseg.runtime.statistics import Statistics
 from streamseg.sources import Recording, open_source, read_mask
@@ -50,7 +50,7 @@ class Masks:
     def of(self, frame: Frame) -> Segmentation:
         """What is given for `frame`. Raises SourceError for a file that cannot be read or has another size."""
         size = frame.rgb.shape[:2]
-        stem = next((s for s in (frame.name, safe(frame.name)) if s in self.labels or s in self.objects), None)
+        stem = next((s for s in (frame.name, safe_name(frame.name)) if s in self.labels or s in self.objects), None)
         if stem is None:
             self.missing.append(frame.name)
         objects = self._read(self.objects, stem, size) if self.objects else None
@@ -131,11 +131,6 @@ def score(
         raise nothing_scored(setup.source, scorer.unscored)
     result.missing = masks.missing
     return result
-
-
-def safe(name: str) -> str:
-    """A frame's name as `streamseg run` writes it into a file's name."""
-    return re.sub(r'[\x00-\x1f<>:"/\\|?*]', "_", name)
 
 
 def _nothing(frame: Frame) -> Segmentation:

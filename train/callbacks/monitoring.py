@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import math
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pytorch_lightning as pl
 import torch
 
 from streamseg.errors import StreamsegError
+from streamseg.files import written
 from train.callbacks import collapse
 from train.callbacks.checkpointing import LAST
 from train.method import Batch, Method
@@ -123,12 +123,10 @@ class Table(pl.Callback):
         return {"first": losses[0], "last": losses[-1]} if losses else None
 
     def _rewrite(self) -> None:
-        temporary = self.path.with_name(f".{self.path.name}")
-        with temporary.open("w", newline="", encoding="utf-8") as file:
+        with written(self.path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, self.columns)
             writer.writeheader()
             writer.writerows(self.rows)
-        os.replace(temporary, self.path)
 
 
 def _read(path: Path) -> list[dict[str, str]]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from streamseg import files
 from streamseg.backbones import checkpoint
 from streamseg.cache import VARIABLE, root
 from streamseg.errors import ModelError
@@ -30,20 +29,15 @@ def folder(name: str = "models") -> Path:
 
 @contextmanager
 def written(path: Path) -> Iterator[Path]:
-    """A temporary sibling of `path` to write to; it gets the name `path` when the block ends well, else it goes."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
+    """`files.written` for a file of the cache, which several processes may write. Raises ModelError."""
     try:
-        yield temporary
-        os.replace(temporary, path)
+        with files.written(path, shared=True) as temporary:
+            yield temporary
     except OSError as problem:
         raise ModelError(
             f"cannot write {path}: {problem.strerror or problem}",
             f"free some space or set {VARIABLE} to another folder",
         ) from problem
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def sha256(path: Path) -> str:

@@ -19,6 +19,7 @@ from streamseg.backbones.exported import cached
 from streamseg.backbones.exported.onnx_file import Facts, read
 from streamseg.cache import trim
 from streamseg.errors import ModelError
+from streamseg.files import safe_name
 
 EXPORT_FORMAT = 3
 """Raise it whenever the same recipe gives another graph."""
@@ -57,8 +58,7 @@ def file_stem(recipe: Recipe, size: tuple[int, int], precision: str) -> str:
         "format": EXPORT_FORMAT,
     }
     key = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:12]
-    name = "".join(letter if letter.isalnum() or letter in "_-." else "_" for letter in recipe.name)
-    return f"{name}-{size[0]}x{size[1]}-{key}"
+    return f"{safe_name(recipe.name).replace(' ', '_')}-{size[0]}x{size[1]}-{key}"
 
 
 def _cached(path: Path, log: Log) -> Facts | None:
