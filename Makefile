@@ -1,11 +1,13 @@
 # make demo: install, then the main job on the sample.   make test: install, then every check and test.
+# make docs: the documentation as pages, in build/site.
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+DOCS = NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 # what is installed depends on these files: change one and the next make installs again
 STAMP = $(VENV)/.installed
 
-.PHONY: demo test test-folders test-rest lint install clean
+.PHONY: demo test test-folders test-rest lint docs install clean
 
 demo: install
 	$(BIN)/streamseg run samples/tabletop -o demo --size 512 --save overlay,labels,objects,npz,coco,jsonl --overwrite
@@ -32,6 +34,11 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(DOCS) --site-dir build/site --quiet
+
+# build/site/index.html; a broken link or an unknown name in the Python API is an error
+docs: install
+	$(DOCS) --site-dir build/site
 
 install: $(STAMP)
 
