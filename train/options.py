@@ -10,7 +10,7 @@ becomes `--momentum FLOAT`, with its default in `--help`, refused outside [0, 1]
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, cast
 
 import click
 
@@ -60,7 +60,7 @@ def _click_option(field: dataclasses.Field) -> click.Option:
         return click.Option([flag], multiple=True, default=field.default, **shared)
     if about["auto"]:
         shared["metavar"] = about["metavar"] or "auto|N"
-        kind = Auto(_type(field), field.default)
+        kind = Auto(_type(field), cast(float, field.default))
         return click.Option([flag], default="auto", type=kind, show_default=True, **shared)
     shown = field.default not in (None, "", ())
     return click.Option([flag], default=field.default, type=_type(field), show_default=shown, **shared)

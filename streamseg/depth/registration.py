@@ -85,8 +85,8 @@ def _worth(
 def _contrast(rgb: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Edges of the picture in a grid of (width, height): 0 = chance, -1 = none. Relative to what is around, and
     saturating, so that no strong edge outvotes the others."""
-    gray = cv2.cvtColor(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY).astype(np.float32)
-    gray = cv2.GaussianBlur(gray, (0, 0), 1)
+    gray = cv2.cvtColor(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
+    gray = cv2.GaussianBlur(gray.astype(np.float32), (0, 0), 1)
     gradient = np.hypot(cv2.Sobel(gray, cv2.CV_32F, 1, 0), cv2.Sobel(gray, cv2.CV_32F, 0, 1))
     window = size[1] // 16 * 2 + 1
     relative = gradient / (cv2.blur(gradient, (window, window)) + 5)

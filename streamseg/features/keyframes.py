@@ -48,8 +48,8 @@ class KeyframeSelector:
         """(h, w, 2) flow in pixels to the keyframe, or None where it does not explain the frame."""
         if self._key is None or self._key.shape != gray.shape:
             return None
-        flow: np.ndarray = self._flow.calc(gray, self._key, None)
+        flow: np.ndarray = self._flow.calc(gray, self._key, None)  # type: ignore[call-overload]  # its stub knows no None
         place = flow + positions(*gray.shape)
-        moved = cv2.remap(self._key, place, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        moved = cv2.remap(self._key, place, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
         difference = cv2.mean(cv2.absdiff(gray, moved))[0]
         return flow if difference <= UNEXPLAINED * max(1.0, float(gray.std())) else None

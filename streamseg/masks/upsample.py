@@ -37,7 +37,7 @@ def upsample_labels(
     small = working_size(height, width)
     planes = np.stack([cv2.resize(plane, small).reshape(small[::-1]) for plane in scores])
     gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
-    guides = [cv2.resize(gray, small, interpolation=cv2.INTER_AREA).astype(np.float32) * (1 / 255)]
+    guides: list[np.ndarray] = [cv2.resize(gray, small, interpolation=cv2.INTER_AREA).astype(np.float32) * (1 / 255)]
     if depth_guide is not None:
         guides.append(cv2.resize(depth_guide, small))
     box = 2 * max(1, round(radius * small[1] / scores.shape[1])) + 1

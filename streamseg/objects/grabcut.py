@@ -70,5 +70,6 @@ def _cut_window(
     there = {bool(value) for value in np.unique(guess & 1)}
     if there == {True, False}:  # GrabCut wants pixels on both sides
         cv2.setRNGSeed(seed)  # its colour models start from K-Means
-        cv2.grabCut(image, guess, None, np.zeros((1, 65)), np.zeros((1, 65)), rounds, cv2.GC_INIT_WITH_MASK)
+        models = np.zeros((1, 65)), np.zeros((1, 65))  # of background and foreground
+        cv2.grabCut(image, guess, (0, 0, 0, 0), *models, rounds, cv2.GC_INIT_WITH_MASK)
     return cv2.resize((guess & 1).astype(np.float32), size, interpolation=cv2.INTER_LINEAR) > 0.5

@@ -26,9 +26,9 @@ def separate(mask: np.ndarray, saliency: np.ndarray, support: SupportPlane | Non
     """
     if support is None:
         return _connected(mask, saliency)
-    objects = find_instances(support, 3 * SMALLEST * support.on.size).astype(np.uint16)
+    found = find_instances(support, 3 * SMALLEST * support.on.size).astype(np.uint16)
     size = mask.shape[1], mask.shape[0]
-    objects = cv2.medianBlur(cv2.resize(objects, size, interpolation=cv2.INTER_NEAREST), 5)
+    objects = cv2.medianBlur(cv2.resize(found, size, interpolation=cv2.INTER_NEAREST), 5)
     on = cv2.resize(support.on.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
     # slivers around the objects, where depth and image do not quite agree, are no objects of their own
     reach = max(1, min(mask.shape) // 40)

@@ -36,7 +36,7 @@ class Motion:
         before, self._before = self._before, gray
         if before is None or before.shape != gray.shape:
             return None
-        flow = self._flow.calc(gray, before, None)
+        flow = self._flow.calc(gray, before, None)  # type: ignore[call-overload]  # its stub knows no None
         camera = _camera_flow(flow, self._seed)
         if camera is None:
             return None

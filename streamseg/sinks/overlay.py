@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -120,4 +121,5 @@ def _to_video_frame(picture: np.ndarray) -> av.VideoFrame:
     height, width = picture.shape[:2]
     if height % 2 or width % 2:
         picture = cv2.copyMakeBorder(picture, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
-    return av.VideoFrame.from_ndarray(cv2.cvtColor(picture, cv2.COLOR_RGB2YUV_I420), format="yuv420p")
+    planes: Any = cv2.cvtColor(picture, cv2.COLOR_RGB2YUV_I420)  # uint8, which the stub of OpenCV does not know
+    return av.VideoFrame.from_ndarray(planes, format="yuv420p")

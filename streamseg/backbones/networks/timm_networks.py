@@ -74,7 +74,7 @@ def trainable(recipe: Recipe, pretrained: bool) -> tuple[Any, str]:
             _prune(net, recipe)
     if isinstance(net, VisionTransformer):
         # what timm's dynamic_img_size does; it is set here because the weights' own size had to be fitted first
-        net.dynamic_img_size = net.patch_embed.dynamic_img_pad = True
+        net.dynamic_img_size = net.patch_embed.dynamic_img_pad = True  # type: ignore[misc]
         net.patch_embed.strict_img_size, net.patch_embed.flatten = False, False
         net.patch_embed.output_fmt = Format.NHWC
     return net.train().requires_grad_(True), sha256

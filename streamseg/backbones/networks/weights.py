@@ -130,8 +130,7 @@ def published(architecture: str) -> Path:
     from timm.models import get_pretrained_cfg
 
     published_as = get_pretrained_cfg(architecture)
-    repository = published_as.hf_hub_id if published_as else None
-    if not repository:
+    if published_as is None or not (repository := published_as.hf_hub_id):
         raise ModelError(f"no weights of {architecture} are published", "give some with --weights FILE")
     names = (
         (published_as.hf_hub_filename,) if published_as.hf_hub_filename else ("model.safetensors", "pytorch_model.bin")
