@@ -21,7 +21,7 @@ def drawing_of(source: str) -> Path:
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """MkDocs calls this for each page, before it is rendered. Raises FileNotFoundError for a diagram without drawing."""
+    """MkDocs calls this for each page, before it is rendered. Raises FileNotFoundError where a drawing is absent."""
 
     def drawn(block: re.Match[str]) -> str:
         path = drawing_of(block[1])
