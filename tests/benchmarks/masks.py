@@ -1,0 +1,194 @@
+"""Objects on everything labelled, by groups, against a saved run.
+
+    python tests/benchmarks/masks.py --data FOLDER [--half look|final|both] [--quality live|high] [--save run.json]
+                                     [--against run.json] [--group NAME]... [--seed N]
+
+Groups: video with one object, video with several, RGB-D (camera given, and withheld), photographs. Frames of scenes
+that do not belong together (OSD, stills) are recordings of their own. Which half a recording belongs to is told by a
+hash of its name: constants are chosen on "look" only. Prints the mean of each group, its five worst, and the change
+against a saved run with a 95 % interval over recordings (paired bootstrap).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+
+import click
+import numpy as np
+
+import streamseg
+from streamseg.config import SessionConfig
+from streamseg.evaluation.overlap import overlap
+from streamseg.evaluation.scoring import score
+from streamseg.frame import VOID
+from streamseg.sources import open_source
+
+VIDEO_ONE = ("davis16_train/JPEGImages/480p/*", "davis_car_shadow/JPEGImages/480p/*")
+VIDEO_SEVERAL = ("davis_dogs_jump_240p",)
+PHOTOGRAPHS = ("co3d_hydrant", "co3d_backpack", "multiview_espresso", "multiview_robot")
+STILLS = ("stills_coco_val", "stills_davis17_challenge")
+RGBD = ("rgbd_osd", "rgbd_ycbv_0001", "rgbd_ycbv_0049", "rgbd_arc2017_single")
+FIGURE = {"video one": "free", "video several": "jf", "photographs": "free", "stills": "f"}
+
+
+@dataclass(frozen=True)
+class Task:
+    """One recording, or with `frame` one frame of it. withheld: the camera is not told."""
+
+    group: str
+    name: str
+    source: str
+    frame: int = -1
+    withheld: bool = False
+
+
+def tasks(data: Path) -> Iterator[Task]:
+    """Everything labelled below `data`."""
+    for group, patterns in (("video one", VIDEO_ONE), ("video several", VIDEO_SEVERAL), ("photographs", PHOTOGRAPHS)):
+        for pattern in patterns:
+            for path in sorted(data.glob(pattern)):
+                yield Task(group, path.name, str(path))
+    for folder in STILLS:
+        yield from _singly("stills", data / folder)
+    for folder in RGBD:
+        single = "osd" in folder or "single" in folder
+        for withheld in (False, True):
+            group = f"{folder.partition('_')[2]}, camera {'withheld' if withheld else 'given'}"
+            if single:
+                yield from _singly(group, data / folder, withheld)
+            else:
+                yield Task(group, folder, str(data / folder), withheld=withheld)
+
+
+def _singly(group: str, path: Path, withheld: bool = False) -> Iterator[Task]:
+    if path.is_dir():
+        with open_source(str(path)) as source:
+            for index in range(len(source)):  # type: ignore[arg-type]
+                yield Task(group, f"{path.name}/{source.name_of(index)}", str(path), index, withheld)  # type: ignore[union-attr]
+
+
+def half(name: str) -> str:
+    """Whether a recording is one to look at, or one for the end."""
+    return "look" if hashlib.sha256(name.encode()).digest()[0] % 2 == 0 else "final"
+
+
+def measure(task: Task, quality: str, seed: int) -> dict[str, float]:
+    """The figures of one task."""
+    if task.frame < 0 and not task.group.startswith(("ycbv",)):
+        config = SessionConfig(task.source).but(objects=True, quality=quality, seed=seed)
+        found = score(config).figures
+        return {name: value for name in ("free", "best", "jf", "id_ratio") if (value := found[name]) is not None}
+    with (
+        open_source(task.source) as source,
+        streamseg.Segmenter(objects=True, quality=quality, seed=seed) as segmenter,
+    ):
+        indices = [task.frame] if task.frame >= 0 else range(len(source))  # type: ignore[arg-type]
+        results = []
+        for index in indices:
+            frame = source[index]  # type: ignore[index]
+            if task.withheld:
+                frame = replace(frame, intrinsics=None)
+            objects = segmenter.step(frame).objects
+            assert objects is not None
+            assert frame.annotation is not None
+            known = _known(Path(task.source) / "valid" / f"{frame.name}.png")
+            results.append(_figures(objects, frame.annotation, known))
+    return {name: float(np.mean([one[name] for one in results])) for name in results[0]}
+
+
+def _figures(objects: np.ndarray, truth: np.ndarray, known: np.ndarray | None) -> dict[str, float]:
+    found = overlap(objects, truth, known)
+    counted = (truth != VOID) & (known if known is not None else True)
+    mine, theirs = (objects > 0) & counted, (truth > 0) & counted
+    union = float((mine | theirs).sum())
+    free = float((mine & theirs).sum()) / union if union else 1.0
+    return {"f": found.f, "at_75": found.at_75, "free": free, "found": float(found.found), "true": float(found.true)}
+
+
+def _known(path: Path) -> np.ndarray | None:
+    if not path.is_file():
+        return None
+    from PIL import Image
+
+    return np.array(Image.open(path)) > 0
+
+
+def _done(job: tuple[Task, str, int]) -> tuple[Task, dict[str, float]]:
+    return job[0], measure(*job)
+
+
+def change(before: Sequence[float], now: Sequence[float]) -> tuple[float, float, float]:
+    """Mean change and its 95 % interval over recordings, by the paired bootstrap."""
+    difference = np.subtract(now, before)
+    random = np.random.default_rng(0)
+    means = difference[random.integers(0, len(difference), (2000, len(difference)))].mean(axis=1)
+    low, high = np.percentile(means, (2.5, 97.5))
+    return float(difference.mean()), float(low), float(high)
+
+
+def report(found: dict[str, dict[str, dict[str, float]]], before: dict[str, dict[str, dict[str, float]]]) -> None:
+    """Print the table of groups."""
+    print("| group | n | figure | mean | at .75 | change | worst |\n|---|---|---|---|---|---|---|")
+    for group, results in found.items():
+        figure = FIGURE.get(group, "f")
+        values = {name: one[figure] for name, one in results.items() if figure in one}
+        if not values:
+            continue
+        at = [one["at_75"] for one in results.values() if "at_75" in one]
+        worst = ", ".join(f"{name} {values[name]:.2f}" for name in sorted(values, key=values.__getitem__)[:5])
+        old = before.get(group, {})
+        shared = [name for name in values if figure in old.get(name, {})]
+        moved = ""
+        if shared:
+            mean, low, high = change([old[name][figure] for name in shared], [values[name] for name in shared])
+            moved = f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]"
+        cells = [group, str(len(values)), figure, f"{np.mean(list(values.values())):.3f}"]
+        print(" | ".join(["", *cells, f"{np.mean(at):.2f}" if at else "", moved, worst, ""]).strip())
+
+
+@click.command()
+@click.option("--data", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--half", "which", type=click.Choice(["look", "final", "both"]), default="look")
+@click.option("--quality", type=click.Choice(["live", "high"]), default="live")
+@click.option("--group", "groups", multiple=True, help="Only groups whose name holds this.")
+@click.option("--seed", default=0)
+@click.option("--jobs", default=2)
+@click.option("--save", type=click.Path(path_type=Path))
+@click.option("--against", type=click.Path(path_type=Path, exists=True))
+def main(
+    data: Path,
+    which: str,
+    quality: str,
+    groups: Sequence[str],
+    seed: int,
+    jobs: int,
+    save: Path | None,
+    against: Path | None,
+) -> None:
+    """See the module."""
+    chosen = [
+        (task, quality, seed)
+        for task in tasks(data)
+        if which in ("both", half(task.name)) and (not groups or any(part in task.group for part in groups))
+    ]
+    began, found = time.perf_counter(), {}  # type: ignore[var-annotated]
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        for task, figures in pool.map(_done, chosen):
+            found.setdefault(task.group, {})[task.name] = figures
+            print(f"\r{sum(map(len, found.values()))} of {len(chosen)}", end="", file=sys.stderr)
+    print(f", {time.perf_counter() - began:.0f} s", file=sys.stderr)
+    report(found, json.loads(against.read_text()) if against else {})
+    if save:
+        save.write_text(json.dumps(found, indent=1))
+
+
+if __name__ == "__main__":
+    main()
