@@ -1,7 +1,7 @@
 """Overlap measure of objects one by one, as papers on unseen object segmentation report it.
 
-Precision, recall and F of all pixels after a Hungarian matching of found and true objects by F (Dave et al., ICCVW 2019;
-Xie et al., "The Best of Both Modes", CoRL 2019, which also counts the share of objects with F of .75 at least).
+Precision, recall and F of all pixels after a Hungarian matching of found and true objects by F (Dave et al., ICCVW
+2019; Xie et al., "The Best of Both Modes", CoRL 2019, which also counts the share of objects with F >= .75).
 """
 
 from __future__ import annotations
