@@ -12,7 +12,7 @@ from streamseg.errors import StreamsegError
 from train.settings import Settings
 
 
-def machines(settings: Settings) -> dict[str, Any]:
+def trainer_devices(settings: Settings) -> dict[str, Any]:
     """accelerator, devices, num_nodes and strategy for pl.Trainer. Raises StreamsegError for what is not here."""
     match = re.fullmatch(r"(?:(auto|cpu|cuda)(?::(\d+))?|(\d+))", settings.devices)
     if not match:

@@ -78,7 +78,7 @@ class Method(pl.LightningModule):
     def loss(self, batch: Batch) -> torch.Tensor:
         """The loss of a batch, a scalar.
 
-        Sets what the watch on collapse looks at: `self.embedding`, (N, D), and, for methods that assign to clusters,
+        Sets what the collapse monitor looks at: `self.embedding`, (N, D), and, for methods that assign to clusters,
         `self.assignments`, (N, K) probabilities.
         """
         raise NotImplementedError

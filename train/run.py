@@ -20,14 +20,14 @@ from pytorch_lightning.utilities import move_data_to_device
 from streamseg.backbones import Spec, checkpoint
 from streamseg.errors import OutputError
 from streamseg.files import written
-from train.callbacks.checkpointing import BEST, LAST, CheckpointFile, Keeper
+from train.callbacks.checkpointing import BEST, LAST, CheckpointFile, Checkpointing
 from train.callbacks.display import Display
-from train.callbacks.monitoring import Health, Table
+from train.callbacks.monitoring import HealthMonitor, Table
 from train.callbacks.probing import Probing, verdict
 from train.data.batches import Batches, open_samples
 from train.data.recordings import open_recordings
 from train.description import checkpoint_header, config, opening_line
-from train.distributed import is_first, machines
+from train.distributed import is_first, trainer_devices
 from train.encoder import Encoder, open_encoder
 from train.method import Method
 from train.probes.dense import DenseProbe
@@ -48,7 +48,7 @@ def run(
     _quiet_libraries()
     last = _checked(output, resume)
     start = int(checkpoint.read(last)["training"]["global_step"]) if last else 0
-    hardware = machines(settings)
+    hardware = trainer_devices(settings)
     with contextlib.ExitStack() as stack:
         torch.manual_seed(settings.seed)
         encoder = _encoder(settings)
@@ -58,18 +58,19 @@ def run(
         probing = _probing(settings, total, output, display.say)
         output.mkdir(parents=True, exist_ok=True)  # what the command line got wrong is known by now
         table = Table(output / "metrics.csv", start, write=is_first())
-        keeper, health = Keeper(output, settings.save_every), Health(display.say, samples.describe, output)
-        callbacks = [health, keeper, *([probing] if probing else []), table, display]
+        checkpointing = Checkpointing(output, settings.save_every)
+        monitor = HealthMonitor(display.say, samples.describe, output)
+        callbacks = [monitor, checkpointing, *([probing] if probing else []), table, display]
         trainer = _trainer(
             hardware, settings, total, start, output, callbacks, checkpoint_header(name, encoder, settings, options)
         )
         display.say(opening_line(name, encoder, samples, settings, total, trainer))
-        with keeper.watching(trainer):
+        with checkpointing.interruptible(trainer):
             seconds = _fit(trainer, method, Batches(samples, settings, start), last)
         result = {
             "verdict": verdict(probing.figures if probing else {}),
             "method": name,
-            "status": "interrupted" if keeper.interrupted else "done",
+            "status": "interrupted" if checkpointing.interrupted else "done",
             "steps": trainer.global_step,
             "loss": table.summary(),
             "samples_per_second": (trainer.global_step - start) * settings.samples_per_step / seconds,

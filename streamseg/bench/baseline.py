@@ -15,7 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from streamseg.bench.turn import COMPARED, STEP, Watch, figures, recording
+from streamseg.bench.turn import COMPARED, STEP, Monitor, figures, recording
 from streamseg.masks import palette
 from streamseg.runtime.statistics import Statistics
 from streamseg.sources import open_source
@@ -46,7 +46,7 @@ def measure(plain: Plain) -> dict[str, Any]:
             found: np.ndarray = net((pixels - mean) / std)[0].numpy()
         return found
 
-    report, watch = Statistics(), Watch()
+    report, monitor = Statistics(), Monitor()
     masks: list[np.ndarray] = []
     with open_source(plain.source) as opened, tempfile.TemporaryDirectory(prefix="streamseg-bench-") as folder:
         source = recording(opened, plain.frames)
@@ -54,7 +54,7 @@ def measure(plain: Plain) -> dict[str, Any]:
         height, width = source[0].rgb.shape[:2]
         code = cv2.VideoWriter.fourcc(*"mp4v")
         writer = cv2.VideoWriter(str(Path(folder) / "overlay.mp4"), code, source.fps, (width, height))
-        watch.start()
+        monitor.start()
         began = time.perf_counter()
         for index in range(len(source)):
             clock = _Clock(report)
@@ -70,12 +70,12 @@ def measure(plain: Plain) -> dict[str, Any]:
             clock.lap("write")
             report.latency_ms.append(sum(report.stage_ms[stage][-1] for stage in ("backbone", "cluster", "upsample")))
             report.processed += 1
-            watch.look(report)
+            monitor.frame_done(report)
             if len(masks) < COMPARED:
                 masks.append(labels[::STEP, ::STEP])
         writer.release()
         report.seconds = time.perf_counter() - began
-    result = {**watch.figures(report), **figures(report), "masks": np.stack(masks), "size": list(plain.size)}
+    result = {**monitor.figures(report), **figures(report), "masks": np.stack(masks), "size": list(plain.size)}
     return result | {"engine": "report", "device": "cpu", "precision": "fp32"}
 
 

@@ -92,19 +92,21 @@ def measure(turn: Turn) -> dict[str, Any]:
         session.warm_up(turn.batch)
         source = recording(session.source, turn.frames)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="streamseg-bench-")))
-        masks, watch, report = Masks(), Watch(), Statistics()
+        masks, monitor, report = Masks(), Monitor(), Statistics()
         with ExitStack() as closing:
             run = Run(title=source.uri, fps=source.fps)
             sinks = [closing.enter_context(open_sink(name, folder, run)) for name in turn.save]
-            watch.start()
-            stream(source, session.segmenter, [*sinks, masks], batch=turn.batch, progress=watch.look, report=report)
+            monitor.start()
+            stream(
+                source, session.segmenter, [*sinks, masks], batch=turn.batch, progress=monitor.frame_done, report=report
+            )
         backbone = session.segmenter.extractor.backbones[0]
         used = {"engine": backbone.engine, "device": backbone.device, "precision": backbone.precision}
         return {
             **used,
             "size": list(backbone.size),
             **alone,
-            **watch.figures(report),
+            **monitor.figures(report),
             **figures(report, session.segmenter.extractor.streams),
             "masks": np.stack(masks.kept) if len({kept.shape for kept in masks.kept}) == 1 else None,
         }
@@ -154,7 +156,7 @@ def figures(report: Statistics, streams: int = 1) -> dict[str, Any]:
     }
 
 
-class Watch:
+class Monitor:
     """Time, processor time and memory of this process while frames go by."""
 
     def __init__(self) -> None:
@@ -163,7 +165,7 @@ class Watch:
     def start(self) -> None:
         self.cpu = time.process_time()
 
-    def look(self, report: Statistics) -> None:
+    def frame_done(self, report: Statistics) -> None:
         """Another frame is done."""
         self.times.append(time.perf_counter())
         if len(self.times) % 10 == 1:

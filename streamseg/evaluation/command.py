@@ -58,7 +58,7 @@ def _of_model(
         every=asked.every,
         max_frames=asked.max_frames,
         listener=listener,
-        watch=extra["gallery"].see if pictures else None,
+        observer=extra["gallery"].see if pictures else None,
         after=look if pictures else None,
     )
     return scores, extra
@@ -70,13 +70,13 @@ def _of_masks(
     runs, extras = [], []
     for source, folder in zip(asked.sources, folders, strict=True):
         extra: dict[str, Any] = {"gallery": Gallery()} if pictures else {}
-        watch = extra["gallery"].see if pictures else None
+        observer = extra["gallery"].see if pictures else None
         score = given_masks.score(
             SessionConfig(source),
             folder,
             every=asked.every,
             max_frames=asked.max_frames,
-            watch=watch,
+            observer=observer,
             listener=listener,
         )
         runs.append([score])

@@ -36,7 +36,7 @@ class Gallery:
         self.worst: Example | None = None
 
     def see(self, frame: Frame, segmentation: Segmentation, truth: np.ndarray, own: dict[str, float]) -> None:
-        """Look at one frame; a `scoring.Watch`."""
+        """Look at one frame; a `scoring.Observer`."""
         rule = "free" if "free" in own else "best"
         if rule not in own:
             return

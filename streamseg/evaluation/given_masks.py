@@ -18,9 +18,9 @@ from streamseg.errors import FrameError, SourceError
 from streamseg.evaluation.scoring import (
     NOBODY,
     Listener,
+    Observer,
     Score,
     Scorer,
-    Watch,
     nothing_scored,
     require_annotation,
 )
@@ -97,7 +97,7 @@ def score(
     *,
     every: int = 1,
     max_frames: int | None = None,
-    watch: Watch | None = None,
+    observer: Observer | None = None,
     listener: Listener = NOBODY,
 ) -> Score:
     """Score the masks in `folder` on the recording of `setup`, as `scoring.score` does those of a model.
@@ -108,7 +108,7 @@ def score(
     with open_source(setup.source, setup.options) as source:
         require_annotation(source)
         assert isinstance(source, Recording)
-        scorer, report = Scorer(source.kind, watch), Statistics()
+        scorer, report = Scorer(source.kind, observer), Statistics()
         coming = source.coming(every, max_frames)
         listener.begin(len(coming))
         for index in coming:

@@ -24,7 +24,7 @@ HIDDEN = 1e-3
 """Share of the frame below which a CO3D mask holds nothing: the object was not found in that frame."""
 
 
-Watch = Callable[[Frame, Segmentation, np.ndarray, dict[str, float]], None]
+Observer = Callable[[Frame, Segmentation, np.ndarray, dict[str, float]], None]
 """Sees each scored frame, with its truth and its own IoU figures."""
 
 
@@ -60,8 +60,8 @@ class Score:
 class Scorer(Sink):
     """Scores what it is given. iou_only: leaves out what takes longer."""
 
-    def __init__(self, kind: str, watch: Watch | None = None, iou_only: bool = False) -> None:
-        self.kind, self.watch = kind, watch
+    def __init__(self, kind: str, observer: Observer | None = None, iou_only: bool = False) -> None:
+        self.kind, self.observer = kind, observer
         self.scores = Scores(iou_only)
         self.unscored: dict[str, list[str]] = {}
         self.position = 0
@@ -78,8 +78,8 @@ class Scorer(Sink):
             self.leave_out(frame.name, str(problem))
             return
         own = self.scores.add(self.position, segmentation, truth)
-        if self.watch:
-            self.watch(frame, segmentation, truth, own)
+        if self.observer:
+            self.observer(frame, segmentation, truth, own)
 
     def leave_out(self, name: str, reason: str) -> None:
         """Note a frame that is not scored."""
@@ -106,15 +106,15 @@ def over_seeds(
     every: int = 1,
     max_frames: int | None = None,
     listener: Listener = NOBODY,
-    watch: Watch | None = None,
+    observer: Observer | None = None,
     after: Callable[[Session], None] | None = None,
     iou_only: bool = False,
 ) -> list[Score]:
     """Segment the recording of `setup` as `streamseg run` does, and score every annotated frame; with so many seeds of
     the clustering, rising from the setup's own. The network is opened once.
 
-    watch: sees the frames of the first seed. after: gets the session when these are done, with its segmenter as the run
-    left it. Raises StreamsegError: no recording, no annotated frame; KeyboardInterrupt when somebody ends it.
+    observer: sees the frames of the first seed. after: gets the session when these are done, with its segmenter as the
+    run left it. Raises StreamsegError: no recording, no annotated frame; KeyboardInterrupt when somebody ends it.
     """
     found = []
     with open_session(setup, listener.log) as session:
@@ -123,8 +123,8 @@ def over_seeds(
         for number in range(seeds):
             if number:
                 session.segmenter.reset(setup.with_seed(setup.clustering.seed + number))
-                watch = after = None
-            scorer = Scorer(session.source.kind, watch, iou_only)
+                observer = after = None
+            scorer = Scorer(session.source.kind, observer, iou_only)
             _run(session, scorer, every, max_frames, listener)
             if after:
                 after(session)

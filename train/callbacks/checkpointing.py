@@ -38,7 +38,7 @@ class CheckpointFile(CheckpointIO):
         Path(path).unlink(missing_ok=True)
 
 
-class Keeper(pl.Callback):
+class Checkpointing(pl.Callback):
     """Writes last.pt every `every` steps and when the run ends or is interrupted: then nothing is lost.
 
     The first Ctrl-C (or SIGTERM) ends the run after the step that is under way; a second one ends it at once.
@@ -50,7 +50,7 @@ class Keeper(pl.Callback):
         self._written = -1
 
     @contextlib.contextmanager
-    def watching(self, trainer: pl.Trainer) -> Iterator[None]:
+    def interruptible(self, trainer: pl.Trainer) -> Iterator[None]:
         """While inside, an interrupt ends the run in good order. Around `fit`, never in a hook of it: Lightning puts
         the handlers back that it found after the first hooks, so one set there would outlive the run."""
         if threading.current_thread() is not threading.main_thread():  # signals belong to the main thread

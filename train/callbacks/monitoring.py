@@ -25,7 +25,7 @@ class NotANumber(StreamsegError):
     """The loss is not finite."""
 
 
-class Health(pl.Callback):
+class HealthMonitor(pl.Callback):
     """Notes spread, rank and entropies; warns once for each kind of collapse. NaN: names the batch and stops."""
 
     def __init__(

@@ -58,12 +58,12 @@ class Probing(pl.Callback):
         self, trainer: pl.Trainer, method: pl.LightningModule, outputs: Any, batch: Batch, number: int
     ) -> None:
         if trainer.global_step % self.every == 0 or trainer.global_step == trainer.max_steps:
-            self._look(trainer, method)
+            self._probe(trainer, method)
 
     def on_train_end(self, trainer: pl.Trainer, method: pl.LightningModule) -> None:
-        self._look(trainer, method)
+        self._probe(trainer, method)
 
-    def _look(self, trainer: pl.Trainer, method: pl.LightningModule) -> None:
+    def _probe(self, trainer: pl.Trainer, method: pl.LightningModule) -> None:
         assert isinstance(method, Method)
         if trainer.global_step == self._probed:
             return

@@ -9,7 +9,7 @@ from streamseg.backbones.networks import network
 from streamseg.errors import StreamsegError
 from train.encoder import Encoder
 
-WATCHED = 256
+MONITORED = 256
 
 
 def joined(maps: list[torch.Tensor]) -> torch.Tensor:
@@ -38,9 +38,9 @@ def rows(features: torch.Tensor) -> torch.Tensor:
 
 
 def watched(features: torch.Tensor) -> torch.Tensor:
-    """(B, n, D) -> about WATCHED cells of them all, (N, D), for the watch on collapse."""
+    """(B, n, D) -> about MONITORED cells of them all, (N, D), for the collapse monitor."""
     flat = features.detach().flatten(0, 1)
-    return flat[:: max(1, len(flat) // WATCHED)]
+    return flat[:: max(1, len(flat) // MONITORED)]
 
 
 def check_size(encoder: Encoder, size: int) -> None:

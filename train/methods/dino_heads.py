@@ -1,7 +1,7 @@
 """Two supervised heads on the attention of a ViT's CLS token: object and background.
 
-Loss: L = 1/N * || mask * head1 - (1 - mask) * head2 ||_F^2 on the attention maps of the last block (a guided-research
-report on DINO's attention; Caron et al., 2021, arXiv:2104.14294, for the maps). N counts the patches.
+Loss: L = 1/N * || mask * head1 - (1 - mask) * head2 ||_F^2 on the attention maps of the last block (the report,
+see evaluation.paper; Caron et al., 2021, arXiv:2104.14294, for the maps). N counts the patches.
 
 The mask is 0 or 1, so the loss is head1^2 on the object plus head2^2 beside it: head1 finds the background, head2 the
 object. Nothing in it asks for more than two heads that are 0 everywhere (--scale none shows it). With a softmax over

@@ -4,8 +4,8 @@ Chen and He, 2020, "Exploring simple siamese representation learning", arXiv:201
 cosine similarity of eq. 1 and the stop-gradient of eq. 3.
 
 Deviations: no batch norm on the projector's output, the paper's "hidden-only" (table 3: 67.4 instead of 68.1 %): in a
-small batch of frames of one recording it would leave little but noise, and hide collapse from the watch; the two views
-may come from two frames of a recording; pretrained weights to start from; the learning rate of the predictor decays
+small batch of frames of one recording it would leave little but noise, and hide collapse; the two views may
+come from two frames of a recording; pretrained weights to start from; the learning rate of the predictor decays
 with the others (the authors' code keeps it constant).
 """
 

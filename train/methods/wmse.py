@@ -106,7 +106,7 @@ def whiten(vectors: torch.Tensor, shrinkage: float) -> torch.Tensor:
     covariance = centred.T @ centred / (len(vectors) - 1)
     scale = covariance.diagonal().mean().clamp_min(1e-12)
     identity = torch.eye(len(covariance), device=covariance.device)
-    # _ex does not raise: a NaN must reach the loss, where the watch names the batch
+    # _ex does not raise: a NaN must reach the loss, where the monitor names the batch
     factor, _ = torch.linalg.cholesky_ex((1 - shrinkage) * covariance + shrinkage * scale * identity)
     white: torch.Tensor = torch.linalg.solve_triangular(factor, centred.T, upper=False)
     return white.T

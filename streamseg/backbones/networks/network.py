@@ -167,7 +167,8 @@ def hypercolumns(maps: list[torch.Tensor]) -> torch.Tensor:
 def energy(maps: list[torch.Tensor]) -> torch.Tensor:
     """(B, 1, h, w): the root mean square of the deepest map's activations, on the finest grid.
 
-    Where a network that was trained to name things sees one, its last layer is loud; on grass and walls it is quiet.
+    Activation energy, the measure of objectness: high where a network that was trained to classify sees an object, low
+    on grass and walls.
     """
     finest = max(int(part.shape[2]) for part in maps)
     return _upsampled(maps[-1].square().mean(dim=1, keepdim=True).sqrt(), finest)

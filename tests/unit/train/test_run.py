@@ -75,17 +75,17 @@ def test_a_run_and_how_it_goes_on(train: Any, images: Path, tmp_path: Path) -> N
 def _stop_at(folder: Path, step: int, whole_run: Any, images: Path) -> None:
     """Put the checkpoint of `step` in place of the last one, made by a run that is the same until then."""
     from train import run
-    from train.callbacks.checkpointing import Keeper
+    from train.callbacks.checkpointing import Checkpointing
 
     class Stopped(Exception):
         """The power fails."""
 
-    def stop(self: Keeper, trainer: Any) -> None:
+    def stop(self: Checkpointing, trainer: Any) -> None:
         trainer.save_checkpoint(self.folder / "last.pt")
         raise Stopped
 
     patch = pytest.MonkeyPatch()
-    patch.setattr(Keeper, "_save", stop)
+    patch.setattr(Checkpointing, "_save", stop)
     other = folder.parent / "stopped"
     code, _, said = whole_run(
         "byol", "--data", images, *SMALL, "--steps", 6, "-o", other, "--save-every", step, "--quiet"

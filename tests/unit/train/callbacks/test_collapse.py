@@ -1,4 +1,4 @@
-"""The figures of the watch on collapse against NumPy, and on embeddings whose state is known."""
+"""The figures of the collapse monitor against NumPy, and on embeddings whose state is known."""
 
 from __future__ import annotations
 

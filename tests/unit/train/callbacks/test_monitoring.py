@@ -17,7 +17,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from streamseg.backbones import Spec
-from train.callbacks.monitoring import Health
+from train.callbacks.monitoring import HealthMonitor
 from train.data.views import View, make
 from train.encoder import open_encoder
 from train.method import Batch, Method
@@ -111,7 +111,7 @@ def warnings_of(kind: type[Method], options: Any, lr: float, steps: int) -> list
     trainer = pl.Trainer(
         max_steps=steps,
         accelerator="cpu",
-        callbacks=[Health(said.append, lambda batch: "", Path("nowhere"))],
+        callbacks=[HealthMonitor(said.append, lambda batch: "", Path("nowhere"))],
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
