@@ -43,27 +43,20 @@ class Clock:
         return Rates(samples / (time.perf_counter() - self.wall), samples / (time.process_time() - self.cpu))
 
 
-def lightlys(folder: str, steps: int, batch_size: int, size: int, workers: int, threads: int) -> Rates:
-    """Of the reference loop."""
+def example_model() -> Any:
+    """The model of lightly's example, around the same backbone."""
     import copy
 
     import torch
-    from lightly.data import LightlyDataset
-    from lightly.loss import NegativeCosineSimilarity
     from lightly.models.modules import BYOLPredictionHead, BYOLProjectionHead
-    from lightly.models.utils import deactivate_requires_grad, update_momentum
-    from lightly.transforms.byol_transform import BYOLTransform, BYOLView1Transform, BYOLView2Transform
-    from lightly.utils.scheduler import cosine_schedule
+    from lightly.models.utils import deactivate_requires_grad
 
     from streamseg.backbones import Spec
     from train.encoder import open_encoder
 
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     backbone = open_encoder(Spec("efficientnet_lite0"))
 
     class BYOL(torch.nn.Module):
-        """The model of lightly's example, around the same backbone."""
-
         def __init__(self) -> None:
             super().__init__()
             self.backbone = backbone
@@ -80,7 +73,20 @@ def lightlys(folder: str, steps: int, batch_size: int, size: int, workers: int, 
         def forward_momentum(self, x: torch.Tensor) -> torch.Tensor:
             return self.projection_head_momentum(self.backbone_momentum(x).pooled).detach()
 
-    model = BYOL().to(device)
+    return BYOL()
+
+
+def lightlys(folder: str, steps: int, batch_size: int, size: int, workers: int, threads: int) -> Rates:
+    """Of the reference loop."""
+    import torch
+    from lightly.data import LightlyDataset
+    from lightly.loss import NegativeCosineSimilarity
+    from lightly.models.utils import update_momentum
+    from lightly.transforms.byol_transform import BYOLTransform, BYOLView1Transform, BYOLView2Transform
+    from lightly.utils.scheduler import cosine_schedule
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model = example_model().to(device)
     transform = BYOLTransform(BYOLView1Transform(input_size=size), BYOLView2Transform(input_size=size))
     dataset = LightlyDataset(folder, transform=transform)
     loader = torch.utils.data.DataLoader(

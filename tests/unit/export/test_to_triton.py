@@ -30,14 +30,12 @@ from streamseg.errors import ModelError, OutputError
 from tests.unit.export.triton_schema import parameters, parse
 
 
-def add(
-    model: str | Spec, repository: Path, name: str = "", format: str = "onnx", max_batch: int = 8, size: Any = None
-) -> Path:
+def add(model: str | Spec, repository: Path, name: str = "", format: str = "onnx", **chosen: Any) -> Path:
+    """The folder of the new version."""
     spec = model if isinstance(model, Spec) else Spec(model)
-    choice = Choice(size=size, max_batch=max_batch)
-    return to_triton.to_triton(spec, repository, name, format, choice, lambda line: None, Console(file=io.StringIO()))[
-        0
-    ]
+    choice = Choice(**{"max_batch": 8} | chosen)
+    console = Console(file=io.StringIO())
+    return to_triton.to_triton(spec, repository, name, format, choice, lambda line: None, console)[0]
 
 
 def network(path: Path, batch: int | str = "n", cell: int = 8, channels: int = 3) -> str:
