@@ -11,6 +11,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from streamseg.offline import disable_telemetry
+
 if TYPE_CHECKING:
     from streamseg.errors import StreamsegError as StreamsegError
     from streamseg.evaluation.library import evaluate as evaluate
@@ -35,6 +37,8 @@ _HOMES = {
     "StreamsegError": "streamseg.errors",
 }
 __all__ = ["__version__", *_HOMES]
+
+disable_telemetry()  # here, because every command, every child process and every program passes here first
 
 
 def __getattr__(name: str) -> Any:
