@@ -17,9 +17,10 @@ from pathlib import Path
 
 from hook import BLOCK, FOLDER, drawing_of
 
-PAGE = """<meta charset="utf-8"><body><pre class="mermaid">{source}</pre><script src="{script}"></script>
-<script>mermaid.initialize({{startOnLoad: true, htmlLabels: false, theme: "neutral", deterministicIds: true,
-flowchart: {{htmlLabels: false}}, deterministicIDSeed: "{seed}"}});</script></body>"""
+PAGE = """<meta charset="utf-8"><body><pre class="mermaid">{source}</pre><script src="{script}"></script><script>
+mermaid.initialize({{startOnLoad: true, htmlLabels: false, theme: "neutral", deterministicIds: true,
+deterministicIDSeed: "{seed}", flowchart: {{htmlLabels: false, nodeSpacing: 22, rankSpacing: 22, padding: 6}}}});
+</script></body>"""
 
 
 def draw(source: str, script: Path) -> str:

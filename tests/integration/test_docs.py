@@ -101,6 +101,12 @@ def test_scripts_and_targets_that_are_named_exist(page: Path) -> None:
         assert (ROOT / script).is_file(), script
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_words_are_the_fields_own(page: Path) -> None:
+    private = r"loud(ness)?|quiet cells?|lookers?|lanes?|relief|vessels?|key frames?|carried frames?"
+    assert not re.findall(rf"\b(?:{private})\b", page.read_text(encoding="utf-8"), re.IGNORECASE)
+
+
 @pytest.mark.parametrize("page", [*PAGES, ROOT / "CHANGELOG.md", ROOT / "samples" / "README.md"], ids=lambda p: p.name)
 def test_links_lead_to_files(page: Path) -> None:
     for target in LINK.findall(prose(page)):
