@@ -27,7 +27,8 @@ def open_container(path: str) -> InputContainer:
     import av
 
     try:
-        return av.open(path, metadata_errors="replace")
+        # "file:", because FFmpeg takes what stands before a colon, as in 2024-05-01T12:30.mp4, for a protocol
+        return av.open("file:" + path, metadata_errors="replace", options={"protocol_whitelist": "file"})
     except (av.error.FFmpegError, OSError, ValueError) as error:
         if not os.path.isfile(path):
             raise SourceError(f"there is no video file {path!r}", "check the path") from None
@@ -68,6 +69,7 @@ class Track:
             self.time_base = 1 / self.fps
         else:
             self.stamps = sorted(packets)
+        self.fps = _rate(self.fps, self.stamps, self.time_base)
         self.keys = sorted(bisect_left(self.stamps, stamp) for stamp in keys) or [0]
         self.missing = promised
         self._reset()
@@ -228,6 +230,17 @@ def _packets(container: InputContainer, stream: Any) -> tuple[list[int], list[in
     if None in stamps or len(set(stamps)) < len(stamps):
         return [], [], 0
     return stamps, keys, max(stream.frames - seen, 0)
+
+
+def _rate(nominal: float, stamps: list[int], time_base: float) -> float:
+    """Frames per second: `nominal`, or what the median distance of the stamps says where that is another.
+
+    Browsers write no frame rate into their WebM files; FFmpeg then takes the clock's, 1000 frames a second.
+    """
+    if len(stamps) < 3 or not time_base:
+        return nominal
+    measured = 1 / (float(np.median(np.diff(stamps))) * time_base)
+    return nominal if 0.8 < nominal / measured < 1.25 else measured
 
 
 def to_rgb(picture: VideoFrame) -> np.ndarray:

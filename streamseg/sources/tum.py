@@ -11,9 +11,7 @@ import hashlib
 import os
 import re
 import shutil
-import tarfile
 import tempfile
-import zlib
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +19,7 @@ from streamseg import cache
 from streamseg.errors import SourceError
 from streamseg.frame import Intrinsics
 from streamseg.sources import Options, Skip
+from streamseg.sources._archives import unpack
 from streamseg.sources._files import (
     Entry,
     FileRecording,
@@ -164,18 +163,10 @@ def _unpacked(uri: str) -> Path:
     except OSError as error:
         raise SourceError(f"{uri!r} cannot be unpacked: {error.strerror}", hint) from None
     try:
-        with tarfile.open(path, "r:gz") as archive:
-            archive.extractall(temporary, filter="data")
+        unpack(path, temporary)
         _move(temporary, target)
-    except tarfile.FilterError as error:
-        raise SourceError(f"{uri!r} is not safe to unpack: {error}", "get it from its publisher again") from None
-    except (tarfile.ReadError, EOFError, zlib.error) as error:
-        raise SourceError(f"{uri!r} is truncated or damaged: {error}", "download the archive again") from None
     except OSError as error:
-        bad = isinstance(error, tarfile.TarError) or error.errno is None  # gzip reports bad data as OSError
-        raise SourceError(
-            f"{uri!r} cannot be unpacked: {error.strerror or error}", "download the archive again" if bad else hint
-        ) from None
+        raise SourceError(f"{uri!r} cannot be unpacked: {error.strerror or error}", hint) from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return target

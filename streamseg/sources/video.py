@@ -20,7 +20,9 @@ from streamseg.sources._track import Track, open_container, to_rgb
 
 PRIORITY = 60
 VIDEO = re.compile(
-    r".*\.(mp4|m4v|mov|mkv|webm|avi|mpg|mpeg|ts|mts|m2ts|wmv|flv|3gp|ogv|gif|y4m|mjpeg|h264|hevc)", re.IGNORECASE
+    r".*\.(mp4|m4v|mov|mkv|webm|avi|mpg|mpeg|ts|mts|m2ts|wmv|flv|3gp|ogv|gif|y4m|mjpeg|h264|hevc"
+    r"|vob|mxf|asf|m2v|264|265|dv)",
+    re.IGNORECASE,
 )
 
 

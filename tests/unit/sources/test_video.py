@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamseg.errors import FrameError, SourceError
-from streamseg.sources import Skip, open_source
+from streamseg.sources import Skip, _track, open_source, video
 
 FORMS = {
     "h264.mp4": {"codec": "libx264"},
@@ -196,3 +196,24 @@ def test_starting_anew_leaves_nothing_open(tmp_path: Path, make: Any) -> None:
     assert times_open() <= 1
     source.close()
     assert times_open() == 0
+
+
+@pytest.mark.parametrize("name", ["2024-05-01T12:30:00.mp4", "concat:a.mp4"])
+def test_a_colon_in_a_name_is_no_protocol(
+    name: str, tmp_path: Path, make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make.video(tmp_path / "plain.mp4", 5)
+    (tmp_path / "plain.mp4").rename(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    assert len(open_source(name)) == 5
+
+
+def test_the_rate_is_that_of_the_stamps_where_none_is_written() -> None:
+    assert _track._rate(1000.0, [0, 40, 78, 121, 160], 1e-3) == pytest.approx(25, rel=0.05)
+    assert _track._rate(30.0, [0, 33, 67, 100], 1e-3) == 30.0
+
+
+@pytest.mark.parametrize("suffix", ["vob", "mxf", "asf", "m2v", "264", "265", "dv"])
+def test_more_suffixes_are_known(suffix: str, tmp_path: Path) -> None:
+    (tmp_path / f"clip.{suffix}").touch()
+    assert video.recognizes(str(tmp_path / f"clip.{suffix}"))
