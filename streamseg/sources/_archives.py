@@ -12,7 +12,6 @@ import shutil
 import tarfile
 import zlib
 from pathlib import Path, PurePosixPath
-from typing import IO
 
 from streamseg.errors import SourceError
 
@@ -31,7 +30,7 @@ class Unsafe(Exception):
 class _Stream:
     """The unpacked bytes of a .gz, forward only, counted, and never many at once."""
 
-    def __init__(self, file: IO[bytes], limit: int) -> None:
+    def __init__(self, file: gzip.GzipFile, limit: int) -> None:
         self._file, self._limit, self._at = file, limit, 0
 
     def read(self, size: int) -> bytes:

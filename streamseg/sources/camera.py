@@ -8,10 +8,11 @@ growing distances; every loss is noted in `skipped`, and when no attempt brings 
 from __future__ import annotations
 
 import os
+import queue
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import cv2
@@ -35,7 +36,12 @@ def open(uri: str, options: Options) -> Camera:
 
 
 class Camera(LiveSource):
-    """Frames as they arrive; their timestamps are `time.monotonic()` at arrival."""
+    """Frames as they arrive; their timestamps are `time.monotonic()` at arrival.
+
+    lost: True when the iteration has ended because no attempt brought the stream back.
+    """
+
+    lost = False
 
     kind = "camera"
 
@@ -61,7 +67,7 @@ class Camera(LiveSource):
         while not self._ended.is_set():
             if not self._live:
                 self._ended.wait(max(0.0, began + index / self.fps - time.monotonic()))
-            image = self._read()
+            image = self._unless_ended(self._read)
             if image is None:
                 if not self._opens_again(index, attempt):
                     break
@@ -74,10 +80,24 @@ class Camera(LiveSource):
         self.close()
 
     def close(self) -> None:
-        """End the iteration, from any thread; waits for the picture that is being read, or the attempt to connect."""
+        """End the iteration, from any thread, at once: who still reads or connects releases the stream afterwards."""
         self._ended.set()
-        with self._lock:
-            self._capture.release()
+        if self._lock.acquire(timeout=0.2):
+            try:
+                self._capture.release()
+            finally:
+                self._lock.release()
+
+    def _unless_ended(self, function: Callable[[], Any]) -> Any:
+        """What `function` returns, or None as soon as the iteration is ended: OpenCV waits for seconds on a network."""
+        reply: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        threading.Thread(target=lambda: reply.put(function()), name="camera", daemon=True).start()
+        while not self._ended.is_set():
+            try:
+                return reply.get(timeout=0.1)
+            except queue.Empty:
+                pass
+        return None
 
     def _read(self) -> Any:
         with self._lock:
@@ -87,21 +107,30 @@ class Camera(LiveSource):
                 good, image = self._capture.read()
             except cv2.error:
                 return None
+            finally:
+                if self._ended.is_set():
+                    self._capture.release()
             return image if good else None
 
     def _opens_again(self, index: int, attempt: int) -> bool:
         """After picture `index` did not come: open the stream anew. False when it is over or all attempts are used."""
         if not self._live or attempt == len(RETRIES):
+            self.lost = self._live and not self._ended.is_set()
             return False
         if attempt == 0 and not self._ended.is_set():
             self.skipped += (Skip(f"{index:05d}", "lost the camera's signal"),)
         if self._ended.wait(RETRIES[attempt]):
             return False
+        self._unless_ended(self._reopen)
+        return True
+
+    def _reopen(self) -> None:
         with self._lock:
             self._capture.release()
             if not self._ended.is_set():
                 self._capture = _capture(self._address)
-        return True
+            if self._ended.is_set():
+                self._capture.release()
 
 
 def _capture(uri: str) -> Any:

@@ -163,6 +163,8 @@ def test_a_network_stream_that_breaks_is_opened_again_and_then_ends(
     numbers = [make.read_barcode(frame.rgb) for frame in source]
     assert 30 <= len(numbers) <= 40  # a picture or two at each break may not be complete
     assert numbers.count(5) == 2
+    assert isinstance(source, camera.Camera)
+    assert source.lost
     assert [skip.reason for skip in source.skipped] == ["lost the camera's signal"] * 2
 
 
@@ -198,3 +200,15 @@ def test_close_from_another_thread_ends_the_iteration(serve: Any) -> None:
     assert Skip not in map(type, source.skipped)
     source.close()
     assert list(source) == []
+
+
+def test_closing_during_a_stall_does_not_wait_for_the_network(serve: Any) -> None:
+    server = serve(pictures=10, connections=1)
+    server.stall = 30.0
+    source = opened(server.uri)
+    threading.Timer(1.5, source.close).start()
+    began = time.monotonic()
+    assert len(list(source)) > 0
+    assert time.monotonic() - began < 3
+    assert isinstance(source, camera.Camera)
+    assert not source.lost
