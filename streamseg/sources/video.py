@@ -10,6 +10,7 @@ import os
 import re
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from streamseg.errors import SourceError
 from streamseg.frame import Frame
@@ -49,11 +50,13 @@ class Video(Recording):
         self.uri, self._intrinsics = uri, options.intrinsics
         with open_container(path) as container:
             stream = container.streams.best("video")
+            if stream is not None and _is_cover(stream):
+                stream = next((one for one in container.streams.video if not _is_cover(one)), None)
             if not container.streams:
                 hint = "it is damaged or truncated: its index is missing; copy or record it again"
                 raise SourceError(f"{path!r} is no video that can be opened (it lists no tracks)", hint)
             if stream is None:
-                raise SourceError(f"{path!r} has no picture track", "give a file with video")
+                raise SourceError(f"{path!r} has no picture track", "give a file with video; a song's cover is none")
             self._track = Track(path, stream.index)
         if not len(self._track):
             raise SourceError(f"{path!r} holds no frame that can be decoded", "the file is damaged: get it again")
@@ -85,6 +88,13 @@ class Video(Recording):
 
     def close(self) -> None:
         self._track.close()
+
+
+def _is_cover(stream: Any) -> bool:
+    """Whether a picture track is one picture that goes with a song."""
+    from av.stream import Disposition
+
+    return bool(stream.disposition & Disposition.attached_pic)
 
 
 def _name(index: int) -> str:
