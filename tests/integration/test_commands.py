@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 
-from streamseg.cli.main import group
-
-from .conftest import ROOT, read_labels
+from .conftest import read_labels
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -86,40 +82,3 @@ def test_version(cli: Cli) -> None:
     from streamseg import __version__
 
     assert cli("--version").stdout.strip().endswith(__version__)
-
-
-def test_the_code_in_the_readme_runs() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    code = readme.split("```python\n")[1].split("```")[0]
-    done = subprocess.run(
-        [sys.executable, "-c", code + "print(segmentation.regions.shape)"],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        timeout=300,
-    )
-    assert done.stdout.strip() == "(480, 640)", done.stderr
-
-
-def flags_of(*words: str) -> set[str]:
-    """The flags of `streamseg WORDS...`; of all its commands where it is a group."""
-    command: click.Command | None = group
-    ctx = click.Context(group)
-    for word in words:
-        if isinstance(command, click.Group):
-            command = command.get_command(ctx, word)
-    assert command is not None, words
-    if isinstance(command, click.Group):
-        return set().union(*(flags_of(*words, name) for name in command.list_commands(ctx)))
-    return {flag for param in command.params for flag in [*param.opts, *param.secondary_opts]} | {"--help"}
-
-
-def test_every_command_in_the_readme_exists() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    lines = [line.split("#")[0].split() for line in readme.splitlines() if line.startswith("    streamseg ")]
-    for _, *words in lines:
-        used = {word for word in words if word.startswith("-") and not word.lstrip("-").isdigit()}
-        if words[0] in ("train", "export", "run", "probe", "info", "doctor"):
-            assert used <= flags_of(*words[:2] if words[0] in ("train", "export") else words[:1]), words
-    everywhere = flags_of()
-    assert set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", readme)) <= everywhere

@@ -84,6 +84,22 @@ def test_a_wrong_command_line_is_seen(tmp_path: Path) -> None:
     assert list(command_lines(page)) == ["streamseg run a --k 3", "streamseg doctor --json"]
 
 
+def flags_of(command: click.Command) -> set[str]:
+    """The flags of a command; of all its commands where it is a group."""
+    context = click.Context(command)
+    flags = {flag for param in command.get_params(context) for flag in [*param.opts, *param.secondary_opts]}
+    if isinstance(command, click.Group):
+        inner = [command.get_command(context, name) for name in command.list_commands(context)]
+        flags = flags.union(*(flags_of(each) for each in inner if each is not None))
+    return flags
+
+
+def test_every_flag_that_is_named_exists() -> None:
+    named = {flag for page in PAGES for flag in re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", prose(page))}
+    named -= {"--config"}  # `run --config run.json` is documented ahead of the code
+    assert named <= flags_of(group)
+
+
 def test_enough_command_lines_are_found() -> None:
     found = [line for page in PAGES for line in command_lines(page)]
     assert len(found) > 50
