@@ -227,16 +227,15 @@ def _packets(container: InputContainer, stream: Any) -> tuple[list[int], list[in
                 keys.append(packet.pts)
     except av.error.FFmpegError:
         pass
-    if None in stamps or len(set(stamps)) < len(stamps):
+    avi = container.format.name == "avi" and stream.codec_context.has_b_frames  # AVI knows decoding times only
+    if avi or None in stamps or len(set(stamps)) < len(stamps):
         return [], [], 0
     return stamps, keys, max(stream.frames - seen, 0)
 
 
 def _rate(nominal: float, stamps: list[int], time_base: float) -> float:
     """Frames per second: `nominal`, or what the median distance of the stamps says where that is another.
-
-    Browsers write no frame rate into their WebM files; FFmpeg then takes the clock's, 1000 frames a second.
-    """
+    Browsers write no frame rate into their WebM files; FFmpeg then takes the clock's, 1000 frames a second."""
     if len(stamps) < 3 or not time_base:
         return nominal
     measured = 1 / (float(np.median(np.diff(stamps))) * time_base)

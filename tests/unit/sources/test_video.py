@@ -23,6 +23,7 @@ FORMS = {
     "open_gop.mp4": {"codec": "libx264", "x264-params": "open-gop=1:bframes=3"},
     "raw.h264": {"codec": "libx264", "bf": "0"},
     "mpeg4.avi": {"codec": "mpeg4"},
+    "h264.avi": {"codec": "libx264", "bf": "3"},
     "mjpeg.avi": {"codec": "mjpeg", "pix_fmt": "yuvj420p"},
     "vp9.webm": {"codec": "libvpx-vp9"},
     "transport.ts": {"codec": "libx264"},
