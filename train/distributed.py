@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from streamseg.backbones.machine import cores
 from streamseg.errors import StreamsegError
 from train.settings import Settings
 
@@ -49,5 +50,4 @@ def worker_count(wanted: int) -> int:
     """Processes for decoding: as asked; -1 = none where a GPU does not wait for them and cores are few."""
     if wanted >= 0:
         return wanted
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(8, cores - 1) if torch.cuda.is_available() else 0
+    return min(8, cores() - 1) if torch.cuda.is_available() else 0

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from streamseg.backbones import Backbone, Spec, open_backbone
+from streamseg.backbones.exported import cached, engine_file
+from streamseg.backbones.exported.engine_file import Engine, Machine, Profile
 
 SIZE = (96, 160)
 
@@ -62,3 +64,22 @@ def images() -> np.ndarray:
     first = np.stack(waves) * 0.5 + 0.5
     second = np.random.default_rng(0).random((3, height, width)) * 0.3 + 0.7 * first[::-1, ::-1]
     return np.stack([first, second]).astype(np.float32)
+
+
+@pytest.fixture
+def engine(tmp_path):
+    """The path and facts of an engine for 96x160: its bytes are none that TensorRT would load, its JSON is whole."""
+    path = tmp_path / "net.plan"
+    path.write_bytes(b"serialized")
+    facts = Engine(
+        metadata={"backbone": "resnet18", "stride": "16", "licence": "BSD-3-Clause", "method": "byol"},
+        machine=Machine("NVIDIA L4", "8.9", "10.16.1.11"),
+        precision="fp16",
+        inputs={"images": (3, 96, 160)},
+        outputs={"features": (256, 6, 10)},
+        profile=Profile(1, 4, 8),
+        onnx_sha256="0" * 64,
+        sha256=cached.sha256(path),
+    )
+    engine_file.beside(path).write_text(engine_file.to_json(facts), encoding="utf-8")
+    return path, facts
