@@ -20,25 +20,29 @@ class Knee(NamedTuple):
     by: str
 
 
-def find_knee(distortion: Mapping[int, float]) -> Knee:
+def find_knee(distortion: Mapping[int, float], within: tuple[int, int] | None = None) -> Knee:
     """Choose k from {k: distortion}, at least one entry; distortion >= 0, falling in k but for noise.
 
+    within: what may be chosen, inclusive; at least one of the keys. Keys outside of it only show how the curve goes on.
     Returns a k that is among the keys. "chord": the largest distance below the line through the curve's two ends,
     both axes scaled to [0, 1], which is Kneedle's difference curve without its threshold (eq. 3 of the paper).
     """
     ks = sorted(distortion)
-    if len(ks) < 3:
-        return Knee(ks[-1], "only")
+    low, high = within or (ks[0], ks[-1])
+    allowed = [k for k in ks if low <= k <= high]
+    if len(allowed) < 2 or len(ks) < 3:
+        return Knee(allowed[-1], "only")
     curve = np.minimum.accumulate([distortion[k] for k in ks])
     if curve[0] - curve[-1] <= 1e-12 * max(curve[0], 1e-12):  # one flat colour: nothing to split
-        return Knee(ks[0], "only")
+        return Knee(allowed[0], "only")
     from kneed import KneeLocator
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # kneed warns where it finds none; that case is named below
         knee = KneeLocator(ks, curve, curve="convex", direction="decreasing").knee
-    if knee is not None and ks[0] <= knee <= ks[-1]:
+    if knee is not None and low <= knee <= high:
         return Knee(int(knee), "knee")
     x = (np.array(ks) - ks[0]) / (ks[-1] - ks[0])
     y = (curve - curve[-1]) / (curve[0] - curve[-1])
-    return Knee(ks[int(np.argmax(1 - x - y))], "chord")
+    below = dict(zip(ks, 1 - x - y, strict=True))
+    return Knee(max(allowed, key=lambda k: below[k]), "chord")

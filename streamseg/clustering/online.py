@@ -6,20 +6,25 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
+from streamseg.clustering.choice import choose_k
 from streamseg.clustering.codebook import Codebook
-from streamseg.clustering.kmeans import choose_k, kmeans
 from streamseg.clustering.knee import find_knee
 from streamseg.clustering.operations import HOST, Operations
+from streamseg.clustering.splitting import Clustering, Directions, one_more, whole
 from streamseg.config import ClusteringConfig
 from streamseg.features.descriptors import Descriptors
+
+SMOOTH = 0.7
+"""Of the cells that a codebook starts on: standard deviation, in cells."""
 
 
 class Online:
     """One codebook for the session. k changes only when the knee of recent cells has asked for it `PATIENCE` times
     in a row, and then by one, so that all other ids live on."""
 
-    START_FRAMES = 8
+    START_FRAMES, CELLS = 8, 2048  # what the codebook starts on
     PERIOD, PATIENCE, SAMPLE = 20, 3, 512  # frames collected for a look; looks that must agree; cells looked at
 
     def __init__(self, config: ClusteringConfig, descriptors: Descriptors, operations: Operations = HOST) -> None:
@@ -28,16 +33,18 @@ class Online:
         self.history: list[dict[str, object]] = []
         self.random = np.random.default_rng(self.config.seed)
         self.recent: list[np.ndarray] = []
+        self.space: Directions | None = None  # of the look that is under way
+        self.clustering: Clustering | None = None
         self.distortion: dict[int, float] = {}
         self.votes: list[int] = []
 
     def start(self, maps: Sequence[Any], depths: Sequence[np.ndarray | None], index: int) -> None:
         """Fit the codebook on (D, h, w) maps, arrays or tensors, and depths for those that have one; index: of the
         first frame."""
-        maps = [self.operations.to_host(one) for one in maps]
+        maps = [_smoothed(self.operations.to_host(one)) for one in maps]
         self.descriptors.fit(maps)
         points = np.concatenate([self.descriptors(m, d) for m, d in zip(maps, depths, strict=True)])
-        knee, clusters = choose_k(self._sample(points, 2048), self._range(), seed=self.config.seed, restarts=3)
+        knee, clusters = choose_k(self._sample(points, self.CELLS), self._range(), seed=self.config.seed)
         self.codebook = Codebook(clusters.centroids)
         self._note(index, knee.by)
 
@@ -62,13 +69,22 @@ class Online:
         if len(self.recent) < self.PERIOD:
             self.recent.append(self.operations.to_host(self._sample(points, self.SAMPLE // self.PERIOD)))
             return
-        low, high = self.config.k_range
         sample = np.concatenate(self.recent)
-        k = low + len(self.distortion)
-        self.distortion[k] = kmeans(sample, k, seed=self.config.seed).distortion
-        if k == high:
-            self._vote(find_knee(self.distortion).k, sample, index)
-            self.recent, self.distortion = [], {}
+        if self.space is None:
+            self.space = Directions(sample)
+        cells = self.space.points
+        self.clustering = whole(cells) if self.clustering is None else one_more(cells, self.clustering)
+        if self.clustering is not None:
+            self.distortion[len(self.clustering.centroids)] = self.clustering.distortion + self.space.left
+        if self.clustering is None or len(self.distortion) == self.config.k_range[1]:
+            self._look(sample, index)
+
+    def _look(self, sample: np.ndarray, index: int) -> None:
+        """Vote by the knee of the curve that is now complete, and begin another."""
+        low = self.config.k_range[0]
+        curve = {k: value for k, value in self.distortion.items() if k >= low} or self.distortion
+        self._vote(find_knee(curve).k, sample, index)
+        self.recent, self.space, self.clustering, self.distortion = [], None, None, {}
 
     def _vote(self, wish: int, sample: np.ndarray, index: int) -> None:
         """Change k by one when PATIENCE looks in a row wished it larger, or all smaller."""
@@ -91,3 +107,9 @@ class Online:
         assert self.codebook is not None
         by = "given" if self.config.k else by
         self.history.append({"frame": index, "k": len(self.codebook.ids), "by": by})
+
+
+def _smoothed(features: np.ndarray) -> np.ndarray:
+    """(D, h, w): what a start learns from: a region shows in neighbouring cells, a rounding in each by itself."""
+    smoothed: np.ndarray = gaussian_filter(np.asarray(features), sigma=(0, SMOOTH, SMOOTH), mode="nearest")
+    return smoothed

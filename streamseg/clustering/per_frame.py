@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from streamseg.clustering.kmeans import choose_k, squared_distances
+from streamseg.clustering.choice import choose_k
+from streamseg.clustering.kmeans import squared_distances
 from streamseg.clustering.knee import Knee
 from streamseg.clustering.operations import HOST, Operations
 from streamseg.config import ClusteringConfig
@@ -37,7 +38,7 @@ class PerFrame:
         points = self.descriptors(features, depth)
         k = self.config.k
         k_range = (k, k) if k else self.config.k_range
-        knee, clusters = choose_k(points, k_range, seed=self.config.seed, restarts=3)
+        knee, clusters = choose_k(points, k_range, halves=0)
         knee = Knee(len(clusters.centroids), "given" if k else knee.by)
         distances = squared_distances(points, clusters.centroids)
         clusters = distances.argmin(axis=1).reshape(features.shape[1:]) + 1

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from streamseg.clustering.kmeans import choose_k
+from streamseg.clustering.choice import choose_k
 from streamseg.clustering.online import Online
 from streamseg.clustering.operations import HOST, Operations, on_device
 from streamseg.clustering.per_frame import PerFrame
@@ -56,7 +56,7 @@ class Regions:
 
     def warm_up(self, frame: FeatureFrame | None) -> None:
         """Load what clusters and, where a frame of a device is given, what enlarges on it."""
-        choose_k(np.eye(8, dtype=np.float32), (1, 3), seed=0)
+        choose_k(np.eye(8, dtype=np.float32), (1, 3))
         if frame is not None:
             self._enlarged(self._choose(frame), frame, -frame.features[:2].flatten(1).T, [1, 2])
 

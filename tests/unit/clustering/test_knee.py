@@ -46,3 +46,12 @@ def test_scaling_the_distortion_does_not_matter(true_k: int, seed: int) -> None:
     curve = {k: (100.0 * (true_k - k) + 10 if k < true_k else 10.0 / (k - true_k + 1)) for k in range(2, 11)}
     curve = {k: value * (1 + 0.001 * random.random()) for k, value in curve.items()}
     assert find_knee(curve).k == find_knee({k: 1e-3 * value for k, value in curve.items()}).k
+
+
+def test_a_range_of_two_is_settled_by_how_the_curve_goes_on() -> None:
+    assert find_knee({1: 100.0, 2: 20.0, 3: 18.0, 4: 17.0}, (2, 3)).k == 2
+    assert find_knee({1: 100.0, 2: 60.0, 3: 20.0, 4: 19.0}, (2, 3)).k == 3
+
+
+def test_what_is_outside_of_the_range_is_never_chosen() -> None:
+    assert find_knee({2: 100.0, 3: 20.0, 4: 19.0, 5: 18.0, 6: 17.5}, (4, 6)).k in (4, 5, 6)

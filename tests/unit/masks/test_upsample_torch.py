@@ -14,7 +14,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from streamseg.backbones import Backbone
 from streamseg.backbones.placement import place_of_labels
-from streamseg.clustering.kmeans import Codebook
+from streamseg.clustering.codebook import Codebook
 from streamseg.config import SegmenterConfig
 from streamseg.errors import ModelError
 from streamseg.features.extractor import FeatureExtractor, prepare
