@@ -44,7 +44,8 @@ def open_backbone(
 
     size: (H, W) pixels, multiples of `describe(spec).multiple`.
     engine: "auto" or one of ENGINES; device: "auto" or one of DEVICES ("tensorrt" = ONNX Runtime's provider);
-    precision: "auto" or one of PRECISIONS. auto is the fastest that gives the same masks on this machine.
+    precision: "auto" or one of PRECISIONS. auto: see `backbones.precision` for CPUs; else what the engine
+    is good at.
     threads: CPU threads, 0 = as many as the machine has (or the environment variable STREAMSEG_THREADS).
     streams: inference streams. 0 = as many calls at once as make the most frames a second where the engine can (now
     OpenVINO), each of them slower; 1 = one call as fast as can be.
@@ -130,6 +131,8 @@ def _open(
     backbone: Backbone = engines.open(recipe, size, device, precision, threads, streams, log)
     height, width = size
     log(f"{backbone.name} on {backbone.engine} ({backbone.device}, {backbone.precision}), input {height}x{width}")
+    if precision == "auto" and backbone.precision_reason:
+        log(f"{backbone.precision}: {backbone.precision_reason}")
     return backbone
 
 

@@ -79,6 +79,7 @@ class Backbone(ABC):
 
     name: for people and the manifest. sha256: of the weights. dim: D. stride: pixels per feature cell.
     size: (H, W) of its input, multiples of `stride`. engine, device, precision: what is really used, never a wish.
+    precision_reason: why this one, for people and the manifest; "" where there was no choice.
     streams: how many threads may call it at once; each of them gets arrays of its own.
     """
 
@@ -90,6 +91,7 @@ class Backbone(ABC):
     engine: str
     device: str
     precision: str
+    precision_reason: str = ""
     streams: int = 1
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""OpenVINO: the fastest on CPUs, in bfloat16 where they have it."""
+"""OpenVINO: the fastest on CPUs."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from typing import Any
 import numpy as np
 
 from streamseg.backbones import machine
+from streamseg.backbones import precision as precisions
 from streamseg.backbones.contract import OUTPUTS, Backbone, Log, Recipe
 from streamseg.backbones.exported import cached, onnx_cache, openvino_file
 from streamseg.cache import trim
 from streamseg.errors import ModelError
 
 NAMES = {"f32": "fp32", "bf16": "bf16", "f16": "fp16"}
+UNITS = {"FP32": "fp32", "BF16": "bf16", "FP16": "fp16"}
+"""OpenVINO's capabilities of a CPU, as precisions."""
 
 
 class OpenVinoBackbone(Backbone):
@@ -38,7 +41,9 @@ class OpenVinoBackbone(Backbone):
         self._openvino = openvino
         self._core = openvino.Core()
         self.streams = streams or min(4, threads or machine.cores())
-        self._options = _options(self._core, precision, threads) | {"NUM_STREAMS": self.streams}
+        has = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        asked, self.precision_reason = precisions.chosen(precision, {UNITS[one] for one in has if one in UNITS})
+        self._options = _options(asked, threads) | {"NUM_STREAMS": self.streams}
         try:
             self._model = self._core.read_model(path)
         except RuntimeError as problem:  # what it says is pages of its own source
@@ -51,8 +56,8 @@ class OpenVinoBackbone(Backbone):
         compiled = self._network(1)
         hint = NAMES[compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()]
         self.precision = "int8" if facts.precision == "int8" else hint  # files in fp16 are computed as the hint says
-        if precision not in ("auto", hint):
-            raise ModelError(f"this CPU computes in {hint} when asked for {precision}", f"use --precision {hint}")
+        if asked != hint:
+            raise ModelError(f"this CPU computes in {hint} when asked for {asked}", f"use --precision {hint}")
 
     def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
         images = self.pixels(images)
@@ -87,13 +92,9 @@ class OpenVinoBackbone(Backbone):
             return self._core.compile_model(self._model, "CPU", self._options)
 
 
-def _options(core: Any, precision: str, threads: int) -> dict[str, Any]:
-    options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
-    has = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    if (precision == "fp16" and "FP16" not in has) or (precision == "bf16" and "BF16" not in has):
-        raise ModelError(f"this CPU does not compute in {precision}", "leave --precision out, or use fp32")
-    chosen = precision if precision != "auto" else ("bf16" if "BF16" in has else "fp32")
-    options["INFERENCE_PRECISION_HINT"] = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}[chosen]
+def _options(precision: str, threads: int) -> dict[str, Any]:
+    hint = {name: hint for hint, name in NAMES.items()}[precision]
+    options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": hint}
     if threads:
         options["INFERENCE_NUM_THREADS"] = threads
     return options

@@ -2,8 +2,8 @@
 
 After global K-Means (Likas, Vlassis, Verbeek: "The global k-means clustering algorithm", Pattern Recognition 2003),
 with the two halves along a cluster's principal direction as the only candidates (Su, Dy: "In search of deterministic
-methods for initializing K-means", Intelligent Data Analysis 2007). Seeding by draws ends in other optima after any rounding of
-the points; here a rounding moves the centroids by a rounding. The optima are as good as the best of several seedings.
+methods for initializing K-means", Intelligent Data Analysis 2007). Seeding by draws ends in
+other optima after any rounding of the points. The optima found here are as good as the best of several seedings.
 """
 
 from __future__ import annotations
