@@ -169,7 +169,8 @@ class SessionConfig(SegmenterConfig):
 
 @dataclass(frozen=True)
 class RunConfig(SessionConfig):
-    """Everything `streamseg run` is asked for. Its own fields are flags of that command."""
+    """Everything `streamseg run` is asked for. Its own fields are flags of that command; masks: "regions", "objects",
+    "panoptic", or "" for what `mask_kind` says."""
 
     _: KW_ONLY
     output: Path | None = None
@@ -180,15 +181,22 @@ class RunConfig(SessionConfig):
     batch: int = 1
     policy: str = "latest"
     alpha: float = 0.5
+    masks: str = ""
     overwrite: bool = False
+
+    @property
+    def mask_kind(self) -> str:
+        """Which mask sinks and the overlay take: `masks`, or the objects where they are asked for, else the regions."""
+        return self.masks or ("objects" if self.objects.objects else "regions")
 
 
 def from_flags(given: dict[str, Any]) -> dict[str, Any]:
     """Flags by name -> arguments of `SessionConfig` and its kin: those that belong together are put into their config;
-    the rest stays as it is. What is saved says whether objects must be found."""
+    the rest stays as it is. What is saved and shown says whether objects must be found."""
     rest = dict(given)
     if "save" in rest:
-        rest["objects"] = rest.get("objects") or not {"objects", "panoptic"}.isdisjoint(rest["save"])
+        shown = {*rest["save"], rest.get("masks")}
+        rest["objects"] = rest.get("objects") or not {"objects", "panoptic"}.isdisjoint(shown)
 
     def taken(part: type) -> dict[str, Any]:
         return {one.name: rest[one.name] for one in fields(part) if one.name in rest}

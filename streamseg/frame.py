@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
@@ -43,6 +44,7 @@ class Frame:
     load_depth: returns (H, W) float32 metres, registered to `rgb`, 0 = no reading; None where there is no depth.
         It may raise FrameError. Nothing is decoded until `depth` is read.
     load_annotation: returns (H, W) integer ground truth, 0 = background, 255 = void; None where there is none.
+    file: the picture's own file, None where it is one of many in a video or comes from a camera.
     depth_problem: why a frame of an RGB-D source has no depth, for the manifest; "" where it has or needs none.
     depth_is_metric: whether `depth` is in metres. False where the unit is unknown, as in a reconstruction from pictures
         alone (CO3D): nothing that is stated in metres may then be compared with it or written.
@@ -57,6 +59,7 @@ class Frame:
     load_annotation: Callable[[], np.ndarray] | None = None
     depth_problem: str = ""
     depth_is_metric: bool = True
+    file: Path | None = None
 
     @cached_property
     def depth(self) -> np.ndarray | None:
@@ -84,6 +87,8 @@ class Segment:
 
     area: pixels. box: (x, y, width, height) in pixels. mean_depth: metres, over pixels with a reading, or None.
     centroid: (X, Y, Z) metres in the camera frame (x right, y down, z forward), or None without depth or intrinsics.
+    size: (X, Y, Z) metres from one end to the other along these axes, as far as the camera sees it, or None likewise.
+    Where the depth is not metric these are in its own units.
     """
 
     id: int
@@ -91,6 +96,7 @@ class Segment:
     box: tuple[int, int, int, int]
     mean_depth: float | None = None
     centroid: tuple[float, float, float] | None = None
+    size: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +113,14 @@ class Segmentation:
     k: int
     objects: np.ndarray | None = None
     timings_ms: Mapping[str, float] = field(default_factory=dict)
+
+    def mask(self, kind: str) -> np.ndarray:
+        """(H, W) uint8. kind: "regions", "objects" or "panoptic". Raises ValueError for objects that were not asked
+        for."""
+        if kind == "objects" and self.objects is None:
+            raise ValueError("objects were not asked for")
+        found: np.ndarray = getattr(self, kind)
+        return found
 
     @property
     def shown(self) -> np.ndarray:

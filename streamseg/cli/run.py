@@ -29,6 +29,14 @@ def _save(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, 
     return names
 
 
+def _config(ctx: click.Context, param: click.Parameter, value: Path | None) -> None:
+    """Take a run.json's settings as the defaults of all flags."""
+    if value is not None:
+        from streamseg.runtime.repeat import flags_of
+
+        ctx.default_map = {**(ctx.default_map or {}), **flags_of(value)}
+
+
 def _default_name(source: str) -> str:
     """A folder name for a source; an address may hold a password, and a drive letter is no kind."""
     from streamseg.sources import split_part
@@ -38,7 +46,16 @@ def _default_name(source: str) -> str:
 
 
 @click.command()
-@click.argument("source")
+@click.argument("source", required=False)
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    is_eager=True,
+    expose_value=False,
+    callback=_config,
+    metavar="run.json",
+    help="Repeat the run that this file describes; SOURCE and flags given beside it count instead of what it says.",
+)
 @click.option(
     "-o",
     "--output",
@@ -51,8 +68,14 @@ def _default_name(source: str) -> str:
     default="overlay,labels",
     show_default=True,
     metavar="KIND[,KIND]",
-    help="What is written: overlay, labels, objects, panoptic, npz, coco, ytvis, jsonl. With objects or panoptic the "
-    "overlay shows the objects.",
+    help="What is written: overlay, labels (the regions), objects, panoptic, npz, coco, ytvis, jsonl.",
+)
+@click.option(
+    "--masks",
+    type=click.Choice(["regions", "objects", "panoptic"]),
+    default=None,
+    show_default="objects where they are asked for, else regions",
+    help="Which masks the overlay, the window, npz, coco, ytvis and jsonl take.",
 )
 @click.option("--show", is_flag=True, help="A live window; q stops.")
 @model_options
@@ -86,16 +109,21 @@ def _default_name(source: str) -> str:
 @click.option("--overwrite", is_flag=True, help="Replace the run that the output folder holds.")
 @behaviour_options
 @click.pass_context
-def run(ctx: click.Context, source: str, as_json: bool, quiet: bool, **given: Any) -> None:
+def run(ctx: click.Context, source: str | None, as_json: bool, quiet: bool, **given: Any) -> None:
     """Segment SOURCE: a recording, a video, a folder of images, a camera number or an rtsp:// address.
 
     A path is recognized by its content; KIND:PATH forces one of: camera, co3d, davis, images, kinect, rgbd, tum, video.
     """
     from streamseg.cli import progress
     from streamseg.config import RunConfig, from_flags
+    from streamseg.errors import SourceError
     from streamseg.runtime import job
+    from streamseg.text import without_secrets
 
+    if source is None:
+        raise click.UsageError("Missing argument 'SOURCE'.", ctx)
     output = given.pop("output")
+    given["masks"] = given["masks"] or ""
     if output is None and not given["show"]:
         output = Path("out") / _default_name(source)
     with progress.Display(quiet) as display:
@@ -111,3 +139,7 @@ def run(ctx: click.Context, source: str, as_json: bool, quiet: bool, **given: An
         progress.print_summary(result)
     if result["status"] == "interrupted":
         ctx.exit(130)
+    if result["status"] == "lost":
+        raise SourceError(
+            f"{without_secrets(source)!r} was lost and did not come back", "check the camera and its cable"
+        )

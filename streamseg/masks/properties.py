@@ -1,4 +1,4 @@
-"""Figures of each segment in one frame: area, box, mean depth, and where it is in space."""
+"""Properties of each id in one frame: area, box, mean depth, and where it is in space and how large."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ import cv2
 import numpy as np
 
 from streamseg.frame import VOID, Intrinsics, Segment
+
+ENDS = 2, 98
+"""Percentiles that count as the ends of an object: depth flies at its outline."""
+SAMPLES = 4096
+"""Pixels that tell how large an object is: more change nothing."""
 
 
 def measure(
@@ -24,11 +29,13 @@ def measure(
         # Each segment is looked at inside its box only: many small ones cost little more than a few large ones.
         mask = (labels == i).view(np.uint8)
         x, y, width, height = cv2.boundingRect(mask)
-        mean, centroid = None, None
+        mean, centroid, size = None, None, None
         if readings is not None:
             window = slice(y, y + height), slice(x, x + width)
-            mean, centroid = _place(cv2.copyTo(readings[window], mask[window]), (x, y), intrinsics)
-        segments.append(Segment(i, int(areas[i]), (x, y, width, height), mean, centroid))
+            z = cv2.copyTo(readings[window], mask[window])
+            mean, centroid = _place(z, (x, y), intrinsics)
+            size = None if centroid is None or intrinsics is None else _size(z, intrinsics, (x, y))
+        segments.append(Segment(i, int(areas[i]), (x, y, width, height), mean, centroid, size))
     return tuple(segments)
 
 
@@ -50,3 +57,16 @@ def _place(
     u = corner[0] + np.arange(z.shape[1]) - camera.cx
     v = corner[1] + np.arange(z.shape[0]) - camera.cy
     return mean, (float(u @ by_column) / camera.fx / readings, float(v @ by_row) / camera.fy / readings, mean)
+
+
+def _size(z: np.ndarray, camera: Intrinsics, corner: tuple[int, int]) -> tuple[float, float, float]:
+    """Extent along X, Y and Z [m] of the pixels where `z` (h, w) is not 0, one at least."""
+    rows, columns = np.nonzero(z)
+    step = max(1, len(rows) // SAMPLES)
+    rows, columns = rows[::step], columns[::step]
+    depth = z[rows, columns]
+    x = (corner[0] + columns - camera.cx) * depth / camera.fx
+    y = (corner[1] + rows - camera.cy) * depth / camera.fy
+    low, high = np.percentile(np.stack([x, y, depth]), ENDS, axis=1)
+    width, height, deep = (float(side) for side in high - low)
+    return width, height, deep

@@ -51,7 +51,9 @@ def segmented(
     with reader:
         planned = map(segmenter.plan, itertools.islice(reader, max_frames))
         streams = 1 if live else segmenter.extractor.streams
-        seen = ahead(planned, segmenter.extractor.planned, streams, batch, patient=not live, counts=_is_key)
+        seen = ahead(
+            planned, segmenter.extractor.planned, streams, batch, patient=not live, counts=_is_key, size=_bytes
+        )
         try:
             first = [] if survey else list(itertools.islice(seen, segmenter.start_frames))
             if (survey or first) and not interrupted.is_set():
@@ -86,6 +88,11 @@ def _survey(
             with suppress(FrameError):  # the reader counts it when its turn comes
                 seen += segmenter.extractor([source[coming[int(place)]]])
     return seen
+
+
+def _bytes(planned: Frame | PropagatedFrame) -> int:
+    frame = planned if isinstance(planned, Frame) else planned.frame
+    return frame.rgb.nbytes
 
 
 def _is_key(planned: Frame | PropagatedFrame) -> bool:

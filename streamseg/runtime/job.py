@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from streamseg.backbones.placement import place_of_labels
 from streamseg.config import RunConfig
-from streamseg.errors import OutputError, SourceError
+from streamseg.errors import SourceError
 from streamseg.runtime import manifest
-from streamseg.runtime.segmenter import Segmenter
-from streamseg.runtime.session import open_session
+from streamseg.runtime.folder import OutputFolder, open_folder
+from streamseg.runtime.repeat import settings_of
+from streamseg.runtime.session import Session, open_session
 from streamseg.runtime.statistics import Statistics
-from streamseg.runtime.stream import stream
-from streamseg.sinks import Run, Sink, open_sink, outputs
+from streamseg.runtime.stream import interruptible, stream
+from streamseg.sinks import Run, Sink, open_sink
 from streamseg.sources import LiveSource, Recording
+from streamseg.text import without_secrets
+
+Log = Callable[[str], None]
+STATUS = {"": "done", "interrupt": "interrupted", "user": "stopped"}
 
 
 def run(
     job: RunConfig,
     *,
-    log: Callable[[str], None] | None = None,
+    log: Log | None = None,
     begin: Callable[[int | None], None] | None = None,
     progress: Callable[[Statistics], None] | None = None,
 ) -> dict[str, object]:
@@ -33,76 +37,97 @@ def run(
     when everything is ready. progress: called after each frame. Raises StreamsegError; what was written by then is
     closed properly and the manifest says how far it got.
     """
+    notes: list[str] = []
+
+    def note(line: str) -> None:
+        notes.append(line)
+        if log:
+            log(line)
+
     with ExitStack() as stack:
-        session = stack.enter_context(open_session(job, log))
+        session = stack.enter_context(open_session(job, note))
         # before the network: a missing display shall be told at once
         window = [stack.enter_context(open_sink("window", Path(), _run_of(job, session.source)))] if job.show else []
         session.warm_up(job.batch)
-        folder = _prepare_folder(job)
-        return _stream(job, session.source, session.segmenter, window, folder, begin, progress)
+        interrupted = stack.enter_context(interruptible())  # from here on every file is finished, whatever comes
+        folder = None
+        if job.output is not None:
+            folder = stack.enter_context(open_folder(job.output, job.overwrite, job.source))
+        content = _opening(job, session, folder, notes)
+        return _streamed(job, session, content, folder, window, interrupted, begin, progress)
 
 
-def _stream(
+def _opening(job: RunConfig, session: Session, folder: OutputFolder | None, notes: list[str]) -> dict[str, Any]:
+    """What run.json says before the first frame."""
+    source = session.source
+    content: dict[str, Any] = {
+        "status": "running",
+        "source": {
+            "uri": without_secrets(source.uri),
+            "kind": source.kind,
+            "depth_units_per_metre": getattr(source, "depth_scale", None),
+            "depth_scale_from": getattr(source, "depth_scale_origin", "") or None,
+        },
+        "output": str(folder.path) if folder else None,
+        "settings": settings_of(job),
+        "versions": manifest.versions(),
+        "notes": notes,
+    }
+    if folder:
+        manifest.write(folder.path, content)
+    return content
+
+
+def _streamed(
     job: RunConfig,
-    source: Recording | LiveSource,
-    segmenter: Segmenter,
+    session: Session,
+    content: dict[str, Any],
+    folder: OutputFolder | None,
     window: list[Sink],
-    folder: Path | None,
+    interrupted: Any,
     begin: Callable[[int | None], None] | None,
     progress: Callable[[Statistics], None] | None,
 ) -> dict[str, object]:
-    content: dict[str, object] = {
-        "status": "running",
-        "source": {"uri": source.uri, "kind": source.kind},
-        "output": str(folder) if folder else None,
-        "settings": settings_of(job),
-        "versions": manifest.versions(),
-    }
-    if folder:
-        manifest.write(folder, content)
-    report = Statistics()
+    """Stream, and complete the manifest `content`."""
+    source, segmenter, report = session.source, session.segmenter, Statistics()
+    options: dict[str, Any] = {name: getattr(job, name) for name in ("every", "max_frames", "batch", "policy")}
     try:
         with ExitStack() as closing:
+            about = _run_of(job, source, folder)
             names = job.save if folder else ()
-            files = [closing.enter_context(open_sink(name, folder or Path(), _run_of(job, source))) for name in names]
-            sinks = [*files, *window]
+            where = folder.path if folder else Path()
+            files = [closing.enter_context(open_sink(name, where, about)) for name in names]
             if begin:
                 begin(_expected(source, job))
             stream(
                 source,
                 segmenter,
-                sinks,
-                every=job.every,
-                max_frames=job.max_frames,
-                batch=job.batch,
-                policy=job.policy,
+                [*files, *window],
                 progress=progress,
                 report=report,
+                interrupted=interrupted,
+                **options,
             )
-        content["status"] = {"": "done", "interrupt": "interrupted", "user": "stopped"}[report.stopped]
+        lost = getattr(source, "lost", False) and not report.stopped
+        content["status"] = "lost" if lost else STATUS[report.stopped]
     except BaseException as problem:
         content["status"] = f"failed: {problem}"
         raise
     finally:
         backbones = [manifest.describe_backbone(b, place_of_labels(job, b)) for b in segmenter.extractor.backbones]
-        content |= {"model": backbones[0] if len(backbones) == 1 else backbones}
+        content |= {"model": backbones[0] if len(backbones) == 1 else backbones, "masks": job.mask_kind}
         content |= manifest.describe_report(report) | {"k": segmenter.k_history}
         if folder:
-            manifest.write(folder, content, best_effort=str(content["status"]).startswith("failed"))
-    if not report.processed and not report.stopped:
+            content["written"] = folder.written
+            manifest.write(folder.path, content, best_effort=str(content["status"]).startswith("failed"))
+    if not report.processed and content["status"] == "done":
         raise SourceError(f"no frame of {source.uri!r} could be used", _reasons(report))
     return content
 
 
-def settings_of(job: RunConfig) -> dict[str, object]:
-    """Every setting, by part, as run.json holds it."""
-    return {name: asdict(getattr(job, name)) for name in ("extractor", "clustering", "objects", "options")} | {
-        "every": job.every
-    }
-
-
-def _run_of(job: RunConfig, source: Recording | LiveSource) -> Run:
-    return Run(title=source.uri, fps=max(1.0, source.fps / job.every), alpha=job.alpha)
+def _run_of(job: RunConfig, source: Recording | LiveSource, folder: OutputFolder | None = None) -> Run:
+    title, fps = without_secrets(source.uri), max(1.0, source.fps / job.every)
+    return Run(title, fps, job.alpha, job.mask_kind, folder.claim if folder else None)
 
 
 def _expected(source: Recording | LiveSource, job: RunConfig) -> int | None:
@@ -113,31 +138,3 @@ def _expected(source: Recording | LiveSource, job: RunConfig) -> int | None:
 
 def _reasons(report: Statistics) -> str:
     return "; ".join(sorted({skip.reason for skip in report.skipped})) or "it ended before its first frame"
-
-
-def _prepare_folder(job: RunConfig) -> Path | None:
-    """Make the output folder. One that holds a run is refused, or emptied of that run's files when told to."""
-    folder = job.output
-    if folder is None:
-        return None
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if (folder / manifest.NAME).exists():
-            if not job.overwrite:
-                raise OutputError(f"{str(folder)!r} already holds a run", "choose another -o, or add --overwrite")
-            _remove_run(folder)
-        probe = folder / ".writable"
-        probe.touch()
-        probe.unlink()
-    except OSError as problem:
-        raise OutputError(f"cannot write into {str(folder)!r}: {problem.strerror}", "choose another -o") from problem
-    return folder
-
-
-def _remove_run(folder: Path) -> None:
-    """Remove what earlier runs wrote, by name; anything else in the folder is not ours."""
-    for name in (manifest.NAME, *outputs()):
-        if (folder / name).is_dir():
-            shutil.rmtree(folder / name, ignore_errors=True)
-        else:
-            (folder / name).unlink(missing_ok=True)

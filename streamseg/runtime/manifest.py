@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -12,10 +10,11 @@ import numpy as np
 
 from streamseg.backbones import Backbone
 from streamseg.backbones.placement import Place
+from streamseg.files import written
+from streamseg.runtime.folder import MANIFEST as NAME
 from streamseg.runtime.statistics import Statistics
-from streamseg.sinks import partial
+from streamseg.text import to_json
 
-NAME = "run.json"
 PACKAGES = (
     "streamseg",
     "openvino",
@@ -59,6 +58,7 @@ def describe_backbone(backbone: Backbone, labels_on: Place) -> dict[str, object]
         "engine": backbone.engine,
         "device": backbone.device,
         "precision": backbone.precision,
+        "precision_reason": backbone.precision_reason,
         "labels_on": str(labels_on),
     }
 
@@ -89,13 +89,9 @@ def write(folder: Path, content: Mapping[str, object], best_effort: bool = False
 
     best_effort: swallow an OSError, because another error, most likely with the same cause, is on its way already.
     """
-    path = folder / NAME
-    temporary = partial(path)
-    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     try:
-        temporary.write_bytes(text.encode("utf-8", errors="backslashreplace"))  # names may hold bytes of any encoding
-        os.replace(temporary, path)
+        with written(folder / NAME) as temporary:
+            temporary.write_bytes(to_json(content, indent=2) + b"\n")
     except OSError:
-        temporary.unlink(missing_ok=True)
         if not best_effort:
             raise

@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 
 from streamseg.errors import StopRequested
 from streamseg.runtime.frames import segmented
@@ -31,16 +31,18 @@ def stream(
     policy: str = "latest",
     progress: Callable[[Statistics], None] | None = None,
     report: Statistics | None = None,
+    interrupted: threading.Event | None = None,
 ) -> Statistics:
     """Segment `source` into `sinks` until it ends, `max_frames` are done, or somebody stops it.
 
     every, max_frames, batch, policy: see `segmented`. progress: called after each frame. report: filled as the run goes
     on, so that a caller still has it after an error; a new one by default.
     Ctrl-C (once) and SIGTERM end the run in good order, with `stopped` = "interrupt"; a sink's StopRequested with
-    "user". Sinks are not closed here. Errors of the source or a sink are raised when the threads have ended.
+    "user". interrupted: the event of a caller who is inside `interruptible` already. Sinks are not closed here.
+    Errors of the source or a sink are raised when the threads have ended.
     """
     report = report if report is not None else Statistics()
-    with _interruptible() as interrupted:
+    with nullcontext(interrupted) if interrupted else interruptible() as interrupted:
         writer = Writer([sink for sink in sinks if not sink.main_thread], report)
         options = {"every": every, "max_frames": max_frames, "batch": batch, "policy": policy}
         frames = segmented(source, segmenter, report, interrupted, **options)  # type: ignore[arg-type]
@@ -73,7 +75,7 @@ def _accounted(source: Recording | LiveSource, report: Statistics) -> Iterator[N
 
 
 @contextmanager
-def _interruptible() -> Iterator[threading.Event]:
+def interruptible() -> Iterator[threading.Event]:
     """While inside, the first Ctrl-C or SIGTERM only sets the event, so that files get closed; the next one kills."""
     event = threading.Event()
     if threading.current_thread() is not threading.main_thread():  # signals belong to the main thread

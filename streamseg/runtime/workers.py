@@ -19,6 +19,9 @@ from streamseg.sources import LiveSource, Recording, Skip
 
 QUEUE = 4
 """Frames that may wait before and after the segmenter: enough to smooth, few enough to keep memory and latency low."""
+LONGEST, LARGEST = 16, 64 << 20
+"""Frames, and bytes, that travel through the network's queue as one at most: a long way between keyframes must not hold
+them all in memory."""
 
 
 F = TypeVar("F")
@@ -32,10 +35,12 @@ def ahead(
     batch: int,
     patient: bool,
     counts: Callable[[F], bool] = lambda frame: True,
+    size: Callable[[F], int] = lambda frame: 0,
 ) -> Generator[T]:
     """`look(frames, batch)` over all `frames`, `batch` at a time, in order. Errors, of `frames` too, come in turn.
 
-    counts: whether a frame counts for the batch; those that do not cost no time and travel with the next that does.
+    counts: whether a frame counts for the batch; those that do not cost no time and travel with the next that does, as
+    long as no more than LONGEST frames and, by their `size` in bytes, LARGEST bytes wait for it.
     patient: `streams` calls run at once, in threads, ahead of whoever takes the results; a result may wait for further
     frames to come. Otherwise each frame is looked at by itself, when it is asked for.
     """
@@ -48,13 +53,14 @@ def ahead(
     def groups() -> Iterator[list[F]]:
         group: list[F] = []
         try:
-            count = 0
+            count = held = 0
             for frame in frames:
                 group.append(frame)
                 count += counts(frame)
-                if count == batch:
+                held += size(frame)
+                if count == batch or len(group) >= max(batch, LONGEST) or held >= LARGEST:
                     yield group
-                    group, count = [], 0
+                    group, count, held = [], 0, 0
         except Exception as problem:
             ended.append(problem)
         if group:

@@ -1,7 +1,7 @@
 """Sinks: where masks go. One file a sink; its name is what `--save` takes, its docstring's first line its description.
 
 A sink module offers `open(folder: Path, run: Run) -> Sink`, and `OUTPUT`, the name of the file or folder that it writes
-("" for none). Files are written under a temporary name (`partial`) and
+("" for none). It asks `Run.new_file` for each file. Files are written under a temporary name (`files.PartialFile`) and
 get their own at `close()`, so that no half file ever carries a final name. A sink may let an OSError escape:
 `open_sink` makes it an OutputError that says what to do.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import errno
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,11 +23,26 @@ from streamseg.frame import Frame, Segmentation
 
 @dataclass(frozen=True)
 class Run:
-    """What sinks know of the run. title: the source, for people; fps: nominal, of the video; alpha: of the overlay."""
+    """What sinks know of the run. title: the source, for people; fps: nominal, of the video; alpha: of the overlay.
+
+    masks: which mask sinks take that could take any, see `Segmentation.mask`. claim: gives the path of a new file by
+    its name in the output folder, see `runtime.folder.OutputFolder`; None = any name may be taken.
+    """
 
     title: str
     fps: float = 30.0
     alpha: float = 0.5
+    masks: str = "regions"
+    claim: Callable[[str], Path] | None = None
+
+    def new_file(self, folder: Path, name: str) -> Path:
+        """The path for a file `name` ("/" between folders) below `folder`. Raises OutputError where it may not be."""
+        if self.claim is not None:
+            return self.claim(name)
+        path = folder / name
+        if path.parent != folder:
+            path.parent.mkdir(exist_ok=True)
+        return path
 
 
 class Sink(ABC):
@@ -52,19 +67,9 @@ class Sink(ABC):
         self.close()
 
 
-def partial(path: Path) -> Path:
-    """The temporary name of `path` while it is being written: a hidden sibling with the same suffix."""
-    return path.with_name(f".{path.stem}.partial{path.suffix}")
-
-
 def kinds() -> dict[str, str]:
     """Every sink with its one-line description."""
     return plugins.describe(__file__, offers="open")
-
-
-def outputs() -> list[str]:
-    """The names of all files and folders that sinks write."""
-    return [output for name in kinds() if (output := plugins.load(__name__, name).OUTPUT)]
 
 
 def open_sink(name: str, folder: Path, run: Run) -> Sink:

@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-import os
-import re
 import struct
 import zlib
 from pathlib import Path
 
 import numpy as np
 
+from streamseg.files import UniqueNames, written
 from streamseg.frame import Frame, Segmentation
 from streamseg.masks import palette
-from streamseg.sinks import Sink, partial
+from streamseg.sinks import Run, Sink
 
 
 class IndexedFiles(Sink):
-    """One field of each segmentation, such as "regions". Each file is whole as soon as it has its name."""
+    """One mask of each segmentation, see `Segmentation.mask`. Each file is whole as soon as it has its name."""
 
-    def __init__(self, folder: Path, field: str) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.folder, self.field = folder, field
+    def __init__(self, folder: Path, output: str, run: Run, masks: str) -> None:
+        self.folder, self.output, self.run, self.masks = folder, output, run, masks
+        self.names = UniqueNames()  # a name can come from anywhere, the file system may not take it
 
     def write(self, frame: Frame, segmentation: Segmentation) -> None:
-        # a name can come from anywhere (an archive made on another system), the file system may not take it
-        path = self.folder / (re.sub(r'[\x00-\x1f<>:"/\\|?*]', "_", frame.name) + ".png")
-        partial(path).write_bytes(indexed_png(getattr(segmentation, self.field)))
-        os.replace(partial(path), path)
+        path = self.run.new_file(self.folder, f"{self.output}/{self.names(frame.name)}.png")
+        with written(path) as temporary:
+            temporary.write_bytes(indexed_png(segmentation.mask(self.masks)))
 
     def close(self) -> None:
-        for left in self.folder.glob(".*.partial.png"):
-            left.unlink()
+        """Every file is finished already."""
 
 
 def indexed_png(labels: np.ndarray) -> bytes:

@@ -17,6 +17,11 @@ class Mask(NamedTuple):
     box: list[float]
 
 
+def singular(masks: str) -> str:
+    """The category's name for a kind of masks: region, object, segment (panoptic)."""
+    return {"regions": "region", "objects": "object"}.get(masks, "segment")
+
+
 def masks(labels: np.ndarray) -> list[Mask]:
     """(H, W) uint8 -> the masks of its ids 1 ... 254, in rising order."""
     present = np.bincount(labels.ravel(), minlength=256) > 0

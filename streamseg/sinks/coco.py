@@ -1,60 +1,87 @@
-"""annotations.json: COCO with run-length masks; `track_id` is the id that lasts over the sequence."""
+"""annotations.json: COCO with run-length masks; `track_id` is the id that lasts over the sequence.
+
+`file_name` leads from the output folder to the picture: the source's own file or, of a video or a camera, one that is
+written into images/.
+"""
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
+import cv2
+import numpy as np
+
+from streamseg.files import PartialFile, UniqueNames, written
 from streamseg.frame import Frame, Segmentation
-from streamseg.sinks import Run, Sink, partial
-from streamseg.sinks._rle import masks
+from streamseg.sinks import Run, Sink
+from streamseg.sinks._rle import masks, singular
+from streamseg.text import to_json
 
 OUTPUT = "annotations.json"
+QUALITY = 95
+"""Of the pictures in images/, JPEG."""
 
 
 def open(folder: Path, run: Run) -> CocoFile:
     """Write `folder`/annotations.json."""
-    return CocoFile(folder / OUTPUT, run)
+    return CocoFile(folder, run)
 
 
 class CocoFile(Sink):
     """Annotations, the bulk, go to the file one by one; images, a line each, are kept until the end."""
 
-    def __init__(self, path: Path, run: Run) -> None:
-        self.path, self.run = path, run
+    def __init__(self, folder: Path, run: Run) -> None:
+        self.folder, self.run = folder, run
         self.images: list[dict[str, object]] = []
         self.count = 0
-        # a file name need not be Unicode: what is none is written as \udcXX, which JSON reads back
-        self.file = partial(path).open("w", encoding="utf-8", errors="backslashreplace")
-        self.file.write('{"annotations": [')
+        self.names = UniqueNames()
+        self.partial = PartialFile(run.new_file(folder, OUTPUT))
+        self.file = self.partial.temporary.open("wb")
+        self.file.write(b'{"annotations": [')
 
     def write(self, frame: Frame, segmentation: Segmentation) -> None:
-        height, width = segmentation.regions.shape
+        labels = segmentation.mask(self.run.masks)
+        height, width = labels.shape
         image_id = len(self.images) + 1
         self.images.append({
-            "id": image_id, "file_name": frame.name, "height": height, "width": width,
+            "id": image_id, "file_name": self._picture(frame), "height": height, "width": width,
             "video_id": 1, "frame_id": image_id - 1, "timestamp": frame.timestamp,
         })  # fmt: skip
-        for mask in masks(segmentation.regions):
-            self.file.write(",\n" if self.count else "\n")
+        for mask in masks(labels):
+            self.file.write(b",\n" if self.count else b"\n")
             self.count += 1
             annotation = {
-                "id": self.count, "image_id": image_id, "category_id": 1, "track_id": mask.id, "iscrowd": 0,
+                "id": self.count, "image_id": image_id, "category_id": 1, "iscrowd": 0,
                 "segmentation": mask.rle, "area": mask.area, "bbox": mask.box,
+                "track_id": mask.id, "attributes": {"track_id": mask.id},
             }  # fmt: skip
-            self.file.write(json.dumps(annotation))
+            self.file.write(to_json(annotation))
 
     def close(self) -> None:
         rest = {
-            "info": {"description": f"segments of {self.run.title} by streamseg"},
+            "info": {"description": f"{self.run.masks} of {self.run.title} by streamseg"},
             "videos": [{"id": 1, "name": self.run.title}],
             "images": self.images,
-            "categories": [{"id": 1, "name": "segment"}],
+            "categories": [{"id": 1, "name": singular(self.run.masks)}],
         }
         try:
             with self.file:
-                self.file.write("],\n" + json.dumps(rest, ensure_ascii=False)[1:] + "\n")
-            os.replace(partial(self.path), self.path)
+                self.file.write(b"],\n" + to_json(rest)[1:] + b"\n")
+            self.partial.commit()
         finally:
-            partial(self.path).unlink(missing_ok=True)
+            self.partial.discard()
+
+    def _picture(self, frame: Frame) -> str:
+        """Where the frame's picture lies, seen from the output folder."""
+        if frame.file is not None:
+            try:
+                return Path(os.path.relpath(frame.file, self.folder)).as_posix()
+            except ValueError:  # on another drive
+                return frame.file.absolute().as_posix()
+        name = f"images/{self.names(frame.name)}.jpg"
+        bgr = np.ascontiguousarray(frame.rgb[..., ::-1])
+        _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+        with written(self.run.new_file(self.folder, name)) as temporary:
+            temporary.write_bytes(data.tobytes())
+        return name

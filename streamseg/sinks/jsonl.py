@@ -1,40 +1,43 @@
-"""segments.jsonl: a line a frame, with area, box, mean depth [m] and 3-D centroid [m] of each id."""
+"""segments.jsonl: a line a frame, with area, box, mean depth [m], 3-D centroid [m] and 3-D size [m] of each id."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
 from streamseg.frame import Frame, Segmentation
 from streamseg.masks.properties import measure
 from streamseg.sinks import Run, Sink
+from streamseg.text import to_json
 
 OUTPUT = "segments.jsonl"
 
 
 def open(folder: Path, run: Run) -> SegmentLines:
     """Write `folder`/segments.jsonl."""
-    return SegmentLines(folder / OUTPUT)
+    return SegmentLines(run.new_file(folder, OUTPUT), run.masks)
 
 
 class SegmentLines(Sink):
     """Each line goes straight to the file, whole or not at all: it is valid at any moment, and has its name at once."""
 
-    def __init__(self, path: Path) -> None:
-        self.file = path.open("wb", buffering=0)
+    def __init__(self, path: Path, masks: str) -> None:
+        self.masks = masks
+        self.file = path.open("xb", buffering=0)
 
     def write(self, frame: Frame, segmentation: Segmentation) -> None:
-        segments = measure(segmentation.regions, frame.depth, frame.intrinsics)
+        segments = measure(segmentation.mask(self.masks), frame.depth, frame.intrinsics)
         line = {
             "index": frame.index,
             "name": frame.name,
             "timestamp": frame.timestamp,
             "k": segmentation.k,
+            "masks": self.masks,
+            # of depth, centroids and sizes
+            "units": None if frame.depth is None else "m" if frame.depth_is_metric else "unknown",
             "segments": [asdict(segment) for segment in segments],
         }
-        # a file name need not be Unicode: what is none is written as \udcXX, which JSON reads back
-        self._append((json.dumps(line, ensure_ascii=False) + "\n").encode("utf-8", errors="backslashreplace"))
+        self._append(to_json(line) + b"\n")
 
     def _append(self, line: bytes) -> None:
         start = self.file.tell()

@@ -12,4 +12,4 @@ OUTPUT = "labels"
 
 def open(folder: Path, run: Run) -> IndexedFiles:
     """Write below `folder`/labels."""
-    return IndexedFiles(folder / OUTPUT, "regions")
+    return IndexedFiles(folder, OUTPUT, run, "regions")

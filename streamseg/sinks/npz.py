@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from pathlib import Path
 
 import numpy as np
 
+from streamseg.files import PartialFile
 from streamseg.frame import VOID, Frame, Segmentation
-from streamseg.sinks import Run, Sink, partial
+from streamseg.sinks import Run, Sink
 
 OUTPUT = "labels.npz"
 
 
 def open(folder: Path, run: Run) -> LabelArchive:
     """Write `folder`/labels.npz."""
-    return LabelArchive(folder / OUTPUT)
+    return LabelArchive(run.new_file(folder, OUTPUT), run.masks)
 
 
 class LabelArchive(Sink):
@@ -26,9 +26,9 @@ class LabelArchive(Sink):
     An archive has to say at its start how much is in it, so frames wait in a file beside it: memory stays constant.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.spool_path = partial(path).with_suffix(".raw")
+    def __init__(self, path: Path, masks: str) -> None:
+        self.masks, self.partial = masks, PartialFile(path)
+        self.spool_path = self.partial.temporary.with_suffix(".raw")
         self.spool = self.spool_path.open("wb+")
         self.timestamps: list[float] = []
         self.names: list[str] = []
@@ -36,7 +36,7 @@ class LabelArchive(Sink):
         self.used = np.zeros(256, bool)
 
     def write(self, frame: Frame, segmentation: Segmentation) -> None:
-        labels = segmentation.regions
+        labels = segmentation.mask(self.masks)
         self.spool.write(np.ascontiguousarray(labels).data)
         height, width = labels.shape
         self.sizes.append((height, width))
@@ -51,13 +51,13 @@ class LabelArchive(Sink):
         finally:
             self.spool.close()
             self.spool_path.unlink(missing_ok=True)
-            partial(self.path).unlink(missing_ok=True)
+            self.partial.discard()
 
     def _assemble(self) -> None:
         sizes = np.array(self.sizes, np.int32)
         height, width = (int(side) for side in sizes.max(axis=0))
         self.spool.seek(0)
-        with zipfile.ZipFile(partial(self.path), "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        with zipfile.ZipFile(self.partial.temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             with archive.open("labels.npy", "w", force_zip64=True) as member:
                 header = {"descr": "|u1", "fortran_order": False, "shape": (len(sizes), height, width)}
                 np.lib.format.write_array_header_1_0(member, header)
@@ -70,4 +70,4 @@ class LabelArchive(Sink):
             for name, array in rest.items():
                 with archive.open(f"{name}.npy", "w") as member:
                     np.lib.format.write_array(member, array, allow_pickle=False)
-        os.replace(partial(self.path), self.path)
+        self.partial.commit()

@@ -12,4 +12,4 @@ OUTPUT = "objects"
 
 def open(folder: Path, run: Run) -> IndexedFiles:
     """Write below `folder`/objects."""
-    return IndexedFiles(folder / OUTPUT, "objects")
+    return IndexedFiles(folder, OUTPUT, run, "objects")

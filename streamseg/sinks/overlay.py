@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,10 @@ from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 
 from streamseg.errors import OutputError
+from streamseg.files import PartialFile
 from streamseg.frame import Frame, Segmentation
 from streamseg.masks import drawing
-from streamseg.sinks import Run, Sink, partial
+from streamseg.sinks import Run, Sink
 
 OUTPUT = "overlay.mp4"
 ENCODERS = {"libx264": {"preset": "ultrafast", "tune": "zerolatency", "crf": "21"}, "mpeg4": {"qscale": "3"}}
@@ -28,10 +28,15 @@ of frames and threads of its own ("zerolatency", one thread) the encoder gives t
 writer is a thread already, and the cores belong to the network.
 """
 
+TICK = Fraction(1, 60_000)
+"""Seconds: the unit of the video's time stamps, the finest round one that MPEG-4 part 2 takes."""
+LONGEST = 10.0
+"""Seconds that a picture stands at most, whatever the time stamps say."""
+
 
 def open(folder: Path, run: Run) -> Sink:
-    """Write `folder`/overlay.mp4 at `run.fps`; a run without frames leaves none."""
-    return Overlay(folder / OUTPUT, run)
+    """Write `folder`/overlay.mp4, which plays as the time stamps say; a run without frames leaves none."""
+    return Overlay(run.new_file(folder, OUTPUT), run)
 
 
 class Overlay(Sink):
@@ -39,19 +44,22 @@ class Overlay(Sink):
     frames of another size are fitted into it, with black bars."""
 
     def __init__(self, path: Path, run: Run) -> None:
-        self.path, self.run = path, run
+        self.partial, self.run = PartialFile(path), run
         self.codec = next(name for name in ENCODERS if name in av.codecs_available)
         self._container: OutputContainer | None = None
         self._stream: VideoStream | None = None
         self._size = 0, 0
+        self._before: tuple[float, int] | None = None  # the last frame's stamp and ticks
         self._broken = False
 
     def write(self, frame: Frame, segmentation: Segmentation) -> None:
-        picture = drawing.overlay(frame.rgb, segmentation.shown, self.run.alpha)
+        picture = drawing.overlay(frame.rgb, segmentation.mask(self.run.masks), self.run.alpha)
         try:
             if self._container is None:
                 self._container = self._open(*picture.shape[:2])
-            self._encode(self._container, _to_video_frame(_fit(picture, self._size)))
+            image = _to_video_frame(_fit(picture, self._size))
+            image.pts, image.time_base = self._ticks(frame.timestamp), TICK
+            self._encode(self._container, image)
         except OSError:
             self._broken = True
             raise
@@ -64,31 +72,43 @@ class Overlay(Sink):
         container, self._container = self._container, None
         if container is None:
             return
-        temporary = partial(self.path)
         try:
             with container:
                 if not self._broken:
                     self._encode(container, None)
             if not self._broken:
-                os.replace(temporary, self.path)
+                self.partial.commit()
         except (OSError, av.FFmpegError):
             if not self._broken:  # else it has been told
                 raise
         finally:
-            temporary.unlink(missing_ok=True)
+            self.partial.discard()
 
     def _open(self, height: int, width: int) -> OutputContainer:
-        container = av.open(str(partial(self.path)), "w", format="mp4", options={"movflags": "faststart"})
+        container = av.open(str(self.partial.temporary), "w", format="mp4", options={"movflags": "faststart"})
         rate = Fraction(self.run.fps).limit_denominator(1001)
         stream = container.add_stream(self.codec, rate=rate, options=ENCODERS[self.codec])
         assert isinstance(stream, VideoStream)
         stream.width, stream.height, stream.pix_fmt = width + width % 2, height + height % 2, "yuv420p"
         context = stream.codec_context
         context.thread_count = 1
+        context.time_base = TICK
         # What OpenCV converts to. Untagged, players guess by size, and large pictures get other colours.
         context.colorspace, context.color_range = Colorspace.ITU601, ColorRange.MPEG
         self._size, self._stream = (height, width), stream
         return container
+
+    def _ticks(self, stamp: float) -> int:
+        """When a frame is shown, in TICKs: as its time stamp says, but later than the one before by at least a
+        millisecond and at most LONGEST; where clocks jump back or stand still, by what `run.fps` says."""
+        if self._before is None:
+            self._before = stamp, 0
+            return 0
+        last, ticks = self._before
+        wait = stamp - last
+        wait = min(wait, LONGEST) if wait >= 1e-3 else 1 / self.run.fps
+        self._before = stamp, ticks + max(1, round(wait / TICK))
+        return self._before[1]
 
     def _encode(self, container: OutputContainer, frame: av.VideoFrame | None) -> None:
         """Encode and write `frame`; None: what the encoder still holds back."""

@@ -12,4 +12,4 @@ OUTPUT = "panoptic"
 
 def open(folder: Path, run: Run) -> IndexedFiles:
     """Write below `folder`/panoptic."""
-    return IndexedFiles(folder / OUTPUT, "panoptic")
+    return IndexedFiles(folder, OUTPUT, run, "panoptic")

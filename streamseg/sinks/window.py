@@ -51,7 +51,7 @@ class Window(Sink):
         self._tick()
         rate = f"{self.fps:.0f} frames/s   " if self.fps else ""
         status = f"{rate}k = {segmentation.k}   q: stop"
-        picture = drawing.overlay(frame.rgb, segmentation.shown, self.run.alpha, status)
+        picture = drawing.overlay(frame.rgb, segmentation.mask(self.run.masks), self.run.alpha, status)
         try:
             if not self._is_open:
                 self._open(*picture.shape[:2])

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import os
 from pathlib import Path
 
+from streamseg.files import written
 from streamseg.frame import Frame, Segmentation
-from streamseg.sinks import Run, Sink, partial
-from streamseg.sinks._rle import Mask, masks
+from streamseg.sinks import Run, Sink
+from streamseg.sinks._rle import Mask, masks, singular
+from streamseg.text import to_json
 
 OUTPUT = "youtube_vis.json"
 
 
 def open(folder: Path, run: Run) -> YouTubeVisFile:
     """Write `folder`/youtube_vis.json."""
-    return YouTubeVisFile(folder / OUTPUT, run)
+    return YouTubeVisFile(run.new_file(folder, OUTPUT), run)
 
 
 class YouTubeVisFile(Sink):
@@ -28,8 +28,9 @@ class YouTubeVisFile(Sink):
         self.tracks: dict[int, dict[int, Mask]] = {}
 
     def write(self, frame: Frame, segmentation: Segmentation) -> None:
-        self.size = self.size if self.names else list(segmentation.regions.shape)
-        for mask in masks(segmentation.regions):
+        labels = segmentation.mask(self.run.masks)
+        self.size = self.size if self.names else list(labels.shape)
+        for mask in masks(labels):
             self.tracks.setdefault(mask.id, {})[len(self.names)] = mask
         self.names.append(frame.name)
 
@@ -38,20 +39,15 @@ class YouTubeVisFile(Sink):
             return
         height, width = self.size
         content = {
-            "info": {"description": f"segments of {self.run.title} by streamseg"},
+            "info": {"description": f"{self.run.masks} of {self.run.title} by streamseg"},
             "videos": [
                 {"id": 1, "file_names": self.names, "length": len(self.names), "height": height, "width": width}
             ],
-            "categories": [{"id": 1, "name": "segment"}],
+            "categories": [{"id": 1, "name": singular(self.run.masks)}],
             "annotations": [self._annotation(i, self.tracks[i]) for i in sorted(self.tracks)],
         }
-        try:
-            # a file name need not be Unicode: what is none is written as \udcXX, which JSON reads back
-            text = json.dumps(content, ensure_ascii=False)
-            partial(self.path).write_text(text, encoding="utf-8", errors="backslashreplace")
-            os.replace(partial(self.path), self.path)
-        finally:
-            partial(self.path).unlink(missing_ok=True)
+        with written(self.path) as temporary:
+            temporary.write_bytes(to_json(content))
 
     def _annotation(self, track: int, found: dict[int, Mask]) -> dict[str, object]:
         frames = [found.get(index) for index in range(len(self.names))]

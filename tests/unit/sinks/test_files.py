@@ -14,7 +14,7 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
-from streamseg import sinks
+from streamseg import plugins, sinks
 from streamseg.errors import OutputError
 from streamseg.frame import VOID, Frame, Intrinsics, Segmentation
 from streamseg.sinks import Run, open_sink
@@ -43,7 +43,9 @@ def blocks(seed: int, size: tuple[int, int] = (48, 64)) -> np.ndarray:
 
 def frame(index: int, labels: np.ndarray, name: str = "") -> tuple[Frame, Segmentation]:
     rgb = np.zeros((*labels.shape, 3), np.uint8)
-    return Frame(index, name or f"{index:05d}", 0.5 * index, rgb), Segmentation(labels, k=4, objects=labels)
+    name = name or f"{index:05d}"
+    picture = Frame(index, name, 0.5 * index, rgb, file=Path("pictures") / f"{name}.jpg")
+    return picture, Segmentation(labels, k=4, objects=labels)
 
 
 def write(name: str, folder: Path, frames: list[tuple[Frame, Segmentation]]) -> Path:
@@ -105,10 +107,15 @@ def test_archive_of_many_sizes(tmp_path: Path) -> None:
 def test_coco_is_read_by_pycocotools(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     labels = [blocks(seed) for seed in range(4)]
     coco = COCO(str(write("coco", tmp_path, [frame(i, x, f"bild-ä{i}") for i, x in enumerate(labels)])))
-    assert [image["file_name"] for image in coco.imgs.values()] == [f"bild-ä{i}" for i in range(4)]
+    names = [image["file_name"] for image in coco.imgs.values()]
+    assert [(tmp_path / name).resolve() for name in names] == [
+        Path(f"pictures/bild-ä{i}.jpg").resolve() for i in range(4)
+    ]
+    assert [category["id"] for category in coco.cats.values()] == [1]
     for index, image_id in enumerate(coco.getImgIds()):
         annotations = coco.loadAnns(coco.getAnnIds(imgIds=image_id))
         assert {a["track_id"] for a in annotations} == set(np.unique(labels[index])) - {VOID}
+        assert all(a["attributes"] == {"track_id": a["track_id"]} for a in annotations)
         for a in annotations:
             mask = labels[index] == a["track_id"]
             assert np.array_equal(coco.annToMask(a), mask)
@@ -147,6 +154,8 @@ def test_lines_hold_metres(tmp_path: Path) -> None:
     assert one["box"] == [0, 0, 3, 4]
     assert one["mean_depth"] == pytest.approx(2)
     assert one["centroid"] == pytest.approx([0, 0, 2])
+    assert one["size"] == pytest.approx([1.96, 2.94, 0], abs=0.1)  # 3 and 4 pixels, less a pixel, at 2 m
+    assert (first["units"], second["units"], first["masks"]) == ("m", None, "regions")
     assert two["mean_depth"] is two["centroid"] is second["segments"][0]["mean_depth"] is None
 
 
@@ -191,10 +200,9 @@ def test_memory_does_not_grow_with_the_run(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_sink_writes_what_it_says_it_does(name: str, tmp_path: Path) -> None:
-    """`--overwrite` removes an earlier run by these names."""
     write(name, tmp_path, [frame(0, blocks(0))])
     assert [path.name for path in tmp_path.iterdir()] == [FILES[name]]
-    assert FILES[name] in sinks.outputs()
+    assert FILES[name] == plugins.load(sinks.__name__, name).OUTPUT
 
 
 def test_unknown_sink() -> None:
@@ -205,3 +213,48 @@ def test_unknown_sink() -> None:
 
 def test_every_sink_says_what_it_is() -> None:
     assert all(sinks.kinds().values())
+
+
+@pytest.mark.parametrize("kind", ["regions", "objects", "panoptic"])
+@pytest.mark.parametrize("name", ["npz", "coco", "ytvis", "jsonl"])
+def test_masks_rule_every_sink(name: str, kind: str, tmp_path: Path) -> None:
+    regions, objects = np.array([[1, 1, 2, 2]], np.uint8), np.array([[0, 3, 3, 0]], np.uint8)
+    ids = {"regions": {1, 2}, "objects": {3}, "panoptic": {1, 2, 252}}[kind]
+    whole = Frame(0, "a", 0.0, np.zeros((1, 4, 3), np.uint8))
+    with open_sink(name, tmp_path, Run("x", masks=kind)) as sink:
+        sink.write(whole, Segmentation(regions, k=2, objects=objects))
+    path = tmp_path / FILES[name]
+    if name == "npz":
+        with np.load(path) as archive:
+            found = set(archive["ids"].tolist())
+    elif name == "jsonl":
+        found = {one["id"] for one in json.loads(path.read_text())["segments"]}
+    else:
+        found = {one.get("track_id", one["id"]) for one in json.loads(path.read_text())["annotations"]}
+    assert found - {0} == ids
+
+
+def test_coco_writes_the_pictures_of_a_video(tmp_path: Path) -> None:
+    labels = blocks(0)
+    rgb = np.full((*labels.shape, 3), (200, 100, 50), np.uint8)
+    with open_sink("coco", tmp_path, RUN) as sink:
+        sink.write(Frame(0, "a/b", 0.0, rgb), Segmentation(labels, k=4))
+        sink.write(Frame(1, "a_b", 0.0, rgb), Segmentation(labels, k=4))
+    images = json.loads((tmp_path / "annotations.json").read_text())["images"]
+    assert [image["file_name"] for image in images] == ["images/a_b.jpg", "images/a_b-2.jpg"]
+    for image in images:
+        assert np.abs(np.asarray(Image.open(tmp_path / image["file_name"])).astype(int) - rgb).max() < 8
+
+
+def test_names_stay_unique(tmp_path: Path) -> None:
+    folder = write(
+        "labels", tmp_path, [frame(0, blocks(0), "a/b"), frame(1, blocks(1), "a_b"), frame(2, blocks(2), "a_b")]
+    )
+    assert sorted(path.name for path in folder.iterdir()) == ["a_b-2.png", "a_b-3.png", "a_b.png"]
+
+
+def test_no_number_is_no_json(tmp_path: Path) -> None:
+    whole = Frame(0, "a", float("nan"), np.zeros((2, 2, 3), np.uint8))
+    write("jsonl", tmp_path, [(whole, Segmentation(np.ones((2, 2), np.uint8), 1))])
+    line = json.loads((tmp_path / "segments.jsonl").read_text(), parse_constant=lambda name: pytest.fail(name))
+    assert line["timestamp"] is None

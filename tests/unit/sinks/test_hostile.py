@@ -33,7 +33,8 @@ def item(index: int, size: tuple[int, int] = (48, 64), name: str = "") -> tuple[
 
 
 def files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file())
+    """But for the pictures that COCO needs beside it."""
+    return sorted(path for path in folder.rglob("*") if path.is_file() and path.parent.name != "images")
 
 
 def read(path: Path) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from fractions import Fraction
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -57,7 +57,7 @@ def test_what_is_decoded_is_what_was_drawn(shapes: Callable, tmp_path: Path) -> 
     found = decode(tmp_path / "overlay.mp4")
     assert len(found) == 12
     for picture, (frame, segmentation) in zip(found, items, strict=True):
-        wanted = drawing.overlay(frame.rgb, segmentation.labels, 0.4).astype(float)
+        wanted = drawing.overlay(frame.rgb, segmentation.regions, 0.4).astype(float)
         assert np.abs(picture.mean(axis=(0, 1)) - wanted.mean(axis=(0, 1))).max() < 3  # no shift of colours
         assert 10 * np.log10(255**2 / np.mean((picture - wanted) ** 2)) > 24  # [dB]; thin lines lose their colour
 
@@ -84,15 +84,34 @@ def test_without_h264_it_is_mpeg4(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert len(decode(tmp_path / "overlay.mp4")) == 4
 
 
-@pytest.mark.parametrize(
-    ("fps", "rate"), [(30.0, Fraction(30)), (30000 / 1001, Fraction(30000, 1001)), (12.5, Fraction(25, 2)), (1.0, 1)]
-)
-def test_rate_is_constant_and_exact(fps: float, rate: Fraction, tmp_path: Path) -> None:
-    with av.open(str(save(tmp_path, [gray((64, 80))] * 9, Run("a sequence", fps=fps)))) as container:
+def times_of(path: Path) -> list[float]:
+    with av.open(str(path)) as container:
         stream = container.streams.video[0]
-        assert stream.average_rate == rate
-        times = [frame.pts * stream.time_base for frame in container.decode(stream)]
-    assert times == [i / rate for i in range(9)]
+        return [float(frame.pts * stream.time_base) for frame in container.decode(stream)]
+
+
+def save_at(folder: Path, stamps: list[float], fps: float = 30.0) -> list[float]:
+    """When the pictures of a video are shown whose frames have these time stamps."""
+    with open_sink("overlay", folder, Run("a sequence", fps=fps)) as sink:
+        for index, stamp in enumerate(stamps):
+            frame, segmentation = item(index, gray((64, 80)))
+            sink.write(replace(frame, timestamp=stamp), segmentation)
+    return times_of(folder / "overlay.mp4")
+
+
+@pytest.mark.parametrize("step", [1 / 30, 1001 / 30000, 0.08, 1.0, 0.4567])
+def test_it_plays_as_fast_as_it_was_filmed(step: float, tmp_path: Path) -> None:
+    stamps = [1305031102.175 + i * step for i in range(9)]
+    assert save_at(tmp_path, stamps) == pytest.approx([i * step for i in range(9)], abs=2e-3 * step + 1e-4)
+
+
+def test_pauses_are_kept(tmp_path: Path) -> None:
+    assert save_at(tmp_path, [0, 0.1, 0.15, 2.15, 2.2]) == pytest.approx([0, 0.1, 0.15, 2.15, 2.2], abs=1e-4)
+
+
+def test_clocks_that_jump_or_stand_still(tmp_path: Path) -> None:
+    found = save_at(tmp_path, [5, 5, 5.1, 1.0, 1.1, 9999], fps=20)
+    assert found == pytest.approx([0, 0.05, 0.15, 0.2, 0.3, 10.3], abs=1e-4)
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -1,0 +1,57 @@
+"""Every setting of a run as run.json holds it, and back to the flags that repeat the run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from streamseg.config import RunConfig
+from streamseg.errors import OutputError
+
+OWN = ("save", "every", "max_frames", "batch", "policy", "alpha", "masks")
+"""Fields of `RunConfig` itself that a repetition needs; where it writes is another matter."""
+
+
+def settings_of(job: RunConfig) -> dict[str, Any]:
+    """Every setting, by part, in JSON's types."""
+    found = {name: asdict(getattr(job, name)) for name in ("extractor", "clustering", "objects", "options")}
+    return {"source": job.source, **found, "run": {name: getattr(job, name) for name in OWN}}
+
+
+def flags_of(path: Path) -> dict[str, str | bool]:
+    """The flags of `streamseg run` by name, as they are typed, and "source", of a run.json. Raises OutputError."""
+    try:
+        content = json.loads(path.read_bytes())
+        settings = content["settings"]
+        spec = settings["extractor"]["spec"]
+        parts = [settings[name] for name in ("extractor", "clustering", "options", "run")]
+        quality = settings["objects"]["quality"]
+        source = settings["source"]
+    except OSError as problem:
+        raise OutputError(f"{str(path)!r} cannot be read: {problem.strerror}", "give a run.json") from problem
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise OutputError(
+            f"{str(path)!r} does not hold the settings of a run", "give a run.json of this version"
+        ) from None
+    flags: dict[str, Any] = {"source": source, "quality": quality} | spec
+    for part in parts:
+        flags |= {name: value for name, value in part.items() if name != "spec"}
+    return {name: _typed(name, value) for name, value in flags.items() if value not in (None, "", [], {})}
+
+
+def _typed(name: str, value: Any) -> str | bool:
+    """A value as somebody would type it."""
+    if name in ("k", "keyframes"):
+        return str(value or "auto")
+    if name == "k_range":
+        return f"{value[0]}:{value[1]}"
+    if name == "size" and isinstance(value, list):
+        return f"{value[0]}x{value[1]}"
+    if isinstance(value, Mapping):  # intrinsics, alignment
+        return ",".join(repr(item) for item in value.values())
+    if isinstance(value, list):
+        return ",".join(map(str, value))
+    return value if isinstance(value, bool) else str(value)

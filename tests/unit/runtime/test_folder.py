@@ -1,0 +1,86 @@
+"""The output folder: nothing that no run wrote is lost, two runs exclude each other, links are not followed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from streamseg.errors import OutputError
+from streamseg.runtime.folder import JOURNAL, open_folder
+
+
+def run(path: Path, names: list[str], overwrite: bool = False, finish: bool = True) -> None:
+    with open_folder(path, overwrite, "video.mp4") as folder:
+        for name in names:
+            folder.claim(name).write_text(name)
+        if finish:
+            (path / "run.json").write_text(json.dumps({"written": folder.written}))
+
+
+def names(path: Path) -> list[str]:
+    return sorted(one.relative_to(path).as_posix() for one in path.rglob("*") if one.is_file())
+
+
+def test_overwrite_takes_away_what_the_run_wrote_and_nothing_else(tmp_path: Path) -> None:
+    run(tmp_path, ["labels/0.png", "labels/1.png", "overlay.mp4"])
+    (tmp_path / "labels" / "mine.png").write_text("mine")
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(OutputError, match="already holds a run"):
+        run(tmp_path, ["labels/0.png"])
+    run(tmp_path, ["labels/0.png"], overwrite=True)
+    assert names(tmp_path) == ["labels/0.png", "labels/mine.png", "notes.txt", "run.json"]
+
+
+def test_what_was_there_is_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "0.png").write_text("mine")
+    with pytest.raises(OutputError, match="no run wrote it"):
+        run(tmp_path, ["labels/0.png"], overwrite=True)
+    assert (tmp_path / "labels" / "0.png").read_text() == "mine"
+
+
+def test_a_killed_run_left_a_journal(tmp_path: Path) -> None:
+    with open_folder(tmp_path, False, "x") as folder:
+        folder.claim("labels/0.png").write_text("half a run")
+        text = (tmp_path / JOURNAL).read_text()
+    (tmp_path / JOURNAL).write_text(text)  # as if the process had been killed
+    run(tmp_path, ["labels/0.png"], overwrite=True)
+    assert names(tmp_path) == ["labels/0.png", "run.json"]
+
+
+def test_two_runs_exclude_each_other(tmp_path: Path) -> None:
+    with open_folder(tmp_path, False, "x"), pytest.raises(OutputError, match="another run"):
+        run(tmp_path, [], overwrite=True)
+
+
+def test_links_are_not_followed(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "0.png").write_text("mine")
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "labels").symlink_to(elsewhere)
+    with pytest.raises(OutputError, match="is a link"):
+        run(out, ["labels/1.png"])
+    (out / "run.json").write_text(json.dumps({"written": ["labels/0.png", "../elsewhere/0.png", "/etc/hostname"]}))
+    run(out, [], overwrite=True)
+    assert (elsewhere / "0.png").read_text() == "mine"
+
+
+def test_a_manifest_that_says_nothing(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(OutputError, match="does not say what its run wrote"):
+        run(tmp_path, [], overwrite=True)
+
+
+def test_the_source_may_not_lie_in_the_output(tmp_path: Path) -> None:
+    video = tmp_path / "video.mp4"
+    video.write_text("frames")
+    for source in (str(video), f"video:{video}", str(tmp_path)):
+        with pytest.raises(OutputError, match="lies in the output folder"), open_folder(tmp_path, True, source):
+            pass
+    with open_folder(tmp_path / "out", True, str(video)):
+        pass
+    assert video.read_text() == "frames"
