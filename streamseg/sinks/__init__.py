@@ -12,7 +12,7 @@ import errno
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -27,6 +27,7 @@ class Run:
 
     masks: which mask sinks take that could take any, see `Segmentation.mask`. claim: gives the path of a new file by
     its name in the output folder, see `runtime.folder.OutputFolder`; None = any name may be taken.
+    pictures: files of frames that were written for annotations, by the frames' index.
     """
 
     title: str
@@ -34,6 +35,7 @@ class Run:
     alpha: float = 0.5
     masks: str = "regions"
     claim: Callable[[str], Path] | None = None
+    pictures: dict[int, str] = field(default_factory=dict)
 
     def new_file(self, folder: Path, name: str) -> Path:
         """The path for a file `name` ("/" between folders) below `folder`. Raises OutputError where it may not be."""

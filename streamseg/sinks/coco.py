@@ -6,21 +6,16 @@ written into images/.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-import cv2
-import numpy as np
-
-from streamseg.files import PartialFile, UniqueNames, written
+from streamseg.files import PartialFile
 from streamseg.frame import Frame, Segmentation
 from streamseg.sinks import Run, Sink
+from streamseg.sinks._pictures import picture_of
 from streamseg.sinks._rle import masks, singular
 from streamseg.text import to_json
 
 OUTPUT = "annotations.json"
-QUALITY = 95
-"""Of the pictures in images/, JPEG."""
 
 
 def open(folder: Path, run: Run) -> CocoFile:
@@ -35,7 +30,6 @@ class CocoFile(Sink):
         self.folder, self.run = folder, run
         self.images: list[dict[str, object]] = []
         self.count = 0
-        self.names = UniqueNames()
         self.partial = PartialFile(run.new_file(folder, OUTPUT))
         self.file = self.partial.temporary.open("wb")
         self.file.write(b'{"annotations": [')
@@ -45,7 +39,7 @@ class CocoFile(Sink):
         height, width = labels.shape
         image_id = len(self.images) + 1
         self.images.append({
-            "id": image_id, "file_name": self._picture(frame), "height": height, "width": width,
+            "id": image_id, "file_name": picture_of(frame, self.folder, self.run), "height": height, "width": width,
             "video_id": 1, "frame_id": image_id - 1, "timestamp": frame.timestamp,
         })  # fmt: skip
         for mask in masks(labels):
@@ -71,17 +65,3 @@ class CocoFile(Sink):
             self.partial.commit()
         finally:
             self.partial.discard()
-
-    def _picture(self, frame: Frame) -> str:
-        """Where the frame's picture lies, seen from the output folder."""
-        if frame.file is not None:
-            try:
-                return Path(os.path.relpath(frame.file, self.folder)).as_posix()
-            except ValueError:  # on another drive
-                return frame.file.absolute().as_posix()
-        name = f"images/{self.names(frame.name)}.jpg"
-        bgr = np.ascontiguousarray(frame.rgb[..., ::-1])
-        _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-        with written(self.run.new_file(self.folder, name)) as temporary:
-            temporary.write_bytes(data.tobytes())
-        return name

@@ -7,6 +7,7 @@ from pathlib import Path
 from streamseg.files import written
 from streamseg.frame import Frame, Segmentation
 from streamseg.sinks import Run, Sink
+from streamseg.sinks._pictures import picture_of
 from streamseg.sinks._rle import Mask, masks, singular
 from streamseg.text import to_json
 
@@ -15,14 +16,14 @@ OUTPUT = "youtube_vis.json"
 
 def open(folder: Path, run: Run) -> YouTubeVisFile:
     """Write `folder`/youtube_vis.json."""
-    return YouTubeVisFile(run.new_file(folder, OUTPUT), run)
+    return YouTubeVisFile(folder, run)
 
 
 class YouTubeVisFile(Sink):
     """The format lists each id's masks together, so they are kept, packed, until the end: some 2 kB a mask."""
 
-    def __init__(self, path: Path, run: Run) -> None:
-        self.path, self.run = path, run
+    def __init__(self, folder: Path, run: Run) -> None:
+        self.folder, self.path, self.run = folder, run.new_file(folder, OUTPUT), run
         self.names: list[str] = []
         self.size = [0, 0]
         self.tracks: dict[int, dict[int, Mask]] = {}
@@ -32,7 +33,7 @@ class YouTubeVisFile(Sink):
         self.size = self.size if self.names else list(labels.shape)
         for mask in masks(labels):
             self.tracks.setdefault(mask.id, {})[len(self.names)] = mask
-        self.names.append(frame.name)
+        self.names.append(picture_of(frame, self.folder, self.run))
 
     def close(self) -> None:
         if not self.names:
