@@ -18,7 +18,8 @@ VARIABLE = "STREAMSEG_PRECISION"
 def chosen(asked: str, able: Collection[str]) -> tuple[str, str]:
     """The precision to compute in, and why.
 
-    asked: "auto" or a precision; able: those that the CPU has units for, besides fp32. STREAMSEG_PRECISION is what auto comes to, where it is set. Raises ModelError for what the CPU lacks.
+    asked: "auto" or a precision; able: those that the CPU has units for, besides fp32.
+    STREAMSEG_PRECISION is what auto comes to, where it is set. Raises ModelError for what the CPU lacks.
     """
     said = os.environ.get(VARIABLE, "") if asked == "auto" else ""
     if said and said not in ("fp32", "bf16", "fp16"):

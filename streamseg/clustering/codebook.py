@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
 from streamseg.clustering.kmeans import kmeans, squared_distances
 
@@ -80,6 +81,22 @@ class Codebook:
         self.mass = np.delete(self.mass, drop)
         del self.ids[drop]
         return True
+
+    def take_ids(self, before: Codebook) -> None:
+        """Go on for another codebook of the session: each of its ids goes to the centroid that is nearest to its own,
+        one to one (Hungarian); what is left over gets new ones."""
+        self.highest, self.ids = before.highest, []
+        owner: dict[int, int] = {}
+        if before.centroids.shape[1] == self.centroids.shape[1]:
+            mine, old = linear_sum_assignment(squared_distances(self.centroids, before.centroids))
+            owner = {int(i): before.ids[int(j)] for i, j in zip(mine, old, strict=True)}
+        self.ids = list(owner.values())  # taken, before new ones are given
+        given = [owner[i] if i in owner else self._take_new_id() for i in range(len(self.centroids))]
+        self.ids = given
+
+    def _take_new_id(self) -> int:
+        self.ids.append(self._new_id())
+        return self.ids[-1]
 
     def _new_id(self) -> int:
         """An id that was never used; after 254 of them the lowest one that is free now."""

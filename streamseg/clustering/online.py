@@ -16,8 +16,8 @@ from streamseg.clustering.splitting import Clustering, Directions, one_more, who
 from streamseg.config import ClusteringConfig
 from streamseg.features.descriptors import Descriptors
 
-SMOOTH = 0.7
-"""Of the cells that a codebook starts on: standard deviation, in cells."""
+SMOOTH = 0.03
+"""Of the cells that a codebook starts on: standard deviation, as a share of the grid's shorter side."""
 
 
 class Online:
@@ -45,7 +45,9 @@ class Online:
         self.descriptors.fit(maps)
         points = np.concatenate([self.descriptors(m, d) for m, d in zip(maps, depths, strict=True)])
         knee, clusters = choose_k(self._sample(points, self.CELLS), self._range(), seed=self.config.seed)
-        self.codebook = Codebook(clusters.centroids)
+        before, self.codebook = self.codebook, Codebook(clusters.centroids)
+        if before is not None:
+            self.codebook.take_ids(before)
         self._note(index, knee.by)
 
     def step(self, features: Any, depth: np.ndarray | None, index: int) -> tuple[Any, list[int]]:
@@ -111,5 +113,6 @@ class Online:
 
 def _smoothed(features: np.ndarray) -> np.ndarray:
     """(D, h, w): what a start learns from: a region shows in neighbouring cells, a rounding in each by itself."""
-    smoothed: np.ndarray = gaussian_filter(np.asarray(features), sigma=(0, SMOOTH, SMOOTH), mode="nearest")
+    sigma = SMOOTH * min(features.shape[1:])
+    smoothed: np.ndarray = gaussian_filter(np.asarray(features), sigma=(0, sigma, sigma), mode="nearest")
     return smoothed

@@ -23,6 +23,7 @@ from streamseg.features.stage import MaskStage
 from streamseg.features.timing import StageTimer
 from streamseg.frame import Frame, Segmentation
 from streamseg.objects.discovery import ObjectDiscovery
+from streamseg.runtime.opening import Opening
 
 
 class Segmenter:
@@ -67,6 +68,7 @@ class Segmenter:
         first = self._objects.start_frames if self._objects else 1
         self._keyframes = KeyframeSelector(chosen.keyframe_distance, first)
         self._key: FeatureFrame | None = None
+        self._opening = Opening()
 
     @property
     def _stages(self) -> list[MaskStage]:
@@ -101,7 +103,7 @@ class Segmenter:
 
     def start(self, frames: Sequence[Frame | FeatureFrame]) -> None:
         """Learn from the first frames (at least one) before the first step, so that nothing hangs on one of them."""
-        found = [self._extracted(frame) for frame in frames]
+        found = self._opening.begin([self._extracted(frame) for frame in frames])
         for stage in self._stages:
             stage.start(found)
 
@@ -117,6 +119,11 @@ class Segmenter:
         else:
             self._key = found = self._extracted(frame)
         timer = StageTimer()
+        again = self._opening.again(found)
+        if again:
+            for stage in self._stages:
+                stage.start(again)
+            timer.lap("start")
         regions = self._regions.step(found, timer)
         objects = None
         if self._objects:

@@ -129,3 +129,14 @@ class TestCodebook:
             assert len(set(codebook.ids)) == len(codebook.ids) == len(codebook.centroids) == len(codebook.mass) >= 1
             assert all(1 <= i <= 254 for i in codebook.ids)
             assert np.isfinite(codebook.centroids).all()
+
+
+def test_a_codebook_that_starts_again_takes_the_ids_over() -> None:
+    points, _ = blobs(6)
+    before = Codebook(kmeans(points, 4, seed=0).centroids)
+    before.ids, before.highest = [3, 1, 7, 9], 9
+    again = Codebook(np.vstack([kmeans(points, 6, seed=0).centroids[4:], before.centroids[::-1] + 0.01]))
+    again.take_ids(before)
+    assert len(set(again.ids)) == 6
+    assert again.ids[2:] == [9, 7, 1, 3]
+    assert again.ids[:2] == [10, 11]
