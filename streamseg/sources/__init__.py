@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -32,23 +33,37 @@ class Skip:
     reason: str
 
 
+class DepthScale(NamedTuple):
+    """Stored units of depth per metre, and who says so."""
+
+    units_per_metre: float
+    origin: str
+
+
 class Source(ABC):
     """What recordings and live sources share.
 
     uri: as given by the user. kind: the module's name. fps: nominal frames per second, for the output video.
     skipped: for the manifest. Of a recording: frames known to be unusable before any is decoded (listed but absent
     ...), known from the start. Of a live source: interruptions, growing while it runs.
+    notes: what people should be told before a run: what was taken for what, what is unknown and how to give it, what
+    was left out. One sentence each, known from the start.
+    depth_scale: stored units of depth per metre, None where there is no depth or it is not metric; depth_scale_origin:
+    who says so ("--depth-scale", a file's name, "assumed"), "" where there is none.
     """
 
     uri: str
     kind: str
     fps: float = 30.0
     skipped: tuple[Skip, ...] = ()
+    notes: tuple[str, ...] = ()
+    depth_scale: float | None = None
+    depth_scale_origin: str = ""
 
     def close(self) -> None:  # noqa: B027 (most sources hold nothing open)
         """Release what is open; may be called twice."""
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -131,10 +146,9 @@ def open_source(uri: str, options: Options | None = None) -> Recording | LiveSou
 def read_mask(path: Path) -> np.ndarray:
     """(H, W) uint8 ids of a mask file as sources read their ground truth, 0 = background, 255 = void.
 
-    Indexed images give their indices, gray ones their values (two-valued and soft ones 1 where at least half), coloured
-    ones ids by the DAVIS palette or by all colours of the file's folder. Raises FrameError: missing, broken, too many.
+    The rules stand in `_masks`. Raises FrameError: missing, broken, no ids, too many.
     """
-    mask: np.ndarray = plugins.load(__name__, "_images").read_mask(path)
+    mask: np.ndarray = plugins.load(__name__, "_masks").read_mask(path)
     return mask
 
 

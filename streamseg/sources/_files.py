@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from streamseg.errors import FrameError, SourceError
 from streamseg.frame import Frame, Intrinsics
-from streamseg.sources import Options, Recording, Skip
+from streamseg.sources import DepthScale, Options, Recording, Skip
 from streamseg.sources._images import read_rgb, upright
 
 IMAGE_SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"))
@@ -21,7 +22,8 @@ IMAGE_SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".
 
 @dataclass(frozen=True)
 class Entry:
-    """What is known of a frame before anything is decoded; the fields are those of `Frame`."""
+    """What is known of a frame before anything is decoded; the fields are those of `Frame`. page: of a file that holds
+    several pictures, from 0."""
 
     name: str
     timestamp: float
@@ -30,6 +32,8 @@ class Entry:
     annotation: Callable[[], np.ndarray] | None = None
     intrinsics: Intrinsics | None = None
     depth_problem: str = ""
+    depth_is_metric: bool = True
+    page: int = 0
 
 
 class FileRecording(Recording):
@@ -43,9 +47,13 @@ class FileRecording(Recording):
         options: Options,
         skipped: Iterable[Skip] = (),
         fps: float = 30.0,
+        notes: Iterable[str] = (),
+        depth_scale: DepthScale | None = None,
     ) -> None:
         self.uri, self.kind, self.fps = uri, kind, fps
-        self.skipped = tuple(skipped)
+        self.skipped, self.notes = tuple(skipped), tuple(notes)
+        if depth_scale is not None:
+            self.depth_scale, self.depth_scale_origin = depth_scale
         self._entries = tuple(entries)
         self._options = options
         if not self._entries:
@@ -57,7 +65,7 @@ class FileRecording(Recording):
 
     def __getitem__(self, index: int) -> Frame:
         entry = self._at(index)
-        rgb = read_rgb(entry.colour)
+        rgb = read_rgb(entry.colour, entry.page)
         annotation = entry.annotation and partial(of_size, entry.annotation, rgb.shape[:2], entry.colour)
         return Frame(
             index=index,
@@ -68,6 +76,8 @@ class FileRecording(Recording):
             load_depth=self._options.aligned(entry.depth),
             load_annotation=annotation,
             depth_problem=entry.depth_problem,
+            file=None if entry.page else entry.colour,
+            depth_is_metric=entry.depth_is_metric,
         )
 
     def name_of(self, index: int) -> str:
@@ -109,8 +119,20 @@ def listing(folder: Path) -> list[Path]:
 
 
 def images_in(folder: Path) -> list[Path]:
-    """The image files of `folder`, by suffix, in natural order."""
-    return [path for path in listing(folder) if path.suffix.lower() in IMAGE_SUFFIXES]
+    """The image files of `folder`, by suffix, in natural order; where their names are time stamps, in order of time."""
+    paths = [path for path in listing(folder) if path.suffix.lower() in IMAGE_SUFFIXES]
+    return sorted(paths, key=lambda path: Decimal(path.stem)) if _are_stamps(paths) else paths
+
+
+def _are_stamps(paths: list[Path]) -> bool:
+    """Whether all names are decimal numbers whose fractions may differ in length: 1305031453.25 is later than
+    1305031453.125. Numbers such as 1.9 and 1.10 may be chapter and page: only long ones, and 0.05, tell."""
+    found = [re.fullmatch(r"(\d+)\.(\d+)", path.stem, re.ASCII) for path in paths]
+    parts = [match.groups() for match in found if match is not None]
+    if len(parts) < len(found):
+        return False
+    leading_zero = any(len(fraction) > 1 and fraction[0] == "0" for _, fraction in parts)
+    return leading_zero or all(len(whole) >= 6 for whole, _ in parts)
 
 
 def has_images(folder: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Image files to arrays: RGB of any kind, 16-bit depth, masks; what is wrong with a file as a short FrameError."""
+"""Image files to arrays: RGB of any kind, gray, 16 bits as stored; what is wrong with a file as a short FrameError."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ import numpy as np
 from PIL import Image
 
 from streamseg.errors import FrameError
+from streamseg.sources._headers import MARKER, MAX_BYTES, Pnm, is_deep, orientation, pnm, too_large
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8"
-_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # any JPEG marker but stuffing, restarts and padding
 
 
 def read_file(path: Path) -> bytes:
     """The bytes of an image file that is complete. Raises FrameError: missing, unreadable, empty or truncated."""
     try:
+        if path.stat().st_size > MAX_BYTES:
+            raise FrameError(f"file of more than {MAX_BYTES >> 30} GiB")
         data = path.read_bytes()
     except FileNotFoundError:
         raise FrameError("missing file") from None
@@ -29,7 +31,7 @@ def read_file(path: Path) -> bytes:
         raise FrameError("unreadable file") from None
     if not data:
         raise FrameError("empty file")
-    problem = _problem(data)
+    problem = too_large(data) or _problem(data)
     if problem:
         raise FrameError(problem)
     return data
@@ -61,7 +63,7 @@ def _png_problem(data: bytes) -> str:
 def _jpeg_ends(data: bytes) -> bool:
     """True if the end marker follows the picture's own data (previews inside EXIF have their own, earlier ones)."""
     position = 2
-    while found := _MARKER.search(data, position):
+    while found := MARKER.search(data, position):
         marker = data[found.start() + 1]
         if marker == 0xD9:
             return True
@@ -69,12 +71,78 @@ def _jpeg_ends(data: bytes) -> bool:
     return False
 
 
-def read_rgb(path: Path) -> np.ndarray:
-    """(H, W, 3) uint8 RGB of any image: gray is repeated, alpha dropped, 16 bits become 8, EXIF orientation applied."""
-    image = _decode(read_file(path), cv2.IMREAD_COLOR_RGB)
+def read_rgb(path: Path, page: int = 0) -> np.ndarray:
+    """(H, W, 3) uint8 RGB of any image: gray is repeated, alpha dropped, EXIF orientation applied.
+
+    Values are scaled to 0 ... 255 from what they run to: a PNM file's maxval; of 16 bits those that the pictures of the
+    folder use (cameras write 10, 12 or 14 bits in 16). page: see `_headers.pages`. Raises FrameError.
+    """
+    data = read_file(path)
+    if page:
+        image = _page(data, page)
+    elif (header := pnm(data)) is not None and header.maxval not in (255, 65535):
+        image = _pnm_rgb(data, header)
+    elif is_deep(data) and (top := highest(path)) < 65535:
+        image = to_bytes(_decode(data, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH), top)
+    else:
+        image = _decode(data, cv2.IMREAD_COLOR_RGB)
     if image.dtype != np.uint8:
         raise FrameError(f"{image.dtype} image")
     return image
+
+
+def _pnm_rgb(data: bytes, header: Pnm) -> np.ndarray:
+    """OpenCV does not scale by maxval."""
+    count = header.width * header.height * header.channels
+    if header.text:
+        values = np.array(data[header.start :].split()[:count], dtype=np.int64)
+    else:
+        kind = np.dtype(">u2" if header.maxval > 255 else "u1")
+        values = np.frombuffer(data[header.start :][: count * kind.itemsize], kind)
+    if len(values) < count or not header.maxval:
+        raise FrameError("truncated PNM")
+    pixels = to_bytes(values.reshape(header.height, header.width, header.channels), header.maxval)
+    return np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
+
+
+def to_bytes(values: np.ndarray, top: int) -> np.ndarray:
+    """uint8 of `values` that run from 0 to `top`."""
+    return np.clip(values * np.float32(255 / top) + np.float32(0.5), 0, 255).astype(np.uint8)
+
+
+def _page(data: bytes, page: int) -> np.ndarray:
+    """(H, W, 3) uint8 RGB of a later page."""
+    _silence()
+    if data[:4] in (b"II*\0", b"MM\0*"):
+        found, images = cv2.imdecodemulti(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB, range=(page, page + 1))
+        if found and images:
+            return images[0]
+    try:
+        with Image.open(io.BytesIO(data)) as file:
+            file.seek(page)
+            return np.asarray(file.convert("RGB"))
+    except (OSError, SyntaxError, ValueError, EOFError):
+        raise FrameError(f"page {page} is not a readable image") from None
+
+
+def highest(path: Path) -> int:
+    """What the 16-bit pictures that are called as `path` is, up to digits, run to: 255, 1023, 4095, 16383 or 65535.
+
+    Eight of them are looked at, so that all frames of a recording are scaled alike.
+    """
+    return _highest(path.parent, re.sub(r"\d+", "#", path.name), path.parent.stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=32)
+def _highest(folder: Path, pattern: str, _changed: int) -> int:
+    alike = sorted(path for path in folder.iterdir() if re.sub(r"\d+", "#", path.name) == pattern)
+    top = 0
+    for path in alike[:: max(1, len(alike) // 8)][:8]:
+        try:
+            top = max(top, int(_decode(read_file(path), cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH).max()))
+        except FrameError:
+            continue
+    return next((full for full in (255, 1023, 4095, 16383) if 0 < top <= full), 65535)
 
 
 def read_uint16(path: Path) -> np.ndarray:
@@ -84,11 +152,6 @@ def read_uint16(path: Path) -> np.ndarray:
         channels = 1 if image.ndim == 2 else image.shape[2]
         raise FrameError(f"depth is {channels} x {image.dtype}, not 16-bit gray")
     return image
-
-
-def read_depth(path: Path, units_per_metre: float) -> np.ndarray:
-    """(H, W) float32 metres of a 16-bit depth file, 0 = no reading."""
-    return read_uint16(path) * np.float32(1.0 / units_per_metre)
 
 
 @functools.cache
@@ -108,94 +171,20 @@ def _decode(data: bytes, flags: int) -> np.ndarray:
     return image
 
 
-def read_mask(path: Path) -> np.ndarray:
-    """(H, W) uint8 ids of a mask file, 0 = background, 255 = void.
-
-    Palette images give their indices; two-valued and soft gray or black-and-white ones give 1 where at least half;
-    gray ones with few other values give these values; colours give their index in the DAVIS palette or, where they
-    are not of it, their rank among all colours in the mask's folder, so that an object keeps its id over the frames.
-    """
-    try:
-        image = Image.open(io.BytesIO(read_file(path)))
-        if image.mode == "P":
-            return np.asarray(image)
-        pixels = np.asarray(image.convert("RGB")) if image.mode not in ("1", "L", "I;16", "I") else np.asarray(image)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        raise FrameError("unreadable mask") from None
-    if pixels.dtype == bool:
-        return pixels.astype(np.uint8)
-    if pixels.ndim == 3 and (pixels == pixels[..., :1]).all():
-        pixels = pixels[..., 0]
-    return _gray_ids(pixels) if pixels.ndim == 2 else _colour_ids(pixels, path)
-
-
-def upright(mask: np.ndarray, colour: Path) -> np.ndarray:
-    """Turn (H, W) `mask` by the EXIF orientation of the image file `colour` where that swaps its sides."""
-    try:
-        orientation = Image.open(colour).getexif().get(0x0112, 1)
-    except (OSError, SyntaxError, ValueError):
-        orientation = 1
-    turned = {5: mask.T, 6: np.rot90(mask, -1), 7: mask[::-1, ::-1].T, 8: np.rot90(mask)}.get(orientation, mask)
-    return np.ascontiguousarray(turned)
-
-
 def read_gray(path: Path) -> np.ndarray:
     """(H, W) uint8 gray values of any image."""
     return _decode(read_file(path), cv2.IMREAD_GRAYSCALE)
 
 
-def read_soft_mask(path: Path) -> np.ndarray:
-    """(H, W) uint8, 1 where a probability mask (0 ... 255 gray) is at least one half, else 0."""
-    return (read_gray(path) >= 128).astype(np.uint8)
-
-
-def _gray_ids(pixels: np.ndarray) -> np.ndarray:
-    values = np.unique(pixels)
-    if values[-1] > 255:
-        raise FrameError("mask has ids above 255")
-    soft = len(values) > 32 or set(values.tolist()) <= {0, 255}
-    return (pixels >= 128).astype(np.uint8) if soft else pixels.astype(np.uint8)
-
-
-def _colour_ids(pixels: np.ndarray, path: Path) -> np.ndarray:
-    packed = _pack(pixels)
-    present, inverse = np.unique(packed, return_inverse=True)
-    table = _palette_ids()
-    if not all(int(colour) in table for colour in present):
-        table = _folder_ids(path.parent, path.suffix)
-    ids = np.array([table.get(int(colour), 256) for colour in present])
-    if ids.max() > 255:
-        raise FrameError("mask has too many colours")
-    return ids.astype(np.uint8)[inverse].reshape(packed.shape)
-
-
-def _pack(pixels: np.ndarray) -> np.ndarray:
-    return pixels.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
-
-
-@functools.cache
-def _palette_ids() -> dict[int, int]:
-    """Colour -> index in the palette of DAVIS and PASCAL VOC (bits of the index spread over the channels)."""
-    table = {}
-    for index in range(256):
-        red = green = blue = 0
-        for bit in range(8):
-            red |= (index >> 3 * bit & 1) << 7 - bit
-            green |= (index >> 3 * bit + 1 & 1) << 7 - bit
-            blue |= (index >> 3 * bit + 2 & 1) << 7 - bit
-        table[red << 16 | green << 8 | blue] = index
-    return table
-
-
-@functools.lru_cache(maxsize=8)
-def _folder_ids(folder: Path, suffix: str) -> dict[int, int]:
-    """Colour -> id over all masks of a folder: black 0, the others 1, 2, ... in the order of their RGB values."""
-    colours: set[int] = set()
-    for path in sorted(folder.glob(f"*{suffix}")):
-        try:
-            colours.update(np.unique(_pack(read_rgb(path))).tolist())
-        except FrameError:
-            continue
-        if len(colours) > 256:
-            break
-    return {0: 0} | {colour: rank for rank, colour in enumerate(sorted(colours - {0}), 1)}
+def upright(mask: np.ndarray, colour: Path) -> np.ndarray:
+    """Turn and mirror (H, W) `mask` as the EXIF orientation of the image file `colour` says."""
+    turned = {
+        2: mask[:, ::-1],
+        3: mask[::-1, ::-1],
+        4: mask[::-1],
+        5: mask.T,
+        6: np.rot90(mask, -1),
+        7: mask[::-1, ::-1].T,
+        8: np.rot90(mask),
+    }
+    return np.ascontiguousarray(turned.get(orientation(colour), mask))

@@ -15,6 +15,7 @@ import json
 import os
 import re
 import zlib
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,8 @@ from streamseg.sources._files import (
     require_folder,
     sequences_at,
 )
-from streamseg.sources._images import read_gray, read_soft_mask, read_uint16
+from streamseg.sources._images import read_gray, read_uint16
+from streamseg.sources._masks import read_soft_mask
 
 PRIORITY = 20
 
@@ -54,11 +56,17 @@ def open(uri: str, options: Options) -> FileRecording:
             records = [record for record in records if record["frame_number"] in part.numbers]
         entries, skipped = _annotated(folder, records, options)
         if entries or skipped:
-            return FileRecording(uri, "co3d", entries, options, skipped)
+            return FileRecording(uri, "co3d", entries, options, skipped, notes=_notes(entries))
     entries = _bare(folder, options)
     if part:
         entries = [entry for entry in entries if entry.colour.name in part.files]
-    return FileRecording(uri, "co3d", entries, options)
+    return FileRecording(uri, "co3d", entries, options, notes=_notes(entries))
+
+
+def _notes(entries: list[Entry]) -> list[str]:
+    if any(entry.depth is not None and not entry.depth_is_metric for entry in entries):
+        return ["depth is in the units of CO3D's own reconstruction, not in metres; --depth-scale makes it metric"]
+    return []
 
 
 def _chosen(uri: str) -> tuple[Path, Part | None]:
@@ -100,7 +108,8 @@ def _bare(folder: Path, options: Options) -> list[Entry]:
         mask = masks.get(path.stem)
         load, problem = _depth(folder / "depths" / f"{path.name}.geometric.png", folder, path.stem, 1.0, options)
         annotation = partial(read_soft_mask, mask) if mask else None
-        entries.append(Entry(path.stem, i / 30, path, depth=load, annotation=annotation, depth_problem=problem))
+        entry = Entry(path.stem, i / 30, path, depth=load, annotation=annotation, depth_problem=problem)
+        entries.append(replace(entry, depth_is_metric=bool(options.depth_scale)))
     return entries
 
 
@@ -151,6 +160,7 @@ def _annotated(folder: Path, records: list[dict[str, Any]], options: Options) ->
                 annotation=partial(read_soft_mask, mask_file) if mask_file and os.path.isfile(mask_file) else None,
                 intrinsics=pixels(record.get("viewpoint"), record["image"]["size"]),
                 depth_problem=problem,
+                depth_is_metric=bool(options.depth_scale),
             )
         except (KeyError, TypeError, ValueError):
             skipped.append(Skip(f"annotation {i}", "malformed annotation"))

@@ -7,7 +7,6 @@ background, 255 = void; the masks of single-object DAVIS (0 and 255, no palette)
 from __future__ import annotations
 
 import os
-from functools import partial
 from pathlib import Path
 
 from streamseg.sources import Options
@@ -17,16 +16,15 @@ from streamseg.sources._files import (
     choose_one,
     has_images,
     images_in,
-    masks_by_stem,
     require_folder,
     sequences_at,
     unique_names,
 )
-from streamseg.sources._images import read_mask
+from streamseg.sources._truth import truth
 
 PRIORITY = 30
 FPS = 24.0
-IMAGES, MASKS = "JPEGImages", "Annotations"
+IMAGES, MASKS = "JPEGImages", ("Annotations", "Annotations_unsupervised")
 
 
 def recognizes(uri: str) -> bool:
@@ -37,13 +35,13 @@ def recognizes(uri: str) -> bool:
 def open(uri: str, options: Options) -> FileRecording:
     path = Path(os.path.abspath(require_folder(uri, "davis")))
     folder = choose_one(uri, "davis", _sequences(path), "DAVIS sequence")
-    masks = masks_by_stem(_annotations(folder))
     paths = images_in(folder)
-    entries = []
-    for i, (file, name) in enumerate(zip(paths, unique_names(paths))):
-        mask = masks.get(file.stem)
-        entries.append(Entry(name, i / FPS, file, annotation=partial(read_mask, mask) if mask else None))
-    return FileRecording(uri, "davis", entries, options, fps=FPS)
+    masks = truth(paths, _annotations(folder))
+    names = unique_names(paths)
+    entries = [
+        Entry(name, i / FPS, file, annotation=masks.loads.get(file)) for i, (file, name) in enumerate(zip(paths, names))
+    ]
+    return FileRecording(uri, "davis", entries, options, fps=FPS, notes=masks.notes)
 
 
 def _sequences(path: Path) -> list[Path]:
@@ -53,8 +51,9 @@ def _sequences(path: Path) -> list[Path]:
     return sequences_at(path, has_images)
 
 
-def _annotations(sequence: Path) -> Path:
-    """The mask folder of a sequence: its path with the last JPEGImages replaced."""
+def _annotations(sequence: Path) -> Path | None:
+    """The mask folder of a sequence: its path with the last JPEGImages replaced; None where there is none."""
     parts = list(sequence.parts)
-    parts[len(parts) - 1 - parts[::-1].index(IMAGES)] = MASKS
-    return Path(*parts)
+    place = len(parts) - 1 - parts[::-1].index(IMAGES)
+    folders = (Path(*parts[:place], name, *parts[place + 1 :]) for name in MASKS)
+    return next((folder for folder in folders if has_images(folder)), None)

@@ -1,14 +1,14 @@
 """Folder of images (png jpg bmp webp tif ppm), with or without masks, or a single image file
 
-Masks belong to images of the same stem; they lie in masks/ beside images/, in masks/ inside the folder of images, or,
-for a folder called images, in masks/ beside it. How a mask file is read: `_images.read_mask`.
+Which mask belongs to which image, and where masks lie: `_truth`. How a mask file is read: `_masks`. A file with several
+pictures (a TIFF stack, an animation) gives a frame for each.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 
 from streamseg.errors import SourceError
@@ -19,14 +19,17 @@ from streamseg.sources._files import (
     FileRecording,
     has_images,
     images_in,
-    masks_by_stem,
     require_folder,
     unique_names,
 )
-from streamseg.sources._images import read_mask
+from streamseg.sources._headers import pages
+from streamseg.sources._left_out import left_out
+from streamseg.sources._truth import Load, folder_of, truth
 
 PRIORITY = 70
 FPS = 30.0
+MULTIPLE = {".tif", ".tiff", ".webp", ".png"}
+"""Files that may hold several pictures."""
 
 
 def recognizes(uri: str) -> bool:
@@ -42,25 +45,29 @@ def open(uri: str, options: Options) -> FileRecording:
         if path.suffix.lower() not in IMAGE_SUFFIXES:
             known = ", ".join(sorted(IMAGE_SUFFIXES))
             raise SourceError(f"{uri!r} is no image file", f"images end in {known}; for a video use video:{uri}")
-        return FileRecording(uri, "images", [Entry(path.stem, 0.0, path)], options, fps=FPS)
+        return FileRecording(uri, "images", _entries([path]), options, fps=FPS)
     folder = require_folder(uri, "images")
     if not images_in(folder) and images_in(folder / "images"):
         folder = folder / "images"
     found = images_in(folder)
     paths = _colour(uri, found)
     skipped = [Skip(path.stem, "depth image") for path in sorted(set(found) - set(paths))]
-    masks = masks_by_stem(_mask_folder(folder))
-    entries = []
-    for i, (file, name) in enumerate(zip(paths, unique_names(paths))):
-        mask = masks.get(file.stem)
-        entries.append(Entry(name, i / FPS, file, annotation=partial(read_mask, mask) if mask else None))
-    return FileRecording(uri, "images", entries, options, skipped, fps=FPS)
+    masks = truth(paths, folder_of(folder))
+    entries = _entries(paths, masks.loads)
+    notes = [*masks.notes, *left_out(folder)]
+    return FileRecording(uri, "images", entries, options, skipped, fps=FPS, notes=notes)
 
 
-def _mask_folder(folder: Path) -> Path:
-    inside = folder / "masks"
-    beside = Path(os.path.abspath(folder)).parent / "masks"
-    return beside if not os.path.isdir(inside) and os.path.basename(os.path.abspath(folder)) == "images" else inside
+def _entries(paths: list[Path], masks: Mapping[Path, Load] | None = None) -> list[Entry]:
+    """A frame for each picture of each file; a mask is that of a file with one."""
+    entries: list[Entry] = []
+    for file, name in zip(paths, unique_names(paths)):
+        numbers = pages(file) if file.suffix.lower() in MULTIPLE else [0]
+        for page in numbers:
+            whole = name if len(numbers) == 1 else f"{name}_{page:05d}"
+            load = (masks or {}).get(file) if len(numbers) == 1 else None
+            entries.append(Entry(whole, len(entries) / FPS, file, annotation=load, page=page))
+    return entries
 
 
 def _colour(uri: str, paths: list[Path]) -> list[Path]:

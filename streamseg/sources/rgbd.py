@@ -8,43 +8,37 @@ neither metric nor registered to colour: its frames come without depth and say w
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import re
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from streamseg.errors import FrameError
-from streamseg.frame import Intrinsics
-from streamseg.sources import Options, Skip
+from streamseg.sources import DepthScale, Options, Skip
+from streamseg.sources._cameras import camera_of
+from streamseg.sources._depth import Depth, Encoding, depth_of, first_size
 from streamseg.sources._files import (
     Entry,
     FileRecording,
     folders_in,
     images_in,
-    masks_by_stem,
+    listing,
     require_folder,
     unique_names,
 )
-from streamseg.sources._images import read_mask, read_uint16
+from streamseg.sources._images import read_uint16
+from streamseg.sources._left_out import left_out
+from streamseg.sources._truth import folder_of, truth
 
 PRIORITY = 40
 COLOUR = re.compile(r"(?P<id>.*?)(^|[._-])(color|colour|rgb)(?P<rest>$|[._-].*)", re.IGNORECASE)
 DEPTH = re.compile(r"(?P<id>.*?)(^|[._-])depth(?P<rest>$|[._-].*)", re.IGNORECASE)
+NUMBERED = re.compile(r"(\d+)-\d+")
 FOLDERS = ("color", "colour", "rgb", "image", "images")
 UNITS = {"TUM": 5000.0}  # by the name before "_color"; Open3D's samples mix data sets in one folder
+MILLIMETRES = 1000.0
 DISPARITY = "raw Kinect disparity, neither metric nor registered"
-
-
-@dataclass(frozen=True)
-class Encoding:
-    """How depth files store metres. rotated: each value's 16 bits are rotated left by 3."""
-
-    units_per_metre: float
-    rotated: bool = False
 
 
 def recognizes(uri: str) -> bool:
@@ -55,27 +49,57 @@ def open(uri: str, options: Options) -> FileRecording:
     folder = require_folder(uri, "rgbd")
     pairs = _pairs(folder)
     encodings = _encodings(folder, pairs, options)
-    camera = _camera(folder)
-    masks = {path.stem.removesuffix(".segm"): path for path in masks_by_stem(folder / "segm").values()}
+    colours = [colour for colour, _ in pairs]
+    known = [
+        (colour, depth, encoding)
+        for colour, depth in pairs
+        if depth is not None and isinstance(encoding := encodings[_group(depth)], Encoding)
+    ]
+    scale = _scale(folder, known, options)
+    about = depth_of(uri, known, scale) if known else Depth({})
+    camera = camera_of(folder, uri, first_size(colours))
+    masks = truth(colours, _mask_folder(folder), name=_mask_name)
     entries = []
-    for i, ((colour, depth), name) in enumerate(zip(pairs, unique_names(colour for colour, _ in pairs))):
-        encoding = encodings[_group(depth)] if depth else "no depth file"
-        load = partial(read_metres, depth, encoding) if depth and isinstance(encoding, Encoding) else None
-        mask = masks.get(_id(COLOUR, colour))
+    for i, ((colour, depth), name) in enumerate(zip(pairs, unique_names(colours))):
+        load = about.loads.get(colour)
+        found = encodings[_group(depth)] if depth else "no depth file"
+        problem = found if isinstance(found, str) else ""
         entries.append(
-            Entry(
-                name,
-                i / 30,
-                colour,
-                depth=load,
-                annotation=partial(read_mask, mask) if mask else None,
-                intrinsics=camera,
-                depth_problem="" if isinstance(encoding, Encoding) else encoding,
-            )
+            Entry(name, i / 30, colour, load, masks.loads.get(colour), camera.intrinsics, depth_problem=problem)
         )
     used = {depth for _, depth in pairs}
     orphans = [Skip(path.stem, "depth without colour") for path in _depth_files(folder) if path not in used]
-    return FileRecording(uri, "rgbd", entries, options, orphans)
+    notes = [*about.notes, *masks.notes, *left_out(folder)]
+    if known and camera.note and options.intrinsics is None:
+        notes.insert(0, camera.note)
+    depth_scale = scale if known else None
+    return FileRecording(uri, "rgbd", entries, options, orphans, notes=notes, depth_scale=depth_scale)
+
+
+def _mask_folder(folder: Path) -> Path | None:
+    """Masks beside the frames: in segm/ (APC), masks/ ..., of the folder itself or of its folder of pictures."""
+    return folder_of(folder) or next(
+        (found for inner in folders_in(folder) if inner.name.lower() in FOLDERS and (found := folder_of(inner))), None
+    )
+
+
+def _mask_name(path: Path) -> str:
+    """What a colour file and its mask have in common besides the stem: frame-000000 of frame-000000.color."""
+    return _id(COLOUR, path).replace("|", "")
+
+
+def _scale(folder: Path, known: list[tuple[Path, Path, Encoding]], options: Options) -> DepthScale:
+    """Of the first pair, and who says so; pairs of other scales keep theirs."""
+    if options.depth_scale:
+        return DepthScale(options.depth_scale, "--depth-scale")
+    if not known:
+        return DepthScale(MILLIMETRES, "assumed")
+    units, rotated = known[0][2].units_per_metre, known[0][2].rotated
+    if rotated or units != MILLIMETRES:
+        return DepthScale(units, "the format's own")
+    if os.path.isfile(folder / "cam_params.json"):
+        return DepthScale(units, "cam_params.json")
+    return DepthScale(units, "assumed, as most cameras have it")
 
 
 def _id(pattern: re.Pattern[str], path: Path) -> str:
@@ -85,7 +109,7 @@ def _id(pattern: re.Pattern[str], path: Path) -> str:
 
 
 def _depth_files(folder: Path) -> list[Path]:
-    return [path for path in images_in(folder) if DEPTH.fullmatch(path.stem)] or images_in(folder / "depth")
+    return [path for path in images_in(folder) if DEPTH.fullmatch(path.stem)] or _depth_in(folder / "depth")
 
 
 def _pairs(folder: Path) -> list[tuple[Path, Path | None]]:
@@ -96,11 +120,25 @@ def _pairs(folder: Path) -> list[tuple[Path, Path | None]]:
         others = [path for path in files if not DEPTH.fullmatch(path.stem)]
         colour = [path for path in others if COLOUR.fullmatch(path.stem)] or [p for p in others if p.stem in depth]
         return [(path, depth.get(_id(COLOUR, path))) for path in colour]
-    depth = {_id(DEPTH, path): path for path in images_in(folder / "depth")}
+    found = _depth_in(folder / "depth")
+    depth = {_id(DEPTH, path): path for path in found}
     for inner in folders_in(folder) if depth else []:
         if inner.name.lower() in FOLDERS:
-            return [(path, depth.get(_id(COLOUR, path))) for path in images_in(inner)]
+            colour = images_in(inner)
+            pairs = [(path, depth.get(_id(COLOUR, path))) for path in colour]
+            return pairs if any(path for _, path in pairs) else _by_number(colour, found)
     return []
+
+
+def _depth_in(folder: Path) -> list[Path]:
+    """Depth files of a folder: pictures or, where there are none, NumPy arrays."""
+    return images_in(folder) or [path for path in listing(folder) if path.suffix.lower() == ".npy"]
+
+
+def _by_number(colour: list[Path], depth: list[Path]) -> list[tuple[Path, Path | None]]:
+    """Redwood calls its files NUMBER-STAMP, and the stamps of colour and depth differ: the numbers belong together."""
+    table = {found[1]: path for path in depth if (found := NUMBERED.fullmatch(path.stem))}
+    return [(path, table.get(found[1]) if (found := NUMBERED.fullmatch(path.stem)) else None) for path in colour]
 
 
 def _group(depth: Path) -> str:
@@ -124,7 +162,7 @@ def _encodings(folder: Path, pairs: list[tuple[Path, Path | None]], options: Opt
         else:
             prefix = re.split(r"[._-]", paths[0].stem)[0].upper()
             apc = rotated and os.path.isfile(folder / "cam.info.txt")
-            units = 10000.0 if apc else UNITS.get(prefix, 1000.0)
+            units = 10000.0 if apc else UNITS.get(prefix, 1.0 if paths[0].suffix == ".npy" else MILLIMETRES)
             found[group] = Encoding(options.depth_scale or units, rotated)
     return found
 
@@ -135,6 +173,8 @@ def _rotated(paths: list[Path]) -> bool | None:
     The lowest 3 bits of rotated readings are 0 below 8192 units, 1 below 16384; of plain ones every value is alike.
     """
     values = []
+    if paths[0].suffix.lower() == ".npy":
+        return False
     for path in itertools.islice(paths, 5):
         try:
             stored = read_uint16(path)
@@ -146,45 +186,3 @@ def _rotated(paths: list[Path]) -> bool | None:
         return False
     share = float(np.mean(distinct % 8 <= 1))
     return None if 0.5 < share < 0.9 else share >= 0.9
-
-
-def read_metres(path: Path, encoding: Encoding) -> np.ndarray:
-    """(H, W) float32 metres, 0 = no reading (stored as 0 or 65535)."""
-    stored = read_uint16(path)
-    stored[stored == 65535] = 0
-    if encoding.rotated:
-        stored = (stored >> 3) | (stored << 13)
-    return stored * np.float32(1 / encoding.units_per_metre)
-
-
-def _camera(folder: Path) -> Intrinsics | None:
-    """Intrinsics of the colour camera from the file that this kind of folder has, or None."""
-    for name, read in (
-        ("camera-intrinsics.txt", _first_matrix),
-        ("cam.info.txt", _colour_matrix),
-        ("camera_params.json", _named_numbers),
-        ("camera_intrinsic.json", _named_numbers),
-    ):
-        try:
-            return read((folder / name).read_text(encoding="utf-8-sig"))
-        except (OSError, ValueError, KeyError, TypeError, IndexError):
-            continue
-    return None
-
-
-def _first_matrix(text: str) -> Intrinsics:
-    numbers = [float(part) for line in text.splitlines() if not line.startswith("#") for part in line.split()]
-    return Intrinsics(numbers[0], numbers[4], numbers[2], numbers[5])
-
-
-def _colour_matrix(text: str) -> Intrinsics:
-    return _first_matrix(text.split("# Color camera intrinsic matrix", 1)[1].split("#", 1)[0])
-
-
-def _named_numbers(text: str) -> Intrinsics:
-    values = json.loads(text)
-    if "intrinsic_matrix" in values:  # Open3D: column by column
-        fx, _, _, _, fy, _, cx, cy, _ = values["intrinsic_matrix"]
-        return Intrinsics(float(fx), float(fy), float(cx), float(cy))
-    cx, cy = (values.get("cx", values.get("x_offset")), values.get("cy", values.get("y_offset")))
-    return Intrinsics(float(values["fx"]), float(values["fy"]), float(cx), float(cy))

@@ -1,6 +1,7 @@
-"""TUM RGB-D recording: a folder with rgb.txt and depth.txt, or its published .tgz
+"""TUM RGB-D recording: a folder with rgb.txt and depth.txt or associations.txt, or its published .tgz
 
-Layout: https://cvg.cit.tum.de/data/datasets/rgbd-dataset/file_formats. Ground truth, which TUM has none of, may lie in
+Layout: https://cvg.cit.tum.de/data/datasets/rgbd-dataset/file_formats; Bonn's recordings and ICL-NUIM have it too, the
+latter with associations.txt alone. Ground truth, which TUM has none of, may lie in
 masks/ under the colour files' names. Archives are unpacked once, into the user's cache folder; the environment
 variable STREAMSEG_CACHE names another one.
 """
@@ -12,39 +13,33 @@ import os
 import re
 import shutil
 import tempfile
-from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from streamseg import cache
 from streamseg.errors import SourceError
-from streamseg.frame import Intrinsics
-from streamseg.sources import Options, Skip
+from streamseg.sources import DepthScale, Options, Skip
 from streamseg.sources._archives import unpack
+from streamseg.sources._cameras import camera_of, is_known
+from streamseg.sources._depth import Encoding, depth_of, first_size
 from streamseg.sources._files import (
     Entry,
     FileRecording,
     choose_one,
     folders_in,
     images_in,
-    masks_by_stem,
     require_folder,
     unique_names,
 )
-from streamseg.sources._images import read_depth, read_mask
+from streamseg.sources._left_out import left_out
+from streamseg.sources._lists import associations, listed, paired, unit_of
 from streamseg.sources._pairing import pair
+from streamseg.sources._truth import folder_of, truth
 
 PRIORITY = 10
 TOLERANCE = 0.02  # seconds between a colour and a depth frame of one moment
 UNITS_PER_METRE = 5000.0
 ARCHIVES = (".tgz", ".tar.gz")
-CAMERAS = {
-    "freiburg1": Intrinsics(517.3, 516.5, 318.6, 255.3),
-    "freiburg2": Intrinsics(520.9, 521.0, 325.1, 249.7),
-    "freiburg3": Intrinsics(535.4, 539.2, 320.1, 247.6),
-    "": Intrinsics(525.0, 525.0, 319.5, 239.5),
-}
-
-Stamped = tuple[float, Path]
 
 
 def recognizes(uri: str) -> bool:
@@ -58,24 +53,37 @@ def open(uri: str, options: Options) -> FileRecording:
         folder = _recording_in(_unpacked(uri), uri)
     else:
         folder = _recording_in(require_folder(uri, "tum"), uri)
-    colour, skipped = _frames(folder, "rgb")
-    depth, lost = _frames(folder, "depth")
-    partner = pair([stamp for stamp, _ in colour], [stamp for stamp, _ in depth], TOLERANCE)
-    scale = options.depth_scale or UNITS_PER_METRE
-    camera = _camera(folder.resolve(), uri)
-    masks = masks_by_stem(folder / "masks")
+    moments, skipped, notes, missing = _moments(folder)
+    scale = _scale(folder, uri, options)
+    pairs = [(moment.colour, moment.depth) for moment in moments if moment.depth is not None]
+    about = depth_of(uri, [(colour, depth, Encoding(scale.units_per_metre)) for colour, depth in pairs], scale)
+    camera = camera_of(folder.resolve(), uri, first_size(moment.colour for moment in moments))
+    masks = truth([moment.colour for moment in moments], folder_of(folder / "rgb"))
     entries = []
-    for i, ((stamp, path), name) in enumerate(zip(colour, unique_names(path for _, path in colour))):
-        load = partial(read_depth, depth[partner[i]][1], scale) if i in partner else None
-        problem = "" if load else "no depth frame within 0.02 s" if depth else "recording has no depth"
-        truth = partial(read_mask, masks[path.stem]) if path.stem in masks else None
-        entries.append(Entry(name, stamp, path, load, truth, intrinsics=camera, depth_problem=problem))
-    return FileRecording(uri, "tum", entries, options, skipped + lost)
+    for moment, name in zip(moments, unique_names(moment.colour for moment in moments)):
+        load = about.loads.get(moment.colour)
+        entries.append(
+            Entry(
+                name,
+                moment.seconds,
+                moment.colour,
+                load,
+                masks.loads.get(moment.colour),
+                intrinsics=camera.intrinsics,
+                depth_problem="" if load else missing,
+            )
+        )
+    if pairs and camera.note and options.intrinsics is None:
+        notes.append(camera.note)
+    used = {path.parent for moment in moments for path in (moment.colour, moment.depth) if path is not None}
+    notes += [*about.notes, *masks.notes, *left_out(folder, used)]
+    return FileRecording(uri, "tum", entries, options, skipped, notes=notes, depth_scale=scale if pairs else None)
 
 
 def _is_recording(folder: Path) -> bool:
-    """rgb.txt, or a folder rgb/ of files named by time stamps; frame numbers alone would not tell TUM's depth scale."""
-    if os.path.isfile(folder / "rgb.txt"):
+    """rgb.txt, a list of pairs, or a folder rgb/ of files named by time stamps; frame numbers alone would not tell
+    TUM's depth scale."""
+    if os.path.isfile(folder / "rgb.txt") or associations(folder) is not None:
         return True
     names = images_in(folder / "rgb")
     return bool(names) and re.fullmatch(r"\d+\.\d+", names[0].stem) is not None
@@ -88,57 +96,49 @@ def _recording_in(folder: Path, uri: str) -> Path:
     return choose_one(uri, "tum", [inner for inner in folders_in(folder) if _is_recording(inner)], "TUM recording")
 
 
-def _camera(folder: Path, uri: str) -> Intrinsics:
-    names = (Path(uri).name, folder.name, *(parent.name for parent in folder.parents))
-    known = {"freiburg1": "fr1", "freiburg2": "fr2", "freiburg3": "fr3"}
-    for name in names:
-        for camera, short in known.items():
-            if camera in name.lower() or re.search(rf"(^|[^a-z0-9]){short}([^0-9]|$)", name.lower()):
-                return CAMERAS[camera]
-    return CAMERAS[""]
+class Moment(NamedTuple):
+    """A picture, when it was taken, and the depth of that moment."""
+
+    seconds: float
+    colour: Path
+    depth: Path | None
 
 
-def _frames(folder: Path, which: str) -> tuple[list[Stamped], list[Skip]]:
-    """Time-ordered (stamp, file) of the list `which`.txt or, without a list, of the folder; and what is unusable."""
-    index = folder / f"{which}.txt"
-    if not os.path.isfile(index):
-        return _unlisted(folder / which)
-    frames: dict[Path, float] = {}
-    skipped = []
-    for number, line in enumerate(_text(index).splitlines(), 1):
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        stamp, _, name = line.strip().replace(",", " ").replace("\t", " ").partition(" ")
-        path = folder / name.strip()
-        try:
-            seconds = float(stamp)
-        except ValueError:
-            seconds = float("nan")
-        if not name.strip() or not abs(seconds) < 1e12:
-            skipped.append(Skip(f"{index.name}:{number}", "malformed line in the list"))
-        elif path in frames:
-            skipped.append(Skip(path.stem, "listed twice"))
-        elif not os.path.isfile(path):
-            skipped.append(Skip(path.stem, "missing file" if which == "rgb" else f"missing {which} file"))
-        else:
-            frames[path] = seconds
-    return sorted((seconds, path) for path, seconds in frames.items()), skipped
+def _moments(folder: Path) -> tuple[list[Moment], list[Skip], list[str], str]:
+    """The frames, what is unusable, notes, and why a frame without depth has none."""
+    index = associations(folder)
+    if index is not None and not os.path.isfile(folder / "rgb.txt"):
+        pairs, skipped = paired(index)
+        unit, name = unit_of([pair.stamp for pair in pairs])
+        # ICL-NUIM numbers its frames, 30 a second
+        numbered = not name and all(pair.stamp == int(pair.stamp) for pair in pairs)
+        unit = 30.0 if numbered else unit
+        return [Moment(pair.stamp / unit, pair.colour, pair.depth) for pair in pairs], skipped, _counted(name), ""
+    colour, skipped = listed(folder, "rgb")
+    depth, lost = listed(folder, "depth")
+    unit, name = unit_of([frame.stamp for frame in colour])
+    seconds = [frame.stamp / unit for frame in colour]
+    depth_unit, _ = unit_of([frame.stamp for frame in depth])
+    partner = pair(seconds, [frame.stamp / depth_unit for frame in depth], TOLERANCE)
+    moments = [
+        Moment(stamp, frame.path, depth[partner[i]].path if i in partner else None)
+        for i, (stamp, frame) in enumerate(zip(seconds, colour))
+    ]
+    missing = "no depth frame within 0.02 s" if depth else "recording has no depth"
+    return moments, skipped + lost, _counted(name), missing
 
 
-def _unlisted(folder: Path) -> tuple[list[Stamped], list[Skip]]:
-    """The files of a folder without a list: their names are the stamps, or else their order at 30 a second."""
-    paths = images_in(folder)
-    try:
-        return sorted((float(path.stem), path) for path in paths), []
-    except ValueError:
-        return [(i / 30, path) for i, path in enumerate(paths)], []
+def _counted(unit: str) -> list[str]:
+    return [f"time stamps are taken for {unit}"] if unit else []
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig", errors="replace")
-    except OSError as error:
-        raise SourceError(f"{str(path)!r} cannot be read: {error.strerror}", "check its permissions") from None
+def _scale(folder: Path, uri: str, options: Options) -> DepthScale:
+    if options.depth_scale:
+        return DepthScale(options.depth_scale, "--depth-scale")
+    names = [Path(uri).name, folder.resolve().name, *(parent.name for parent in folder.resolve().parents)]
+    return DepthScale(
+        UNITS_PER_METRE, "its publishers' scale" if is_known(names) else "assumed, as TUM's format has it"
+    )
 
 
 def cache_folder() -> Path:

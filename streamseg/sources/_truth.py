@@ -1,0 +1,122 @@
+"""Ground truth beside pictures: which mask belongs to which picture, and whether it has to be turned along with it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from streamseg.sources._files import IMAGE_SUFFIXES, listing
+from streamseg.sources._headers import orientation, stored_size
+from streamseg.sources._images import upright
+from streamseg.sources._masks import read_mask, taken_for
+
+FOLDERS = ("masks", "mask", "segmentations", "segmentation", "segm", "annotations", "labels", "groundtruth", "gt")
+SUFFIXES = IMAGE_SUFFIXES | {".gif"}  # Carvana's masks
+MARK = re.compile(r"(?P<stem>.+?)[._-](masks?|segm|seg|segmentation|labels?|gt|groundtruth|annotation)", re.IGNORECASE)
+LOOKED_AT = 200  # pictures whose orientation is looked up
+
+Load = Callable[[], np.ndarray]
+
+
+class Truth(NamedTuple):
+    """loads: by picture. notes: how the masks are understood, for people."""
+
+    loads: dict[Path, Load]
+    notes: tuple[str, ...] = ()
+
+
+def truth(
+    pictures: Sequence[Path],
+    folder: Path | None,
+    read: Callable[[Path], np.ndarray] = read_mask,
+    name: Callable[[Path], str] = lambda path: path.stem,
+) -> Truth:
+    """The masks in `folder` that belong to `pictures`. name: what a mask has in common with a picture, besides its stem
+    and its whole name."""
+    found = masks_of(pictures, [] if folder is None else masks_in(folder), name)
+    if not found:
+        return Truth({})
+    first = next(iter(found.values()))
+    words = taken_for(first)
+    notes = (
+        [f"masks ({len(found)} of {len(pictures)} pictures, e.g. {first.name}) are read as: {words}"] if words else []
+    )
+    stored = drawn_as_stored(found)
+    if stored:
+        notes.append("masks are drawn on the pixels as stored: they are turned with their pictures, as EXIF says")
+    elif stored is None:
+        notes.append("EXIF turns some pictures, and no size tells whether masks are drawn before that: taken for after")
+    loads: dict[Path, Load] = {
+        picture: partial(_turned, read, mask, picture) if stored else partial(read, mask)
+        for picture, mask in found.items()
+    }
+    return Truth(loads, tuple(notes))
+
+
+def masks_in(folder: Path) -> list[Path]:
+    """The mask files of a folder, in natural order."""
+    return [path for path in listing(folder) if path.suffix.lower() in SUFFIXES]
+
+
+def masks_of(
+    pictures: Iterable[Path], masks: Iterable[Path], name: Callable[[Path], str] = lambda path: path.stem
+) -> dict[Path, Path]:
+    """Picture -> its mask: NAME.png, NAME.jpg.png (COLMAP), NAME_mask.gif (Carvana), NAME_segmentation.png (ISIC).
+
+    A mask that has a picture's very name is that picture's before one that is only similar to it.
+    """
+    exact: dict[str, Path] = {}
+    marked: dict[str, Path] = {}
+    for mask in masks:
+        exact.setdefault(mask.stem, mask)
+        if found := MARK.fullmatch(mask.stem):
+            marked.setdefault(found["stem"], mask)
+    pairs = {}
+    for picture in pictures:
+        wanted = [(exact, picture.name), (exact, picture.stem), (marked, picture.stem), (marked, picture.name)]
+        wanted += [(exact, name(picture)), (marked, name(picture))]
+        found_mask = next((table[key] for table, key in wanted if key in table), None)
+        if found_mask is not None:
+            pairs[picture] = found_mask
+    return pairs
+
+
+def folder_of(pictures: Path) -> Path | None:
+    """Where the masks of a folder of pictures lie: in it, beside it where it is called images or rgb, or beside it
+    under its own name (train and train_masks); None where there are none."""
+    whole = Path(os.path.abspath(pictures))
+    beside = whole.name.lower() in ("images", "image", "rgb", "color", "colour", "imgs", "img")
+    for parent in (whole, whole.parent) if beside else (whole,):
+        for name in FOLDERS:
+            if masks_in(parent / name):
+                return parent / name
+    named = whole.with_name(f"{whole.name}_masks")
+    return named if masks_in(named) else None
+
+
+def drawn_as_stored(found: dict[Path, Path]) -> bool | None:
+    """Whether masks are drawn on the pixels as stored, though EXIF turns the pictures. None: it cannot be told.
+
+    Masks of pictures that lie on their side tell by their sizes, and for the whole folder: squares and pictures that
+    are upside down do not tell.
+    """
+    step = max(1, len(found) // LOOKED_AT)
+    turned = [(picture, mask) for picture, mask in list(found.items())[::step] if orientation(picture) > 1]
+    for picture, mask in turned:
+        size = stored_size(picture)
+        if orientation(picture) >= 5 and size is not None and size[0] != size[1]:
+            drawn = stored_size(mask)
+            if drawn in (size, size[::-1]):
+                return drawn == size
+    return None if turned else False
+
+
+def _turned(read: Callable[[Path], np.ndarray], mask: Path, picture: Path) -> np.ndarray:
+    drawn, size = read(mask), stored_size(picture)
+    return upright(drawn, picture) if size is not None and drawn.shape == size[::-1] else drawn
