@@ -7,7 +7,7 @@ DOCS = NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 # what is installed depends on these files: change one and the next make installs again
 STAMP = $(VENV)/.installed
 
-.PHONY: demo test test-folders test-rest lint docs install clean
+.PHONY: demo machine test test-folders test-rest lint docs install clean
 
 demo: install
 	$(BIN)/streamseg run samples/tabletop -o demo --size 512 --save overlay,labels,objects,npz,coco,jsonl --overwrite
@@ -16,8 +16,12 @@ demo: install
 	@echo "and at   demo/objects/      one indexed PNG a frame; demo/labels/ the segments;  demo/run.json says what was run"
 
 # two halves side by side, one thread each: most tests are small, and wait for files and processes
-test: install lint
+test: install machine lint
 	OMP_NUM_THREADS=1 $(MAKE) --no-print-directory --jobs 2 --output-sync=target test-folders test-rest
+
+# what a red test may hang on: the CPU, its units, and the precision that auto comes to
+machine: install
+	$(BIN)/streamseg doctor
 
 PARTS = tests/unit/backbones tests/unit/sources tests/unit/sinks tests/unit/evaluation
 # a process each: torch's training and all the runtimes of the exports in one process have crashed it

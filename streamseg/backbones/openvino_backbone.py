@@ -17,8 +17,6 @@ from streamseg.cache import trim
 from streamseg.errors import ModelError
 
 NAMES = {"f32": "fp32", "bf16": "bf16", "f16": "fp16"}
-UNITS = {"FP32": "fp32", "BF16": "bf16", "FP16": "fp16"}
-"""OpenVINO's capabilities of a CPU, as precisions."""
 
 
 class OpenVinoBackbone(Backbone):
@@ -42,7 +40,9 @@ class OpenVinoBackbone(Backbone):
         self._core = openvino.Core()
         self.streams = streams or min(4, threads or machine.cores())
         has = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        asked, self.precision_reason = precisions.chosen(precision, {UNITS[one] for one in has if one in UNITS})
+        asked, self.precision_reason = precisions.chosen(
+            precision, {precisions.UNITS[one] for one in has if one in precisions.UNITS}
+        )
         self._options = _options(asked, threads) | {"NUM_STREAMS": self.streams}
         try:
             self._model = self._core.read_model(path)

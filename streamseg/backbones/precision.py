@@ -13,6 +13,8 @@ from collections.abc import Collection
 from streamseg.errors import ModelError
 
 VARIABLE = "STREAMSEG_PRECISION"
+UNITS = {"FP32": "fp32", "BF16": "bf16", "FP16": "fp16"}
+"""OpenVINO's capabilities of a CPU, as precisions."""
 
 
 def chosen(asked: str, able: Collection[str]) -> tuple[str, str]:

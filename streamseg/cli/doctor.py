@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from streamseg.cli.options import behaviour_options, print_json
+from streamseg.errors import ModelError
 from streamseg.runtime.manifest import versions
 
 PACKAGES = (
@@ -61,18 +62,34 @@ def _gpus() -> list[str]:
     return answer.stdout.strip().splitlines() if answer.returncode == 0 else []
 
 
+def _auto(capabilities: list[str], advice: list[str]) -> str:
+    """What `--precision auto` comes to on this CPU, and why."""
+    from streamseg.backbones import precision
+
+    try:
+        return ": ".join(
+            precision.chosen("auto", {precision.UNITS[one] for one in capabilities if one in precision.UNITS})
+        )
+    except ModelError as problem:
+        advice.append(f"{problem.message}: {problem.hint}")
+        return "none"
+
+
 def _openvino(advice: list[str]) -> dict[str, Any]:
     try:
         import openvino
 
         core = openvino.Core()
-        return {
+        found = {
             name: {
                 "name": core.get_property(name, "FULL_DEVICE_NAME").strip(),
                 "precisions": sorted(core.get_property(name, "OPTIMIZATION_CAPABILITIES")),
             }
             for name in core.available_devices
         }
+        if "CPU" in found:
+            found["CPU"]["auto"] = _auto(found["CPU"]["precisions"], advice)
+        return found
     except (ImportError, RuntimeError) as problem:
         advice.append(f"OpenVINO does not load ({problem}): pip install openvino")
         return {}
@@ -137,6 +154,8 @@ def print_report(report: Mapping[str, Any]) -> None:
     table.add_row("NVIDIA GPUs", ", ".join(report["gpus"]) or "none")
     for device, facts in report["openvino"].items():
         table.add_row(f"OpenVINO {device}", f"{facts['name']} ({', '.join(facts['precisions'])})")
+        if "auto" in facts:
+            table.add_row("--precision auto", facts["auto"])
     table.add_row("ONNX Runtime", ", ".join(p.removesuffix("ExecutionProvider") for p in report["onnxruntime"]))
     table.add_row("faiss GPUs", str(report["faiss_gpus"]))
     table.add_row("display", "yes" if report["display"] else "no")

@@ -15,7 +15,7 @@ from streamseg.clustering.kmeans import Clusters, squared_distances
 from streamseg.clustering.knee import Knee, find_knee
 from streamseg.clustering.splitting import Clustering, Directions, lloyd, many_more, one_more, whole
 
-HALVES, MANY = 12, 16
+HALVES, MANY = 6, 16
 """Random halves that are clustered, too; above so many clusters none are, which would take seconds."""
 
 

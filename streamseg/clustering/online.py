@@ -10,6 +10,7 @@ from scipy.ndimage import gaussian_filter
 
 from streamseg.clustering.choice import choose_k
 from streamseg.clustering.codebook import Codebook
+from streamseg.clustering.kmeans import squared_distances
 from streamseg.clustering.knee import find_knee
 from streamseg.clustering.operations import HOST, Operations
 from streamseg.clustering.splitting import Clustering, Directions, one_more, whole
@@ -62,7 +63,24 @@ class Online:
         points = self.operations.points(self.descriptors, features, depth)
         if not self.config.k:
             self._reconsider(points, index)
-        return self.operations.step(self.codebook, points), list(self.codebook.ids)
+        distances = self.operations.step(self.codebook, points)
+        nearest = distances.argmin(1)
+        if len(self.codebook.ids) > 1 and not bool((nearest != nearest[0]).any()):
+            distances = self._told_apart(distances, points, int(nearest[0]))
+        return distances, list(self.codebook.ids)
+
+    def _told_apart(self, distances: Any, points: Any, only: int) -> Any:
+        """The distances of a frame that would come out as one region: after a jump of the view a whole frame can be
+        nearest to one centroid, for what all its cells share. So that is taken off: its mean becomes that of the other
+        centroids. only: the place of that one."""
+        assert self.codebook is not None
+        cells = self.operations.to_host(points)
+        weights = np.maximum(self.codebook.mass, 1e-3)
+        if len(weights) > 2:
+            weights[only] = 0
+        usual = np.average(self.codebook.centroids, axis=0, weights=weights)
+        found = squared_distances((cells - cells.mean(axis=0) + usual).astype(np.float32), self.codebook.centroids)
+        return found if isinstance(distances, np.ndarray) else distances.new_tensor(found)
 
     def _reconsider(self, points: Any, index: int) -> None:
         """Collect a few cells of each frame; then cluster them with one k a frame, so that no frame waits for all;
