@@ -167,6 +167,8 @@ def record(folder: Path, frames: int, spp: int, seed: int) -> None:
         lists["depth"].append(f"{late} depth/{late}.png")
         lists["groundtruth"].append(" ".join([stamp, *(f"{number:.6f}" for number in numbers)]))
         click.echo(f"frame {i + 1} of {frames}", err=True)
+    lists["intrinsics"] = ["# fx fy cx cy of the colour camera, pixels"]
+    lists["intrinsics"].append(f"{FOCAL} {FOCAL} {(WIDTH - 1) / 2} {(HEIGHT - 1) / 2}")
     for name, lines in lists.items():
         (folder / f"{name}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from streamseg.depth.containers import whole
+from streamseg.depth.containers import merge_containers
 
 SIZE = (60, 80)
 MUG = {"right": (-0.04, 0.04), "forward": (1.04, 1.08), "up": (0.05, 0.1)}
@@ -32,7 +32,7 @@ def scene(gap: int = 0, **inside: tuple[float, float]) -> tuple[np.ndarray, np.n
 
 def test_inside_and_outside_of_a_mug_are_one_thing_and_numbers_have_no_gaps() -> None:
     things, places = scene()
-    found = whole(things, places, things > 0)
+    found = merge_containers(things, places, things > 0)
     np.testing.assert_array_equal(found > 0, things > 0)
     assert set(np.unique(found)) == {0, 1, 2}
     assert set(np.unique(found[(things == 1) | (things == 2)])) == {1}
@@ -40,9 +40,12 @@ def test_inside_and_outside_of_a_mug_are_one_thing_and_numbers_have_no_gaps() ->
 
 def test_a_handle_or_another_view_changes_nothing() -> None:
     things, places = scene(right=(-0.04, 0.07))
-    assert whole(things, places, things > 0).max() == 2
+    assert merge_containers(things, places, things > 0).max() == 2
     things, places = scene()
-    assert whole(np.roll(things, 3, axis=0), np.roll(places, 3, axis=0), np.roll(things, 3, axis=0) > 0).max() == 2
+    assert (
+        merge_containers(np.roll(things, 3, axis=0), np.roll(places, 3, axis=0), np.roll(things, 3, axis=0) > 0).max()
+        == 2
+    )
 
 
 @pytest.mark.parametrize(
@@ -56,12 +59,12 @@ def test_a_handle_or_another_view_changes_nothing() -> None:
 )
 def test_what_stands_behind_a_mug_is_another_thing(inside: dict[str, tuple[float, float]]) -> None:
     things, places = scene(**inside)
-    np.testing.assert_array_equal(whole(things, places, things > 0), things)
+    np.testing.assert_array_equal(merge_containers(things, places, things > 0), things)
 
 
 def test_parts_that_do_not_touch_or_cannot_be_relied_on_stay_apart() -> None:
     things, places = scene(gap=3)
-    np.testing.assert_array_equal(whole(things, places, things > 0), things)
+    np.testing.assert_array_equal(merge_containers(things, places, things > 0), things)
     things, places = scene()
-    np.testing.assert_array_equal(whole(things, places, np.zeros(SIZE, bool)), things)
-    assert whole(np.zeros(SIZE, np.int32), places, things > 0).max() == 0
+    np.testing.assert_array_equal(merge_containers(things, places, np.zeros(SIZE, bool)), things)
+    assert merge_containers(np.zeros(SIZE, np.int32), places, things > 0).max() == 0

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from streamseg.depth.instances import RAGGED, standing
-from streamseg.depth.support import Surface, find
+from streamseg.depth.instances import RAGGED, find_instances
+from streamseg.depth.support import SupportPlane, find_support
 from streamseg.evaluation.iou import iou
 from streamseg.sources import open_source
 
@@ -19,8 +19,10 @@ SIZE = (120, 160)
 SMALLEST = 60
 
 
-def surface(above: np.ndarray, breaks: np.ndarray | None = None) -> Surface:
-    return Surface(~above, above, np.zeros(SIZE, bool) if breaks is None else breaks, np.zeros((*SIZE, 3), np.float32))
+def surface(above: np.ndarray, breaks: np.ndarray | None = None) -> SupportPlane:
+    return SupportPlane(
+        ~above, above, np.zeros(SIZE, bool) if breaks is None else breaks, np.zeros((*SIZE, 3), np.float32)
+    )
 
 
 def drawn(*boxes: tuple[int, int, int, int]) -> np.ndarray:
@@ -46,30 +48,30 @@ def test_touching_things_are_parted_where_the_distance_jumps_and_lose_nothing() 
     one, other = drawn((20, 20, 60, 70)), drawn((60, 30, 100, 90))
     seam = np.zeros(SIZE, bool)
     seam[30:70, 58:62] = True
-    numbers = standing(surface(one | other, seam), SMALLEST)
+    numbers = find_instances(surface(one | other, seam), SMALLEST)
     assert set(np.unique(numbers)) == {0, 1, 2}
     for box in (one, other):
         values, counts = np.unique(numbers[box], return_counts=True)
         assert counts[values > 0].max() > 0.95 * box.sum()
     assert ((numbers > 0) != (one | other)).mean() < 0.005  # corners are rounded, by RAGGED
-    together = standing(surface(one | other), SMALLEST)
+    together = find_instances(surface(one | other), SMALLEST)
     assert together.max() == 1
 
 
 def test_specks_are_no_things_and_belong_to_none() -> None:
     thing, specks = drawn((20, 20, 60, 70)), drawn((120, 20, 124, 40), (100, 90, 109, 99))
-    numbers = standing(surface(thing | specks), 200)
+    numbers = find_instances(surface(thing | specks), 200)
     assert numbers.max() == 1
     assert not numbers[specks].any()
-    assert standing(surface(specks), 200).max() == 0
-    assert standing(surface(np.zeros(SIZE, bool)), 200).max() == 0
+    assert find_instances(surface(specks), 200).max() == 0
+    assert find_instances(surface(np.zeros(SIZE, bool)), 200).max() == 0
 
 
 def test_ragged_outlines_follow_the_majority() -> None:
     thing = drawn((40, 30, 110, 90))
     near = outline(thing)
     noisy = np.where(near & (np.random.default_rng(0).random(SIZE) < 0.5), ~thing, thing)
-    found = standing(surface(noisy), SMALLEST) > 0
+    found = find_instances(surface(noisy), SMALLEST) > 0
     assert (found != thing).sum() < 0.5 * (noisy != thing).sum()
     assert not found[~drawn((40 - RAGGED, 30 - RAGGED, 110 + RAGGED, 90 + RAGGED))].any()
 
@@ -78,7 +80,7 @@ def test_ragged_outlines_follow_the_majority() -> None:
 def test_the_bottom_of_a_bowl_is_the_bowl_s_and_what_is_seen_through_a_handle_is_not(handle: bool) -> None:
     bowl = ring((70, 60), 40, 20)
     bottom = ring((70, 60), 20, 0) & ~bowl
-    numbers = standing(surface(bowl, outline(bottom) if handle else None), SMALLEST)
+    numbers = find_instances(surface(bowl, outline(bottom) if handle else None), SMALLEST)
     assert numbers[bottom].mean() < 0.2 if handle else numbers[bottom].min() == 1
     assert numbers.max() == 1
 
@@ -88,11 +90,11 @@ def test_a_gap_between_two_things_and_one_at_the_frame_s_border_stay_open() -> N
     gap = drawn((50, 40, 70, 80))
     seam = np.zeros(SIZE, bool)
     seam[:, 58:62] = True
-    numbers = standing(surface((left | right) & ~gap, seam), SMALLEST)
+    numbers = find_instances(surface((left | right) & ~gap, seam), SMALLEST)
     assert numbers.max() == 2
     assert numbers[gap].mean() < 0.2
     bay = drawn((0, 40, 40, 80))
-    numbers = standing(surface(drawn((0, 10, 80, 110)) & ~bay), SMALLEST)
+    numbers = find_instances(surface(drawn((0, 10, 80, 110)) & ~bay), SMALLEST)
     assert not numbers[45:75, :35].any()
 
 
@@ -102,9 +104,9 @@ def test_every_thing_on_the_table_of_the_sample_is_found_whole() -> None:
         frame = clip[index]
         assert frame.depth is not None
         assert frame.intrinsics is not None
-        found = find(np.ascontiguousarray(frame.depth[::2, ::2]), frame.intrinsics.thinned(2))
+        found = find_support(np.ascontiguousarray(frame.depth[::2, ::2]), frame.intrinsics.thinned(2))
         assert found is not None
-        numbers, truth = standing(found, 100), frame.annotation[::2, ::2]
+        numbers, truth = find_instances(found, 100), frame.annotation[::2, ::2]
         for thing in set(np.unique(truth)) - {0, 255}:
             mask = truth == thing
             number = np.bincount(numbers[mask]).argmax()

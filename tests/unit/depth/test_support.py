@@ -72,7 +72,7 @@ def test_boxes_stand_on_the_table_and_not_on_the_floor_below(seed: int) -> None:
     depth, boxes, table = table_with_boxes(seed)
     assert 0.04 < boxes.mean() < 0.4
     assert table.mean() > 0.2
-    found = support.find(depth, CAMERA)
+    found = support.find_support(depth, CAMERA)
     assert found is not None
     assert share(found.on, table) > 0.97
     assert share(found.above, boxes) > 0.93  # not the lowest centimetre
@@ -93,7 +93,7 @@ def test_the_quieter_the_camera_the_lower_a_thing_may_be() -> None:
     found = {}
     for millimetres in (1, 8):
         depth = np.where(nearest < 6, nearest + rng.normal(size=SIZE) * millimetres / 1000, 0).astype(np.float32)
-        surfaces = support.find(depth, CAMERA)
+        surfaces = support.find_support(depth, CAMERA)
         assert surfaces is not None
         found[millimetres] = share(surfaces.above, (card < table) & (nearest < 6))
     assert found[1] > 0.9
@@ -104,7 +104,7 @@ def test_a_table_that_the_camera_bends_is_still_flat() -> None:
     depth, boxes, table = table_with_boxes()
     v, u = np.mgrid[-1 : 1 : SIZE[0] * 1j, -1 : 1 : SIZE[1] * 1j]
     bent = np.where(depth > 0, depth * (1 + 0.04 * (u**2 - u * v / 2 + v**2)), 0).astype(np.float32)
-    found = support.find(bent, CAMERA)
+    found = support.find_support(bent, CAMERA)
     assert found is not None
     assert share(found.on, table) > 0.95
     assert share(found.above, boxes) > 0.9
@@ -114,7 +114,7 @@ def test_a_table_that_the_camera_bends_is_still_flat() -> None:
 def test_a_floor_supports_where_there_is_no_table() -> None:
     floor, thing = level(-0.4), box((-0.2, 1.2, -0.4), (0.1, 1.5, 0.0))
     depth = sense(floor, thing)
-    found = support.find(depth, CAMERA)
+    found = support.find_support(depth, CAMERA)
     assert found is not None
     assert share(found.above, thing < floor) > 0.85
     assert share(found.on, (floor < thing) & (depth > 0)) > 0.95
@@ -122,7 +122,7 @@ def test_a_floor_supports_where_there_is_no_table() -> None:
 
 def test_what_is_taller_than_things_are_is_no_thing() -> None:
     floor, cupboard = level(-0.6), box((-0.3, 1.3, -0.6), (0.3, 1.8, 1.8))
-    found = support.find(sense(floor, cupboard), CAMERA)
+    found = support.find_support(sense(floor, cupboard), CAMERA)
     assert found is not None
     rays = directions()
     up = np.minimum(floor, cupboard) * rays[..., 2] + HEIGHT + 0.6  # metres above the floor
@@ -133,7 +133,7 @@ def test_what_is_taller_than_things_are_is_no_thing() -> None:
 def test_nothing_stands_on_a_wall_and_flat_things_may_hang_there(slanted: float) -> None:
     u = (np.arange(SIZE[1]) - CAMERA.cx) / CAMERA.fx
     facing = np.broadcast_to(1.5 / (1 + slanted * u), SIZE)  # upright, and turned around the vertical
-    found = support.find(sense(facing), CAMERA)
+    found = support.find_support(sense(facing), CAMERA)
     assert found is None or not (found.on.any() or found.above.any())
 
 
@@ -142,7 +142,7 @@ def test_a_wall_behind_a_table_is_not_what_things_stand_on(monkeypatch: pytest.M
     table, back, boxes = level(0, TABLE), wall(1.3), [box(*corners) for corners in BOXES]
     nearest = np.minimum.reduce([table, back, *boxes])
     assert (nearest == back).mean() > planes.MOST
-    found = support.find(sense(nearest), CAMERA)
+    found = support.find_support(sense(nearest), CAMERA)
     assert found is not None
     assert share(found.on, nearest == table) > 0.95
     assert share(found.above, np.minimum(*boxes) == nearest) > 0.6
@@ -152,7 +152,7 @@ def test_a_wall_behind_a_table_is_not_what_things_stand_on(monkeypatch: pytest.M
 def test_a_camera_may_look_straight_down(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(globals(), "PITCH", np.radians(89))
     table, boxes = level(0), [box((-0.2, -0.1, 0), (-0.05, 0.1, 0.1)), box((0.1, -0.15, 0), (0.2, 0.05, 0.05))]
-    found = support.find(sense(table, *boxes), CAMERA)
+    found = support.find_support(sense(table, *boxes), CAMERA)
     assert found is not None
     things = np.minimum(*boxes) < table
     assert share(found.above, things) > 0.95
@@ -163,7 +163,7 @@ def test_a_camera_may_look_straight_down(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_distances_jump_where_neighbours_with_a_reading_are_far_apart() -> None:
     depth, boxes, _ = table_with_boxes()
     depth[np.random.default_rng(5).random(SIZE) < 0.1] = 0
-    found = support.find(depth, CAMERA)
+    found = support.find_support(depth, CAMERA)
     assert found is not None
     wanted = np.zeros(SIZE, bool)
     for row, column in np.argwhere(depth > 0):
@@ -181,18 +181,18 @@ def test_a_sieve_of_readings_or_none_is_nothing() -> None:
     assert read > 0.9
     for kept, wanted in ((0.4, False), (0.65, True)):
         sparse = np.where(rng.random(SIZE) < kept / read, depth, 0).astype(np.float32)
-        assert (support.find(sparse, CAMERA) is not None) == wanted
-    assert support.find(np.zeros(SIZE, np.float32), CAMERA) is None
+        assert (support.find_support(sparse, CAMERA) is not None) == wanted
+    assert support.find_support(np.zeros(SIZE, np.float32), CAMERA) is None
 
 
 def test_rough_ground_is_no_plane() -> None:
     depth = np.random.default_rng(0).uniform(0.5, 5, SIZE).astype(np.float32)
-    assert support.find(depth, CAMERA) is None
+    assert support.find_support(depth, CAMERA) is None
 
 
 def test_same_frame_same_surface() -> None:
     depth, _, _ = table_with_boxes()
-    one, other = support.find(depth, CAMERA, seed=3), support.find(depth.copy(), CAMERA, seed=3)
+    one, other = support.find_support(depth, CAMERA, seed=3), support.find_support(depth.copy(), CAMERA, seed=3)
     assert one is not None
     assert other is not None
     for a, b in zip(one, other, strict=True):
@@ -202,9 +202,9 @@ def test_same_frame_same_surface() -> None:
 def test_the_camera_s_own_intrinsics_count() -> None:
     """The same scene at twice the size gives the same, when the camera is scaled with the picture."""
     depth, boxes, table = table_with_boxes()
-    small = support.find(depth, CAMERA)
+    small = support.find_support(depth, CAMERA)
     twice = Intrinsics(2 * CAMERA.fx, 2 * CAMERA.fy, 2 * CAMERA.cx + 0.5, 2 * CAMERA.cy + 0.5)
-    large = support.find(depth.repeat(2, axis=0).repeat(2, axis=1), twice)
+    large = support.find_support(depth.repeat(2, axis=0).repeat(2, axis=1), twice)
     assert small is not None
     assert large is not None
     assert (large.above[::2, ::2] == small.above).mean() > 0.97

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamseg.features.keyframes import KeyframeSelector, follow
+from streamseg.features.flow import follow
+from streamseg.features.keyframes import KeyframeSelector
 
 SIZE = (240, 320)
 
@@ -25,7 +26,7 @@ def shifted(picture: np.ndarray, x: float, y: float) -> np.ndarray:
 
 
 def test_between_key_frames_the_flow_leads_back_to_the_last() -> None:
-    keyframes, picture = KeyframeSelector(longest=4), texture()
+    keyframes, picture = KeyframeSelector(distance=4), texture()
     flows = [keyframes(shifted(picture, 2 * i, -i)) for i in range(9)]
     assert [flow is None for flow in flows] == [i % 4 == 0 for i in range(9)]
     for i, flow in enumerate(flows):
@@ -35,9 +36,9 @@ def test_between_key_frames_the_flow_leads_back_to_the_last() -> None:
 
 
 def test_the_first_frames_are_key_frames() -> None:
-    keyframes = KeyframeSelector(longest=3, first=5)
+    keyframes = KeyframeSelector(distance=3, first=5)
     assert [keyframes(texture()) is None for _ in range(8)] == [True] * 5 + [False, False, True]
-    keyframes.reset()
+    keyframes = KeyframeSelector(distance=keyframes.distance, first=keyframes.first)
     assert keyframes(texture()) is None
 
 
@@ -45,7 +46,7 @@ def test_the_first_frames_are_key_frames() -> None:
     "other", [texture(1), texture()[:, :160], cv2.flip(texture(), 1)], ids=["a cut", "another size", "mirrored"]
 )
 def test_what_flow_cannot_explain_is_a_key_frame(other: np.ndarray) -> None:
-    keyframes = KeyframeSelector(longest=10)
+    keyframes = KeyframeSelector(distance=10)
     keyframes(texture())
     assert keyframes(texture()) is not None
     assert keyframes(other) is None
@@ -53,7 +54,7 @@ def test_what_flow_cannot_explain_is_a_key_frame(other: np.ndarray) -> None:
 
 
 def test_a_flat_picture_stays_the_same_scene() -> None:
-    keyframes = KeyframeSelector(longest=10)
+    keyframes = KeyframeSelector(distance=10)
     flat = np.full((*SIZE, 3), 90, np.uint8)
     assert keyframes(flat) is None
     assert keyframes(flat) is not None

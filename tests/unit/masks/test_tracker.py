@@ -7,7 +7,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamseg.masks.tracker import Tracker
+from streamseg.clustering.per_frame import LATEST
+from streamseg.masks.tracker import Rule, Tracker
 
 CELL = 8
 
@@ -69,15 +70,13 @@ def test_an_id_returns_after_an_absence_and_elsewhere() -> None:
     assert ids_of(boxes, tracks(*draw(boxes))) == {3: 3, 2: 2, 1: 1}
 
 
-def test_empty_frames_and_reset() -> None:
+def test_empty_frames() -> None:
     tracks = Tracker()
     nothing = draw({})
     assert not tracks(*nothing).any()
     tracks(*draw({1: (4, 4, 16)}))
     assert not tracks(*nothing).any()
     assert ids_of({2: (40, 40, 16)}, tracks(*draw({2: (40, 40, 16)}))) == {2: 2}
-    tracks.reset()
-    assert ids_of({2: (40, 40, 16)}, tracks(*draw({2: (40, 40, 16)}))) == {2: 1}
 
 
 def test_one_frame_never_gives_two_things_one_id() -> None:
@@ -140,3 +139,54 @@ def test_features_of_another_network_start_new_looks() -> None:
     tracks(numbers, features)
     assert np.unique(tracks(numbers, np.concatenate([features, features]))).size == 2
     assert np.unique(tracks(numbers, features)).size == 2
+
+
+CENTRES = np.eye(6, dtype=np.float32)
+
+
+def clustered(truth: np.ndarray, clusters: np.ndarray | None = None, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Parts and features of a row of cells: what they are, and how they were clustered (from 0)."""
+    noise = 0.05 * np.random.default_rng(seed).standard_normal((len(truth), 6)).astype(np.float32)
+    parts = (truth if clusters is None else clusters)[None] + 1
+    return parts, np.ascontiguousarray((CENTRES[truth] + noise).T)[:, None]
+
+
+def ids(tracker: Tracker, parts: np.ndarray, features: np.ndarray, count: int) -> list[int]:
+    return tracker.match(parts, count, features)
+
+
+@given(st.permutations(range(4)), st.integers(0, 99))
+def test_renumbered_clusters_keep_their_ids(order: list[int], seed: int) -> None:
+    truth, tracker = np.arange(4).repeat(20), Tracker(LATEST)
+    first = ids(tracker, *clustered(truth), 4)
+    again = ids(tracker, *clustered(truth, np.array(order)[truth], seed), 4)
+    assert [again[order[c]] for c in range(4)] == first
+
+
+def test_a_cluster_that_returns_gets_its_own_id_back() -> None:
+    tracker, truth = Tracker(LATEST), np.arange(3).repeat(20)
+    first = ids(tracker, *clustered(truth), 3)
+    for seed in range(10):
+        assert ids(tracker, *clustered(np.arange(2).repeat(30), seed=seed), 2) == first[:2]
+    assert ids(tracker, *clustered(truth, seed=11), 3) == first
+
+
+def test_something_new_gets_a_new_id() -> None:
+    tracker, truth = Tracker(LATEST), np.arange(3).repeat(20)
+    first = ids(tracker, *clustered(truth), 3)
+    clusters = np.where(np.arange(60) % 4 == 0, 3, truth)  # something new covers a part of everything
+    second = ids(tracker, *clustered(np.where(clusters == 3, 5, clusters), clusters), 4)
+    assert second[:3] == first
+    assert second[3] not in first
+
+
+def test_ids_of_clusters_never_run_out() -> None:
+    tracker, clusters = Tracker(Rule()), np.arange(5).repeat(4)  # nothing is ever like anything
+    for seed in range(120):
+        found = ids(tracker, *clustered(clusters, seed=seed), 5)
+        assert len(set(found)) == 5
+        assert all(1 <= i <= 254 for i in found)
+
+
+def test_an_empty_cluster_is_no_failure() -> None:
+    assert len(set(ids(Tracker(LATEST), *clustered(np.zeros(20, int)), 3))) == 3

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -14,13 +13,17 @@ from sklearn.metrics import adjusted_rand_score
 
 from streamseg.backbones import Backbone
 from streamseg.backbones.placement import place_of_labels
+from streamseg.clustering import codebook_torch
 from streamseg.clustering.codebook import Codebook
-from streamseg.config import SegmenterConfig
+from streamseg.config import RunConfig, SegmenterConfig
 from streamseg.errors import ModelError
-from streamseg.features.extractor import FeatureExtractor, prepare
+from streamseg.features import preparation_torch
+from streamseg.features.extractor import FeatureExtractor
+from streamseg.features.preparation import prepare
 from streamseg.frame import Frame
+from streamseg.masks import upsample_torch
 from streamseg.masks.upsample import depth_guide_of, upsample_labels
-from streamseg.runtime import job, on_device
+from streamseg.runtime import job
 from streamseg.runtime.segmenter import Segmenter
 from streamseg.sources import open_source
 
@@ -55,7 +58,9 @@ def test_labels_are_enlarged_alike(frame, shape, radius: float, depth: bool) -> 
     rgb = frame.rgb[:431, :571]  # no round factors
     depth_guide = depth_guide_of(frame.depth[:431, :571]) if depth else None
     wanted = upsample_labels(scores, rgb, depth_guide, radius=radius)
-    found = on_device.upsample_labels(torch.from_numpy(scores), torch.tensor(rgb), depth_guide, radius=radius).numpy()
+    found = upsample_torch.upsample_labels(
+        torch.from_numpy(scores), torch.tensor(rgb), depth_guide, radius=radius
+    ).numpy()
     assert found.dtype == np.uint8
     assert len(np.unique(wanted)) == shape[0]
     assert (found == wanted).mean() > 0.999
@@ -64,7 +69,7 @@ def test_labels_are_enlarged_alike(frame, shape, radius: float, depth: bool) -> 
 def test_ties_go_to_the_lower_number(frame) -> None:
     scores = torch.zeros(40, 12, 16)
     for radius in (0.0, 1.0):
-        assert not on_device.upsample_labels(scores, torch.tensor(frame.rgb), radius=radius).any()
+        assert not upsample_torch.upsample_labels(scores, torch.tensor(frame.rgb), radius=radius).any()
 
 
 class Watching(Backbone):
@@ -88,7 +93,7 @@ class Watching(Backbone):
 def test_the_network_gets_the_same_pixels(frame, size: tuple[int, int]) -> None:
     backbone, laps = Watching(size), []
     frames = [frame.rgb, np.ascontiguousarray(frame.rgb[::-1])]
-    features, pixels = on_device.extract(backbone, frames, 3, laps.append)
+    features, pixels = preparation_torch.run(backbone, frames, 3, laps.append)
     (images,) = backbone.seen  # one call, filled up to the batch
     assert laps == ["prepare", "backbone"]
     assert np.array_equal(pixels.numpy(), frames)
@@ -109,14 +114,14 @@ def test_the_codebook_moves_alike() -> None:
     for _ in range(12):
         cells = rng.normal(size=(300, 16)).astype(np.float32)
         wanted = here.step(cells)
-        found = on_device.step(there, torch.from_numpy(cells)).numpy()
+        found = codebook_torch.step(there, torch.from_numpy(cells)).numpy()
         np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(there.centroids, here.centroids, atol=1e-5)
     np.testing.assert_allclose(there.mass, here.mass)
     assert np.array_equal(there.centroids[4], centroids[4])
     assert here.grow(cells, seed=0)
     assert there.grow(cells, seed=0)
-    assert on_device.step(there, torch.from_numpy(cells)).shape == (300, 6)
+    assert codebook_torch.step(there, torch.from_numpy(cells)).shape == (300, 6)
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
@@ -128,7 +133,7 @@ def test_every_option_gives_the_labels_of_the_host(shapes, make_segmenter, optio
     for frame in frames:
         wanted, found = here.step(frame), there.step(frame)
         assert set(found.timings_ms) == {"prepare", "backbone", "depth", "cluster", "upsample"}
-        assert (found.labels == wanted.labels).mean() > 0.995
+        assert (found.regions == wanted.regions).mean() > 0.995
     assert there.k_history == here.k_history
     assert np.allclose(there.features(frames[0]), here.features(frames[0]), atol=0.01)
 
@@ -137,15 +142,15 @@ def test_a_batch_is_as_one_by_one_and_sizes_may_differ(shapes, make_segmenter) -
     wide, tall, large = shapes(5, (120, 160)), shapes(5, (200, 150)), shapes(5, (240, 320))
     frames = [wide[0], wide[1], wide[2], tall[0], tall[1], large[0], wide[3], large[1]]
     segmenter, other = (make_segmenter(k=4, labels_on="device") for _ in range(2))
-    together = [*segmenter.extract(frames[:3], 4), *segmenter.extract(frames[3:])]
+    together = [*segmenter.extractor(frames[:3], 4), *segmenter.extractor(frames[3:])]
     assert [seen.frame for seen in together] == frames
     for seen, frame in zip(together, frames, strict=True):
-        labels = segmenter.step(seen).labels
+        labels = segmenter.step(seen).regions
         assert labels.shape == frame.rgb.shape[:2]
-        assert np.array_equal(labels, other.step(frame).labels)
+        assert np.array_equal(labels, other.step(frame).regions)
 
 
-def test_k_follows_the_scene_on_the_device_too(shapes, make_segmenter) -> None:
+def test_k_is_chosen_alike(shapes, make_segmenter) -> None:
     pipelines = [make_segmenter(k_range=(2, 6), keyframes=1, labels_on=where) for where in ("host", "device")]
     recording = shapes(110)
     for i in range(110):
@@ -155,7 +160,6 @@ def test_k_follows_the_scene_on_the_device_too(shapes, make_segmenter) -> None:
         for segmenter in pipelines:
             segmenter.step(frame)
     here, there = (segmenter.k_history for segmenter in pipelines)
-    assert len(there) > 1
     assert there == here
 
 
@@ -205,9 +209,8 @@ def labels_of(folder: Path) -> list[np.ndarray]:
 def run(folder: Path, **more: object) -> tuple[dict, list[str], list[np.ndarray]]:
     """The manifest, what was told, and the labels."""
     told: list[str] = []
-    settings = Settings(keyframes=1, labels_on=str(more.pop("labels_on")))
-    wish = RunConfig(str(RECORDING)).but(size=192, settings=settings, output=folder, save=("labels",), max_frames=10)
-    manifest = job.run(replace(wish, **more), log=told.append)
+    wish = RunConfig(str(RECORDING)).but(size=192, keyframes=1, output=folder, save=("labels",), max_frames=10, **more)
+    manifest = job.run(wish, log=told.append)
     return manifest, told, labels_of(folder)
 
 

@@ -1,4 +1,4 @@
-"""The head against the closed form of weighted ridge regression, in double precision and by scikit-learn."""
+"""The classifier against the closed form of weighted ridge regression, in double precision and by scikit-learn."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 
-from streamseg.objects.classifier import Head
+from streamseg.objects.classifier import ForegroundClassifier
 
 Frames = list[tuple[np.ndarray, np.ndarray]]
 
@@ -46,15 +46,15 @@ def test_it_is_ridge_regression_on_all_that_was_seen(
     count: int, cells: int, dim: int, forget: float, ridge: float, seed: int
 ) -> None:
     seen = frames(count, cells, dim, seed)
-    head = Head(forget, ridge)
+    classifier = ForegroundClassifier(forget, ridge)
     for points, share in seen:
-        head.learn(points, share)
+        classifier.learn(points, share)
     x, y, w, penalty = closed_form(seen, forget, ridge)
     wanted = np.linalg.solve(x.T @ np.diag(w) @ x + penalty * np.eye(x.shape[1]), x.T @ (w * y))
-    assert head.weights is not None
-    np.testing.assert_allclose(head.weights, wanted, atol=2e-4)
+    assert classifier.weights is not None
+    np.testing.assert_allclose(classifier.weights, wanted, atol=2e-4)
     by_sklearn = Ridge(alpha=penalty, fit_intercept=False).fit(x, y, sample_weight=w)
-    np.testing.assert_allclose(head(seen[-1][0]), by_sklearn.predict(x[:cells]), atol=1e-3)
+    np.testing.assert_allclose(classifier(seen[-1][0]), by_sklearn.predict(x[:cells]), atol=1e-3)
 
 
 def test_small_things_weigh_as_much_as_the_background() -> None:
@@ -64,53 +64,50 @@ def test_small_things_weigh_as_much_as_the_background() -> None:
     points[:10, 0] = 1
     share = np.zeros(2000, np.float32)
     share[:10] = 1
-    head = Head(ridge=1e-3)
-    head.learn(points, share)
-    assert ((head(points) > 0) == (share > 0.5)).all()
-    assert head(points[:10]).mean() == pytest.approx(-head(points[10:]).mean(), abs=0.02)
+    classifier = ForegroundClassifier(ridge=1e-3)
+    classifier.learn(points, share)
+    assert ((classifier(points) > 0) == (share > 0.5)).all()
+    assert classifier(points[:10]).mean() == pytest.approx(-classifier(points[10:]).mean(), abs=0.02)
 
 
 def test_it_forgets_what_is_long_ago() -> None:
     points = np.array([[1.0], [-1.0]] * 10, np.float32)
     share = np.array([1.0, 0.0] * 10, np.float32)
-    head = Head(forget=0.5, ridge=0.01)
+    classifier = ForegroundClassifier(forget=0.5, ridge=0.01)
     for _ in range(20):
-        head.learn(points, share)
-    assert head(points)[0] > 0.9
+        classifier.learn(points, share)
+    assert classifier(points)[0] > 0.9
     for _ in range(20):
-        head.learn(points, 1 - share)  # what was a thing is background now
-    assert head(points)[0] < -0.9
+        classifier.learn(points, 1 - share)  # what was a thing is background now
+    assert classifier(points)[0] < -0.9
 
 
 def test_the_order_does_not_count_where_nothing_is_forgotten() -> None:
     seen = frames(5, 30, 6, seed=1)
-    ahead, back = Head(forget=1), Head(forget=1)
+    aclassifier, back = ForegroundClassifier(forget=1), ForegroundClassifier(forget=1)
     for one, other in zip(seen, reversed(seen)):
-        ahead.learn(*one)
+        aclassifier.learn(*one)
         back.learn(*other)
-    np.testing.assert_allclose(ahead(seen[0][0]), back(seen[0][0]), atol=1e-4)
+    np.testing.assert_allclose(aclassifier(seen[0][0]), back(seen[0][0]), atol=1e-4)
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_a_frame_of_one_class_teaches_nothing(value: float) -> None:
-    head = Head()
+    classifier = ForegroundClassifier()
     points = np.ones((5, 3), np.float32)
-    head.learn(points, np.full(5, value, np.float32))
+    classifier.learn(points, np.full(5, value, np.float32))
     with pytest.raises(ValueError, match="learnt nothing"):
-        head(points)
-    head.learn(*frames(1, 20, 3, seed=2)[0])
-    before = head(points)
-    head.learn(points, np.full(5, value, np.float32))
-    np.testing.assert_array_equal(head(points), before)
+        classifier(points)
+    classifier.learn(*frames(1, 20, 3, seed=2)[0])
+    before = classifier(points)
+    classifier.learn(points, np.full(5, value, np.float32))
+    np.testing.assert_array_equal(classifier(points), before)
 
 
-def test_reset_forgets_and_another_dimension_starts_anew() -> None:
-    head, fresh = Head(), Head()
+def test_another_dimension_starts_anew() -> None:
+    classifier, fresh = ForegroundClassifier(), ForegroundClassifier()
     (wide,), (narrow,) = frames(1, 20, 6, seed=4), frames(1, 20, 3, seed=5)
-    head.learn(*wide)
-    head.learn(*narrow)
+    classifier.learn(*wide)
+    classifier.learn(*narrow)
     fresh.learn(*narrow)
-    np.testing.assert_array_equal(head(narrow[0]), fresh(narrow[0]))
-    head.reset()
-    with pytest.raises(ValueError, match="learnt nothing"):
-        head(narrow[0])
+    np.testing.assert_array_equal(classifier(narrow[0]), fresh(narrow[0]))

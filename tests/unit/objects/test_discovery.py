@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +16,22 @@ from onnx import TensorProto, helper
 from streamseg.backbones import Backbone, Spec, open_backbone
 from streamseg.config import SegmenterConfig, SessionConfig
 from streamseg.errors import FrameError, ModelError
-from streamseg.features.extractor import FeatureExtractor, FeatureFrame, input_size
+from streamseg.features.extractor import FeatureExtractor, FeatureFrame
+from streamseg.features.preparation import input_size
 from streamseg.frame import Frame
+from streamseg.runtime.frames import _survey
 from streamseg.runtime.segmenter import Segmenter
 from streamseg.runtime.session import open_session
-from streamseg.runtime.stream import _survey, stream
+from streamseg.runtime.stream import stream
 
 SAMPLE = Path(__file__).resolve().parents[3] / "samples" / "tabletop"
 QUALITIES = ["live", "high"]
+
+
+def segmenter_of(
+    backbone_for: Callable[[tuple[int, int]], Backbone], choose_size: Callable = lambda size: size, **settings: object
+) -> Segmenter:
+    return Segmenter(FeatureExtractor(backbone_for, choose_size, SegmenterConfig().but(**settings)))
 
 
 def iou(found: np.ndarray, truth: np.ndarray) -> float:
@@ -30,29 +39,25 @@ def iou(found: np.ndarray, truth: np.ndarray) -> float:
 
 
 @pytest.fixture
-def make_loud(make_segmenter):
-    """make_loud(**settings): a segmenter that sees colours and is loud where they are no grays."""
+def make_salient(make_segmenter):
+    """make_salient(**settings): a segmenter that sees colours, with objectness where they are no grays."""
 
-    class Loud(type(make_segmenter().backbone((120, 160)))):
+    class Salient(type(make_segmenter().extractor.backbone((120, 160)))):
         def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
             b, _, h, w = images.shape
             cells = images.reshape(b, 3, h // 8, 8, w // 8, 8).mean(axis=(3, 5))
             return super().run(images) | {"energy": np.ptp(cells, axis=1)[:, None]}
 
     def make(**settings: object) -> Segmenter:
-        return Segmenter(
-            FeatureExtractor(
-                Loud, lambda size: input_size(size, 120, 8), SegmenterConfig().but(k=4, objects=True, **settings)
-            )
-        )
+        return segmenter_of(Salient, lambda size: input_size(size, 120, 8), k=4, objects=True, **settings)
 
     return make
 
 
 @pytest.mark.parametrize("quality", QUALITIES)
 @pytest.mark.parametrize("ahead", [0, 3])
-def test_shapes_are_found_and_keep_their_ids(shapes, make_loud, quality: str, ahead: int) -> None:
-    segmenter = make_loud(quality=quality)
+def test_shapes_are_found_and_keep_their_ids(shapes, make_salient, quality: str, ahead: int) -> None:
+    segmenter = make_salient(quality=quality)
     frames = [shapes()[i] for i in (0, 3, 6, 9, 11)]
     if ahead:
         segmenter.start(frames[:ahead])
@@ -68,12 +73,12 @@ def test_shapes_are_found_and_keep_their_ids(shapes, make_loud, quality: str, ah
     assert sorted(names[0]) == [1, 2, 3]
 
 
-def test_high_quality_sees_a_gap_narrower_than_a_cell_of_the_grid(make_loud) -> None:
+def test_high_quality_sees_a_gap_narrower_than_a_cell_of_the_grid(make_salient) -> None:
     truth = np.zeros((120, 160), bool)
     truth[40:80, 40:80] = truth[40:80, 87:120] = True
     rgb = np.where(truth[..., None], (200, 40, 40), 70).astype(np.uint8)
     rgb += np.random.default_rng(0).integers(0, 12, rgb.shape, np.uint8)
-    found = {quality: make_loud(quality=quality).step(Frame(0, "0", 0.0, rgb)).objects for quality in QUALITIES}
+    found = {quality: make_salient(quality=quality).step(Frame(0, "0", 0.0, rgb)).objects for quality in QUALITIES}
     assert iou(found["high"] > 0, truth) > 0.98
     assert found["high"][45:75, 81:83].max() == 0
     assert len({int(found["high"][60, x]) for x in (60, 100)}) == 2
@@ -81,10 +86,10 @@ def test_high_quality_sees_a_gap_narrower_than_a_cell_of_the_grid(make_loud) -> 
 
 
 @pytest.mark.parametrize("quality", QUALITIES)
-def test_same_frames_same_objects_and_reset_forgets(shapes, make_loud, quality: str) -> None:
+def test_same_frames_same_objects_and_reset_forgets(shapes, make_salient, quality: str) -> None:
     frames = [shapes()[i] for i in range(4)]
     other = shapes(30, (200, 150))
-    segmenter, again = make_loud(quality=quality), make_loud(quality=quality)
+    segmenter, again = make_salient(quality=quality), make_salient(quality=quality)
     first = [segmenter.step(frame).objects for frame in frames]
     for i in range(20, 22):
         segmenter.step(other[i])
@@ -93,8 +98,8 @@ def test_same_frames_same_objects_and_reset_forgets(shapes, make_loud, quality: 
     assert np.array_equal(first, [again.step(frame).objects for frame in frames])
 
 
-def test_frames_may_change_their_size(shapes, make_loud) -> None:
-    segmenter = make_loud()
+def test_frames_may_change_their_size(shapes, make_salient) -> None:
+    segmenter = make_salient()
     wide, tall = shapes(5, (120, 160)), shapes(5, (200, 150))
     for recording in (wide, tall, wide, tall):
         found = segmenter.step(recording[1]).objects
@@ -103,18 +108,18 @@ def test_frames_may_change_their_size(shapes, make_loud) -> None:
 
 
 @pytest.mark.parametrize("quality", QUALITIES)
-def test_where_there_is_nothing_nothing_is_found(make_loud, quality: str) -> None:
-    segmenter = make_loud(quality=quality)
+def test_where_there_is_nothing_nothing_is_found(make_salient, quality: str) -> None:
+    segmenter = make_salient(quality=quality)
     empty = Frame(0, "0", 0.0, np.full((120, 160, 3), 60, np.uint8))
     for _ in range(3):
         assert not segmenter.step(empty).objects.any()
 
 
-def test_objects_are_made_only_when_they_are_asked_for(shapes, make_segmenter, make_loud) -> None:
+def test_objects_are_made_only_when_they_are_asked_for(shapes, make_segmenter, make_salient) -> None:
     assert make_segmenter(k=4).step(shapes()[0]).objects is None
-    assert "objects" in make_loud().step(shapes()[0]).timings_ms
+    assert "objects" in make_salient().step(shapes()[0]).timings_ms
     frame = shapes()[0]
-    make_loud(edges=False).step(frame)
+    make_salient(edges=False).step(frame)
     assert "depth" in vars(frame)  # borders do not follow it, but objects stand on what it shows
 
 
@@ -132,40 +137,33 @@ def test_a_network_that_tells_nothing_of_things_is_refused(tmp_path: Path, shape
         return open_backbone(Spec(str(tmp_path / "p.onnx")), size, engine="onnxruntime", device="cpu", precision="fp32")
 
     with pytest.raises(ModelError, match="neither energy nor attention") as caught:
-        Segmenter(FeatureExtractor(backbone_for, lambda size: size, SegmenterConfig().but(objects=True))).step(
-            shapes()[0]
-        )
+        segmenter_of(backbone_for, objects=True).step(shapes()[0])
     assert "export it again" in caught.value.hint
-    assert (
-        Segmenter(FeatureExtractor(backbone_for, lambda size: size, SegmenterConfig().but(k=2)))
-        .step(shapes()[0])
-        .objects
-        is None
-    )
+    assert segmenter_of(backbone_for, k=2).step(shapes()[0]).objects is None
 
 
 @pytest.mark.parametrize(("length", "wanted"), [(1, 1), (10, 10), (100, 32)])
-def test_high_quality_looks_all_over_a_recording_first(shapes, make_loud, length: int, wanted: int) -> None:
+def test_high_quality_looks_all_over_a_recording_first(shapes, make_salient, length: int, wanted: int) -> None:
     interrupted = threading.Event()
-    seen = [one.frame.index for one in _survey(shapes(length), make_loud(quality="high"), interrupted)]
+    seen = [one.frame.index for one in _survey(shapes(length), make_salient(quality="high"), interrupted)]
     assert len(seen) == wanted
     assert (seen[0], seen[-1]) == (0, length - 1)
     assert np.ptp(np.diff(seen)) <= 1 if length > 2 else True
-    coming = [one.frame.index for one in _survey(shapes(100), make_loud(quality="high"), interrupted, 10, 5)]
+    coming = [one.frame.index for one in _survey(shapes(100), make_salient(quality="high"), interrupted, 10, 5)]
     assert coming == [0, 10, 20, 30, 40]
-    assert _survey(shapes(length), make_loud(quality="live"), interrupted) == []
+    assert _survey(shapes(length), make_salient(quality="live"), interrupted) == []
     interrupted.set()
-    assert _survey(shapes(length), make_loud(quality="high"), interrupted) == []
+    assert _survey(shapes(length), make_salient(quality="high"), interrupted) == []
 
 
-def test_a_damaged_frame_is_counted_once_though_it_was_looked_at_twice(shapes, make_loud) -> None:
+def test_a_damaged_frame_is_counted_once_though_it_was_looked_at_twice(shapes, make_salient) -> None:
     class Damaged(shapes):
         def __getitem__(self, index: int) -> Frame:
             if index == 3:
                 raise FrameError("damaged")
             return super().__getitem__(index)
 
-    report = stream(Damaged(5), make_loud(quality="high"), [])
+    report = stream(Damaged(5), make_salient(quality="high"), [])
     assert report.processed == 4
     assert len(report.skipped) == 1
 
@@ -174,18 +172,14 @@ def test_a_damaged_frame_is_counted_once_though_it_was_looked_at_twice(shapes, m
 def sample() -> Iterator[tuple[Backbone, list[FeatureFrame]]]:
     """A real network, and what it sees in the first frames of the sample recording."""
     with open_session(SessionConfig(str(SAMPLE)).but(size=160, objects=True)) as session:
-        seen = session.segmenter.extract([session.source[i] for i in range(0, 24, 4)])
-        yield session.segmenter.backbones[0], seen
+        seen = session.segmenter.extractor([session.source[i] for i in range(0, 24, 4)])
+        yield session.segmenter.extractor.backbones[0], seen
 
 
 @pytest.mark.parametrize("quality", QUALITIES)
 def test_things_on_a_table(sample: tuple[Backbone, list[FeatureFrame]], quality: str) -> None:
     backbone, seen = sample
-    segmenter = Segmenter(
-        FeatureExtractor(
-            lambda _: backbone, lambda _: backbone.size, SegmenterConfig().but(k=6, objects=True, quality=quality)
-        )
-    )
+    segmenter = segmenter_of(lambda _: backbone, lambda _: backbone.size, k=6, objects=True, quality=quality)
     segmenter.start(seen[:3])
     results = [segmenter.step(one) for one in seen]
     objects = np.stack([found.objects for found in results])
@@ -195,7 +189,7 @@ def test_things_on_a_table(sample: tuple[Backbone, list[FeatureFrame]], quality:
         assert np.array_equal(objects, [segmenter.step(one).objects for one in seen])
 
     truth = np.stack([one.frame.annotation for one in seen])
-    clusters = [max(iou(f.labels == i, t > 0) for i in np.unique(f.labels)) for f, t in zip(results, truth)]
+    clusters = [max(iou(f.regions == i, t > 0) for i in np.unique(f.regions)) for f, t in zip(results, truth)]
     found = np.mean([iou(o > 0, t > 0) for o, t in zip(objects, truth)])
     assert found > 0.6
     assert found > 1.5 * np.mean(clusters)
@@ -210,12 +204,10 @@ def test_things_on_a_table(sample: tuple[Backbone, list[FeatureFrame]], quality:
 
 def test_depth_parts_things_that_touch_in_the_picture(sample: tuple[Backbone, list[FeatureFrame]]) -> None:
     backbone, seen = sample
-    flat = [one._replace(frame=Frame(0, "0", 0.0, one.frame.rgb)) for one in seen[:2]]
+    flat = [replace(one, frame=Frame(0, "0", 0.0, one.frame.rgb)) for one in seen[:2]]
     shares = []
     for views in (seen[:2], flat):
-        segmenter = Segmenter(
-            FeatureExtractor(lambda _: backbone, lambda _: backbone.size, SegmenterConfig().but(k=6, objects=True))
-        )
+        segmenter = segmenter_of(lambda _: backbone, lambda _: backbone.size, k=6, objects=True)
         segmenter.start(views)
         found = [segmenter.step(one).objects for one in views]
         best = [

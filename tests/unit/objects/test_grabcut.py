@@ -6,7 +6,7 @@ import pytest
 
 from streamseg.objects.grabcut import MARGIN, Levels, cut
 
-LEVELS = Levels(low=0.35, peak=0.65, sure=0.75, never=0.1)
+LEVELS = Levels(low=0.35, peak=0.65, fg_threshold=0.75, bg_threshold=0.1)
 GREEN, RED = (70, 130, 60), (190, 60, 50)
 
 

@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from streamseg.objects.motion import SIDE, Motion
+from streamseg.features.flow import SIDE
+from streamseg.objects.motion import Motion
 
 SIZE = (240, 320)
 

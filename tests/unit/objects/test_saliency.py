@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from streamseg.backbones import Spec, open_backbone
-from streamseg.objects.saliency import BORDER, QUIET, Saliency, attention_to_nothing, loudness, parts
+from streamseg.features.objectness import attention_to_blank, objectness_of
+from streamseg.objects.saliency import BACKGROUND_QUANTILE, BORDER, Saliency, parts
 
 MAPS = hnp.arrays(
     np.float32, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=st.sampled_from([0, 0.3, 0.61, 0.97])
@@ -45,12 +46,12 @@ def test_parts_are_what_a_flood_fill_finds(saliency: np.ndarray) -> None:
     assert set(found.values()) == wanted
     assert len(found) == len(wanted)
     for number, part in found.items():
-        loudest = max(float(saliency[cell]) for cell in part)
-        assert (number in chosen) == (loudest > 0.5 + BORDER * on_border(part, saliency.shape))
+        levelest = max(float(saliency[cell]) for cell in part)
+        assert (number in chosen) == (levelest > 0.5 + BORDER * on_border(part, saliency.shape))
     assert len(set(chosen)) == len(chosen)
 
 
-def test_a_part_along_the_border_has_to_be_louder() -> None:
+def test_a_part_along_the_border_has_to_be_leveler() -> None:
     inside, along = np.zeros((20, 20), np.float32), np.zeros((20, 20), np.float32)
     inside[6:14, 6:14] = 0.7
     along[:8, 6:14] = 0.7  # a quarter of its outline lies on the border: 0.6 + 0.6 / 4 = 0.75
@@ -67,37 +68,35 @@ def test_a_peak_below_low_chooses_nothing_that_is_not_above_low() -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(hnp.arrays(np.float32, (6, 8), elements=st.floats(0, 100, width=32)), min_size=1, max_size=4))
-def test_a_session_starts_between_its_quiet_and_its_loudest(maps: list[np.ndarray]) -> None:
+def test_a_session_starts_between_its_quiet_and_its_levelest(maps: list[np.ndarray]) -> None:
     scale = Saliency(rate=0)
     scale.start(maps)
-    low = np.quantile(np.stack(maps).astype(float), QUIET)
+    low = np.quantile(np.stack(maps).astype(float), BACKGROUND_QUANTILE)
     high = np.median([m.max() for m in maps])
     if high - low > 1e-2:
         for m in maps:
             np.testing.assert_allclose(scale(m), (m - low) / (high - low), atol=2e-3)
 
 
-def test_background_is_0_and_the_loudest_1_without_a_start() -> None:
-    loud = np.full((8, 10), 3.0, np.float32)
-    loud[2:4, 2:5] = 11.0
-    found = Saliency()(loud)
+def test_background_is_0_and_the_levelest_1_without_a_start() -> None:
+    level = np.full((8, 10), 3.0, np.float32)
+    level[2:4, 2:5] = 11.0
+    found = Saliency()(level)
     assert found.dtype == np.float32
     assert found.min() == 0
     assert found.max() == 1
 
 
-def test_the_scale_follows_slowly_and_is_forgotten() -> None:
+def test_the_scale_follows_slowly() -> None:
     rng = np.random.default_rng(0)
-    loud = rng.uniform(1, 2, (12, 16)).astype(np.float32)
+    level = rng.uniform(1, 2, (12, 16)).astype(np.float32)
     scale = Saliency(rate=0.1)
-    first = scale(loud)
-    brighter = scale(10 * loud)
+    first = scale(level)
+    brighter = scale(10 * level)
     assert brighter.max() > 3  # not on the new scale at once
     for _ in range(100):
-        brighter = scale(10 * loud)
+        brighter = scale(10 * level)
     np.testing.assert_allclose(brighter, first, atol=0.01)
-    scale.reset()
-    np.testing.assert_array_equal(scale(loud), first)
 
 
 def test_one_tone_is_no_thing() -> None:
@@ -105,38 +104,38 @@ def test_one_tone_is_no_thing() -> None:
     assert not found.any()
 
 
-def test_loudness_is_energy_or_else_attention_or_nothing() -> None:
+def test_levelness_is_energy_or_else_attention_or_nothing() -> None:
     energy = np.random.default_rng(0).random((2, 1, 3, 4), np.float32)
     attention = np.random.default_rng(1).random((2, 5, 3, 4), np.float32)
-    found = loudness({"features": energy, "attention": attention, "energy": energy})
+    found = objectness_of({"features": energy, "attention": attention, "energy": energy})
     assert found is not None
     np.testing.assert_array_equal(found, energy[:, 0])
     found[:] = -1
     assert energy.min() >= 0  # a copy: backbones use their arrays again
-    assert loudness({"features": energy}) is None
+    assert objectness_of({"features": energy}) is None
 
 
 def test_attention_of_all_heads_counts_and_one_patch_does_not_take_it_all() -> None:
     attention = np.full((2, 3, 12, 16), 1e-4, np.float32)
     attention[:, 0, 3:8, 4:10] = 0.03  # one head sees the thing,
     attention[1, :, 10, 14] = 0.5  # and all of them park theirs on a patch of the background
-    found = loudness({"attention": attention})
-    turned = loudness({"attention": attention[:, ::-1]})
+    found = objectness_of({"attention": attention})
+    turned = objectness_of({"attention": attention[:, ::-1]})
     assert found is not None
     assert turned is not None
     np.testing.assert_allclose(found, turned, rtol=1e-5)
     assert found.shape == (2, 12, 16)
     assert found.min() >= 0
-    for loud in found:
-        assert loud[4:7, 5:9].min() > 3 * loud[:, :2].max()
-        assert loud[4:7, 5:9].min() > 0.1 * loud.max()
+    for level in found:
+        assert level[4:7, 5:9].min() > 3 * level[:, :2].max()
+        assert level[4:7, 5:9].min() > 0.1 * level.max()
 
 
 @settings(max_examples=20, deadline=None)
 @given(st.floats(0.1, 1000), st.floats(-5, 5))
-def test_a_louder_network_tells_the_same(factor: float, shift: float) -> None:
-    loud = np.random.default_rng(3).random((5, 7))
-    np.testing.assert_allclose(Saliency()(loud * factor + shift), Saliency()(loud), atol=1e-4)
+def test_a_leveler_network_tells_the_same(factor: float, shift: float) -> None:
+    level = np.random.default_rng(3).random((5, 7))
+    np.testing.assert_allclose(Saliency()(level * factor + shift), Saliency()(level), atol=1e-4)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 5)])
@@ -148,7 +147,7 @@ def test_what_a_place_gets_in_any_picture_does_not_count() -> None:
     blank = np.random.default_rng(0).uniform(1e-4, 1e-1, (12, 16)).astype(np.float32)
     attention = np.stack([blank, blank])[:, None]
     attention[1, 0, 4:7, 5:9] *= 4
-    nothing, thing = loudness({"attention": attention}, blank)  # type: ignore[misc]
+    nothing, thing = objectness_of({"attention": attention}, blank)  # type: ignore[misc]
     np.testing.assert_allclose(nothing, nothing.mean(), rtol=1e-4)
     assert thing[5, 6:8].min() > 1.5 * np.median(thing)
     assert np.unravel_index(thing.argmax(), thing.shape) in {(y, x) for y in range(4, 7) for x in range(5, 9)}
@@ -157,12 +156,12 @@ def test_what_a_place_gets_in_any_picture_does_not_count() -> None:
 def test_attention_to_nothing_is_what_a_network_gives_empty_pictures(shared: Path) -> None:
     weights = shared / "weights" / "vit_tiny_patch16_224_imagenet.safetensors"
     backbone = open_backbone(Spec("timm:vit_tiny_patch16_224", str(weights)), (96, 160))
-    blank = attention_to_nothing(backbone.run, backbone.size)
+    blank = attention_to_blank(backbone.run, backbone.size)
     assert blank is not None
     assert blank.shape == (6, 10)
     assert blank[[0, 0, -1, -1], [0, -1, 0, -1]].mean() > 2 * np.median(blank)  # corners
     outputs = backbone.run(np.full((1, 3, 96, 160), 0.4, np.float32))  # a gray that it has not been made from
-    with_blank, without = (loudness(outputs, b) for b in (blank, None))
+    with_blank, without = (objectness_of(outputs, b) for b in (blank, None))
     assert with_blank is not None
     assert without is not None
     assert with_blank.std() / with_blank.mean() < 0.5 * without.std() / without.mean()
@@ -171,5 +170,5 @@ def test_attention_to_nothing_is_what_a_network_gives_empty_pictures(shared: Pat
 
 def test_attention_to_nothing_is_none_for_networks_without_attention() -> None:
     backbone = open_backbone(Spec("efficientnet_lite0"), (64, 64))
-    assert attention_to_nothing(backbone.run, backbone.size) is None
+    assert attention_to_blank(backbone.run, backbone.size) is None
     backbone.close()
