@@ -33,23 +33,30 @@ class BackgroundMemory:
     def start(self, maps: Sequence[tuple[np.ndarray, np.ndarray]], attention: bool = False) -> None:
         """maps: (D, h, w) features of unit vectors and (h, w) objectness, of at least one frame. attention: whether the
         objectness is that of a ViT."""
-        points = np.concatenate([rows(features)[_background(level, attention)] for features, level in maps])
-        self._memory, self._oldest = self._random.permutation(points)[:SIZE], 0
+        points = np.concatenate([rows(features) for features, _ in maps])
+        chosen = np.concatenate([_background(level, attention) for _, level in maps])
+        self._memory, self._oldest = points[self._drawn(chosen, SIZE)], 0
 
     def __call__(self, features: np.ndarray, objectness: np.ndarray, attention: bool = False) -> np.ndarray:
         """(D, h, w), (h, w) -> (h, w) float32: 0 = like a cell of the background ... 2 = the opposite of them all."""
         if len(features) != self._memory.shape[1]:
             self.start([(features, objectness)], attention)
         points = rows(features)
-        self._renew(points[_background(objectness, attention)])
+        self._renew(points, _background(objectness, attention))
         alike = (points @ self._memory.T).max(axis=1)
         return np.maximum(1 - alike, 0).reshape(objectness.shape)
 
-    def _renew(self, points: np.ndarray) -> None:
-        count = min(RENEWED, len(points), len(self._memory))
-        places = (self._oldest + np.arange(count)) % len(self._memory)
-        self._memory[places] = points[self._random.choice(len(points), count, replace=False)]
+    def _renew(self, points: np.ndarray, chosen: np.ndarray) -> None:
+        drawn = self._drawn(chosen, min(RENEWED, len(self._memory)))
+        places = (self._oldest + np.arange(len(drawn))) % len(self._memory)
+        self._memory[places] = points[drawn]
         self._oldest = int(places[-1] + 1) % len(self._memory)
+
+    def _drawn(self, chosen: np.ndarray, count: int) -> np.ndarray:
+        """At most `count` random places of those that are chosen, (n,) bool. Lots are drawn for all cells, so that one
+        that is chosen or not by a rounding changes one lot and not all."""
+        order = self._random.permutation(len(chosen))
+        return order[chosen[order]][:count]
 
 
 def _background(objectness: np.ndarray, attention: bool) -> np.ndarray:

@@ -71,3 +71,16 @@ def test_attention_may_be_quiet_in_things_which_are_no_background_then() -> None
         surroundings = BackgroundMemory()
         surroundings.start([(features, loud)], attention)
         assert (contrast(surroundings(features, loud, attention)) > 0.5) == attention
+
+
+def test_a_rounding_does_not_draw_other_cells() -> None:
+    random = np.random.default_rng(1)
+    features = random.standard_normal((8, 30, 40)).astype(np.float32)
+    features /= np.linalg.norm(features, axis=0)
+    level = random.random((30, 40)).astype(np.float32)
+    rounded = level * (1 + random.uniform(-(2**-8), 2**-8, level.shape).astype(np.float32))
+    exact, other = (BackgroundMemory(), BackgroundMemory())
+    exact.start([(features, level)] * 3)
+    other.start([(features, rounded)] * 3)
+    same = np.isclose(exact(features, level), other(features, rounded), atol=1e-5).mean()
+    assert same > 0.97
