@@ -49,27 +49,10 @@ def ahead(
             yield from look([frame], 1)
         return
     ended: list[Exception] = []
-
-    def groups() -> Iterator[list[F]]:
-        group: list[F] = []
-        try:
-            count = held = 0
-            for frame in frames:
-                group.append(frame)
-                count += counts(frame)
-                held += size(frame)
-                if count == batch or len(group) >= max(batch, LONGEST) or held >= LARGEST:
-                    yield group
-                    group, count, held = [], 0, 0
-        except Exception as problem:
-            ended.append(problem)
-        if group:
-            yield group
-
     waiting: deque[Future[Sequence[T]]] = deque()
     with ThreadPoolExecutor(streams, "network") as pool:
         try:
-            for group in groups():
+            for group in _groups(frames, batch, counts, size, ended):
                 waiting.append(pool.submit(look, group, batch))
                 if len(waiting) > streams:
                     yield from waiting.popleft().result()
@@ -79,6 +62,26 @@ def ahead(
             pool.shutdown(cancel_futures=True)
     if ended:
         raise ended[0]
+
+
+def _groups(
+    frames: Iterable[F], batch: int, counts: Callable[[F], bool], size: Callable[[F], int], ended: list[Exception]
+) -> Iterator[list[F]]:
+    """The frames as they go to the network; an error of `frames` ends it, and is put into `ended`."""
+    group: list[F] = []
+    try:
+        count = held = 0
+        for frame in frames:
+            group.append(frame)
+            count += counts(frame)
+            held += size(frame)
+            if count == batch or len(group) >= max(batch, LONGEST) or held >= LARGEST:
+                yield group
+                group, count, held = [], 0, 0
+    except Exception as problem:
+        ended.append(problem)
+    if group:
+        yield group
 
 
 class Reader:

@@ -18,8 +18,8 @@ QUALITY = 95
 
 
 def picture_of(frame: Frame, folder: Path, run: Run) -> str:
-    """The source's own file, relative where possible; or, of a video or a camera, one that is written into images/, once
-    for all sinks of a run."""
+    """The source's own file, relative where possible; or, of a video or a camera, one that is written into images/,
+    once for all sinks of a run."""
     if frame.file is not None:
         try:
             return Path(os.path.relpath(frame.file, folder)).as_posix()

@@ -146,9 +146,9 @@ def open_source(uri: str, options: Options | None = None) -> Recording | LiveSou
 def read_mask(path: Path) -> np.ndarray:
     """(H, W) uint8 ids of a mask file as sources read their ground truth, 0 = background, 255 = void.
 
-    The rules stand in `_masks`. Raises FrameError: missing, broken, no ids, too many.
+    The rules stand in `reading.masks`. Raises FrameError: missing, broken, no ids, too many.
     """
-    mask: np.ndarray = plugins.load(__name__, "_masks").read_mask(path)
+    mask: np.ndarray = plugins.load(f"{__name__}.reading", "masks").read_mask(path)
     return mask
 
 

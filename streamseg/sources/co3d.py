@@ -25,9 +25,9 @@ import numpy as np
 from streamseg.errors import FrameError, SourceError
 from streamseg.frame import Intrinsics
 from streamseg.sources import Options, Skip, split_part
-from streamseg.sources._co3d_lists import Part
-from streamseg.sources._co3d_lists import parts as parts_of
-from streamseg.sources._files import (
+from streamseg.sources.reading.co3d_lists import Part
+from streamseg.sources.reading.co3d_lists import parts as parts_of
+from streamseg.sources.reading.files import (
     Entry,
     FileRecording,
     choose_one,
@@ -36,8 +36,8 @@ from streamseg.sources._files import (
     require_folder,
     sequences_at,
 )
-from streamseg.sources._images import read_gray, read_uint16
-from streamseg.sources._masks import read_soft_mask
+from streamseg.sources.reading.images import read_gray, read_uint16
+from streamseg.sources.reading.masks import read_soft_mask
 
 PRIORITY = 20
 

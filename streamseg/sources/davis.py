@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 from streamseg.sources import Options
-from streamseg.sources._files import (
+from streamseg.sources.reading.files import (
     Entry,
     FileRecording,
     choose_one,
@@ -20,7 +20,7 @@ from streamseg.sources._files import (
     sequences_at,
     unique_names,
 )
-from streamseg.sources._truth import truth
+from streamseg.sources.reading.truth import truth
 
 PRIORITY = 30
 FPS = 24.0

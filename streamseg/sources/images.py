@@ -1,7 +1,7 @@
 """Folder of images (png jpg bmp webp tif ppm), with or without masks, or a single image file
 
-Which mask belongs to which image, and where masks lie: `_truth`. How a mask file is read: `_masks`. A file with several
-pictures (a TIFF stack, an animation) gives a frame for each.
+Which mask belongs to which image, and where masks lie: `reading.truth`. How a mask file is read: `reading.masks`.
+A file with several pictures (a TIFF stack, an animation) gives a frame for each.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from streamseg.errors import SourceError
 from streamseg.sources import Options, Skip
-from streamseg.sources._files import (
+from streamseg.sources.reading.files import (
     IMAGE_SUFFIXES,
     Entry,
     FileRecording,
@@ -22,9 +22,9 @@ from streamseg.sources._files import (
     require_folder,
     unique_names,
 )
-from streamseg.sources._headers import pages
-from streamseg.sources._left_out import left_out
-from streamseg.sources._truth import Load, folder_of, truth
+from streamseg.sources.reading.headers import pages
+from streamseg.sources.reading.left_out import left_out
+from streamseg.sources.reading.truth import Load, folder_of, truth
 
 PRIORITY = 70
 FPS = 30.0

@@ -16,9 +16,9 @@ import numpy as np
 
 from streamseg.errors import FrameError
 from streamseg.sources import DepthScale, Options, Skip
-from streamseg.sources._cameras import camera_of
-from streamseg.sources._depth import Depth, Encoding, depth_of, first_size
-from streamseg.sources._files import (
+from streamseg.sources.reading.cameras import camera_of
+from streamseg.sources.reading.depth import Depth, Encoding, depth_of, first_size
+from streamseg.sources.reading.files import (
     Entry,
     FileRecording,
     folders_in,
@@ -27,9 +27,9 @@ from streamseg.sources._files import (
     require_folder,
     unique_names,
 )
-from streamseg.sources._images import read_uint16
-from streamseg.sources._left_out import left_out
-from streamseg.sources._truth import folder_of, truth
+from streamseg.sources.reading.images import read_uint16
+from streamseg.sources.reading.left_out import left_out
+from streamseg.sources.reading.truth import folder_of, truth
 
 PRIORITY = 40
 COLOUR = re.compile(r"(?P<id>.*?)(^|[._-])(color|colour|rgb)(?P<rest>$|[._-].*)", re.IGNORECASE)

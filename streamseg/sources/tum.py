@@ -19,10 +19,10 @@ from typing import NamedTuple
 from streamseg import cache
 from streamseg.errors import SourceError
 from streamseg.sources import DepthScale, Options, Skip
-from streamseg.sources._archives import unpack
-from streamseg.sources._cameras import camera_of, is_known
-from streamseg.sources._depth import Encoding, depth_of, first_size
-from streamseg.sources._files import (
+from streamseg.sources.reading.archives import unpack
+from streamseg.sources.reading.cameras import camera_of, is_known
+from streamseg.sources.reading.depth import Encoding, depth_of, first_size
+from streamseg.sources.reading.files import (
     Entry,
     FileRecording,
     choose_one,
@@ -31,10 +31,10 @@ from streamseg.sources._files import (
     require_folder,
     unique_names,
 )
-from streamseg.sources._left_out import left_out
-from streamseg.sources._lists import associations, listed, paired, unit_of
-from streamseg.sources._pairing import pair
-from streamseg.sources._truth import folder_of, truth
+from streamseg.sources.reading.left_out import left_out
+from streamseg.sources.reading.lists import associations, listed, paired, unit_of
+from streamseg.sources.reading.pairing import pair
+from streamseg.sources.reading.truth import folder_of, truth
 
 PRIORITY = 10
 TOLERANCE = 0.02  # seconds between a colour and a depth frame of one moment

@@ -15,9 +15,9 @@ from typing import Any
 from streamseg.errors import SourceError
 from streamseg.frame import Frame
 from streamseg.sources import Options, Recording, Skip
-from streamseg.sources._files import choose_one, has_images, listing, masks_by_stem, of_size
-from streamseg.sources._masks import read_mask
-from streamseg.sources._track import Track, open_container, to_rgb
+from streamseg.sources.reading.files import choose_one, has_images, listing, masks_by_stem, of_size
+from streamseg.sources.reading.masks import read_mask
+from streamseg.sources.reading.track import Track, open_container, to_rgb
 
 PRIORITY = 60
 VIDEO = re.compile(

@@ -13,7 +13,8 @@ import pytest
 from streamseg.errors import SourceError
 from streamseg.frame import Intrinsics
 from streamseg.sources import open_source
-from streamseg.sources.kinect import Calibration, Lens, _lens, _rays, project, register
+from streamseg.sources.kinect import _lens
+from streamseg.sources.reading.lenses import Calibration, Lens, _rays, project, register
 
 DISTORTION = (0.33, -2.49, -1.6e-4, -1.3e-4, 1.45, 0.21, -2.3, 1.38)
 LENS = Lens(Intrinsics(611.8, 611.9, 639.3, 365.9), DISTORTION, 1.7)

@@ -81,16 +81,19 @@ def test_colour_and_depth_in_two_folders(tmp_path: Path, make: Any) -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("camera-intrinsics.txt", "600 0 310\n0 610 250\n0 0 1\n"),
-        ("cam.info.txt", "# x\n# Color camera intrinsic matrix\n600 0 310\n0 610 250\n0 0 1\n# Depth\n1 0 0\n"),
-        ("camera_params.json", '{"fx": 600, "fy": 610, "x_offset": 310, "y_offset": 250}'),
-        ("camera_intrinsic.json", '{"intrinsic_matrix": [600, 0, 0, 0, 610, 0, 310, 250, 1]}'),
+        ("camera-intrinsics.txt", "60 0 31\n0 61 25\n0 0 1\n"),
+        ("cam.info.txt", "# x\n# Color camera intrinsic matrix\n60 0 31\n0 61 25\n0 0 1\n# Depth\n1 0 0\n"),
+        ("camera_params.json", '{"fx": 60, "fy": 61, "x_offset": 31, "y_offset": 25}'),
+        ("camera_intrinsic.json", '{"intrinsic_matrix": [60, 0, 0, 0, 61, 0, 31, 25, 1]}'),
+        ("intrinsics.txt", "# fx fy cx cy\n60.0 61.0, 31 25\n"),
+        ("intrinsics.json", '{"width": 64, "height": 48, "fx": 60, "fy": 61, "cx": 31, "cy": 25}'),
+        ("calibration.txt", "60 61 31 25 0.1 0.2"),
     ],
 )
 def test_intrinsics_files(name: str, text: str, tmp_path: Path, make: Any) -> None:
     make.rgbd(tmp_path)
     (tmp_path / name).write_text(text)
-    assert open_source(str(tmp_path))[0].intrinsics == Intrinsics(600, 610, 310, 250)
+    assert open_source(str(tmp_path))[0].intrinsics == Intrinsics(60, 61, 31, 25)
     (tmp_path / name).write_text("garbage")
     assert open_source(str(tmp_path))[0].intrinsics is None
 

@@ -15,7 +15,7 @@ import numpy as np
 from streamseg.errors import FrameError, SourceError
 from streamseg.frame import Frame, Intrinsics
 from streamseg.sources import DepthScale, Options, Recording, Skip
-from streamseg.sources._images import read_rgb, upright
+from streamseg.sources.reading.images import read_rgb, upright
 
 IMAGE_SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"))
 

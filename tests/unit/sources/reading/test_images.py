@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from streamseg.errors import FrameError
-from streamseg.sources._images import read_depth, read_mask, read_rgb, read_soft_mask, read_uint16
+from streamseg.sources.reading.images import read_rgb, read_uint16
+from streamseg.sources.reading.masks import read_mask, read_soft_mask
 
 
 def encoded(rgb: np.ndarray, form: str, **options: Any) -> bytes:
@@ -150,13 +151,6 @@ def test_a_file_without_permission(tmp_path: Path, make: Any) -> None:
     (tmp_path / "a.png").chmod(0)
     with pytest.raises(FrameError, match="unreadable file"):
         read_rgb(tmp_path / "a.png")
-
-
-def test_depth_is_metres(tmp_path: Path, make: Any) -> None:
-    make.depth(tmp_path / "d.png", np.array([[0, 5000], [12345, 65535]]))
-    depth = read_depth(tmp_path / "d.png", 5000.0)
-    assert depth.dtype == np.float32
-    np.testing.assert_allclose(depth, [[0, 1], [2.469, 13.107]], rtol=1e-6)
 
 
 def test_depth_of_eight_bits_or_colours_is_refused(tmp_path: Path, make: Any) -> None:

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from streamseg.sources._files import IMAGE_SUFFIXES, listing
-from streamseg.sources._headers import orientation, stored_size
-from streamseg.sources._images import upright
-from streamseg.sources._masks import read_mask, taken_for
+from streamseg.sources.reading.files import IMAGE_SUFFIXES, listing
+from streamseg.sources.reading.headers import orientation, stored_size
+from streamseg.sources.reading.images import upright
+from streamseg.sources.reading.masks import read_mask, taken_for
 
 FOLDERS = ("masks", "mask", "segmentations", "segmentation", "segm", "annotations", "labels", "groundtruth", "gt")
 SUFFIXES = IMAGE_SUFFIXES | {".gif"}  # Carvana's masks

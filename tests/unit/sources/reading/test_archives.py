@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from streamseg.errors import SourceError
-from streamseg.sources import _archives, open_source
+from streamseg.sources import open_source
+from streamseg.sources.reading import archives
 
 
 def pack(path: Path, *members: tuple[str, bytes, dict[str, Any]]) -> Path:
@@ -28,7 +29,7 @@ def pack(path: Path, *members: tuple[str, bytes, dict[str, Any]]) -> Path:
 def test_plain_files_and_folders_come_out(tmp_path: Path) -> None:
     folder: dict[str, Any] = {"type": tarfile.DIRTYPE}
     path = pack(tmp_path / "a.tgz", ("./r", b"", folder), ("./r/a", b"old", {}), ("r/a", b"new", {}), ("s/b", b"", {}))
-    _archives.unpack(path, tmp_path / "out")
+    archives.unpack(path, tmp_path / "out")
     files = {str(file.relative_to(tmp_path / "out")) for file in (tmp_path / "out").rglob("*") if file.is_file()}
     assert files == {"r/a", "s/b"}
     assert (tmp_path / "out/r/a").read_bytes() == b"new"
@@ -59,8 +60,8 @@ def test_anything_else_is_refused_and_leaves_nothing(
 
 
 def test_bombs_end_in_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
-    monkeypatch.setattr(_archives, "FLOOR", 1 << 20)
-    monkeypatch.setattr(_archives, "MEMBERS", 3)
+    monkeypatch.setattr(archives, "FLOOR", 1 << 20)
+    monkeypatch.setattr(archives, "MEMBERS", 3)
     large = pack(tmp_path / "large.tgz", ("zeros", bytes(3 << 20), {}))
     with pytest.raises(SourceError, match="more than 1 MiB when unpacked"):
         open_source(str(large))
@@ -74,5 +75,5 @@ def test_a_flipped_checksum_is_damage(tmp_path: Path) -> None:
     data[-5] ^= 1
     (tmp_path / "a.tgz").write_bytes(data)
     with pytest.raises(SourceError, match="damaged"):
-        _archives.unpack(tmp_path / "a.tgz", tmp_path / "out")
-    assert gzip.BadGzipFile in _archives.DAMAGED
+        archives.unpack(tmp_path / "a.tgz", tmp_path / "out")
+    assert gzip.BadGzipFile in archives.DAMAGED

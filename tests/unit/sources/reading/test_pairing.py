@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamseg.sources._pairing import pair
+from streamseg.sources.reading.pairing import pair
 
 MICROSECOND = 1e-6
 stamps = st.lists(st.integers(0, 200_000).map(lambda t: 1305031243 + t * MICROSECOND), max_size=12)

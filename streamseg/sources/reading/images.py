@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from streamseg.errors import FrameError
-from streamseg.sources._headers import MARKER, MAX_BYTES, Pnm, is_deep, orientation, pnm, too_large
+from streamseg.sources.reading.headers import MARKER, MAX_BYTES, Pnm, is_deep, orientation, pnm, too_large
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8"
@@ -75,7 +75,7 @@ def read_rgb(path: Path, page: int = 0) -> np.ndarray:
     """(H, W, 3) uint8 RGB of any image: gray is repeated, alpha dropped, EXIF orientation applied.
 
     Values are scaled to 0 ... 255 from what they run to: a PNM file's maxval; of 16 bits those that the pictures of the
-    folder use (cameras write 10, 12 or 14 bits in 16). page: see `_headers.pages`. Raises FrameError.
+    folder use (cameras write 10, 12 or 14 bits in 16). page: see `reading.headers.pages`. Raises FrameError.
     """
     data = read_file(path)
     if page:

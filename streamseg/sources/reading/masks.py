@@ -21,8 +21,8 @@ import numpy as np
 from PIL import Image
 
 from streamseg.errors import FrameError
-from streamseg.sources._images import read_file, read_gray
-from streamseg.sources._mask_colours import colour_ids, own_palette
+from streamseg.sources.reading.images import read_file, read_gray
+from streamseg.sources.reading.mask_colours import colour_ids, own_palette
 
 WHITE = "white is object 1"
 IDS = "values are ids"

@@ -14,8 +14,8 @@ import numpy as np
 
 from streamseg.errors import FrameError, SourceError
 from streamseg.sources import DepthScale
-from streamseg.sources._headers import picture_size, stored_size
-from streamseg.sources._images import read_uint16
+from streamseg.sources.reading.headers import picture_size, stored_size
+from streamseg.sources.reading.images import read_uint16
 
 SCALES = (1.0, 256.0, 1000.0, 5000.0, 6553.5, 10000.0)
 """Units per metre in the wild: floats, KITTI, most cameras, TUM, Replica, YCB-Video."""

@@ -17,7 +17,7 @@ import numpy as np
 
 from streamseg.errors import SourceError
 from streamseg.sources import Skip
-from streamseg.sources._files import images_in
+from streamseg.sources.reading.files import images_in
 
 ASSOCIATIONS = ("associations.txt", "association.txt", "associate.txt", "associated.txt")
 UNITS = ((1e9, "nanoseconds"), (1e6, "microseconds"), (1e3, "milliseconds"))

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from streamseg.errors import FrameError
-from streamseg.sources._images import read_rgb
+from streamseg.sources.reading.images import read_rgb
 
 
 def colour_ids(pixels: np.ndarray, path: Path) -> np.ndarray:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from streamseg.sources._files import has_images, listing
+from streamseg.sources.reading.files import has_images, listing
 
 VIDEOS = re.compile(
     r".*\.(mp4|m4v|mov|mkv|webm|avi|mpe?g|m?ts|m2ts|m2v|wmv|flv|3gp|ogv|gif|y4m|mjpeg|h264|264|hevc|265|vob|mxf|asf|dv|bag|db3)",

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from streamseg.errors import FrameError, SourceError
+from streamseg.sources import DepthScale, open_source
+from streamseg.sources.reading.depth import Encoding, checked, read_metres, resized
+
+
+def test_depth_is_metres(tmp_path: Path, make: Any) -> None:
+    make.depth(tmp_path / "d.png", np.array([[0, 5000], [12345, 65535]]))
+    depth = read_metres(tmp_path / "d.png", Encoding(5000.0))
+    assert depth.dtype == np.float32
+    np.testing.assert_allclose(depth, [[0, 1], [2.469, 0]], rtol=1e-6)  # 65535 is no reading
+
+
+def test_arrays_are_read_and_what_is_no_number_is_no_reading(tmp_path: Path) -> None:
+    np.save(tmp_path / "d.npy", np.array([[1.5, np.nan], [np.inf, -1.0]]))
+    assert read_metres(tmp_path / "d.npy", Encoding(1.0)).tolist() == [[1.5, 0], [0, 0]]
+    np.save(tmp_path / "d.npy", np.zeros((2, 2, 3)))
+    with pytest.raises(FrameError, match="not one number a pixel"):
+        read_metres(tmp_path / "d.npy", Encoding(1.0))
+    np.save(tmp_path / "d.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    with pytest.raises(FrameError, match="unreadable"):
+        read_metres(tmp_path / "d.npy", Encoding(1.0))
+
+
+@pytest.mark.parametrize(("units", "wanted"), [(0.5, "60"), (200_000, "0.01")])
+def test_an_absurd_median_is_an_error_that_names_candidates(
+    tmp_path: Path, make: Any, units: float, wanted: str
+) -> None:
+    make.depth(tmp_path / "d.png", np.full((4, 4), 2000))
+    with pytest.raises(SourceError, match="half of its depth would lie beyond") as caught:
+        checked("x", [(tmp_path / "d.png", Encoding(units))], DepthScale(units, "--depth-scale"))
+    assert "1000 (2 m)" in caught.value.hint
+
+
+def test_an_assumed_scale_is_told(tmp_path: Path, make: Any) -> None:
+    make.rgbd(tmp_path)
+    source = open_source(str(tmp_path))
+    assert source.depth_scale == 1000
+    assert source.depth_scale_origin.startswith("assumed")
+    assert any("1000 units per metre (assumed" in note for note in source.notes)
+
+
+def test_another_size_of_the_same_shape_is_scaled_without_smearing() -> None:
+    depth = np.repeat(np.array([[1.0, 2.0]], np.float32), 2, axis=0)
+    large = resized(depth, (4, 4))
+    assert large.shape == (4, 4)
+    assert set(np.unique(large)) == {1.0, 2.0}
+    assert resized(depth, (9, 2)) is depth  # of another shape: it is not registered
