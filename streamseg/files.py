@@ -20,6 +20,7 @@ NAME_BYTES = 160
 LEFT_OVER_SECONDS = 24 * 3600
 """A temporary file in a shared folder is left over from a process that was killed when it is older than this."""
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"/\\|?*]')
+_STRAY = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
 
 
@@ -83,8 +84,9 @@ def _globbed(text: str) -> str:
 def safe_name(name: str) -> str:
     """`name` as the name of a file or folder, on any system: what may not stand in one becomes "_"; what is too long is
     cut and ends in a hash of the whole. Two names may become one: see `UniqueNames`."""
-    safe = _FORBIDDEN.sub("_", name)
-    raw = safe.encode("utf-8", errors="surrogateescape" if _is_escaped(safe) else "replace")
+    # bytes of a name that is not Unicode stay as they are; other lone surrogates stand for nothing
+    whole = _STRAY.sub("_", name).encode("utf-8", errors="surrogateescape")
+    raw = _FORBIDDEN.sub("_", whole.decode("utf-8", errors="surrogateescape")).encode("utf-8", errors="surrogateescape")
     if len(raw) > NAME_BYTES:
         digest = hashlib.sha256(raw).hexdigest()[:8]
         raw = raw[: NAME_BYTES - 9].decode("utf-8", errors="ignore").encode() + b"-" + digest.encode()
@@ -94,9 +96,8 @@ def safe_name(name: str) -> str:
     return safe.rstrip(". ") + "_" if safe[-1] in ". " else safe
 
 
-def _is_escaped(text: str) -> bool:
-    """Whether the surrogates in `text`, if any, stand for bytes of a file's name that is not Unicode."""
-    return not re.search("[\ud800-\udc7f\udd00-\udfff]", text)
+def _without_surrogates(text: str) -> str:
+    return re.sub("[\ud800-\udfff]", "_", text)
 
 
 class UniqueNames:
