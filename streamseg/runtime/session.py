@@ -19,6 +19,7 @@ from streamseg.runtime.memory import keep_freed
 from streamseg.runtime.segmenter import Segmenter
 from streamseg.sources import LiveSource, Recording, open_source
 
+SQUEEZED = "note: the network's input is"
 SQUEEZE = 1.2
 """Sides may change their ratio by so much before a user is told."""
 
@@ -81,7 +82,8 @@ def open_segmenter(
     def choose_size(frame_size: tuple[int, int]) -> tuple[int, int]:
         if shape.size is None:
             return input_size(frame_size, wish.size, shape.multiple)
-        say(squeezed(frame_size, shape.size))
+        if not any(line.startswith(SQUEEZED) for line in noted):  # once, whatever sizes follow
+            say(squeezed(frame_size, shape.size))
         return shape.size
 
     def backbone_for(size: tuple[int, int]) -> Backbone:
@@ -107,7 +109,7 @@ def squeezed(frame: tuple[int, int], network: tuple[int, int]) -> str:
         return ""
     (height, width), (h, w) = frame, network
     return (
-        f"note: the network's input is {h}x{w} (height x width), so frames of {height}x{width} are squeezed; export it "
+        f"{SQUEEZED} {h}x{w} (height x width), so frames of {height}x{width} are squeezed; export it "
         "with their aspect: streamseg export ... --size HxW"
     )
 

@@ -22,9 +22,9 @@ def test_every_plugin_describes_itself_and_can_be_opened(package) -> None:
 
 
 def test_the_help_of_run_lists_them_all() -> None:
-    from streamseg.cli.main import group
+    from streamseg.cli.run import run
 
-    text = (group.commands["run"].help or "") + "".join(str(p.help) for p in group.commands["run"].params)  # type: ignore[attr-defined]
+    text = (run.help or "") + "".join(str(p.help) for p in run.params)
     for name in [*sources.kinds(), *(name for name in sinks.kinds() if name != "window")]:
         assert name in text
 

@@ -44,7 +44,7 @@ def test_an_exported_network_that_squeezes_says_so_once(tmp_path: Path) -> None:
     lines: list[str] = []
     with open_session(SessionConfig(SAMPLE).but(spec=Spec(str(tmp_path / "net.onnx"))), lines.append) as session:
         for frame in ((480, 640), (480, 640), (640, 480)):
-            assert session.segmenter.choose_size(frame) == (32, 96)
+            assert session.segmenter.extractor.choose_size(frame) == (32, 96)
     (note,) = (line for line in lines if line.startswith("note:"))
     assert "32x96" in note
     assert "480x640" in note

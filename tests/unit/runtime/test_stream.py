@@ -5,7 +5,6 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -14,9 +13,8 @@ from streamseg.errors import FrameError, OutputError, SourceError, StopRequested
 from streamseg.frame import Frame, Segmentation
 from streamseg.runtime.statistics import Statistics
 from streamseg.runtime.stream import stream
-from streamseg.runtime.workers import QUEUE
 from streamseg.sinks import Sink
-from streamseg.sources import LiveSource, Skip
+from streamseg.sources import Skip
 
 
 class Collect(Sink):
@@ -33,7 +31,7 @@ class Collect(Sink):
         if frame.index == self.fail_at and self.error:
             raise self.error
         self.frames.append(frame.index)
-        self.labels.append(segmentation.labels)
+        self.labels.append(segmentation.regions)
         self.threads.add(threading.current_thread().name)
 
     def close(self) -> None:
@@ -67,7 +65,7 @@ def test_threads_do_not_change_the_masks(shapes, make_segmenter) -> None:
     alone = make_segmenter(seed=2)
     planned = [alone.plan(shapes()[i]) for i in range(12)]
     alone.start([frame for frame in planned[:8] if isinstance(frame, Frame)])
-    assert np.array_equal(sink.labels, [alone.step(one).labels for one in planned])
+    assert np.array_equal(sink.labels, [alone.step(one).regions for one in planned])
 
 
 def test_the_network_looks_at_every_frame_when_told_to(shapes, make_segmenter) -> None:
@@ -77,7 +75,7 @@ def test_the_network_looks_at_every_frame_when_told_to(shapes, make_segmenter) -
     assert "flow" not in report.stage_ms
     alone = make_segmenter()
     alone.start([shapes()[i] for i in range(8)])
-    assert np.array_equal(sink.labels, [alone.step(shapes()[i]).labels for i in range(12)])
+    assert np.array_equal(sink.labels, [alone.step(shapes()[i]).regions for i in range(12)])
 
 
 def test_frames_that_follow_the_flow_get_nearly_the_masks_that_the_network_would_give(shapes, make_segmenter) -> None:
@@ -99,7 +97,7 @@ def test_looking_ahead_does_not_change_the_masks(shapes, make_segmenter, streams
     together, alone = Collect(), Collect()
     segmenter = make_segmenter(seed=2)
     segmenter.warm_up((120, 160), batch)
-    segmenter.backbones[0].streams = streams  # the colours are computed in NumPy, from any thread
+    segmenter.extractor.backbones[0].streams = streams  # the colours are computed in NumPy, from any thread
     report = stream(Uneven(23), segmenter, [together], batch=batch)
     assert report.processed == 23
     stream(Uneven(23), make_segmenter(seed=2), [alone])
@@ -202,87 +200,3 @@ def test_an_interrupt_ends_it_in_good_order(shapes, make_segmenter, number: int)
     assert sink.frames == list(range(report.processed))
     assert report.processed < 20
     assert signal.getsignal(number) is before
-
-
-class Camera(LiveSource):
-    """Gives a frame each `period` seconds, for ever or `count` times."""
-
-    uri, kind = "camera", "camera"
-
-    def __init__(self, recording: object, period: float, count: int = 10**9) -> None:
-        self.recording, self.period, self.count = recording, period, count
-        self.closed = threading.Event()
-
-    def __iter__(self) -> Iterator[Frame]:
-        for index in range(self.count):
-            if self.closed.wait(self.period):
-                return
-            yield self.recording[index % len(self.recording)]
-
-    def close(self) -> None:
-        self.closed.set()
-
-
-def test_a_live_source_never_falls_behind(shapes, make_segmenter) -> None:
-    camera = Camera(shapes(50), period=0.001, count=150)
-    report = stream(camera, make_segmenter(k=4), [OnScreen(delay=0.01)])
-    assert report.dropped > 20
-    assert report.frames_in == 150 == report.processed + report.dropped
-
-
-def test_a_live_source_that_has_to_wait_loses_nothing(shapes, make_segmenter) -> None:
-    files = Collect(delay=0.005)
-    report = stream(Camera(shapes(50), period=0.0005, count=60), make_segmenter(k=4), [files], policy="all")
-    assert (report.dropped, report.processed) == (0, 60)
-    assert files.frames == [i % 50 for i in range(60)]
-
-
-def test_a_slow_sink_costs_frames_of_a_live_source_but_no_delay(shapes, make_segmenter) -> None:
-    """However slow the disk is, what is segmented is new: what waits for the disk is all that is old."""
-    written: list[float] = []
-
-    class Slow(Collect):
-        def write(self, frame: Frame, segmentation: Segmentation) -> None:
-            written.append(time.monotonic() - born[frame.index])
-            super().write(frame, segmentation)
-
-    born: dict[int, float] = {}
-
-    class Timed(Camera):
-        def __iter__(self) -> Iterator[Frame]:
-            for frame in super().__iter__():
-                born[frame.index] = time.monotonic()
-                yield frame
-
-    report = stream(Timed(shapes(400), period=0.004, count=300), make_segmenter(k=4), [Slow(delay=0.03)])
-    assert report.dropped > 150
-    assert report.frames_in == 300 == report.processed + report.dropped
-    assert np.median(written[8:]) < 0.03 * (QUEUE + 4)
-
-
-def test_a_camera_that_changes_its_size(shapes, make_segmenter) -> None:
-    class Changing(Camera):
-        def __iter__(self) -> Iterator[Frame]:
-            for frame in super().__iter__():
-                yield frame if frame.index < 12 else shapes(50, (160, 120))[frame.index]
-
-    sink = Collect()
-    stream(Changing(shapes(50), period=0.001, count=30), make_segmenter(k=4), [sink], policy="all")
-    assert {labels.shape for labels in sink.labels[:12]} == {(120, 160)}
-    assert {labels.shape for labels in sink.labels[12:]} == {(160, 120)}
-    assert set(np.unique(sink.labels[11])) == set(np.unique(sink.labels[12]))  # ids go on
-
-
-def test_max_frames_of_a_live_source(shapes, make_segmenter) -> None:
-    camera = Camera(shapes(50), period=0.001)
-    report = stream(camera, make_segmenter(k=4), [Collect()], max_frames=10)
-    assert report.processed == 10
-    assert camera.closed.is_set()
-
-
-def test_an_interrupt_while_the_camera_gives_nothing(shapes, make_segmenter) -> None:
-    camera = Camera(shapes(50), period=3600)
-    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
-    report = stream(camera, make_segmenter(k=4), [Collect()])
-    assert report.stopped == "interrupt"
-    assert report.seconds < 30

@@ -121,7 +121,7 @@ def test_one_flipped_bit_in_a_png_is_noticed(position: int, bit: int, tmp_path_f
     data[position] ^= 1 << bit
     path = tmp_path_factory.getbasetemp() / "flipped.png"
     path.write_bytes(data)
-    with pytest.raises(FrameError, match="PNG"):
+    with pytest.raises(FrameError, match=r"PNG|megapixels"):  # or the size that the header claims then
         read_rgb(path)
 
 

@@ -1,0 +1,126 @@
+"""A live source through the stream: it never falls behind, and loses nothing where it has to wait."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+
+import numpy as np
+
+from streamseg.frame import Frame, Segmentation
+from streamseg.runtime.stream import stream
+from streamseg.runtime.workers import QUEUE
+from streamseg.sinks import Sink
+from streamseg.sources import LiveSource
+
+
+class Collect(Sink):
+    """Remembers what it was given; may be slow, and may fail at a frame."""
+
+    def __init__(self, delay: float = 0.0, fail_at: int = -1, error: BaseException | None = None) -> None:
+        self.frames: list[int] = []
+        self.labels: list[np.ndarray] = []
+        self.threads: set[str] = set()
+        self.delay, self.fail_at, self.error = delay, fail_at, error
+
+    def write(self, frame: Frame, segmentation: Segmentation) -> None:
+        time.sleep(self.delay)
+        if frame.index == self.fail_at and self.error:
+            raise self.error
+        self.frames.append(frame.index)
+        self.labels.append(segmentation.regions)
+        self.threads.add(threading.current_thread().name)
+
+    def close(self) -> None:
+        pass
+
+
+class OnScreen(Collect):
+    main_thread = True
+
+
+class Camera(LiveSource):
+    """Gives a frame each `period` seconds, for ever or `count` times."""
+
+    uri, kind = "camera", "camera"
+
+    def __init__(self, recording: object, period: float, count: int = 10**9) -> None:
+        self.recording, self.period, self.count = recording, period, count
+        self.closed = threading.Event()
+
+    def __iter__(self) -> Iterator[Frame]:
+        for index in range(self.count):
+            if self.closed.wait(self.period):
+                return
+            yield self.recording[index % len(self.recording)]
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+def test_a_live_source_never_falls_behind(shapes, make_segmenter) -> None:
+    camera = Camera(shapes(50), period=0.001, count=150)
+    report = stream(camera, make_segmenter(k=4), [OnScreen(delay=0.01)])
+    assert report.dropped > 20
+    assert report.frames_in == 150 == report.processed + report.dropped
+
+
+def test_a_live_source_that_has_to_wait_loses_nothing(shapes, make_segmenter) -> None:
+    files = Collect(delay=0.005)
+    report = stream(Camera(shapes(50), period=0.0005, count=60), make_segmenter(k=4), [files], policy="all")
+    assert (report.dropped, report.processed) == (0, 60)
+    assert files.frames == [i % 50 for i in range(60)]
+
+
+def test_a_slow_sink_costs_frames_of_a_live_source_but_no_delay(shapes, make_segmenter) -> None:
+    """However slow the disk is, what is segmented is new: what waits for the disk is all that is old."""
+    written: list[float] = []
+
+    class Slow(Collect):
+        def write(self, frame: Frame, segmentation: Segmentation) -> None:
+            written.append(time.monotonic() - born[frame.index])
+            super().write(frame, segmentation)
+
+    born: dict[int, float] = {}
+
+    class Timed(Camera):
+        def __iter__(self) -> Iterator[Frame]:
+            for frame in super().__iter__():
+                born[frame.index] = time.monotonic()
+                yield frame
+
+    report = stream(Timed(shapes(400), period=0.004, count=300), make_segmenter(k=4), [Slow(delay=0.03)])
+    assert report.dropped > 150
+    assert report.frames_in == 300 == report.processed + report.dropped
+    assert np.median(written[8:]) < 0.03 * (QUEUE + 4)
+
+
+def test_a_camera_that_changes_its_size(shapes, make_segmenter) -> None:
+    class Changing(Camera):
+        def __iter__(self) -> Iterator[Frame]:
+            for frame in super().__iter__():
+                yield frame if frame.index < 12 else shapes(50, (160, 120))[frame.index]
+
+    sink = Collect()
+    stream(Changing(shapes(50), period=0.001, count=30), make_segmenter(k=4), [sink], policy="all")
+    assert {labels.shape for labels in sink.labels[:12]} == {(120, 160)}
+    assert {labels.shape for labels in sink.labels[12:]} == {(160, 120)}
+    assert set(np.unique(sink.labels[11])) == set(np.unique(sink.labels[12]))  # ids go on
+
+
+def test_max_frames_of_a_live_source(shapes, make_segmenter) -> None:
+    camera = Camera(shapes(50), period=0.001)
+    report = stream(camera, make_segmenter(k=4), [Collect()], max_frames=10)
+    assert report.processed == 10
+    assert camera.closed.is_set()
+
+
+def test_an_interrupt_while_the_camera_gives_nothing(shapes, make_segmenter) -> None:
+    camera = Camera(shapes(50), period=3600)
+    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+    report = stream(camera, make_segmenter(k=4), [Collect()])
+    assert report.stopped == "interrupt"
+    assert report.seconds < 30

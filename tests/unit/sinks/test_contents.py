@@ -1,0 +1,92 @@
+"""What goes into the files: the mask that was asked for, names that stay unique, valid JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from streamseg.frame import VOID, Frame, Segmentation
+from streamseg.sinks import Run, open_sink
+
+FILES = {
+    "labels": "labels",
+    "panoptic": "panoptic",
+    "npz": "labels.npz",
+    "coco": "annotations.json",
+    "ytvis": "youtube_vis.json",
+    "jsonl": "segments.jsonl",
+}
+RUN = Run(title="a sequence")
+
+
+def blocks(seed: int, size: tuple[int, int] = (48, 64)) -> np.ndarray:
+    """(H, W) labels: rectangles of ids 1, 2, 3 and 200, and some void."""
+    random = np.random.default_rng(seed)
+    labels = np.ones(size, np.uint8)
+    for i in (2, 3, 200, VOID):
+        y, x = random.integers(0, size[0] // 2), random.integers(0, size[1] // 2)
+        labels[y : y + random.integers(2, 20), x : x + random.integers(2, 20)] = i
+    return labels
+
+
+def frame(index: int, labels: np.ndarray, name: str = "") -> tuple[Frame, Segmentation]:
+    rgb = np.zeros((*labels.shape, 3), np.uint8)
+    name = name or f"{index:05d}"
+    picture = Frame(index, name, 0.5 * index, rgb, file=Path("pictures") / f"{name}.jpg")
+    return picture, Segmentation(labels, k=4, objects=labels)
+
+
+def write(name: str, folder: Path, frames: list[tuple[Frame, Segmentation]]) -> Path:
+    with open_sink(name, folder, RUN) as sink:
+        for item in frames:
+            sink.write(*item)
+    return folder / FILES[name]
+
+
+@pytest.mark.parametrize("kind", ["regions", "objects", "panoptic"])
+@pytest.mark.parametrize("name", ["npz", "coco", "ytvis", "jsonl"])
+def test_masks_rule_every_sink(name: str, kind: str, tmp_path: Path) -> None:
+    regions, objects = np.array([[1, 1, 2, 2]], np.uint8), np.array([[0, 3, 3, 0]], np.uint8)
+    ids = {"regions": {1, 2}, "objects": {3}, "panoptic": {1, 2, 252}}[kind]
+    whole = Frame(0, "a", 0.0, np.zeros((1, 4, 3), np.uint8))
+    with open_sink(name, tmp_path, Run("x", masks=kind)) as sink:
+        sink.write(whole, Segmentation(regions, k=2, objects=objects))
+    path = tmp_path / FILES[name]
+    if name == "npz":
+        with np.load(path) as archive:
+            found = set(archive["ids"].tolist())
+    elif name == "jsonl":
+        found = {one["id"] for one in json.loads(path.read_text())["segments"]}
+    else:
+        found = {one.get("track_id", one["id"]) for one in json.loads(path.read_text())["annotations"]}
+    assert found - {0} == ids
+
+
+def test_coco_writes_the_pictures_of_a_video(tmp_path: Path) -> None:
+    labels = blocks(0)
+    rgb = np.full((*labels.shape, 3), (200, 100, 50), np.uint8)
+    with open_sink("coco", tmp_path, RUN) as sink:
+        sink.write(Frame(0, "a/b", 0.0, rgb), Segmentation(labels, k=4))
+        sink.write(Frame(1, "a_b", 0.0, rgb), Segmentation(labels, k=4))
+    images = json.loads((tmp_path / "annotations.json").read_text())["images"]
+    assert [image["file_name"] for image in images] == ["images/a_b.jpg", "images/a_b-2.jpg"]
+    for image in images:
+        assert np.abs(np.asarray(Image.open(tmp_path / image["file_name"])).astype(int) - rgb).max() < 8
+
+
+def test_names_stay_unique(tmp_path: Path) -> None:
+    folder = write(
+        "labels", tmp_path, [frame(0, blocks(0), "a/b"), frame(1, blocks(1), "a_b"), frame(2, blocks(2), "a_b")]
+    )
+    assert sorted(path.name for path in folder.iterdir()) == ["a_b-2.png", "a_b-3.png", "a_b.png"]
+
+
+def test_no_number_is_no_json(tmp_path: Path) -> None:
+    whole = Frame(0, "a", float("nan"), np.zeros((2, 2, 3), np.uint8))
+    write("jsonl", tmp_path, [(whole, Segmentation(np.ones((2, 2), np.uint8), 1))])
+    line = json.loads((tmp_path / "segments.jsonl").read_text(), parse_constant=lambda name: pytest.fail(name))
+    assert line["timestamp"] is None
