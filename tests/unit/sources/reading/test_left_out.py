@@ -1,0 +1,29 @@
+"""What a folder holds besides the recording is named and counted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from streamseg.sources import open_source
+from streamseg.sources.reading.left_out import left_out
+
+
+def test_each_kind_is_named(tmp_path: Path, make: Any) -> None:
+    for name in ("a.mp4", "b.mov", "c.tgz", "d.heic"):
+        (tmp_path / name).touch()
+    make.rgb(tmp_path / "second/0.png", make.texture(0))
+    make.rgb(tmp_path / "masks/0.png", make.texture(0))  # of the recording itself
+    assert left_out(tmp_path) == [
+        "left out: 2 videos (a.mp4, b.mov); give it by itself",
+        "left out: 1 archive (c.tgz); give it by itself",
+        "left out: 1 picture of a format that is not read (d.heic); convert it to PNG",
+        "left out: 1 folder with pictures (second); give it by itself",
+    ]
+    assert len(left_out(tmp_path, [tmp_path / "c.tgz", tmp_path / "second"])) == 2
+
+
+def test_a_source_says_so(tmp_path: Path, make: Any) -> None:
+    make.rgb(tmp_path / "0.png", make.texture(0))
+    (tmp_path / "film.mp4").touch()
+    assert any("film.mp4" in note for note in open_source(str(tmp_path)).notes)

@@ -1,0 +1,41 @@
+"""Coloured masks: the same colour is the same id over a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from streamseg.errors import FrameError
+from streamseg.sources.reading.mask_colours import colour_ids
+from streamseg.sources.reading.masks import reading
+
+
+def saved(path: Path, colours: list[tuple[int, int, int]]) -> np.ndarray:
+    pixels = np.repeat(np.repeat(np.array([colours], np.uint8), 4, 0), 4, 1)
+    Image.fromarray(pixels).save(path)
+    return pixels
+
+
+def test_the_davis_palette_gives_its_indices(tmp_path: Path) -> None:
+    pixels = saved(tmp_path / "0.png", [(0, 0, 0), (128, 0, 0), (0, 128, 0), (224, 224, 192)])
+    assert colour_ids(pixels, tmp_path / "0.png")[0, ::4].tolist() == [0, 1, 2, 255]
+
+
+def test_a_palette_quantized_for_each_picture_is_read_by_its_colours(tmp_path: Path) -> None:
+    first, second = [(0, 0, 0), (250, 10, 10), (10, 250, 10)], [(0, 0, 0), (10, 250, 10)]
+    for i, colours in enumerate((first, second)):
+        saved(tmp_path / "x.bmp", colours)
+        image = Image.open(tmp_path / "x.bmp").quantize(len(colours), dither=Image.Dither.NONE)
+        image.save(tmp_path / f"{i}.png")
+    ids = [reading(tmp_path / f"{i}.png").ids for i in range(2)]
+    assert ids[0][0, ::4].tolist() == [0, 2, 1]
+    assert ids[1][0, ::4].tolist() == [0, 1]
+
+
+def test_too_many_colours_are_an_error(tmp_path: Path) -> None:
+    pixels = saved(tmp_path / "0.png", [(i % 256, 7 + i // 256, 3) for i in range(300)])
+    with pytest.raises(FrameError, match="too many colours"):
+        colour_ids(pixels, tmp_path / "0.png")

@@ -1,0 +1,63 @@
+"""Which mask belongs to which picture, where masks lie, and whether they turn along."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from streamseg.sources import open_source
+from streamseg.sources.reading.truth import drawn_as_stored, folder_of, masks_of
+
+MASK = np.zeros((10, 20), np.uint8)
+MASK[:3, :5] = 255
+
+
+def picture(path: Path, held: int = 1) -> Path:
+    exif = Image.Exif()
+    exif[0x0112] = held
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (20, 10), (9, 9, 9)).save(path, exif=exif)
+    return path
+
+
+def drawn(path: Path, mask: np.ndarray = MASK) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(mask).save(path)
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg.png", "a_mask.gif", "a_segmentation.png", "a-seg.png", "a_gt.png"])
+def test_names_of_masks(name: str) -> None:
+    pairs = masks_of([Path("a.jpg"), Path("b.jpg")], [Path(name)])
+    assert pairs == {Path("a.jpg"): Path(name)}
+
+
+def test_a_picture_of_the_very_name_comes_first() -> None:
+    pairs = masks_of([Path("a.jpg"), Path("a_mask.jpg")], [Path("a_mask.png"), Path("a.png")])
+    assert pairs == {Path("a.jpg"): Path("a.png"), Path("a_mask.jpg"): Path("a_mask.png")}
+
+
+@pytest.mark.parametrize(
+    ("pictures", "masks"),
+    [("s", "s/masks"), ("s/rgb", "s/masks"), ("s/images", "s/labels"), ("train", "train_masks"), ("s", "s/segm")],
+)
+def test_where_masks_lie(pictures: str, masks: str, tmp_path: Path) -> None:
+    (tmp_path / pictures).mkdir(parents=True)
+    assert folder_of(tmp_path / pictures) is None
+    drawn(tmp_path / masks / "a.png")
+    assert folder_of(tmp_path / pictures) == tmp_path / masks
+
+
+@pytest.mark.parametrize(("mask", "stored"), [(MASK, True), (np.rot90(MASK, -1), False)])
+def test_masks_of_turned_pictures(mask: np.ndarray, stored: bool, tmp_path: Path) -> None:
+    file = picture(tmp_path / "a.jpg", held=6)  # turned by 90 degrees clockwise for display
+    path = drawn(tmp_path / "masks/a.png", np.ascontiguousarray(mask))
+    assert drawn_as_stored({file: path}) is stored
+    source = open_source(str(tmp_path))
+    frame = source[0]
+    assert frame.rgb.shape[:2] == (20, 10)
+    assert np.array_equal(frame.annotation, np.rot90(MASK, -1) // 255)
+    assert any("as stored" in note for note in source.notes) is stored
