@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from streamseg.config import KEYFRAME_DISTANCE, KEYFRAME_DISTANCE_OBJECTS, RunConfig, SegmenterConfig, from_flags
+
+
+def test_but_reaches_every_part_by_the_name_of_the_field() -> None:
+    config = SegmenterConfig().but(size=224, k=5, edges=False, objects=True, quality="high")
+    assert config.extractor.size == 224
+    assert (config.clustering.k, config.clustering.edges) == (5, False)
+    assert (config.objects.objects, config.objects.quality) == (True, "high")
+    assert SegmenterConfig() == SegmenterConfig().but()
+
+
+def test_but_keeps_the_kind_of_config_and_what_it_was_not_given() -> None:
+    config = RunConfig("clip.mp4", output=Path("out")).but(k=3).but(batch=4)
+    assert isinstance(config, RunConfig)
+    assert (config.source, config.output, config.batch, config.clustering.k) == ("clip.mp4", Path("out"), 4, 3)
+
+
+def test_but_refuses_an_unknown_name() -> None:
+    with pytest.raises(TypeError, match="nothing_like_it"):
+        SegmenterConfig().but(nothing_like_it=1)
+
+
+def test_the_seed_goes_to_all_that_is_random() -> None:
+    for config in (SegmenterConfig().with_seed(7), SegmenterConfig().but(seed=7)):
+        assert (config.clustering.seed, config.objects.seed) == (7, 7)
+    assert SegmenterConfig().but(k=3).with_seed(7).clustering.k == 3
+
+
+@pytest.mark.parametrize(
+    ("values", "distance"),
+    [
+        ({}, KEYFRAME_DISTANCE),
+        ({"objects": True}, KEYFRAME_DISTANCE_OBJECTS),
+        ({"objects": True, "quality": "high"}, 1),
+        ({"clustering": "per-frame"}, 1),
+        ({"objects": True, "keyframes": 5}, 5),
+        ({"clustering": "per-frame", "keyframes": 3}, 3),
+    ],
+)
+def test_how_far_apart_keyframes_are(values: dict, distance: int) -> None:
+    assert SegmenterConfig().but(**values).keyframe_distance == distance
+
+
+def test_flags_go_to_the_config_that_has_them() -> None:
+    flags = {"model": "dino_vits8", "size": 224, "k": 4, "seed": 9, "depth_scale": 5000.0, "batch": 2}
+    config = RunConfig("clip.mp4", **from_flags(flags))
+    assert config.extractor.spec.model == "dino_vits8"
+    assert (config.extractor.size, config.clustering.k, config.options.depth_scale, config.batch) == (224, 4, 5000.0, 2)
+    assert (config.clustering.seed, config.objects.seed) == (9, 9)
+
+
+@pytest.mark.parametrize(
+    ("flags", "wanted"),
+    [
+        ({"save": ("labels",)}, False),
+        ({"save": ("labels",), "objects": True}, True),
+        ({"save": ("objects",)}, True),
+        ({"save": ("overlay", "panoptic")}, True),
+        ({"save": ("overlay",), "masks": "panoptic"}, True),
+        ({"save": ("overlay",), "masks": "regions"}, False),
+    ],
+)
+def test_what_is_saved_says_whether_objects_are_found(flags: dict, wanted: bool) -> None:
+    assert RunConfig("clip.mp4", **from_flags(flags)).objects.objects is wanted
+
+
+def test_flags_are_left_as_they_were() -> None:
+    flags = {"k": 4, "save": ("objects",)}
+    from_flags(flags)
+    assert flags == {"k": 4, "save": ("objects",)}
