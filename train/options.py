@@ -14,6 +14,8 @@ from typing import Any, cast
 
 import click
 
+from streamseg.cli.help import GENERAL, Option
+
 
 def option(
     default: Any,
@@ -43,27 +45,35 @@ class Auto(click.ParamType):
         self.numbers, self.value = numbers, value
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        return self.value if value in ("auto", self.value) else self.numbers.convert(value, param, ctx)
+        if value in ("auto", self.value):
+            return self.value
+        if value == f"{self.value:g}":  # the number that stood for it until version 0.1
+            click.echo(f"note: {value} for {param.opts[0] if param else 'this'} is called auto now", err=True)
+            return self.value
+        return self.numbers.convert(value, param, ctx)
 
 
-def click_options(cls: type) -> list[click.Option]:
-    """The flags of the dataclass `cls`, in its order."""
-    return [_click_option(field) for field in dataclasses.fields(cls)]
+def click_options(cls: type, group: str = "Method") -> list[Option]:
+    """The flags of the dataclass `cls`, in its order; group: the heading of those that have none of their own."""
+    options = [_click_option(field) for field in dataclasses.fields(cls)]
+    for one in options:
+        one.group = group if one.group == GENERAL else one.group
+    return options
 
 
-def _click_option(field: dataclasses.Field) -> click.Option:
+def _click_option(field: dataclasses.Field) -> Option:
     flag, about = "--" + field.name.replace("_", "-"), field.metadata
     shared = {"help": about["help"], "metavar": about["metavar"]}
     if isinstance(field.default, bool):
-        return click.Option([f"{flag}/--no-{flag[2:]}"], default=field.default, show_default=True, help=about["help"])
+        return Option([f"{flag}/--no-{flag[2:]}"], default=field.default, show_default=True, help=about["help"])
     if isinstance(field.default, tuple) and about["type"] is None:
-        return click.Option([flag], multiple=True, default=field.default, **shared)
+        return Option([flag], multiple=True, default=field.default, **shared)
     if about["auto"]:
         shared["metavar"] = about["metavar"] or "auto|N"
         kind = Auto(_type(field), cast(float, field.default))
-        return click.Option([flag], default="auto", type=kind, show_default=True, **shared)
+        return Option([flag], default="auto", type=kind, show_default=True, **shared)
     shown = field.default not in (None, "", ())
-    return click.Option([flag], default=field.default, type=_type(field), show_default=shown, **shared)
+    return Option([flag], default=field.default, type=_type(field), show_default=shown, **shared)
 
 
 def _type(field: dataclasses.Field) -> click.ParamType:

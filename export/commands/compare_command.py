@@ -7,15 +7,16 @@ from typing import Any
 import click
 
 from export.commands import flags
+from streamseg.cli.help import Command, option
 from streamseg.cli.options import behaviour_options, print_json
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("models", nargs=-1, required=True, metavar="NAME[,layers=N,N][@WEIGHTS]|CKPT.pt ...")
 @flags.calibrate_flag("calibrate int8")
-@click.option("--frames", default="", metavar="SOURCE", help="The recording that is compared on. Default: photographs.")
+@option("--frames", default="", metavar="SOURCE", help="The recording that is compared on. Default: photographs.")
 @flags.size_flag(256)
-@click.option("--markdown", is_flag=True, help="Print the table as Markdown.")
+@option("--markdown", is_flag=True, help="Print the table as Markdown.")
 @behaviour_options
 def compare(models: tuple[str, ...], calibrate: str, frames: str, markdown: bool, **options: Any) -> None:
     """Export MODELS in every format and print what each costs: size, error, agreement with PyTorch, speed.

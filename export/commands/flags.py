@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from streamseg.cli.help import option
 from streamseg.cli.options import Numbers, Size, print_json, with_options
 
 if TYPE_CHECKING:
@@ -14,9 +15,9 @@ if TYPE_CHECKING:
     from streamseg.backbones import Spec
 
 part_flags = with_options(
-    click.option("--weights", default="", metavar="FILE", help="A .pth or .safetensors file for the model."),
-    click.option("--layers", type=Numbers(), default=(), metavar="N[,N]", help="CNN stages or ViT blocks, joined."),
-    click.option("--facet", default="", metavar="key|query|value|output", help="What is taken from a ViT block."),
+    option("--weights", default="", metavar="FILE", help="A .pth or .safetensors file for the model."),
+    option("--layers", type=Numbers(), default=(), metavar="N[,N]", help="CNN stages or ViT blocks, joined."),
+    option("--facet", default="", metavar="key|query|value|output", help="What is taken from a ViT block."),
 )
 """--weights --layers --facet: which part of a network; `spec` takes them."""
 
@@ -24,13 +25,13 @@ part_flags = with_options(
 def size_flag(default: int | None = None, shown: str = "") -> Callable[[Any], Any]:
     """--size. shown: what stands in the help for a default that is not known yet; `sides` takes the value."""
     text = "Input: N = NxN, or HxW." + (f"  [default: {shown}]" if shown else "")
-    return click.option("--size", type=Size(), default=default, show_default=True, metavar="N|HxW", help=text)
+    return option("--size", type=Size(), default=default, show_default=True, metavar="N|HxW", help=text)
 
 
 def calibrate_flag(use: str) -> Callable[[Any], Any]:
     """--calibrate. use: what its frames are for."""
     text = f"A recording whose frames {use}. Default: photographs."
-    return click.option("--calibrate", default="", metavar="SOURCE", help=text)
+    return option("--calibrate", default="", metavar="SOURCE", help=text)
 
 
 def spec(model: str, options: dict[str, Any]) -> Spec:

@@ -8,25 +8,26 @@ from typing import Any
 import click
 
 from export.commands import flags
+from streamseg.cli.help import Command, option
 from streamseg.cli.options import behaviour_options, print_json, with_options
 
 _network_options = with_options(
     flags.part_flags,
     flags.size_flag(shown="384; an .onnx file's own"),
     flags.calibrate_flag("are compared"),
-    click.option("--opt-batch", type=click.IntRange(1, 256), metavar="N",
+    option("--opt-batch", type=click.IntRange(1, 256), metavar="N",
                  help="TensorRT: the batch to tune for. Default: --max-batch."),
-    click.option("--workspace", type=click.IntRange(1), metavar="MB",
+    option("--workspace", type=click.IntRange(1), metavar="MB",
                  help="TensorRT: GPU memory that one layer may use. Default: all."),
 )  # fmt: skip
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("model", metavar="CKPT.pt|NAME|timm:NAME|FILE.onnx")
-@click.option("-o", "--output", type=click.Path(path_type=Path),
+@option("-o", "--output", type=click.Path(path_type=Path),
               help="A .plan file. Default: named by model, size, precision, GPU and TensorRT.")  # fmt: skip
-@click.option("--max-batch", type=click.IntRange(1, 256), default=1, show_default=True, help="The largest batch.")
-@click.option("--precision", type=click.Choice(["fp32", "fp16"]),
+@option("--max-batch", type=click.IntRange(1, 256), default=1, show_default=True, help="The largest batch.")
+@option("--precision", type=click.Choice(["fp32", "fp16"]),
               help="Of weights and computation.  [default: fp32; an .onnx file's own]")  # fmt: skip
 @_network_options
 @behaviour_options
@@ -56,16 +57,16 @@ def tensorrt(model: str, output: Path | None, as_json: bool, quiet: bool, **opti
     flags.show(comparisons, facts, line, as_json=as_json, quiet=quiet)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("model", metavar="CKPT.pt|NAME|timm:NAME|FILE.onnx|FILE.plan")
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="REPO",
+@option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="REPO",
               help="The folder of the model repository, made if need be.")  # fmt: skip
-@click.option("--name", default="", help="Of the model in the repository. Default: MODEL's.")
-@click.option("--max-batch", type=click.IntRange(1, 256), default=8, show_default=True,
+@option("--name", default="", help="Of the model in the repository. Default: MODEL's.")
+@option("--max-batch", type=click.IntRange(1, 256), default=8, show_default=True,
               help="The largest batch of requests that are joined; a .plan file brings its own.")  # fmt: skip
-@click.option("--format", "format_", type=click.Choice(["onnx", "tensorrt"]),
+@option("--format", "format_", type=click.Choice(["onnx", "tensorrt"]),
               help="What the server runs.  [default: onnx; tensorrt for a .plan file]")  # fmt: skip
-@click.option("--precision", type=click.Choice(["fp32", "fp16", "int8"]),
+@option("--precision", type=click.Choice(["fp32", "fp16", "int8"]),
               help="Of weights and computation.  [default: fp32; an .onnx file's own]")  # fmt: skip
 @_network_options
 @behaviour_options

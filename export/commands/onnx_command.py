@@ -8,32 +8,33 @@ from typing import Any
 import click
 
 from export.commands import flags
+from streamseg.cli.help import Command, option
 from streamseg.cli.options import behaviour_options
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("model", metavar="CKPT.pt|NAME|timm:NAME")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Default: MODEL.onnx, here.")
+@option("-o", "--output", type=click.Path(path_type=Path), help="Default: MODEL.onnx, here.")
 @flags.part_flags
 @flags.size_flag(shown="384")
-@click.option("--height", type=click.IntRange(16, 8192), help="With --width: the same as --size HxW.")
-@click.option("--width", type=click.IntRange(16, 8192), help="With --height.")
-@click.option("--dynamic", is_flag=True, help="Height and width stay free: any multiples of the network's stride.")
-@click.option(
+@option("--height", type=click.IntRange(16, 8192), help="With --width: the same as --size HxW.")
+@option("--width", type=click.IntRange(16, 8192), help="With --height.")
+@option("--dynamic", is_flag=True, help="Height and width stay free: any multiples of the network's stride.")
+@option(
     "--max-batch",
     type=click.IntRange(1, 256),
     default=4,
     show_default=True,
     help="The largest batch that is compared; noted in the file.",
 )
-@click.option(
+@option(
     "--precision",
     type=click.Choice(["fp32", "fp16", "int8"]),
     default="fp32",
     show_default=True,
     help="Of weights and computation; input and output are float32.",
 )
-@click.option("--opset", type=int, default=18, show_default=True, help="Of the ONNX file, 13 to 20.")
+@option("--opset", type=int, default=18, show_default=True, help="Of the ONNX file, 13 to 20.")
 @flags.calibrate_flag("are compared, and for int8 calibrate")
 @behaviour_options
 def onnx(model: str, output: Path | None, as_json: bool, quiet: bool, **options: Any) -> None:

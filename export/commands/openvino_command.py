@@ -8,15 +8,16 @@ from typing import Any
 import click
 
 from export.commands import flags
+from streamseg.cli.help import Command, option
 from streamseg.cli.options import behaviour_options
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("model", metavar="CKPT.pt|NAME|timm:NAME")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="An .xml file. Default: MODEL.xml, here.")
+@option("-o", "--output", type=click.Path(path_type=Path), help="An .xml file. Default: MODEL.xml, here.")
 @flags.part_flags
 @flags.size_flag(384)
-@click.option("--precision", type=click.Choice(["fp32", "fp16", "int8"]), default="fp32", show_default=True,
+@option("--precision", type=click.Choice(["fp32", "fp16", "int8"]), default="fp32", show_default=True,
               help="Of the weights in the file; CPUs compute fp16 files in fp32.")  # fmt: skip
 @flags.calibrate_flag("are compared, and for int8 calibrate")
 @behaviour_options

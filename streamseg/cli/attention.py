@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
+from streamseg.cli.help import Command, option
 from streamseg.cli.options import behaviour_options, frames_options, network_options, print_json, source_options
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("source")
-@click.option(
+@option(
     "-o",
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
@@ -20,7 +21,7 @@ from streamseg.cli.options import behaviour_options, frames_options, network_opt
     metavar="DIR",
     help="Folder for the pictures, one a frame.",
 )
-@click.option(
+@option(
     "--model",
     required=True,
     metavar="VIT",

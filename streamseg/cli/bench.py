@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from streamseg.cli.help import Command, option
 from streamseg.cli.options import behaviour_options, clustering_options, model_options, print_json, source_options
 
 
@@ -33,9 +34,9 @@ def _sinks(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str,
     return names
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("source", required=False)
-@click.option(
+@option(
     "--frames",
     type=click.IntRange(0),
     default=0,
@@ -43,8 +44,8 @@ def _sinks(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str,
     metavar="N",
     help="So many frames; a shorter recording starts anew.",
 )
-@click.option("--turns", type=click.IntRange(1), default=3, show_default=True, help="Of each contender, in rotation.")
-@click.option(
+@option("--turns", type=click.IntRange(1), default=3, show_default=True, help="Of each contender, in rotation.")
+@option(
     "--engines",
     callback=_names,
     default="auto",
@@ -52,20 +53,20 @@ def _sinks(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str,
     metavar="auto|NAME[,NAME]",
     help="auto = every engine and precision of this machine; --engine, --device or --precision: one alone.",
 )
-@click.option(
+@option(
     "--against",
     type=click.Choice(["report"]),
     default=None,
     help="Run the report's method as a plain script in turn, and print ratios.",
 )
-@click.option(
+@option(
     "--against-weights",
     default="",
     metavar="FILE",
     help="ResNet-18 weights of the plain script. Default: --weights, where --model is resnet18.",
 )
-@click.option("--batch", type=click.IntRange(1, 256), default=1, show_default=True, metavar="N", help="As in `run`.")
-@click.option(
+@option("--batch", type=click.IntRange(1, 256), default=1, show_default=True, metavar="N", help="As in `run`.")
+@option(
     "--save",
     callback=_sinks,
     default="overlay",

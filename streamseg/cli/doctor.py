@@ -14,6 +14,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from streamseg.cli.help import Command
 from streamseg.cli.options import behaviour_options, print_json
 from streamseg.errors import ModelError
 from streamseg.runtime.manifest import versions
@@ -133,7 +134,7 @@ def _cache() -> str:
     return str(cached.folder())
 
 
-@click.command()
+@click.command(cls=Command)
 @behaviour_options
 def doctor(as_json: bool, quiet: bool) -> None:
     """What this machine has: versions, devices, runtimes, and what is missing."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from streamseg.cli.help import Command, option
 from streamseg.cli.options import (
     behaviour_options,
     clustering_options,
@@ -19,16 +20,16 @@ from streamseg.cli.options import (
 )
 
 
-@click.command("eval")
+@click.command("eval", cls=Command)
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
-@click.option(
+@option(
     "--model",
     "models",
     multiple=True,
     metavar="NAME|CKPT|FILE",
     help="As in run; may be given several times.  [default: efficientnet_lite0]",
 )
-@click.option(
+@option(
     "--seeds",
     type=click.IntRange(1, 100),
     default=1,
@@ -36,24 +37,24 @@ from streamseg.cli.options import (
     metavar="N",
     help="Clusterings, seeded --seed, --seed + 1, ...; mean and standard deviation are printed.",
 )
-@click.option(
+@option(
     "--masks",
     type=click.Path(path_type=Path),
     metavar="DIR",
     help="Score these masks, files named as the frames; models only where --model is given too.",
 )
-@click.option(
+@option(
     "--report",
     is_flag=True,
     help="The report's Table 1: each model beside the frozen one, at 256 and 512, with and without PCA.",
 )
-@click.option(
+@option(
     "--objects/--no-objects",
     default=True,
     show_default=True,
     help="Whether models also find things; not with networks that tell nothing of where these are.",
 )
-@click.option(
+@option(
     "--html",
     "page",
     type=click.Path(path_type=Path, dir_okay=False),

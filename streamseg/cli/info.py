@@ -14,6 +14,7 @@ from rich.console import Console
 
 from streamseg.backbones import checkpoint
 from streamseg.backbones.exported import cached, engine_file, onnx_file, openvino_file
+from streamseg.cli.help import Command
 from streamseg.cli.options import behaviour_options, print_json
 from streamseg.errors import ModelError
 
@@ -135,7 +136,7 @@ def _fits(read: Any) -> dict[str, Any]:
     return {"runs": True, "stride": facts.stride, "dim": facts.dim}
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
 @behaviour_options
 def info(file: Path, as_json: bool, quiet: bool) -> None:

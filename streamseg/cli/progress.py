@@ -18,8 +18,10 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from streamseg.runtime.statistics import Statistics
+from streamseg.text import clean
 
 
 class Display:
@@ -49,7 +51,7 @@ class Display:
 
     def log(self, line: str) -> None:
         """One line about what is used."""
-        self.console.print(line, style="dim", markup=False, soft_wrap=True)
+        self.console.print(clean(line), style="dim", markup=False, soft_wrap=True)
 
     def begin(self, total: int | None) -> None:
         """Everything is ready; `total` frames are to come (None = nobody knows). Again for each further run."""
@@ -68,6 +70,11 @@ class Display:
             self.bar.update(self.task, completed=report.processed, rate=rate)
 
 
+def _row(table: Table, *cells: str) -> None:
+    """A row of plain text: names may hold what would be markup, or what a terminal obeys."""
+    table.add_row(*(Text(clean(cell)) for cell in cells))
+
+
 def print_summary(result: Mapping[str, Any]) -> None:
     """The manifest in a few lines."""
     latency, model = result["latency_ms"], result["model"]
@@ -76,22 +83,22 @@ def print_summary(result: Mapping[str, Any]) -> None:
     skipped = sum(reason["count"] for reason in result["skipped"].values())
     lost = f", {skipped} skipped" if skipped else ""
     lost += f", {result['dropped']} dropped" if result["dropped"] else ""
-    table.add_row("frames", f"{result['frames']} ({result['status']}{lost})")
-    table.add_row("speed", f"{result['fps']:.1f} frames/s")
-    table.add_row("latency", f"p50 {latency['p50']:.1f} ms, p99 {latency['p99']:.1f} ms")
+    _row(table, "frames", f"{result['frames']} ({result['status']}{lost})")
+    _row(table, "speed", f"{result['fps']:.1f} frames/s")
+    _row(table, "latency", f"p50 {latency['p50']:.1f} ms, p99 {latency['p99']:.1f} ms")
     if result["key_frames"] < result["frames"]:
-        table.add_row("key frames", f"{result['key_frames']}: the network looked at these, the others follow the flow")
+        _row(table, "keyframes", f"{result['key_frames']}: the network ran on these, the others follow the flow")
     if model:
-        table.add_row("model", f"{model['name']}, {model['engine']} on {model['device']}, {model['precision']}")
+        _row(table, "model", f"{model['name']}, {model['engine']} on {model['device']}, {model['precision']}")
     ks = [entry["k"] for entry in result["k"]]
     if ks:
-        table.add_row("segments", f"{min(ks)}" if min(ks) == max(ks) else f"{min(ks)} to {max(ks)}")
+        _row(table, "regions", f"{min(ks)}" if min(ks) == max(ks) else f"{min(ks)} to {max(ks)}")
     if result["id_changes"] is not None:
-        table.add_row("ids that change", f"{100 * result['id_changes']:.1f} % of the pixels a frame")
+        _row(table, "ids that change", f"{100 * result['id_changes']:.1f} % of the pixels a frame")
     for reason, which in result["skipped"].items():
-        table.add_row("skipped", f"{which['count']} x {reason}")
+        _row(table, "skipped", f"{which['count']} x {reason}")
     for reason, count in result["without_depth"].items():
-        table.add_row("without depth", f"{count} x {reason}")
+        _row(table, "without depth", f"{count} x {reason}")
     if result["output"]:
-        table.add_row("results", result["output"])
+        _row(table, "results", result["output"])
     Console(highlight=False, soft_wrap=True).print(table)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from streamseg.cli.help import Command, option
 from streamseg.cli.options import (
     behaviour_options,
     clustering_options,
@@ -45,9 +46,9 @@ def _default_name(source: str) -> str:
     return "stream" if "://" in source else Path(path).resolve().stem or "run"
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("source", required=False)
-@click.option(
+@option(
     "--config",
     type=click.Path(path_type=Path, dir_okay=False),
     is_eager=True,
@@ -56,13 +57,13 @@ def _default_name(source: str) -> str:
     metavar="run.json",
     help="Repeat the run that this file describes; SOURCE and flags given beside it count instead of what it says.",
 )
-@click.option(
+@option(
     "-o",
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder for the results. Default: out/NAME; with --show alone nothing is written.",
 )
-@click.option(
+@option(
     "--save",
     callback=_save,
     default="overlay,labels",
@@ -70,20 +71,20 @@ def _default_name(source: str) -> str:
     metavar="KIND[,KIND]",
     help="What is written: overlay, labels (the regions), objects, panoptic, npz, coco, ytvis, jsonl.",
 )
-@click.option(
+@option(
     "--masks",
     type=click.Choice(["regions", "objects", "panoptic"]),
     default=None,
     show_default="objects where they are asked for, else regions",
     help="Which masks the overlay, the window, npz, coco, ytvis and jsonl take.",
 )
-@click.option("--show", is_flag=True, help="A live window; q stops.")
+@option("--show", is_flag=True, help="A live window; q stops.")
 @model_options
 @clustering_options
 @quality_option
 @source_options
 @frames_options
-@click.option(
+@option(
     "--batch",
     type=click.IntRange(1, 256),
     default=1,
@@ -91,14 +92,14 @@ def _default_name(source: str) -> str:
     metavar="N",
     help="Frames of a recording that the network takes in one call; more frames/s on a GPU.",
 )
-@click.option(
+@option(
     "--policy",
     type=click.Choice(["latest", "all"]),
     default="latest",
     show_default=True,
     help="Of a live source that is too fast: drop what waits when the next frame comes, or let it wait.",
 )
-@click.option(
+@option(
     "--alpha",
     type=click.FloatRange(0, 1),
     default=0.5,
@@ -106,7 +107,7 @@ def _default_name(source: str) -> str:
     show_default=True,
     help="Opacity of the overlay.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace the run that the output folder holds.")
+@option("--overwrite", is_flag=True, help="Replace the run that the output folder holds.")
 @behaviour_options
 @click.pass_context
 def run(ctx: click.Context, source: str | None, as_json: bool, quiet: bool, **given: Any) -> None:

@@ -11,6 +11,7 @@ third where the classifier alone says. With quality "high" GrabCut takes the pla
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 
 import cv2
@@ -64,6 +65,7 @@ class ObjectDiscovery:
         self.motion, self.background, self.saliency = Motion(self.seed), BackgroundMemory(self.seed), Saliency()
         self.classifier, self.tracker = ForegroundClassifier(), Tracker()
         self._since_taught: int | None = None  # frames; None before the first
+        self._depth_used: deque[tuple[bool, bool, bool]] = deque(maxlen=1000)  # of the last frames
 
     def start(self, frames: Sequence[FeatureFrame]) -> None:
         """See `MaskStage`."""
@@ -95,9 +97,26 @@ class ObjectDiscovery:
             mask = np.zeros(frame.frame.rgb.shape[:2], bool)
         else:
             mask = self._cut_out(frame) if self.quality == "high" else self._enlarged(frame)
-        found = self.tracker(separate(mask, saliency, support_of(frame.frame, self.seed)), frame.features)
+        support = support_of(frame.frame, self.seed)
+        self._depth_used.append(
+            (frame.frame.depth is not None, frame.frame.intrinsics is not None, support is not None)
+        )
+        found = self.tracker(separate(mask, saliency, support), frame.features)
         timer.lap("objects")
         return found
+
+    @property
+    def note(self) -> str:
+        """Why depth did not help to find the objects of the last frames, "" where it did or where there was none."""
+        with_depth = [(camera, support) for depth, camera, support in self._depth_used if depth]
+        if not with_depth or any(support for _, support in with_depth):
+            return ""
+        if not any(camera for camera, _ in with_depth):
+            return "depth did not help to find objects: the intrinsics are unknown; give --intrinsics FX,FY,CX,CY"
+        return (
+            "depth did not help to find objects: no table or floor was found in it (too few readings, none in view, or "
+            "a camera that lies on its side)"
+        )
 
     def _teaches(self, frame: FeatureFrame) -> bool:
         """Whether GrabCut works on this frame: only the network's own view of a frame is worth learning from."""

@@ -42,7 +42,10 @@ def support_of(frame: Frame, seed: int) -> SupportPlane | None:
     if frame.depth is None or frame.intrinsics is None:
         return None
     step = max(1, min(frame.depth.shape) // DEPTH_SIDE)
-    return find_support(np.ascontiguousarray(frame.depth[::step, ::step]), frame.intrinsics.thinned(step), seed)
+    depth = np.ascontiguousarray(frame.depth[::step, ::step])
+    if not frame.depth_is_metric and depth.any():  # the planes' thresholds are metres, of scenes about a metre away
+        depth = depth / np.float32(np.median(depth[depth > 0]))
+    return find_support(depth, frame.intrinsics.thinned(step), seed)
 
 
 def _connected(mask: np.ndarray, saliency: np.ndarray) -> np.ndarray:

@@ -104,6 +104,8 @@ def _step(
 ) -> Segmentation:
     """Segment one frame and note how it went."""
     frame = seen.frame
+    if not report.processed:
+        report.intrinsics = frame.intrinsics
     segmentation = segmenter.step(seen)
     report.key_frames += isinstance(seen, FeatureFrame)
     report.latency_ms.append(sum(segmentation.timings_ms.values()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -54,7 +55,7 @@ def run(
         if job.output is not None:
             folder = stack.enter_context(open_folder(job.output, job.overwrite, job.source))
         content = _opening(job, session, folder, notes)
-        return _streamed(job, session, content, folder, window, interrupted, begin, progress)
+        return _streamed(job, session, content, folder, window, interrupted, note, begin, progress)
 
 
 def _opening(job: RunConfig, session: Session, folder: OutputFolder | None, notes: list[str]) -> dict[str, Any]:
@@ -65,8 +66,8 @@ def _opening(job: RunConfig, session: Session, folder: OutputFolder | None, note
         "source": {
             "uri": without_secrets(source.uri),
             "kind": source.kind,
-            "depth_units_per_metre": getattr(source, "depth_scale", None),
-            "depth_scale_from": getattr(source, "depth_scale_origin", "") or None,
+            "depth_units_per_metre": source.depth_scale,
+            "depth_scale_from": source.depth_scale_origin or None,
         },
         "output": str(folder.path) if folder else None,
         "settings": settings_of(job),
@@ -84,7 +85,8 @@ def _streamed(
     content: dict[str, Any],
     folder: OutputFolder | None,
     window: list[Sink],
-    interrupted: Any,
+    interrupted: threading.Event,
+    note: Log,
     begin: Callable[[int | None], None] | None,
     progress: Callable[[Statistics], None] | None,
 ) -> dict[str, object]:
@@ -108,6 +110,8 @@ def _streamed(
                 interrupted=interrupted,
                 **options,
             )
+        if segmenter.note:
+            note(f"note: {segmenter.note}")
         lost = getattr(source, "lost", False) and not report.stopped
         content["status"] = "lost" if lost else STATUS[report.stopped]
     except BaseException as problem:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -70,6 +71,7 @@ def describe_report(report: Statistics) -> dict[str, object]:
         reasons.setdefault(skip.reason, []).append(skip.name)
     return {
         "frames": report.processed,
+        "intrinsics": None if report.intrinsics is None else asdict(report.intrinsics),
         "key_frames": report.key_frames,
         "frames_in": report.frames_in,
         "dropped": report.dropped,

@@ -59,6 +59,11 @@ class Segmenter:
         """[{"frame": index, "k": k, "by": how}], one entry a change."""
         return self._regions.history
 
+    @property
+    def note(self) -> str:
+        """What people should know of the session so far, "" for nothing."""
+        return self._objects.note if self._objects else ""
+
     def reset(self, config: SegmenterConfig | None = None) -> None:
         """Forget the session; keep the networks. config: of the next session, None = as before."""
         self.extractor.config = chosen = self.config if config is None else config

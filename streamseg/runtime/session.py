@@ -57,9 +57,11 @@ def open_session(
                 told = source.frame_size or describe(setup.extractor.spec).size
                 return told or (size if isinstance(size, tuple) else None)
 
-            note = beside(source) if log and _depth_is_trusted(setup) else ""
-            if log and note:
-                log(note)
+            if log:
+                for note in source.notes:
+                    log(f"note: {note}")
+                if note := beside(source) if _depth_is_trusted(setup) else "":
+                    log(note)
             yield Session(source, segmenter, frame_size)
 
 

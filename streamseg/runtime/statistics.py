@@ -6,6 +6,7 @@ from array import array
 from collections import Counter
 from dataclasses import dataclass, field
 
+from streamseg.frame import Intrinsics
 from streamseg.sources import Skip
 
 
@@ -18,7 +19,7 @@ class Statistics:
     latency_ms: from a frame in memory to its masks, all stages; where the network looks ahead, waiting does not count.
     no_depth: reasons why frames of an RGB-D source had none, as far as theirs was looked at, see
     `Segmenter.wants_depth`. id_changes: for each frame after the first, the share of its pixels whose id is another
-    than in the frame before (frames of one size).
+    than in the frame before (frames of one size). intrinsics: of the first frame.
     """
 
     frames_in: int = 0
@@ -32,6 +33,7 @@ class Statistics:
     id_changes: array[float] = field(default_factory=lambda: array("f"))
     seconds: float = 0.0
     stopped: str = ""
+    intrinsics: Intrinsics | None = None
 
     def took(self, stage: str, milliseconds: float) -> None:
         """Note the time of one stage of one frame."""

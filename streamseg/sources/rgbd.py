@@ -125,8 +125,9 @@ def _pairs(folder: Path) -> list[tuple[Path, Path | None]]:
     for inner in folders_in(folder) if depth else []:
         if inner.name.lower() in FOLDERS:
             colour = images_in(inner)
-            pairs = [(path, depth.get(_id(COLOUR, path))) for path in colour]
-            return pairs if any(path for _, path in pairs) else _by_number(colour, found)
+            if colour and all(NUMBERED.fullmatch(path.stem) for path in (*colour, *found)):
+                return _by_number(colour, found)
+            return [(path, depth.get(_id(COLOUR, path))) for path in colour]
     return []
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from streamseg.cli.help import Command, Option
 from streamseg.cli.options import behaviour_options, print_json
 from streamseg.errors import StreamsegError
 from train.options import click_options
@@ -44,13 +45,13 @@ def command(name: str, module: ModuleType) -> click.Command:
             ctx.exit(130)
 
     params: list[click.Parameter] = [
-        *click_options(module.Options),
-        click.Option(["-o", "--output"], type=click.Path(path_type=Path, file_okay=False),
+        *click_options(module.Options, "Method"),
+        Option(["-o", "--output"], type=click.Path(path_type=Path, file_okay=False),
                      help=f"Folder for checkpoints and figures. Default: out/{name}."),
-        click.Option(["--resume"], is_flag=True, help="Go on with the run in the output folder, with its flags."),
-        *click_options(Settings),
+        Option(["--resume"], is_flag=True, help="Go on with the run in the output folder, with its flags."),
+        *click_options(Settings, "Training"),
     ]  # fmt: skip
-    built = click.Command(name, callback=train, params=params, help=about, short_help=about.splitlines()[0])
+    built = Command(name, callback=train, params=params, help=about, short_help=about.splitlines()[0])
     return behaviour_options(built)
 
 

@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
+from streamseg.cli.help import Command, option
 from streamseg.cli.options import behaviour_options, network_options, print_json
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("models", nargs=-1, required=True, metavar="CKPT|MODEL...")
-@click.option(
+@option(
     "--data",
     multiple=True,
     required=True,
@@ -20,7 +21,7 @@ from streamseg.cli.options import behaviour_options, network_options, print_json
     help="dense: recordings with masks (may be given several times); else one folder with a sub-folder for "
     "each class, of photographs or recordings, optionally below train/ and val/.",
 )
-@click.option(
+@option(
     "--task",
     type=click.Choice(["dense", "knn", "linear", "fewshot", "semi"]),
     default="dense",
@@ -28,7 +29,7 @@ from streamseg.cli.options import behaviour_options, network_options, print_json
     help="What the features are asked for.",
 )
 @network_options
-@click.option(
+@option(
     "--frames",
     type=click.IntRange(1),
     default=24,
@@ -36,8 +37,8 @@ from streamseg.cli.options import behaviour_options, network_options, print_json
     metavar="N",
     help="At most N frames of each recording, spread evenly.",
 )
-@click.option("--k", type=click.IntRange(2, 64), default=5, show_default=True, metavar="N", help="dense: clusters.")
-@click.option(
+@option("--k", type=click.IntRange(2, 64), default=5, show_default=True, metavar="N", help="dense: clusters.")
+@option(
     "--val-share",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     default=0.2,
@@ -45,11 +46,11 @@ from streamseg.cli.options import behaviour_options, network_options, print_json
     metavar="0..1",
     help="Share of each class that is held out, whole recordings at a time.",
 )
-@click.option("--way", type=click.IntRange(2), default=5, show_default=True, metavar="N", help="fewshot: classes.")
-@click.option(
+@option("--way", type=click.IntRange(2), default=5, show_default=True, metavar="N", help="fewshot: classes.")
+@option(
     "--shot", type=click.IntRange(1), default=5, show_default=True, metavar="N", help="fewshot: examples of each class."
 )
-@click.option(
+@option(
     "--seed",
     type=click.IntRange(0, 2**31 - 1),
     default=0,

@@ -48,7 +48,7 @@ KNOWN = (
     Known(r"^rgbd_bonn_", Given(Intrinsics(542.822841, 542.576870, 315.593520, 237.756098), VGA)),
     Known(
         r"icl[-_]?nuim|^(living_room|office(_room)?|lr|of|ofkt|lrkt)_?(traj|kt)\d|^traj\d_frei_png$",
-        Given(Intrinsics(481.2, -480.0, 319.5, 239.5), VGA),
+        Given(Intrinsics(481.2, 480.0, 319.5, 239.5), VGA),  # published with fy = -480: its y points up,
     ),
 )
 UNKNOWN = (
@@ -105,7 +105,8 @@ def _read(path: Path, read: Callable[[str], Given]) -> Given | None:
     except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
         return None
     sound = all(map(math.isfinite, (fx, fy, cx, cy))) and fx > 0 and fy != 0
-    return Given(Intrinsics(fx, fy, cx, cy), given.size) if sound else None
+    # ICL-NUIM gives fy < 0, for its y points up; ours points down
+    return Given(Intrinsics(fx, abs(fy), cx, cy), given.size) if sound else None
 
 
 def _plain(text: str) -> Given:

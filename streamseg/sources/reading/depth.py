@@ -108,9 +108,10 @@ def checked(uri: str, files: Sequence[tuple[Path, Encoding]], scale: DepthScale)
         return ""
     metres = float(np.median(medians))
     if not NEAREST <= metres <= FARTHEST:
+        where = "beyond" if metres > FARTHEST else "within"
         raise SourceError(
-            f"{uri!r}: half of its depth would lie beyond {metres:.3g} m, at {scale.units_per_metre:g} units per metre "
-            f"({scale.origin})",
+            f"{uri!r}: half of its depth would lie {where} {metres:.3g} m, at {scale.units_per_metre:g} units per "
+            f"metre ({scale.origin})",
             _candidates(metres * scale.units_per_metre),
         )
     if not scale.origin.startswith("assumed"):

@@ -45,7 +45,7 @@ def test_an_exported_network_that_squeezes_says_so_once(tmp_path: Path) -> None:
     with open_session(SessionConfig(SAMPLE).but(spec=Spec(str(tmp_path / "net.onnx"))), lines.append) as session:
         for frame in ((480, 640), (480, 640), (640, 480)):
             assert session.segmenter.extractor.choose_size(frame) == (32, 96)
-    (note,) = (line for line in lines if line.startswith("note:"))
+    (note,) = (line for line in lines if line.startswith("note: the network"))
     assert "32x96" in note
     assert "480x640" in note
 
@@ -60,7 +60,7 @@ def advice(line: str) -> Alignment:
 def told(setup: SessionConfig) -> list[str]:
     lines: list[str] = []
     with open_session(setup, lines.append):
-        return [line for line in lines if "depth" in line]
+        return [line for line in lines if "does not lie on the colour" in line]
 
 
 def test_depth_beside_the_colour_is_told_once_and_the_advice_ends_it(shared: Path) -> None:

@@ -1,0 +1,93 @@
+"""Options under headings, the same in every command, with ranges in words and numbers that are numbers."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import click
+
+GENERAL = "General"
+GROUPS: dict[str, tuple[str, ...]] = {
+    "Input": (
+        "config", "every", "max_frames", "frames", "intrinsics", "depth_scale", "align_depth", "data", "val", "gap",
+        "splits", "labelled_share", "val_share", "resume",
+    ),
+    "Network": (
+        "model", "models", "backbone", "weights", "layers", "facet", "size", "height", "width", "dynamic", "engine",
+        "engines", "device", "precision", "keyframes", "batch", "labels_on", "max_batch", "opt_batch", "workspace",
+        "calibrate", "opset",
+    ),
+    "Regions": ("clustering", "k", "k_range", "pca", "position", "depth", "edges"),
+    "Objects": ("objects", "quality"),
+    "Live": ("show", "policy"),
+    "Measure": ("task", "shot", "way", "seeds", "turns", "against", "against_weights"),
+    "Output": ("output", "save", "masks", "alpha", "overwrite", "page", "report", "name", "format_", "markdown"),
+    "Method": (),
+    "Training": (),
+    GENERAL: ("seed", "as_json", "quiet", "debug", "help"),
+}  # fmt: skip
+"""Heading -> options by name, in the order in which they are printed."""
+LARGEST = 2**53
+"""Numbers beyond are mistakes, and some libraries cannot count so far."""
+
+
+class Option(click.Option):
+    """An option with a heading. Refuses NaN, infinity and absurdly large numbers.
+
+    group: a key of GROUPS; by default the one that lists its name, else General.
+    """
+
+    def __init__(self, *args: Any, group: str = "", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.group = group or next((title for title, names in GROUPS.items() if self.name in names), GENERAL)
+
+    def make_metavar(self, ctx: click.Context) -> str:
+        """One letter for a number."""
+        if self.metavar is None and isinstance(self.type, click.types.IntParamType):
+            return "N"
+        if self.metavar is None and isinstance(self.type, click.types.FloatParamType):
+            return "X"
+        return super().make_metavar(ctx)
+
+    def process_value(self, ctx: click.Context, value: Any) -> Any:
+        found = super().process_value(ctx, value)
+        for one in found if isinstance(found, tuple) else (found,):
+            if isinstance(one, int | float) and not (math.isfinite(one) and abs(one) <= LARGEST):
+                raise click.BadParameter(f"{value} is no number that can be used here", ctx, self)
+        return found
+
+    def get_help_extra(self, ctx: click.Context) -> Any:
+        """Ranges in words."""
+        extra = super().get_help_extra(ctx)
+        if "range" in extra and isinstance(self.type, click.IntRange | click.FloatRange):
+            low, high = self.type.min, self.type.max
+            if low is not None and high is not None:
+                extra["range"] = f"{low} to {high}"
+            elif low is not None:
+                extra["range"] = f"more than {low}" if self.type.min_open else f"at least {low}"
+            elif high is not None:
+                extra["range"] = f"at most {high}"
+            else:
+                del extra["range"]
+        return extra
+
+
+def option(*names: str, **attributes: Any) -> Any:
+    """`click.option` that makes an `Option`. group: see there."""
+    return click.option(*names, cls=Option, **attributes)
+
+
+class Command(click.Command):
+    """A command whose `--help` prints options under headings."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {title: [] for title in GROUPS}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None and isinstance(param, click.Option):
+                sections[getattr(param, "group", GENERAL)].append(record)
+        for title, records in sections.items():
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)

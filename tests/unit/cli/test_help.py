@@ -1,0 +1,72 @@
+"""Every option of every command stands under one heading, in words for people."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from streamseg.cli.help import GENERAL, GROUPS, Command, Option, option
+from streamseg.cli.main import group
+
+
+def commands(parent: click.Group, prefix: str = "") -> Iterator[tuple[str, click.Command]]:
+    context = click.Context(parent)
+    for name in parent.list_commands(context):
+        command = parent.get_command(context, name)
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{prefix}{name} ")
+        elif command is not None:
+            yield prefix + name, command
+
+
+ALL = dict(commands(group))
+
+
+def test_no_name_has_two_headings() -> None:
+    names = [name for listed in GROUPS.values() for name in listed]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_option_stands_under_a_heading(name: str) -> None:
+    command = ALL[name]
+    assert isinstance(command, Command)
+    text = command.get_help(click.Context(command, info_name=name, terminal_width=100))
+    headings = [line[:-1] for line in text.splitlines() if re.fullmatch(r"[A-Z]\w+:", line)]
+    assert [title for title in GROUPS if title in headings] == headings
+    for param in command.params:
+        if isinstance(param, Option):
+            assert param.group in headings
+            assert text.count(f" {param.opts[-1]}") >= 1
+        else:
+            assert isinstance(param, click.Argument)
+    general = [p.name for p in command.params if isinstance(p, Option) and p.group == GENERAL]
+    assert set(general) <= set(GROUPS[GENERAL])
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_help_is_in_words(name: str) -> None:
+    text = ALL[name].get_help(click.Context(ALL[name], info_name=name))
+    for odd in ("None", "<=x", "x>=", "x<=", "INTEGER", "FLOAT", "RANGE", "loud", "lanes", "looker"):
+        assert odd not in text
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e400", "1e30"])
+def test_what_is_no_number_is_a_usage_error(value: str) -> None:
+    @click.command(cls=Command)
+    @option("--weight", type=click.FloatRange(0))
+    def some(weight: float) -> None: ...
+
+    done = CliRunner().invoke(some, ["--weight", value])
+    assert done.exit_code == 2, done.output
+
+
+@pytest.mark.parametrize("value", ["0,0,0,0", "nan,1,1,1", "inf,1,1,1", "1,2,3", "-5,5,1,1"])
+def test_a_camera_that_cannot_be_is_a_usage_error(value: str) -> None:
+    done = CliRunner().invoke(ALL["run"], ["x", "--intrinsics", value])
+    assert done.exit_code == 2
+    assert value in done.output
