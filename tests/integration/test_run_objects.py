@@ -27,7 +27,7 @@ def test_depth_beside_the_colour_is_told_and_its_advice_taken(
     taken = cli(*run, tmp_path / "taken", "--align-depth", advice)
     assert taken.returncode == 0, taken.stderr
     assert "the depth" not in taken.stderr
-    align = json.loads((tmp_path / "taken" / "run.json").read_text())["settings"]["align_depth"]
+    align = json.loads((tmp_path / "taken" / "run.json").read_text())["settings"]["options"]["align_depth"]
     assert list(align.values()) == [float(part) for part in advice.split(",")]
     before, after = read_labels(tmp_path / "told"), read_labels(tmp_path / "taken")
     assert any((first != second).any() for first, second in zip(before, after))
@@ -56,7 +56,8 @@ def test_objects_are_written_and_told_of(sample: Path, run_json: Callable[..., A
 
     few = ("--size", "160", "--max-frames", "3", "--save", "overlay,objects,panoptic,labels")
     result = run_json(sample, tmp_path / "out", *few)
-    assert (result["settings"]["objects"], result["settings"]["quality"]) == (True, "live")
+    assert result["settings"]["objects"] == {"objects": True, "quality": "live", "seed": 0}
+    assert result["masks"] == "objects"
     assert result["stage_ms"]["objects"]["p50"] > 0
     assert result == json.loads((tmp_path / "out" / "run.json").read_text())
     written = sorted(path.name for path in (tmp_path / "out").iterdir())
@@ -78,4 +79,4 @@ def test_objects_are_written_and_told_of(sample: Path, run_json: Callable[..., A
 
 def test_panoptic_alone_asks_for_objects(sample: Path, run_json: Callable[..., Any], tmp_path: Path) -> None:
     result = run_json(sample, tmp_path / "out", "--size", "160", "--max-frames", "1", "--save", "panoptic")
-    assert result["settings"]["objects"] is True
+    assert result["settings"]["objects"]["objects"] is True
