@@ -96,7 +96,6 @@ def flags_of(command: click.Command) -> set[str]:
 
 def test_every_flag_that_is_named_exists() -> None:
     named = {flag for page in PAGES for flag in re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", prose(page))}
-    named -= {"--config"}  # `run --config run.json` is documented ahead of the code
     assert named <= flags_of(group)
 
 

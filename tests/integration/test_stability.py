@@ -1,0 +1,62 @@
+"""Masks do not hinge on roundings: a session whose features or pixels are disturbed a little gives nearly the same.
+
+The disturbances are those of `tests/benchmarks/stability.py`: noise of bf16's size on every feature and on the
+objectness, and frames moved by one pixel. The limits are those of the docs' table of precision, less a margin.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from streamseg.backbones import Backbone, open_backbone
+from streamseg.config import SegmenterConfig
+from streamseg.sources import open_source
+
+ROOT = Path(__file__).resolve().parents[2]
+RECORDINGS = (
+    "samples/tabletop",
+    "tum_fr1_rpy",
+    "davis_car_shadow",
+    "davis_dogs_jump_240p",
+    "co3d_backpack",
+    "co3d_hydrant",
+)
+
+
+@pytest.fixture(scope="module")
+def stability() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("stability", ROOT / "tests" / "benchmarks" / "stability.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", RECORDINGS)
+def test_regions_do_not_hinge_on_roundings(stability: Any, request: pytest.FixtureRequest, name: str) -> None:
+    path = ROOT / name if name.startswith("samples") else request.getfixturevalue("shared") / "data" / name
+    with open_source(str(path)) as source:
+        frames = [source[i] for i in source.coming(1, 12)]
+    config = SegmenterConfig().but(size=384)
+    opened: dict[tuple[int, int], Backbone] = {}
+
+    def network(size: tuple[int, int]) -> Backbone:
+        if size not in opened:
+            opened[size] = open_backbone(config.extractor.spec, size, device="cpu", precision="fp32")
+        return opened[size]
+
+    wanted = stability.session(frames, network, config)
+    noisy = stability.session(frames, lambda size: stability.Disturbed(network(size), 1), config)
+    moved = stability.session([stability.shifted(one) for one in frames], network, config)
+    for found in (stability.agreement(wanted, noisy), stability.agreement(wanted, moved, shift=1)):
+        assert found.k[0] == found.k[1]
+        assert found.ari >= 0.95
+        assert found.ids >= 0.95
+    assert all(len(np.unique(one.regions)) > 1 for one in wanted)
