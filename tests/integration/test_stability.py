@@ -7,6 +7,7 @@ objectness, and frames moved by one pixel. The limits are those of the docs' tab
 from __future__ import annotations
 
 import importlib.util
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -31,10 +32,11 @@ RECORDINGS = (
 
 @pytest.fixture(scope="module")
 def stability() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("stability", ROOT / "tests" / "benchmarks" / "stability.py")
+    spec = importlib.util.spec_from_file_location("benchmarks_stability", ROOT / "tests" / "benchmarks" / "stability.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module
 
