@@ -32,7 +32,8 @@ RECORDINGS = (
 
 @pytest.fixture(scope="module")
 def stability() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("benchmarks_stability", ROOT / "tests" / "benchmarks" / "stability.py")
+    path = ROOT / "tests" / "benchmarks" / "stability.py"
+    spec = importlib.util.spec_from_file_location("benchmarks_stability", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
