@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,44 +14,22 @@ import pytest
 from onnx import TensorProto, helper
 
 from streamseg.backbones import Backbone, Spec, open_backbone
-from streamseg.config import SegmenterConfig, SessionConfig
+from streamseg.config import SessionConfig
 from streamseg.errors import FrameError, ModelError
-from streamseg.features.extractor import FeatureExtractor, FeatureFrame
-from streamseg.features.preparation import input_size
+from streamseg.features.extractor import FeatureFrame
 from streamseg.frame import Frame
 from streamseg.runtime.frames import _survey
-from streamseg.runtime.segmenter import Segmenter
 from streamseg.runtime.session import open_session
 from streamseg.runtime.stream import stream
+
+from .conftest import segmenter_of
 
 SAMPLE = Path(__file__).resolve().parents[3] / "samples" / "tabletop"
 QUALITIES = ["live", "high"]
 
 
-def segmenter_of(
-    backbone_for: Callable[[tuple[int, int]], Backbone], choose_size: Callable = lambda size: size, **settings: object
-) -> Segmenter:
-    return Segmenter(FeatureExtractor(backbone_for, choose_size, SegmenterConfig().but(**settings)))
-
-
 def iou(found: np.ndarray, truth: np.ndarray) -> float:
     return float((found & truth).sum() / (found | truth).sum())
-
-
-@pytest.fixture
-def make_salient(make_segmenter):
-    """make_salient(**settings): a segmenter that sees colours, with objectness where they are no grays."""
-
-    class Salient(type(make_segmenter().extractor.backbone((120, 160)))):
-        def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
-            b, _, h, w = images.shape
-            cells = images.reshape(b, 3, h // 8, 8, w // 8, 8).mean(axis=(3, 5))
-            return super().run(images) | {"energy": np.ptp(cells, axis=1)[:, None]}
-
-    def make(**settings: object) -> Segmenter:
-        return segmenter_of(Salient, lambda size: input_size(size, 120, 8), k=4, objects=True, **settings)
-
-    return make
 
 
 @pytest.mark.parametrize("quality", QUALITIES)

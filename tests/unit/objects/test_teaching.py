@@ -4,30 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
 import pytest
 
-from streamseg.config import SegmenterConfig
-from streamseg.features.extractor import FeatureExtractor
-from streamseg.features.preparation import input_size
 from streamseg.frame import Frame
 from streamseg.objects import discovery, instances, motion
-from streamseg.runtime.segmenter import Segmenter
-
-
-@pytest.fixture
-def make_salient(make_segmenter) -> Callable[..., Segmenter]:
-    class Salient(type(make_segmenter().extractor.backbone((120, 160)))):
-        def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
-            b, _, h, w = images.shape
-            cells = images.reshape(b, 3, h // 8, 8, w // 8, 8).mean(axis=(3, 5))
-            return super().run(images) | {"energy": np.ptp(cells, axis=1)[:, None]}
-
-    def make(**settings: object) -> Segmenter:
-        config = SegmenterConfig().but(k=4, objects=True, **settings)
-        return Segmenter(FeatureExtractor(Salient, lambda size: input_size(size, 120, 8), config))
-
-    return make
 
 
 @pytest.mark.parametrize("quality", ["live", "high"])

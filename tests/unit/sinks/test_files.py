@@ -17,42 +17,10 @@ from pycocotools.coco import COCO
 from streamseg import plugins, sinks
 from streamseg.errors import OutputError
 from streamseg.frame import VOID, Frame, Intrinsics, Segmentation
-from streamseg.sinks import Run, open_sink
+from streamseg.sinks import open_sink
 from streamseg.sinks._indexed import indexed_png
 
-FILES = {
-    "labels": "labels",
-    "panoptic": "panoptic",
-    "npz": "labels.npz",
-    "coco": "annotations.json",
-    "ytvis": "youtube_vis.json",
-    "jsonl": "segments.jsonl",
-}
-RUN = Run(title="a sequence")
-
-
-def blocks(seed: int, size: tuple[int, int] = (48, 64)) -> np.ndarray:
-    """(H, W) labels: rectangles of ids 1, 2, 3 and 200, and some void."""
-    random = np.random.default_rng(seed)
-    labels = np.ones(size, np.uint8)
-    for i in (2, 3, 200, VOID):
-        y, x = random.integers(0, size[0] // 2), random.integers(0, size[1] // 2)
-        labels[y : y + random.integers(2, 20), x : x + random.integers(2, 20)] = i
-    return labels
-
-
-def frame(index: int, labels: np.ndarray, name: str = "") -> tuple[Frame, Segmentation]:
-    rgb = np.zeros((*labels.shape, 3), np.uint8)
-    name = name or f"{index:05d}"
-    picture = Frame(index, name, 0.5 * index, rgb, file=Path("pictures") / f"{name}.jpg")
-    return picture, Segmentation(labels, k=4, objects=labels)
-
-
-def write(name: str, folder: Path, frames: list[tuple[Frame, Segmentation]]) -> Path:
-    with open_sink(name, folder, RUN) as sink:
-        for item in frames:
-            sink.write(*item)
-    return folder / FILES[name]
+from .conftest import FILES, RUN, blocks, frame, write
 
 
 @given(st.tuples(st.integers(1, 40), st.integers(1, 40)), st.integers(0, 99))
