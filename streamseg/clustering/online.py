@@ -80,7 +80,7 @@ class Online:
             weights[only] = 0
         usual = np.average(self.codebook.centroids, axis=0, weights=weights)
         found = squared_distances((cells - cells.mean(axis=0) + usual).astype(np.float32), self.codebook.centroids)
-        return found if isinstance(distances, np.ndarray) else distances.new_tensor(found)
+        return self.operations.beside(found, distances)
 
     def _reconsider(self, points: Any, index: int) -> None:
         """Collect a few cells of each frame; then cluster them with one k a frame, so that no frame waits for all;

@@ -17,13 +17,14 @@ from streamseg.masks.upsample import upsample_labels
 
 class Operations(NamedTuple):
     """points: (Descriptors, (D, h, w) features, (H, W) depth or None) -> (h w, d). step: (Codebook, points) -> (h w, k)
-    squared distances. to_host: any of these as an array.
+    squared distances. to_host: any of these as an array. beside: (array, any of these) -> the array where that lies.
     labels: (distances, ids, features, rgb, pixels, depth guide, radius) -> (H, W) uint8 ids, in host memory; pixels:
     the frame's tensor, see `FeatureFrame`."""
 
     points: Callable[..., Any]
     step: Callable[[Codebook, Any], Any]
     to_host: Callable[[Any], np.ndarray]
+    beside: Callable[[np.ndarray, Any], Any]
     labels: Callable[..., np.ndarray]
 
 
@@ -46,14 +47,14 @@ def _labels(
     return cv2.LUT(upsample_labels(scores, rgb, depth_guide, radius=radius), table)
 
 
-HOST = Operations(_points, Codebook.step, np.asarray, _labels)
+HOST = Operations(_points, Codebook.step, np.asarray, lambda array, _: array, _labels)
 
 
 def on_device() -> Operations:
     """The same for tensors; imports torch."""
     from streamseg.clustering import codebook_torch
     from streamseg.features import descriptors_torch
-    from streamseg.masks import upsample_torch
+    from streamseg.masks import resampling_torch, upsample_torch
 
     def labels(
         distances: Any, ids: Sequence[int], features: Any, rgb: np.ndarray, pixels: Any, guide: Any, radius: float
@@ -61,4 +62,10 @@ def on_device() -> Operations:
         scores = (-distances.T).reshape(len(ids), *features.shape[1:])
         return upsample_torch.with_ids(upsample_torch.upsample_labels(scores, pixels, guide, radius=radius), ids)
 
-    return Operations(descriptors_torch.points, codebook_torch.step, lambda values: values.cpu().numpy(), labels)
+    return Operations(
+        descriptors_torch.points,
+        codebook_torch.step,
+        lambda values: values.cpu().numpy(),
+        resampling_torch.upload,
+        labels,
+    )

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from streamseg.davis_palette import davis
 from streamseg.errors import FrameError
 from streamseg.sources.reading.images import read_rgb
 
@@ -64,16 +65,8 @@ def _pack(pixels: np.ndarray) -> np.ndarray:
 
 @functools.cache
 def _davis_ids() -> dict[int, int]:
-    """Colour -> index in the palette of DAVIS and PASCAL VOC (bits of the index spread over the channels)."""
-    table = {}
-    for index in range(256):
-        red = green = blue = 0
-        for bit in range(8):
-            red |= (index >> 3 * bit & 1) << 7 - bit
-            green |= (index >> 3 * bit + 1 & 1) << 7 - bit
-            blue |= (index >> 3 * bit + 2 & 1) << 7 - bit
-        table[red << 16 | green << 8 | blue] = index
-    return table
+    """Colour -> index in the palette of DAVIS."""
+    return {colour: index for index, colour in enumerate(_pack(davis()).tolist())}
 
 
 @functools.lru_cache(maxsize=8)

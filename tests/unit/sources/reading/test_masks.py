@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -57,6 +57,8 @@ def test_a_gray_palette_is_read_by_its_colours(tmp_path: Path) -> None:
 @settings(max_examples=40, deadline=None)
 @given(ids=st.lists(st.integers(0, 255), min_size=33, max_size=200, unique=True))
 def test_gray_ids_stay_ids_however_many_there_are(ids: list[int], tmp_path_factory: pytest.TempPathFactory) -> None:
+    # stripes that rise by ones and twos up to 255 could as well be the edge of a strong blur
+    assume(np.mean(np.abs(np.diff(ids)) <= 2) < 0.9)
     drawn = np.repeat(np.repeat(np.array(ids, np.uint8)[None], 8, 0), 4, 1)
     path = saved(tmp_path_factory.mktemp("m"), Image.fromarray(drawn))
     assert np.array_equal(reading(path).ids, drawn)
