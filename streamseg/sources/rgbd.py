@@ -38,6 +38,8 @@ NUMBERED = re.compile(r"(\d+)-\d+")
 FOLDERS = ("color", "colour", "rgb", "image", "images")
 UNITS = {"TUM": 5000.0}  # by the name before "_color"; Open3D's samples mix data sets in one folder
 MILLIMETRES = 1000.0
+YCB_VIDEO = (1066.778, 1077.836)
+"""Focal lengths of its two cameras, in pixels: no other set is known to have them."""
 DISPARITY = "raw Kinect disparity, neither metric nor registered"
 
 
@@ -48,16 +50,17 @@ def recognizes(uri: str) -> bool:
 def open(uri: str, options: Options) -> FileRecording:
     folder = require_folder(uri, "rgbd")
     pairs = _pairs(folder)
-    encodings = _encodings(folder, pairs, options)
     colours = [colour for colour, _ in pairs]
+    camera = camera_of(folder, uri, first_size(colours))
+    ycb_video = camera.intrinsics is not None and round(camera.intrinsics.fx, 3) in YCB_VIDEO
+    encodings = _encodings(folder, pairs, options, 10000.0 if ycb_video else MILLIMETRES)
     known = [
         (colour, depth, encoding)
         for colour, depth in pairs
         if depth is not None and isinstance(encoding := encodings[_group(depth)], Encoding)
     ]
-    scale = _scale(folder, known, options)
+    scale = _scale(known, options, ycb_video)
     about = depth_of(uri, known, scale) if known else Depth({})
-    camera = camera_of(folder, uri, first_size(colours))
     masks = truth(colours, _mask_folder(folder), name=_mask_name)
     entries = []
     for i, ((colour, depth), name) in enumerate(zip(pairs, unique_names(colours))):
@@ -88,17 +91,17 @@ def _mask_name(path: Path) -> str:
     return _id(COLOUR, path).replace("|", "")
 
 
-def _scale(folder: Path, known: list[tuple[Path, Path, Encoding]], options: Options) -> DepthScale:
+def _scale(known: list[tuple[Path, Path, Encoding]], options: Options, ycb_video: bool) -> DepthScale:
     """Of the first pair, and who says so; pairs of other scales keep theirs."""
     if options.depth_scale:
         return DepthScale(options.depth_scale, "--depth-scale")
     if not known:
         return DepthScale(MILLIMETRES, "assumed")
     units, rotated = known[0][2].units_per_metre, known[0][2].rotated
+    if ycb_video:
+        return DepthScale(units, "YCB-Video's own, told by its camera")
     if rotated or units != MILLIMETRES:
         return DepthScale(units, "the format's own")
-    if os.path.isfile(folder / "cam_params.json"):
-        return DepthScale(units, "cam_params.json")
     return DepthScale(units, "assumed, as most cameras have it")
 
 
@@ -147,7 +150,9 @@ def _group(depth: Path) -> str:
     return re.sub(r"\d+", "#", depth.name)
 
 
-def _encodings(folder: Path, pairs: list[tuple[Path, Path | None]], options: Options) -> dict[str, Encoding | str]:
+def _encodings(
+    folder: Path, pairs: list[tuple[Path, Path | None]], options: Options, usual: float
+) -> dict[str, Encoding | str]:
     """How each group stores depth, or the reason why it cannot be used."""
     groups: dict[str, list[Path]] = {}
     for _, depth in pairs:
@@ -163,7 +168,7 @@ def _encodings(folder: Path, pairs: list[tuple[Path, Path | None]], options: Opt
         else:
             prefix = re.split(r"[._-]", paths[0].stem)[0].upper()
             apc = rotated and os.path.isfile(folder / "cam.info.txt")
-            units = 10000.0 if apc else UNITS.get(prefix, 1.0 if paths[0].suffix == ".npy" else MILLIMETRES)
+            units = 10000.0 if apc else UNITS.get(prefix, 1.0 if paths[0].suffix == ".npy" else usual)
             found[group] = Encoding(options.depth_scale or units, rotated)
     return found
 

@@ -116,3 +116,11 @@ def test_real_folders(shared: Path) -> None:
         assert depth is not None
         assert 0.5 < np.median(depth[depth > 0]) < 4
         assert depth.max() < far
+
+
+def test_ycb_video_is_told_by_its_camera(shared: Path) -> None:
+    for name, wanted in (("rgbd_ycbv_0001", 1.2), ("rgbd_ycbv_0049", 0.84)):
+        source = open_source(str(shared / "data" / name))
+        assert (source.depth_scale, "YCB-Video" in source.depth_scale_origin) == (10000, True)
+        depth = source[0].depth
+        assert np.median(depth[depth > 0]) == pytest.approx(wanted, rel=0.1)
