@@ -7,15 +7,21 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+THINNEST = 8
+"""How many times as long as wide the network's input is at most: thinner pictures are squeezed, for memory's sake."""
+
 
 def input_size(frame_size: tuple[int, int], size: int | tuple[int, int], multiple: int) -> tuple[int, int]:
     """The network's (H, W) for a frame's (H, W), both multiples of `multiple`.
 
-    size: the shorter side, the aspect is kept; or (H, W) as given. Rounded to the nearest multiple, at least one.
+    size: the shorter side, the aspect is kept up to THINNEST; or (H, W) as given. Rounded to the nearest multiple, at
+    least one.
     """
     if isinstance(size, int):
         scale = size / min(frame_size)
         size = round(frame_size[0] * scale), round(frame_size[1] * scale)
+        most = THINNEST * min(size)
+        size = min(size[0], most), min(size[1], most)
     height, width = (max(multiple, round(side / multiple) * multiple) for side in size)
     return height, width
 

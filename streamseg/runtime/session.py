@@ -14,7 +14,7 @@ from streamseg.config import SegmenterConfig, SessionConfig
 from streamseg.depth.registration import fit
 from streamseg.errors import FrameError, SourceError
 from streamseg.features.extractor import FeatureExtractor
-from streamseg.features.preparation import input_size
+from streamseg.features.preparation import THINNEST, input_size
 from streamseg.runtime.memory import keep_freed
 from streamseg.runtime.segmenter import Segmenter
 from streamseg.sources import LiveSource, Recording, open_source
@@ -83,6 +83,9 @@ def open_segmenter(
 
     def choose_size(frame_size: tuple[int, int]) -> tuple[int, int]:
         if shape.size is None:
+            if max(frame_size) > THINNEST * min(frame_size) and isinstance(wish.size, int):
+                height, width = frame_size
+                say(f"note: frames of {height}x{width} are squeezed: {THINNEST} times as long as wide at most")
             return input_size(frame_size, wish.size, shape.multiple)
         if not any(line.startswith(SQUEEZED) for line in noted):  # once, whatever sizes follow
             say(squeezed(frame_size, shape.size))

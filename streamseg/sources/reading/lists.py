@@ -93,20 +93,17 @@ def paired(index: Path, enough: int = 0) -> tuple[list[Pair], list[Skip]]:
 def unit_of(stamps: Sequence[float]) -> tuple[float, str]:
     """How many units of these sorted stamps make a second, and what the unit is called, "" for seconds.
 
-    Times of day since 1970 tell by their size. Others tell by their steps: cameras give 5 to 70 frames a second, and
-    their stamps in small units are whole numbers.
+    Steps tell first: cameras give 5 to 70 frames a second, and their stamps in small units are whole numbers. Where
+    they do not, times of day since 1970 tell by their size.
     """
-    if not stamps:
-        return 1.0, ""
-    latest = abs(stamps[-1])
-    for unit, name in UNITS:
-        if latest >= 5e8 * unit:  # 1985
-            return unit, name
     steps = np.diff(np.asarray(stamps))
-    if not len(steps) or any(stamp != int(stamp) for stamp in stamps):
-        return 1.0, ""
-    step = float(np.median(steps))
-    return next(((unit, name) for unit, name in UNITS if 0.014 <= step / unit <= 0.2), (1.0, ""))
+    if len(steps) and all(stamp == int(stamp) for stamp in stamps):
+        step = float(np.median(steps))
+        for unit, name in UNITS:
+            if 0.014 <= step / unit <= 0.2:
+                return unit, name
+    latest = abs(stamps[-1]) if stamps else 0.0
+    return next(((unit, name) for unit, name in UNITS if latest >= 5e8 * unit), (1.0, ""))  # 5e8 s: 1985
 
 
 def _unlisted(folder: Path) -> tuple[list[Stamped], list[Skip]]:

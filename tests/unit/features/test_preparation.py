@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamseg.features.preparation import input_size
+from streamseg.features.preparation import THINNEST, input_size
 
 
 @given(st.tuples(st.integers(1, 4000), st.integers(1, 4000)), st.integers(16, 1024), st.sampled_from([8, 14, 16, 32]))
@@ -11,6 +11,9 @@ def test_input_size_is_a_multiple_and_keeps_the_aspect(frame: tuple[int, int], s
     height, width = input_size(frame, short, multiple)
     assert height % multiple == width % multiple == 0
     assert min(height, width) >= multiple
+    assert max(height, width) <= max(multiple, (THINNEST + 1) * max(short, multiple))
+    if max(frame) > THINNEST * min(frame):  # squeezed
+        return
     scale = short / min(frame)
     assert abs(height - max(multiple, frame[0] * scale)) <= multiple / 2 + 1
     assert abs(width - max(multiple, frame[1] * scale)) <= multiple / 2 + 1
