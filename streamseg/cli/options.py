@@ -78,6 +78,8 @@ def _explained(problem: Exception) -> tuple[str, str]:
         return "a file is nested too deeply to be read", "check the JSON files of the source or the model"
     if isinstance(problem, UnicodeError):
         return f"a text is not Unicode: {said}", "rename the file, or save it as UTF-8"
+    if "more than 1 value per channel" in said:
+        return "batch norms cannot learn from one sample a step", "give --batch-size 2 or more"
     if kind == "cv2.error":
         return f"OpenCV cannot work on this picture: {said.splitlines()[-1]}", "leave the picture out, or convert it"
     if isinstance(problem, RuntimeError) and "openvino" in said.lower():
