@@ -106,7 +106,7 @@ def _print(result: dict[str, Any]) -> None:
     from rich.table import Table
 
     machine = result["machine"]
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, markup=False, soft_wrap=True)
     console.print(f"{result['source']} on {machine['cores']} cores of {machine['processor']}, {result['turns']} turns")
     table = Table(box=None, padding=(0, 2, 0, 0))
     for title in ("", "frames/s", "latency p50", "p99", "network", "ratio", "CPU/frame", "peak", "speed", "CPU"):

@@ -133,7 +133,7 @@ def _cache() -> str:
 
 def print_report(report: Mapping[str, Any]) -> None:
     """The same for people, on stdout."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, markup=False, soft_wrap=True)
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_row("Python", f"{report['python']} on {report['system']}")
     for package, number in report["versions"].items():

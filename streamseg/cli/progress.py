@@ -101,4 +101,4 @@ def print_summary(result: Mapping[str, Any]) -> None:
         _row(table, "without depth", f"{count} x {reason}")
     if result["output"]:
         _row(table, "results", result["output"])
-    Console(highlight=False, soft_wrap=True).print(table)
+    Console(highlight=False, markup=False, soft_wrap=True).print(table)

@@ -67,7 +67,7 @@ def explain(models: Sequence[dict[str, Any]]) -> list[str]:
 
 def print_table(models: Sequence[dict[str, Any]], seeds: int) -> None:
     """On stdout. models: as `streamseg eval --json` prints them."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, markup=False, soft_wrap=True)
     console.width = max(console.width, 160)  # a figure that is cut off is none
     shown = columns(models)
     for model in models:
@@ -110,7 +110,7 @@ def _frames(count: int) -> str:
 
 def print_report(result: dict[str, Any], seeds: int) -> None:
     """Table 1 of the report on stdout. result: of `paper.table`."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, markup=False, soft_wrap=True)
     console.width = max(console.width, 120)
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("network")

@@ -101,7 +101,7 @@ def _print_summary(result: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     console.print(result["verdict"], style="bold", markup=False)
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     losses = result["loss"]

@@ -87,7 +87,7 @@ def print_table(task: str, entries: list[dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, markup=False, soft_wrap=True)
     console.width = max(console.width, 140)  # a figure that is cut off is none
     compared = any(entry["start"] for entry in entries)
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")

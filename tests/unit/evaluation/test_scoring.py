@@ -113,3 +113,13 @@ def test_recordings_without_truth_are_refused_at_once(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((8, 8, 3), np.uint8))
     with pytest.raises(SourceError, match="no annotated frame"):
         require_annotation(open_source(str(tmp_path)))
+
+
+def test_names_are_no_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    from streamseg.evaluation.sequence import FIGURES
+    from streamseg.evaluation.table import print_table
+
+    figures = {figure: {"mean": 0.5, "std": 0.0} for figure in FIGURES}
+    entry = {"name": "scene[kitchen]_1", "frames": 3, "figures": figures, "unscored": {}, "missing": []}
+    print_table([{"model": "m", "sequences": [entry], "mean": figures}], 1)
+    assert "scene[kitchen]_1" in capsys.readouterr().out
