@@ -18,18 +18,20 @@ import click
 import numpy as np
 
 from streamseg.backbones import Backbone, Spec
-from streamseg.config import SegmenterConfig, SessionConfig
+from streamseg.config import SessionConfig
 from streamseg.depth import planes
 from streamseg.evaluation.scoring import score, short_names
 from streamseg.features import extractor
-from streamseg.objects import background, discovery, grabcut, saliency
+from streamseg.objects import background, discovery, grabcut, instances, saliency
 
 
 @contextmanager
 def without_cuts() -> Iterator[None]:
-    """The head learns from saliency above its threshold instead of from what GrabCut makes of it."""
+    """The classifier learns from saliency above its threshold instead of from what GrabCut makes of it."""
 
-    def parts_only(rgb: np.ndarray, level: np.ndarray, levels: grabcut.Levels, *, side: int) -> np.ndarray:
+    def parts_only(
+        rgb: np.ndarray, level: np.ndarray, levels: grabcut.Levels, *, side: int, seed: int = 0
+    ) -> np.ndarray:
         numbers, chosen = saliency.parts(level, levels.low, levels.peak)
         return np.isin(numbers, chosen)
 
@@ -38,25 +40,25 @@ def without_cuts() -> Iterator[None]:
 
 
 @contextmanager
-def without_head() -> Iterator[None]:
+def without_classifier() -> Iterator[None]:
     """Saliency alone, above the middle of its range."""
     found: dict[str, np.ndarray] = {}
     scale = saliency.Saliency.__call__
 
-    def scaled(self: saliency.Saliency, loud: np.ndarray) -> np.ndarray:
-        found["now"] = scale(self, loud)
+    def scaled(self: saliency.Saliency, objectness: np.ndarray) -> np.ndarray:
+        found["now"] = scale(self, objectness)
         return found["now"]
 
     with (
         patch.object(saliency.Saliency, "__call__", scaled),
-        patch.object(discovery.Objects, "_score", lambda self, view: found["now"] - np.float32(0.5)),
+        patch.object(discovery.ObjectDiscovery, "_score", lambda self, frame: found["now"] - np.float32(0.5)),
     ):
         yield
 
 
 @contextmanager
-def without_mirrors() -> Iterator[None]:
-    """The network looks one way only."""
+def without_flip() -> Iterator[None]:
+    """The network sees each image as it is, not its mirror image as well."""
 
     def one_way(backbone: Backbone, images: np.ndarray) -> dict[str, np.ndarray]:
         return {name: maps.copy() for name, maps in backbone.run(images).items()}
@@ -66,50 +68,54 @@ def without_mirrors() -> Iterator[None]:
 
 
 @contextmanager
-def without_empty_pictures() -> Iterator[None]:
+def without_blank() -> Iterator[None]:
     """The attention of a ViT as it is."""
-    look_at_nothing = saliency.attention_to_nothing
+    to_blank = extractor.attention_to_blank
 
-    def even(run: Callable[[np.ndarray], saliency.Outputs], size: tuple[int, int]) -> np.ndarray | None:
-        blank = look_at_nothing(run, size)
+    def even(run: Callable[[np.ndarray], dict[str, np.ndarray]], size: tuple[int, int]) -> np.ndarray | None:
+        blank = to_blank(run, size)
         return None if blank is None else np.ones_like(blank)
 
-    with patch.object(extractor, "attention_to_nothing", even):
+    with patch.object(extractor, "attention_to_blank", even):
         yield
 
 
 @contextmanager
-def with_quiet_attention() -> Iterator[None]:
-    """Of a ViT, too, the quietest cells count as surroundings."""
+def with_background_of_features() -> Iterator[None]:
+    """Of a ViT, too, the cells of the lowest objectness count as background."""
     chosen = background._background
 
-    with patch.object(background, "_background", lambda loud, attention: chosen(loud, False)):
+    with patch.object(background, "_background", lambda objectness, attention: chosen(objectness, False)):
         yield
 
 
 VARIANTS: dict[str, tuple[Callable[[], Any], str]] = {
     "all of it, live": (lambda: patch.object(discovery, "MOVING", discovery.MOVING), "live"),
-    "without the head: saliency above 0.5": (without_head, "live"),
+    "without the classifier: saliency above 0.5": (without_classifier, "live"),
     "without GrabCut": (without_cuts, "live"),
-    "without the third round": (lambda: patch.object(discovery.Objects, "ROUNDS", 2), "live"),
-    "without the surroundings: loudness alone": (
-        lambda: patch.object(background.BackgroundMemory, "__call__", lambda self, features, loud: np.ones_like(loud)),
+    "without the third round": (lambda: patch.object(discovery, "ROUNDS", 2), "live"),
+    "without the background memory: objectness alone": (
+        lambda: patch.object(
+            background.BackgroundMemory,
+            "__call__",
+            lambda self, features, objectness, attention=False: np.ones_like(objectness),
+        ),
         "live",
     ),
-    "without empty pictures: attention as it is": (without_empty_pictures, "live"),
-    "with quiet cells as surroundings of attention": (with_quiet_attention, "live"),
+    "without the blank image: attention as it is": (without_blank, "live"),
+    "with the lowest cells as background of attention": (with_background_of_features, "live"),
     "without motion": (lambda: patch.object(discovery, "MOVING", 0.0), "live"),
     "without the frame's border": (lambda: patch.object(saliency, "BORDER", 0.0), "live"),
-    "without saliency beside the head": (lambda: patch.object(discovery, "TRUST", 0.0), "live"),
-    "without the gate": (lambda: patch.object(discovery, "GATE", -1.0), "live"),
-    "without depth": (lambda: patch.object(discovery, "find_surface", lambda depth, camera: None), "live"),
+    "without saliency beside the classifier": (lambda: patch.object(discovery, "TRUST", 0.0), "live"),
+    "without the gate": (lambda: patch.object(instances, "GATE", -1.0), "live"),
+    "without depth": (lambda: patch.object(discovery, "support_of", lambda frame, seed: None), "live"),
     "with the worst camera's noise for all": (lambda: patch.object(planes, "QUIETER", 1.0), "live"),
     "all of it, --quality high": (lambda: patch.object(discovery, "MOVING", discovery.MOVING), "high"),
     "high, without GrabCut's borders": (
-        lambda: patch.object(discovery.Objects, "_cut_out", discovery.Objects._enlarged),
+        lambda: patch.object(discovery.ObjectDiscovery, "_cut_out", discovery.ObjectDiscovery._enlarged),
         "high",
     ),
-    "high, without mirror images": (without_mirrors, "high"),
+    "high, without mirror images": (without_flip, "high"),
 }
 
 
@@ -125,14 +131,11 @@ def main(sources: tuple[str, ...], model: str, weights: str, size: int, only: tu
     click.echo(f"| variant | mean | {' | '.join(names)} |\n|{' --- |' * (len(names) + 2)}")
     for variant in only or VARIANTS:
         change, quality = VARIANTS[variant]
-        settings = SegmenterConfig().but(objects=True, quality=quality)
+        values = {"spec": Spec(model, weights), "size": size, "objects": True, "quality": quality}
         with change():
-            found = [
-                score(SessionConfig(source).but(spec=Spec(model, weights), size=size, settings=settings), iou_only=True)
-                for source in sources
-            ]
-        values = [float(each.figures["free"] or 0.0) for each in found]
-        click.echo(f"| {variant} | {statistics.mean(values):.3f} | {' | '.join(f'{v:.3f}' for v in values)} |")
+            found = [score(SessionConfig(source).but(**values), iou_only=True) for source in sources]
+        scores = [float(each.figures["free"] or 0.0) for each in found]
+        click.echo(f"| {variant} | {statistics.mean(scores):.3f} | {' | '.join(f'{v:.3f}' for v in scores)} |")
 
 
 if __name__ == "__main__":
