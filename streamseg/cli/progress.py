@@ -24,22 +24,29 @@ from streamseg.runtime.statistics import Statistics
 from streamseg.text import clean
 
 
+def progress_bar(console: Console, doing: str, *columns: TextColumn) -> Progress:
+    """A bar that starts with the word `doing` and counts; then `columns`, the task's field `rate`, and the time left.
+    Silent where `console` is no terminal."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn(f"[bold]{doing}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        *columns,
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+    )
+
+
 class Display:
     """A bar with frames/s and ETA on a terminal; only the notes where stderr is no terminal; nothing when quiet."""
 
     def __init__(self, quiet: bool) -> None:
         self.console = Console(stderr=True, quiet=quiet, highlight=False)
-        self.bar = Progress(
-            SpinnerColumn(),
-            TextColumn("[bold]segmenting"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(),
-            console=self.console,
-            disable=not self.console.is_terminal,
-            transient=True,
-        )
+        self.bar = progress_bar(self.console, "segmenting")
         self.task: TaskID | None = None
         self.times: deque[float] = deque(maxlen=30)  # of the last frames: the rate shown is today's, not the run's
 

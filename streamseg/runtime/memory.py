@@ -1,7 +1,7 @@
-"""Pictures of one frame use the memory of the last one.
+"""The images of one frame use the memory of the last one.
 
 By itself glibc gives arrays of this size back to the system when they are freed, and the system hands out the next ones
-page by page, filled with zeros: copying a VGA picture into fresh memory takes twenty times as long as into used memory.
+page by page, filled with zeros: copying a VGA image into fresh memory takes twenty times as long as into used memory.
 """
 
 from __future__ import annotations

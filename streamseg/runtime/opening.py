@@ -44,6 +44,6 @@ class Opening:
 
 
 def shows_something(rgb: np.ndarray) -> bool:
-    """Whether an (H, W, 3) uint8 picture is more than one shade, with or without noise."""
+    """Whether an (H, W, 3) uint8 image is more than one shade, with or without noise."""
     small = cv2.resize(rgb, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     return float(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).std()) > CONTRAST

@@ -125,7 +125,7 @@ def _depth_is_trusted(setup: SessionConfig) -> bool:
 
 
 def beside(source: Recording | LiveSource) -> str:
-    """A line about depth that does not lie on its picture, and what to type; "" where it does, or where that is not
+    """A line about depth that does not lie on its image, and what to type; "" where it does, or where that is not
     sure. Only pairs of files are looked at, eight of them: every other format with depth promises that it is
     registered."""
     if not isinstance(source, Recording) or source.kind != "rgbd":

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytorch_lightning as pl
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import TextColumn
 
+from streamseg.cli.progress import progress_bar
 from train.method import Batch
 
 
@@ -16,18 +17,7 @@ class Display(pl.Callback):
 
     def __init__(self, quiet: bool) -> None:
         self.console = Console(stderr=True, quiet=quiet, highlight=False)
-        self.bar = Progress(
-            SpinnerColumn(),
-            TextColumn("[bold]training"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("loss {task.fields[loss]}"),
-            TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(),
-            console=self.console,
-            disable=not self.console.is_terminal,
-            transient=True,
-        )
+        self.bar = progress_bar(self.console, "training", TextColumn("loss {task.fields[loss]}"))
 
     def say(self, line: str) -> None:
         """One line for people."""

@@ -53,15 +53,16 @@ def test_as_many_at_once_as_there_are_lanes() -> None:
     assert list(ahead(range(6), look, 3, 1, True)) == list(range(6))  # type: ignore[arg-type]
 
 
+def noted(count: int, read: list[int]) -> Iterator[int]:
+    """0, 1, ...: what was asked for so far is in `read`."""
+    for i in range(count):
+        read.append(i)
+        yield i
+
+
 def test_it_looks_only_a_little_ahead() -> None:
     read: list[int] = []
-
-    def frames() -> Iterator[int]:
-        for i in range(1000):
-            read.append(i)
-            yield i
-
-    results = ahead(frames(), lambda group, size: group, 2, 3, True)  # type: ignore[arg-type, return-value]
+    results = ahead(noted(1000, read), lambda group, size: group, 2, 3, True)  # type: ignore[arg-type, return-value]
     assert [next(results) for _ in range(4)] == [0, 1, 2, 3]
     assert len(read) <= 3 * 5
     results.close()
@@ -69,13 +70,7 @@ def test_it_looks_only_a_little_ahead() -> None:
 
 def test_a_live_source_need_not_send_another_frame_first() -> None:
     read: list[int] = []
-
-    def frames() -> Iterator[int]:
-        for i in range(3):
-            read.append(i)
-            yield i
-
-    results = ahead(frames(), lambda group, size: group, 1, 4, False)  # type: ignore[arg-type, return-value]
+    results = ahead(noted(3, read), lambda group, size: group, 1, 4, False)  # type: ignore[arg-type, return-value]
     assert next(results) == 0
     assert read == [0]
 
