@@ -13,7 +13,7 @@ demo: install
 	$(BIN)/streamseg run samples/tabletop -o demo --size 512 --save overlay,labels,objects,npz,coco,jsonl --overwrite
 	@echo
 	@echo "Look at  demo/overlay.mp4   the objects over the recording"
-	@echo "and at   demo/objects/      one indexed PNG a frame; demo/labels/ the segments;  demo/run.json says what was run"
+	@echo "and at   demo/objects/      one indexed PNG a frame; demo/labels/ the regions;  demo/run.json says what was run"
 
 # two halves side by side, one thread each: most tests are small, and wait for files and processes
 test: install machine lint

@@ -96,10 +96,6 @@ def safe_name(name: str) -> str:
     return safe.rstrip(". ") + "_" if safe[-1] in ". " else safe
 
 
-def _without_surrogates(text: str) -> str:
-    return re.sub("[\ud800-\udfff]", "_", text)
-
-
 class UniqueNames:
     """Safe names, each given once: a later name that would be the same gets "-2", "-3" and so on."""
 

@@ -1,4 +1,4 @@
-"""A live window with the segments drawn over the frames; key q stops."""
+"""A live window with the masks drawn over the frames; key q stops."""
 
 from __future__ import annotations
 
