@@ -56,7 +56,7 @@ class Regions:
 
     def warm_up(self) -> None:
         """Load what clusters."""
-        choose_k(np.eye(8, dtype=np.float32), (1, 3))
+        choose_k(np.eye(12, dtype=np.float32), (1, 3))
 
     def warm_up_device(self, frame: FeatureFrame) -> None:
         """Load what enlarges regions on the device that the frame lies on."""
