@@ -30,6 +30,16 @@ def open_recordings(names: Sequence[str]) -> list[Recording]:
     return [recording for name in names for recording in _named(name)]
 
 
+def absolute(name: str) -> str:
+    """`name` with the whole path of what it names, where that is here; other words as they are."""
+    kind, rest = split_kind(name)
+    path, part = split_part(rest)
+    if not path or not os.path.exists(os.path.expanduser(path)):
+        return name
+    whole = os.path.abspath(os.path.expanduser(path))
+    return (f"{kind}:" if kind else "") + whole + (f"#{part}" if part else "")
+
+
 def _named(name: str) -> list[Recording]:
     kind, path = split_kind(name)
     path, part = split_part(path)
