@@ -11,6 +11,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from streamseg import terminal
 from streamseg.cli.help import Command, Option
 from streamseg.cli.options import behaviour_options, print_json
 from streamseg.errors import StreamsegError
@@ -114,11 +115,10 @@ def _made(cls: type, values: dict[str, Any]) -> Any:
 
 def _print_summary(result: dict[str, Any]) -> None:
     """The outcome, its first line first."""
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False, markup=False)
-    console.print(result["verdict"], style="bold", markup=False)
+    console = terminal.console()
+    console.print(result["verdict"], style="bold")
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     losses = result["loss"]
     table.add_row("steps", f"{result['steps']} ({result['status']})")

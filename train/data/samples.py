@@ -6,7 +6,6 @@ order of the data is the same whatever the number of workers, and a resumed run 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
@@ -18,6 +17,7 @@ from torchvision.transforms.v2 import functional
 from streamseg.errors import FrameError, SourceError
 from streamseg.frame import VOID, Frame
 from streamseg.sources import Recording
+from streamseg.terminal import say
 from train.data.frame_cache import FrameCache
 from train.data.views import Made, View, make
 from train.method import Batch
@@ -156,7 +156,7 @@ def _order(length: int, seed: int, epoch: int) -> np.ndarray:
 
 @lru_cache(maxsize=100)
 def _say_once(line: str) -> None:
-    print(f"skipped: {line}", file=sys.stderr)
+    say(f"skipped: {line}")
 
 
 class Numbers(Sampler):
