@@ -17,7 +17,8 @@ from streamseg.frame import Frame
 from streamseg.sources import Options, Recording, Skip
 from streamseg.sources.reading.files import choose_one, has_images, listing, masks_by_stem, of_size
 from streamseg.sources.reading.masks import read_mask
-from streamseg.sources.reading.track import Track, open_container, to_rgb
+from streamseg.sources.reading.video.picture import to_rgb
+from streamseg.sources.reading.video.track import Track, open_container
 
 PRIORITY = 60
 VIDEO = re.compile(
