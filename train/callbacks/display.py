@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import TextColumn
 
 from streamseg.cli.progress import progress_bar
+from streamseg.text import clean
 from train.method import Batch
 
 
@@ -22,7 +23,7 @@ class Display(pl.Callback):
     def say(self, line: str) -> None:
         """One line for people."""
         self.console.print(
-            line, style="bold red" if line.startswith("warning") else "dim", markup=False, soft_wrap=True
+            clean(line), style="bold red" if line.startswith("warning") else "dim", markup=False, soft_wrap=True
         )
 
     def on_train_start(self, trainer: pl.Trainer, method: pl.LightningModule) -> None:

@@ -10,6 +10,7 @@ import pytorch_lightning as pl
 from torch.utils.data import DataLoader
 
 from streamseg.errors import StreamsegError
+from streamseg.sources import Skip
 from train.data.frame_cache import FrameCache
 from train.data.recordings import open_recordings
 from train.data.samples import ENLARGED, Numbers, Samples, loader
@@ -23,7 +24,8 @@ def open_samples(kind: type[Method], settings: Settings, output: Path, stack: Ex
 
     Raises StreamsegError where the batch is larger than the data.
     """
-    recordings = open_recordings(settings.data)
+    lost: list[Skip] = []
+    recordings = open_recordings(settings.data, lost.append)
     for recording in recordings:
         stack.callback(recording.close)
     count, side = sum(len(recording) for recording in recordings), ENLARGED * settings.size
@@ -49,6 +51,7 @@ def open_samples(kind: type[Method], settings: Settings, output: Path, stack: Ex
         seed=settings.seed,
         pictures=pictures,
         annotations=annotations,
+        lost=lost,
     )
     return samples, settings.steps or settings.epochs * (count // batch)
 

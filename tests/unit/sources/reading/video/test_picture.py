@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from streamseg.sources.reading.video.picture import to_rgb, upright
 
 ONE = 1 << 16
-MATRICES = [(a * ONE, b * ONE, c * ONE, d * ONE) for a, b, c, d in (
-    (1, 0, 0, 1), (-1, 0, 0, 1), (1, 0, 0, -1), (-1, 0, 0, -1), (0, 1, 1, 0), (0, 1, -1, 0), (0, -1, 1, 0), (0, -1, -1, 0)
-)]  # fmt: skip
+SIGNS = ((1, 1), (1, -1), (-1, 1), (-1, -1))
+MATRICES = [(a * ONE, 0, 0, d * ONE) for a, d in SIGNS] + [(0, b * ONE, c * ONE, 0) for b, c in SIGNS]
 
 
 def as_bytes(a: int, b: int, c: int, d: int, x: int = 0, y: int = 0) -> bytes:
