@@ -67,6 +67,8 @@ def run(
         callbacks = [monitor, checkpointing, *([probing] if probing else []), table, display]
         about = checkpoint_header(name, method, settings, options, data)
         trainer = _trainer(hardware, settings, total, start, output, callbacks, about)
+        for line in samples.left_out():
+            display.say(f"note: {line}")
         display.say(opening_line(name, encoder, samples, settings, total, trainer))
         with checkpointing.interruptible(trainer):
             seconds = _fit(trainer, method, Batches(samples, settings, start), last)
@@ -134,7 +136,7 @@ def _encoder(settings: Settings) -> Encoder:
 def _probing(settings: Settings, total: int, output: Path, say: Callable[[str], None]) -> Probing | None:
     if not settings.val:
         return None
-    recordings = open_recordings(settings.val)
+    recordings = open_recordings(settings.val, lambda skip: say(f"note: left out of --val: {skip.name}: {skip.reason}"))
     probe = DenseProbe(recordings, settings.size, PROBED_FRAMES, settings.seed)
     return Probing(probe, settings.probe_every or max(1, total // 5), output, say)
 
