@@ -27,6 +27,7 @@ from streamseg.runtime.session import open_segmenter
 from streamseg.runtime.statistics import Statistics
 from streamseg.sinks._indexed import indexed_png
 from streamseg.sources import Recording, read_mask
+from train.data.fingerprint import fingerprint
 
 FOLDER, DONE = "objects", "objects.json"
 
@@ -36,7 +37,8 @@ class OwnObjects(Recording):
 
     def __init__(self, inner: Recording, folder: Path) -> None:
         self.inner, self.folder = inner, folder
-        self.uri, self.kind, self.fps, self.skipped = inner.uri, inner.kind, inner.fps, inner.skipped
+        self.uri, self.kind, self.fps = inner.uri, inner.kind, inner.fps
+        self.skipped, self.notes = inner.skipped, inner.notes
 
     def __len__(self) -> int:
         return len(self.inner)
@@ -60,7 +62,7 @@ def with_own_objects(
     first: whether this process finds them; the others wait for it. Raises SourceError where no object is found at all.
     """
     folder, done = output / FOLDER, output / DONE
-    asked = {"config": repr(config), "recordings": [[one.uri, len(one)] for one in recordings]}
+    asked = {"config": repr(config), "data": fingerprint(recordings)}
     while not (known := _read(done)) or {name: known.get(name) for name in asked} != asked:
         if first:
             share = _find(recordings, config, folder, say)
