@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from streamseg.depth.camera import guessed_camera
 from streamseg.depth.instances import find_instances, kept_parts
 from streamseg.depth.support import SupportPlane, find_support
 from streamseg.frame import Frame
@@ -38,14 +39,16 @@ def separate(mask: np.ndarray, saliency: np.ndarray, support: SupportPlane | Non
 
 
 def support_of(frame: Frame, seed: int) -> SupportPlane | None:
-    """The support plane of a frame with depth and intrinsics, (h, w) of about DEPTH_SIDE; None where there is none."""
-    if frame.depth is None or frame.intrinsics is None:
+    """The support plane of a frame with depth, (h, w) of about DEPTH_SIDE; None where there is none. A camera that is
+    not known is guessed."""
+    if frame.depth is None:
         return None
+    camera = frame.intrinsics or guessed_camera(frame.depth.shape)
     step = max(1, min(frame.depth.shape) // DEPTH_SIDE)
     depth = np.ascontiguousarray(frame.depth[::step, ::step])
     if not frame.depth_is_metric and depth.any():  # the planes' thresholds are metres, of scenes about a metre away
         depth = depth / np.float32(np.median(depth[depth > 0]))
-    return find_support(depth, frame.intrinsics.thinned(step), seed)
+    return find_support(depth, camera.thinned(step), seed)
 
 
 def _connected(mask: np.ndarray, saliency: np.ndarray) -> np.ndarray:
