@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from streamseg.depth import planes
+from streamseg.depth.extent import extent
 from streamseg.frame import Intrinsics
 
 STEP = 4
@@ -19,6 +20,8 @@ DENSE = 0.5
 """Share of the pixels that must have a reading: in a sieve of them nothing is connected."""
 TALL = 0.6
 """Metres: what rises higher above the plane is no object."""
+STOREY = 0.3
+"""Metres: a plane nearer to the camera than the largest by less is the top of things, by more a table above a floor."""
 BREAK = 0.03
 """Neighbouring pixels of some 240 rows whose distances differ by this share belong to different objects."""
 
@@ -48,7 +51,9 @@ def find_support(depth: np.ndarray, camera: Intrinsics, seed: int = 0) -> Suppor
     found = planes.supporting(sparse, np.random.default_rng(seed))
     if not found:
         return None
-    normal, offset = min(found, key=lambda plane: plane[1])  # the table rather than the floor below it
+    normal, offset = found[0]
+    if found[-1][1] < offset - STOREY:  # the table rather than the floor below it
+        normal, offset = found[-1]
     bend, quieter = planes.bending(sparse, normal, offset)
     most = planes.CLEAR * planes.noise(depth)
     height = _along(normal, depth, x, y) + offset
@@ -59,7 +64,7 @@ def find_support(depth: np.ndarray, camera: Intrinsics, seed: int = 0) -> Suppor
     above = valid & rises & (height < TALL)
     rows, columns = np.nonzero(above)
     feet = _points(depth[above], x[0, columns], y[rows, 0]) - height[above][:, None] * normal
-    above[above] = _within(on, feet, camera)
+    above[above] = _stands(extent(on, valid & (height <= -most), normal), feet, camera)
     on &= planes.upward(normal)
     kernel = np.ones((3, 3), np.uint8)
     above = cv2.morphologyEx(above.astype(np.uint8), cv2.MORPH_OPEN, kernel) > 0
@@ -89,21 +94,12 @@ def _along(direction: np.ndarray, depth: np.ndarray, x: np.ndarray, y: np.ndarra
     return metres
 
 
-def _within(on: np.ndarray, feet: np.ndarray, camera: Intrinsics) -> np.ndarray:
-    """(n,) bool: which of the (n, 3) feet, points of the plane straight below others, lie inside the plane's outline.
-
-    The outline is the convex hull of the largest piece of `on` (H, W), into which the feet are projected; the plane
-    goes on behind it, through walls and chairs.
-    """
-    count, pieces, figures, _ = cv2.connectedComponentsWithStats(on[::STEP, ::STEP].astype(np.uint8))
-    if count < 2:
-        return np.zeros(len(feet), bool)
-    rows, columns = np.nonzero(pieces == 1 + int(figures[1:, cv2.CC_STAT_AREA].argmax()))
-    hull = cv2.convexHull(np.stack([columns, rows], axis=1).astype(np.int32) * STEP)
-    inside = cv2.fillConvexPoly(np.zeros(on.shape, np.uint8), hull, 1)
+def _stands(inside: np.ndarray, feet: np.ndarray, camera: Intrinsics) -> np.ndarray:
+    """(n,) bool: which of the (n, 3) feet, points of the plane straight below others, lie inside (H, W) its extent."""
     x, y, z = feet.T
     z = np.maximum(z, 1e-3)
-    u, v = np.rint(x * camera.fx / z + camera.cx), np.rint(y * camera.fy / z + camera.cy)
-    seen = (u >= 0) & (u < on.shape[1]) & (v >= 0) & (v < on.shape[0])
-    seen[seen] = inside[v[seen].astype(int), u[seen].astype(int)] > 0
-    return seen
+    # what stands at the border of the picture has its feet beyond it
+    u = np.clip(np.rint(x * camera.fx / z + camera.cx), 0, inside.shape[1] - 1).astype(int)
+    v = np.clip(np.rint(y * camera.fy / z + camera.cy), 0, inside.shape[0] - 1).astype(int)
+    found: np.ndarray = inside[v, u]
+    return found
