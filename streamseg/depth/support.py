@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from streamseg.depth import planes
+from streamseg.depth.contacts import find_contacts
 from streamseg.depth.extent import extent
 from streamseg.frame import Intrinsics
 
@@ -28,14 +29,18 @@ BREAK = 0.03
 
 class SupportPlane(NamedTuple):
     """on, above: (H, W) bool, the plane and what stands on it; on is False of a plane that may be a wall, for flat
-    objects hang there. breaks: (H, W) bool, where the distance jumps.
+    objects hang there. breaks, contacts: (H, W) bool, where the distance jumps, and where the surface is concave, as
+    where things touch. depth: (H, W) float32 metres. noise: of 1 / depth, in 1/m, averaged over 3 x 3 pixels.
     places: (H, W, 3) float32 metres: to the right, forward and up from the point of the plane below the camera,
     without a meaning where there is no reading."""
 
     on: np.ndarray
     above: np.ndarray
     breaks: np.ndarray
+    contacts: np.ndarray
     places: np.ndarray
+    depth: np.ndarray
+    noise: float
 
 
 def find_support(depth: np.ndarray, camera: Intrinsics, seed: int = 0) -> SupportPlane | None:
@@ -65,6 +70,7 @@ def find_support(depth: np.ndarray, camera: Intrinsics, seed: int = 0) -> Suppor
     rows, columns = np.nonzero(above)
     feet = _points(depth[above], x[0, columns], y[rows, 0]) - height[above][:, None] * normal
     above[above] = _stands(extent(on, valid & (height <= -most), normal), feet, camera)
+    contacts, noise = find_contacts(depth, camera.fx, on)
     on &= planes.upward(normal)
     kernel = np.ones((3, 3), np.uint8)
     above = cv2.morphologyEx(above.astype(np.uint8), cv2.MORPH_OPEN, kernel) > 0
@@ -73,7 +79,7 @@ def find_support(depth: np.ndarray, camera: Intrinsics, seed: int = 0) -> Suppor
     right = np.array([1, 0, 0], np.float32) - normal[0] * normal
     right /= np.linalg.norm(right)
     places = np.stack([_along(right, depth, x, y), _along(np.cross(normal, right), depth, x, y), height], axis=2)
-    return SupportPlane(on, above, valid & (far - near > BREAK * depth), places)
+    return SupportPlane(on, above, valid & (far - near > BREAK * depth), contacts, places, depth, noise)
 
 
 def _rays(shape: tuple[int, ...], camera: Intrinsics) -> tuple[np.ndarray, np.ndarray]:

@@ -107,7 +107,7 @@ class ObjectDiscovery:
         self._depth_used.append(
             (frame.frame.depth is not None, frame.frame.intrinsics is not None, support is not None)
         )
-        found = self.tracker(separate(mask, saliency, support), frame.features)
+        found = self.tracker(separate(mask, saliency, support, self.seed), frame.features)
         timer.lap("objects")
         return found
 

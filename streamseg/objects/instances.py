@@ -19,7 +19,7 @@ DEPTH_SIDE = 240
 no sharper than that, and live every millisecond counts."""
 
 
-def separate(mask: np.ndarray, saliency: np.ndarray, support: SupportPlane | None) -> np.ndarray:
+def separate(mask: np.ndarray, saliency: np.ndarray, support: SupportPlane | None, seed: int = 0) -> np.ndarray:
     """(H, W) bool foreground, (h, w) float32 saliency -> (H, W) int32: objects 1, 2 ...; 0 = none.
 
     support: what objects stand on, or None. Those that stand on it are separated where the distance jumps, and the
@@ -27,7 +27,7 @@ def separate(mask: np.ndarray, saliency: np.ndarray, support: SupportPlane | Non
     """
     if support is None:
         return _connected(mask, saliency)
-    found = find_instances(support, 3 * SMALLEST * support.on.size).astype(np.uint16)
+    found = find_instances(support, 3 * SMALLEST * support.on.size, seed).astype(np.uint16)
     size = mask.shape[1], mask.shape[0]
     objects = cv2.medianBlur(cv2.resize(found, size, interpolation=cv2.INTER_NEAREST), 5)
     on = cv2.resize(support.on.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
