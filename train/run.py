@@ -30,6 +30,7 @@ from train.description import checkpoint_header, config, opening_line
 from train.distributed import is_first, trainer_devices
 from train.encoder import Encoder, open_encoder
 from train.method import Method
+from train.presets import frozen_stages, settled
 from train.probes.dense import DenseProbe
 from train.settings import Settings
 from train.sync_norm import synchronize
@@ -46,13 +47,14 @@ def run(
     output: folder of last.pt, best.pt, metrics.csv, run.json and TensorBoard's events. resume: go on from its last.pt.
     """
     _quiet_libraries()
+    settings = settled(settings)
     last = _checked(output, resume)
     start = int(checkpoint.read(last)["training"]["global_step"]) if last else 0
     hardware = trainer_devices(settings)
     with contextlib.ExitStack() as stack:
         torch.manual_seed(settings.seed)
         encoder = _encoder(settings)
-        samples, total = open_samples(kind, settings, output, stack)
+        samples, total = open_samples(kind, settings, options, output, stack, display.say)
         method = kind(encoder, options, settings, total)
         samples.views, samples.wide, samples.frames = method.views(), method.wide, method.frames
         probing = _probing(settings, total, output, display.say)
@@ -62,7 +64,7 @@ def run(
         monitor = HealthMonitor(display.say, samples.describe, output)
         callbacks = [monitor, checkpointing, *([probing] if probing else []), table, display]
         trainer = _trainer(
-            hardware, settings, total, start, output, callbacks, checkpoint_header(name, encoder, settings, options)
+            hardware, settings, total, start, output, callbacks, checkpoint_header(name, method, settings, options)
         )
         display.say(opening_line(name, encoder, samples, settings, total, trainer))
         with checkpointing.interruptible(trainer):
@@ -121,8 +123,8 @@ def _encoder(settings: Settings) -> Encoder:
     weights = "" if settings.init in ("imagenet", "none") else settings.init
     spec = Spec(settings.backbone, weights, settings.layers, settings.facet)
     encoder = open_encoder(spec, settings.init != "none", settings.norms == "frozen")
-    if settings.frozen_stages:
-        encoder.freeze(settings.frozen_stages)
+    if still := frozen_stages(settings, encoder.parts):
+        encoder.freeze(still)
     return encoder
 
 
