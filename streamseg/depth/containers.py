@@ -32,7 +32,6 @@ class Part(NamedTuple):
     bow: float
 
 
-
 def merge_containers(objects: np.ndarray, places: np.ndarray, solid: np.ndarray) -> np.ndarray:
     """(H, W) int32 objects, numbered 1, 2 ..., with both parts of a container as one.
 

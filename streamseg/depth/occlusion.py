@@ -6,6 +6,7 @@ everywhere, and without a camera.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,24 +16,24 @@ TRIALS, POINTS = 24, 200
 SMALLEST = 60
 """Pixels: smaller pieces tell no plane."""
 FIT = 7.0
-"""What is farther from a plane than so many times the noise is not on it,"""
-TOGETHER = 2.0
-"""and than so many times that, not on the plane of another piece, whose fit errs, too."""
-PLANE, SHARED = 0.4, 0.4
-"""Shares of the pixels of a piece that must lie on its own plane, and on that of the other."""
+"""What is farther from a plane than so many times the noise is not on it."""
+FACES, PLANE = 2, 0.25
+"""So many planes of a piece are looked at, each with so large a share of its pixels."""
+SHARED = 0.9
+"""Share of the pixels of both that must lie on the plane of both."""
 NEARER = 0.8
 """Share of the line between two pieces that must lie behind what is nearer."""
 STEPS = np.linspace(0, 1, 30)[:, None]
 
 
 class Face(NamedTuple):
-    """The largest plane of a piece. points: (n, 3) column, row, 1. inverse: (n,) 1/m. plane: (3,), points @ plane is
-    inverse depth. fits: (n,) bool."""
+    """A plane of a piece. number: of the piece. points: (n, 3) column, row, 1 of what lies on it. inverse: (n,) 1/m.
+    plane: (3,), points @ plane is inverse depth."""
 
+    number: int
     points: np.ndarray
     inverse: np.ndarray
     plane: np.ndarray
-    fits: np.ndarray
 
 
 def merge_occluded(objects: np.ndarray, solid: np.ndarray, depth: np.ndarray, noise: float, seed: int) -> np.ndarray:
@@ -45,70 +46,84 @@ def merge_occluded(objects: np.ndarray, solid: np.ndarray, depth: np.ndarray, no
     inverse = 1 / np.where(depth > 0, depth, np.inf)
     rows, columns = np.nonzero(solid & (objects > 0))
     owner = objects[rows, columns]
-    faces = {}
+    faces: list[Face] = []
     for number in range(1, count + 1):
         own = owner == number
-        face = _face(rows[own], columns[own], inverse, tolerance, random)
-        if face is not None:
-            faces[number] = face
+        faces += _faces(number, rows[own], columns[own], inverse, tolerance, random)
     same = np.arange(count + 1)
-    for one, other in _in_one_plane(faces, TOGETHER * tolerance):
-        if same[one] != same[other] and _hidden(faces[one], faces[other], inverse, objects, (one, other), tolerance):
-            same[same == same[other]] = same[one]
+    for one, other in _in_one_plane(faces, tolerance):
+        if same[one.number] != same[other.number] and _hidden(one, other, inverse, objects, tolerance):
+            same[same == same[other.number]] = same[one.number]
     found: np.ndarray = np.unique(same, return_inverse=True)[1].astype(np.int32)[objects]
     return found
 
 
-def _face(
-    rows: np.ndarray, columns: np.ndarray, inverse: np.ndarray, tolerance: float, random: np.random.Generator
-) -> Face | None:
-    """The largest plane in (n,) rows and columns of a piece, None where it has none."""
+def _faces(
+    number: int,
+    rows: np.ndarray,
+    columns: np.ndarray,
+    inverse: np.ndarray,
+    tolerance: float,
+    random: np.random.Generator,
+) -> list[Face]:
+    """The largest planes in (n,) rows and columns of a piece: a box has a top and a front."""
     if len(rows) < SMALLEST:
-        return None
+        return []
     some = random.integers(0, len(rows), POINTS)
     points = np.column_stack([columns[some], rows[some], np.ones(POINTS)])
     values = inverse[rows[some], columns[some]]
-    drawn = random.integers(0, len(points), (TRIALS, 3))
-    drawn = drawn[np.abs(np.linalg.det(points[drawn])) > 1e-6]
-    if not len(drawn):
-        return None
-    planes = np.linalg.solve(points[drawn], values[drawn][..., None])[..., 0]
-    fits = np.abs(points @ planes.T - values[:, None]) < tolerance
-    best = fits[:, fits.sum(axis=0).argmax()]
-    if best.mean() < PLANE or best.sum() < 3:
-        return None
-    return Face(points, values, np.linalg.lstsq(points[best], values[best], rcond=None)[0], best)
+    found: list[Face] = []
+    while len(found) < FACES and len(points) > PLANE * POINTS:
+        drawn = random.integers(0, len(points), (TRIALS, 3))
+        drawn = drawn[np.abs(np.linalg.det(points[drawn])) > 1e-6]
+        if not len(drawn):
+            break
+        planes = np.linalg.solve(points[drawn], values[drawn][..., None])[..., 0]
+        fits = np.abs(points @ planes.T - values[:, None]) < tolerance
+        best = fits[:, fits.sum(axis=0).argmax()]
+        if best.sum() < PLANE * POINTS:
+            break
+        plane = np.linalg.lstsq(points[best], values[best], rcond=None)[0]
+        found.append(Face(number, points[best], values[best], plane))
+        points, values = points[~best], values[~best]
+    return found
 
 
-def _in_one_plane(faces: dict[int, Face], tolerance: float) -> list[tuple[int, int]]:
-    """The pairs of which each lies on the plane of the other."""
-    if not faces:
+def _in_one_plane(faces: Sequence[Face], tolerance: float) -> list[tuple[Face, Face]]:
+    """The pairs that have a plane in common: fitted to both, for that of a small face alone errs far away."""
+    if len(faces) < 2:
         return []
-    planes = np.stack([face.plane for face in faces.values()], axis=1)
+    squares = np.stack([face.points.T @ face.points for face in faces])
+    sums = np.stack([face.points.T @ face.inverse for face in faces])
+    # a little of the identity keeps faces of one line apart
+    both = squares[:, None] + squares + 1e-9 * np.eye(3)
+    planes = np.linalg.solve(both, (sums[:, None] + sums)[..., None])[..., 0]
     share = np.stack(
-        [(np.abs(face.points @ planes - face.inverse[:, None]) < tolerance).mean(axis=0) for face in faces.values()]
+        [
+            (np.abs(face.points @ own.T - face.inverse[:, None]) < tolerance).mean(axis=0)
+            for face, own in zip(faces, planes)
+        ]
     )
-    numbers = list(faces)
     pairs = np.argwhere(np.triu(np.minimum(share, share.T) >= SHARED, 1))
-    return [(numbers[one], numbers[other]) for one, other in pairs]
+    return [(faces[one], faces[other]) for one, other in pairs]
 
 
-def _hidden(
-    one: Face, other: Face, inverse: np.ndarray, objects: np.ndarray, own: tuple[int, int], tolerance: float
-) -> bool:
+def _hidden(one: Face, other: Face, inverse: np.ndarray, objects: np.ndarray, tolerance: float) -> bool:
     """Whether something nearer covers what lies between two faces: between their centres, and where they are nearest.
 
-    own: the numbers of both in (H, W) objects.
+    objects: (H, W), of which they are two.
     """
-    mine, theirs = one.points[one.fits], other.points[other.fits]
+    mine, theirs = one.points, other.points
     apart = ((mine[:, None, :2] - theirs[None, :, :2]) ** 2).sum(axis=2)
     near, far = np.unravel_index(int(apart.argmin()), apart.shape)
+    covered = False
     for begin, end in ((mine[near], theirs[far]), (mine.mean(axis=0), theirs.mean(axis=0))):
         line = begin + (end - begin) * STEPS
         columns, rows = np.rint(line[:, :2]).astype(int).T
-        expected = line @ (one.plane + other.plane) / 2
-        seen = inverse[rows, columns]
-        between = ~np.isin(objects[rows, columns], own)
-        if between.any() and ((seen > expected + tolerance) | (seen == 0))[between].mean() < NEARER:
+        between = ~np.isin(objects[rows, columns], (one.number, other.number))
+        seen, expected = inverse[rows, columns][between], (line @ (one.plane + other.plane) / 2)[between]
+        nearer = (seen > expected + tolerance) | (seen == 0)
+        if len(nearer) and nearer.mean() < NEARER:
             return False
-    return True
+        covered |= bool(nearer.any())
+    return covered
