@@ -21,8 +21,6 @@ DENSE = 0.5
 """Share of the pixels that must have a reading: in a sieve of them nothing is connected."""
 TALL = 0.6
 """Metres: what rises higher above the plane is no object."""
-STOREY = 0.3
-"""Metres: a plane nearer to the camera than the largest by less is the top of things, by more a table above a floor."""
 BREAK = 0.03
 """Neighbouring pixels of some 240 rows whose distances differ by this share belong to different objects."""
 
@@ -57,7 +55,7 @@ def find_support(depth: np.ndarray, camera: Intrinsics, seed: int = 0) -> Suppor
     if not found:
         return None
     normal, offset = found[0]
-    if found[-1][1] < offset - STOREY:  # the table rather than the floor below it
+    if found[-1][1] < offset - planes.STOREY:  # the table rather than the floor below it
         normal, offset = found[-1]
     bend, quieter = planes.bending(sparse, normal, offset)
     most = planes.CLEAR * planes.noise(depth)
