@@ -6,8 +6,6 @@ deeper than something round would be, and the one behind, the inside, is bowed: 
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 EDGES = 3, 97
@@ -25,29 +23,23 @@ CORE = 90
 """Percentage of its points that go into that: depth flies at its outline."""
 
 
-class Part(NamedTuple):
-    """ends: (2, 3) of its places. bow: see BOWED."""
-
-    ends: np.ndarray
-    bow: float
-
-
 def merge_containers(objects: np.ndarray, places: np.ndarray, solid: np.ndarray) -> np.ndarray:
     """(H, W) int32 objects, numbered 1, 2 ..., with both parts of a container as one.
 
     places: (H, W, 3) float32 metres, see `support.SupportPlane`. solid: (H, W) bool, where they can be relied on.
     """
-    parts, count = {}, int(objects.max(initial=0))
+    ends, points, count = {}, {}, int(objects.max(initial=0))
     few, some = np.where(solid, objects, 0)[::2, ::2], places[::2, ::2]
     for number in range(1, count + 1):
-        points = some[few == number]
-        if len(points):
-            ends = np.percentile(points, EDGES, axis=0)
-            parts[number] = Part(ends, _bow(points) / max(float(ends[1, 0] - ends[0, 0]), 1e-6))
+        points[number] = some[few == number]
+        if len(points[number]):
+            ends[number] = np.percentile(points[number], EDGES, axis=0)
     same = np.arange(count + 1)
     for one, other in _neighbours(objects):
-        if one in parts and other in parts and _is_container(parts[one], parts[other]):
-            same[same == same[other]] = same[one]
+        if one in ends and other in ends and _is_container(ends[one], ends[other]):
+            inside = max(one, other, key=lambda part: float(ends[part][:, 1].sum()))
+            if _bow(points[inside]) > BOWED * (ends[inside][1, 0] - ends[inside][0, 0]):
+                same[same == same[other]] = same[one]
     numbers = np.unique(same, return_inverse=True)[1].astype(np.int32)
     found: np.ndarray = numbers[objects]
     return found
@@ -61,14 +53,13 @@ def _bow(points: np.ndarray) -> float:
     return float(np.sqrt(apart[: max(1, len(apart) * CORE // 100)].mean()))
 
 
-def _is_container(mine: Part, theirs: Part) -> bool:
-    one, other = mine.ends, theirs.ends
+def _is_container(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two parts, given by the ends (2, 3) of their places, are as one container's would be."""
     both = np.stack([np.minimum(one[0], other[0]), np.maximum(one[1], other[1])])
     common = min(one[1, 0], other[1, 0]) - max(one[0, 0], other[0, 0])
     width, depth, height = both[1, 0] - both[0, 0], both[1, 1] - both[0, 1], both[1, 2]
     level = abs(one[1, 2] - other[1, 2]) < LEVEL * height
-    inside = mine if one[:, 1].sum() > other[:, 1].sum() else theirs
-    return bool(common > ALIKE * width and level and depth < ROUND * width and inside.bow > BOWED)
+    return bool(common > ALIKE * width and level and depth < ROUND * width)
 
 
 def _neighbours(objects: np.ndarray) -> list[tuple[int, int]]:

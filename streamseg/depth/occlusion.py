@@ -11,8 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-TRIALS, POINTS = 24, 200
+TRIALS, POINTS = 24, 128
 """Of RANSAC, and how many pixels of a piece go into it."""
+APART = 4
+"""One in so many of them is looked at for where two faces are nearest."""
 SMALLEST = 60
 """Pixels: smaller pieces tell no plane."""
 FIT = 7.0
@@ -113,14 +115,15 @@ def _hidden(one: Face, other: Face, inverse: np.ndarray, objects: np.ndarray, to
 
     objects: (H, W), of which they are two.
     """
-    mine, theirs = one.points, other.points
+    mine, theirs = one.points[::APART], other.points[::APART]
     apart = ((mine[:, None, :2] - theirs[None, :, :2]) ** 2).sum(axis=2)
     near, far = np.unravel_index(int(apart.argmin()), apart.shape)
     covered = False
     for begin, end in ((mine[near], theirs[far]), (mine.mean(axis=0), theirs.mean(axis=0))):
         line = begin + (end - begin) * STEPS
         columns, rows = np.rint(line[:, :2]).astype(int).T
-        between = ~np.isin(objects[rows, columns], (one.number, other.number))
+        owner = objects[rows, columns]
+        between = (owner != one.number) & (owner != other.number)
         seen, expected = inverse[rows, columns][between], (line @ (one.plane + other.plane) / 2)[between]
         nearer = (seen > expected + tolerance) | (seen == 0)
         if len(nearer) and nearer.mean() < NEARER:

@@ -28,10 +28,10 @@ QUIETER = 0.25
 """A camera's noise is measured on the plane itself, between this share of the worst and all of it."""
 CLEAR = 3.0
 """What is farther from the plane than so many times the noise is not on it."""
-SEARCHED = 1500
+SEARCHED = 800
 """Points that are counted in the search."""
 STOREY = 0.3
-"""Metres below a plane in which nothing may lie, for then it is the top of things; a floor lies farther below a table."""
+"""Metres below a plane in which nothing may lie, for then it is the top of things; a floor is farther below a table."""
 ABOVE = 2.0
 """On the upper side, where things stand, so many times the noise are looked at to fit how the plane is bent."""
 ROUNDS = 4
