@@ -52,7 +52,7 @@ KNOWN = (
     ),
 )
 UNKNOWN = (
-    "the camera's intrinsics are unknown: no 3-D positions, and no support plane for objects; give "
+    "the camera's intrinsics are unknown: no 3-D positions, and a guessed camera for objects; give "
     "--intrinsics FX,FY,CX,CY"
 )
 
