@@ -51,6 +51,8 @@ def test_every_frame_of_a_truncated_video_is_used_or_counted(
         except FrameError:
             continue
     assert read == sorted(set(read))
+    if len(video) < 8 and not video.skipped:
+        return  # too few to tell whether they come regularly
     # what the coder holds back at the cut is at most as long as its chain of B frames
     assert COUNT - 3 <= len(video) + len(video.skipped) <= COUNT + 1
 
@@ -83,7 +85,7 @@ def test_only_regular_videos_are_called_truncated(steps: list[int], seconds: flo
     stamps = np.cumsum([0, *steps]).tolist()
     lost = missing_after(Packets(seconds=seconds), stamps, 1 / 25, 25.0)
     if lost:
-        assert np.mean(np.array(steps[:-4] or steps[:1]) == 1) >= 0.9
+        assert np.mean(np.array(steps[:-4]) == 1) >= 0.9
         assert lost == round(seconds * 25 - stamps[-1] - 1)
 
 
