@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -225,3 +226,27 @@ def test_a_song_with_a_cover_is_no_video(tmp_path: Path, make: Any) -> None:
         container.mux([*stream.encode(cover), *stream.encode()])
     with pytest.raises(SourceError, match="no picture track"):
         open_source(str(tmp_path / "song.m4a"))
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_pixels_that_are_no_squares_are_told(turned: bool, tmp_path: Path, make: Any) -> None:
+    path = tmp_path / "wide.mp4"
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = Fraction(16, 15)
+        if turned:
+            stream.set_display_rotation(90)
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(make.barcode(1), format="rgb24")))
+        container.mux(stream.encode())
+    video = open_source(str(path))
+    assert video[0].rgb.shape[:2] == ((64, 48) if turned else (48, 64))
+    assert video.pixel_aspect == (Fraction(15, 16) if turned else Fraction(16, 15))
+    assert "times as wide as high" in video.notes[0]
+
+
+def test_a_file_is_no_kind(tmp_path: Path, make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    make.video(tmp_path / "plain.mp4", 5)
+    (tmp_path / "plain.mp4").rename(tmp_path / "tum:a.mp4")
+    monkeypatch.chdir(tmp_path)
+    assert open_source("tum:a.mp4").kind == "video"

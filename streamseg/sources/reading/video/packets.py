@@ -106,9 +106,7 @@ def missing_after(packets: Packets, stamps: list[int], time_base: float, fps: fl
     if packets.promised:
         return max(packets.promised - packets.count, 0)
     steps = np.diff(stamps) * time_base * fps
-    regular = (
-        steps[:-CHAIN] if len(steps) > CHAIN else steps[:1]
-    )  # a cut leaves holes where B frames lack their partners
+    regular = steps[:-CHAIN]  # a cut leaves holes where B frames lack their partners
     if not len(regular) or np.mean(np.abs(regular - 1) < 0.2) < 0.9:
         return 0
     there = (stamps[-1] - stamps[0]) * time_base * fps + 1
