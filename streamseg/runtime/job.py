@@ -131,7 +131,8 @@ def _streamed(
 
 def _run_of(job: RunConfig, source: Recording | LiveSource, folder: OutputFolder | None = None) -> Run:
     title, fps = without_secrets(source.uri), max(1.0, source.fps / job.every)
-    return Run(title, fps, job.alpha, job.mask_kind, folder.claim if folder else None)
+    claim = folder.claim if folder else None
+    return Run(title, fps, job.alpha, job.mask_kind, claim, pixel_aspect=source.pixel_aspect)
 
 
 def _expected(source: Recording | LiveSource, job: RunConfig) -> int | None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from streamseg.errors import SourceError
 from streamseg.sources import Recording, Skip, kinds, open_source, recognized, split_kind, split_part
-from streamseg.sources.reading.left_out import ARCHIVES, VIDEOS
+from streamseg.sources.reading.left_out import ARCHIVES
+from streamseg.sources.reading.video import VIDEOS
 
 VARIABLE = "STREAMSEG_DATA"
 DEPTH = 4
