@@ -15,8 +15,9 @@ from streamseg.runtime import manifest
 from streamseg.runtime.folder import OutputFolder, open_folder
 from streamseg.runtime.repeat import settings_of
 from streamseg.runtime.session import Session, open_session
+from streamseg.runtime.signals import interruptible
 from streamseg.runtime.statistics import Statistics
-from streamseg.runtime.stream import interruptible, stream
+from streamseg.runtime.stream import stream
 from streamseg.sinks import Run, Sink, open_sink
 from streamseg.sources import LiveSource, Recording
 from streamseg.text import without_secrets
