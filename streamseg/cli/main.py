@@ -20,6 +20,7 @@ from streamseg.cli.options import LazyGroup, run_command
         "eval": "streamseg.cli.evaluate:evaluate",
         "attention": "streamseg.cli.attention:attention",
         "bench": "streamseg.cli.bench:bench",
+        "view": "streamseg.cli.view:view",
     },
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -30,6 +31,7 @@ def group() -> None:
     \b
     streamseg run rgbd_dataset_freiburg1_desk/   masks over a recording
     streamseg run 0 --show                       live, from a camera
+    streamseg view out/rgbd_dataset_freiburg1_desk   look at the result in the browser
     streamseg doctor                             what this machine has
     """
 

@@ -22,6 +22,7 @@ from rich.text import Text
 
 from streamseg.runtime.statistics import Statistics
 from streamseg.text import clean
+from streamseg.viewing.facts import facts_of_run
 
 
 def progress_bar(console: Console, doing: str, *columns: TextColumn) -> Progress:
@@ -84,28 +85,9 @@ def _row(table: Table, *cells: str) -> None:
 
 def print_summary(result: Mapping[str, Any]) -> None:
     """The manifest in a few lines."""
-    latency, model = result["latency_ms"], result["model"]
-    model = model[0] if isinstance(model, list) and model else model
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    skipped = sum(reason["count"] for reason in result["skipped"].values())
-    lost = f", {skipped} skipped" if skipped else ""
-    lost += f", {result['dropped']} dropped" if result["dropped"] else ""
-    _row(table, "frames", f"{result['frames']} ({result['status']}{lost})")
-    _row(table, "speed", f"{result['fps']:.1f} frames/s")
-    _row(table, "latency", f"p50 {latency['p50']:.1f} ms, p99 {latency['p99']:.1f} ms")
-    if result["key_frames"] < result["frames"]:
-        _row(table, "keyframes", f"{result['key_frames']}: the network ran on these, the others follow the flow")
-    if model:
-        _row(table, "model", f"{model['name']}, {model['engine']} on {model['device']}, {model['precision']}")
-    ks = [entry["k"] for entry in result["k"]]
-    if ks:
-        _row(table, "regions", f"{min(ks)}" if min(ks) == max(ks) else f"{min(ks)} to {max(ks)}")
-    if result["id_changes"] is not None:
-        _row(table, "ids that change", f"{100 * result['id_changes']:.1f} % of the pixels a frame")
-    for reason, which in result["skipped"].items():
-        _row(table, "skipped", f"{which['count']} x {reason}")
-    for reason, count in result["without_depth"].items():
-        _row(table, "without depth", f"{count} x {reason}")
+    for name, text in facts_of_run(result):
+        _row(table, name, text)
     if result["output"]:
         _row(table, "results", result["output"])
     Console(highlight=False, markup=False, soft_wrap=True).print(table)

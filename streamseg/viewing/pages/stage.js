@@ -51,6 +51,14 @@ export class Stage {
     this.draw();
   }
 
+  // Nothing but words.
+  clear(text) {
+    this.context.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    this.moment = null;
+    this.caption.textContent = text;
+    this.canvas.setAttribute("aria-label", text);
+  }
+
   set(look) {
     Object.assign(this.look, look);
     this.draw();
