@@ -8,7 +8,7 @@ import { json } from "./wire.js";
 const NAMES = { regions: "Regions", objects: "Objects", panoptic: "Panoptic", truth: "Ground truth", depth: "Depth", none: "Colour" };
 
 const about = await json("about");
-const runs = about.runs.map((one, i) => new Run(one, i, about.palette, { changed: refresh, grown }));
+const runs = about.runs.map((one, i) => new Run(one, i, about.palette, { changed: refresh, grown, compared: about.runs.length > 1 }));
 const main = runs[0];
 const length = main.length;
 const has = Object.keys(NAMES).filter((layer) => layer === "none" || runs.some((run) => run.layers.includes(layer)));

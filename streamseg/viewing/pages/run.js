@@ -7,19 +7,24 @@ import { Stage } from "./stage.js";
 import { Survey, typicalSize } from "./survey.js";
 import { moment } from "./wire.js";
 
+// How its curves are drawn.
+const key = (number) => element("span", { class: number ? "key second" : "key" });
+
 export class Run {
-  // changed(): somebody selected or hid an id; grown(): more is known of the frames.
-  constructor(about, number, colours, { changed, grown }) {
+  // changed(): somebody selected or hid an id; grown(): more is known of the frames; compared: with another run.
+  constructor(about, number, colours, { changed, grown, compared }) {
     Object.assign(this, { about, number, colours, grown, place: 0, units: "", survey: null });
     const canvas = element("canvas", { tabindex: "0", role: "img", "aria-label": "no frame yet" });
     const caption = element("figcaption");
-    this.column = element("figure", { class: "stage" }, element("h2", {}, about.title), canvas, caption);
+    this.column = element("figure", { class: "stage" }, element("h2", {}, key(number), about.title), canvas, caption);
     this.panel = element("aside", { "aria-label": `What is in ${about.title}` });
     this.objects = new Objects(this.panel, colours, changed);
-    this.stage = new Stage(canvas, caption, colours, (id) => this.objects.select(id || this.objects.selected));
+    this.stage = new Stage(canvas, caption, colours, (id) => this.objects.select(id || this.objects.selected), 60);
     this.stage.set({ hidden: this.objects.hidden });
     this.layers = [...about.kinds, ...(about.depth ? ["depth"] : [])];
     this.panel.hidden = !about.kinds.length;
+    if (compared) this.objects.heading.replaceChildren(about.title);
+    this.heading = compared ? about.title : about.kinds.length ? "The run" : "The recording";
     this.byName = new Map(about.names.map((name, i) => [name, i]));
   }
 
@@ -108,6 +113,6 @@ export class Run {
     const rows = this.about.facts.map(([name, text]) => element("tr", {}, element("th", { scope: "row" }, name), element("td", {}, text)));
     const notes = [...this.about.notes, ...(this.survey?.missing() ?? [])];
     const list = notes.length ? element("ul", { class: "notes" }, ...notes.map((text) => element("li", {}, text))) : null;
-    return element("div", { class: "card" }, element("h2", {}, this.about.title), element("table", { class: "facts" }, element("tbody", {}, ...rows)), list);
+    return element("div", { class: "card" }, element("h2", {}, this.heading), element("table", { class: "facts" }, element("tbody", {}, ...rows)), list);
   }
 }
