@@ -42,6 +42,7 @@ class LazyGroup(click.Group):
         "eval": "streamseg.cli.evaluate:evaluate",
         "attention": "streamseg.cli.attention:attention",
         "bench": "streamseg.cli.bench:bench",
+        "view": "streamseg.cli.view:view",
     },
     context_settings=CONTEXT,
 )
@@ -52,6 +53,7 @@ def group() -> None:
     \b
     streamseg run rgbd_dataset_freiburg1_desk/   masks over a recording
     streamseg run 0 --show                       live, from a camera
+    streamseg view out/rgbd_dataset_freiburg1_desk   look at the result in the browser
     streamseg doctor                             what this machine has
     """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from streamseg.runtime.session import Session, open_session
 from streamseg.runtime.signals import interruptible
 from streamseg.runtime.statistics import Statistics
 from streamseg.runtime.stream import stream
-from streamseg.sinks import Run, Sink, open_sink
+from streamseg.sinks import Run, Sink, open_sink, open_viewer
 from streamseg.sources import LiveSource, Recording
 from streamseg.text import without_secrets
 
@@ -49,14 +50,16 @@ def run(
     with ExitStack() as stack:
         session = stack.enter_context(open_session(job, note))
         # before the network: a missing display shall be told at once
-        window = [stack.enter_context(open_sink("window", Path(), _run_of(job, session.source)))] if job.show else []
+        about = replace(_run_of(job, session.source), log=log, port=job.port, control=session.segmenter)
+        views = [stack.enter_context(open_viewer(name, about)) for name in job.view]
+        views += [stack.enter_context(open_sink("window", Path(), about))] if job.show else []
         session.warm_up(job.batch)
         interrupted = stack.enter_context(interruptible())  # from here on every file is finished, whatever comes
         folder = None
         if job.output is not None:
             folder = stack.enter_context(open_folder(job.output, job.overwrite, job.source))
         content = _opening(job, session, folder, notes)
-        return _streamed(job, session, content, folder, window, interrupted, note, begin, progress)
+        return _streamed(job, session, content, folder, views, interrupted, note, begin, progress)
 
 
 def _opening(job: RunConfig, session: Session, folder: OutputFolder | None, notes: list[str]) -> dict[str, Any]:
@@ -85,7 +88,7 @@ def _streamed(
     session: Session,
     content: dict[str, Any],
     folder: OutputFolder | None,
-    window: list[Sink],
+    views: list[Sink],
     interrupted: threading.Event,
     note: Log,
     begin: Callable[[int | None], None] | None,
@@ -105,7 +108,7 @@ def _streamed(
             stream(
                 source,
                 segmenter,
-                [*files, *window],
+                [*files, *views],
                 progress=progress,
                 report=report,
                 interrupted=interrupted,

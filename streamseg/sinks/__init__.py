@@ -4,6 +4,8 @@ A sink module offers `open(folder: Path, run: Run) -> Sink`, and `OUTPUT`, the n
 ("" for none). It asks `Run.new_file` for each file. Files are written under a temporary name (`files.PartialFile`) and
 get their own at `close()`, so that no half file ever carries a final name. A sink may let an OSError escape:
 `open_sink` makes it an OutputError that says what to do.
+
+A module that offers `watch(run: Run) -> Sink` shows a run while it goes on; its name is what `--view` takes.
 """
 
 from __future__ import annotations
@@ -15,11 +17,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from streamseg import plugins
 from streamseg.errors import OutputError
 from streamseg.frame import Frame, Segmentation
+
+if TYPE_CHECKING:
+    from streamseg.viewing.live import Steerable
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,8 @@ class Run:
     masks: which mask sinks take that could take any, see `Segmentation.mask`. claim: gives the path of a new file by
     its name in the output folder, see `runtime.folder.OutputFolder`; None = any name may be taken.
     pictures: files of frames that were written for annotations, by the frames' index.
+    log: takes a line for people. port: of a viewer's page, see `viewing.server.PageServer`. control: what a viewer may
+    change in the run.
     """
 
     title: str
@@ -39,6 +46,9 @@ class Run:
     claim: Callable[[str], Path] | None = None
     pictures: dict[int, str] = field(default_factory=dict)
     pixel_aspect: Fraction = Fraction(1)
+    log: Callable[[str], None] | None = None
+    port: int | None = None
+    control: Steerable | None = None
 
     def new_file(self, folder: Path, name: str) -> Path:
         """The path for a file `name` ("/" between folders) below `folder`. Raises OutputError where it may not be."""
@@ -75,6 +85,17 @@ class Sink(ABC):
 def kinds() -> dict[str, str]:
     """Every sink with its one-line description."""
     return plugins.describe(__file__, offers="open")
+
+
+def viewers() -> dict[str, str]:
+    """Every viewer with its one-line description."""
+    return plugins.describe(__file__, offers="watch")
+
+
+def open_viewer(name: str, run: Run) -> Sink:
+    """Show the run in viewer `name`. Raises OutputError where that cannot be."""
+    viewer: Sink = plugins.load(__name__, name).watch(run)
+    return viewer
 
 
 def open_sink(name: str, folder: Path, run: Run) -> Sink:
