@@ -69,14 +69,15 @@ def _default_name(source: str) -> str:
     default="overlay,labels",
     show_default=True,
     metavar="KIND[,KIND]",
-    help="What is written: overlay, labels (the regions), objects, panoptic, npz, coco, ytvis, jsonl.",
+    help="What is written: overlay, labels (the regions), objects, panoptic, npz, coco, ytvis, jsonl; for other tools "
+    "dataset, yolo, labelstudio, mots.",
 )
 @option(
     "--masks",
     type=click.Choice(["regions", "objects", "panoptic"]),
     default=None,
     show_default="objects where they are asked for, else regions",
-    help="Which masks the overlay, the window, npz, coco, ytvis and jsonl take.",
+    help="Which masks the overlay, the window and all other files take.",
 )
 @option("--show", is_flag=True, help="A live window; q stops.")
 @model_options

@@ -48,7 +48,9 @@ def run(
     with ExitStack() as stack:
         session = stack.enter_context(open_session(job, note))
         # before the network: a missing display shall be told at once
-        window = [stack.enter_context(open_sink("window", Path(), _run_of(job, session.source)))] if job.show else []
+        window = (
+            [stack.enter_context(open_sink("window", Path(), _run_of(job, session.source, note)))] if job.show else []
+        )
         session.warm_up(job.batch)
         interrupted = stack.enter_context(interruptible())  # from here on every file is finished, whatever comes
         folder = None
@@ -95,7 +97,7 @@ def _streamed(
     options: dict[str, Any] = {name: getattr(job, name) for name in ("every", "max_frames", "batch", "policy")}
     try:
         with ExitStack() as closing:
-            about = _run_of(job, source, folder)
+            about = _run_of(job, source, note, folder)
             names = job.save if folder else ()
             where = folder.path if folder else Path()
             files = [closing.enter_context(open_sink(name, where, about)) for name in names]
@@ -129,9 +131,10 @@ def _streamed(
     return content
 
 
-def _run_of(job: RunConfig, source: Recording | LiveSource, folder: OutputFolder | None = None) -> Run:
+def _run_of(job: RunConfig, source: Recording | LiveSource, log: Log, folder: OutputFolder | None = None) -> Run:
     title, fps = without_secrets(source.uri), max(1.0, source.fps / job.every)
-    return Run(title, fps, job.alpha, job.mask_kind, folder.claim if folder else None)
+    claim = folder.claim if folder else None
+    return Run(title, fps, job.alpha, job.mask_kind, claim, source_kind=source.kind, log=log)
 
 
 def _expected(source: Recording | LiveSource, job: RunConfig) -> int | None:

@@ -18,6 +18,7 @@ from typing import Self
 
 from streamseg import plugins
 from streamseg.errors import OutputError
+from streamseg.files import make_folders
 from streamseg.frame import Frame, Segmentation
 
 
@@ -28,6 +29,8 @@ class Run:
     masks: which mask sinks take that could take any, see `Segmentation.mask`. claim: gives the path of a new file by
     its name in the output folder, see `runtime.folder.OutputFolder`; None = any name may be taken.
     pictures: files of frames that were written for annotations, by the frames' index.
+    source_kind: of the source, e.g. "tum"; "" = unknown. log: takes a line that the user should read, which also goes
+    into run.json.
     """
 
     title: str
@@ -36,14 +39,15 @@ class Run:
     masks: str = "regions"
     claim: Callable[[str], Path] | None = None
     pictures: dict[int, str] = field(default_factory=dict)
+    source_kind: str = ""
+    log: Callable[[str], None] = lambda line: None
 
     def new_file(self, folder: Path, name: str) -> Path:
         """The path for a file `name` ("/" between folders) below `folder`. Raises OutputError where it may not be."""
         if self.claim is not None:
             return self.claim(name)
         path = folder / name
-        if path.parent != folder:
-            path.parent.mkdir(exist_ok=True)
+        make_folders(folder, name)
         return path
 
 

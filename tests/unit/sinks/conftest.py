@@ -16,6 +16,10 @@ FILES = {
     "coco": "annotations.json",
     "ytvis": "youtube_vis.json",
     "jsonl": "segments.jsonl",
+    "dataset": "dataset",
+    "yolo": "yolo",
+    "labelstudio": "labelstudio",
+    "mots": "mots.txt",
 }
 RUN = Run(title="a sequence")
 
@@ -27,6 +31,19 @@ def blocks(seed: int, size: tuple[int, int] = (48, 64)) -> np.ndarray:
     for i in (2, 3, 200, VOID):
         y, x = random.integers(0, size[0] // 2), random.integers(0, size[1] // 2)
         labels[y : y + random.integers(2, 20), x : x + random.integers(2, 20)] = i
+    return labels
+
+
+def scene(seed: int, size: tuple[int, int] = (60, 80)) -> np.ndarray:
+    """(H, W) labels: 0 around a ring (1), a thing in two parts (2), one pixel (3), one at the rim (200), and void."""
+    labels = np.zeros(size, np.uint8)
+    shift = seed % 5
+    labels[10 + shift : 40, 10:40] = 1
+    labels[20 + shift : 30, 20:30] = 0
+    labels[5:12, 50:60] = labels[30:50, 55 : 70 + shift] = 2
+    labels[45, 5] = 3
+    labels[50:, 20:45] = 200
+    labels[:3, :3] = VOID
     return labels
 
 

@@ -33,8 +33,10 @@ def item(index: int, size: tuple[int, int] = (48, 64), name: str = "") -> tuple[
 
 
 def files(folder: Path) -> list[Path]:
-    """But for the pictures that COCO needs beside it."""
-    return sorted(path for path in folder.rglob("*") if path.is_file() and path.parent.name != "images")
+    """But for the pictures that annotations need beside them, and what says how to read these."""
+    beside = ("data.yaml", "config.xml")
+    found = [path for path in folder.rglob("*") if path.is_file() and path.name not in beside]
+    return sorted(path for path in found if path.parent.name != "images")
 
 
 def read(path: Path) -> int:
@@ -51,7 +53,14 @@ def read(path: Path) -> int:
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".jsonl":
         return len([json.loads(line) for line in text.splitlines()])
+    if path.name == "mots.txt":
+        return len({line.split()[0] for line in text.splitlines()})
+    if path.suffix == ".txt":
+        assert all(len(line.split()) >= 7 for line in text.splitlines())
+        return 1
     content = json.loads(text)
+    if isinstance(content, list):
+        return len(content)
     return len(content["images"]) if "images" in content else content["videos"][0]["length"]
 
 
@@ -61,7 +70,8 @@ def test_any_size(name: str, size: tuple[int, int], tmp_path: Path) -> None:
     with open_sink(name, tmp_path, Run("x")) as sink:
         for index in range(3):
             sink.write(*item(index, size))
-    assert sum(read(path) for path in files(tmp_path)) == 3
+    lines_of_nothing = name == "mots" and size == (1, 1)  # whose only pixel is void
+    assert sum(read(path) for path in files(tmp_path)) == (0 if lines_of_nothing else 3)
 
 
 @pytest.mark.parametrize("name", SINKS)
@@ -83,7 +93,9 @@ def test_any_frame_name(name: str, frame_name: str, tmp_path: Path) -> None:
         assert json.loads(path.read_text(encoding="utf-8"))["name"] == frame_name
 
 
-@pytest.mark.parametrize("name", sorted(set(SINKS) - {"labels", "objects", "panoptic"}))  # whose files stay small
+@pytest.mark.parametrize(
+    "name", sorted(set(SINKS) - {"labels", "objects", "panoptic", "yolo"})
+)  # whose files stay small
 def test_no_room_left(name: str, tmp_path: Path, full_disk: FullDisk) -> None:
     """One clear error; afterwards nothing half is left, and what has a name can be read."""
 

@@ -1,0 +1,20 @@
+"""dataset/: images/*.jpg and annotations.json (COCO), as CVAT, FiftyOne, supervision and trainers take it.
+
+The folder can be carried elsewhere as it is: every picture is written, also where the source has files of its own.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from streamseg.sinks import Run
+from streamseg.sinks.coco import CocoFile
+from streamseg.sinks.encoding.pictures import Pictures
+
+OUTPUT = "dataset"
+
+
+def open(folder: Path, run: Run) -> CocoFile:
+    """Write `folder`/dataset/annotations.json, whose `file_name` lead to `folder`/dataset/images/*.jpg."""
+    pictures = Pictures(folder, run, OUTPUT)
+    return CocoFile(run.new_file(folder, f"{OUTPUT}/annotations.json"), run, pictures.write)
