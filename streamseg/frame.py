@@ -6,10 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from streamseg.errors import FrameError
+from streamseg.errors import FrameError, OutputError
+
+if TYPE_CHECKING:
+    import supervision
 
 VOID = 255
 """Label of a pixel that belongs to no segment (DAVIS); ids of segments are 1 ... 254."""
@@ -121,6 +125,28 @@ class Segmentation:
             raise ValueError("objects were not asked for")
         found: np.ndarray = getattr(self, kind)
         return found
+
+    def to_supervision(self, kind: str = "") -> supervision.Detections:
+        """The ids of a mask as `supervision.Detections`: `xyxy` (N, 4) with exclusive ends, `mask` (N, H, W) bool,
+        `tracker_id` the ids in rising order, `class_id` 0.
+
+        kind: see `mask`; "" = what `shown` has. Raises OutputError where the package supervision is not installed.
+        """
+        try:
+            import supervision
+        except ImportError as problem:
+            raise OutputError(
+                "the package supervision is not installed", "pip install 'streamseg[supervision]'"
+            ) from problem
+        labels = self.mask(kind) if kind else self.shown
+        ids = np.array([i for i in np.unique(labels).tolist() if 0 < i < VOID], np.uint8)
+        if not len(ids):
+            return supervision.Detections.empty()
+        masks: np.ndarray = labels == ids[:, None, None]
+        boxes = supervision.mask_to_xyxy(masks).astype(np.float32)
+        boxes[:, 2:] += 1  # there the last pixel, here the end
+        tracks = ids.astype(int)
+        return supervision.Detections(boxes, masks, class_id=np.zeros(len(ids), int), tracker_id=tracks)
 
     @property
     def shown(self) -> np.ndarray:
