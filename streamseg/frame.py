@@ -52,6 +52,8 @@ class Frame:
     depth_problem: why a frame of an RGB-D source has no depth, for the manifest; "" where it has or needs none.
     depth_is_metric: whether `depth` is in metres. False where the unit is unknown, as in a reconstruction from pictures
         alone (CO3D): nothing that is stated in metres may then be compared with it or written.
+    pose: (4, 4) float64, camera to world [m], or None where unknown.
+    stamp_ns: the source's own stamp in whole nanoseconds, where `timestamp` rounds it; None: see `nanoseconds`.
     """
 
     index: int
@@ -64,6 +66,13 @@ class Frame:
     depth_problem: str = ""
     depth_is_metric: bool = True
     file: Path | None = None
+    pose: np.ndarray | None = None
+    stamp_ns: int | None = None
+
+    @property
+    def nanoseconds(self) -> int:
+        """The source's stamp, as exactly as it is known."""
+        return round(self.timestamp * 1e9) if self.stamp_ns is None else self.stamp_ns
 
     @cached_property
     def depth(self) -> np.ndarray | None:

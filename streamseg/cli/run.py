@@ -70,7 +70,7 @@ def _default_name(source: str) -> str:
     show_default=True,
     metavar="KIND[,KIND]",
     help="What is written: overlay, labels (the regions), objects, panoptic, npz, coco, ytvis, jsonl; for other tools "
-    "dataset, yolo, labelstudio, mots.",
+    "dataset, yolo, labelstudio, mots, ply.",
 )
 @option(
     "--masks",

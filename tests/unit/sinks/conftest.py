@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from streamseg.frame import VOID, Frame, Segmentation
+from streamseg.frame import VOID, Frame, Intrinsics, Segmentation
 from streamseg.sinks import Run, open_sink
 
 FILES = {
@@ -20,6 +20,7 @@ FILES = {
     "yolo": "yolo",
     "labelstudio": "labelstudio",
     "mots": "mots.txt",
+    "ply": "ply",
 }
 RUN = Run(title="a sequence")
 
@@ -48,9 +49,14 @@ def scene(seed: int, size: tuple[int, int] = (60, 80)) -> np.ndarray:
 
 
 def frame(index: int, labels: np.ndarray, name: str = "") -> tuple[Frame, Segmentation]:
+    """A frame of an RGB-D recording with poses, 2 m in front of the camera."""
     rgb = np.zeros((*labels.shape, 3), np.uint8)
     name = name or f"{index:05d}"
-    picture = Frame(index, name, 0.5 * index, rgb, file=Path("pictures") / f"{name}.jpg")
+    depth = np.full(labels.shape, 2, np.float32)
+    picture = Frame(
+        index, name, 0.5 * index, rgb, Intrinsics(50, 50, 32, 24), file=Path("pictures") / f"{name}.jpg",
+        load_depth=lambda: depth, pose=np.eye(4),
+    )  # fmt: skip
     return picture, Segmentation(labels, k=4, objects=labels)
 
 

@@ -22,7 +22,7 @@ from streamseg.sinks.encoding.indexed import indexed_png
 
 from .conftest import FILES, RUN, blocks, frame, write
 
-FOLDERS = ("dataset", "yolo", "labelstudio")
+FOLDERS = ("dataset", "yolo", "labelstudio", "ply")
 
 
 @given(st.tuples(st.integers(1, 40), st.integers(1, 40)), st.integers(0, 99))
@@ -115,7 +115,8 @@ def test_lines_hold_metres(tmp_path: Path) -> None:
     depth = np.where(labels == 1, 2.0, 0).astype(np.float32)  # nothing was measured on 2
     rgb = np.zeros((4, 6, 3), np.uint8)
     whole = Frame(7, "seven", 1.5, rgb, Intrinsics(2, 2, 1, 1.5), load_depth=lambda: depth)
-    path = write("jsonl", tmp_path, [(whole, Segmentation(labels, 2)), frame(8, labels)])
+    flat = Frame(8, "eight", 2.0, rgb)
+    path = write("jsonl", tmp_path, [(whole, Segmentation(labels, 2)), (flat, Segmentation(labels, 2))])
     first, second = (json.loads(line) for line in path.read_text().splitlines())
     assert (first["index"], first["name"], first["timestamp"], first["k"]) == (7, "seven", 1.5, 2)
     one, two = first["segments"]
@@ -142,7 +143,7 @@ def test_no_frames_at_all(name: str, tmp_path: Path) -> None:
     assert not [p for p in tmp_path.rglob("*") if "partial" in p.name]
     if name == "coco":
         assert json.loads(path.read_text())["annotations"] == []
-    if name in ("npz", "ytvis"):
+    if name in ("npz", "ytvis", "ply"):
         assert not path.exists()
 
 
