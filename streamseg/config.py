@@ -170,12 +170,13 @@ class SessionConfig(SegmenterConfig):
 @dataclass(frozen=True)
 class RunConfig(SessionConfig):
     """Everything `streamseg run` is asked for. Its own fields are flags of that command; masks: "regions", "objects",
-    "panoptic", or "" for what `mask_kind` says."""
+    "panoptic", or "" for what `mask_kind` says. view: see `sinks.views`; "" = none."""
 
     _: KW_ONLY
     output: Path | None = None
     save: tuple[str, ...] = ("overlay", "labels")
     show: bool = False
+    view: str = ""
     every: int = 1
     max_frames: int | None = None
     batch: int = 1

@@ -30,6 +30,14 @@ def _save(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, 
     return names
 
 
+def _view(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    from streamseg import plugins, sinks
+
+    if value and value not in sinks.views():
+        raise click.BadParameter(f"{value!r}: {plugins.did_you_mean(value, sinks.views())}", ctx, param)
+    return value
+
+
 def _config(ctx: click.Context, param: click.Parameter, value: Path | None) -> None:
     """Take a run.json's settings as the defaults of all flags."""
     if value is not None:
@@ -61,7 +69,7 @@ def _default_name(source: str) -> str:
     "-o",
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for the results. Default: out/NAME; with --show alone nothing is written.",
+    help="Folder for the results. Default: out/NAME; with --show or --view alone nothing is written.",
 )
 @option(
     "--save",
@@ -70,7 +78,7 @@ def _default_name(source: str) -> str:
     show_default=True,
     metavar="KIND[,KIND]",
     help="What is written: overlay, labels (the regions), objects, panoptic, npz, coco, ytvis, jsonl; for other tools "
-    "dataset, yolo, labelstudio, mots, ply.",
+    "dataset, yolo, labelstudio, mots, ply, rerun.",
 )
 @option(
     "--masks",
@@ -80,6 +88,13 @@ def _default_name(source: str) -> str:
     help="Which masks the overlay, the window and all other files take.",
 )
 @option("--show", is_flag=True, help="A live window; q stops.")
+@option(
+    "--view",
+    callback=_view,
+    default="",
+    metavar="KIND",
+    help="Look at the run as it goes on: rerun (the viewer Rerun, on this machine only).",
+)
 @model_options
 @clustering_options
 @quality_option
@@ -126,7 +141,7 @@ def run(ctx: click.Context, source: str | None, as_json: bool, quiet: bool, **gi
         raise click.UsageError("Missing argument 'SOURCE'.", ctx)
     output = given.pop("output")
     given["masks"] = given["masks"] or ""
-    if output is None and not given["show"]:
+    if output is None and not given["show"] and not given["view"]:
         output = Path("out") / _default_name(source)
     with progress.Display(quiet) as display:
         result = job.run(

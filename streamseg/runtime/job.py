@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from streamseg.runtime.repeat import settings_of
 from streamseg.runtime.session import Session, open_session
 from streamseg.runtime.statistics import Statistics
 from streamseg.runtime.stream import interruptible, stream
-from streamseg.sinks import Run, Sink, open_sink
+from streamseg.sinks import Run, Sink, open_sink, open_view
 from streamseg.sources import LiveSource, Recording
 from streamseg.text import without_secrets
 
@@ -48,16 +48,14 @@ def run(
     with ExitStack() as stack:
         session = stack.enter_context(open_session(job, note))
         # before the network: a missing display shall be told at once
-        window = (
-            [stack.enter_context(open_sink("window", Path(), _run_of(job, session.source, note)))] if job.show else []
-        )
+        shown = [stack.enter_context(view) for view in _views(job, _run_of(job, session.source, note))]
         session.warm_up(job.batch)
         interrupted = stack.enter_context(interruptible())  # from here on every file is finished, whatever comes
         folder = None
         if job.output is not None:
             folder = stack.enter_context(open_folder(job.output, job.overwrite, job.source))
         content = _opening(job, session, folder, notes)
-        return _streamed(job, session, content, folder, window, interrupted, note, begin, progress)
+        return _streamed(job, session, content, folder, shown, interrupted, note, begin, progress)
 
 
 def _opening(job: RunConfig, session: Session, folder: OutputFolder | None, notes: list[str]) -> dict[str, Any]:
@@ -86,7 +84,7 @@ def _streamed(
     session: Session,
     content: dict[str, Any],
     folder: OutputFolder | None,
-    window: list[Sink],
+    shown: list[Sink],
     interrupted: threading.Event,
     note: Log,
     begin: Callable[[int | None], None] | None,
@@ -106,7 +104,7 @@ def _streamed(
             stream(
                 source,
                 segmenter,
-                [*files, *window],
+                [*files, *shown],
                 progress=progress,
                 report=report,
                 interrupted=interrupted,
@@ -129,6 +127,14 @@ def _streamed(
     if not report.processed and content["status"] == "done":
         raise SourceError(f"no frame of {source.uri!r} could be used", _reasons(report))
     return content
+
+
+def _views(job: RunConfig, about: Run) -> Iterator[Sink]:
+    """What shows frames while the run goes on."""
+    if job.show:
+        yield open_sink("window", Path(), about)
+    if job.view:
+        yield open_view(job.view, about)
 
 
 def _run_of(job: RunConfig, source: Recording | LiveSource, log: Log, folder: OutputFolder | None = None) -> Run:

@@ -1,9 +1,10 @@
 """Sinks: where masks go. One file a sink; its name is what `--save` takes, its docstring's first line its description.
 
 A sink module offers `open(folder: Path, run: Run) -> Sink`, and `OUTPUT`, the name of the file or folder that it writes
-("" for none). It asks `Run.new_file` for each file. Files are written under a temporary name (`files.PartialFile`) and
-get their own at `close()`, so that no half file ever carries a final name. A sink may let an OSError escape:
-`open_sink` makes it an OutputError that says what to do.
+("" for none). One that shows frames as they come offers `view(run: Run) -> Sink`, which `--view` takes. It asks
+`Run.new_file` for each file. Files are written under a temporary name (`files.PartialFile`) and get their own at
+`close()`, so that no half file ever carries a final name. A sink may let an OSError escape: `open_sink` makes it an
+OutputError that says what to do.
 """
 
 from __future__ import annotations
@@ -76,6 +77,19 @@ class Sink(ABC):
 def kinds() -> dict[str, str]:
     """Every sink with its one-line description."""
     return plugins.describe(__file__, offers="open")
+
+
+def views() -> dict[str, str]:
+    """Every sink that shows frames as they come, with its one-line description."""
+    return plugins.describe(__file__, offers="view")
+
+
+def open_view(name: str, run: Run) -> Sink:
+    """Open sink `name` to show frames. Raises OutputError for an unknown name, and where nothing can be shown."""
+    if name not in views():
+        raise OutputError(f"nothing shows frames that is called {name!r}", plugins.did_you_mean(name, views()))
+    with _explained(name, Path()):
+        return _Guarded(name, Path(), plugins.load(__name__, name).view(run))
 
 
 def open_sink(name: str, folder: Path, run: Run) -> Sink:

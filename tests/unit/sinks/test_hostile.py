@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from importlib.util import find_spec
 from pathlib import Path
 
 import av
@@ -19,7 +20,7 @@ from streamseg.sinks import Run, open_sink
 
 FullDisk = Callable[[int], AbstractContextManager[None]]
 
-SINKS = sorted(set(sinks.kinds()) - {"window"})
+SINKS = sorted(set(sinks.kinds()) - {"window"} - ({"rerun"} if find_spec("rerun") is None else set()))
 UNDECODABLE = b"gr\xfc\xdfe".decode("utf-8", errors="surrogateescape")
 """How Python names a file whose name is Latin-1 on a UTF-8 system."""
 
@@ -49,6 +50,8 @@ def read(path: Path) -> int:
     if path.suffix == ".npz":
         with np.load(path, allow_pickle=False) as archive:
             return len(archive["labels"])
+    if path.suffix == ".rrd":
+        return recorded(path)
     if path.suffix == ".png":
         assert cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED) is not None
         return 1
@@ -70,6 +73,14 @@ def frames_in(folder: Path) -> int:
     """The number of frames that all files of a folder hold."""
     clouds = {path.stem.rpartition("-")[0] for path in folder.rglob("frames/*.ply")}
     return len(clouds) + sum(read(path) for path in files(folder) if path.suffix != ".ply")
+
+
+def recorded(path: Path) -> int:
+    """The number of frames in a recording of Rerun."""
+    from rerun.chunk import RrdReader
+
+    batches = [chunk.to_record_batch() for chunk in RrdReader(path).stream() if chunk.entity_path == "/curves/k"]
+    return sum(batch.num_rows for batch in batches)
 
 
 @pytest.mark.parametrize("name", SINKS)
