@@ -170,13 +170,14 @@ class SessionConfig(SegmenterConfig):
 @dataclass(frozen=True)
 class RunConfig(SessionConfig):
     """Everything `streamseg run` is asked for. Its own fields are flags of that command; masks: "regions", "objects",
-    "panoptic", or "" for what `mask_kind` says. view: see `sinks.views`; "" = none."""
+    "panoptic", or "" for what `mask_kind` says."""
 
     _: KW_ONLY
     output: Path | None = None
     save: tuple[str, ...] = ("overlay", "labels")
     show: bool = False
-    view: str = ""
+    view: tuple[str, ...] = ()
+    port: int | None = None
     every: int = 1
     max_frames: int | None = None
     batch: int = 1

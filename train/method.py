@@ -47,12 +47,14 @@ class Method(pl.LightningModule):
     State of their own (queues, centers, vocabularies) goes into buffers: then it is saved, resumed and moved.
 
     frames: of a sample, evenly spaced by the gap that was drawn; an option may set it in __init__. wide: side of the
-    whole frames in a batch, 0 = none. labelled: whether masks are wanted. optimizer, lr (for a batch of 256),
+    whole frames in a batch, 0 = none. labelled: whether masks are wanted; own_objects: and whether they are what `run`
+    finds. optimizer, lr (for a batch of 256),
     weight_decay: if not told.
     """
 
     frames: int = 2
     labelled: ClassVar[bool] = False
+    own_objects: ClassVar[bool] = False
     optimizer: ClassVar[str] = "sgd"
     lr: ClassVar[float] = 0.05
     weight_decay: ClassVar[float] = 1e-4
@@ -93,6 +95,10 @@ class Method(pl.LightningModule):
         """The network that is deployed."""
         return self.student
 
+    def deployed_head(self) -> nn.Module | None:
+        """A `ForegroundHead` on the deployed features, which takes the place of objectness; None = there is none."""
+        return None
+
     @property
     def progress(self) -> float:
         """How much of the run is over, 0 to 1."""
@@ -122,7 +128,9 @@ class Method(pl.LightningModule):
         self.update(self.global_step + 1)  # Lightning counts the step later; checkpoints must see teachers up to date
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        head = self.deployed_head()
         checkpoint["deployed"] = dict(self.backbone().net.state_dict())
+        checkpoint["head"] = dict(head.state_dict()) if head else None
 
     def configure_optimizers(self) -> Any:
         said = self.settings

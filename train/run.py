@@ -52,7 +52,7 @@ def run(
     with contextlib.ExitStack() as stack:
         torch.manual_seed(settings.seed)
         encoder = _encoder(settings)
-        samples, total = open_samples(kind, settings, output, stack)
+        samples, total = open_samples(kind, settings, output, stack, display.say)
         method = kind(encoder, options, settings, total)
         samples.views, samples.wide, samples.frames = method.views(), method.wide, method.frames
         probing = _probing(settings, total, output, display.say)
@@ -62,7 +62,7 @@ def run(
         monitor = HealthMonitor(display.say, samples.describe, output)
         callbacks = [monitor, checkpointing, *([probing] if probing else []), table, display]
         trainer = _trainer(
-            hardware, settings, total, start, output, callbacks, checkpoint_header(name, encoder, settings, options)
+            hardware, settings, total, start, output, callbacks, checkpoint_header(name, method, settings, options)
         )
         display.say(opening_line(name, encoder, samples, settings, total, trainer))
         with checkpointing.interruptible(trainer):

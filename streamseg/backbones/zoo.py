@@ -107,6 +107,8 @@ def _checkpoint_recipe(spec: Spec) -> Recipe:
         sha256=header["sha256"],
         licence=trained.get("licence", ""),
         method=header["method"] or "",
+        # it reads the features that it was trained on, no others
+        head=bool(trained.get("head")) and (list(whole.layers), whole.facet) == (trained["layers"], trained["facet"]),
     )
 
 

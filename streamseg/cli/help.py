@@ -20,7 +20,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "Regions": ("clustering", "k", "k_range", "pca", "position", "depth", "edges"),
     "Objects": ("objects", "quality"),
-    "Live": ("show", "view", "policy"),
+    "Live": ("show", "view", "port", "open_page", "policy"),
     "Measure": ("task", "shot", "way", "seeds", "turns", "against", "against_weights"),
     "Output": ("output", "save", "masks", "alpha", "overwrite", "page", "report", "name", "format_", "markdown"),
     "Method": (),

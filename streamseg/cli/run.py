@@ -17,25 +17,30 @@ from streamseg.cli.options import (
     quality_option,
     source_options,
 )
+from streamseg.cli.view import port_option
 
 
 def _save(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
-    from streamseg import plugins, sinks
+    from streamseg import sinks
 
     known = {name for name in sinks.kinds() if name != "window"}
+    return _names(ctx, param, value, known)
+
+
+def _view(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
+    from streamseg import sinks
+
+    return _names(ctx, param, value, set(sinks.viewers()))
+
+
+def _names(ctx: click.Context, param: click.Parameter, value: str, known: set[str]) -> tuple[str, ...]:
+    from streamseg import plugins
+
     names = tuple(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
     for name in names:
         if name not in known:
             raise click.BadParameter(f"{name!r}: {plugins.did_you_mean(name, known)}", ctx, param)
     return names
-
-
-def _view(ctx: click.Context, param: click.Parameter, value: str) -> str:
-    from streamseg import plugins, sinks
-
-    if value and value not in sinks.views():
-        raise click.BadParameter(f"{value!r}: {plugins.did_you_mean(value, sinks.views())}", ctx, param)
-    return value
 
 
 def _config(ctx: click.Context, param: click.Parameter, value: Path | None) -> None:
@@ -92,9 +97,11 @@ def _default_name(source: str) -> str:
     "--view",
     callback=_view,
     default="",
-    metavar="KIND",
-    help="Look at the run as it goes on: rerun (the viewer Rerun, on this machine only).",
+    metavar="browser|rerun",
+    help="Watch the run while it goes on: browser is a page on this machine, whose address is printed; rerun the "
+    "viewer Rerun, which listens on this machine only.",
 )
+@port_option
 @model_options
 @clustering_options
 @quality_option

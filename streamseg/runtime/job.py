@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from streamseg.runtime.repeat import settings_of
 from streamseg.runtime.session import Session, open_session
 from streamseg.runtime.statistics import Statistics
 from streamseg.runtime.stream import interruptible, stream
-from streamseg.sinks import Run, Sink, open_sink, open_view
+from streamseg.sinks import Run, Sink, open_sink, open_viewer
 from streamseg.sources import LiveSource, Recording
 from streamseg.text import without_secrets
 
@@ -48,14 +49,16 @@ def run(
     with ExitStack() as stack:
         session = stack.enter_context(open_session(job, note))
         # before the network: a missing display shall be told at once
-        shown = [stack.enter_context(view) for view in _views(job, _run_of(job, session.source, note))]
+        about = replace(_run_of(job, session.source, note), port=job.port, control=session.segmenter)
+        views = [stack.enter_context(open_viewer(name, about)) for name in job.view]
+        views += [stack.enter_context(open_sink("window", Path(), about))] if job.show else []
         session.warm_up(job.batch)
         interrupted = stack.enter_context(interruptible())  # from here on every file is finished, whatever comes
         folder = None
         if job.output is not None:
             folder = stack.enter_context(open_folder(job.output, job.overwrite, job.source))
         content = _opening(job, session, folder, notes)
-        return _streamed(job, session, content, folder, shown, interrupted, note, begin, progress)
+        return _streamed(job, session, content, folder, views, interrupted, note, begin, progress)
 
 
 def _opening(job: RunConfig, session: Session, folder: OutputFolder | None, notes: list[str]) -> dict[str, Any]:
@@ -84,7 +87,7 @@ def _streamed(
     session: Session,
     content: dict[str, Any],
     folder: OutputFolder | None,
-    shown: list[Sink],
+    views: list[Sink],
     interrupted: threading.Event,
     note: Log,
     begin: Callable[[int | None], None] | None,
@@ -104,7 +107,7 @@ def _streamed(
             stream(
                 source,
                 segmenter,
-                [*files, *shown],
+                [*files, *views],
                 progress=progress,
                 report=report,
                 interrupted=interrupted,
@@ -127,14 +130,6 @@ def _streamed(
     if not report.processed and content["status"] == "done":
         raise SourceError(f"no frame of {source.uri!r} could be used", _reasons(report))
     return content
-
-
-def _views(job: RunConfig, about: Run) -> Iterator[Sink]:
-    """What shows frames while the run goes on."""
-    if job.show:
-        yield open_sink("window", Path(), about)
-    if job.view:
-        yield open_view(job.view, about)
 
 
 def _run_of(job: RunConfig, source: Recording | LiveSource, log: Log, folder: OutputFolder | None = None) -> Run:

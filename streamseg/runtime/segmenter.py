@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import queue
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -74,6 +75,21 @@ class Segmenter:
         self._keyframes = KeyframeSelector(chosen.keyframe_distance, first)
         self._key: FeatureFrame | None = None
         self._opening = Opening()
+        self._wishes: queue.SimpleQueue[tuple[int | None, bool]] = queue.SimpleQueue()
+
+    def steer(self, k: int | None = None, recluster: bool = False) -> None:
+        """Change the regions from the next step on; may be called from any thread. k: so many, 0 = as the knee says.
+        recluster: start anew on the cells of the next frame; ids go to the clusters that are nearest to their own."""
+        self._wishes.put((k, recluster))
+
+    def _obey(self, found: FeatureFrame) -> None:
+        """Do what was asked for since the last step."""
+        while not self._wishes.empty():
+            k, recluster = self._wishes.get()
+            if k is not None:
+                self._regions.steer(k)
+            if recluster:
+                self._regions.start([found])
 
     @property
     def _stages(self) -> list[MaskStage]:
@@ -81,19 +97,19 @@ class Segmenter:
 
     def warm_up(self, frame_size: tuple[int, int], batch: int = 1) -> None:
         """Build and run the network for frames of (H, W), and load the clustering, before the first frame counts."""
-        backbone = self.extractor.backbone(frame_size)
-        found = None
-        if self.extractor.on_device:
-            (found,) = self.extractor([Frame(0, "", 0.0, np.zeros((*frame_size, 3), np.uint8))], batch)
-        else:
-            empty = np.zeros((batch, 3, *backbone.size), np.float32)
-            with ThreadPoolExecutor(
-                backbone.streams
-            ) as pool:  # all at once: each has a first run of its own to pay for
-                list(pool.map(backbone, [empty] * backbone.streams))
+        with ThreadPoolExecutor(1) as loading:  # what clusters is loaded while the network is compiled
+            loaded = loading.submit(self._regions.warm_up)
+            backbone = self.extractor.backbone(frame_size)
+            if self.extractor.on_device:
+                (found,) = self.extractor([Frame(0, "", 0.0, np.zeros((*frame_size, 3), np.uint8))], batch)
+                self._regions.warm_up_device(found)
+            else:
+                empty = np.zeros((batch, 3, *backbone.size), np.float32)
+                with ThreadPoolExecutor(backbone.streams) as pool:  # all at once: each has a first run of its own
+                    list(pool.map(backbone, [empty] * backbone.streams))
+            loaded.result()
         if self._objects:
             self.extractor.blank(backbone)
-        self._regions.warm_up(found)
 
     def plan(self, frame: Frame) -> Frame | PropagatedFrame:
         """The frame itself, if the network should run on it; for frames in order, each once."""
@@ -129,6 +145,7 @@ class Segmenter:
             for stage in self._stages:
                 stage.start(again)
             timer.lap("start")
+        self._obey(found)
         regions = self._regions.step(found, timer)
         objects = None
         if self._objects:

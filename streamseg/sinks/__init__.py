@@ -1,10 +1,11 @@
 """Sinks: where masks go. One file a sink; its name is what `--save` takes, its docstring's first line its description.
 
 A sink module offers `open(folder: Path, run: Run) -> Sink`, and `OUTPUT`, the name of the file or folder that it writes
-("" for none). One that shows frames as they come offers `view(run: Run) -> Sink`, which `--view` takes. It asks
-`Run.new_file` for each file. Files are written under a temporary name (`files.PartialFile`) and get their own at
-`close()`, so that no half file ever carries a final name. A sink may let an OSError escape: `open_sink` makes it an
-OutputError that says what to do.
+("" for none). It asks `Run.new_file` for each file. Files are written under a temporary name (`files.PartialFile`) and
+get their own at `close()`, so that no half file ever carries a final name. A sink may let an OSError escape:
+`open_sink` makes it an OutputError that says what to do.
+
+A module that offers `watch(run: Run) -> Sink` shows a run while it goes on; its name is what `--view` takes.
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from streamseg import plugins
 from streamseg.errors import OutputError
 from streamseg.files import make_folders
 from streamseg.frame import Frame, Segmentation
+
+if TYPE_CHECKING:
+    from streamseg.viewing.live import Steerable
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,8 @@ class Run:
     its name in the output folder, see `runtime.folder.OutputFolder`; None = any name may be taken.
     pictures: files of frames that were written for annotations, by the frames' index.
     source_kind: of the source, e.g. "tum"; "" = unknown. log: takes a line that the user should read, which also goes
-    into run.json.
+    into run.json. port: of a viewer's page, see `viewing.server.PageServer`. control: what a viewer may change in the
+    run.
     """
 
     title: str
@@ -42,6 +47,8 @@ class Run:
     pictures: dict[int, str] = field(default_factory=dict)
     source_kind: str = ""
     log: Callable[[str], None] = lambda line: None
+    port: int | None = None
+    control: Steerable | None = None
 
     def new_file(self, folder: Path, name: str) -> Path:
         """The path for a file `name` ("/" between folders) below `folder`. Raises OutputError where it may not be."""
@@ -79,17 +86,17 @@ def kinds() -> dict[str, str]:
     return plugins.describe(__file__, offers="open")
 
 
-def views() -> dict[str, str]:
-    """Every sink that shows frames as they come, with its one-line description."""
-    return plugins.describe(__file__, offers="view")
+def viewers() -> dict[str, str]:
+    """Every viewer with its one-line description."""
+    return plugins.describe(__file__, offers="watch")
 
 
-def open_view(name: str, run: Run) -> Sink:
-    """Open sink `name` to show frames. Raises OutputError for an unknown name, and where nothing can be shown."""
-    if name not in views():
-        raise OutputError(f"nothing shows frames that is called {name!r}", plugins.did_you_mean(name, views()))
+def open_viewer(name: str, run: Run) -> Sink:
+    """Show the run in viewer `name`. Raises OutputError for an unknown name, and where that cannot be."""
+    if name not in viewers():
+        raise OutputError(f"no viewer is called {name!r}", plugins.did_you_mean(name, viewers()))
     with _explained(name, Path()):
-        return _Guarded(name, Path(), plugins.load(__name__, name).view(run))
+        return _Guarded(name, Path(), plugins.load(__name__, name).watch(run))
 
 
 def open_sink(name: str, folder: Path, run: Run) -> Sink:

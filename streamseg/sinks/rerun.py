@@ -1,6 +1,6 @@
 """recording.rrd: colour, masks, depth, boxes, points and curves for the viewer Rerun (extra `rerun`)
 
-`view` sends the same to a viewer while the run goes on: a window of Rerun's where there is a screen, or else its page
+`watch` sends the same to a viewer while the run goes on: a window of Rerun's where there is a screen, or else its page
 for a browser. The viewer is a process of its own and listens on 127.0.0.1 only.
 """
 
@@ -24,7 +24,7 @@ from streamseg.files import PartialFile
 from streamseg.frame import Frame, Segmentation
 from streamseg.sinks import Run, Sink
 from streamseg.sinks.encoding.entities import Entities, layout
-from streamseg.sinks.encoding.rate import Rate
+from streamseg.viewing.rate import Rate
 
 OUTPUT = "recording.rrd"
 FLUSHED = 30
@@ -41,7 +41,7 @@ def open(folder: Path, run: Run) -> Sink:
     return RerunFile(run.new_file(folder, OUTPUT), run)
 
 
-def view(run: Run) -> Sink:
+def watch(run: Run) -> Sink:
     """Send frames to a viewer. Raises OutputError where none can be started."""
     return RerunViewer(run)
 

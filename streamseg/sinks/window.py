@@ -14,7 +14,7 @@ from streamseg.errors import OutputError, StopRequested
 from streamseg.frame import Frame, Segmentation
 from streamseg.masks import drawing
 from streamseg.sinks import Run, Sink
-from streamseg.sinks.encoding.rate import Rate
+from streamseg.viewing.rate import Rate
 
 STOP_KEYS = {ord("q"), ord("Q"), 27}
 """q, and Esc."""

@@ -16,7 +16,7 @@ import pytest
 from streamseg.errors import OutputError
 from streamseg.frame import Frame, Intrinsics, Segmentation
 from streamseg.masks import palette
-from streamseg.sinks import Run, open_sink, open_view
+from streamseg.sinks import Run, open_sink, open_viewer
 
 from .conftest import scene
 
@@ -151,7 +151,7 @@ def test_a_viewer_listens_here_only_and_ends_with_the_run(monkeypatch: pytest.Mo
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     told: list[str] = []
-    with open_view("rerun", Run("x", masks="objects", log=told.append)) as view:
+    with open_viewer("rerun", Run("x", masks="objects", log=told.append)) as view:
         process = view.sink.process
         for index in range(30):
             view.write(*frame(index))
@@ -167,7 +167,7 @@ def test_a_viewer_that_is_closed_stops_nothing(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    with open_view("rerun", RUN) as view:
+    with open_viewer("rerun", RUN) as view:
         view.write(*frame(0))
         sink.stop(view.sink.process)
         for index in range(1, 5):
@@ -179,4 +179,4 @@ def test_a_viewer_that_does_not_start_says_so(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(sink, "MEMORY", ["--no-such-flag"])
     with pytest.raises(OutputError, match="does not start"):
-        open_view("rerun", RUN)
+        open_viewer("rerun", RUN)

@@ -1,4 +1,4 @@
-"""How many frames a second go by."""
+"""The pace at which something comes, as people read it: steady, and today's."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Rate:
         self._last = 0.0
 
     def tick(self) -> float:
-        """Count a frame; the rate."""
+        """Another frame is here; returns `fps`."""
         now = time.perf_counter()
         if self._last:
             interval = max(now - self._last, 1e-6)
