@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -71,8 +72,11 @@ class Frame:
 
     @property
     def nanoseconds(self) -> int:
-        """The source's stamp, as exactly as it is known."""
-        return round(self.timestamp * 1e9) if self.stamp_ns is None else self.stamp_ns
+        """The source's stamp, as exactly as it is known; 0 where it is no number."""
+        if self.stamp_ns is not None:
+            return self.stamp_ns
+        # seconds since 1970 in 64 bits are exact to a quarter of a microsecond
+        return round(self.timestamp * 1e6) * 1000 if math.isfinite(self.timestamp) else 0
 
     @cached_property
     def depth(self) -> np.ndarray | None:

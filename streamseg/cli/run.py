@@ -83,7 +83,7 @@ def _default_name(source: str) -> str:
     show_default=True,
     metavar="KIND[,KIND]",
     help="What is written: overlay, labels (the regions), objects, panoptic, npz, coco, ytvis, jsonl; for other tools "
-    "dataset, yolo, labelstudio, mots, ply, rerun.",
+    "dataset, yolo, labelstudio, mots, ply, rerun, bag, mcap.",
 )
 @option(
     "--masks",

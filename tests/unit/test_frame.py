@@ -113,3 +113,10 @@ def test_masks_become_supervisions_detections() -> None:
     assert found.box_area.tolist() == [1, 2]
     assert whole.to_supervision("regions").tracker_id.tolist() == [1, 2]
     assert len(Segmentation(regions, 2, objects=np.zeros_like(objects)).to_supervision()) == 0
+
+
+@pytest.mark.parametrize("text", ["1305031102.175304", "0.033333", "1700000000.999999"])
+def test_stamps_in_microseconds_are_exact_in_nanoseconds(text: str) -> None:
+    seconds, rest = text.split(".")
+    assert Frame(0, text, float(text), RGB).nanoseconds == int(seconds) * 10**9 + int(rest) * 1000
+    assert Frame(0, text, float(text), RGB, stamp_ns=7).nanoseconds == 7

@@ -20,7 +20,9 @@ from streamseg.sinks import Run, open_sink
 
 FullDisk = Callable[[int], AbstractContextManager[None]]
 
-SINKS = sorted(set(sinks.kinds()) - {"window"} - ({"rerun"} if find_spec("rerun") is None else set()))
+EXTRAS = {"rerun": "rerun", "bag": "rosbags", "mcap": "rosbags"}
+"""Sinks that need a package of their own."""
+SINKS = sorted(name for name in sinks.kinds() if name != "window" and find_spec(EXTRAS.get(name, "streamseg")))
 UNDECODABLE = b"gr\xfc\xdfe".decode("utf-8", errors="surrogateescape")
 """How Python names a file whose name is Latin-1 on a UTF-8 system."""
 
@@ -37,7 +39,7 @@ def item(index: int, size: tuple[int, int] = (48, 64), name: str = "") -> tuple[
 
 def files(folder: Path) -> list[Path]:
     """But for the pictures that annotations need beside them, and what says how to read these."""
-    beside = ("data.yaml", "config.xml")
+    beside = ("data.yaml", "config.xml", "metadata.yaml")
     found = [path for path in folder.rglob("*") if path.is_file() and path.name not in beside]
     return sorted(path for path in found if path.parent.name != "images")
 
@@ -52,6 +54,8 @@ def read(path: Path) -> int:
             return len(archive["labels"])
     if path.suffix == ".rrd":
         return recorded(path)
+    if path.suffix in (".bag", ".mcap"):
+        return played(path)
     if path.suffix == ".png":
         assert cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED) is not None
         return 1
@@ -73,6 +77,14 @@ def frames_in(folder: Path) -> int:
     """The number of frames that all files of a folder hold."""
     clouds = {path.stem.rpartition("-")[0] for path in folder.rglob("frames/*.ply")}
     return len(clouds) + sum(read(path) for path in files(folder) if path.suffix != ".ply")
+
+
+def played(path: Path) -> int:
+    """The number of frames in a bag."""
+    from rosbags.highlevel import AnyReader
+
+    with AnyReader([path]) as bag:
+        return sum(one.msgcount for one in bag.connections if one.topic == "/streamseg/regions")
 
 
 def recorded(path: Path) -> int:
