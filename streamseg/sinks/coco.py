@@ -1,7 +1,7 @@
 """annotations.json: COCO with run-length masks; `track_id` is the id that lasts over the sequence.
 
 `file_name` leads from the output folder to the picture: the source's own file or, of a video or a camera, one that is
-written into images/.
+written into images/. CVAT keeps `attributes.instance_id`; it takes `track_id` for itself, and drops it with masks.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class CocoFile(Sink):
             annotation = {
                 "id": self.count, "image_id": image_id, "category_id": 1, "iscrowd": 0,
                 "segmentation": mask.rle, "area": mask.area, "bbox": mask.box,
-                "track_id": mask.id, "attributes": {"track_id": mask.id},
+                "track_id": mask.id, "attributes": {"track_id": mask.id, "instance_id": mask.id},
             }  # fmt: skip
             self.file.write(to_json(annotation))
 

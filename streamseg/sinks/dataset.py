@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from streamseg.frame import Frame
 from streamseg.sinks import Run
 from streamseg.sinks.coco import CocoFile
 from streamseg.sinks.encoding.pictures import Pictures
@@ -15,6 +16,11 @@ OUTPUT = "dataset"
 
 
 def open(folder: Path, run: Run) -> CocoFile:
-    """Write `folder`/dataset/annotations.json, whose `file_name` lead to `folder`/dataset/images/*.jpg."""
+    """Write `folder`/dataset/annotations.json, whose `file_name` are those of `folder`/dataset/images/*.jpg: readers
+    are told that folder, and CVAT compares names only."""
     pictures = Pictures(folder, run, OUTPUT)
-    return CocoFile(run.new_file(folder, f"{OUTPUT}/annotations.json"), run, pictures.write)
+
+    def write(frame: Frame) -> str:
+        return Path(pictures.write(frame)).name
+
+    return CocoFile(run.new_file(folder, f"{OUTPUT}/annotations.json"), run, write)

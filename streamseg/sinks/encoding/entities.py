@@ -118,7 +118,7 @@ class Entities:
         ids = np.repeat(list(clouds), [len(points) for points in clouds.values()])
         whole = np.concatenate([np.empty((0, 3)), *clouds.values()]).astype(np.float32)
         self._log(f"{CAMERA}/points", rr.Points3D(whole, class_ids=ids.astype(np.uint16)))
-        boxes = rr.Boxes3D(mins=ends[:, 0], sizes=ends[:, 1] - ends[:, 0], class_ids=list(clouds))
+        boxes = rr.Boxes3D(mins=ends[:, 0], sizes=ends[:, 1] - ends[:, 0], class_ids=list(clouds), show_labels=False)
         self._log(f"{CAMERA}/boxes", boxes)
 
 

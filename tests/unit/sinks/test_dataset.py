@@ -36,7 +36,7 @@ def test_pycocotools_finds_pictures_ids_and_masks(folder: Path, labels: list[np.
     assert [one["id"] for one in coco.cats.values()] == [1]
     for image, wanted in zip(coco.imgs.values(), labels, strict=True):
         assert image["file_name"].endswith(".jpg")
-        with Image.open(folder / image["file_name"]) as picture:
+        with Image.open(folder / "images" / image["file_name"]) as picture:
             assert picture.size == (image["width"], image["height"]) == wanted.shape[::-1]
         found = np.where(wanted == 255, 255, 0)
         for one in coco.loadAnns(coco.getAnnIds(imgIds=image["id"])):
@@ -46,7 +46,9 @@ def test_pycocotools_finds_pictures_ids_and_masks(folder: Path, labels: list[np.
 
 def test_supervision_reads_the_same_masks(folder: Path, labels: list[np.ndarray]) -> None:
     supervision = pytest.importorskip("supervision")
-    data = supervision.DetectionDataset.from_coco(str(folder), str(folder / "annotations.json"), force_masks=True)
+    data = supervision.DetectionDataset.from_coco(
+        str(folder / "images"), str(folder / "annotations.json"), force_masks=True
+    )
     assert len(data) == len(labels)
     by_name = {Path(name).name: (picture, found) for name, picture, found in data}
     for name, wanted in zip(("1305031102.175304.jpg", "frame 2.jpg", "größe_3.jpg"), labels):

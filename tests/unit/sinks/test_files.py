@@ -85,7 +85,7 @@ def test_coco_is_read_by_pycocotools(tmp_path: Path, capsys: pytest.CaptureFixtu
     for index, image_id in enumerate(coco.getImgIds()):
         annotations = coco.loadAnns(coco.getAnnIds(imgIds=image_id))
         assert {a["track_id"] for a in annotations} == set(np.unique(labels[index])) - {VOID}
-        assert all(a["attributes"] == {"track_id": a["track_id"]} for a in annotations)
+        assert all(a["attributes"] == dict.fromkeys(("track_id", "instance_id"), a["track_id"]) for a in annotations)
         for a in annotations:
             mask = labels[index] == a["track_id"]
             assert np.array_equal(coco.annToMask(a), mask)
