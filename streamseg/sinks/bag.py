@@ -1,6 +1,6 @@
 """masks.bag: a ROS 1 bag of the masks as mono8 images with the frames' stamps, to play beside the recording
 
-Topics: see `streamseg.sinks.encoding.ros_messages`. Extra `bag`.
+Topics: see `streamseg.sinks.encoding.ros_messages`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ OUTPUT = "masks.bag"
 
 
 def open(folder: Path, run: Run) -> Bag:
-    """Write `folder`/masks.bag. Raises OutputError where the package rosbags is not installed."""
+    """Write `folder`/masks.bag."""
     return Bag(RosMessages(1, run), run.new_file(folder, OUTPUT))
 
 

@@ -1,6 +1,6 @@
 """masks_ros2/: a ROS 2 bag (MCAP) of the masks as mono8 images with the frames' stamps, to play beside the recording
 
-Topics: see `streamseg.sinks.encoding.ros_messages`. Extra `bag`.
+Topics: see `streamseg.sinks.encoding.ros_messages`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ FILES = "metadata.yaml", f"{OUTPUT}.mcap"
 
 
 def open(folder: Path, run: Run) -> McapFolder:
-    """Write `folder`/masks_ros2. Raises OutputError where the package rosbags is not installed."""
+    """Write `folder`/masks_ros2."""
     return McapFolder(RosMessages(2, run), folder, run)
 
 

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from streamseg.errors import OutputError
 from streamseg.frame import Frame, Intrinsics, Segmentation
 from streamseg.masks import drawing
 from streamseg.sinks import Run
@@ -37,14 +36,11 @@ class Message(NamedTuple):
 
 
 class RosMessages:
-    """version: 1 or 2, of ROS. types: the `Typestore` that serializes them. Raises OutputError where the package
-    rosbags is not installed."""
+    """version: 1 or 2, of ROS. types: the `Typestore` that serializes them."""
 
     def __init__(self, version: int, run: Run) -> None:
-        try:
-            from rosbags.typesys import Stores, get_typestore
-        except ImportError as problem:
-            raise OutputError("the package rosbags is not installed", "pip install 'streamseg[bag]'") from problem
+        from rosbags.typesys import Stores, get_typestore
+
         self.version, self.run = version, run
         self.types = get_typestore(Stores.ROS1_NOETIC if version == 1 else Stores.ROS2_HUMBLE)
         self._connections: dict[str, Any] = {}

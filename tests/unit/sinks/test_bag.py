@@ -9,13 +9,13 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from rosbags.highlevel import AnyReader
 
 from streamseg.frame import Frame, Intrinsics, Segmentation
 from streamseg.sinks import Run, open_sink
 
 from .conftest import blocks, scene
 
-highlevel = pytest.importorskip("rosbags.highlevel", reason="needs rosbags, the extra bag")
 BAGS = {"bag": "masks.bag", "mcap": "masks_ros2"}
 STAMP = 1305031102_175304123
 
@@ -31,7 +31,7 @@ def frame(index: int) -> tuple[Frame, Segmentation]:
 def read(path: Path) -> dict[str, list[tuple[int, Any]]]:
     """By topic: the bag's stamp and the message."""
     found: dict[str, list[tuple[int, Any]]] = defaultdict(list)
-    with highlevel.AnyReader([path]) as bag:
+    with AnyReader([path]) as bag:
         for connection, stamp, data in bag.messages():
             found[connection.topic].append((stamp, bag.deserialize(data, connection.msgtype)))
     return found

@@ -20,7 +20,7 @@ from streamseg.sinks import Run, open_sink
 
 FullDisk = Callable[[int], AbstractContextManager[None]]
 
-EXTRAS = {"rerun": "rerun", "bag": "rosbags", "mcap": "rosbags"}
+EXTRAS = {"rerun": "rerun"}
 """Sinks that need a package of their own."""
 SINKS = sorted(name for name in sinks.kinds() if name != "window" and find_spec(EXTRAS.get(name, "streamseg")))
 UNDECODABLE = b"gr\xfc\xdfe".decode("utf-8", errors="surrogateescape")

@@ -14,7 +14,9 @@ from .conftest import frame, scene, write
 
 
 def test_label_studio_reads_pictures_and_masks(tmp_path: Path) -> None:
-    converter = pytest.importorskip("label_studio_sdk.converter.brush", reason="needs label-studio-sdk")
+    converter = pytest.importorskip(
+        "label_studio_sdk.converter.brush", reason="needs label-studio-sdk, which replaces OpenCV"
+    )
     folder = write("labelstudio", tmp_path, [frame(i, scene(i), f"ä {i}") for i in range(2)])
     config = ElementTree.parse(folder / "config.xml").getroot()
     for index, task in enumerate(json.loads((folder / "tasks.json").read_text())):

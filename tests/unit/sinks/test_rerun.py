@@ -174,6 +174,14 @@ def test_a_viewer_that_is_closed_stops_nothing(monkeypatch: pytest.MonkeyPatch) 
             view.write(*frame(index))
 
 
+def test_without_the_package_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "rerun", None)
+    with pytest.raises(OutputError) as caught:
+        open_sink("rerun", tmp_path, RUN)
+    assert "streamseg[rerun]" in caught.value.hint
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_viewer_that_does_not_start_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     from streamseg.sinks import rerun as sink
 

@@ -14,7 +14,9 @@ from streamseg.sinks.encoding.brush import brush
 
 @pytest.fixture(scope="module")
 def converter() -> Any:
-    return pytest.importorskip("label_studio_sdk.converter.brush", reason="needs label-studio-sdk")
+    return pytest.importorskip(
+        "label_studio_sdk.converter.brush", reason="needs label-studio-sdk, which replaces OpenCV"
+    )
 
 
 @given(st.integers(0, 999), st.tuples(st.integers(1, 30), st.integers(1, 30)), st.floats(0, 1))
@@ -28,3 +30,9 @@ def test_runs_longer_than_a_count(converter: Any) -> None:
     for pixels in (16384, 16385, 40000):
         mask = np.ones((1, pixels), bool)
         assert (converter.decode_rle(brush(mask)) == 255).sum() == 4 * pixels
+
+
+def test_a_small_mask_is_what_label_studio_decoded_once() -> None:
+    """Checked with label-studio-sdk 2.0.19, whose packages do not go with ours: it brings another OpenCV."""
+    mask = np.array([[0, 1, 1], [0, 0, 1]], bool)
+    assert brush(mask) == [0, 0, 0, 24, 57, 27, 252, 96, 19, 255, 206, 1, 31, 248]
