@@ -50,7 +50,7 @@ def run(
     with ExitStack() as stack:
         session = stack.enter_context(open_session(job, note))
         # before the network: a missing display shall be told at once
-        about = replace(_run_of(job, session.source), log=log, port=job.port, control=session.segmenter)
+        about = replace(_run_of(job, session.source, note), port=job.port, control=session.segmenter)
         views = [stack.enter_context(open_viewer(name, about)) for name in job.view]
         views += [stack.enter_context(open_sink("window", Path(), about))] if job.show else []
         session.warm_up(job.batch)
@@ -99,7 +99,7 @@ def _streamed(
     options: dict[str, Any] = {name: getattr(job, name) for name in ("every", "max_frames", "batch", "policy")}
     try:
         with ExitStack() as closing:
-            about = _run_of(job, source, folder)
+            about = _run_of(job, source, note, folder)
             names = job.save if folder else ()
             where = folder.path if folder else Path()
             files = [closing.enter_context(open_sink(name, where, about)) for name in names]
@@ -133,10 +133,19 @@ def _streamed(
     return content
 
 
-def _run_of(job: RunConfig, source: Recording | LiveSource, folder: OutputFolder | None = None) -> Run:
+def _run_of(job: RunConfig, source: Recording | LiveSource, log: Log, folder: OutputFolder | None = None) -> Run:
     title, fps = without_secrets(source.uri), max(1.0, source.fps / job.every)
     claim = folder.claim if folder else None
-    return Run(title, fps, job.alpha, job.mask_kind, claim, pixel_aspect=source.pixel_aspect)
+    return Run(
+        title,
+        fps,
+        job.alpha,
+        job.mask_kind,
+        claim,
+        source_kind=source.kind,
+        pixel_aspect=source.pixel_aspect,
+        log=log,
+    )
 
 
 def _expected(source: Recording | LiveSource, job: RunConfig) -> int | None:

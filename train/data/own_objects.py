@@ -25,7 +25,7 @@ from streamseg.frame import Frame
 from streamseg.runtime.frames import segmented
 from streamseg.runtime.session import open_segmenter
 from streamseg.runtime.statistics import Statistics
-from streamseg.sinks._indexed import indexed_png
+from streamseg.sinks.encoding.indexed import indexed_png
 from streamseg.sources import Recording, read_mask
 from train.data.fingerprint import fingerprint
 
