@@ -22,6 +22,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Objects": ("objects", "quality"),
     "Live": ("show", "policy"),
     "Measure": ("task", "shot", "way", "seeds", "turns", "against", "against_weights"),
+    "Cluster": ("workers", "address", "shard", "retries", "timeout", "again"),
     "Output": ("output", "save", "masks", "alpha", "overwrite", "page", "report", "name", "format_", "markdown"),
     "Method": (),
     "Training": (),

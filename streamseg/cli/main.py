@@ -12,6 +12,7 @@ from streamseg.cli.options import LazyGroup, run_command
     cls=LazyGroup,
     lazy={
         "run": "streamseg.cli.run:run",
+        "batch": "streamseg.cli.batch:batch",
         "doctor": "streamseg.cli.doctor:doctor",
         "info": "streamseg.cli.info:info",
         "train": "train.cli:group",

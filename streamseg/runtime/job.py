@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from streamseg.errors import SourceError
 from streamseg.runtime import manifest
 from streamseg.runtime.folder import OutputFolder, open_folder
 from streamseg.runtime.repeat import settings_of
+from streamseg.runtime.segmenter import Segmenter
 from streamseg.runtime.session import Session, open_session
 from streamseg.runtime.statistics import Statistics
 from streamseg.runtime.stream import interruptible, stream
@@ -31,12 +32,15 @@ def run(
     log: Log | None = None,
     begin: Callable[[int | None], None] | None = None,
     progress: Callable[[Statistics], None] | None = None,
+    segmenter: Segmenter | None = None,
+    others: Sequence[Sink] = (),
 ) -> dict[str, object]:
     """Do `job` and return its manifest, which also lies in the output folder as run.json.
 
     log: takes one line a time about what is used. begin: called with the number of frames to come (None = unknown)
-    when everything is ready. progress: called after each frame. Raises StreamsegError; what was written by then is
-    closed properly and the manifest says how far it got.
+    when everything is ready. progress: called after each frame. segmenter: one of an earlier job whose networks are
+    used again, see `open_session`. others: sinks that write no files. Raises StreamsegError; what was written by then
+    is closed properly and the manifest says how far it got.
     """
     notes: list[str] = []
 
@@ -46,16 +50,17 @@ def run(
             log(line)
 
     with ExitStack() as stack:
-        session = stack.enter_context(open_session(job, note))
-        # before the network: a missing display shall be told at once
-        window = [stack.enter_context(open_sink("window", Path(), _run_of(job, session.source)))] if job.show else []
+        session = stack.enter_context(open_session(job, note, segmenter=segmenter))
+        watching = list(others)
+        if job.show:  # before the network: a missing display shall be told at once
+            watching.append(stack.enter_context(open_sink("window", Path(), _run_of(job, session.source))))
         session.warm_up(job.batch)
         interrupted = stack.enter_context(interruptible())  # from here on every file is finished, whatever comes
         folder = None
         if job.output is not None:
             folder = stack.enter_context(open_folder(job.output, job.overwrite, job.source))
         content = _opening(job, session, folder, notes)
-        return _streamed(job, session, content, folder, window, interrupted, note, begin, progress)
+        return _streamed(job, session, content, folder, watching, interrupted, note, begin, progress)
 
 
 def _opening(job: RunConfig, session: Session, folder: OutputFolder | None, notes: list[str]) -> dict[str, Any]:
@@ -84,7 +89,7 @@ def _streamed(
     session: Session,
     content: dict[str, Any],
     folder: OutputFolder | None,
-    window: list[Sink],
+    watching: list[Sink],
     interrupted: threading.Event,
     note: Log,
     begin: Callable[[int | None], None] | None,
@@ -104,7 +109,7 @@ def _streamed(
             stream(
                 source,
                 segmenter,
-                [*files, *window],
+                [*files, *watching],
                 progress=progress,
                 report=report,
                 interrupted=interrupted,

@@ -5,6 +5,10 @@ A source module (its name is its kind, its docstring's first line its descriptio
     PRIORITY: int                             asked in rising order; specific layouts before general ones
     recognizes(uri: str) -> bool              by content, cheaply, without raising
     open(uri: str, options: Options) -> Recording | LiveSource        raises SourceError
+
+and, where a path may hold several recordings, a root of a data set or a folder of videos,
+
+    expand(uri: str) -> list[str]             each of them, as `open` takes it, without opening any
 """
 
 from __future__ import annotations
@@ -134,10 +138,10 @@ def open_source(uri: str, options: Options | None = None) -> Recording | LiveSou
     if kind is not None:
         return plugins.load(__name__, kind).open(os.path.expanduser(rest), options)
     uri = os.path.expanduser(uri)
-    module = _recognized(uri)
+    module = recognized(uri)
     if module is not None:
         return module.open(uri, options)
-    inner = [path for path in _folders(uri) if _recognized(path) is not None]
+    inner = [path for path in _folders(uri) if recognized(path) is not None]
     if len(inner) == 1:
         return open_source(inner[0], options)
     raise SourceError(*_explain(uri, inner))
@@ -152,8 +156,8 @@ def read_mask(path: Path) -> np.ndarray:
     return mask
 
 
-def _recognized(uri: str) -> ModuleType | None:
-    """The module that opens `uri`, or None."""
+def recognized(uri: str) -> ModuleType | None:
+    """The module of the kind that `uri` has by its content, or None."""
     modules = sorted((plugins.load(__name__, name) for name in kinds()), key=lambda module: module.PRIORITY)
     return next((module for module in modules if module.recognizes(uri)), None)
 
