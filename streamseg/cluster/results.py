@@ -139,7 +139,7 @@ class Results:
 def entry_of(name: str, source: str, content: Mapping[str, Any]) -> Entry:
     """The index's line about a run.json that says "done"."""
     about = content.get("batch") or {}
-    facts = {key: about[key] for key in ("ids", "worker", "attempts", "seconds") if key in about}
+    facts = {key: about[key] for key in ("ids", "worker", "memory_mb", "attempts", "seconds") if key in about}
     return Entry(name, source, "done", frames=int(content["frames"]), fps=float(content["fps"]), **facts)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 import time
 from contextlib import ExitStack
@@ -103,6 +104,7 @@ class Worker:
             "files": made_with(task.job)["files"],
             "ids": ids,
             "worker": self.name,
+            "memory_mb": _peak_memory(),
             "attempts": task.attempt,
             "seconds": round(seconds, 3),
         }
@@ -117,6 +119,15 @@ class Worker:
         if self.segmenter is None:
             self.segmenter = self.stack.enter_context(open_segmenter(wish))
         return self.segmenter
+
+
+def _peak_memory() -> int:
+    """Of this process, in MB; 0 where the system does not say."""
+    try:
+        import resource
+    except ImportError:
+        return 0
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1 << 20 if sys.platform == "darwin" else 1 << 10)
 
 
 def _limit(threads: int) -> None:

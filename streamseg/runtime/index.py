@@ -1,7 +1,8 @@
 """index.jsonl: what `streamseg batch` left in its output folder, one line a recording.
 
 Each line is an object: name (of the folder with its results, beside the index), source, status ("done", "failed",
-"aside"), frames, fps, ids (how many the masks have), seconds, worker, attempts, error and hint ("" where it is done).
+"aside"), frames, fps, ids (how many the masks have), seconds, worker, its peak memory_mb so far, attempts, error and
+hint ("" where it is done).
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class Entry:
     ids: int = 0
     seconds: float = 0.0
     worker: str = ""
+    memory_mb: int = 0
     attempts: int = 1
     error: str = ""
     hint: str = ""

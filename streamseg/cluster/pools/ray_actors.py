@@ -153,4 +153,4 @@ def _short(reason: str) -> str:
     for mark in ("Worker exit detail:", "because the", "Error Type:"):
         if mark in reason:
             reason = reason.partition(mark)[2].strip()
-    return reason[:200]
+    return reason.partition(" Some common causes")[0][:200]
