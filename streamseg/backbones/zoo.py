@@ -6,6 +6,7 @@ Nothing here imports torch, so that a run with a cached network starts quickly.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -107,6 +108,8 @@ def _checkpoint_recipe(spec: Spec) -> Recipe:
         sha256=header["sha256"],
         licence=trained.get("licence", ""),
         method=header["method"] or "",
+        # it reads the features that it was trained on, no others
+        head=bool(trained.get("head")) and (list(whole.layers), whole.facet) == (trained["layers"], trained["facet"]),
     )
 
 
@@ -121,6 +124,8 @@ def _architecture(model: str) -> Architecture:
 
 def _timm_architecture(name: str) -> Architecture:
     """What timm says about `name`; asked once (that imports torch), then read from the cache folder."""
+    if not re.fullmatch(r"[\w.-]+", name, re.ASCII):  # timm itself would go to a hub or a folder
+        raise ModelError(f"{name!r} is no name of timm's", "timm.list_models() lists all")
     path = cached.folder() / f"timm-{safe_name(name)}.json"
     try:
         known = json.loads(path.read_text(encoding="utf-8"))

@@ -7,15 +7,14 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Console
 from rich.progress import TaskID
 from rich.table import Table
-from rich.text import Text
 
 from streamseg.cli.progress import progress_bar
 from streamseg.cluster.batch import Progress
 from streamseg.runtime.index import Entry
-from streamseg.text import clean, without_secrets
+from streamseg.terminal import console
+from streamseg.text import without_secrets
 
 LINE_SECONDS = 30.0
 """How often a line tells the progress where stderr is no terminal."""
@@ -27,7 +26,7 @@ class BatchDisplay:
     """A bar with done, failed, frames/s and ETA on a terminal, a line now and then elsewhere; nothing when quiet."""
 
     def __init__(self, quiet: bool) -> None:
-        self.console = Console(stderr=True, quiet=quiet, highlight=False)
+        self.console = console(stderr=True, quiet=quiet)
         self.bar = progress_bar(self.console, "segmenting")
         self.task: TaskID | None = None
         self.told = time.monotonic()
@@ -40,7 +39,7 @@ class BatchDisplay:
 
     def log(self, line: str) -> None:
         """One line for people."""
-        self.console.print(clean(line), style="dim", markup=False, soft_wrap=True)
+        self.console.print(line, style="dim")
 
     def update(self, state: Progress, entry: Entry | None) -> None:
         """The work begins (no entry), or a recording is settled."""
@@ -89,5 +88,5 @@ def print_batch(result: Mapping[str, Any]) -> None:
         rows.append(("", f"and {len(mine['problems']) - SHOWN} more"))
     rows.append(("results", without_secrets(result["output"])))
     for name, value in rows:
-        table.add_row(name, Text(clean(value)))
-    Console(highlight=False, markup=False, soft_wrap=True).print(table)
+        table.add_row(name, value)
+    console().print(table)

@@ -81,19 +81,19 @@ class Segmenter:
 
     def warm_up(self, frame_size: tuple[int, int], batch: int = 1) -> None:
         """Build and run the network for frames of (H, W), and load the clustering, before the first frame counts."""
-        backbone = self.extractor.backbone(frame_size)
-        found = None
-        if self.extractor.on_device:
-            (found,) = self.extractor([Frame(0, "", 0.0, np.zeros((*frame_size, 3), np.uint8))], batch)
-        else:
-            empty = np.zeros((batch, 3, *backbone.size), np.float32)
-            with ThreadPoolExecutor(
-                backbone.streams
-            ) as pool:  # all at once: each has a first run of its own to pay for
-                list(pool.map(backbone, [empty] * backbone.streams))
+        with ThreadPoolExecutor(1) as loading:  # what clusters is loaded while the network is compiled
+            loaded = loading.submit(self._regions.warm_up)
+            backbone = self.extractor.backbone(frame_size)
+            if self.extractor.on_device:
+                (found,) = self.extractor([Frame(0, "", 0.0, np.zeros((*frame_size, 3), np.uint8))], batch)
+                self._regions.warm_up_device(found)
+            else:
+                empty = np.zeros((batch, 3, *backbone.size), np.float32)
+                with ThreadPoolExecutor(backbone.streams) as pool:  # all at once: each has a first run of its own
+                    list(pool.map(backbone, [empty] * backbone.streams))
+            loaded.result()
         if self._objects:
             self.extractor.blank(backbone)
-        self._regions.warm_up(found)
 
     def plan(self, frame: Frame) -> Frame | PropagatedFrame:
         """The frame itself, if the network should run on it; for frames in order, each once."""

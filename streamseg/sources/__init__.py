@@ -138,13 +138,21 @@ def open_source(uri: str, options: Options | None = None) -> Recording | LiveSou
     if kind is not None:
         return plugins.load(__name__, kind).open(os.path.expanduser(rest), options)
     uri = os.path.expanduser(uri)
-    module = recognized(uri)
+    module = module_of(uri)
     if module is not None:
         return module.open(uri, options)
-    inner = [path for path in _folders(uri) if recognized(path) is not None]
+    inner = [path for path in _inside(uri) if recognized(path)]
     if len(inner) == 1:
-        return open_source(inner[0], options)
+        source = open_source(inner[0], options)
+        others = plugins.load(f"{__name__}.reading", "left_out").left_out(Path(uri), [Path(inner[0])])
+        source.notes = (*source.notes, *others)
+        return source
     raise SourceError(*_explain(uri, inner))
+
+
+def recognized(uri: str) -> bool:
+    """Whether some kind of source takes `uri` for its own; it may be damaged all the same."""
+    return module_of(uri) is not None
 
 
 def read_mask(path: Path) -> np.ndarray:
@@ -156,20 +164,24 @@ def read_mask(path: Path) -> np.ndarray:
     return mask
 
 
-def recognized(uri: str) -> ModuleType | None:
+def module_of(uri: str) -> ModuleType | None:
     """The module of the kind that `uri` has by its content, or None."""
     modules = sorted((plugins.load(__name__, name) for name in kinds()), key=lambda module: module.PRIORITY)
     return next((module for module in modules if module.recognizes(uri)), None)
 
 
-def _folders(uri: str) -> list[str]:
-    """The folders in folder `uri`, not hidden, at most 100; [] where it is no folder or cannot be read."""
+def _inside(uri: str) -> list[str]:
+    """The folders in folder `uri`, and the archives that no folder of their name lies beside; not hidden, at most 100;
+    [] where it is no folder or cannot be read."""
     try:
         with os.scandir(uri) as found:
-            names = sorted(item.path for item in found if item.is_dir() and not item.name.startswith("."))
-            return names[:100]
+            items = sorted((item.name, item.path, item.is_dir()) for item in found if not item.name.startswith("."))
     except (OSError, ValueError):
         return []
+    folders = {name for name, _, is_dir in items if is_dir}
+    archives = {name for name, _, is_dir in items if not is_dir and name.endswith((".tgz", ".tar.gz"))}
+    wanted = folders | {name for name in archives if name.removesuffix(".tgz").removesuffix(".tar.gz") not in folders}
+    return [path for name, path, _ in items if name in wanted][:100]
 
 
 def _explain(uri: str, inner: list[str]) -> tuple[str, str]:

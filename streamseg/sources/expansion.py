@@ -12,7 +12,7 @@ from pathlib import Path
 
 from streamseg import plugins
 from streamseg.errors import SourceError
-from streamseg.sources import kinds, recognized, split_kind, split_part
+from streamseg.sources import kinds, module_of, split_kind, split_part
 
 LISTS = (".txt", ".lst", ".list")
 DEPTH = 4
@@ -64,7 +64,7 @@ def _listed(path: Path) -> list[str]:
 
 def _below(path: str, kind: str | None, tail: str, depth: int) -> Iterator[str]:
     """The recordings at or below `path`, which exists."""
-    module = plugins.load("streamseg.sources", kind) if kind else recognized(path)
+    module = plugins.load("streamseg.sources", kind) if kind else module_of(path)
     if module is not None:
         inside = module.expand(path + tail) if hasattr(module, "expand") else []
         yield from ((f"{kind}:" if kind else "") + uri for uri in inside or [path + tail])

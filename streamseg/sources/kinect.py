@@ -22,7 +22,8 @@ from streamseg.sources import Options, Recording, Skip
 from streamseg.sources.reading.files import choose_one, has_images, listing
 from streamseg.sources.reading.lenses import Calibration, Lens, register
 from streamseg.sources.reading.pairing import pair
-from streamseg.sources.reading.track import Track, open_container, to_rgb
+from streamseg.sources.reading.video.picture import to_rgb
+from streamseg.sources.reading.video.track import Track, open_container
 
 PRIORITY = 50
 MILLIMETRES = 1000.0

@@ -16,8 +16,10 @@ from streamseg.errors import SourceError
 from streamseg.frame import Frame
 from streamseg.sources import Options, Recording, Skip
 from streamseg.sources.reading.files import choose_one, has_images, listing, masks_by_stem, of_size
+from streamseg.sources.reading.left_out import left_out
 from streamseg.sources.reading.masks import read_mask
-from streamseg.sources.reading.track import Track, open_container, to_rgb
+from streamseg.sources.reading.video.picture import to_rgb
+from streamseg.sources.reading.video.track import Track, open_container
 
 PRIORITY = 60
 VIDEO = re.compile(
@@ -44,7 +46,9 @@ def expand(uri: str) -> list[str]:
 def open(uri: str, options: Options) -> Video:
     if os.path.isdir(uri):
         path = choose_one(uri, "video", _videos(Path(uri)), "video")
-        return Video(uri, str(path), masks_by_stem(Path(uri) / "masks"), options)
+        video = Video(uri, str(path), masks_by_stem(Path(uri) / "masks"), options)
+        video.notes = (*video.notes, *left_out(Path(uri), [path]))
+        return video
     return Video(uri, uri, {}, options)
 
 

@@ -27,8 +27,9 @@ class CheckpointFile(CheckpointIO):
         self.about = about
 
     def save_checkpoint(self, content: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        deployed = content.pop("deployed")
-        checkpoint.write(Path(path), {**self.about, "state_dict": deployed, "training": content})
+        deployed, head = content.pop("deployed"), content.pop("head")
+        heads = {"head": head} if head else {}
+        checkpoint.write(Path(path), {**self.about, "state_dict": deployed, **heads, "training": content})
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         training: dict[str, Any] = checkpoint.read(Path(path))["training"]

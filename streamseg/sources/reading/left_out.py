@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from streamseg.sources.reading.files import has_images, listing
+from streamseg.sources.reading.files import folders_in, has_images, listing
 
 VIDEOS = re.compile(
     r".*\.(mp4|m4v|mov|mkv|webm|avi|mpe?g|m?ts|m2ts|m2v|wmv|flv|3gp|ogv|gif|y4m|mjpeg|h264|264|hevc|265|vob|mxf|asf|dv|bag|db3)",
@@ -32,10 +32,16 @@ def left_out(folder: Path, used: Iterable[Path] = ()) -> list[str]:
         names = [path.name for path in found if pattern.fullmatch(path.name) and os.path.isfile(path)]
         if names:
             notes.append(_note(what, names, "give it by itself" if what != kinds[2][0] else "convert it to PNG"))
-    folders = [path for path in found if os.path.isdir(path) and path.name.lower() not in LAYOUT and has_images(path)]
+    folders = [
+        path for path in found if os.path.isdir(path) and path.name.lower() not in LAYOUT and _has_pictures(path)
+    ]
     if folders:
         notes.append(_note("folder with pictures", [path.name for path in folders], "give it by itself"))
     return notes
+
+
+def _has_pictures(folder: Path) -> bool:
+    return has_images(folder) or any(has_images(inner) for inner in folders_in(folder)[:20])
 
 
 def _note(what: str, names: list[str], hint: str) -> str:

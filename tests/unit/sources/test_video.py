@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from streamseg.errors import FrameError, SourceError
 from streamseg.sources import Skip, open_source, video
-from streamseg.sources.reading import track
+from streamseg.sources.reading.video.packets import rate_of
 
 FORMS = {
     "h264.mp4": {"codec": "libx264"},
@@ -212,8 +212,8 @@ def test_a_colon_in_a_name_is_no_protocol(
 
 
 def test_the_rate_is_that_of_the_stamps_where_none_is_written() -> None:
-    assert track._rate(1000.0, [0, 40, 78, 121, 160], 1e-3) == pytest.approx(25, rel=0.05)
-    assert track._rate(30.0, [0, 33, 67, 100], 1e-3) == 30.0
+    assert rate_of(1000.0, [0, 40, 78, 121, 160], 1e-3) == pytest.approx(25, rel=0.05)
+    assert rate_of(30.0, [0, 33, 67, 100], 1e-3) == 30.0
 
 
 @pytest.mark.parametrize("suffix", ["vob", "mxf", "asf", "m2v", "264", "265", "dv"])
