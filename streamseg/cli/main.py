@@ -15,6 +15,7 @@ from streamseg.cli.options import LazyGroup, run_command
         "batch": "streamseg.cli.batch:batch",
         "doctor": "streamseg.cli.doctor:doctor",
         "info": "streamseg.cli.info:info",
+        "data": "streamseg.cli.data:data",
         "train": "train.cli:group",
         "export": "export.cli:group",
         "probe": "train.commands.probe:probe",
