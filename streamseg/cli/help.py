@@ -24,6 +24,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Objects": ("objects", "quality"),
     "Live": ("show", "view", "port", "open_page", "policy"),
     "Measure": ("task", "shot", "way", "seeds", "turns", "against", "against_weights"),
+    "Cluster": ("workers", "address", "shard", "retries", "timeout", "again"),
     "Output": ("output", "save", "masks", "alpha", "overwrite", "page", "report", "name", "format_", "markdown"),
     "Method": (),
     "Training": (),

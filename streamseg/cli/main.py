@@ -34,8 +34,10 @@ class LazyGroup(click.Group):
     cls=LazyGroup,
     lazy={
         "run": "streamseg.cli.run:run",
+        "batch": "streamseg.cli.batch:batch",
         "doctor": "streamseg.cli.doctor:doctor",
         "info": "streamseg.cli.info:info",
+        "data": "streamseg.cli.data:data",
         "train": "train.cli:group",
         "export": "export.cli:group",
         "probe": "train.commands.probe:probe",
