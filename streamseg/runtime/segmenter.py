@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import queue
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -79,6 +80,21 @@ class Segmenter:
         self._keyframes = KeyframeSelector(chosen.keyframe_distance, first)
         self._key: FeatureFrame | None = None
         self._opening = Opening()
+        self._wishes: queue.SimpleQueue[tuple[int | None, bool]] = queue.SimpleQueue()
+
+    def steer(self, k: int | None = None, recluster: bool = False) -> None:
+        """Change the regions from the next step on; may be called from any thread. k: so many, 0 = as the knee says.
+        recluster: start anew on the cells of the next frame; ids go to the clusters that are nearest to their own."""
+        self._wishes.put((k, recluster))
+
+    def _obey(self, found: FeatureFrame) -> None:
+        """Do what was asked for since the last step."""
+        while not self._wishes.empty():
+            k, recluster = self._wishes.get()
+            if k is not None:
+                self._regions.steer(k)
+            if recluster:
+                self._regions.start([found])
 
     @property
     def _stages(self) -> list[MaskStage]:
@@ -134,6 +150,7 @@ class Segmenter:
             for stage in self._stages:
                 stage.start(again)
             timer.lap("start")
+        self._obey(found)
         regions = self._regions.step(found, timer)
         objects = None
         if self._objects:

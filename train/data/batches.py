@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 from streamseg.backbones import Spec
 from streamseg.config import ExtractorConfig, ObjectsConfig, SegmenterConfig
 from streamseg.errors import StreamsegError
+from streamseg.sources import Skip
 from train.data.frame_cache import FrameCache
 from train.data.own_objects import with_own_objects
 from train.data.recordings import open_recordings
@@ -30,7 +31,8 @@ def open_samples(
 
     Raises StreamsegError where the batch is larger than the data.
     """
-    recordings = open_recordings(settings.data)
+    lost: list[Skip] = []
+    recordings = open_recordings(settings.data, lost.append)
     for recording in recordings:
         stack.callback(recording.close)
     count, side = sum(len(recording) for recording in recordings), ENLARGED * settings.size
@@ -59,6 +61,7 @@ def open_samples(
         seed=settings.seed,
         pictures=pictures,
         annotations=annotations,
+        lost=lost,
     )
     return samples, settings.steps or settings.epochs * (count // batch)
 
