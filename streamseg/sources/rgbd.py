@@ -17,7 +17,7 @@ import numpy as np
 from streamseg.errors import FrameError
 from streamseg.sources import DepthScale, Options, Skip
 from streamseg.sources.reading.cameras import camera_of
-from streamseg.sources.reading.depth import Depth, Encoding, depth_of, first_size
+from streamseg.sources.reading.depth import Depth, Encoding, depth_of, estimated_units, first_size
 from streamseg.sources.reading.files import (
     Entry,
     FileRecording,
@@ -53,7 +53,7 @@ def open(uri: str, options: Options) -> FileRecording:
     colours = [colour for colour, _ in pairs]
     camera = camera_of(folder, uri, first_size(colours))
     ycb_video = camera.intrinsics is not None and round(camera.intrinsics.fx, 3) in YCB_VIDEO
-    encodings = _encodings(folder, pairs, options, 10000.0 if ycb_video else MILLIMETRES)
+    encodings = _encodings(folder, pairs, options, 10000.0 if ycb_video else None)
     known = [
         (colour, depth, encoding)
         for colour, depth in pairs
@@ -100,8 +100,13 @@ def _scale(known: list[tuple[Path, Path, Encoding]], options: Options, ycb_video
     units, rotated = known[0][2].units_per_metre, known[0][2].rotated
     if ycb_video:
         return DepthScale(units, "YCB-Video's own, told by its camera")
-    if rotated or units != MILLIMETRES:
+    told = rotated or known[0][1].suffix.lower() == ".npy" or _prefix(known[0][1]) in UNITS
+    if told:
         return DepthScale(units, "the format's own")
+    if units != MILLIMETRES:
+        return DepthScale(
+            units, "assumed, estimated from the values: the usual scale that puts them about a metre away"
+        )
     return DepthScale(units, "assumed, as most cameras have it")
 
 
@@ -150,10 +155,16 @@ def _group(depth: Path) -> str:
     return re.sub(r"\d+", "#", depth.name)
 
 
+def _prefix(depth: Path) -> str:
+    """The word before the first separator of a file's name, which may tell the set it is of."""
+    return re.split(r"[._-]", depth.stem)[0].upper()
+
+
 def _encodings(
-    folder: Path, pairs: list[tuple[Path, Path | None]], options: Options, usual: float
+    folder: Path, pairs: list[tuple[Path, Path | None]], options: Options, usual: float | None
 ) -> dict[str, Encoding | str]:
-    """How each group stores depth, or the reason why it cannot be used."""
+    """How each group stores depth, or the reason why it cannot be used. usual: units per metre where a group does not
+    say its own, None = estimated from its values."""
     groups: dict[str, list[Path]] = {}
     for _, depth in pairs:
         if depth is not None:
@@ -166,10 +177,10 @@ def _encodings(
         elif rotated is None:
             found[group] = "depth encoding unclear (plain or rotated by 3 bits)"
         else:
-            prefix = re.split(r"[._-]", paths[0].stem)[0].upper()
+            prefix = _prefix(paths[0])
             apc = rotated and os.path.isfile(folder / "cam.info.txt")
-            units = 10000.0 if apc else UNITS.get(prefix, 1.0 if paths[0].suffix == ".npy" else usual)
-            found[group] = Encoding(options.depth_scale or units, rotated)
+            units = 10000.0 if apc else 1.0 if paths[0].suffix == ".npy" and prefix not in UNITS else UNITS.get(prefix)
+            found[group] = Encoding(options.depth_scale or units or usual or estimated_units(paths, rotated), rotated)
     return found
 
 
