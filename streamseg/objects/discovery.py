@@ -47,6 +47,8 @@ MOVING = 0.5
 """How much the objectness of a cell grows that moves by itself, relative to one that goes with the camera."""
 DOUBT = 0.3
 """What a unit of the motion's evidence, a natural logarithm, takes from the classifier's score, of which 1 is sure."""
+DITHER = 0.3
+"""How far the thresholds of cuts that teach are spread, see `Levels.dithered`."""
 SIDES = {"live": 96, "high": 192}
 """Of the windows that GrabCut works in: pixels. Its time grows with their square."""
 ROUNDS = 3
@@ -80,6 +82,7 @@ class ObjectDiscovery:
         self.motion, self.background, self.saliency = Motion(self.seed), BackgroundMemory(self.seed), Saliency()
         self.classifier, self.evidence, self.tracker = ForegroundClassifier(), CueEvidence(), Tracker()
         self._since_taught: int | None = None  # frames; None before the first
+        self._lessons = 0  # cuts that taught
         self.camera: Intrinsics | None = None
         """What the camera of the recording is taken for where it is not known and depth is of use."""
         self._depth_used: deque[tuple[bool, bool, bool]] = deque(maxlen=1000)  # of the last frames
@@ -94,7 +97,7 @@ class ObjectDiscovery:
         for number in range(ROUNDS):
             if number == 2 and self.classifier.weights is not None:
                 # what the classifier has made of all of them is surer than any one frame's saliency
-                cuts = [self._cut_out(one) for one in seen]
+                cuts = [self._cut(one.frame, self._opinion(one), self._levels(BORDERS)) for one in seen]
             else:
                 cuts = [self._cut_key(one) for one in seen]
             taught = ForegroundClassifier()
@@ -168,8 +171,14 @@ class ObjectDiscovery:
     def _cut_key(self, seen: Seen) -> np.ndarray:
         """(H, W) bool: what a keyframe teaches, from saliency alone until there is a classifier."""
         if self.classifier.weights is None:
-            return self._cut(seen.frame, seen.saliency, ALONE)
-        return self._cut(seen.frame, TRUST * seen.saliency + (1 - TRUST) * self._opinion(seen), TOGETHER)
+            return self._cut(seen.frame, seen.saliency, self._levels(ALONE))
+        level = TRUST * seen.saliency + (1 - TRUST) * self._opinion(seen)
+        return self._cut(seen.frame, level, self._levels(TOGETHER))
+
+    def _levels(self, middle: Levels) -> Levels:
+        """Of the next cut that teaches."""
+        self._lessons += 1
+        return middle.dithered(self._lessons - 1, DITHER)
 
     def _cut_out(self, seen: Seen) -> np.ndarray:
         """(H, W) bool: what the classifier says, its borders drawn by the colours of this frame."""
