@@ -52,7 +52,7 @@ def without_classifier() -> Iterator[None]:
 
     with (
         patch.object(saliency.Saliency, "__call__", scaled),
-        patch.object(discovery.ObjectDiscovery, "_score", lambda self, frame: found["now"] - np.float32(0.5)),
+        patch.object(discovery.ObjectDiscovery, "_score", lambda self, seen: found["now"] - np.float32(0.5)),
     ):
         yield
 
@@ -118,6 +118,8 @@ VARIANTS: dict[str, tuple[Callable[[], Any], str]] = {
     "without the blank image: attention as it is": (without_blank, "live"),
     "with the lowest cells as background of attention": (with_background_of_features, "live"),
     "without motion": (lambda: patch.object(discovery, "MOVING", 0.0), "live"),
+    "without dithered thresholds": (lambda: patch.object(discovery, "DITHER", 0.0), "live"),
+    "without the motion's evidence": (lambda: patch.object(discovery, "DOUBT", 0.0), "live"),
     "without the frame's border": (lambda: patch.object(saliency, "BORDER", 0.0), "live"),
     "without saliency beside the classifier": (lambda: patch.object(discovery, "TRUST", 0.0), "live"),
     "without the gate": (lambda: patch.object(instances, "GATE", -1.0), "live"),
