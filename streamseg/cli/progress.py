@@ -18,16 +18,15 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
-from rich.text import Text
 
 from streamseg.runtime.statistics import Statistics
-from streamseg.text import clean
+from streamseg.terminal import console
 from streamseg.viewing.facts import facts_of_run
 
 
-def progress_bar(console: Console, doing: str, *columns: TextColumn) -> Progress:
+def progress_bar(screen: Console, doing: str, *columns: TextColumn) -> Progress:
     """A bar that starts with the word `doing` and counts; then `columns`, the task's field `rate`, and the time left.
-    Silent where `console` is no terminal."""
+    Silent where `screen` is no terminal."""
     return Progress(
         SpinnerColumn(),
         TextColumn(f"[bold]{doing}"),
@@ -36,8 +35,8 @@ def progress_bar(console: Console, doing: str, *columns: TextColumn) -> Progress
         *columns,
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
+        console=screen,
+        disable=not screen.is_terminal,
         transient=True,
     )
 
@@ -46,7 +45,7 @@ class Display:
     """A bar with frames/s and ETA on a terminal; only the notes where stderr is no terminal; nothing when quiet."""
 
     def __init__(self, quiet: bool) -> None:
-        self.console = Console(stderr=True, quiet=quiet, highlight=False)
+        self.console = console(stderr=True, quiet=quiet)
         self.bar = progress_bar(self.console, "segmenting")
         self.task: TaskID | None = None
         self.times: deque[float] = deque(maxlen=30)  # of the last frames: the rate shown is today's, not the run's
@@ -59,7 +58,7 @@ class Display:
 
     def log(self, line: str) -> None:
         """One line about what is used."""
-        self.console.print(clean(line), style="dim", markup=False, soft_wrap=True)
+        self.console.print(line, style="dim")
 
     def begin(self, total: int | None) -> None:
         """Everything is ready; `total` frames are to come (None = nobody knows). Again for each further run."""
@@ -78,16 +77,11 @@ class Display:
             self.bar.update(self.task, completed=report.processed, rate=rate)
 
 
-def _row(table: Table, *cells: str) -> None:
-    """A row of plain text: names may hold what would be markup, or what a terminal obeys."""
-    table.add_row(*(Text(clean(cell)) for cell in cells))
-
-
 def print_summary(result: Mapping[str, Any]) -> None:
     """The manifest in a few lines."""
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for name, text in facts_of_run(result):
-        _row(table, name, text)
+        table.add_row(name, text)
     if result["output"]:
-        _row(table, "results", result["output"])
-    Console(highlight=False, markup=False, soft_wrap=True).print(table)
+        table.add_row("results", result["output"])
+    console().print(table)

@@ -82,22 +82,24 @@ def _default_name(source: str) -> str:
     default="overlay,labels",
     show_default=True,
     metavar="KIND[,KIND]",
-    help="What is written: overlay, labels (the regions), objects, panoptic, npz, coco, ytvis, jsonl.",
+    help="What is written: overlay, labels (the regions), objects, panoptic, npz, coco, ytvis, jsonl; for other tools "
+    "dataset, yolo, labelstudio, mots, ply, rerun, bag, mcap.",
 )
 @option(
     "--masks",
     type=click.Choice(["regions", "objects", "panoptic"]),
     default=None,
     show_default="objects where they are asked for, else regions",
-    help="Which masks the overlay, the window, npz, coco, ytvis and jsonl take.",
+    help="Which masks the overlay, the window and all other files take.",
 )
 @option("--show", is_flag=True, help="A live window; q stops.")
 @option(
     "--view",
     callback=_view,
     default="",
-    metavar="browser",
-    help="Watch the run while it goes on: browser is a page on this machine, whose address is printed.",
+    metavar="browser|rerun",
+    help="Watch the run while it goes on: browser is a page on this machine, whose address is printed; rerun the "
+    "viewer Rerun, which listens on this machine only.",
 )
 @port_option
 @model_options
@@ -134,7 +136,8 @@ def _default_name(source: str) -> str:
 def run(ctx: click.Context, source: str | None, as_json: bool, quiet: bool, **given: Any) -> None:
     """Segment SOURCE: a recording, a video, a folder of images, a camera number or an rtsp:// address.
 
-    A path is recognized by its content; KIND:PATH forces one of: camera, co3d, davis, images, kinect, rgbd, tum, video.
+    A path is recognized by its content; KIND:PATH forces one of: bag, camera, co3d, davis, images, kinect, rgbd,
+    shards, tum, video.
     """
     from streamseg.cli import progress
     from streamseg.config import RunConfig, from_flags

@@ -15,11 +15,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from streamseg import plugins
 from streamseg.errors import OutputError
+from streamseg.files import make_folders
 from streamseg.frame import Frame, Segmentation
 
 if TYPE_CHECKING:
@@ -29,12 +31,14 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Run:
     """What sinks know of the run. title: the source, for people; fps: nominal, of the video; alpha: of the overlay.
+    pixel_aspect: width of a pixel by its height.
 
     masks: which mask sinks take that could take any, see `Segmentation.mask`. claim: gives the path of a new file by
     its name in the output folder, see `runtime.folder.OutputFolder`; None = any name may be taken.
     pictures: files of frames that were written for annotations, by the frames' index.
-    log: takes a line for people. port: of a viewer's page, see `viewing.server.PageServer`. control: what a viewer may
-    change in the run.
+    source_kind: of the source, e.g. "tum"; "" = unknown. log: takes a line that the user should read, which also goes
+    into run.json. port: of a viewer's page, see `viewing.server.PageServer`. control: what a viewer may change in the
+    run.
     """
 
     title: str
@@ -43,7 +47,9 @@ class Run:
     masks: str = "regions"
     claim: Callable[[str], Path] | None = None
     pictures: dict[int, str] = field(default_factory=dict)
-    log: Callable[[str], None] | None = None
+    source_kind: str = ""
+    pixel_aspect: Fraction = Fraction(1)
+    log: Callable[[str], None] = lambda line: None
     port: int | None = None
     control: Steerable | None = None
 
@@ -52,8 +58,7 @@ class Run:
         if self.claim is not None:
             return self.claim(name)
         path = folder / name
-        if path.parent != folder:
-            path.parent.mkdir(exist_ok=True)
+        make_folders(folder, name)
         return path
 
 
@@ -90,9 +95,11 @@ def viewers() -> dict[str, str]:
 
 
 def open_viewer(name: str, run: Run) -> Sink:
-    """Show the run in viewer `name`. Raises OutputError where that cannot be."""
-    viewer: Sink = plugins.load(__name__, name).watch(run)
-    return viewer
+    """Show the run in viewer `name`. Raises OutputError for an unknown name, and where that cannot be."""
+    if name not in viewers():
+        raise OutputError(f"no viewer is called {name!r}", plugins.did_you_mean(name, viewers()))
+    with _explained(name, Path()):
+        return _Guarded(name, Path(), plugins.load(__name__, name).watch(run))
 
 
 def open_sink(name: str, folder: Path, run: Run) -> Sink:

@@ -12,8 +12,7 @@ from streamseg.viewing.server import PageServer
 def watch(run: Run) -> Sink:
     """Serve the page until the run ends, and tell its address. Raises OutputError where the port is taken."""
     page = LivePage(run)
-    if run.log is not None:
-        run.log(f"look at {page.server.url} (Ctrl-C ends the run)")
+    run.log(f"look at {page.server.url} (Ctrl-C ends the run)")
     open_in_browser(page.server.url)
     return page
 
