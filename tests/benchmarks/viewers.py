@@ -35,10 +35,10 @@ CASES = {"no page": (0, 0), "page, no viewer": (0, 0), "1 viewer": (1, 0), "5 vi
 """Viewers that look, and viewers that take nothing."""
 VIEWER = """
 import http.client, json, struct, sys
-connection, number = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1])), 0
+connection, number, figures = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1])), 0, 1
 while True:
-    connection.request("GET", f"/moment?after={number}&layer=" + sys.argv[2])
-    answer = connection.getresponse().read()
+    connection.request("GET", f"/moment?after={number}&layer={sys.argv[2]}&figures={figures}")
+    answer, figures = connection.getresponse().read(), 0
     if answer[:1] != b"{":
         (length,) = struct.unpack(">I", answer[:4])
         number = json.loads(answer[4 : 4 + length])["number"]

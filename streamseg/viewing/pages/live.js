@@ -56,13 +56,16 @@ async function watch() {
         await new Promise((resolve) => { setTimeout(resolve, 100); });
         continue;
       }
-      const found = await moment(`moment?after=${number}&layer=${layer}`);
+      const before = stage.moment?.head, kind = before?.kinds.includes(layer) ? layer : about.kind;
+      const known = before?.segments[kind];
+      const found = await moment(`moment?after=${number}&layer=${layer}&figures=${known ? 0 : 1}`);
       if (found.ended) {
         say("the run has ended", true);
         return;
       }
       if (!found.head || paused) continue;
       number = found.head.number;
+      found.head.segments = { ...before?.segments, ...found.head.segments }; // figures come a few times a second
       say("live");
       offer(found.head);
       figures(found.head);
