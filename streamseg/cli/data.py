@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from streamseg.cli.options import LazyGroup
+from streamseg.cli.main import LazyGroup
 
 
 @click.group(
