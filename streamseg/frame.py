@@ -32,6 +32,12 @@ class Intrinsics:
     cx: float
     cy: float
 
+    @property
+    def plausible(self) -> bool:
+        """Whether a camera may be so: focal lengths of 1 to a million pixels, a centre that is no further away."""
+        focal, centre = (abs(self.fx), abs(self.fy)), (abs(self.cx), abs(self.cy))
+        return self.fx > 0 and all(1 <= length <= 1e6 for length in focal) and all(side <= 1e6 for side in centre)
+
     def thinned(self, step: int) -> Intrinsics:
         """Of a picture that keeps every `step`-th row and column, the first of them too."""
         return Intrinsics(self.fx / step, self.fy / step, self.cx / step, self.cy / step)

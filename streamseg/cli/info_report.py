@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
+from streamseg import terminal
 from streamseg.backbones import checkpoint
 from streamseg.backbones.exported import cached, engine_file, onnx_file, openvino_file
 from streamseg.errors import ModelError
@@ -135,7 +134,7 @@ def _fits(read: Any) -> dict[str, Any]:
 
 def print_report(report: Mapping[str, Any]) -> None:
     """The same for people, on stdout."""
-    console = Console(highlight=False, markup=False, soft_wrap=True)  # nothing is cut off: digests are for copying
+    console = terminal.console()  # nothing is cut off: digests are for copying
     for key, value in report.items():
         console.print(f"{key.replace('_', ' '):<22}{_readable(key, value)}")
 

@@ -3,7 +3,6 @@ known by name, so that --overwrite takes away just that."""
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from streamseg.errors import OutputError
 from streamseg.files import locked, make_folders
+from streamseg.text import from_json
 
 MANIFEST = "run.json"
 JOURNAL = ".streamseg.written"
@@ -89,11 +89,11 @@ def _written_before(path: Path) -> list[str]:
     with suppress(OSError):
         names += (path / JOURNAL).read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     try:
-        content = json.loads((path / MANIFEST).read_bytes())
+        content = from_json((path / MANIFEST).read_bytes())
         names += [name for name in content["written"] if isinstance(name, str)]
     except FileNotFoundError:
         pass
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError):
         if not names:
             raise OutputError(
                 f"{str(path / MANIFEST)!r} does not say what its run wrote",

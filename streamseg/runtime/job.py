@@ -16,8 +16,9 @@ from streamseg.runtime import manifest
 from streamseg.runtime.folder import OutputFolder, open_folder
 from streamseg.runtime.repeat import settings_of
 from streamseg.runtime.session import Session, open_session
+from streamseg.runtime.signals import interruptible
 from streamseg.runtime.statistics import Statistics
-from streamseg.runtime.stream import interruptible, stream
+from streamseg.runtime.stream import stream
 from streamseg.sinks import Run, Sink, open_sink, open_viewer
 from streamseg.sources import LiveSource, Recording
 from streamseg.text import without_secrets
@@ -135,7 +136,16 @@ def _streamed(
 def _run_of(job: RunConfig, source: Recording | LiveSource, log: Log, folder: OutputFolder | None = None) -> Run:
     title, fps = without_secrets(source.uri), max(1.0, source.fps / job.every)
     claim = folder.claim if folder else None
-    return Run(title, fps, job.alpha, job.mask_kind, claim, source_kind=source.kind, log=log)
+    return Run(
+        title,
+        fps,
+        job.alpha,
+        job.mask_kind,
+        claim,
+        pixel_aspect=source.pixel_aspect,
+        source_kind=source.kind,
+        log=log,
+    )
 
 
 def _expected(source: Recording | LiveSource, job: RunConfig) -> int | None:

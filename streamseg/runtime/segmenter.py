@@ -22,7 +22,7 @@ from streamseg.features.flow import follow
 from streamseg.features.keyframes import KeyframeSelector
 from streamseg.features.stage import MaskStage
 from streamseg.features.timing import StageTimer
-from streamseg.frame import Frame, Segmentation
+from streamseg.frame import Frame, Intrinsics, Segmentation
 from streamseg.objects.discovery import ObjectDiscovery
 from streamseg.runtime.opening import Opening
 
@@ -64,6 +64,11 @@ class Segmenter:
     def note(self) -> str:
         """What people should know of the session so far, "" for nothing."""
         return self._objects.note if self._objects else ""
+
+    @property
+    def guessed_camera(self) -> Intrinsics | None:
+        """What the camera is taken for where it is not known but depth is of use; None where nothing is guessed."""
+        return self._objects.camera if self._objects else None
 
     def reset(self, config: SegmenterConfig | None = None) -> None:
         """Forget the session; keep the networks. config: of the next session, None = as before."""

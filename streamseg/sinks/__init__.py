@@ -15,6 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Run:
     """What sinks know of the run. title: the source, for people; fps: nominal, of the video; alpha: of the overlay.
+    pixel_aspect: width of a pixel by its height.
 
     masks: which mask sinks take that could take any, see `Segmentation.mask`. claim: gives the path of a new file by
     its name in the output folder, see `runtime.folder.OutputFolder`; None = any name may be taken.
@@ -45,6 +47,7 @@ class Run:
     masks: str = "regions"
     claim: Callable[[str], Path] | None = None
     pictures: dict[int, str] = field(default_factory=dict)
+    pixel_aspect: Fraction = Fraction(1)
     source_kind: str = ""
     log: Callable[[str], None] = lambda line: None
     port: int | None = None
