@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from streamseg import terminal
 from streamseg.backbones import checkpoint
 from streamseg.backbones.exported import cached, engine_file, onnx_file, openvino_file
 from streamseg.errors import ModelError
 from streamseg.sources.ros import bagfile
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 WEIGHTS = (".pth", ".safetensors")
 KNOWN = "give a .pt, .onnx, .xml, .plan, .engine, .pth or .safetensors file"

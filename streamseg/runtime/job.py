@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +15,7 @@ from streamseg.errors import SourceError
 from streamseg.runtime import manifest
 from streamseg.runtime.folder import OutputFolder, open_folder
 from streamseg.runtime.repeat import settings_of
+from streamseg.runtime.segmenter import Segmenter
 from streamseg.runtime.session import Session, open_session
 from streamseg.runtime.signals import interruptible
 from streamseg.runtime.statistics import Statistics
@@ -33,12 +34,15 @@ def run(
     log: Log | None = None,
     begin: Callable[[int | None], None] | None = None,
     progress: Callable[[Statistics], None] | None = None,
+    segmenter: Segmenter | None = None,
+    others: Sequence[Sink] = (),
 ) -> dict[str, object]:
     """Do `job` and return its manifest, which also lies in the output folder as run.json.
 
     log: takes one line a time about what is used. begin: called with the number of frames to come (None = unknown)
-    when everything is ready. progress: called after each frame. Raises StreamsegError; what was written by then is
-    closed properly and the manifest says how far it got.
+    when everything is ready. progress: called after each frame. segmenter: one of an earlier job whose networks are
+    used again, see `open_session`. others: sinks that write no files. Raises StreamsegError; what was written by then
+    is closed properly and the manifest says how far it got.
     """
     notes: list[str] = []
 
@@ -48,18 +52,19 @@ def run(
             log(line)
 
     with ExitStack() as stack:
-        session = stack.enter_context(open_session(job, note))
+        session = stack.enter_context(open_session(job, note, segmenter=segmenter))
         # before the network: a missing display shall be told at once
         about = replace(_run_of(job, session.source, note), port=job.port, control=session.segmenter)
-        views = [stack.enter_context(open_viewer(name, about)) for name in job.view]
-        views += [stack.enter_context(open_sink("window", Path(), about))] if job.show else []
+        watching = list(others)
+        watching += [stack.enter_context(open_viewer(name, about)) for name in job.view]
+        watching += [stack.enter_context(open_sink("window", Path(), about))] if job.show else []
         session.warm_up(job.batch)
         interrupted = stack.enter_context(interruptible())  # from here on every file is finished, whatever comes
         folder = None
         if job.output is not None:
             folder = stack.enter_context(open_folder(job.output, job.overwrite, job.source))
         content = _opening(job, session, folder, notes)
-        return _streamed(job, session, content, folder, views, interrupted, note, begin, progress)
+        return _streamed(job, session, content, folder, watching, interrupted, note, begin, progress)
 
 
 def _opening(job: RunConfig, session: Session, folder: OutputFolder | None, notes: list[str]) -> dict[str, Any]:
@@ -88,7 +93,7 @@ def _streamed(
     session: Session,
     content: dict[str, Any],
     folder: OutputFolder | None,
-    views: list[Sink],
+    watching: list[Sink],
     interrupted: threading.Event,
     note: Log,
     begin: Callable[[int | None], None] | None,
@@ -108,7 +113,7 @@ def _streamed(
             stream(
                 source,
                 segmenter,
-                [*files, *views],
+                [*files, *watching],
                 progress=progress,
                 report=report,
                 interrupted=interrupted,
@@ -142,8 +147,8 @@ def _run_of(job: RunConfig, source: Recording | LiveSource, log: Log, folder: Ou
         job.alpha,
         job.mask_kind,
         claim,
-        pixel_aspect=source.pixel_aspect,
         source_kind=source.kind,
+        pixel_aspect=source.pixel_aspect,
         log=log,
     )
 

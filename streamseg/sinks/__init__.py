@@ -47,8 +47,8 @@ class Run:
     masks: str = "regions"
     claim: Callable[[str], Path] | None = None
     pictures: dict[int, str] = field(default_factory=dict)
-    pixel_aspect: Fraction = Fraction(1)
     source_kind: str = ""
+    pixel_aspect: Fraction = Fraction(1)
     log: Callable[[str], None] = lambda line: None
     port: int | None = None
     control: Steerable | None = None

@@ -36,7 +36,8 @@ export class Objects {
   }
 
   // segments: of the frame, with id, area, mean_depth, centroid, size, and score where there is one. area: pixels of
-  // the frame. extra: {heading, cell(id), ids}: a column more, and ids that are listed though they are not seen now.
+  // the frame. extra: {heading, cell(id), ids, facts(id)}: a column more, ids that are listed though they are not seen
+  // now, and details.
   update(segments, area, units, extra = null) {
     const scored = segments.some((one) => one.score !== undefined && one.score !== null);
     const headings = ["id", "area", ...(units ? ["distance"] : []), ...(scored ? ["score"] : [])];
@@ -67,7 +68,7 @@ export class Objects {
     if (!same) this.body.replaceChildren(...rows);
     if (!rows.length) this.body.replaceChildren(element("tr", {}, element("td", { colspan: headings.length + 1, class: "empty" }, "nothing")));
     this.all.hidden = !this.hidden.size;
-    this.describe(now.get(this.selected), area, units);
+    this.describe(now.get(this.selected), area, units, extra?.facts(this.selected) ?? []);
   }
 
   makeRow(id, count) {
@@ -79,7 +80,7 @@ export class Objects {
     return { pick, hide, cells, line: element("tr", {}, element("td", {}, pick), ...cells, element("td", {}, hide)) };
   }
 
-  describe(one, area, units) {
+  describe(one, area, units, more) {
     if (!this.selected) {
       this.say("", [element("p", { class: "hint" }, "Click the picture or an id for its size and distance.")]);
       return;
@@ -93,6 +94,7 @@ export class Objects {
       if (one.centroid) facts.push(["position", one.centroid.map((value) => distance(value, units)).join(", ")]);
     }
     if (one?.score !== undefined && one?.score !== null) facts.push(["score", one.score.toFixed(2)]);
+    facts.push(...more);
     const list = element("dl", {}, ...facts.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]));
     this.say(`${this.selected}`, [element("h2", {}, `Id ${this.selected}`), list], JSON.stringify(facts));
   }

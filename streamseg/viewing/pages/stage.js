@@ -4,8 +4,10 @@ const DARK = [20, 20, 20], LIGHT = [255, 255, 255];
 
 export class Stage {
   // colours: "#rrggbb" by id. pick(id, x, y): somebody chose a place, in pixels of the frame; id 0 = none.
-  constructor(canvas, caption, colours, pick) {
+  // tall: the picture's height at most, as a share of the window's.
+  constructor(canvas, caption, colours, pick, tall = 72) {
     this.canvas = canvas;
+    this.tall = tall;
     this.caption = caption;
     this.colours = colours.map((text) => [1, 3, 5].map((at) => parseInt(text.slice(at, at + 2), 16)));
     this.context = canvas.getContext("2d");
@@ -51,6 +53,14 @@ export class Stage {
     this.draw();
   }
 
+  // Nothing but words.
+  clear(text) {
+    this.context.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    this.moment = null;
+    this.caption.textContent = text;
+    this.canvas.setAttribute("aria-label", text);
+  }
+
   set(look) {
     Object.assign(this.look, look);
     this.draw();
@@ -63,7 +73,7 @@ export class Stage {
     if (this.canvas.width !== colour.width || this.canvas.height !== colour.height) {
       this.canvas.width = colour.width;
       this.canvas.height = colour.height;
-      this.canvas.style.width = `min(100%, ${(72 * colour.width) / colour.height}vh)`;
+      this.canvas.style.width = `min(100%, ${(this.tall * colour.width) / colour.height}vh)`;
     }
     this.context.drawImage(colour, 0, 0);
     if (layer === "depth" && depth) {
