@@ -14,6 +14,7 @@ from streamseg.cli.options import LazyGroup, run_command
         "run": "streamseg.cli.run:run",
         "doctor": "streamseg.cli.doctor:doctor",
         "info": "streamseg.cli.info:info",
+        "data": "streamseg.cli.data:data",
         "train": "train.cli:group",
         "export": "export.cli:group",
         "probe": "train.commands.probe:probe",
