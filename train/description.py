@@ -18,8 +18,8 @@ def config(settings: Settings, options: Any) -> dict[str, Any]:
     return {"settings": dataclasses.asdict(settings), "options": dataclasses.asdict(options)}
 
 
-def checkpoint_header(name: str, method: Method, settings: Settings, options: Any) -> dict[str, Any]:
-    """What a checkpoint of the run says of itself, see `backbones.checkpoint`."""
+def checkpoint_header(name: str, method: Method, settings: Settings, options: Any, data: str) -> dict[str, Any]:
+    """What a checkpoint of the run says of itself, see `backbones.checkpoint`. data: its fingerprint."""
     recipe = method.student.recipe
     return {
         "method": name,
@@ -32,7 +32,12 @@ def checkpoint_header(name: str, method: Method, settings: Settings, options: An
             "head": method.deployed_head() is not None,
         },
         "config": config(settings, options),
-        "provenance": {"init": settings.init, "init_sha256": method.student.sha256, "data": list(settings.data)},
+        "provenance": {
+            "init": settings.init,
+            "init_sha256": method.student.sha256,
+            "data": list(settings.data),
+            "data_sha256": data,
+        },
     }
 
 

@@ -1,50 +1,22 @@
-"""`streamseg data`: parses, calls, prints."""
+"""`streamseg data`: one file a subcommand, loaded when used."""
 
 from __future__ import annotations
 
-import sys
-
 import click
 
-from streamseg.cli.help import Command, option
-from streamseg.cli.options import behaviour_options, print_json
+from streamseg.cli.main import LazyGroup
 
 
-@click.command(cls=Command)
-@click.argument("kind", type=click.Choice(["co3d", "davis", "ocid", "tum"]))
-@click.argument("part", default="")
-@option("--mirror", default="", metavar="URL", help="Scheme and host that stand in for the publishers', e.g. a proxy.")
-@behaviour_options
-def data(kind: str, part: str, mirror: str, as_json: bool, quiet: bool) -> None:
-    """Get public recordings into $STREAMSEG_DATA: KIND, and PART where the set has parts.
-
-    \b
-    streamseg data tum fr1/desk    one sequence of TUM RGB-D
-    streamseg data co3d apple      one sequence of a category of CO3D; then: train byol --data co3d
-    streamseg data davis           DAVIS 2017, train and val, 480p
-    streamseg data ocid            all of OCID, 7 GB
-    """
-    from streamseg.downloads import catalogue, fetch
-
-    found = catalogue.find(kind, part)
-    folder = fetch.root() / kind
-    if not quiet:
-        click.echo(f"licence: {found.licence} ({found.page})", err=True)
-    bar = sys.stderr.isatty() and not quiet
-    last = [""]
-
-    def show(name: str, have: int, total: int) -> None:
-        line = f"{name}: {have / 1e6:.0f} of {total / 1e6:.0f} MB" if total else f"{name}: {have / 1e6:.0f} MB"
-        if bar and line != last[0]:
-            last[0] = line
-            click.echo(f"\r{line}", err=True, nl=False)
-
-    content = fetch.fetch(found, folder, show, mirror)
-    if last[0]:
-        click.echo(err=True)
-    if as_json:
-        print_json(
-            {"folder": str(folder), "licence": found.licence, "page": found.page, "content": list(map(str, content))}
-        )
-    elif not quiet:
-        click.echo("\n".join(map(str, content)))
+@click.group(
+    cls=LazyGroup,
+    lazy={
+        "pack": "streamseg.cli.data_pack:pack",
+        "co3d": "streamseg.cli.data_get:co3d",
+        "davis": "streamseg.cli.data_get:davis",
+        "ocid": "streamseg.cli.data_get:ocid",
+        "tum": "streamseg.cli.data_get:tum",
+    },
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+def data() -> None:
+    """Get and prepare recordings."""

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
+from streamseg import terminal
 from streamseg.backbones import checkpoint
 from streamseg.backbones.exported import cached, engine_file, onnx_file, openvino_file
 from streamseg.errors import ModelError
 from streamseg.sources.ros import bagfile
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 WEIGHTS = (".pth", ".safetensors")
 KNOWN = "give a .pt, .onnx, .xml, .plan, .engine, .pth or .safetensors file"
@@ -144,7 +146,7 @@ def _fits(read: Any) -> dict[str, Any]:
 
 def print_report(report: Mapping[str, Any]) -> None:
     """The same for people, on stdout."""
-    console = Console(highlight=False, markup=False, soft_wrap=True)  # nothing is cut off: digests are for copying
+    console = terminal.console()  # nothing is cut off: digests are for copying
     for key, value in report.items():
         if key == "topics":
             _print_topics(console, value)

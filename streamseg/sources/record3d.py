@@ -23,10 +23,10 @@ import numpy as np
 from streamseg.errors import FrameError, SourceError
 from streamseg.frame import Intrinsics
 from streamseg.sources import Options, Skip
+from streamseg.sources._numbered import Load, NumberedRecording
 from streamseg.sources.reading.cameras import UNKNOWN, Given, fitted
 from streamseg.sources.reading.depth import resized
 from streamseg.sources.reading.images import check_whole, decode
-from streamseg.sources.reading.indexed import Load, NumberedRecording
 
 PRIORITY = 26
 MEMBER_BYTES = 64 << 20

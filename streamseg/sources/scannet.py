@@ -19,11 +19,11 @@ import numpy as np
 from streamseg.errors import FrameError, SourceError
 from streamseg.frame import Intrinsics
 from streamseg.sources import Options, Skip
+from streamseg.sources._numbered import Load, NumberedRecording
 from streamseg.sources.reading.cameras import Given, fitted
 from streamseg.sources.reading.depth import NO_READING, resized
 from streamseg.sources.reading.headers import MAX_PIXELS
 from streamseg.sources.reading.images import check_whole, decode
-from streamseg.sources.reading.indexed import Load, NumberedRecording
 
 PRIORITY = 25
 VERSION = 4

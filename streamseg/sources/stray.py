@@ -15,12 +15,12 @@ import numpy as np
 
 from streamseg.errors import FrameError, SourceError
 from streamseg.sources import Options, Skip
+from streamseg.sources._numbered import Load, NumberedRecording
 from streamseg.sources.reading.cameras import camera_of
 from streamseg.sources.reading.depth import Encoding, read_metres, resized
 from streamseg.sources.reading.files import images_in, listing, require_folder
 from streamseg.sources.reading.images import read_gray
-from streamseg.sources.reading.indexed import Load, NumberedRecording
-from streamseg.sources.reading.track import Track, open_container
+from streamseg.sources.reading.video.track import Track, open_container
 
 PRIORITY = 22
 VIDEO, MATRIX = "rgb.mp4", "camera_matrix.csv"

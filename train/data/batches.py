@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 from torch.utils.data import DataLoader
@@ -12,6 +13,7 @@ from torch.utils.data import DataLoader
 from streamseg.backbones import Spec
 from streamseg.config import ExtractorConfig, ObjectsConfig, SegmenterConfig
 from streamseg.errors import StreamsegError
+from streamseg.sources import Skip
 from train.data.frame_cache import FrameCache
 from train.data.own_objects import with_own_objects
 from train.data.recordings import open_recordings
@@ -22,14 +24,15 @@ from train.settings import Settings
 
 
 def open_samples(
-    kind: type[Method], settings: Settings, output: Path, stack: ExitStack, say: Callable[[str], None]
+    kind: type[Method], settings: Settings, options: Any, output: Path, stack: ExitStack, say: Callable[[str], None]
 ) -> tuple[Samples, int]:
     """The samples of --data, and how many optimizer steps the run has. What has to be closed goes onto `stack`. say:
     takes a line a time about what takes long.
 
     Raises StreamsegError where the batch is larger than the data.
     """
-    recordings = open_recordings(settings.data)
+    lost: list[Skip] = []
+    recordings = open_recordings(settings.data, lost.append)
     for recording in recordings:
         stack.callback(recording.close)
     count, side = sum(len(recording) for recording in recordings), ENLARGED * settings.size
@@ -39,13 +42,14 @@ def open_samples(
             f"a batch of {batch} is larger than the data, which has {count} frames",
             f"use --batch-size {max(1, count // settings.accumulate)} at most, or give more recordings",
         )
-    if kind.own_objects:
+    masks = kind.masks_from(options)
+    if masks == "objects":
         recordings = with_own_objects(recordings, _finder(settings), output, is_first(), say)
     if settings.cache == "disk":
         output.mkdir(parents=True, exist_ok=True)
     pictures = FrameCache(settings.cache, count, side, 3, output)
     stack.callback(pictures.close)
-    annotations = FrameCache(settings.cache, count, side, 1, output) if kind.labelled else None
+    annotations = FrameCache(settings.cache, count, side, 1, output) if masks else None
     if annotations:
         stack.callback(annotations.close)
     samples = Samples(
@@ -53,10 +57,11 @@ def open_samples(
         (),
         frames=kind.frames,
         gap=settings.gap,
-        labelled=kind.labelled,
+        labelled=bool(masks),
         seed=settings.seed,
         pictures=pictures,
         annotations=annotations,
+        lost=lost,
     )
     return samples, settings.steps or settings.epochs * (count // batch)
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from streamseg.errors import SourceError
-from streamseg.sources import Recording, kinds, open_source, split_kind, split_part
-from streamseg.sources.video import VIDEO
+from streamseg.sources import Recording, Skip, kinds, open_source, recognized, split_kind, split_part
+from streamseg.sources.reading.left_out import ARCHIVES
+from streamseg.sources.reading.shard_index import is_packed
+from streamseg.sources.reading.video import VIDEOS
+from streamseg.sources.shards import open_all
 
 VARIABLE = "STREAMSEG_DATA"
 DEPTH = 4
@@ -21,24 +24,41 @@ GET = {
 }
 
 
-def open_recordings(names: Sequence[str]) -> list[Recording]:
+LeaveOut = Callable[[Skip], None]
+
+
+def open_recordings(names: Sequence[str], leave_out: LeaveOut = lambda _: None) -> list[Recording]:
     """Open every recording that `names` name, in that order, folders searched alphabetically.
 
     A name is a path, "kind:path", or a kind alone ("co3d"), which is looked for as a folder of that name in the working
     folder and in $STREAMSEG_DATA; "#part" behind it chooses a part of each recording ("co3d:apple#fewview_dev/train").
-    Raises SourceError where there is none, or where it is a live source.
+    leave_out: called with each video, archive or recording in a folder that cannot be used, and why. Raises SourceError
+    where there is none, or where it is a live source.
     """
-    return [recording for name in names for recording in _named(name)]
+    return [recording for name in names for recording in _named(name, leave_out)]
 
 
-def _named(name: str) -> list[Recording]:
+def absolute(name: str) -> str:
+    """`name` with the whole path of what it names, where that is here; other words as they are."""
+    kind, rest = split_kind(name)
+    path, part = split_part(rest)
+    if not path or not os.path.exists(os.path.expanduser(path)):
+        return name
+    whole = os.path.abspath(os.path.expanduser(path))
+    return (f"{kind}:" if kind else "") + whole + (f"#{part}" if part else "")
+
+
+def _named(name: str, leave_out: LeaveOut) -> list[Recording]:
     kind, path = split_kind(name)
     path, part = split_part(path)
     tail = f"#{part}" if part else ""
+    packed = os.path.expanduser(path)
+    if not part and kind in (None, "shards") and is_packed(packed):
+        return open_all(packed)
     if kind is None and path in kinds() and not os.path.exists(path):
-        return _below(str(_looked_for(path)), path, tail)
+        return _below(str(_looked_for(path)), path, tail, leave_out)
     if os.path.isdir(os.path.expanduser(path)):
-        return _below(path, kind, tail)
+        return _below(path, kind, tail, leave_out)
     return [_opened(name)]
 
 
@@ -55,7 +75,7 @@ def _looked_for(kind: str) -> Path:
     return found
 
 
-def _below(folder: str, kind: str | None, tail: str, depth: int = DEPTH) -> list[Recording]:
+def _below(folder: str, kind: str | None, tail: str, leave_out: LeaveOut, depth: int = DEPTH) -> list[Recording]:
     """The folder itself if it is one recording, else those below it. tail: "#part", or "" for all of them."""
     folder = os.path.expanduser(folder)
     try:
@@ -63,23 +83,27 @@ def _below(folder: str, kind: str | None, tail: str, depth: int = DEPTH) -> list
     except SourceError as problem:
         if depth == 0:
             raise
-        inner = _children(folder)
         found: list[Recording] = []
-        for path in inner:
+        lost: list[Skip] = []
+        for path in _children(folder):
+            inside = os.path.isdir(path)
             try:
-                found += _below(path, kind, tail, depth - 1) if os.path.isdir(path) else [_opened(path + tail)]
-            except SourceError:
-                continue  # a folder of notes beside recordings is no reason to stop
+                found += _below(path, kind, tail, leave_out, depth - 1) if inside else [_opened(path + tail)]
+            except SourceError as reason:  # a folder of notes beside recordings is no reason to stop
+                if not inside or recognized(path):
+                    lost.append(Skip(path, str(reason)))
         if not found:
-            raise problem
+            raise (problem if len(lost) != 1 else SourceError(lost[0].reason, problem.hint)) from None
+        for skip in lost:
+            leave_out(skip)
         return found
 
 
 def _children(folder: str) -> list[str]:
-    """Sub-folders and videos, in alphabetical order, hidden ones left out."""
+    """Sub-folders, videos and archives, in alphabetical order, hidden ones left out."""
     names = sorted(name for name in os.listdir(folder) if not name.startswith("."))
     paths = [os.path.join(folder, name) for name in names]
-    return [path for path in paths if os.path.isdir(path) or VIDEO.fullmatch(path)]
+    return [path for path in paths if os.path.isdir(path) or VIDEOS.fullmatch(path) or ARCHIVES.fullmatch(path)]
 
 
 def _opened(uri: str) -> Recording:

@@ -6,7 +6,6 @@ order of the data is the same whatever the number of workers, and a resumed run 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
@@ -17,8 +16,10 @@ from torchvision.transforms.v2 import functional
 
 from streamseg.errors import FrameError, SourceError
 from streamseg.frame import VOID, Frame
-from streamseg.sources import Recording
+from streamseg.sources import Recording, Skip
+from streamseg.terminal import say
 from train.data.frame_cache import FrameCache
+from train.data.order import Order, part_ends
 from train.data.views import Made, View, make
 from train.method import Batch
 
@@ -34,7 +35,8 @@ class Samples(Dataset):
     """Endless samples over `recordings`; number n belongs to epoch n // len(self).
 
     views: of a sample, see View. frames: how many a sample has. gap: (low, high) frames between two of them; it is
-    drawn for each sample and made smaller where a recording is too short. wide: side of whole frames, 0 = none.
+    drawn for each sample and made smaller where a recording is too short. wide: side of whole frames, 0 = none. lost:
+    recordings that could not be opened.
     """
 
     def __init__(
@@ -49,12 +51,14 @@ class Samples(Dataset):
         seed: int = 0,
         pictures: FrameCache,
         annotations: FrameCache | None = None,
+        lost: Sequence[Skip] = (),
     ) -> None:
         self.recordings, self.views, self.frames, self.gap = list(recordings), tuple(views), frames, gap
         self.wide, self.labelled, self.seed = wide, labelled, seed
-        self.pictures, self.annotations = pictures, annotations
+        self.pictures, self.annotations, self.lost = pictures, annotations, tuple(lost)
         lengths = [len(recording) for recording in self.recordings]
         self.first = np.concatenate([[0], np.cumsum(lengths)])
+        self.order = Order(part_ends(self.recordings), seed)
         if self.first[-1] < 2:
             raise SourceError(
                 f"training needs at least two frames; there {'is one' if self.first[-1] else 'are none'}",
@@ -86,13 +90,24 @@ class Samples(Dataset):
         return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
 
     def skipped(self) -> list[str]:
-        """Frames known from the start to be unusable, as "name: reason"."""
-        return [f"{skip.name}: {skip.reason}" for recording in self.recordings for skip in recording.skipped]
+        """Recordings and frames known from the start to be unusable, as "name: reason"."""
+        frames = [skip for recording in self.recordings for skip in recording.skipped]
+        return [f"{skip.name}: {skip.reason}" for skip in (*self.lost, *frames)]
+
+    def left_out(self) -> list[str]:
+        """What people should know of data that is not used, one line each."""
+        lost = [f"left out: {skip.name}: {skip.reason}" for skip in self.lost]
+        for recording in self.recordings:
+            notes = [note for note in recording.notes if note.startswith("left out")]
+            if recording.skipped:
+                notes.append(f"{len(recording.skipped)} frames cannot be used: {recording.skipped[0].reason}, ...")
+            lost += [f"{recording.uri}: {note}" for note in notes]
+        return lost
 
     def _chosen(self, number: int, rng: np.random.Generator) -> list[tuple[int, int]]:
         """(recording, frame) of each frame of the sample."""
         epoch, place = divmod(number, len(self))
-        anchor = int(_order(len(self), self.seed, epoch)[place])
+        anchor = int(self.order(epoch)[place])
         recording = int(np.searchsorted(self.first, anchor, side="right")) - 1
         length = int(self.first[recording + 1] - self.first[recording])
         start = anchor - int(self.first[recording])
@@ -149,14 +164,9 @@ def _annotation(frame: Frame) -> np.ndarray:
     return frame.annotation.astype(np.uint8)
 
 
-@lru_cache(maxsize=4)
-def _order(length: int, seed: int, epoch: int) -> np.ndarray:
-    return np.random.default_rng((seed, 0, epoch)).permutation(length)
-
-
 @lru_cache(maxsize=100)
 def _say_once(line: str) -> None:
-    print(f"skipped: {line}", file=sys.stderr)
+    say(f"skipped: {line}")
 
 
 class Numbers(Sampler):

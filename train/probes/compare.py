@@ -44,7 +44,7 @@ def make_probe(question: Question, log: Log) -> Probe:
 
 
 def _dense(question: Question, log: Log) -> Probe:
-    recordings = open_recordings(question.data)
+    recordings = open_recordings(question.data, lambda skip: log(f"{skip.name}: left out, {skip.reason}"))
     probes: dict[object, DenseProbe] = {}
 
     def probe(network: Network) -> Result:

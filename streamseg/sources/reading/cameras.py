@@ -8,14 +8,13 @@ cam_params.json (Replica), *.yaml of ORB-SLAM.
 
 from __future__ import annotations
 
-import json
-import math
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from streamseg.frame import Intrinsics
+from streamseg.text import from_json
 
 Size = tuple[int, int]
 
@@ -53,7 +52,7 @@ KNOWN = (
     ),
 )
 UNKNOWN = (
-    "the camera's intrinsics are unknown: no 3-D positions, and no support plane for objects; give "
+    "the camera's intrinsics are unknown: no 3-D positions, and a guessed camera for objects; give "
     "--intrinsics FX,FY,CX,CY"
 )
 
@@ -104,11 +103,10 @@ def _read(path: Path, read: Callable[[str], Given]) -> Given | None:
     try:
         given = read(path.read_text(encoding="utf-8-sig"))
         fx, fy, cx, cy = (float(value) for value in vars(given.intrinsics).values())
-    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
+        camera = Intrinsics(fx, abs(fy), cx, cy)  # ICL-NUIM gives fy < 0, for its y points up; ours points down
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError):
         return None
-    sound = all(map(math.isfinite, (fx, fy, cx, cy))) and fx > 0 and fy != 0
-    # ICL-NUIM gives fy < 0, for its y points up; ours points down
-    return Given(Intrinsics(fx, abs(fy), cx, cy), given.size) if sound else None
+    return Given(camera, given.size) if camera.plausible else None
 
 
 def _plain(text: str) -> Given:
@@ -129,7 +127,7 @@ def _colour_matrix(text: str) -> Given:
 
 
 def _named(text: str) -> Given:
-    values = json.loads(text)
+    values = from_json(text)
     for inner in ("camera", "color", "colour", "rgb"):
         values = values[inner] if isinstance(values.get(inner), dict) else values
     size = None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+import tarfile
 from pathlib import Path
 
 import pytest
 
 from streamseg.errors import SourceError
+from streamseg.sources import Skip
 from train.data.recordings import VARIABLE, open_recordings
 
 
@@ -76,3 +78,29 @@ def test_the_real_sets(shared: Path) -> None:
     names = [str(shared / "data" / name) for name in ("co3d_hydrant", "videos", "tum_fr1_rpy", "multiview_robot")]
     found = open_recordings(names)
     assert [recording.kind for recording in found] == ["co3d", "video", "video", "video", "video", "tum", "images"]
+
+
+def test_what_cannot_be_used_is_named(images: Path, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    shutil.copytree(images, root / "good")
+    (root / "upload.mp4").write_bytes(b"cut")
+    (root / "more.zip").write_bytes(b"PK")
+    (root / "list").mkdir()
+    (root / "list" / "rgb.txt").write_text("1.0 rgb/gone.png\n")
+    lost: list[Skip] = []
+    assert len(open_recordings([str(root)], lost.append)) == 1
+    assert [Path(skip.name).name for skip in lost] == ["list", "more.zip", "upload.mp4"]
+    assert all(skip.reason for skip in lost)
+
+
+def test_a_folder_of_archives(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STREAMSEG_CACHE", str(tmp_path / "cache"))
+    first = sorted(images.iterdir())[0].read_bytes()
+    (tmp_path / "archives").mkdir()
+    for name in ("a", "b"):
+        (tmp_path / name / "rgb").mkdir(parents=True)
+        (tmp_path / name / "rgb/1.0.png").write_bytes(first)
+        (tmp_path / name / "rgb.txt").write_text("1.0 rgb/1.0.png\n")
+        with tarfile.open(tmp_path / f"archives/{name}.tgz", "w:gz") as archive:
+            archive.add(tmp_path / name, name)
+    assert [recording.kind for recording in open_recordings([str(tmp_path / "archives")])] == ["tum", "tum"]
