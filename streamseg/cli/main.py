@@ -12,7 +12,7 @@ from streamseg.cli.options import LazyGroup, run_command
     cls=LazyGroup,
     lazy={
         "run": "streamseg.cli.run:run",
-        "batch": "streamseg.cli.batch:batch",
+        "batch": "streamseg.cli.batching.command:batch",
         "doctor": "streamseg.cli.doctor:doctor",
         "info": "streamseg.cli.info:info",
         "data": "streamseg.cli.data:data",

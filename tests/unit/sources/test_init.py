@@ -17,7 +17,7 @@ from streamseg.sources import Options, kinds, open_source, split_kind, split_par
 
 
 def test_every_kind_keeps_the_plugin_contract() -> None:
-    assert set(kinds()) == {"camera", "co3d", "davis", "images", "kinect", "rgbd", "tum", "video"}
+    assert set(kinds()) == {"camera", "co3d", "davis", "images", "kinect", "rgbd", "shards", "tum", "video"}
     for name, description in kinds().items():
         module = plugins.load("streamseg.sources", name)
         assert isinstance(module.PRIORITY, int)
@@ -108,7 +108,7 @@ def test_every_failure_has_its_own_clear_words(name: str, tmp_path: Path, make: 
     assert words in fail(uri).message
 
 
-@pytest.mark.parametrize("kind", ["co3d", "davis", "images", "kinect", "rgbd", "tum", "video"])
+@pytest.mark.parametrize("kind", ["co3d", "davis", "images", "kinect", "rgbd", "shards", "tum", "video"])
 def test_a_forced_kind_on_the_wrong_thing_is_an_error(kind: str, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("text")
     (tmp_path / "empty").mkdir()

@@ -68,7 +68,7 @@ def batch(ctx: click.Context, sources: tuple[str, ...], as_json: bool, quiet: bo
     Each recording is done once, whatever dies: what is done with the same settings is skipped, so the same command goes
     on where it was stopped. DIR/index.jsonl has a line for each, DIR/summary.json the sums.
     """
-    from streamseg.cli.batch_display import BatchDisplay, print_batch
+    from streamseg.cli.batching.display import BatchDisplay, print_batch
     from streamseg.cluster import batch as cluster
     from streamseg.config import RunConfig, from_flags
     from streamseg.errors import StreamsegError
