@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
-from streamseg.cli.options import Numbers
+from streamseg.cli.parameters import Numbers, Word
 from train.options import option
 
 
-class Gap(click.ParamType):
+class Gap(Word):
     """LOW:HIGH, or one number for both: how many frames lie between the two of a positive pair."""
 
     name = "LOW:HIGH"
@@ -20,7 +20,7 @@ class Gap(click.ParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
         if isinstance(value, tuple):
             return value
-        match = re.fullmatch(r"(\d+)(?::(\d+))?", value)
+        match = re.fullmatch(r"(\d{1,9})(?::(\d{1,9}))?", value, re.ASCII)
         if not match or int(match[1]) > int(match[2] or match[1]):
             self.fail(f"{value!r} is no range of frames such as 0:8", param, ctx)
         assert match
@@ -63,7 +63,7 @@ class Settings:
     batch_size: int = option(16, "Pairs a step, on all devices together.", low=1)
     accumulate: int = option(1, "Batches added up before each optimizer step.", low=1)
     gap: tuple[int, int] = option(
-        (0, 8), "Frames between the two of a pair; 0 = two views of the same frame.", type=Gap()
+        (0, 8), "Frames between the two of a pair; 0 = two views of the same frame.", type=Gap(), shown="0:8"
     )
     lr: float = option(
         0.0, "Learning rate.  auto: the method's own, times batch size / 256 (of adamw: its root).", low=0, auto=True

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from streamseg.cli.help import option
-from streamseg.cli.options import Numbers, Size, print_json, with_options
+from streamseg.cli.options import print_json, with_options
+from streamseg.cli.parameters import Numbers, Size
 from streamseg.terminal import answer, notes
 
 if TYPE_CHECKING:

@@ -12,12 +12,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from streamseg.cache import recall, remember
 from streamseg.errors import ModelError, OutputError
 from streamseg.files import written
 
@@ -128,14 +128,10 @@ def read_header(path: Path) -> dict[str, Any]:
 def cached_header(path: Path, sha256: str, folder: Path) -> dict[str, Any]:
     """`read_header`, remembered in `folder` by the file's SHA-256, so that a second run need not import torch."""
     known = folder / f"checkpoint-{sha256[:16]}.json"
-    try:
-        header: dict[str, Any] = json.loads(known.read_text(encoding="utf-8"))
-        if header["sha256"] == sha256 and not _fault(header):
-            return header
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        pass
+    found: dict[str, Any] | None = recall(known)
+    if found and found.get("sha256") == sha256:
+        return found
     header = read_header(path) | {"sha256": sha256}
-    # a cache that cannot be written costs a second, nothing else
-    with suppress(OSError), written(known, shared=True) as temporary:
-        temporary.write_text(json.dumps(header), encoding="utf-8")
+    with suppress(OSError, ValueError, TypeError):  # a cache that cannot be written costs a second, nothing else
+        remember(known, header)
     return header

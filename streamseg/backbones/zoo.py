@@ -5,8 +5,8 @@ Nothing here imports torch, so that a run with a cached network starts quickly.
 
 from __future__ import annotations
 
-import json
 import re
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,6 +15,7 @@ from streamseg import plugins
 from streamseg.backbones import checkpoint
 from streamseg.backbones.contract import Recipe
 from streamseg.backbones.exported import cached, engine_file, openvino_file
+from streamseg.cache import recall, remember
 from streamseg.config import Spec
 from streamseg.errors import ModelError
 from streamseg.files import safe_name
@@ -127,16 +128,14 @@ def _timm_architecture(name: str) -> Architecture:
     if not re.fullmatch(r"[\w.-]+", name, re.ASCII):  # timm itself would go to a hub or a folder
         raise ModelError(f"{name!r} is no name of timm's", "timm.list_models() lists all")
     path = cached.folder() / f"timm-{safe_name(name)}.json"
-    try:
-        known = json.loads(path.read_text(encoding="utf-8"))
-        return Architecture(**(known | {"strides": tuple(known["strides"]), "layers": ()}))
-    except (OSError, ValueError, TypeError, KeyError):
-        pass
+    with suppress(TypeError, KeyError):  # of another version
+        if known := recall(path):
+            return Architecture(**(known | {"strides": tuple(known["strides"]), "layers": ()}))
     from streamseg.backbones.networks import timm_networks
 
     architecture = Architecture(**timm_networks.probe(name))
-    with cached.written(path) as temporary:
-        temporary.write_text(json.dumps(asdict(architecture)), encoding="utf-8")
+    with cached.explained(path):
+        remember(path, asdict(architecture))
     return architecture
 
 

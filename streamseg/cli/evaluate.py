@@ -47,6 +47,7 @@ from streamseg.cli.options import (
     "--masks",
     type=click.Path(path_type=Path),
     metavar="DIR",
+    group="Input",
     help="Score these masks, files named as the frames; models only where --model is given too.",
 )
 @option(

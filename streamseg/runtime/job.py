@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ from streamseg.runtime.folder import OutputFolder, open_folder
 from streamseg.runtime.repeat import settings_of
 from streamseg.runtime.segmenter import Segmenter
 from streamseg.runtime.session import Session, open_session
+from streamseg.runtime.signals import interruptible
 from streamseg.runtime.statistics import Statistics
-from streamseg.runtime.stream import interruptible, stream
-from streamseg.sinks import Run, Sink, open_sink
+from streamseg.runtime.stream import stream
+from streamseg.sinks import Run, Sink, open_sink, open_viewer
 from streamseg.sources import LiveSource, Recording
 from streamseg.text import without_secrets
 
@@ -51,9 +53,11 @@ def run(
 
     with ExitStack() as stack:
         session = stack.enter_context(open_session(job, note, segmenter=segmenter))
+        # before the network: a missing display shall be told at once
+        about = replace(_run_of(job, session.source, note), port=job.port, control=session.segmenter)
         watching = list(others)
-        if job.show:  # before the network: a missing display shall be told at once
-            watching.append(stack.enter_context(open_sink("window", Path(), _run_of(job, session.source))))
+        watching += [stack.enter_context(open_viewer(name, about)) for name in job.view]
+        watching += [stack.enter_context(open_sink("window", Path(), about))] if job.show else []
         session.warm_up(job.batch)
         interrupted = stack.enter_context(interruptible())  # from here on every file is finished, whatever comes
         folder = None
@@ -100,7 +104,7 @@ def _streamed(
     options: dict[str, Any] = {name: getattr(job, name) for name in ("every", "max_frames", "batch", "policy")}
     try:
         with ExitStack() as closing:
-            about = _run_of(job, source, folder)
+            about = _run_of(job, source, note, folder)
             names = job.save if folder else ()
             where = folder.path if folder else Path()
             files = [closing.enter_context(open_sink(name, where, about)) for name in names]
@@ -134,9 +138,19 @@ def _streamed(
     return content
 
 
-def _run_of(job: RunConfig, source: Recording | LiveSource, folder: OutputFolder | None = None) -> Run:
+def _run_of(job: RunConfig, source: Recording | LiveSource, log: Log, folder: OutputFolder | None = None) -> Run:
     title, fps = without_secrets(source.uri), max(1.0, source.fps / job.every)
-    return Run(title, fps, job.alpha, job.mask_kind, folder.claim if folder else None)
+    claim = folder.claim if folder else None
+    return Run(
+        title,
+        fps,
+        job.alpha,
+        job.mask_kind,
+        claim,
+        source_kind=source.kind,
+        pixel_aspect=source.pixel_aspect,
+        log=log,
+    )
 
 
 def _expected(source: Recording | LiveSource, job: RunConfig) -> int | None:

@@ -17,6 +17,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple, Self
@@ -48,6 +49,7 @@ class Source(ABC):
     """What recordings and live sources share.
 
     uri: as given by the user. kind: the module's name. fps: nominal frames per second, for the output video.
+    pixel_aspect: width of a pixel by its height; frames come as they are stored.
     skipped: for the manifest. Of a recording: frames known to be unusable before any is decoded (listed but absent
     ...), known from the start. Of a live source: interruptions, growing while it runs.
     notes: what people should be told before a run: what was taken for what, what is unknown and how to give it, what
@@ -59,6 +61,7 @@ class Source(ABC):
     uri: str
     kind: str
     fps: float = 30.0
+    pixel_aspect: Fraction = Fraction(1)
     skipped: tuple[Skip, ...] = ()
     notes: tuple[str, ...] = ()
     depth_scale: float | None = None
@@ -113,9 +116,11 @@ def kinds() -> dict[str, str]:
 
 
 def split_kind(uri: str) -> tuple[str | None, str]:
-    """Split "kind:path" into its parts when `kind` is a known source; ("rtsp://..." and "C:\\..." have none)."""
+    """Split "kind:path" into its parts when `kind` is a known source; ("rtsp://..." and "C:\\..." have none, nor has
+    a path that exists as it is written)."""
     kind, colon, rest = uri.partition(":")
-    return (kind, rest) if colon and kind in kinds() and not rest.startswith("//") else (None, uri)
+    known = colon and kind in kinds() and not rest.startswith("//") and not os.path.exists(uri)
+    return (kind, rest) if known else (None, uri)
 
 
 def split_part(path: str) -> tuple[str, str]:

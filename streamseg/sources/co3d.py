@@ -38,6 +38,7 @@ from streamseg.sources.reading.files import (
 )
 from streamseg.sources.reading.images import read_gray, read_uint16
 from streamseg.sources.reading.masks import read_soft_mask
+from streamseg.text import from_json
 
 PRIORITY = 20
 
@@ -125,7 +126,7 @@ def _records(index: Path, sequence: str) -> list[dict[str, Any]]:
     try:
         found = index.stat()
         texts = _by_sequence(index, found.st_mtime_ns, found.st_size)
-        return sorted(json.loads(texts.get(sequence, "[]")), key=lambda record: record["frame_number"])
+        return sorted(from_json(texts.get(sequence, "[]")), key=lambda record: record["frame_number"])
     except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
         raise SourceError(
             f"{str(index)!r} cannot be read: {error}", "download it again, or move it away to read the images alone"
@@ -138,7 +139,7 @@ def _by_sequence(index: Path, _changed: int, _size: int) -> dict[str, str]:
     sequences, up to hundreds of MB, and whoever opens one sequence often opens the next."""
     grouped: dict[str, list[dict[str, Any]]] = {}
     with gzip.open(index, "rt", encoding="utf-8") as file:
-        for record in json.load(file):
+        for record in from_json(file.read()):
             grouped.setdefault(record["sequence_name"], []).append(record)
     return {name: json.dumps(records) for name, records in grouped.items()}
 
@@ -188,7 +189,8 @@ def pixels(viewpoint: dict[str, Any] | None, size: list[int]) -> Intrinsics | No
     unit = np.full(2, half.min()) if viewpoint.get("intrinsics_format") == "ndc_isotropic" else half
     focal = np.asarray(viewpoint["focal_length"], float) * unit
     centre = half - np.asarray(viewpoint["principal_point"], float) * unit
-    return Intrinsics(float(focal[0]), float(focal[1]), float(centre[0]), float(centre[1]))
+    camera = Intrinsics(float(focal[0]), float(focal[1]), float(centre[0]), float(centre[1]))
+    return camera if camera.plausible else None
 
 
 def _depth(path: Path, folder: Path, stem: str, factor: float, options: Options) -> tuple[partial | None, str]:

@@ -94,7 +94,7 @@ def packed(folder: Path) -> Path:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--epochs", type=int, default=2)
-    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--folder", type=Path, default=None, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.folder is None:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from streamseg.errors import SourceError
 from streamseg.sources import Recording, Skip, kinds, open_source, recognized, split_kind, split_part
-from streamseg.sources.reading.left_out import ARCHIVES, VIDEOS
+from streamseg.sources.reading.left_out import ARCHIVES
 from streamseg.sources.reading.shard_index import is_packed
+from streamseg.sources.reading.video import VIDEOS
 from streamseg.sources.shards import open_all
 
 VARIABLE = "STREAMSEG_DATA"

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from streamseg.backbones import checkpoint
-from streamseg.cli.options import run_command
+from streamseg.cli.entry import run_command
 from train.cli import group
 
 SMALL = ("--size", 64, "--batch-size", 4, "--backbone", "efficientnet_lite0", "--layers", 3)
