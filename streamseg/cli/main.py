@@ -14,7 +14,7 @@ from streamseg.cli.lazy import LazyGroup
     cls=LazyGroup,
     lazy={
         "run": "streamseg.cli.run:run",
-        "batch": "streamseg.cli.batch:batch",
+        "batch": "streamseg.cli.batching.command:batch",
         "doctor": "streamseg.cli.doctor:doctor",
         "info": "streamseg.cli.info:info",
         "data": "streamseg.cli.data:data",

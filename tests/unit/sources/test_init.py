@@ -109,7 +109,7 @@ def test_every_failure_has_its_own_clear_words(name: str, tmp_path: Path, make: 
     assert words in fail(uri).message
 
 
-@pytest.mark.parametrize("kind", ["co3d", "davis", "images", "kinect", "rgbd", "tum", "video"])
+@pytest.mark.parametrize("kind", ["co3d", "davis", "images", "kinect", "rgbd", "shards", "tum", "video"])
 def test_a_forced_kind_on_the_wrong_thing_is_an_error(kind: str, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("text")
     (tmp_path / "empty").mkdir()

@@ -11,7 +11,7 @@ from streamseg.cli.help import Command, option
 from streamseg.cli.options import behaviour_options, print_json
 from streamseg.cli.run import run as run_command
 
-OF_ONE = ("config", "source", "output", "overwrite", "show", "policy", "as_json", "quiet", "debug")
+OF_ONE = ("config", "source", "output", "overwrite", "show", "view", "port", "policy", "as_json", "quiet", "debug")
 """What `run` takes and a batch does not, or takes otherwise."""
 
 
@@ -68,7 +68,7 @@ def batch(ctx: click.Context, sources: tuple[str, ...], as_json: bool, quiet: bo
     Each recording is done once, whatever dies: what is done with the same settings is skipped, so the same command goes
     on where it was stopped. DIR/index.jsonl has a line for each, DIR/summary.json the sums.
     """
-    from streamseg.cli.batch_display import BatchDisplay, print_batch
+    from streamseg.cli.batching.display import BatchDisplay, print_batch
     from streamseg.cluster import batch as cluster
     from streamseg.config import RunConfig, from_flags
     from streamseg.errors import StreamsegError
