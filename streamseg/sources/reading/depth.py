@@ -49,6 +49,15 @@ def read_stored(path: Path) -> np.ndarray:
     return np.nan_to_num(values.astype(np.float32), nan=0, posinf=0, neginf=0)
 
 
+def units_of_array(path: Path) -> float:
+    """Units per metre that a .npy file is taken to have: whole numbers are millimetres, others metres."""
+    try:
+        kind = np.load(path, mmap_mode="r", allow_pickle=False).dtype.kind
+    except (OSError, ValueError, EOFError):
+        return 1.0
+    return 1000.0 if kind in "iu" else 1.0
+
+
 def read_metres(path: Path, encoding: Encoding, colour: Path | None = None) -> np.ndarray:
     """(H, W) float32 metres, 0 = no reading (stored as 0 or 65535, or not finite). colour: the picture whose size it is
     brought to, where the two have the same shape; see `resized`."""
