@@ -8,10 +8,11 @@ from export.commands.compare_command import compare
 from export.commands.gpu_commands import tensorrt, triton
 from export.commands.onnx_command import onnx
 from export.commands.openvino_command import openvino
-from streamseg.cli.options import run_command
+from streamseg.cli.entry import run_command
+from streamseg.cli.help import CONTEXT
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(context_settings=CONTEXT)
 def group() -> None:
     """Turn a backbone into a file for another runtime.
 

@@ -19,6 +19,7 @@ import numpy as np
 from export import frames as pictures
 from export import quantize, to_openvino, verify
 from export.to_onnx import open_file
+from streamseg import terminal
 from streamseg.backbones import Backbone, Spec, open_backbone, write_onnx
 from streamseg.backbones.exported.onnx_file import ends, load
 from streamseg.errors import ModelError
@@ -196,12 +197,11 @@ def markdown(rows: Sequence[dict[str, Any]]) -> str:
 
 def text(rows: Sequence[dict[str, Any]]) -> str:
     """The table for a terminal."""
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(*HEADER, box=None, padding=(0, 2, 0, 0))
     for row in rows:
         table.add_row(*_cells(row))
     out = io.StringIO()
-    Console(file=out, width=160, highlight=False).print(table)
+    terminal.console(file=out, width=160).print(table)
     return out.getvalue().rstrip()

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
+
+from streamseg.files import written
+from streamseg.text import from_json
 
 VARIABLE = "STREAMSEG_CACHE"
 LIMIT = 1 << 30
@@ -23,6 +29,26 @@ def root() -> Path:
     return platformdirs.user_cache_path("streamseg")
 
 
+def remember(path: Path, content: Any) -> None:
+    """Write `content`, of JSON's types, with its digest. Raises OSError."""
+    data = json.dumps(content, sort_keys=True)
+    with written(path, shared=True) as temporary:
+        temporary.write_text(json.dumps({"sha256": _digest(data), "content": content}), encoding="utf-8")
+
+
+def recall(path: Path) -> Any:
+    """What was remembered, or None where there is nothing, or not as it was written: a disk may forget a bit."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        said = from_json(path.read_bytes())
+        if said["sha256"] == _digest(json.dumps(said["content"], sort_keys=True)):
+            return said["content"]
+    return None
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def trim(folder: Path, suffix: str, limit: int = LIMIT) -> None:
     """Delete the files of `folder` that end in `suffix`, longest unused first, until the rest have `limit` bytes.
 
@@ -30,7 +56,7 @@ def trim(folder: Path, suffix: str, limit: int = LIMIT) -> None:
     cannot be deleted, or was by another process, is left alone.
     """
     files = []
-    for path in folder.glob(f"[!.]*{suffix}"):
+    for path in folder.rglob(f"[!.]*{suffix}"):
         with suppress(OSError):
             facts = path.stat()
             files.append((max(facts.st_atime, facts.st_mtime), facts.st_size, path))

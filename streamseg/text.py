@@ -42,6 +42,14 @@ def plain(value: Any) -> Any:
     return value
 
 
+def from_json(data: str | bytes) -> Any:
+    """What JSON says. Raises ValueError where it is none, or nested so deeply that nobody wrote it."""
+    try:
+        return json.loads(data)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
 def to_json(content: object, indent: int | None = None) -> bytes:
     """Valid JSON (RFC 8259) as UTF-8. A file name need not be Unicode: what is none is written as \\udcXX, which JSON
     reads back."""

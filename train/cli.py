@@ -7,7 +7,8 @@ import os
 import click
 
 from streamseg import plugins
-from streamseg.cli.options import run_command
+from streamseg.cli.entry import run_command
+from streamseg.cli.help import CONTEXT
 from train import methods
 
 
@@ -38,7 +39,7 @@ class Methods(click.Group):
             formatter.write_dl(list(plugins.describe(methods.__file__).items()))
 
 
-@click.group(cls=Methods, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Methods, context_settings=CONTEXT)
 def group() -> None:
     """Fine-tune a backbone on recordings, without labels."""
 

@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 
 from train.data.samples import Samples
 from train.encoder import Encoder
+from train.method import Method
 from train.settings import Settings
 
 
@@ -17,9 +18,9 @@ def config(settings: Settings, options: Any) -> dict[str, Any]:
     return {"settings": dataclasses.asdict(settings), "options": dataclasses.asdict(options)}
 
 
-def checkpoint_header(name: str, encoder: Encoder, settings: Settings, options: Any) -> dict[str, Any]:
-    """What a checkpoint of the run says of itself, see `backbones.checkpoint`."""
-    recipe = encoder.recipe
+def checkpoint_header(name: str, method: Method, settings: Settings, options: Any, data: str) -> dict[str, Any]:
+    """What a checkpoint of the run says of itself, see `backbones.checkpoint`. data: its fingerprint."""
+    recipe = method.student.recipe
     return {
         "method": name,
         "backbone": {
@@ -28,9 +29,15 @@ def checkpoint_header(name: str, encoder: Encoder, settings: Settings, options: 
             "layers": list(recipe.layers),
             "facet": recipe.facet,
             "licence": recipe.licence,
+            "head": method.deployed_head() is not None,
         },
         "config": config(settings, options),
-        "provenance": {"init": settings.init, "init_sha256": encoder.sha256, "data": list(settings.data)},
+        "provenance": {
+            "init": settings.init,
+            "init_sha256": method.student.sha256,
+            "data": list(settings.data),
+            "data_sha256": data,
+        },
     }
 
 

@@ -4,7 +4,7 @@
     class Options:
         momentum: float = option(0.996, "EMA momentum of the target at the start.", low=0, high=1)
 
-becomes `--momentum FLOAT`, with its default in `--help`, refused outside [0, 1].
+becomes `--momentum X`, with its default in `--help`, refused outside [0, 1].
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Any, cast
 
 import click
 
-from streamseg.cli.help import GENERAL, Option
+from streamseg.cli.help import Option, heading
+from streamseg.cli.parameters import Auto
 
 
 def option(
@@ -27,52 +28,36 @@ def option(
     metavar: str | None = None,
     type: click.ParamType | None = None,
     auto: bool = False,
+    shown: str = "",
 ) -> Any:
     """A dataclass field that is also a flag. low, high: allowed range, both included; choices: allowed words.
 
     auto: the default is a number that stands for "decided later"; on the command line it is the word auto.
+    shown: the default as somebody would type it.
     """
-    about = {"help": help, "low": low, "high": high, "choices": choices, "metavar": metavar, "type": type, "auto": auto}
+    about = {"help": help, "low": low, "high": high, "choices": choices, "metavar": metavar, "type": type}
+    about |= {"auto": auto, "shown": shown}
     return dataclasses.field(default=default, metadata=about)
-
-
-class Auto(click.ParamType):
-    """A number as `numbers` takes it, or the word auto, which stands for `value`."""
-
-    name = "auto|N"
-
-    def __init__(self, numbers: click.ParamType, value: float) -> None:
-        self.numbers, self.value = numbers, value
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if value in ("auto", self.value):
-            return self.value
-        if value == f"{self.value:g}":  # the number that stood for it until version 0.1
-            click.echo(f"note: {value} for {param.opts[0] if param else 'this'} is called auto now", err=True)
-            return self.value
-        return self.numbers.convert(value, param, ctx)
 
 
 def click_options(cls: type, group: str = "Method") -> list[Option]:
     """The flags of the dataclass `cls`, in its order; group: the heading of those that have none of their own."""
-    options = [_click_option(field) for field in dataclasses.fields(cls)]
-    for one in options:
-        one.group = group if one.group == GENERAL else one.group
-    return options
+    return [_click_option(field, heading(field.name, group)) for field in dataclasses.fields(cls)]
 
 
-def _click_option(field: dataclasses.Field) -> Option:
+def _click_option(field: dataclasses.Field, group: str) -> Option:
     flag, about = "--" + field.name.replace("_", "-"), field.metadata
-    shared = {"help": about["help"], "metavar": about["metavar"]}
+    shared = {"help": about["help"], "metavar": about["metavar"], "group": group}
     if isinstance(field.default, bool):
-        return Option([f"{flag}/--no-{flag[2:]}"], default=field.default, show_default=True, help=about["help"])
+        return Option(
+            [f"{flag}/--no-{flag[2:]}"], default=field.default, show_default=True, help=about["help"], group=group
+        )
     if isinstance(field.default, tuple) and about["type"] is None:
         return Option([flag], multiple=True, default=field.default, **shared)
     if about["auto"]:
-        shared["metavar"] = about["metavar"] or "auto|N"
         kind = Auto(_type(field), cast(float, field.default))
         return Option([flag], default="auto", type=kind, show_default=True, **shared)
-    shown = field.default not in (None, "", ())
+    shown = about["shown"] or field.default not in (None, "", ())
     return Option([flag], default=field.default, type=_type(field), show_default=shown, **shared)
 
 

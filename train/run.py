@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import os
 import time
 import warnings
 from collections.abc import Callable
@@ -18,18 +17,22 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities import move_data_to_device
 
 from streamseg.backbones import Spec, checkpoint
-from streamseg.errors import OutputError
+from streamseg.errors import SourceError, StreamsegError
 from streamseg.files import written
 from train.callbacks.checkpointing import BEST, LAST, CheckpointFile, Checkpointing
 from train.callbacks.display import Display
 from train.callbacks.monitoring import HealthMonitor, Table
 from train.callbacks.probing import Probing, verdict
 from train.data.batches import Batches, open_samples
+from train.data.fingerprint import fingerprint
 from train.data.recordings import open_recordings
+from train.data.samples import Samples
 from train.description import checkpoint_header, config, opening_line
 from train.distributed import is_first, trainer_devices
 from train.encoder import Encoder, open_encoder
+from train.folder import RESULT, TABLE, checked, opened
 from train.method import Method
+from train.presets import frozen_stages, settled
 from train.probes.dense import DenseProbe
 from train.settings import Settings
 from train.sync_norm import synchronize
@@ -46,24 +49,26 @@ def run(
     output: folder of last.pt, best.pt, metrics.csv, run.json and TensorBoard's events. resume: go on from its last.pt.
     """
     _quiet_libraries()
-    last = _checked(output, resume)
+    settings = settled(settings)
+    last = checked(output, resume, is_first())
     start = int(checkpoint.read(last)["training"]["global_step"]) if last else 0
     hardware = trainer_devices(settings)
     with contextlib.ExitStack() as stack:
         torch.manual_seed(settings.seed)
         encoder = _encoder(settings)
-        samples, total = open_samples(kind, settings, output, stack)
+        samples, total = open_samples(kind, settings, options, output, stack, display.say)
+        data = _same_data(samples, last)
+        _refuse_fewer(start, total)
         method = kind(encoder, options, settings, total)
         samples.views, samples.wide, samples.frames = method.views(), method.wide, method.frames
         probing = _probing(settings, total, output, display.say)
-        output.mkdir(parents=True, exist_ok=True)  # what the command line got wrong is known by now
-        table = Table(output / "metrics.csv", start, write=is_first())
+        stack.enter_context(opened(output, is_first()))  # what the command line got wrong is known by now
+        table = Table(output / TABLE, start, write=is_first())
         checkpointing = Checkpointing(output, settings.save_every)
         monitor = HealthMonitor(display.say, samples.describe, output)
         callbacks = [monitor, checkpointing, *([probing] if probing else []), table, display]
-        trainer = _trainer(
-            hardware, settings, total, start, output, callbacks, checkpoint_header(name, encoder, settings, options)
-        )
+        about = checkpoint_header(name, method, settings, options, data)
+        trainer = _trainer(hardware, settings, total, start, output, callbacks, about)
         for line in samples.left_out():
             display.say(f"note: {line}")
         display.say(opening_line(name, encoder, samples, settings, total, trainer))
@@ -84,7 +89,7 @@ def run(
             "skipped": samples.skipped(),
         }
         if trainer.is_global_zero:
-            _write_json(output / "run.json", result)
+            _write_json(output / RESULT, result)
         # as a reader of run.json gets it: tuples are lists there
         return json.loads(json.dumps(result))
 
@@ -102,29 +107,31 @@ def _fit(trainer: pl.Trainer, method: Method, data: Batches, last: Path | None) 
     return max(time.perf_counter() - began, 1e-9)
 
 
-def _checked(output: Path, resume: bool) -> Path | None:
-    """The checkpoint to go on from, or None. Raises OutputError rather than write over an older run."""
-    last = output / LAST
-    if resume:
-        if not last.is_file():
-            raise OutputError(f"there is no {LAST} in {str(output)!r} to go on from", "leave --resume out")
-        return last
+def _refuse_fewer(start: int, total: int) -> None:
+    if start > total:
+        raise StreamsegError(f"the run has made {start} steps already, {total} were asked for", "give more --steps")
+
+
+def _same_data(samples: Samples, last: Path | None) -> str:
+    """The fingerprint of the data. Raises SourceError where a run that goes on was started with other data."""
     if not is_first():
-        return None  # the first process has looked, and has begun to write
-    if last.exists() or (output / "metrics.csv").exists():
-        raise OutputError(f"{str(output)!r} holds a run already", "give another -o, or go on with it: --resume")
-    probe = next(folder for folder in (output, *output.absolute().parents) if folder.exists())
-    if not probe.is_dir() or not os.access(probe, os.W_OK):
-        raise OutputError(f"{str(output)!r} cannot be written", "give a folder you may write to with -o")
-    return None
+        return ""
+    found = fingerprint(samples.recordings)
+    before = (checkpoint.read_header(last)["provenance"] or {}).get("data_sha256", "") if last else ""
+    if before and found != before:
+        raise SourceError(
+            f"the run was started with other data than these {len(samples)} frames",
+            "give the same recordings with --data, wherever they lie now, or start a new run with another -o",
+        )
+    return found
 
 
 def _encoder(settings: Settings) -> Encoder:
     weights = "" if settings.init in ("imagenet", "none") else settings.init
     spec = Spec(settings.backbone, weights, settings.layers, settings.facet)
     encoder = open_encoder(spec, settings.init != "none", settings.norms == "frozen")
-    if settings.frozen_stages:
-        encoder.freeze(settings.frozen_stages)
+    if still := frozen_stages(settings, encoder.parts):
+        encoder.freeze(still)
     return encoder
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
-from streamseg.cli.options import Numbers
+from streamseg.cli.parameters import Numbers, Word
 from train.options import option
 
 
-class Gap(click.ParamType):
+class Gap(Word):
     """LOW:HIGH, or one number for both: how many frames lie between the two of a positive pair."""
 
     name = "LOW:HIGH"
@@ -20,7 +20,7 @@ class Gap(click.ParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
         if isinstance(value, tuple):
             return value
-        match = re.fullmatch(r"(\d+)(?::(\d+))?", value)
+        match = re.fullmatch(r"(\d{1,9})(?::(\d{1,9}))?", value, re.ASCII)
         if not match or int(match[1]) > int(match[2] or match[1]):
             self.fail(f"{value!r} is no range of frames such as 0:8", param, ctx)
         assert match
@@ -32,7 +32,7 @@ class Settings:
     """A run. data: sources or folders of them, "kind[:path]" or paths. size: side of a view, pixels.
 
     steps: optimizer steps, 0 = by epochs. lr: for the whole batch, 0 = the method's own, scaled by batch size.
-    weight_decay, workers: -1 = auto. probe_every: 0 = auto.
+    weight_decay, workers: -1 = auto. probe_every: 0 = auto. backbone_lr, heads_first, frozen_stages: -1 = by `preset`.
     """
 
     data: tuple[str, ...] = option(
@@ -52,27 +52,45 @@ class Settings:
         (), "CNN stages or ViT blocks to train and deploy. Default: the net's own.", type=Numbers(), metavar="N[,N]"
     )
     facet: str = option("", "What is deployed of a ViT block.", metavar="key|query|value|output")
+    preset: str = option(
+        "auto",
+        "What auto means below: fine-tuning a pretrained net, or training one. auto: pretrain with --init none.",
+        choices=("auto", "finetune", "pretrain"),
+    )
     size: int = option(224, "Side of a view, pixels.", low=32, high=2048)
     epochs: int = option(10, "How often each frame is the first of a pair.", low=1)
     steps: int = option(0, "Optimizer steps.  auto: --epochs times the frames.", low=1, auto=True)
     batch_size: int = option(16, "Pairs a step, on all devices together.", low=1)
     accumulate: int = option(1, "Batches added up before each optimizer step.", low=1)
     gap: tuple[int, int] = option(
-        (0, 8), "Frames between the two of a pair; 0 = two views of the same frame.", type=Gap()
+        (0, 8), "Frames between the two of a pair; 0 = two views of the same frame.", type=Gap(), shown="0:8"
     )
     lr: float = option(
         0.0, "Learning rate.  auto: the method's own, times batch size / 256 (of adamw: its root).", low=0, auto=True
     )
-    backbone_lr: float = option(1.0, "The backbone's share of the learning rate.", low=0, high=1)
-    heads_first: float = option(0.0, "Share of the run in which the backbone waits for the heads.", low=0, high=1)
-    frozen_stages: int = option(0, "First parts of the backbone (stem, stages, blocks) that stay as they are.", low=0)
+    backbone_lr: float = option(
+        -1.0, "The backbone's share of the learning rate.  auto: 0.1, of pretraining 1.", low=0, high=1, auto=True
+    )
+    heads_first: float = option(
+        -1.0,
+        "Share of the run in which the backbone waits for the heads.  auto: 0.15, of pretraining 0.",
+        low=0,
+        high=1,
+        auto=True,
+    )
+    frozen_stages: int = option(
+        -1,
+        "First parts of the backbone (stem, stages, blocks) that stay as they are.  auto: half, of pretraining none.",
+        low=0,
+        auto=True,
+    )
     weight_decay: float = option(-1.0, "Weight decay.  auto: the method's own.", low=0, auto=True)
     optimizer: str = option("auto", "auto: the method's own.", choices=("auto", "sgd", "adamw", "lars"))
     warmup: float = option(0.05, "Share of the run in which the learning rate rises.", low=0, high=1)
     norms: str = option(
-        "batch",
-        "Batch norms of a pretrained net: batch = of the batch, frozen = as they are; for small batches.",
-        choices=("batch", "frozen"),
+        "auto",
+        "Batch norms of a pretrained net: of the batch, or frozen as they are.  auto: frozen, of pretraining batch.",
+        choices=("auto", "batch", "frozen"),
     )
     precision: str = option("fp32", "bf16 and fp16 are mixed precision.", choices=("fp32", "bf16", "fp16"))
     devices: str = option(

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from export.commands import flags
+from streamseg import terminal
 from streamseg.cli.help import Command, option
 from streamseg.cli.options import behaviour_options, print_json
 
@@ -26,9 +27,9 @@ def compare(models: tuple[str, ...], calibrate: str, frames: str, markdown: bool
     """
     from export import compare as comparison
 
-    size, log = flags.sides(options["size"]), flags.notes(options["quiet"])
+    size, log = flags.sides(options["size"]), terminal.notes(options["quiet"])
     rows = comparison.rows([comparison.parse(model) for model in models], size, calibrate, frames, log)
     if options["as_json"]:
         print_json({"size": list(size), "calibrate": calibrate, "frames": frames, "rows": rows})
     elif not options["quiet"]:
-        click.echo(comparison.markdown(rows) if markdown else comparison.text(rows))
+        terminal.answer(comparison.markdown(rows) if markdown else comparison.text(rows))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from streamseg.cli.help import option
-from streamseg.cli.options import Numbers, Size, print_json, with_options
+from streamseg.cli.options import print_json, with_options
+from streamseg.cli.parameters import Numbers, Size
+from streamseg.terminal import answer, notes
 
 if TYPE_CHECKING:
     from export.verify import Comparison
@@ -46,11 +46,6 @@ def sides(size: int | tuple[int, int]) -> tuple[int, int]:
     return (size, size) if isinstance(size, int) else size
 
 
-def notes(quiet: bool) -> Callable[[str], None]:
-    """Takes one line a time for stderr; swallows them with --quiet."""
-    return (lambda line: None) if quiet else (lambda line: click.echo(line, err=True))
-
-
 def show(comparisons: Sequence[Comparison], facts: dict[str, Any], line: str, *, as_json: bool, quiet: bool) -> None:
     """Print a finished export: the comparisons as a table on stderr; on stdout `facts` and them as JSON, or `line`."""
     from export.verify import as_dict, table
@@ -59,4 +54,4 @@ def show(comparisons: Sequence[Comparison], facts: dict[str, Any], line: str, *,
     if as_json:
         print_json(facts | {"verified": [as_dict(comparison) for comparison in comparisons]})
     elif not quiet:
-        click.echo(line)
+        answer(line)

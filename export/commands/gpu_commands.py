@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from export.commands import flags
+from streamseg import terminal
 from streamseg.cli.help import Command, option
 from streamseg.cli.options import behaviour_options, print_json, with_options
 
@@ -87,12 +88,11 @@ def triton(
             {"output": str(path), "config": str(config), "name": path.parents[1].name, "version": version} | tensors
         )
     elif not quiet:
-        click.echo(f"{path}: version {path.parent.name} of {path.parents[1].name}")
+        terminal.answer(f"{path}: version {path.parent.name} of {path.parents[1].name}")
 
 
 def _asked(model: str, quiet: bool, options: dict[str, Any]) -> tuple[Any, Any, Any, Any]:
     """The spec, the choice, the log and the console that the flags ask for."""
-    from rich.console import Console
 
     from export.to_tensorrt import Choice
 
@@ -104,4 +104,4 @@ def _asked(model: str, quiet: bool, options: dict[str, Any]) -> tuple[Any, Any, 
         workspace=options["workspace"] or 0,
         calibrate=options["calibrate"],
     )
-    return flags.spec(model, options), choice, flags.notes(quiet), Console(stderr=True, quiet=quiet)
+    return flags.spec(model, options), choice, terminal.notes(quiet), terminal.console(stderr=True, quiet=quiet)

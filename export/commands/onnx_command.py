@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from export.commands import flags
+from streamseg import terminal
 from streamseg.cli.help import Command, option
 from streamseg.cli.options import behaviour_options
 
@@ -45,7 +46,7 @@ def onnx(model: str, output: Path | None, as_json: bool, quiet: bool, **options:
 
     output = output or Path(f"{stem(model)}.onnx")
     chosen = {name: options[name] for name in ("precision", "opset", "max_batch", "calibrate")}
-    comparisons = to_onnx(Request(flags.spec(model, options), size, **chosen), output, flags.notes(quiet))
+    comparisons = to_onnx(Request(flags.spec(model, options), size, **chosen), output, terminal.notes(quiet))
     total, precision = output.stat().st_size, options["precision"]
     facts = {
         "output": str(output),

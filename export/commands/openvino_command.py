@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from export.commands import flags
+from streamseg import terminal
 from streamseg.cli.help import Command, option
 from streamseg.cli.options import behaviour_options
 
@@ -30,7 +31,7 @@ def openvino(model: str, output: Path | None, as_json: bool, quiet: bool, **opti
     size, precision = flags.sides(options["size"]), options["precision"]
     output = output or Path(f"{stem(model)}.xml")
     request = Request(flags.spec(model, options), size, precision=precision, calibrate=options["calibrate"])
-    comparisons = to_openvino(request, output, flags.notes(quiet))
+    comparisons = to_openvino(request, output, terminal.notes(quiet))
     weights = output.with_suffix(".bin")
     total = output.stat().st_size + weights.stat().st_size
     facts = {"output": str(output), "weights": str(weights), "size": list(size), "bytes": total, "precision": precision}

@@ -2,8 +2,9 @@
 
 {"format": 1, "streamseg": version, "method": "byol",
  "backbone": {"name": "resnet18", "architecture": "resnet18.tv_in1k", "layers": [4, 5], "facet": "output",
-              "licence": "BSD-3-Clause"},
+              "licence": "BSD-3-Clause", "head": false},
  "state_dict": {timm's name: tensor, ...},   the deployed backbone
+ "head": {name: tensor, ...} or absent,     of `networks.network.ForegroundHead`
  "config": {...},                            what the run was asked for
  "training": {...} or None,                  what --resume needs; an export has no use for it
  "provenance": {...}}                        data, the weights it started from, figures
@@ -11,16 +12,19 @@
 
 from __future__ import annotations
 
-import json
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from streamseg.cache import recall, remember
 from streamseg.errors import ModelError, OutputError
 from streamseg.files import written
 
 FORMAT = 1
 SUFFIXES = (".pt", ".ckpt")
+_NAME = re.compile(r"(timm:)?[\w.-]+(?<!\.pt)(?<!\.ckpt)(?<!\.onnx)(?<!\.xml)(?<!\.plan)(?<!\.engine)", re.ASCII)
+"""A network by name: no file, no address, so that a checkpoint sends nobody anywhere."""
 HEADER = ("format", "streamseg", "method", "backbone", "config", "provenance")
 
 
@@ -68,10 +72,51 @@ def read(path: Path) -> dict[str, Any]:
         )
     if content["format"] != FORMAT:
         raise ModelError(
-            f"{str(path)!r} has checkpoint format {content['format']}, this version reads {FORMAT}",
+            f"{str(path)!r} has checkpoint format {content['format']!r}, this version reads {FORMAT}",
             "use the version of streamseg that wrote it",
         )
+    if (fault := _fault(content)) or (fault := _fault_of_tensors(content)):
+        raise ModelError(f"{str(path)!r} is a damaged checkpoint: {fault}", "copy it again, or train it again")
     return content
+
+
+def _fault(header: dict[str, Any]) -> str:
+    """What of a header is not as `write` had it, "" where nothing: whoever made the file may have made up anything."""
+    backbone = header["backbone"]
+    if not isinstance(backbone, dict):
+        return "its backbone is no table"
+    for name in ("name", "facet"):
+        if not isinstance(backbone.get(name), str):
+            return f"its backbone has no {name}"
+    if not _NAME.fullmatch(backbone["name"]):
+        return f"its backbone is called {backbone['name'][:80]!r}"
+    layers = backbone.get("layers")
+    if not isinstance(layers, list) or not all(type(layer) is int for layer in layers):
+        return "its backbone has no layers"
+    if not all(isinstance(backbone.get(name, ""), str) for name in ("architecture", "licence")):
+        return "its backbone is described by something else than words"
+    for name in ("method", "streamseg"):
+        if not isinstance(header.get(name) or "", str):
+            return f"its {name} is no word"
+    for name in ("config", "provenance"):
+        if not isinstance(header.get(name) or {}, dict):
+            return f"its {name} is no table"
+    about = header.get("provenance") or {}
+    if not all(isinstance(about.get(name) or "", str) for name in ("init", "init_sha256")):
+        return "its provenance names no weights"
+    return ""
+
+
+def _fault_of_tensors(content: dict[str, Any]) -> str:
+    import torch
+
+    for name in ("state_dict", "head"):
+        tensors = content.get(name) or {}
+        if not isinstance(tensors, dict) or not all(
+            isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in tensors.items()
+        ):
+            return f"its {name} holds something else than named tensors"
+    return "" if isinstance(content.get("training") or {}, dict) else "its training state is no table"
 
 
 def read_header(path: Path) -> dict[str, Any]:
@@ -83,14 +128,10 @@ def read_header(path: Path) -> dict[str, Any]:
 def cached_header(path: Path, sha256: str, folder: Path) -> dict[str, Any]:
     """`read_header`, remembered in `folder` by the file's SHA-256, so that a second run need not import torch."""
     known = folder / f"checkpoint-{sha256[:16]}.json"
-    try:
-        header: dict[str, Any] = json.loads(known.read_text(encoding="utf-8"))
-        if header["sha256"] == sha256:
-            return header
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
+    found: dict[str, Any] | None = recall(known)
+    if found and found.get("sha256") == sha256:
+        return found
     header = read_header(path) | {"sha256": sha256}
-    # a cache that cannot be written costs a second, nothing else
-    with suppress(OSError), written(known, shared=True) as temporary:
-        temporary.write_text(json.dumps(header), encoding="utf-8")
+    with suppress(OSError, ValueError, TypeError):  # a cache that cannot be written costs a second, nothing else
+        remember(known, header)
     return header

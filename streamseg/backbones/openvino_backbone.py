@@ -12,8 +12,7 @@ import numpy as np
 from streamseg.backbones import machine
 from streamseg.backbones import precision as precisions
 from streamseg.backbones.contract import OUTPUTS, Backbone, Log, Recipe
-from streamseg.backbones.exported import cached, onnx_cache, openvino_file
-from streamseg.cache import trim
+from streamseg.backbones.exported import onnx_cache, openvino_cache, openvino_file
 from streamseg.errors import ModelError
 
 NAMES = {"f32": "fp32", "bf16": "bf16", "f16": "fp16"}
@@ -36,7 +35,7 @@ class OpenVinoBackbone(Backbone):
             path, facts = onnx_cache.onnx_file(recipe, size, log)
         self.name, self.sha256, self.dim, self.stride = facts.name, facts.sha256, facts.dim, facts.stride
         self.size = size
-        self._openvino = openvino
+        self._openvino, self._path = openvino, path
         self._core = openvino.Core()
         self.streams = streams or min(4, threads or machine.cores())
         has = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
@@ -63,7 +62,11 @@ class OpenVinoBackbone(Backbone):
         images = self.pixels(images)
         request = self._request(len(images))
         request.set_input_tensor(self._openvino.Tensor(images, shared_memory=True))
-        request.infer()
+        try:
+            request.infer()
+        except RuntimeError as problem:
+            reason = str(problem).strip().splitlines()[-1][:160]
+            raise ModelError(f"OpenVINO cannot run {self.name}: {reason}", "try another --engine") from problem
         return {name: request.get_tensor(name).data for name in self._outputs}
 
     def _request(self, batch: int) -> Any:
@@ -82,14 +85,20 @@ class OpenVinoBackbone(Backbone):
             return self._networks[batch]
 
     def _compiled(self) -> Any:
-        """Compile, by way of OpenVINO's own cache (half the start-up time), or without it where that is damaged."""
+        """Compile, by way of OpenVINO's own cache, which halves the start-up time. Raises ModelError."""
+
+        def compile_in(folder: Path | None) -> Any:
+            where = {"CACHE_DIR": str(folder)} if folder else {}
+            return self._core.compile_model(self._model, "CPU", self._options | where)
+
+        key = f"{self._path.name} {self.sha256} {self._model.input(0).partial_shape} {self._options}"
         try:
-            cache = cached.folder("openvino")
-            network = self._core.compile_model(self._model, "CPU", self._options | {"CACHE_DIR": str(cache)})
-            trim(cache, ".blob")
-            return network
-        except (RuntimeError, ValueError):
-            return self._core.compile_model(self._model, "CPU", self._options)
+            return openvino_cache.compiled(key, compile_in)
+        except (RuntimeError, ValueError) as problem:  # what it says is pages of its own source
+            reason = str(problem).strip().splitlines()[-1][:160]
+            raise ModelError(
+                f"OpenVINO cannot compile {self.name}: {reason}", "try --engine onnxruntime or --engine torch"
+            ) from problem
 
 
 def _options(precision: str, threads: int) -> dict[str, Any]:

@@ -5,7 +5,8 @@ Nothing here imports torch, so that a run with a cached network starts quickly.
 
 from __future__ import annotations
 
-import json
+import re
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,6 +15,7 @@ from streamseg import plugins
 from streamseg.backbones import checkpoint
 from streamseg.backbones.contract import Recipe
 from streamseg.backbones.exported import cached, engine_file, openvino_file
+from streamseg.cache import recall, remember
 from streamseg.config import Spec
 from streamseg.errors import ModelError
 from streamseg.files import safe_name
@@ -107,6 +109,8 @@ def _checkpoint_recipe(spec: Spec) -> Recipe:
         sha256=header["sha256"],
         licence=trained.get("licence", ""),
         method=header["method"] or "",
+        # it reads the features that it was trained on, no others
+        head=bool(trained.get("head")) and (list(whole.layers), whole.facet) == (trained["layers"], trained["facet"]),
     )
 
 
@@ -121,17 +125,17 @@ def _architecture(model: str) -> Architecture:
 
 def _timm_architecture(name: str) -> Architecture:
     """What timm says about `name`; asked once (that imports torch), then read from the cache folder."""
+    if not re.fullmatch(r"[\w.-]+", name, re.ASCII):  # timm itself would go to a hub or a folder
+        raise ModelError(f"{name!r} is no name of timm's", "timm.list_models() lists all")
     path = cached.folder() / f"timm-{safe_name(name)}.json"
-    try:
-        known = json.loads(path.read_text(encoding="utf-8"))
-        return Architecture(**(known | {"strides": tuple(known["strides"]), "layers": ()}))
-    except (OSError, ValueError, TypeError, KeyError):
-        pass
+    with suppress(TypeError, KeyError):  # of another version
+        if known := recall(path):
+            return Architecture(**(known | {"strides": tuple(known["strides"]), "layers": ()}))
     from streamseg.backbones.networks import timm_networks
 
     architecture = Architecture(**timm_networks.probe(name))
-    with cached.written(path) as temporary:
-        temporary.write_text(json.dumps(asdict(architecture)), encoding="utf-8")
+    with cached.explained(path):
+        remember(path, asdict(architecture))
     return architecture
 
 

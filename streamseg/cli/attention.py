@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from streamseg import terminal
 from streamseg.cli.help import Command, option
 from streamseg.cli.options import behaviour_options, frames_options, network_options, print_json, source_options
 
@@ -38,9 +39,9 @@ def attention(source: str, as_json: bool, quiet: bool, **given: Any) -> None:  #
 
     output, every, max_frames = (given.pop(name) for name in ("output", "every", "max_frames"))
     setup = SessionConfig(source, **from_flags(given | {"edges": False}))  # it has no use for depth
-    log = None if quiet else (lambda line: click.echo(line, err=True))
+    log = None if quiet else terminal.say
     result = draw.write(setup, output, every=every, max_frames=max_frames, log=log)
     if as_json:
         print_json(result)
     elif not quiet:
-        click.echo(f"{result['frames']} pictures of {result['heads']} heads in {output}")
+        terminal.answer(f"{result['frames']} pictures of {result['heads']} heads in {output}")

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from streamseg import terminal
 from streamseg.cli.help import Command, option
 from streamseg.cli.options import behaviour_options, clustering_options, model_options, print_json, source_options
 
@@ -90,7 +91,7 @@ def bench(as_json: bool, quiet: bool, **given: Any) -> None:
     from streamseg.config import from_flags
 
     given["against"] = given["against"] or ""
-    log = None if quiet else lambda line: click.echo(line, err=True)
+    log = None if quiet else terminal.say
     with ExitStack() as stack:
         if given["source"] is None:
             given["source"] = measure.make_clip(stack.enter_context(TemporaryDirectory(prefix="streamseg-clip-")))
@@ -102,11 +103,10 @@ def bench(as_json: bool, quiet: bool, **given: Any) -> None:
 
 
 def _print(result: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     machine = result["machine"]
-    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console = terminal.console()
     console.print(f"{result['source']} on {machine['cores']} cores of {machine['processor']}, {result['turns']} turns")
     table = Table(box=None, padding=(0, 2, 0, 0))
     for title in ("", "frames/s", "latency p50", "p99", "network", "ratio", "CPU/frame", "peak", "speed", "CPU"):
@@ -127,4 +127,4 @@ def _print(result: dict[str, Any]) -> None:
         )
     console.print(table)
     for name, reason in result["left_out"].items():
-        console.print(f"left out: {name}: {reason}", markup=False)
+        console.print(f"left out: {name}: {reason}")

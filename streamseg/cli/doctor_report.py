@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
+from streamseg import terminal
 from streamseg.errors import ModelError
 from streamseg.runtime.manifest import versions
 
@@ -133,7 +133,7 @@ def _cache() -> str:
 
 def print_report(report: Mapping[str, Any]) -> None:
     """The same for people, on stdout."""
-    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console = terminal.console()
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_row("Python", f"{report['python']} on {report['system']}")
     for package, number in report["versions"].items():
@@ -149,6 +149,6 @@ def print_report(report: Mapping[str, Any]) -> None:
     table.add_row("cache", report["cache"])
     console.print(table)
     for line in report["advice"]:
-        console.print(f"- {line}", markup=False)
+        console.print(f"- {line}")
     if not report["advice"]:
         console.print("Nothing is missing.")

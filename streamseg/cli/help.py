@@ -7,11 +7,13 @@ from typing import Any
 
 import click
 
+from streamseg.cli.parameters import in_words, limits_of
+
 GENERAL = "General"
 GROUPS: dict[str, tuple[str, ...]] = {
     "Input": (
         "config", "every", "max_frames", "frames", "intrinsics", "depth_scale", "align_depth", "data", "val", "gap",
-        "splits", "labelled_share", "val_share", "resume",
+        "splits", "labelled_share", "val_share", "resume", "source",
     ),
     "Network": (
         "model", "models", "backbone", "weights", "layers", "facet", "size", "height", "width", "dynamic", "engine",
@@ -20,8 +22,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "Regions": ("clustering", "k", "k_range", "pca", "position", "depth", "edges"),
     "Objects": ("objects", "quality"),
-    "Live": ("show", "policy"),
+    "Live": ("show", "view", "port", "open_page", "policy"),
     "Measure": ("task", "shot", "way", "seeds", "turns", "against", "against_weights"),
+    "Cluster": ("workers", "address", "shard", "retries", "timeout", "again"),
     "Output": ("output", "save", "masks", "alpha", "overwrite", "page", "report", "name", "format_", "markdown"),
     "Method": (),
     "Training": (),
@@ -30,6 +33,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
 """Heading -> options by name, in the order in which they are printed."""
 LARGEST = 2**53
 """Numbers beyond are mistakes, and some libraries cannot count so far."""
+NUMBERS = (click.types.IntParamType, click.types.FloatParamType)
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 120}
+"""Of every group: a help text is as wide as the terminal, up to so many columns."""
 
 
 class Option(click.Option):
@@ -40,7 +46,7 @@ class Option(click.Option):
 
     def __init__(self, *args: Any, group: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.group = group or next((title for title, names in GROUPS.items() if self.name in names), GENERAL)
+        self.group = group or heading(self.name or "")
 
     def make_metavar(self, ctx: click.Context) -> str:
         """One letter for a number."""
@@ -51,26 +57,32 @@ class Option(click.Option):
         return super().make_metavar(ctx)
 
     def process_value(self, ctx: click.Context, value: Any) -> Any:
-        found = super().process_value(ctx, value)
+        try:
+            found = super().process_value(ctx, value)
+        except click.BadParameter:
+            if not isinstance(self.type, NUMBERS):
+                raise
+            raise click.BadParameter(f"{value!r} is not {in_words(self.type)}", ctx, self) from None
         for one in found if isinstance(found, tuple) else (found,):
             if isinstance(one, int | float) and not (math.isfinite(one) and abs(one) <= LARGEST):
                 raise click.BadParameter(f"{value} is no number that can be used here", ctx, self)
         return found
 
     def get_help_extra(self, ctx: click.Context) -> Any:
-        """Ranges in words."""
+        """Ranges in words, and defaults without brackets around them."""
         extra = super().get_help_extra(ctx)
-        if "range" in extra and isinstance(self.type, click.IntRange | click.FloatRange):
-            low, high = self.type.min, self.type.max
-            if low is not None and high is not None:
-                extra["range"] = f"{low} to {high}"
-            elif low is not None:
-                extra["range"] = f"more than {low}" if self.type.min_open else f"at least {low}"
-            elif high is not None:
-                extra["range"] = f"at most {high}"
-            else:
+        if "range" in extra:
+            extra["range"] = limits_of(self.type).removeprefix("from ")
+            if not extra["range"]:
                 del extra["range"]
+        if isinstance(self.show_default, str):
+            extra["default"] = self.show_default
         return extra
+
+
+def heading(name: str, otherwise: str = GENERAL) -> str:
+    """The heading that lists the option `name`, or `otherwise`."""
+    return next((title for title, names in GROUPS.items() if name in names), otherwise)
 
 
 def option(*names: str, **attributes: Any) -> Any:
@@ -82,12 +94,14 @@ class Command(click.Command):
     """A command whose `--help` prints options under headings."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        sections: dict[str, list[tuple[str, str]]] = {title: [] for title in GROUPS}
+        sections: dict[str, list[tuple[int, tuple[str, str]]]] = {title: [] for title in GROUPS}
         for param in self.get_params(ctx):
             record = param.get_help_record(ctx)
             if record is not None and isinstance(param, click.Option):
-                sections[getattr(param, "group", GENERAL)].append(record)
+                title = getattr(param, "group", GENERAL)
+                listed = GROUPS[title].index(param.name) if param.name in GROUPS[title] else len(GROUPS[title])
+                sections[title].append((listed, record))
         for title, records in sections.items():
             if records:
                 with formatter.section(title):
-                    formatter.write_dl(records)
+                    formatter.write_dl([record for _, record in sorted(records, key=lambda pair: pair[0])])

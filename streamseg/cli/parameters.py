@@ -7,8 +7,36 @@ from typing import Any
 
 import click
 
+from streamseg.errors import StreamsegError
 
-class Size(click.ParamType):
+
+def in_words(kind: click.ParamType) -> str:
+    """What a number of this type is: "a whole number from 1 to 256", "a number above 0"."""
+    word = "a whole number" if isinstance(kind, click.types.IntParamType) else "a number"
+    limits = limits_of(kind)
+    return f"{word} {limits}" if limits.startswith(("from", "above")) else f"{word} of {limits}" if limits else word
+
+
+def limits_of(kind: click.ParamType) -> str:
+    """ "from 1 to 256", "at least 1", "above 0", "at most 1", or "" """
+    if not isinstance(kind, click.IntRange | click.FloatRange):
+        return ""
+    low, high = kind.min, kind.max
+    if low is not None and high is not None:
+        return f"from {low:g} to {high:g}" if isinstance(low, float) else f"from {low} to {high}"
+    if low is not None:
+        return f"above {low}" if kind.min_open else f"at least {low}"
+    return f"at most {high}" if high is not None else ""
+
+
+class Word(click.ParamType):
+    """A kind whose name stands in `--help` as it is."""
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        return self.name
+
+
+class Size(Word):
     """--size: N (shorter side, the aspect is kept) or HxW."""
 
     name = "N|HxW"
@@ -16,14 +44,14 @@ class Size(click.ParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | tuple[int, int]:
         if isinstance(value, int | tuple):
             return value
-        match = re.fullmatch(r"(\d+)(?:x(\d+))?", value)
+        match = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", value, re.ASCII)
         if not match or not all(16 <= int(side) <= 8192 for side in match.groups() if side):
             self.fail(f"{value!r} is no size: give N (shorter side) or HxW, each 16 to 8192", param, ctx)
         assert match
         return (int(match[1]), int(match[2])) if match[2] else int(match[1])
 
 
-class Numbers(click.ParamType):
+class Numbers(Word):
     """Whole numbers with commas: "4,5"."""
 
     name = "N,N"
@@ -31,7 +59,80 @@ class Numbers(click.ParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
         if isinstance(value, tuple):
             return value
-        try:
-            return tuple(int(part) for part in value.split(",") if part)
-        except ValueError:
+        parts = [part for part in value.split(",") if part]
+        if not all(re.fullmatch(r"-?\d{1,9}", part, re.ASCII) for part in parts):
             self.fail(f"{value!r} is no list of whole numbers such as 4,5", param, ctx)
+        return tuple(map(int, parts))
+
+
+class Auto(Word):
+    """A number as `numbers` takes it, or the word auto, which stands for `value`: no number that `numbers` takes."""
+
+    def __init__(self, numbers: click.ParamType, value: float = 0) -> None:
+        self.numbers, self.value = numbers, value
+        self.name = "auto|N" if isinstance(numbers, click.types.IntParamType) else "auto|X"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "auto" or not isinstance(value, str):
+            return self.value if value == "auto" else value
+        try:
+            number = self.numbers.convert(value, param, ctx)
+        except click.BadParameter:
+            number = self.value
+        if number == self.value:
+            self.fail(f"{value!r} is neither auto nor {in_words(self.numbers)}", param, ctx)
+        return number
+
+
+class Range(Word):
+    """--k-range: LOW:HIGH within 1:64."""
+
+    name = "LOW:HIGH"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        if isinstance(value, tuple):
+            return value
+        match = re.fullmatch(r"(\d{1,9}):(\d{1,9})", value, re.ASCII)
+        if not match or not 1 <= int(match[1]) <= int(match[2]) <= 64:
+            self.fail(f"{value!r} is no range LOW:HIGH within 1:64", param, ctx)
+        assert match
+        return int(match[1]), int(match[2])
+
+
+class Camera(Word):
+    """--intrinsics: FX,FY,CX,CY in pixels."""
+
+    name = "FX,FY,CX,CY"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from streamseg.frame import Intrinsics
+
+        if isinstance(value, Intrinsics):
+            return value
+        try:
+            fx, fy, cx, cy = (float(part) for part in value.split(","))
+        except ValueError:
+            self.fail(f"{value!r} is not FX,FY,CX,CY in pixels", param, ctx)
+        camera = Intrinsics(fx, abs(fy), cx, cy)  # ICL-NUIM's y points up, ours down
+        if not camera.plausible:
+            self.fail(f"{value!r} is no camera: in pixels, FX and FY are 1 to 1,000,000", param, ctx)
+        return camera
+
+
+class Shift(Word):
+    """--align-depth: SCALE,DX,DY."""
+
+    name = "SCALE,DX,DY"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from streamseg.sources.alignment import Alignment
+
+        if isinstance(value, Alignment):
+            return value
+        try:
+            scale, dx, dy = (float(part) for part in value.split(","))
+            return Alignment(scale, dx, dy)
+        except ValueError:
+            self.fail(f"{value!r} is not SCALE,DX,DY such as 0.90,-8,-4", param, ctx)
+        except StreamsegError as problem:
+            self.fail(f"{problem.message}: {problem.hint}", param, ctx)

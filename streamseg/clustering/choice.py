@@ -8,12 +8,14 @@ instead of changing one solution for the other.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from streamseg.clustering.kmeans import Clusters, squared_distances
 from streamseg.clustering.knee import Knee, find_knee
 from streamseg.clustering.splitting import Clustering, Directions, lloyd, many_more, one_more, whole
+from streamseg.masks.assignment import assignment
 
 HALVES, MANY = 6, 16
 """Random halves that are clustered, too; above so many clusters none are, which would take seconds."""
@@ -35,9 +37,10 @@ def choose_k(
     space = Directions(points)
     found = _every_k(space.points, *k_range)
     random, bags = np.random.default_rng(seed), []
-    for _ in range(halves if high <= MANY and len(points) >= 4 * high else 0):
-        half = random.choice(len(points), len(points) // 2, replace=False)
-        bags.append(_every_k(space.points[np.sort(half)], *k_range))
+    if high <= MANY and len(points) >= 4 * high:
+        draws = [random.choice(len(points), len(points) // 2, replace=False) for _ in range(halves)]
+        with ThreadPoolExecutor(2) as pool:  # the algebra runs without the GIL: a third faster
+            bags = list(pool.map(lambda half: _every_k(space.points[np.sort(half)], *k_range), draws))
     highest = max(found)
     knee = find_knee(_curve(space, found, bags), (min(low, highest), min(high, highest)))
     chosen = found[knee.k]
@@ -83,4 +86,4 @@ def _curve(space: Directions, found: dict[int, Clustering], bags: list[dict[int,
 
 def _matched(centroids: np.ndarray, others: np.ndarray) -> np.ndarray:
     """For each of (k, d) centroids the one of `others` that is its own (Hungarian)."""
-    return np.asarray(linear_sum_assignment(squared_distances(centroids, others))[1])
+    return np.asarray(assignment(squared_distances(centroids, others))[1])

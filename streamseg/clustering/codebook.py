@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from streamseg.clustering.kmeans import kmeans, squared_distances
+from streamseg.masks.assignment import assignment
 
 
 class Codebook:
@@ -88,7 +88,7 @@ class Codebook:
         self.highest, self.ids = before.highest, []
         owner: dict[int, int] = {}
         if before.centroids.shape[1] == self.centroids.shape[1]:
-            mine, old = linear_sum_assignment(squared_distances(self.centroids, before.centroids))
+            mine, old = assignment(squared_distances(self.centroids, before.centroids))
             owner = {int(i): before.ids[int(j)] for i, j in zip(mine, old, strict=True)}
         self.ids = list(owner.values())  # taken, before new ones are given
         given = [owner[i] if i in owner else self._take_new_id() for i in range(len(self.centroids))]

@@ -6,9 +6,11 @@ within the range that was asked for, and where kneed finds none the point farthe
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Mapping
-from typing import NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -35,14 +37,27 @@ def find_knee(distortion: Mapping[int, float], within: tuple[int, int] | None = 
     curve = np.minimum.accumulate([distortion[k] for k in ks])
     if curve[0] - curve[-1] <= 1e-12 * max(curve[0], 1e-12):  # one flat colour: nothing to split
         return Knee(allowed[0], "only")
-    from kneed import KneeLocator
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # kneed warns where it finds none; that case is named below
-        knee = KneeLocator(ks, curve, curve="convex", direction="decreasing").knee
+        knee = _kneed().KneeLocator(ks, curve, curve="convex", direction="decreasing").knee
     if knee is not None and low <= knee <= high:
         return Knee(int(knee), "knee")
     x = (np.array(ks) - ks[0]) / (ks[-1] - ks[0])
     y = (curve - curve[-1]) / (curve[0] - curve[-1])
     below = dict(zip(ks, 1 - x - y, strict=True))
     return Knee(max(allowed, key=lambda k: below[k]), "chord")
+
+
+@cache
+def _kneed() -> Any:
+    """kneed without matplotlib, which it loads to draw with: half of its time to load, and nothing is drawn here."""
+    drawing = "matplotlib.pyplot"
+    hidden = drawing not in sys.modules
+    if hidden:
+        sys.modules[drawing] = None  # type: ignore[assignment] # importing it is an ImportError, which kneed expects
+    try:
+        import kneed
+    finally:
+        if hidden:
+            del sys.modules[drawing]
+    return kneed

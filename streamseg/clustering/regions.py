@@ -44,6 +44,10 @@ class Regions:
         depths = [self._depth(one) for one in frames]
         self._clusters.start([one.features for one in frames], depths, frames[0].frame.index)
 
+    def steer(self, k: int) -> None:
+        """From the next step on `k` regions, 0 = as the knee says."""
+        self._clusters.steer(k)
+
     def step(self, frame: FeatureFrame, timer: StageTimer) -> np.ndarray:
         """(H, W) uint8: every pixel in one region, ids 1 ... 254."""
         operations = self._choose(frame)
@@ -54,11 +58,13 @@ class Regions:
         timer.lap("upsample")
         return labels
 
-    def warm_up(self, frame: FeatureFrame | None) -> None:
-        """Load what clusters and, where a frame of a device is given, what enlarges on it."""
-        choose_k(np.eye(8, dtype=np.float32), (1, 3))
-        if frame is not None:
-            self._enlarged(self._choose(frame), frame, -frame.features[:2].flatten(1).T, [1, 2])
+    def warm_up(self) -> None:
+        """Load what clusters."""
+        choose_k(np.eye(12, dtype=np.float32), (1, 3))
+
+    def warm_up_device(self, frame: FeatureFrame) -> None:
+        """Load what enlarges regions on the device that the frame lies on."""
+        self._enlarged(self._choose(frame), frame, -frame.features[:2].flatten(1).T, [1, 2])
 
     def _enlarged(self, operations: Operations, frame: FeatureFrame, distances: Any, ids: list[int]) -> np.ndarray:
         radius = 1.0 if self.config.edges else 0.0

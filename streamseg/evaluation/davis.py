@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from streamseg.frame import VOID
+from streamseg.masks.assignment import assignment
 
 BOUND = 0.008
 """How far a boundary may be off, as a share of the picture's diagonal."""
@@ -111,8 +112,6 @@ def _near(edge: np.ndarray, reach: float) -> np.ndarray:
 
 def assign(frames: Sequence[Table]) -> list[Match]:
     """Match ids to true objects over the whole sequence; one entry for each true object, in order of its id."""
-    from scipy.optimize import linear_sum_assignment
-
     objects = sorted({i for frame in frames for i in frame.truth} - {0})
     ids = sorted({i for frame in frames for i in frame.found} - {0})
     ids += [0] * max(0, len(objects) - len(ids))
@@ -124,5 +123,5 @@ def assign(frames: Sequence[Table]) -> list[Match]:
         columns = [frame.truth.index(i) if i in frame.truth else 0 for i in objects]
         sums += np.stack([frame.j, frame.f])[:, rows][:, :, columns]
     j, f = sums / len(frames)
-    pairs = sorted(zip(*linear_sum_assignment(j + f, maximize=True), strict=True), key=lambda pair: pair[1])
+    pairs = sorted(zip(*assignment(-j - f), strict=True), key=lambda pair: pair[1])
     return [Match(objects[g], ids[p], float(j[p, g]), float(f[p, g])) for p, g in pairs]

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from streamseg.frame import VOID
+from streamseg.masks.assignment import assignment
 
 
 class Overlap(NamedTuple):
@@ -43,7 +43,7 @@ def overlap(objects: np.ndarray, truth: np.ndarray, counted: np.ndarray | None =
     if not len(true_sizes) or not len(found_sizes):
         return Overlap(0.0, 0.0, 0.0, 0.0, len(found_sizes), len(true_sizes))
     f = 2 * both / (true_sizes[:, None] + found_sizes)
-    pairs = linear_sum_assignment(-f)
+    pairs = assignment(-f)
     hit = float(both[pairs].sum())
     precision, recall = hit / float(found_sizes.sum()), hit / float(true_sizes.sum())
     mean = 2 * precision * recall / (precision + recall) if hit else 0.0

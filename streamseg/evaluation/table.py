@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
+
+from streamseg import terminal
 
 IOU = ("best", "union", "free")
 SHARED = ("j", "f", "jf", "ari", "id_changes", "id_ratio")
@@ -67,7 +68,7 @@ def explain(models: Sequence[dict[str, Any]]) -> list[str]:
 
 def print_table(models: Sequence[dict[str, Any]], seeds: int) -> None:
     """On stdout. models: as `streamseg eval --json` prints them."""
-    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console = terminal.console()
     console.width = max(console.width, 160)  # a figure that is cut off is none
     shown = columns(models)
     for model in models:
@@ -85,10 +86,10 @@ def print_table(models: Sequence[dict[str, Any]], seeds: int) -> None:
             table.add_row("mean", str(sum(entry["frames"] for entry in model["sequences"])), *cells, style="bold")
         console.print(table)
         for line in unscored(model):
-            console.print(line, style="yellow", markup=False)
+            console.print(line, style="yellow")
         console.print()
     for line in explain(models):
-        console.print(line, style="dim", markup=False)
+        console.print(line, style="dim")
 
 
 def unscored(model: dict[str, Any]) -> list[str]:
@@ -110,8 +111,7 @@ def _frames(count: int) -> str:
 
 def print_report(result: dict[str, Any], seeds: int) -> None:
     """Table 1 of the report on stdout. result: of `paper.table`."""
-    console = Console(highlight=False, markup=False, soft_wrap=True)
-    console.width = max(console.width, 120)
+    console = terminal.console(width=120)
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("network")
     for column in result["columns"]:
@@ -120,11 +120,11 @@ def print_report(result: dict[str, Any], seeds: int) -> None:
         table.add_row(row["name"], *(cell("best", row["cells"][column], seeds) for column in result["columns"]))
     console.print(table)
     for note in result["notes"]:
-        console.print(note, style="yellow", markup=False)
+        console.print(note, style="yellow")
     lines = (
         "mean over the sequences of the IoU of the best single segment of each frame; shorter side of the input, PCA"
         " components",
         "K-Means and knee on each frame by itself, last map of the network, enlarged without a guide",
     )
     for line in lines:
-        console.print(line, style="dim", markup=False)
+        console.print(line, style="dim")

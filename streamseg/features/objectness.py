@@ -4,6 +4,8 @@ CNN: the activation energy. A network that learnt to name objects is strongly ac
 walls and sky: the root mean square of its last layer's activations alone ranks object above background with an area
 under the curve of 0.94 on seven labelled recordings.
 
+A network with a foreground head: what the head answers; it was trained for nothing else.
+
 ViT: the attention of the CLS token (DINO, arXiv:2104.14294), relative to what the same places get in pictures with
 nothing in them: 0.94, and 0.89 without that.
 """
@@ -21,12 +23,13 @@ GRAYS = 0.0, 0.25, 0.5, 0.75, 1.0
 
 
 def objectness_of(outputs: Outputs, blank: np.ndarray | None = None) -> np.ndarray | None:
-    """(B, h, w) float32 >= 0, a copy, from what a backbone gave; None where that is neither energy nor attention.
+    """(B, h, w) float32 >= 0, a copy, from what a backbone gave; None where that is none of them.
 
     blank: (h, w) float32, see `attention_to_blank`.
     """
-    if "energy" in outputs:
-        return outputs["energy"][:, 0].copy()
+    for name in ("foreground", "energy"):
+        if name in outputs:
+            return outputs[name][:, 0].copy()
     if "attention" in outputs:
         attention = outputs["attention"].mean(axis=1)
         return np.stack([_spread(one if blank is None else one / np.maximum(blank, 1e-9)) for one in attention])

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from scipy.optimize import linear_sum_assignment
+
+from streamseg.masks.assignment import assignment
 
 LARGEST_ID = 254
 
@@ -68,7 +69,7 @@ class Tracker:
             near = overlap[:, known]
             both = alike + self.rule.overlap * near
             same = (near >= self.rule.near) | (alike >= self.rule.alike) | (both >= self.rule.together)
-            for part, j in zip(*linear_sum_assignment(-both), strict=True):
+            for part, j in zip(*assignment(-both), strict=True):
                 if same[part, j]:
                     ids[part] = known[j]
         return ids

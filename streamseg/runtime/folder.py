@@ -3,14 +3,14 @@ known by name, so that --overwrite takes away just that."""
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from streamseg.errors import OutputError
-from streamseg.files import locked
+from streamseg.files import locked, make_folders
+from streamseg.text import from_json
 
 MANIFEST = "run.json"
 JOURNAL = ".streamseg.written"
@@ -36,8 +36,7 @@ class OutputFolder:
             raise OutputError(
                 f"{str(path)!r} is there already, and no run wrote it", "move it away, or choose another -o"
             )
-        if path.parent != self.path:  # a folder that has gone meanwhile stays gone
-            path.parent.mkdir(exist_ok=True)
+        make_folders(self.path, name)
         self.written.append(name)
         self._journal.write(name + "\n")
         self._journal.flush()
@@ -90,11 +89,11 @@ def _written_before(path: Path) -> list[str]:
     with suppress(OSError):
         names += (path / JOURNAL).read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     try:
-        content = json.loads((path / MANIFEST).read_bytes())
+        content = from_json((path / MANIFEST).read_bytes())
         names += [name for name in content["written"] if isinstance(name, str)]
     except FileNotFoundError:
         pass
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError):
         if not names:
             raise OutputError(
                 f"{str(path / MANIFEST)!r} does not say what its run wrote",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from streamseg.config import RunConfig
 from streamseg.errors import OutputError
+from streamseg.text import from_json
 
 OWN = ("save", "every", "max_frames", "batch", "policy", "alpha", "masks")
 """Fields of `RunConfig` itself that a repetition needs; where it writes is another matter."""
@@ -24,7 +24,7 @@ def settings_of(job: RunConfig) -> dict[str, Any]:
 def flags_of(path: Path) -> dict[str, str | bool]:
     """The flags of `streamseg run` by name, as they are typed, and "source", of a run.json. Raises OutputError."""
     try:
-        content = json.loads(path.read_bytes())
+        content = from_json(path.read_bytes())
         settings = content["settings"]
         spec = settings["extractor"]["spec"]
         parts = [settings[name] for name in ("extractor", "clustering", "options", "run")]
@@ -32,7 +32,7 @@ def flags_of(path: Path) -> dict[str, str | bool]:
         source = settings["source"]
     except OSError as problem:
         raise OutputError(f"{str(path)!r} cannot be read: {problem.strerror}", "give a run.json") from problem
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError):
         raise OutputError(
             f"{str(path)!r} does not hold the settings of a run", "give a run.json of this version"
         ) from None

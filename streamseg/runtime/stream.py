@@ -5,7 +5,6 @@ frames.segmented -> this thread -> queue -> writer thread: sinks
 
 from __future__ import annotations
 
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +13,7 @@ from contextlib import closing, contextmanager, nullcontext
 from streamseg.errors import StopRequested
 from streamseg.runtime.frames import segmented
 from streamseg.runtime.segmenter import Segmenter
+from streamseg.runtime.signals import interruptible
 from streamseg.runtime.statistics import Statistics
 from streamseg.runtime.workers import Writer
 from streamseg.sinks import Sink
@@ -72,25 +72,3 @@ def _accounted(source: Recording | LiveSource, report: Statistics) -> Iterator[N
         report.seconds = time.perf_counter() - began
         report.skipped[:0] = source.skipped
         report.frames_in += len(source.skipped)
-
-
-@contextmanager
-def interruptible() -> Iterator[threading.Event]:
-    """While inside, the first Ctrl-C or SIGTERM only sets the event, so that files get closed; the next one kills."""
-    event = threading.Event()
-    if threading.current_thread() is not threading.main_thread():  # signals belong to the main thread
-        yield event
-        return
-    previous = {}
-
-    def handle(number: int, _stack: object) -> None:
-        event.set()
-        signal.signal(number, signal.default_int_handler)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        previous[number] = signal.signal(number, handle)
-    try:
-        yield event
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

@@ -5,6 +5,10 @@ A source module (its name is its kind, its docstring's first line its descriptio
     PRIORITY: int                             asked in rising order; specific layouts before general ones
     recognizes(uri: str) -> bool              by content, cheaply, without raising
     open(uri: str, options: Options) -> Recording | LiveSource        raises SourceError
+
+and, where a path may hold several recordings, a root of a data set or a folder of videos,
+
+    expand(uri: str) -> list[str]             each of them, as `open` takes it, without opening any
 """
 
 from __future__ import annotations
@@ -139,7 +143,7 @@ def open_source(uri: str, options: Options | None = None) -> Recording | LiveSou
     if kind is not None:
         return plugins.load(__name__, kind).open(os.path.expanduser(rest), options)
     uri = os.path.expanduser(uri)
-    module = _recognized(uri)
+    module = module_of(uri)
     if module is not None:
         return module.open(uri, options)
     inner = [path for path in _inside(uri) if recognized(path)]
@@ -153,7 +157,7 @@ def open_source(uri: str, options: Options | None = None) -> Recording | LiveSou
 
 def recognized(uri: str) -> bool:
     """Whether some kind of source takes `uri` for its own; it may be damaged all the same."""
-    return _recognized(uri) is not None
+    return module_of(uri) is not None
 
 
 def read_mask(path: Path) -> np.ndarray:
@@ -165,8 +169,8 @@ def read_mask(path: Path) -> np.ndarray:
     return mask
 
 
-def _recognized(uri: str) -> ModuleType | None:
-    """The module that opens `uri`, or None."""
+def module_of(uri: str) -> ModuleType | None:
+    """The module of the kind that `uri` has by its content, or None."""
     modules = sorted((plugins.load(__name__, name) for name in kinds()), key=lambda module: module.PRIORITY)
     return next((module for module in modules if module.recognizes(uri)), None)
 

@@ -38,6 +38,7 @@ from streamseg.sources.reading.files import (
 )
 from streamseg.sources.reading.images import read_gray, read_uint16
 from streamseg.sources.reading.masks import read_soft_mask
+from streamseg.text import from_json
 
 PRIORITY = 20
 
@@ -45,6 +46,13 @@ PRIORITY = 20
 def recognizes(uri: str) -> bool:
     folder, _ = split_part(uri)
     return os.path.isdir(folder) and bool(_sequences(Path(folder)))
+
+
+def expand(uri: str) -> list[str]:
+    """The sequences of a category or of the whole data set, of a subset only those that it has frames of."""
+    path, subset = split_part(uri)
+    found = [_absolute(folder) for folder in _sequences(require_folder(path, "co3d"))]
+    return [f"{folder}#{subset}" for folder in parts_of(found, subset)] if subset else [str(folder) for folder in found]
 
 
 def open(uri: str, options: Options) -> FileRecording:
@@ -118,7 +126,7 @@ def _records(index: Path, sequence: str) -> list[dict[str, Any]]:
     try:
         found = index.stat()
         texts = _by_sequence(index, found.st_mtime_ns, found.st_size)
-        return sorted(json.loads(texts.get(sequence, "[]")), key=lambda record: record["frame_number"])
+        return sorted(from_json(texts.get(sequence, "[]")), key=lambda record: record["frame_number"])
     except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
         raise SourceError(
             f"{str(index)!r} cannot be read: {error}", "download it again, or move it away to read the images alone"
@@ -131,7 +139,7 @@ def _by_sequence(index: Path, _changed: int, _size: int) -> dict[str, str]:
     sequences, up to hundreds of MB, and whoever opens one sequence often opens the next."""
     grouped: dict[str, list[dict[str, Any]]] = {}
     with gzip.open(index, "rt", encoding="utf-8") as file:
-        for record in json.load(file):
+        for record in from_json(file.read()):
             grouped.setdefault(record["sequence_name"], []).append(record)
     return {name: json.dumps(records) for name, records in grouped.items()}
 
@@ -181,7 +189,8 @@ def pixels(viewpoint: dict[str, Any] | None, size: list[int]) -> Intrinsics | No
     unit = np.full(2, half.min()) if viewpoint.get("intrinsics_format") == "ndc_isotropic" else half
     focal = np.asarray(viewpoint["focal_length"], float) * unit
     centre = half - np.asarray(viewpoint["principal_point"], float) * unit
-    return Intrinsics(float(focal[0]), float(focal[1]), float(centre[0]), float(centre[1]))
+    camera = Intrinsics(float(focal[0]), float(focal[1]), float(centre[0]), float(centre[1]))
+    return camera if camera.plausible else None
 
 
 def _depth(path: Path, folder: Path, stem: str, factor: float, options: Options) -> tuple[partial | None, str]:

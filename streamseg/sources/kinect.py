@@ -8,7 +8,6 @@ part, the model OpenCV calls CALIB_RATIONAL_MODEL.
 from __future__ import annotations
 
 import functools
-import json
 import os
 from functools import partial
 from pathlib import Path
@@ -24,6 +23,7 @@ from streamseg.sources.reading.lenses import Calibration, Lens, register
 from streamseg.sources.reading.pairing import pair
 from streamseg.sources.reading.video.picture import to_rgb
 from streamseg.sources.reading.video.track import Track, open_container
+from streamseg.text import from_json
 
 PRIORITY = 50
 MILLIMETRES = 1000.0
@@ -162,7 +162,7 @@ def _calibration(container: Any, tracks: dict[str, Any]) -> tuple[Calibration | 
     if not attached:
         return None, "recording has no calibration"
     try:
-        cameras = json.loads(bytes(attached[0].data).rstrip(b"\0"))["CalibrationInformation"]["Cameras"]
+        cameras = from_json(bytes(attached[0].data).rstrip(b"\0"))["CalibrationInformation"]["Cameras"]
         by_place = {camera["Location"]: camera for camera in cameras}
         depth, colour = by_place["CALIBRATION_CameraLocationD0"], by_place["CALIBRATION_CameraLocationPV0"]
         colour_mode = tracks["COLOR"].metadata["K4A_COLOR_MODE"].rsplit("_", 1)[1]
@@ -186,5 +186,7 @@ def _lens(camera: dict[str, Any], mode: str) -> Lens:
     (width, height), (left, top) = MODES[mode]
     cx, cy, fx, fy, k1, k2, k3, k4, k5, k6, _, _, p2, p1 = camera["Intrinsics"]["ModelParameters"]
     pinhole = Intrinsics(fx * width, fy * height, cx * width - left - 0.5, cy * height - top - 0.5)
+    if not pinhole.plausible:
+        raise ValueError("no lens is like that")
     radius = float(camera.get("MetricRadius") or 0) or 1.7  # the SDK's default where none is given
     return Lens(pinhole, (k1, k2, p1, p2, k3, k4, k5, k6), radius)

@@ -32,6 +32,13 @@ def recognizes(uri: str) -> bool:
     return bool(_videos(path)) and not has_images(path) and not has_images(path / "images")
 
 
+def expand(uri: str) -> list[str]:
+    """The videos of a folder; one that has masks beside it stays with its folder."""
+    path = Path(uri)
+    videos = _videos(path) if os.path.isdir(path) else []
+    return [str(video) for video in videos] if len(videos) > 1 else [uri]
+
+
 def open(uri: str, options: Options) -> Video:
     if os.path.isdir(uri):
         path = choose_one(uri, "video", _videos(Path(uri)), "video")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import signal
-import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from pytorch_lightning.plugins.io import CheckpointIO
 from torch.nn.utils import get_total_norm
 
 from streamseg.backbones import checkpoint
+from streamseg.runtime.signals import interruptible
 from train.method import Batch
 
 LAST, BEST = "last.pt", "best.pt"
@@ -27,8 +26,9 @@ class CheckpointFile(CheckpointIO):
         self.about = about
 
     def save_checkpoint(self, content: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        deployed = content.pop("deployed")
-        checkpoint.write(Path(path), {**self.about, "state_dict": deployed, "training": content})
+        deployed, head = content.pop("deployed"), content.pop("head")
+        heads = {"head": head} if head else {}
+        checkpoint.write(Path(path), {**self.about, "state_dict": deployed, **heads, "training": content})
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         training: dict[str, Any] = checkpoint.read(Path(path))["training"]
@@ -53,25 +53,12 @@ class Checkpointing(pl.Callback):
     def interruptible(self, trainer: pl.Trainer) -> Iterator[None]:
         """While inside, an interrupt ends the run in good order. Around `fit`, never in a hook of it: Lightning puts
         the handlers back that it found after the first hooks, so one set there would outlive the run."""
-        if threading.current_thread() is not threading.main_thread():  # signals belong to the main thread
-            yield
-            return
-        before: dict[signal.Signals, Any] = {}
 
-        def restore() -> None:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-        def stop(number: int, frame: Any) -> None:
+        def stop() -> None:
             self.interrupted = trainer.should_stop = True
-            restore()
 
-        for number in (signal.SIGINT, signal.SIGTERM):
-            before[number] = signal.signal(number, stop)
-        try:
+        with interruptible(stop):
             yield
-        finally:
-            restore()
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, method: pl.LightningModule, outputs: Any, batch: Batch, number: int

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytorch_lightning as pl
-from rich.console import Console
 from rich.progress import TextColumn
 
 from streamseg.cli.progress import progress_bar
-from streamseg.text import clean
+from streamseg.terminal import console
 from train.method import Batch
 
 
@@ -17,14 +16,12 @@ class Display(pl.Callback):
     """A bar with loss, steps/s and ETA on a terminal; a line now and then where stderr is none; nothing when quiet."""
 
     def __init__(self, quiet: bool) -> None:
-        self.console = Console(stderr=True, quiet=quiet, highlight=False)
+        self.console = console(stderr=True, quiet=quiet)
         self.bar = progress_bar(self.console, "training", TextColumn("loss {task.fields[loss]}"))
 
     def say(self, line: str) -> None:
         """One line for people."""
-        self.console.print(
-            clean(line), style="bold red" if line.startswith("warning") else "dim", markup=False, soft_wrap=True
-        )
+        self.console.print(line, style="bold red" if line.startswith("warning") else "dim")
 
     def on_train_start(self, trainer: pl.Trainer, method: pl.LightningModule) -> None:
         total = int(trainer.max_steps)

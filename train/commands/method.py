@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -10,14 +11,19 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from streamseg import terminal
 from streamseg.cli.help import Command, Option
 from streamseg.cli.options import behaviour_options, print_json
 from streamseg.errors import StreamsegError
+from train.data.recordings import absolute
 from train.options import click_options
 from train.settings import Settings
 
-FREE_TO_CHANGE = frozenset(("devices", "workers", "cache", "save_every", "val", "probe_every", "strategy", "nodes"))
-"""What a resumed run may do otherwise: it changes speed and notes, not the weights."""
+FREE_TO_CHANGE = frozenset(
+    ("data", "devices", "workers", "cache", "save_every", "val", "probe_every", "strategy", "nodes")
+)
+"""What a resumed run may do otherwise: it changes speed and notes, not the weights. Data may have moved: `run` sees
+that they are the same. And there may be more steps."""
 
 
 def command(name: str, module: ModuleType) -> click.Command:
@@ -62,10 +68,12 @@ def _config(
     if not resume:
         if not given["data"]:
             raise click.UsageError("Missing option '--data'.")
-        return _made(Settings, given), _made(module.Options, given)
+        return _made(Settings, _anywhere(given)), _made(module.Options, given)
     from streamseg.backbones import checkpoint
-    from train.callbacks.checkpointing import LAST
+    from train.distributed import is_first
+    from train.folder import LAST, checked
 
+    checked(folder, resume, is_first())
     header = checkpoint.read_header(folder / LAST)
     if header["method"] != name:
         raise StreamsegError(
@@ -73,15 +81,24 @@ def _config(
             f"streamseg train {header['method']} --resume -o {folder}",
         )
     was = {**header["config"]["settings"], **header["config"]["options"]}
+    now = was | {key: value for key, value in _anywhere(given).items() if key in explicit & FREE_TO_CHANGE}
+    if "steps" in explicit and given["steps"] > (was["steps"] or 0):
+        now["steps"] = given["steps"]
     for key in explicit & was.keys() - FREE_TO_CHANGE:
-        if _plain(given[key]) != _plain(was[key]):
+        if _plain(given[key]) != _plain(now[key]):
             flag = "--" + key.replace("_", "-")
             raise StreamsegError(
                 f"the run was started with {flag} {was[key]}, and cannot go on with {given[key]}",
                 f"leave {flag} out, or start a new run with another -o",
             )
-    now = was | {key: given[key] for key in explicit & FREE_TO_CHANGE}
     return _made(Settings, now), _made(module.Options, now)
+
+
+def _anywhere(given: dict[str, Any]) -> dict[str, Any]:
+    """With whole paths, so that the run can go on from another working folder."""
+    whole = {name: tuple(map(absolute, given[name])) for name in ("data", "val")}
+    files = {name: os.path.abspath(given[name]) for name in ("backbone", "init") if "." in given[name]}
+    return given | whole | {name: path for name, path in files.items() if os.path.isfile(path)}
 
 
 def _plain(value: Any) -> Any:
@@ -98,11 +115,10 @@ def _made(cls: type, values: dict[str, Any]) -> Any:
 
 def _print_summary(result: dict[str, Any]) -> None:
     """The outcome, its first line first."""
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False, markup=False)
-    console.print(result["verdict"], style="bold", markup=False)
+    console = terminal.console()
+    console.print(result["verdict"], style="bold")
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     losses = result["loss"]
     table.add_row("steps", f"{result['steps']} ({result['status']})")

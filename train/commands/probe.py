@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from streamseg import terminal
 from streamseg.cli.help import Command, option
 from streamseg.cli.options import behaviour_options, network_options, print_json
 
@@ -69,7 +70,7 @@ def probe(models: Sequence[str], as_json: bool, quiet: bool, **given: Any) -> No
     take = given.pop
     weights, layers, facet = take("weights"), take("layers"), take("facet")
     specs = [Spec(model, weights, layers, facet) for model in models]
-    log = (lambda line: None) if quiet else (lambda line: click.echo(line, err=True))
+    log = terminal.notes(quiet)
     engine = Engine(take("engine"), take("device"), take("precision"), log)
     for spec in specs:
         zoo.recipe(spec)  # a mistyped name is told before the data are read
@@ -84,11 +85,9 @@ def probe(models: Sequence[str], as_json: bool, quiet: bool, **given: Any) -> No
 
 def print_table(task: str, entries: list[dict[str, Any]]) -> None:
     """The figures as a table on stdout, with what could not be compared below it."""
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False, markup=False, soft_wrap=True)
-    console.width = max(console.width, 140)  # a figure that is cut off is none
+    console = terminal.console(width=140)  # a figure that is cut off is none
     compared = any(entry["start"] for entry in entries)
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for column in ("model", task, "value", "95 %", *(("start", "difference", "95 %") if compared else ())):
@@ -103,7 +102,7 @@ def print_table(task: str, entries: list[dict[str, Any]]) -> None:
     console.print(table)
     for entry in entries:
         what = f"start = {entry['start']}" if entry["start"] else f"no comparison: {entry['note']}"
-        console.print(f"{entry['model']}: {what}", markup=False)
+        console.print(f"{entry['model']}: {what}")
 
 
 def _range(interval: tuple[float, float], sign: str) -> str:

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 from torch.utils.data import DataLoader
 
+from streamseg.backbones import Spec
+from streamseg.config import ExtractorConfig, ObjectsConfig, SegmenterConfig
 from streamseg.errors import StreamsegError
 from streamseg.sources import Skip
 from train.data.frame_cache import FrameCache
+from train.data.own_objects import with_own_objects
 from train.data.recordings import open_recordings
 from train.data.samples import ENLARGED, Numbers, Samples, loader
-from train.distributed import worker_count
+from train.distributed import is_first, worker_count
 from train.method import Batch, Method
 from train.settings import Settings
 
 
-def open_samples(kind: type[Method], settings: Settings, output: Path, stack: ExitStack) -> tuple[Samples, int]:
-    """The samples of --data, and how many optimizer steps the run has. What has to be closed goes onto `stack`.
+def open_samples(
+    kind: type[Method], settings: Settings, options: Any, output: Path, stack: ExitStack, say: Callable[[str], None]
+) -> tuple[Samples, int]:
+    """The samples of --data, and how many optimizer steps the run has. What has to be closed goes onto `stack`. say:
+    takes a line a time about what takes long.
 
     Raises StreamsegError where the batch is larger than the data.
     """
@@ -35,11 +42,14 @@ def open_samples(kind: type[Method], settings: Settings, output: Path, stack: Ex
             f"a batch of {batch} is larger than the data, which has {count} frames",
             f"use --batch-size {max(1, count // settings.accumulate)} at most, or give more recordings",
         )
+    masks = kind.masks_from(options)
+    if masks == "objects":
+        recordings = with_own_objects(recordings, _finder(settings), output, is_first(), say)
     if settings.cache == "disk":
         output.mkdir(parents=True, exist_ok=True)
     pictures = FrameCache(settings.cache, count, side, 3, output)
     stack.callback(pictures.close)
-    annotations = FrameCache(settings.cache, count, side, 1, output) if kind.labelled else None
+    annotations = FrameCache(settings.cache, count, side, 1, output) if masks else None
     if annotations:
         stack.callback(annotations.close)
     samples = Samples(
@@ -47,13 +57,21 @@ def open_samples(kind: type[Method], settings: Settings, output: Path, stack: Ex
         (),
         frames=kind.frames,
         gap=settings.gap,
-        labelled=kind.labelled,
+        labelled=bool(masks),
         seed=settings.seed,
         pictures=pictures,
         annotations=annotations,
         lost=lost,
     )
     return samples, settings.steps or settings.epochs * (count // batch)
+
+
+def _finder(settings: Settings) -> SegmenterConfig:
+    """What finds the objects that a network is to learn: that network itself, with time to be thorough."""
+    weights = "" if settings.init in ("imagenet", "none") else settings.init
+    spec = Spec(settings.backbone, weights, settings.layers, settings.facet)
+    objects = ObjectsConfig(objects=True, quality="high", seed=settings.seed)
+    return SegmenterConfig(extractor=ExtractorConfig(spec=spec), objects=objects)
 
 
 class Batches(pl.LightningDataModule):

@@ -36,7 +36,6 @@ class FrameCache:
     def __init__(self, kind: str, count: int, side: int, channels: int = 3, folder: Path | None = None) -> None:
         self.side, self.channels = side, channels
         self.slot = HEADER + int(ASPECT * side * side) * channels
-        self.path: Path | None = None
         self.count = count if kind != "none" else 0
         if kind == "ram":
             self.count = min(count, int(_memory() / 2 // self.slot))
@@ -47,13 +46,13 @@ class FrameCache:
         if kind == "ram":
             return mmap.mmap(-1, size)
         assert folder is not None
-        self.path = folder / f".frames-{os.getpid()}-{self.channels}"  # pictures and masks of a run lie side by side
+        path = folder / f".frames-{os.getpid()}-{self.channels}"  # pictures and masks of a run lie side by side
         try:
-            with self.path.open("w+b") as file:
+            with path.open("w+b") as file:
+                path.unlink()  # without a name it goes with the process, however that ends; workers inherit it by fork
                 os.posix_fallocate(file.fileno(), 0, size)  # a full disk is met now, not as a crash in a worker
                 return mmap.mmap(file.fileno(), size)
         except OSError as problem:
-            self.path.unlink(missing_ok=True)
             raise OutputError(
                 f"{size / 1e9:.1f} GB of decoded frames do not fit into {str(folder)!r}: {problem.strerror}",
                 "use --cache none, or another -o",
@@ -90,8 +89,6 @@ class FrameCache:
             with contextlib.suppress(BufferError):  # a picture is still looked at; its memory goes with it
                 self.buffer.close()
             self.buffer = None
-        if self.path is not None:
-            self.path.unlink(missing_ok=True)
 
 
 def _memory() -> int:

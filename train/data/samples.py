@@ -6,7 +6,6 @@ order of the data is the same whatever the number of workers, and a resumed run 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
@@ -18,7 +17,9 @@ from torchvision.transforms.v2 import functional
 from streamseg.errors import FrameError, SourceError
 from streamseg.frame import VOID, Frame
 from streamseg.sources import Recording, Skip
+from streamseg.terminal import say
 from train.data.frame_cache import FrameCache
+from train.data.order import Order, part_ends
 from train.data.views import Made, View, make
 from train.method import Batch
 
@@ -57,6 +58,7 @@ class Samples(Dataset):
         self.pictures, self.annotations, self.lost = pictures, annotations, tuple(lost)
         lengths = [len(recording) for recording in self.recordings]
         self.first = np.concatenate([[0], np.cumsum(lengths)])
+        self.order = Order(part_ends(self.recordings), seed)
         if self.first[-1] < 2:
             raise SourceError(
                 f"training needs at least two frames; there {'is one' if self.first[-1] else 'are none'}",
@@ -105,7 +107,7 @@ class Samples(Dataset):
     def _chosen(self, number: int, rng: np.random.Generator) -> list[tuple[int, int]]:
         """(recording, frame) of each frame of the sample."""
         epoch, place = divmod(number, len(self))
-        anchor = int(_order(len(self), self.seed, epoch)[place])
+        anchor = int(self.order(epoch)[place])
         recording = int(np.searchsorted(self.first, anchor, side="right")) - 1
         length = int(self.first[recording + 1] - self.first[recording])
         start = anchor - int(self.first[recording])
@@ -162,14 +164,9 @@ def _annotation(frame: Frame) -> np.ndarray:
     return frame.annotation.astype(np.uint8)
 
 
-@lru_cache(maxsize=4)
-def _order(length: int, seed: int, epoch: int) -> np.ndarray:
-    return np.random.default_rng((seed, 0, epoch)).permutation(length)
-
-
 @lru_cache(maxsize=100)
 def _say_once(line: str) -> None:
-    print(f"skipped: {line}", file=sys.stderr)
+    say(f"skipped: {line}")
 
 
 class Numbers(Sampler):

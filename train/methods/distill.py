@@ -25,7 +25,7 @@ from torch.nn import functional
 
 from streamseg.backbones import Spec, network, trainable
 from streamseg.backbones.networks.network import ViT
-from streamseg.cli.options import Numbers
+from streamseg.cli.parameters import Numbers
 from streamseg.errors import StreamsegError
 from train.data.views import View
 from train.encoder import Encoder

@@ -30,9 +30,15 @@ def folder(name: str = "models") -> Path:
 @contextmanager
 def written(path: Path) -> Iterator[Path]:
     """`files.written` for a file of the cache, which several processes may write. Raises ModelError."""
+    with explained(path), files.written(path, shared=True) as temporary:
+        yield temporary
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Make an OSError of writing `path` a ModelError that says what to do."""
     try:
-        with files.written(path, shared=True) as temporary:
-            yield temporary
+        yield
     except OSError as problem:
         raise ModelError(
             f"cannot write {path}: {problem.strerror or problem}",

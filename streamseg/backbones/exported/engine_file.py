@@ -13,6 +13,7 @@ from typing import Any
 
 from streamseg.backbones.exported import cached
 from streamseg.errors import ModelError
+from streamseg.text import from_json
 
 SUFFIXES = (".plan", ".engine")
 FORMAT = 1
@@ -104,7 +105,7 @@ def read(path: Path) -> Engine:
         raise ModelError(f"there is no engine {str(path)!r}", rebuild)
     json_path = beside(path)
     try:
-        said = json.loads(json_path.read_text(encoding="utf-8"))
+        said = from_json(json_path.read_bytes())
     except FileNotFoundError as problem:
         raise ModelError(f"{str(path)!r} lacks {json_path.name!r}, which says what it is", rebuild) from problem
     except (OSError, ValueError) as problem:

@@ -17,7 +17,7 @@ import streamseg
 from streamseg.backbones.contract import Log, Recipe
 from streamseg.backbones.exported import cached
 from streamseg.backbones.exported.onnx_file import Facts, read
-from streamseg.cache import trim
+from streamseg.cache import recall, remember, trim
 from streamseg.errors import ModelError
 from streamseg.files import safe_name
 
@@ -63,16 +63,12 @@ def file_stem(recipe: Recipe, size: tuple[int, int], precision: str) -> str:
 
 def _cached(path: Path, log: Log) -> Facts | None:
     """Facts about the exported file at `path`; None if there is none, or it is damaged (which is said)."""
-    try:
-        said = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-        digest, facts = said["onnx_sha256"], Facts(**said["facts"])
-        if cached.sha256(path) == digest:
-            return Facts(**(said["facts"] | {"size": tuple(facts.size or ())}))
-    except FileNotFoundError:
-        if not path.exists():
-            return None
-    except (OSError, ValueError, TypeError, KeyError):
-        pass
+    if not path.exists():
+        return None
+    said = recall(path.with_suffix(".json")) or {}
+    with suppress(OSError, TypeError, KeyError):
+        if cached.sha256(path) == said["onnx_sha256"]:
+            return Facts(**(said["facts"] | {"size": tuple(said["facts"]["size"] or ())}))
     log(f"the cached network {path} is damaged; making it again")
     return None
 
@@ -85,6 +81,6 @@ def _export(recipe: Recipe, size: tuple[int, int], precision: str, path: Path) -
         network, facts = to_onnx.write(recipe, size, temporary, precision)
         to_onnx.verify(network, size, temporary, TOLERANCE[precision])
         digest = cached.sha256(temporary)
-    with cached.written(path.with_suffix(".json")) as temporary:
-        temporary.write_text(json.dumps({"onnx_sha256": digest, "facts": asdict(facts)}), encoding="utf-8")
+    with cached.explained(path):
+        remember(path.with_suffix(".json"), {"onnx_sha256": digest, "facts": asdict(facts)})
     return facts

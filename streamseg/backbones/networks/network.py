@@ -1,7 +1,8 @@
 """The network that is run and exported: normalization, a net of timm, chosen layers, joined, vectors of length 1.
 
     images (B, 3, H, W) RGB in [0, 1] -> features (B, D, h, w), and what tells things from background:
-    of a CNN energy (B, 1, h, w), of a ViT with a CLS token its attention (B, heads, h, w)
+    of a CNN energy (B, 1, h, w), of a ViT with a CLS token its attention (B, heads, h, w), and of a network that was
+    trained with a foreground head its answer, foreground (B, 1, h, w)
 
 Layers of several strides are joined like the columns of a hypercolumn (Hariharan et al., 2015, arXiv:1411.5752): each
 map L2-normalized per cell, upsampled bilinearly to the finest grid, concatenated, and normalized again. Keys of the
@@ -29,9 +30,9 @@ class Network(nn.Module):
     mean: torch.Tensor
     std: torch.Tensor
 
-    def __init__(self, net: Any, recipe: Recipe) -> None:
+    def __init__(self, net: Any, recipe: Recipe, head: ForegroundHead | None = None) -> None:
         super().__init__()
-        self.net = net
+        self.net, self.head = net, head
         self.recipe = recipe
         for name in ("mean", "std"):
             self.register_buffer(name, torch.tensor(net.pretrained_cfg[name]).view(1, 3, 1, 1), persistent=False)
@@ -40,16 +41,23 @@ class Network(nn.Module):
         pixels = (images - self.mean) / self.std
         maps, attention = self.layers(cast(pixels, self.precision))
         maps = [cast(part, torch.float32) for part in maps]
+        features = joined(maps)
+        found: tuple[torch.Tensor, ...] = (features,)
         if self.recipe.kind == "cnn":
-            return joined(maps), energy(maps)
-        return (joined(maps),) if attention is None else (joined(maps), cast(attention, torch.float32))
+            found += (energy(maps),)
+        elif attention is not None:
+            found += (cast(attention, torch.float32),)
+        return found if self.head is None else (*found, self.head(features).sigmoid())
 
     @property
     def outputs(self) -> tuple[str, ...]:
         """Names of what `forward` gives."""
+        names = ["features"]
         if self.recipe.kind == "cnn":
-            return "features", "energy"
-        return ("features",) if self.net.cls_token is None else ("features", "attention")
+            names.append("energy")
+        elif self.net.cls_token is not None:
+            names.append("attention")
+        return (*names, "foreground") if self.head is not None else tuple(names)
 
     def layers(self, pixels: torch.Tensor) -> tuple[list[torch.Tensor], torch.Tensor | None]:
         """Maps (B, C, h, w) of the chosen layers by timm's own forward pass, and no attention."""
@@ -58,6 +66,23 @@ class Network(nn.Module):
             pixels, indices=list(self.recipe.indices), intermediates_only=True, output_fmt="NCHW", **options
         )
         return maps, None
+
+
+class ForegroundHead(nn.Module):
+    """(B, D, h, w) features of length 1 -> (B, 1, h, w) logits of being part of an object: one linear unit.
+
+    Its logits are SCALE times what the unit says: features of length 1 would need long weights to be sure of anything.
+    """
+
+    SCALE = 10.0
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.unit = nn.Conv2d(dim, 1, 1)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.SCALE * self.unit(features)
+        return logits
 
 
 def cast(values: torch.Tensor, precision: torch.dtype) -> torch.Tensor:
@@ -114,8 +139,8 @@ class FreeViT(ViT):
     prefix: torch.Tensor
     positions: torch.Tensor
 
-    def __init__(self, net: Any, recipe: Recipe) -> None:
-        super().__init__(net, recipe)
+    def __init__(self, net: Any, recipe: Recipe, head: ForegroundHead | None = None) -> None:
+        super().__init__(net, recipe, head)
         net.patch_embed.strict_img_size, net.patch_embed.img_size = False, None
         self.placed = net.pos_embed is not None
         if self.placed:

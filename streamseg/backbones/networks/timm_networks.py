@@ -15,10 +15,11 @@ from timm.layers import Attention, Format, resample_abs_pos_embed
 from timm.models.vision_transformer import Block, VisionTransformer
 from torch import nn
 
+from streamseg.backbones import checkpoint
 from streamseg.backbones.contract import Recipe
 from streamseg.backbones.exported import cached
 from streamseg.backbones.networks import weights
-from streamseg.backbones.networks.network import FreeViT, Network, ViT, freeze_padding
+from streamseg.backbones.networks.network import ForegroundHead, FreeViT, Network, ViT, freeze_padding
 from streamseg.errors import ModelError
 
 
@@ -42,7 +43,8 @@ def build(
                 _check_free(recipe, net)
             elif hasattr(net, "set_input_size"):
                 _resized(net, size)
-            network = ((FreeViT if free else ViT) if _has_facets(net) else Network)(net, recipe).eval()
+            kind = (FreeViT if free else ViT) if _has_facets(net) else Network
+            network = kind(net, recipe, _head(recipe) if recipe.head and tensors is None else None).eval()
             freeze_padding(network, torch.zeros(1, 3, *size))
         except (RuntimeError, AssertionError, ValueError, IndexError) as problem:
             reason = str(problem).splitlines()[0][:160]
@@ -149,6 +151,17 @@ def _with_weights(recipe: Recipe) -> tuple[Any, str]:
     _prune(net, recipe)
     weights.load(net, tensors, known, lambda: _suggestion(recipe, net, tensors))
     return net, recipe.sha256
+
+
+def _head(recipe: Recipe) -> ForegroundHead:
+    """The foreground head of a checkpoint. Raises ModelError."""
+    tensors = checkpoint.read(Path(recipe.file)).get("head") or {}
+    try:
+        head = ForegroundHead(tensors["unit.weight"].shape[1])
+        head.load_state_dict(tensors)
+    except (KeyError, RuntimeError, AttributeError, IndexError) as problem:
+        raise ModelError(f"the foreground head of {recipe.file!r} is damaged", "train it again") from problem
+    return head
 
 
 def _prune(net: Any, recipe: Recipe) -> None:

@@ -7,14 +7,13 @@ column by column), cam_params.json (Replica), *.yaml of ORB-SLAM.
 
 from __future__ import annotations
 
-import json
-import math
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from streamseg.frame import Intrinsics
+from streamseg.text import from_json
 
 Size = tuple[int, int]
 
@@ -52,7 +51,7 @@ KNOWN = (
     ),
 )
 UNKNOWN = (
-    "the camera's intrinsics are unknown: no 3-D positions, and no support plane for objects; give "
+    "the camera's intrinsics are unknown: no 3-D positions, and a guessed camera for objects; give "
     "--intrinsics FX,FY,CX,CY"
 )
 
@@ -65,12 +64,12 @@ def camera_of(folder: Path, uri: str, size: Size | None) -> Camera:
         for path in (sorted(folder.glob(name)) if "*" in name else paths)[:1]:
             given = _read(path, read)
             if given is not None:
-                return _fitted(given, size, path.name)
+                return fitted(given, size, path.name)
             if path.is_file():
                 return Camera(None, f"{path.name} cannot be read; {UNKNOWN}")
     names = [Path(uri).name, folder.name, *(parent.name for parent in folder.parents)]
     known = is_known(names)
-    return Camera(None, UNKNOWN) if known is None else _fitted(known.camera, size, "the set's published values")
+    return Camera(None, UNKNOWN) if known is None else fitted(known.camera, size, "the set's published values")
 
 
 def depth_units(folder: Path) -> tuple[float, str] | None:
@@ -92,8 +91,9 @@ def is_known(names: Iterable[str]) -> Known | None:
     return next((known for name in names for known in KNOWN if re.search(known.name, name.lower())), None)
 
 
-def _fitted(given: Given, size: Size | None, whence: str) -> Camera:
-    """For pictures of `size`: scaled where they are of the same shape, None where the two cannot belong together."""
+def fitted(given: Given, size: Size | None, whence: str) -> Camera:
+    """Intrinsics for pictures of `size`: scaled where they are of the same shape, None where the two
+    cannot belong together."""
     camera, own = given
     if size is None:
         return Camera(camera)
@@ -118,11 +118,10 @@ def _read(path: Path, read: Callable[[str], Given]) -> Given | None:
     try:
         given = read(path.read_text(encoding="utf-8-sig"))
         fx, fy, cx, cy = (float(value) for value in vars(given.intrinsics).values())
-    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError):
+        camera = Intrinsics(fx, abs(fy), cx, cy)  # ICL-NUIM gives fy < 0, for its y points up; ours points down
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError):
         return None
-    sound = all(map(math.isfinite, (fx, fy, cx, cy))) and fx > 0 and fy != 0
-    # ICL-NUIM gives fy < 0, for its y points up; ours points down
-    return Given(Intrinsics(fx, abs(fy), cx, cy), given.size) if sound else None
+    return Given(camera, given.size) if camera.plausible else None
 
 
 def _plain(text: str) -> Given:
@@ -155,7 +154,7 @@ def _rscan(text: str) -> Given:
 
 
 def _named(text: str) -> Given:
-    values = json.loads(text)
+    values = from_json(text)
     for inner in ("camera", "color", "colour", "rgb"):
         values = values[inner] if isinstance(values.get(inner), dict) else values
     size = None

@@ -8,7 +8,6 @@ path may be left out of an entry.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -17,6 +16,7 @@ from typing import Any
 
 from streamseg import plugins
 from streamseg.errors import SourceError
+from streamseg.text import from_json
 
 
 @dataclass
@@ -58,7 +58,7 @@ def _lists(category: Path) -> dict[str, dict[str, Part]]:
 def _read(path: Path, _changed: int, _size: int) -> dict[str, dict[str, Part]]:
     """The subsets in one file; kept, for whoever opens one sequence of a category often opens the next."""
     try:
-        splits = {str(name): list(entries) for name, entries in json.loads(path.read_text(encoding="utf-8")).items()}
+        splits = {str(name): list(entries) for name, entries in from_json(path.read_bytes()).items()}
         if path.name == "set_lists.json":
             return {name: _by_sequence(entries) for name, entries in splits.items()}
         whole = path.stem.removeprefix("set_lists_")

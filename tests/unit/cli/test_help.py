@@ -51,8 +51,50 @@ def test_every_option_stands_under_a_heading(name: str) -> None:
 @pytest.mark.parametrize("name", ALL)
 def test_help_is_in_words(name: str) -> None:
     text = ALL[name].get_help(click.Context(ALL[name], info_name=name))
-    for odd in ("None", "<=x", "x>=", "x<=", "INTEGER", "FLOAT", "RANGE", "loud", "lanes", "looker"):
+    for odd in ("None", "<=x", "x>=", "x<=", "INTEGER", "FLOAT", "RANGE", "default: (", "AUTO", "loud", "lanes"):
         assert odd not in text
+
+
+def test_a_flag_has_one_heading_in_all_commands() -> None:
+    found: dict[str, set[str]] = {}
+    for command in ALL.values():
+        for param in command.params:
+            if (
+                isinstance(param, Option) and param.metavar != "DIR"
+            ):  # masks to score are an input, masks to draw are none
+                found.setdefault(str(param.name), set()).add(param.group)
+    assert {name: titles for name, titles in found.items() if len(titles) > 1} == {}
+
+
+def test_general_flags_come_in_one_order() -> None:
+    for name, command in ALL.items():
+        text = command.get_help(click.Context(command, info_name=name)).split("General:")[1]
+        flags = re.findall(r"^  (?:-h, )?--(\w+)", text, re.MULTILINE)
+        assert flags == [flag for flag in ("seed", "json", "quiet", "debug", "help") if flag in flags]
+
+
+@pytest.mark.parametrize(("columns", "width"), [("60", 60), ("100", 100), ("200", 120)])
+def test_help_is_as_wide_as_the_terminal(columns: str, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    parent = click.Context(group, **group.context_settings)
+    shown = ALL["run"].get_help(click.Context(ALL["run"], parent, "run"))
+    assert width - 12 <= max(map(len, shown.splitlines())) <= width
+
+
+@pytest.mark.parametrize(
+    ("flag", "words"),
+    [
+        (("--batch", "0"), "'0' is not a whole number from 1 to 256"),
+        (("--batch", "many"), "'many' is not a whole number from 1 to 256"),
+        (("--pca", "-1"), "'-1' is not a whole number of at least 0"),
+        (("--depth-scale", "0"), "'0' is not a number above 0"),
+        (("--k", "0"), "'0' is neither auto nor a whole number from 1 to 254"),
+    ],
+)
+def test_a_number_out_of_range_is_told_in_words(flag: tuple[str, str], words: str) -> None:
+    done = CliRunner().invoke(ALL["run"], ["x", *flag])
+    assert done.exit_code == 2
+    assert words in done.output
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e400", "1e30"])
@@ -65,7 +107,20 @@ def test_what_is_no_number_is_a_usage_error(value: str) -> None:
     assert done.exit_code == 2, done.output
 
 
-@pytest.mark.parametrize("value", ["0,0,0,0", "nan,1,1,1", "inf,1,1,1", "1,2,3", "-5,5,1,1"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "0,0,0,0",
+        "nan,1,1,1",
+        "inf,1,1,1",
+        "1,2,3",
+        "-5,5,1,1",
+        "1e308,1e308,0,0",
+        "1e-300,1e-300,0,0",
+        "1e20,1e20,0,0",
+        "500,500,nan,0",
+    ],
+)
 def test_a_camera_that_cannot_be_is_a_usage_error(value: str) -> None:
     done = CliRunner().invoke(ALL["run"], ["x", "--intrinsics", value])
     assert done.exit_code == 2

@@ -34,7 +34,14 @@ def test_auto_stands_for_the_number_that_means_later(args):
 
 def test_numbers_are_checked_as_ever():
     assert parsed("--queue", "7", "--decay", "0", "--free=-3")[1] == {"queue": 7, "decay": 0.0, "free": -3.0}
-    for wrong in (("--queue", "-3"), ("--decay", "-0.5"), ("--queue", "many"), ("--free", "x")):
+    for wrong in (
+        ("--queue", "-3"),
+        ("--queue", "0"),
+        ("--decay", "-1.0"),
+        ("--decay", "-0.5"),
+        ("--queue", "many"),
+        ("--free", "x"),
+    ):
         assert parsed(*wrong)[0] == 2
 
 

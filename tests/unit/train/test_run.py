@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from streamseg.backbones import checkpoint
-from streamseg.cli.options import run_command
+from streamseg.cli.entry import run_command
 from train.cli import group
 
 SMALL = ("--size", 64, "--batch-size", 4, "--backbone", "efficientnet_lite0", "--layers", 3)
@@ -104,12 +104,55 @@ def test_a_resumed_run_must_be_the_same(train: Any, images: Path, tmp_path: Path
     assert code == 1
     assert "holds a run already" in said
     assert "--resume" in said
-    code, _, said = train("byol", "--resume", "--steps", 9, "-o", out)
+    code, _, said = train("byol", "--resume", "--lr", 9, "-o", out)
     assert code == 1
-    assert "--steps 1" in said
+    assert "--lr 0.0" in said
     code, _, said = train("byol", "--resume", "-o", tmp_path / "nowhere")
     assert code == 1
     assert "no checkpoint" in said
+
+
+def test_a_run_goes_on_elsewhere_with_its_own_data_alone(
+    train: Any, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = shutil.copytree(images, tmp_path / "other")
+    shutil.copy(other / "000.png", other / "011.png")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert train("byol", "--data", "images", *SMALL, "--steps", 1, "-o", "out", "--quiet")[0] == 0
+    monkeypatch.chdir(elsewhere)
+    assert train("byol", "--resume", "--steps", 2, "-o", "../out", "--quiet")[0] == 0
+    refuse(*reversed(train("byol", "--resume", "-o", "../out", "--data", other, "--steps", 3)[::2]), "other data")
+    moved = shutil.move(images, elsewhere / "moved")
+    assert train("byol", "--resume", "-o", "../out", "--data", moved, "--steps", 3, "--quiet")[0] == 0
+    assert list(losses(tmp_path / "out")) == [1, 2, 3]
+    refuse(*reversed(train("byol", "--resume", "-o", "../out", "--data", "moved", "--steps", 1)[::2]), "--steps")
+
+
+def test_a_run_that_was_killed_before_its_first_checkpoint_begins_anew(
+    train: Any, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from train.callbacks.monitoring import HealthMonitor
+
+    out = tmp_path / "out"
+    args = ("byol", "--data", images, *SMALL, "--steps", 1, "-o", out, "--quiet")
+    with monkeypatch.context() as patch:
+        patch.setattr(HealthMonitor, "on_train_batch_start", lambda *_: 1 / 0)
+        assert train(*args)[0] == 1
+    (out / ".last.partial.pt").write_bytes(b"half")
+    assert (out / "metrics.csv").exists()
+    refuse(*reversed(train("byol", "--resume", "-o", out)[::2]), "leave --resume out")
+    assert train(*args)[0] == 0
+    assert not list(out.glob(".*"))
+    assert len(list(out.glob("events*"))) == 1
+
+
+def test_a_table_of_somebody_is_kept(train: Any, images: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/metrics.csv").write_text("mine")
+    refuse(*reversed(train("byol", "--data", images, *SMALL, "-o", tmp_path / "out")[::2]), "holds a run already")
+    assert (tmp_path / "out/metrics.csv").read_text() == "mine"
 
 
 def refuse(said: str, code: int, *words: str) -> None:

@@ -178,9 +178,8 @@ def test_a_cache_gives_the_picture_that_was_decoded(kind: str, tmp_path: Path) -
             np.testing.assert_array_equal(found, plain.get(number, lambda p=picture: p))
             assert found.shape[:2] == fitted(picture, 24)
     assert len(calls) == (8 if kind == "none" else 4)
-    assert bool(list(tmp_path.iterdir())) == (kind == "disk")
+    assert not list(tmp_path.iterdir())  # a file without a name goes with the process, however that ends
     cache.close()
-    assert not list(tmp_path.iterdir())
 
 
 def test_a_mask_is_made_smaller_without_new_ids() -> None:

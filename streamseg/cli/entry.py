@@ -1,0 +1,83 @@
+"""How every command of ours ends: 0 done, 1 a known error (`error:` and `hint:`), 2 usage, 130 interrupted."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import traceback
+
+import click
+
+from streamseg.errors import StreamsegError
+from streamseg.runtime.signals import terminable
+from streamseg.terminal import say
+
+DEBUG = "STREAMSEG_DEBUG"
+NO_MEMORY = "there is not enough memory", "use smaller pictures (--size), or end other programs"
+CV_NO_MEMORY = -4
+"""OpenCV's Error::StsNoMem."""
+
+
+def run_command(command: click.Command, name: str) -> None:
+    """Run a console script; never returns."""
+    for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show a letter shows another one
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace" if stream is sys.stdout else "backslashreplace")
+    with terminable():
+        _run(command, name)
+
+
+def _run(command: click.Command, name: str) -> None:
+    try:
+        code = command.main(prog_name=name, standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.exceptions.Exit as end:
+        sys.exit(end.exit_code)
+    except click.ClickException as usage:
+        say(_usage(usage))
+        sys.exit(usage.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        say("interrupted")
+        sys.exit(130)
+    except BrokenPipeError:
+        # the reader of stdout has gone (| head): the rest has nowhere to go, and Python must not try at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as problem:
+        if os.environ.get(DEBUG):
+            traceback.print_exc()
+        message, hint = explained(problem)
+        say("error: " + message.replace("\n", " "))
+        say("hint: " + hint.replace("\n", " "))
+        sys.exit(1)
+
+
+def _usage(problem: click.ClickException) -> str:
+    """As click shows it, but as text, so that what somebody typed can be cleaned."""
+    shown = io.StringIO()
+    problem.show(file=shown)
+    return shown.getvalue().rstrip("\n")
+
+
+def explained(problem: Exception) -> tuple[str, str]:
+    """What went wrong, and what to do, in words for people; also of what libraries raise and nobody foresaw."""
+    kind, said = f"{type(problem).__module__}.{type(problem).__name__}", str(problem).strip()
+    if isinstance(problem, StreamsegError):
+        return problem.message, problem.hint
+    if (
+        isinstance(problem, MemoryError) or type(problem).__name__ == "OutOfMemoryError"
+    ):  # Python, NumPy; torch on a GPU
+        return NO_MEMORY
+    if isinstance(problem, RuntimeError) and "DefaultCPUAllocator" in said:  # torch on a CPU has no type for it
+        return NO_MEMORY
+    if kind == "cv2.error":
+        if getattr(problem, "code", 0) == CV_NO_MEMORY:
+            return NO_MEMORY
+        reason = said.splitlines()[-1] if said else "an error without a word"
+        return f"OpenCV cannot work on this picture: {reason}", "leave the picture out, or convert it"
+    if isinstance(problem, UnicodeError):
+        return f"a text is not Unicode: {said}", "rename the file, or save it as UTF-8"
+    if isinstance(problem, OSError):
+        return said, "check the path, its permissions and the space on the disk"
+    return f"unexpected {type(problem).__name__}: {said}", "this is a bug: please report it with --debug's output"

@@ -1,0 +1,112 @@
+"""How commands end: exit codes, and words for what libraries raise."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import Any
+
+import click
+import cv2
+import numpy as np
+import pytest
+
+from streamseg.cli.entry import explained, run_command
+from streamseg.errors import ModelError
+
+
+def exit_of(error: BaseException | None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> tuple:
+    @click.command()
+    def command() -> None:
+        if error:
+            raise error
+
+    monkeypatch.setattr("sys.argv", ["command"])
+    with pytest.raises(SystemExit) as end:
+        run_command(command, "command")
+    return end.value.code, capsys.readouterr().err.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "lines"),
+    [
+        (None, 0, []),
+        (ModelError("no such\nmodel", "take another"), 1, ["error: no such model", "hint: take another"]),
+        (OSError(28, "No space left on device"), 1, None),
+        (ValueError("a bug"), 1, None),
+        (KeyboardInterrupt(), 130, None),
+        (click.UsageError("no such flag \x1b[2J"), 2, None),
+        (SystemExit(7), 7, []),
+    ],
+)
+def test_every_end_has_its_code(error, code: int, lines, capsys, monkeypatch) -> None:
+    found, said = exit_of(error, capsys, monkeypatch)
+    assert found == code
+    assert "Traceback" not in "\n".join(said)
+    assert "\x1b" not in "\n".join(said)
+    if lines is not None:
+        assert said == lines
+    elif code == 1:
+        assert [line.split(":")[0] for line in said] == ["error", "hint"]
+
+
+def cv2_error() -> Exception:
+    with pytest.raises(cv2.error) as caught:
+        cv2.cvtColor(np.zeros((2, 2), np.uint8), cv2.COLOR_BGR2GRAY)
+    return caught.value
+
+
+def cv2_out_of_memory() -> Exception:
+    with pytest.raises(cv2.error) as caught:
+        cv2.copyMakeBorder(np.zeros((1, 1), np.uint8), 2**30, 2**30, 2**30, 2**30, cv2.BORDER_CONSTANT)
+    return caught.value
+
+
+def torch_out_of_memory() -> Exception:
+    import torch
+
+    with pytest.raises(RuntimeError) as caught:
+        torch.zeros(2**50)
+    return caught.value
+
+
+def numpy_out_of_memory() -> Exception:
+    with pytest.raises(MemoryError) as caught:
+        np.zeros(2**50)
+    return caught.value
+
+
+@pytest.mark.parametrize("raised", [MemoryError, cv2_out_of_memory, torch_out_of_memory, numpy_out_of_memory])
+def test_no_memory(raised: Any) -> None:
+    assert explained(raised())[0] == "there is not enough memory"
+
+
+def test_what_opencv_cannot_do() -> None:
+    message, hint = explained(cv2_error())
+    assert "OpenCV cannot work on this picture" in message
+    assert "bug" not in hint
+
+
+@pytest.mark.parametrize("raised", [lambda: b"\xff".decode(), lambda: "\udcff".encode(), lambda: "é".encode("ascii")])
+def test_what_is_no_unicode(raised: Any) -> None:
+    with pytest.raises(UnicodeError) as caught:
+        raised()
+    assert "rename the file" in explained(caught.value)[1]
+
+
+def test_a_bug_is_called_one() -> None:
+    assert "this is a bug" in explained(KeyError("x"))[1]
+
+
+def test_sigterm_is_an_interrupt(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    @click.command()
+    def command() -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(sys, "argv", ["command"])
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as end:
+        run_command(command, "command")
+    assert end.value.code == 130
+    assert signal.getsignal(signal.SIGTERM) == before
+    assert capsys.readouterr().err.endswith("interrupted\n")

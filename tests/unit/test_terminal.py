@@ -1,0 +1,53 @@
+"""Nothing that a file holds is obeyed by a terminal, wherever it is printed."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.table import Table
+
+from streamseg import terminal
+
+TRAPS = ("\x1b[2J", "\x1b]0;owned\x07", "\x9b31m", "a\rb", "\x1bPq\x1b\\", "\x07", "[red]x[/red]", "[/]")
+
+
+def printed(cell: str) -> str:
+    out = io.StringIO()
+    screen = terminal.console(file=out, width=80)
+    table = Table("name", title=cell)
+    table.add_row(cell)
+    screen.print(table)
+    screen.print(cell, style="dim")
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("trap", TRAPS)
+def test_traps_in_tables_and_lines(trap: str, capsys: pytest.CaptureFixture[str]) -> None:
+    terminal.say(trap)
+    terminal.answer(trap)
+    terminal.notes(quiet=False)(trap)
+    said = capsys.readouterr()
+    for text in (printed(trap), said.out, said.err):
+        assert text.replace("\n", "").isprintable()
+    if trap.startswith("["):
+        assert trap in printed(trap)
+
+
+@given(st.text(max_size=40))
+def test_any_text(text: str) -> None:
+    assert not set(printed(text)) & {chr(number) for number in (*range(9), *range(11, 32), *range(127, 160))}
+
+
+def test_colours_of_ours_stay() -> None:
+    out = io.StringIO()
+    terminal.console(file=out, force_terminal=True, color_system="standard").print("word", style="bold")
+    assert out.getvalue() == "\x1b[1mword\x1b[0m\n"
+
+
+def test_quiet_swallows(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal.notes(quiet=True)("word")
+    terminal.console(stderr=True, quiet=True).print("word")
+    assert capsys.readouterr() == ("", "")
