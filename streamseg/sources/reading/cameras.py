@@ -7,6 +7,8 @@ column by column), cam_params.json (Replica), *.yaml of ORB-SLAM.
 
 from __future__ import annotations
 
+import json
+import math
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
