@@ -7,7 +7,6 @@ column by column), cam_params.json (Replica), *.yaml of ORB-SLAM.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Callable, Iterable
@@ -79,7 +78,7 @@ def depth_units(folder: Path) -> tuple[float, str] | None:
     for path in (*(place / REPLICA for place in (folder, *folder.resolve().parents[:2])), folder / RSCAN):
         try:
             text = path.read_text(encoding="utf-8-sig")
-            units = json.loads(text)["camera"]["scale"] if path.name == REPLICA else _info(text)["m_depthShift"]
+            units = from_json(text)["camera"]["scale"] if path.name == REPLICA else _info(text)["m_depthShift"]
             units = float(units)
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             continue
