@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import click
 
-from streamseg.cli.options import LazyGroup
+from streamseg.cli.help import CONTEXT
+from streamseg.cli.lazy import LazyGroup
 
 
 @click.group(
     cls=LazyGroup,
     lazy={"pack": "streamseg.cli.data_pack:pack"},
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=CONTEXT,
 )
 def data() -> None:
     """Get and prepare recordings."""

@@ -2,32 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
-
 import click
 
 from streamseg import __version__
 from streamseg.cli.entry import run_command
 from streamseg.cli.help import CONTEXT
-
-
-class LazyGroup(click.Group):
-    """A group whose subcommands are named by "module:attribute" and imported only when somebody uses them."""
-
-    def __init__(self, *args: Any, lazy: dict[str, str] | None = None, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.lazy = lazy or {}
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted({*super().list_commands(ctx), *self.lazy})
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name in self.lazy:
-            module, _, attribute = self.lazy[name].partition(":")
-            command: click.Command = getattr(importlib.import_module(module), attribute)
-            return command
-        return super().get_command(ctx, name)
+from streamseg.cli.lazy import LazyGroup
 
 
 @click.group(

@@ -32,8 +32,6 @@ SEARCHED = 800
 """Points that are counted in the search."""
 STOREY = 0.3
 """Metres below a plane in which nothing may lie, for then it is the top of things; a floor is farther below a table."""
-ABOVE = 2.0
-"""On the upper side, where things stand, so many times the noise are looked at to fit how the plane is bent."""
 ROUNDS = 4
 """Of fitting how the plane is bent, each on what is near to the one before."""
 MEDIAN = 0.67
@@ -87,11 +85,11 @@ def bending(points: np.ndarray, normal: np.ndarray, offset: float) -> tuple[np.n
     terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
     bend, quieter = np.zeros(terms.shape[1], np.float32), 1.0
     for _ in range(ROUNDS):
-        left = (height - bent(bend, x, y)) / worst
-        near = (left > -CLEAR * quieter) & (left < ABOVE * quieter)
+        left = np.abs(height - bent(bend, x, y)) / worst
+        near = left < CLEAR * quieter
         if near.sum() < 2 * len(bend):
             break
-        quieter = float(np.clip(np.median(np.abs(left[near])) / MEDIAN, QUIETER, 1))
+        quieter = float(np.clip(np.median(left[near]) / MEDIAN, QUIETER, 1))
         weighted = terms[near] / worst[near, None]
         bend = np.linalg.lstsq(weighted, height[near] / worst[near], rcond=1e-4)[0].astype(np.float32)
     return bend, quieter

@@ -47,6 +47,14 @@ def upsample_labels(
     return _evaluate(slopes[0], offset, gray)
 
 
+def guided(plane: np.ndarray, gray: np.ndarray, radius: int, eps: float = 1e-3) -> np.ndarray:
+    """(h, w) float32 within the edges of (h, w) uint8 brightness; radius in pixels, eps as in `upsample_labels`."""
+    guide = gray * np.float32(1 / 255)
+    slopes, offset = _coefficients(plane[None].copy(), [guide], 2 * radius + 1, eps)
+    smooth: np.ndarray = slopes[0][0] * guide + offset[0]
+    return smooth
+
+
 def working_size(height: int, width: int) -> tuple[int, int]:
     """(width, height) of the small grid for a frame of (H, W), see WORKING_SIDE."""
     scale = min(1.0, WORKING_SIDE / min(height, width))

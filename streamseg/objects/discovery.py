@@ -1,7 +1,7 @@
 """Objects found without labels, and kept from frame to frame.
 
     objectness, background memory, motion -> saliency -> GrabCut on keyframes -> a classifier that learns from them
-    -> foreground -> instances -> ids
+    -> less where the motion speaks against it -> foreground -> instances -> ids
 
 The slow and exact step teaches the fast one. On keyframes GrabCut cuts out what is salient; a ridge regression on the
 features learns what these cuts have in common over the whole session, which evens their mistakes out; each frame then
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -27,6 +28,7 @@ from streamseg.masks.tracker import Tracker
 from streamseg.masks.upsample import upsample_labels
 from streamseg.objects.background import BackgroundMemory
 from streamseg.objects.classifier import ForegroundClassifier
+from streamseg.objects.evidence import CueEvidence
 from streamseg.objects.grabcut import Levels, cut
 from streamseg.objects.instances import separate, support_of
 from streamseg.objects.motion import Motion
@@ -43,12 +45,25 @@ BORDERS = Levels(low=0.5, peak=0.5, fg_threshold=0.75, bg_threshold=0.35)
 too coarse for gaps and thin parts: only what is near its border is left to the colours."""
 MOVING = 0.5
 """How much the objectness of a cell grows that moves by itself, relative to one that goes with the camera."""
+DOUBT = 0.3
+"""What a unit of the motion's evidence, a natural logarithm, takes from the classifier's score, of which 1 is sure."""
+DITHER = 0.3
+"""How far the thresholds of cuts that teach are spread, see `Levels.dithered`."""
 SIDES = {"live": 96, "high": 192}
 """Of the windows that GrabCut works in: pixels. Its time grows with their square."""
 ROUNDS = 3
 """Of `start`: what is cut out by saliency, by saliency and classifier, and by the classifier alone."""
 PERIOD = 10
 """Live, GrabCut teaches on keyframes that are so many frames apart at least."""
+
+
+class Seen(NamedTuple):
+    """A frame and what is known of it before the classifier is asked. saliency: (h, w) float32. moving: (h, w) float32,
+    see `Motion`, or None."""
+
+    frame: FeatureFrame
+    saliency: np.ndarray
+    moving: np.ndarray | None
 
 
 class ObjectDiscovery:
@@ -65,8 +80,9 @@ class ObjectDiscovery:
         self.quality, self.seed = config.quality, config.seed
         self.survey_frames = 32 if config.quality == "high" else 0
         self.motion, self.background, self.saliency = Motion(self.seed), BackgroundMemory(self.seed), Saliency()
-        self.classifier, self.tracker = ForegroundClassifier(), Tracker()
+        self.classifier, self.evidence, self.tracker = ForegroundClassifier(), CueEvidence(), Tracker()
         self._since_taught: int | None = None  # frames; None before the first
+        self._lessons = 0  # cuts that taught
         self.camera: Intrinsics | None = None
         """What the camera of the recording is taken for where it is not known and depth is of use."""
         self._depth_used: deque[tuple[bool, bool, bool]] = deque(maxlen=1000)  # of the last frames
@@ -74,40 +90,44 @@ class ObjectDiscovery:
     def start(self, frames: Sequence[FeatureFrame]) -> None:
         """See `MaskStage`."""
         self.background.start([(one.features, _objectness(one)) for one in frames], frames[0].by_attention)
-        maps = [self._raw_saliency(one) for one in frames]
+        levels, motions = zip(*(self._raw_saliency(one) for one in frames), strict=True)
         self.motion.reset()  # the first of these frames comes again
-        self.saliency.start(maps)
-        levels = [self.saliency(one) for one in maps]
+        self.saliency.start(levels)
+        seen = [Seen(one, self.saliency(level), moving) for one, level, moving in zip(frames, levels, motions)]
         for number in range(ROUNDS):
             if number == 2 and self.classifier.weights is not None:
                 # what the classifier has made of all of them is surer than any one frame's saliency
-                cuts = [self._cut_out(one) for one in frames]
+                cuts = [self._cut(one.frame, self._opinion(one), self._levels(BORDERS)) for one in seen]
             else:
-                cuts = [self._cut_key(one, level) for one, level in zip(frames, levels)]
+                cuts = [self._cut_key(one) for one in seen]
             taught = ForegroundClassifier()
             for one, mask in zip(frames, cuts):
                 _teach(taught, one, mask)
             if taught.weights is not None:  # a round that finds nothing teaches nothing
-                self.classifier = taught
+                self.classifier, self.evidence = taught, CueEvidence()
+                for known in seen:
+                    self._weigh(known)
 
     def step(self, frame: FeatureFrame, timer: StageTimer) -> np.ndarray:
         """(H, W) uint8: 0 = background, 1 ... 254 = objects, with ids that last."""
         if self._since_taught is None and self.classifier.weights is None:
             self.start([frame])
-        saliency = self.saliency(self._raw_saliency(frame))
+        level, moving = self._raw_saliency(frame)
+        seen = Seen(frame, self.saliency(level), moving)
+        self._weigh(seen)
         if self._teaches(frame):
-            _teach(self.classifier, frame, self._cut_key(frame, saliency))
+            _teach(self.classifier, frame, self._cut_key(seen))
         if self.classifier.weights is None:
             mask = np.zeros(frame.frame.rgb.shape[:2], bool)
         else:
-            mask = self._cut_out(frame) if self.quality == "high" else self._enlarged(frame)
+            mask = self._cut_out(seen) if self.quality == "high" else self._enlarged(seen)
         support = support_of(frame.frame, self.seed)
         if support is not None and frame.frame.intrinsics is None:
             self.camera = guessed_camera(frame.frame.rgb.shape)
         self._depth_used.append(
             (frame.frame.depth is not None, frame.frame.intrinsics is not None, support is not None)
         )
-        found = self.tracker(separate(mask, saliency, support, self.seed), frame.features)
+        found = self.tracker(separate(mask, seen.saliency, support, self.seed), frame.features)
         timer.lap("objects")
         return found
 
@@ -132,28 +152,41 @@ class ObjectDiscovery:
         self._since_taught = 0
         return True
 
-    def _raw_saliency(self, frame: FeatureFrame) -> np.ndarray:
-        """(h, w) float32 >= 0: objectness of what is unlike the background, more where it moves by itself."""
+    def _raw_saliency(self, frame: FeatureFrame) -> tuple[np.ndarray, np.ndarray | None]:
+        """(h, w) float32 >= 0: objectness of what is unlike the background, more where it moves by itself; and the
+        (h, w) motion, see `Seen`."""
         level = _objectness(frame)
         level = level * self.background(frame.features, level, frame.by_attention)
         moving = self.motion(frame.frame.rgb)
         if moving is None:
-            return level
-        return level * (1 + MOVING * cv2.resize(moving, level.shape[::-1], interpolation=cv2.INTER_AREA))
+            return level, None
+        moving = cv2.resize(moving, level.shape[::-1], interpolation=cv2.INTER_AREA)
+        return level * (1 + MOVING * moving), moving
 
-    def _cut_key(self, frame: FeatureFrame, saliency: np.ndarray) -> np.ndarray:
+    def _weigh(self, seen: Seen) -> None:
+        """Measure what the motion says of what the classifier finds in a frame."""
+        if seen.moving is not None and self.classifier.weights is not None:
+            self.evidence.learn(self._appearance(seen.frame), seen.moving)
+
+    def _cut_key(self, seen: Seen) -> np.ndarray:
         """(H, W) bool: what a keyframe teaches, from saliency alone until there is a classifier."""
         if self.classifier.weights is None:
-            return self._cut(frame, saliency, ALONE)
-        return self._cut(frame, TRUST * saliency + (1 - TRUST) * self._opinion(frame), TOGETHER)
+            return self._cut(seen.frame, seen.saliency, self._levels(ALONE))
+        level = TRUST * seen.saliency + (1 - TRUST) * self._opinion(seen)
+        return self._cut(seen.frame, level, self._levels(TOGETHER))
 
-    def _cut_out(self, frame: FeatureFrame) -> np.ndarray:
+    def _levels(self, middle: Levels) -> Levels:
+        """Of the next cut that teaches."""
+        self._lessons += 1
+        return middle.dithered(self._lessons - 1, DITHER)
+
+    def _cut_out(self, seen: Seen) -> np.ndarray:
         """(H, W) bool: what the classifier says, its borders drawn by the colours of this frame."""
-        return self._cut(frame, self._opinion(frame), BORDERS)
+        return self._cut(seen.frame, self._opinion(seen), BORDERS)
 
-    def _enlarged(self, frame: FeatureFrame) -> np.ndarray:
+    def _enlarged(self, seen: Seen) -> np.ndarray:
         """(H, W) bool: what the classifier says, its borders along the edges of image and depth; much faster."""
-        score = self._score(frame)
+        score, frame = self._score(seen), seen.frame
         mask: np.ndarray = upsample_labels(np.stack([-score, score]), frame.frame.rgb, frame.depth_guide) > 0
         return mask
 
@@ -167,12 +200,17 @@ class ObjectDiscovery:
         mask = cut(rgb, level, how, side=SIDES[self.quality], seed=self.seed)
         return cv2.resize(mask.astype(np.uint8) * 255, (width, height), interpolation=cv2.INTER_LINEAR) > 127
 
-    def _opinion(self, frame: FeatureFrame) -> np.ndarray:
-        """(h, w) float32: what the classifier says, on the saliency's scale."""
-        return np.clip(0.5 + 0.5 * self._score(frame), 0, 1)
+    def _opinion(self, seen: Seen) -> np.ndarray:
+        """(h, w) float32: what is known of a frame, on the saliency's scale."""
+        return np.clip(0.5 + 0.5 * self._score(seen), 0, 1)
 
-    def _score(self, frame: FeatureFrame) -> np.ndarray:
-        """(h, w) float32: above 0 = foreground."""
+    def _score(self, seen: Seen) -> np.ndarray:
+        """(h, w) float32: above 0 = foreground. The classifier, less where the motion speaks against it."""
+        score = self._appearance(seen.frame)
+        return score if seen.moving is None else score + DOUBT * self.evidence(seen.moving)
+
+    def _appearance(self, frame: FeatureFrame) -> np.ndarray:
+        """(h, w) float32: above 0 = foreground, by its features."""
         return self.classifier(rows(frame.features)).reshape(_objectness(frame).shape)
 
 

@@ -14,6 +14,8 @@ from streamseg.objects.saliency import parts
 
 MARGIN = 0.35
 """Of the part's height and width, on each side of its box."""
+GOLDEN = 0.6180339887498949
+"""The golden ratio's fraction: its multiples fill [0, 1) most evenly."""
 
 
 class Levels(NamedTuple):
@@ -24,6 +26,15 @@ class Levels(NamedTuple):
     peak: float
     fg_threshold: float
     bg_threshold: float
+
+    def dithered(self, number: int, by: float) -> Levels:
+        """Of cut 0, 1 ...: moved up or down by a share of up to `by`, evenly over any run of cuts.
+
+        GrabCut takes a part or leaves it, and a rounding may decide. The mean over cuts from levels of their own hinges
+        on none of them, as dithering does for a quantizer. The offsets are a Weyl sequence.
+        """
+        share = 1 + by * (2 * (number * GOLDEN % 1) - 1)
+        return self._replace(fg_threshold=1 - (1 - self.fg_threshold) * share, bg_threshold=self.bg_threshold * share)
 
 
 def cut(

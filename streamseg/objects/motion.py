@@ -10,9 +10,15 @@ import cv2
 import numpy as np
 
 from streamseg.features.flow import small_gray
+from streamseg.masks.upsample import guided
 
 EXPLAINED = 0.6
 """Share of the flow that the homography must explain within a pixel; below, the frames are no neighbours."""
+HALF, NOISES = 0.5, 3.0
+"""What moves half: so many pixels against the camera, and so many times the median of the frame, which is noise and the
+depth of the scene."""
+RADIUS = 6
+"""Of the guided filter that brings the motion back to the edges of the picture: flow leaks over them."""
 
 
 class Motion:
@@ -28,7 +34,7 @@ class Motion:
         self._before: np.ndarray | None = None
 
     def __call__(self, rgb: np.ndarray) -> np.ndarray | None:
-        """(H, W, 3) uint8 -> (h, w) float32, 0 = goes with the camera ... 1 = a pixel of its own at SIDE, or more.
+        """(H, W, 3) uint8 -> (h, w) float32, 0 = goes with the camera ... 1 = moves by itself, far beyond the noise.
 
         None for a first frame, a frame of another size, and where the camera's motion cannot be told.
         """
@@ -41,7 +47,8 @@ class Motion:
         if camera is None:
             return None
         rest = np.linalg.norm(flow - camera, axis=2).astype(np.float32)
-        return np.minimum(cv2.GaussianBlur(rest, (0, 0), 2), 1)
+        moving = rest / (rest + HALF + NOISES * float(np.median(rest)))
+        return np.clip(guided(moving, gray, RADIUS), 0, 1)
 
 
 def _camera_flow(flow: np.ndarray, seed: int) -> np.ndarray | None:

@@ -19,7 +19,8 @@ import numpy as np
 
 from streamseg.backbones import Backbone, Spec
 from streamseg.config import SessionConfig
-from streamseg.depth import planes
+from streamseg.depth import containers, extent, planes, support
+from streamseg.depth import instances as depth_instances
 from streamseg.evaluation.scoring import score, short_names
 from streamseg.features import extractor
 from streamseg.objects import background, discovery, grabcut, instances, saliency
@@ -51,8 +52,20 @@ def without_classifier() -> Iterator[None]:
 
     with (
         patch.object(saliency.Saliency, "__call__", scaled),
-        patch.object(discovery.ObjectDiscovery, "_score", lambda self, frame: found["now"] - np.float32(0.5)),
+        patch.object(discovery.ObjectDiscovery, "_score", lambda self, seen: found["now"] - np.float32(0.5)),
     ):
+        yield
+
+
+@contextmanager
+def without_contacts() -> Iterator[None]:
+    """Touching things are parted only where the distance jumps."""
+    find = support.find_contacts
+
+    def none(depth: np.ndarray, focal: float, on: np.ndarray) -> tuple[np.ndarray, float]:
+        return np.zeros(depth.shape, bool), find(depth, focal, on)[1]
+
+    with patch.object(support, "find_contacts", none):
         yield
 
 
@@ -105,10 +118,20 @@ VARIANTS: dict[str, tuple[Callable[[], Any], str]] = {
     "without the blank image: attention as it is": (without_blank, "live"),
     "with the lowest cells as background of attention": (with_background_of_features, "live"),
     "without motion": (lambda: patch.object(discovery, "MOVING", 0.0), "live"),
+    "without dithered thresholds": (lambda: patch.object(discovery, "DITHER", 0.0), "live"),
+    "without the motion's evidence": (lambda: patch.object(discovery, "DOUBT", 0.0), "live"),
     "without the frame's border": (lambda: patch.object(saliency, "BORDER", 0.0), "live"),
     "without saliency beside the classifier": (lambda: patch.object(discovery, "TRUST", 0.0), "live"),
     "without the gate": (lambda: patch.object(instances, "GATE", -1.0), "live"),
     "without depth": (lambda: patch.object(discovery, "support_of", lambda frame, seed: None), "live"),
+    "without contacts: parted where the distance jumps": (without_contacts, "live"),
+    "without merging what another thing cuts in two": (
+        lambda: patch.object(depth_instances, "merge_occluded", lambda objects, *rest: objects),
+        "live",
+    ),
+    "without the bow of a container's inside": (lambda: patch.object(containers, "BOWED", -1.0), "live"),
+    "with an extent of one piece": (lambda: patch.object(extent, "PIECES", 1), "live"),
+    "without a look below the plane": (lambda: patch.object(planes, "STOREY", 1e-9), "live"),
     "with the worst camera's noise for all": (lambda: patch.object(planes, "QUIETER", 1.0), "live"),
     "all of it, --quality high": (lambda: patch.object(discovery, "MOVING", discovery.MOVING), "high"),
     "high, without GrabCut's borders": (

@@ -21,6 +21,8 @@ SCALES = (1.0, 256.0, 1000.0, 5000.0, 6553.5, 10000.0)
 """Units per metre in the wild: floats, KITTI, most cameras, TUM, Replica, YCB-Video."""
 NEAREST, FARTHEST = 0.05, 60.0
 """Metres between which the median of a recording's readings lies, whatever is filmed."""
+USUAL, NEARBY = 1000.0, (0.2, 8.0)
+"""Units of most cameras, and metres between which the median lies for these to be believed where nothing tells."""
 NO_READING = 65535
 
 
@@ -131,6 +133,18 @@ def checked(uri: str, files: Sequence[tuple[Path, Encoding]], scale: DepthScale)
         f"depth has {scale.units_per_metre:g} units per metre ({scale.origin}): {metres:.2f} m at the median; "
         "if that is wrong give --depth-scale"
     )
+
+
+def estimated_units(files: Sequence[Path], rotated: bool = False) -> float:
+    """Units per metre of files that do not say: those of most cameras; but where half of the readings would then lie
+    implausibly near or far, the known scale that puts the median nearest to one metre. Three files tell."""
+    step = max(1, len(files) // 3)
+    medians = [found for path in files[::step][:3] if (found := _median(path, Encoding(1.0, rotated))) is not None]
+    stored = float(np.median(medians)) if medians else USUAL
+    near, far = NEARBY
+    if near <= stored / USUAL <= far:
+        return USUAL
+    return min(SCALES, key=lambda units: abs(np.log(stored / units)))
 
 
 class Depth(NamedTuple):

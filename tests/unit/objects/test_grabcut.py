@@ -85,3 +85,12 @@ def test_everything_salient_and_tiny_pictures(size: tuple[int, int]) -> None:
     found = cut(np.full((*size, 3), 90, np.uint8), np.full(size, 5, np.float32), LEVELS, side=96)
     assert found.shape == size
     assert found.all()  # there is no background to tell it from
+
+
+def test_dithered_levels_are_spread_evenly_around_their_middle() -> None:
+    middle = Levels(low=0.5, peak=0.6, fg_threshold=0.8, bg_threshold=0.2)
+    spread = np.array([middle.dithered(number, 0.3) for number in range(100)])
+    assert np.allclose(spread.mean(axis=0), middle, atol=0.01)
+    histogram, _ = np.histogram(spread[:, 3], 10, (0.14, 0.26))
+    assert 8 <= histogram.min() <= histogram.max() <= 12
+    assert middle.dithered(7, 0.0) == pytest.approx(middle)

@@ -51,7 +51,7 @@ def test_what_moves_by_itself_stands_out_from_what_the_camera_moves(camera: str)
     scale = SIDE / SIZE[0]
     core = found[round(96 * scale) : round(136 * scale), round(138 * scale) : round(180 * scale)]
     far = np.concatenate([found[10:-10, 10:60].ravel(), found[10:-10, -60:-10].ravel()])
-    assert np.median(core) > 0.9
+    assert np.median(core) > 0.75  # approaches 1 the faster it is
     assert np.median(far) < 0.25
     assert far.mean() < core.mean() / 2
 

@@ -15,9 +15,9 @@ def test_objects_learn_on_keyframes_only(shapes, make_salient, monkeypatch, qual
     taught, seen = [], []
     real_cut, real_teaches = discovery.ObjectDiscovery._cut_key, discovery.ObjectDiscovery._teaches
 
-    def cut_key(self, frame, saliency):
-        taught.append((frame.frame.index, frame.is_key))
-        return real_cut(self, frame, saliency)
+    def cut_key(self, seen_frame):
+        taught.append((seen_frame.frame.frame.index, seen_frame.frame.is_key))
+        return real_cut(self, seen_frame)
 
     def teaches(self, frame):
         seen.append(frame.is_key)

@@ -8,7 +8,7 @@ import pytest
 
 from streamseg.errors import FrameError, SourceError
 from streamseg.sources import DepthScale, open_source
-from streamseg.sources.reading.depth import Encoding, checked, read_metres, resized
+from streamseg.sources.reading.depth import Encoding, checked, estimated_units, read_metres, resized
 
 
 def test_depth_is_metres(tmp_path: Path, make: Any) -> None:
@@ -45,6 +45,27 @@ def test_an_assumed_scale_is_told(tmp_path: Path, make: Any) -> None:
     assert source.depth_scale == 1000
     assert source.depth_scale_origin.startswith("assumed")
     assert any("1000 units per metre (assumed" in note for note in source.notes)
+
+
+@pytest.mark.parametrize(("stored", "units"), [(900, 1000), (7000, 1000), (9800, 10000), (40_000, 10000), (150, 256)])
+def test_an_unknown_scale_is_estimated_where_the_usual_one_cannot_be(
+    tmp_path: Path, make: Any, stored: int, units: float
+) -> None:
+    files = []
+    for number in range(4):
+        files.append(tmp_path / f"{number}.png")
+        make.depth(files[-1], np.full((4, 4), stored))
+    assert estimated_units(files) == units
+    assert estimated_units([tmp_path / "missing.png"]) == 1000
+
+
+def test_an_estimated_scale_is_told(tmp_path: Path, make: Any) -> None:
+    make.rgbd(tmp_path)
+    for path in tmp_path.rglob("*depth*.png"):
+        make.depth(path, np.full((48, 64), 10_000))
+    source = open_source(str(tmp_path))
+    assert source.depth_scale == 10000
+    assert any("10000 units per metre (assumed, estimated" in note for note in source.notes)
 
 
 def test_another_size_of_the_same_shape_is_scaled_without_smearing() -> None:

@@ -1,0 +1,51 @@
+"""What a cue is worth: how often each of its values was seen, in this session, on objects and close around them.
+
+The ratio of the two, a likelihood ratio, is the cue's weight (naive Bayes with histograms). A cue that says the same of
+both weighs nothing. Where all that was found moves, what stands still beside it is doubted; where nothing moves, or
+only half of what was found does, hardly anything is.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+BINS = 8
+AROUND = 3
+"""Cells around the objects that are compared with them. Further away a cue has nothing to tell apart."""
+KEPT = 0.98
+"""Of the counts, from one frame to the next."""
+DOUBTED = 10.0
+"""Cells of no evidence that are counted on both sides: a few frames of small objects prove little."""
+
+
+class CueEvidence:
+    """Counts the values of one cue, 0 ... 1, on objects and around them."""
+
+    def __init__(self) -> None:
+        self._counts = np.zeros((2, BINS))  # around, on
+
+    def learn(self, score: np.ndarray, cue: np.ndarray) -> None:
+        """score: (h, w) float32, -1 = background ... 1 = object. cue: (h, w) float32, 0 ... 1."""
+        found = (score > 0).astype(np.uint8)
+        near = cv2.dilate(found, np.ones((2 * AROUND + 1,) * 2, np.uint8)).ravel().astype(np.float64)
+        if not found.any() or near.all():
+            return  # nothing to compare
+        share = np.clip(0.5 + 0.5 * score, 0, 1).ravel()
+        place = np.clip(cue.ravel() * BINS, 0, BINS - 1).astype(int)
+        on, around = (np.bincount(place, near * weight, BINS) for weight in (share, 1 - share))
+        self._counts = KEPT * self._counts + np.stack([around, on])
+
+    def __call__(self, cue: np.ndarray) -> np.ndarray:
+        """(h, w) float32 <= 0: the logarithm of the likelihood ratio where it speaks against an object, else 0.
+
+        What speaks for one is left out: around a thing that moves, its shadow and what it uncovers seem to move, too.
+        """
+        both = self._counts.sum(axis=0)
+        if not both.any():
+            return np.zeros(cue.shape, np.float32)
+        smooth = self._counts + DOUBTED * (both / both.sum() + 1 / BINS) / 2
+        around, on = smooth / smooth.sum(axis=1, keepdims=True)
+        ratio = np.minimum(np.log(on / around), 0)
+        middles = (np.arange(BINS) + 0.5) / BINS
+        return np.interp(cue, middles, ratio).astype(np.float32)
