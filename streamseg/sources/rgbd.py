@@ -16,13 +16,8 @@ import numpy as np
 
 from streamseg.errors import FrameError
 from streamseg.sources import DepthScale, Options, Skip
-<<<<<<< HEAD
 from streamseg.sources.reading.cameras import Camera, camera_of, depth_units, is_known
-from streamseg.sources.reading.depth import Depth, Encoding, depth_of, first_size, units_of_array
-=======
-from streamseg.sources.reading.cameras import camera_of
-from streamseg.sources.reading.depth import Depth, Encoding, depth_of, estimated_units, first_size
->>>>>>> main
+from streamseg.sources.reading.depth import Depth, Encoding, depth_of, estimated_units, first_size, units_of_array
 from streamseg.sources.reading.files import (
     Entry,
     FileRecording,
@@ -57,13 +52,8 @@ def open(uri: str, options: Options) -> FileRecording:
     pairs = _pairs(folder)
     colours = [colour for colour, _ in pairs]
     camera = camera_of(folder, uri, first_size(colours))
-<<<<<<< HEAD
     told = _told(folder, uri, camera)
     encodings = _encodings(folder, pairs, options, told)
-=======
-    ycb_video = camera.intrinsics is not None and round(camera.intrinsics.fx, 3) in YCB_VIDEO
-    encodings = _encodings(folder, pairs, options, 10000.0 if ycb_video else None)
->>>>>>> main
     known = [
         (colour, depth, encoding)
         for colour, depth in pairs
@@ -117,21 +107,13 @@ def _scale(known: list[tuple[Path, Path, Encoding]], options: Options, told: Dep
         return DepthScale(options.depth_scale, "--depth-scale")
     if not known:
         return DepthScale(MILLIMETRES, "assumed")
-<<<<<<< HEAD
     _, depth, encoding = known[0]
     units, rotated = encoding.units_per_metre, encoding.rotated
     if told is not None and units == told.units_per_metre:
         return told
     if depth.suffix.lower() == ".npy":
         return DepthScale(units, "assumed of NumPy's arrays")
-    if rotated or units != MILLIMETRES:
-=======
-    units, rotated = known[0][2].units_per_metre, known[0][2].rotated
-    if ycb_video:
-        return DepthScale(units, "YCB-Video's own, told by its camera")
-    told = rotated or known[0][1].suffix.lower() == ".npy" or _prefix(known[0][1]) in UNITS
-    if told:
->>>>>>> main
+    if rotated or _prefix(depth) in UNITS:
         return DepthScale(units, "the format's own")
     if units != MILLIMETRES:
         return DepthScale(
@@ -201,14 +183,10 @@ def _prefix(depth: Path) -> str:
 
 
 def _encodings(
-<<<<<<< HEAD
     folder: Path, pairs: list[tuple[Path, Path | None]], options: Options, told: DepthScale | None
-=======
-    folder: Path, pairs: list[tuple[Path, Path | None]], options: Options, usual: float | None
->>>>>>> main
 ) -> dict[str, Encoding | str]:
-    """How each group stores depth, or the reason why it cannot be used. usual: units per metre where a group does not
-    say its own, None = estimated from its values."""
+    """How each group stores depth, or the reason why it cannot be used. told: the scale of groups that do not say
+    their own, None = estimated from their values."""
     groups: dict[str, list[Path]] = {}
     for _, depth in pairs:
         if depth is not None:
@@ -223,15 +201,11 @@ def _encodings(
         else:
             prefix = _prefix(paths[0])
             apc = rotated and os.path.isfile(folder / "cam.info.txt")
-<<<<<<< HEAD
-            usual = MILLIMETRES if told is None else told.units_per_metre
-            usual = units_of_array(paths[0]) if paths[0].suffix.lower() == ".npy" and told is None else usual
-            units = 10000.0 if apc else UNITS.get(prefix, usual)
+            units = 10000.0 if apc else UNITS.get(prefix) or (told.units_per_metre if told else None)
+            if units is None:
+                array = paths[0].suffix.lower() == ".npy"
+                units = units_of_array(paths[0]) if array else estimated_units(paths, rotated)
             found[group] = Encoding(options.depth_scale or units, rotated)
-=======
-            units = 10000.0 if apc else 1.0 if paths[0].suffix == ".npy" and prefix not in UNITS else UNITS.get(prefix)
-            found[group] = Encoding(options.depth_scale or units or usual or estimated_units(paths, rotated), rotated)
->>>>>>> main
     return found
 
 

@@ -2,8 +2,8 @@
 
     python tests/benchmarks/mutations.py --seed 0 --count 2000
 
-Mutation number n follows from the seed and n alone. Verdicts: a traceback or crash, a hang (CLOCK seconds, or SECONDS of
-the processor), a half file, a file written outside output, cache and temporary folder, a frame neither used nor
+Mutation number n follows from the seed and n alone. Verdicts: a traceback or crash, a hang (CLOCK seconds, or SECONDS
+of the processor), a half file, a file written outside output, cache and temporary folder, a frame neither used nor
 counted. Sources run with a backbone that sees colours, so that a case takes a fraction of a second; models are loaded
 for real.
 """
