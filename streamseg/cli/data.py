@@ -10,7 +10,13 @@ from streamseg.cli.lazy import LazyGroup
 
 @click.group(
     cls=LazyGroup,
-    lazy={"pack": "streamseg.cli.data_pack:pack"},
+    lazy={
+        "pack": "streamseg.cli.data_pack:pack",
+        "co3d": "streamseg.cli.data_get:co3d",
+        "davis": "streamseg.cli.data_get:davis",
+        "ocid": "streamseg.cli.data_get:ocid",
+        "tum": "streamseg.cli.data_get:tum",
+    },
     context_settings=CONTEXT,
 )
 def data() -> None:

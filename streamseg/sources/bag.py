@@ -142,6 +142,7 @@ class Bag(Recording):
             index=index,
             name=name,
             timestamp=moment.stamp / BILLION,
+            stamp_ns=moment.stamp,
             rgb=rgb,
             intrinsics=self._options.intrinsics or self._intrinsics,
             load_depth=self._options.aligned(load),

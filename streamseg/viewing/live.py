@@ -20,8 +20,10 @@ from streamseg.viewing.moment import Moment, jpeg
 from streamseg.viewing.rate import Rate
 from streamseg.viewing.server import Answer, Refused, Route, as_json, number
 
-FPS = 20
+FPS = 15
 """Pictures a second that are made at most, for all viewers together: the cores belong to the run."""
+FIGURES = 0.5
+"""Seconds between two measurements of the ids: nobody reads faster, and they take longer than the pictures."""
 WAIT = 5.0
 """Seconds that a request waits for a new frame; then the page asks again."""
 KEPT = 16
@@ -46,7 +48,7 @@ class Live:
         self._number = 0
         self._newest: tuple[Frame, Segmentation] | None = None
         self._moments: OrderedDict[int, Moment] = OrderedDict()
-        self._made = 0.0  # when the last moment was
+        self._made = self._measured = 0.0  # when the last moment was, and the last one with figures
         self._ended = False
 
     def put(self, frame: Frame, segmentation: Segmentation) -> None:
@@ -79,7 +81,8 @@ class Live:
         })  # fmt: skip
 
     def _moment(self, query: Mapping[str, Any]) -> Answer:
-        """after=N: the newest frame later than the N-th. at=N: that frame, if it was looked at lately."""
+        """after=N: the newest frame later than the N-th; figures=1: its ids are measured in any case. at=N: that
+        frame, if it was looked at lately."""
         if "at" in query:
             with self._new:
                 moment = self._moments.get(number(query, "at", 0, 2**53))
@@ -92,9 +95,10 @@ class Live:
             moment = found[1]
         if query.get("layer") == "all":
             return Answer(moment.packed(tuple(moment.masks), depth=True))
+        figures = query.get("figures") == "1" or bool(moment.about["figures"])
         wanted = str(query.get("layer"))
         kind = wanted if wanted in moment.masks else self.kind
-        return Answer(moment.packed((kind,), depth=wanted == "depth"))
+        return Answer(moment.packed((kind,), depth=wanted == "depth", figures=figures))
 
     def _next(self, after: int, seconds: float) -> tuple[int, Moment] | None:
         """A frame later than the `after`-th: the newest, when it is its turn, or the last one that somebody else got.
@@ -118,9 +122,12 @@ class Live:
         return None
 
     def _described(self, number: int, frame: Frame, segmentation: Segmentation) -> Moment:
+        due = self._made >= self._measured + FIGURES
+        self._measured = self._made if due else self._measured
         kinds = ["regions"] if segmentation.objects is None else ["regions", "objects", "panoptic"]
         about = {
             "number": number,
+            "figures": due,
             "k": segmentation.k,
             "fps": self.rate.fps,
             "latency_ms": sum(segmentation.timings_ms.values()),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import threading
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
@@ -29,7 +30,7 @@ class Moment:
     """One frame and its masks. Whoever asks first pays for the encoding, all others get the same bytes.
 
     masks: how to get the (H, W) uint8 ids by kind; "regions" and the like. about: what a page is told besides.
-    rgb: instead of the frame's own.
+    size: (W, H) of the pictures.
     """
 
     def __init__(self, frame: Frame, masks: Mapping[str, Labels], about: Mapping[str, Any]) -> None:
@@ -37,11 +38,15 @@ class Moment:
         self._lock = threading.Lock()
         self._made: dict[str, Any] = {}
         height, width = frame.rgb.shape[:2]
-        self.scale = min(1.0, LONGEST_SIDE / max(height, width))
+        scale = min(1.0, LONGEST_SIDE / max(height, width))
+        self.size = max(1, round(width * scale)), max(1, round(height * scale))
 
-    def packed(self, kinds: tuple[str, ...], depth: bool) -> bytes:
-        """The frame as `stage.js` reads it: the length of a JSON text (4 bytes, big-endian), the text, and the
-        pictures that it lists: colour (JPEG), depth (JPEG, where asked for and there), masks (PNG of ids)."""
+    def packed(self, kinds: tuple[str, ...], depth: bool, figures: bool = True) -> bytes:
+        """The frame as `wire.js` reads it: the length of a JSON text (4 bytes, big-endian), the text, and the pictures
+        that it lists: colour (JPEG), depth (JPEG, where asked for and there), masks (ids row by row, deflated).
+
+        figures: whether the ids are measured, which takes three times as long as all the rest.
+        """
         wanted = ["colour", *(["depth"] if depth and self.frame.load_depth else [])]
         pictures = {name: self._get(name) for name in wanted}
         pictures |= {kind: self._get(f"mask {kind}") for kind in kinds}
@@ -56,7 +61,8 @@ class Moment:
             "units": self._units(),
             "depth": self._get("range") if "depth" in pictures else None,
             "no_depth": self.frame.depth_problem,
-            "segments": {kind: self._get(f"segments {kind}") for kind in kinds},
+            "shown": self.size,
+            "segments": {kind: self._get(f"segments {kind}") for kind in kinds} if figures else {},
             "pictures": [[name, len(data)] for name, data in pictures.items()],
             **self.about,
         }
@@ -104,9 +110,8 @@ class Moment:
         return self.masks[kind]()
 
     def _make_mask(self, kind: str) -> bytes:
-        small = self._shrunk(self._make(f"labels {kind}"), cv2.INTER_NEAREST)
-        settings = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
-        return bytes(cv2.imencode(".png", small, settings)[1])
+        packer = zlib.compressobj(1, zlib.DEFLATED, 15, 9, zlib.Z_RLE)  # a quarter of the time of a PNG
+        return packer.compress(self._shrunk(self._make(f"labels {kind}"), cv2.INTER_NEAREST).data) + packer.flush()
 
     def _make_segments(self, kind: str) -> list[dict[str, Any]]:
         found = measure(self._make(f"labels {kind}"), self.frame.depth, self.frame.intrinsics)
@@ -118,11 +123,9 @@ class Moment:
         return "m" if self.frame.depth_is_metric else "unknown"
 
     def _shrunk(self, picture: np.ndarray, how: int) -> np.ndarray:
-        if self.scale == 1:
+        if self.size == picture.shape[1::-1]:
             return np.ascontiguousarray(picture)
-        height, width = picture.shape[:2]
-        size = max(1, round(width * self.scale)), max(1, round(height * self.scale))
-        return cv2.resize(picture, size, interpolation=how)
+        return cv2.resize(picture, self.size, interpolation=how)
 
 
 def jpeg(rgb: np.ndarray) -> bytes:

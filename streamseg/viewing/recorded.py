@@ -14,7 +14,7 @@ import numpy as np
 from streamseg.config import SourceConfig
 from streamseg.errors import FrameError, SourceError, StreamsegError
 from streamseg.frame import VOID, Frame, Intrinsics
-from streamseg.sources import LiveSource, Recording, open_source
+from streamseg.sources import LiveSource, Recording, camera, open_source, split_kind
 from streamseg.sources.alignment import Alignment
 from streamseg.text import without_secrets
 from streamseg.viewing.facts import facts_of_run
@@ -161,13 +161,14 @@ def open_recorded(given: str, options: SourceConfig, source: str = "") -> Record
 
 
 def _open_source_alone(given: str, options: SourceConfig) -> Recorded:
-    opened = open_source(given, options)
-    if isinstance(opened, LiveSource):
-        opened.close()
+    kind, rest = split_kind(given)
+    if kind == "camera" or (kind is None and camera.recognizes(rest)):  # before it is opened: a camera starts then
         raise SourceError(
             f"{without_secrets(given)!r} is live: it has no frames to go back to",
             f"streamseg run {without_secrets(given)} --view browser",
         )
+    opened = open_source(given, options)
+    assert isinstance(opened, Recording)
     stamps = [Stamp(opened.name_of(index), None, index) for index in range(len(opened))]
     lost = Counter(skip.reason for skip in opened.skipped)
     missing = tuple(f"{count} frames cannot be used: {reason}" for reason, count in lost.items())
@@ -180,9 +181,9 @@ def _source_of(output: Output, told: str) -> tuple[Recording | None, tuple[str, 
         return None, ("the run's camera is not opened again",)
     options = output.settings.get("options") or {}
     try:
-        camera, align = options.get("intrinsics"), options.get("align_depth")
+        lens, align = options.get("intrinsics"), options.get("align_depth")
         config = SourceConfig(
-            Intrinsics(**camera) if camera else None, options.get("depth_scale"), Alignment(**align) if align else None
+            Intrinsics(**lens) if lens else None, options.get("depth_scale"), Alignment(**align) if align else None
         )
         opened = open_source(told or _found(output), config)
     except (StreamsegError, TypeError) as problem:
@@ -218,9 +219,9 @@ def _facts_of_source(source: Recording | None, first: Frame | None) -> list[tupl
         return []
     height, width = first.rgb.shape[:2]
     facts = [("recording", f"{source.kind}, {len(source)} frames of {width}x{height}, {source.fps:.3g} frames/s")]
-    camera = first.intrinsics
-    if camera is not None:
-        facts.append(("intrinsics", f"fx {camera.fx:g}, fy {camera.fy:g}, cx {camera.cx:g}, cy {camera.cy:g}"))
+    lens = first.intrinsics
+    if lens is not None:
+        facts.append(("intrinsics", f"fx {lens.fx:g}, fy {lens.fy:g}, cx {lens.cx:g}, cy {lens.cy:g}"))
     elif first.load_depth is not None:
         facts.append(("intrinsics", "unknown: --intrinsics FX,FY,CX,CY"))
     if source.depth_scale is not None:

@@ -15,7 +15,7 @@ PACKAGES = ("streamseg", "train", "export")
 FILES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
 SCRIPTS = [path for folder in ("samples", "tests") for path in sorted((ROOT / folder).rglob("*.py"))]
 JUNK = {"utils", "helpers", "common", "misc", "core", "manager"}
-PLUGINS = {"train/methods", "streamseg/sinks"}
+PLUGINS = {"train/methods", "streamseg/sinks", "streamseg/sources"}
 """Folders whose files are found by their names: there may be as many as there are kinds."""
 LINES_OF_A_FILE, LINES_OF_A_FUNCTION, MODULES_OF_A_FOLDER = 250, 50, 16
 

@@ -17,9 +17,10 @@ VARIABLE = "STREAMSEG_DATA"
 DEPTH = 4
 """How deep below a folder recordings are looked for: CO3D has category/sequence, DAVIS JPEGImages/480p/sequence."""
 GET = {
-    "co3d": "get CO3D with the downloader of github.com/facebookresearch/co3d (CC BY-NC 4.0), a category at a time",
-    "tum": "get a sequence of TUM RGB-D from cvg.cit.tum.de/data/datasets/rgbd-dataset/download and unpack it",
-    "davis": "get DAVIS (480p) from davischallenge.org",
+    "co3d": "get a category of CO3D (CC BY-NC 4.0): streamseg data co3d apple",
+    "tum": "get a sequence of TUM RGB-D: streamseg data tum fr1/desk",
+    "davis": "get DAVIS (480p): streamseg data davis",
+    "ocid": "get OCID: streamseg data ocid",
 }
 
 

@@ -100,7 +100,7 @@ class Entities:
             return
         if frame.depth_is_metric:
             units = np.clip(np.rint(frame.depth * MILLIMETRES), 0, 65535).astype(np.uint16)
-            _, png = cv2.imencode(".png", units, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+            _, png = cv2.imencode(".png", units)
             what: Any = rr.EncodedDepthImage(png.tobytes(), media_type="image/png", meter=MILLIMETRES)
         else:
             what = rr.DepthImage(frame.depth)

@@ -9,7 +9,9 @@ from __future__ import annotations
 import gzip
 import os
 import shutil
+import stat
 import tarfile
+import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
@@ -20,7 +22,17 @@ FLOOR, RATIO = 256 << 20, 30
 """An archive may grow to RATIO times its own size, or FLOOR bytes; recordings, of compressed pictures, hardly grow."""
 HEADER = 1 << 20
 """Bytes of one header, such as a long name; tarfile reads it into memory whole."""
-DAMAGED = (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, ValueError, OverflowError, RecursionError)
+DAMAGED = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    NotImplementedError,
+    EOFError,
+    zlib.error,
+    gzip.BadGzipFile,
+    ValueError,
+    OverflowError,
+    RecursionError,
+)
 
 
 class Unsafe(Exception):
@@ -54,11 +66,16 @@ class _Stream:
 
 
 def unpack(path: Path, folder: Path) -> None:
-    """Unpack the .tar.gz `path` into the empty `folder`. Raises SourceError (unsafe or damaged) or OSError (no space).
+    """Unpack the .tar.gz or .zip `path` into the empty `folder`.
+
+    Raises SourceError (unsafe or damaged) or OSError (no space).
 
     What was written by then stays in `folder`: the caller removes it.
     """
     try:
+        if zipfile.is_zipfile(path):
+            _unzip(path, folder)
+            return
         with gzip.open(path) as file:
             stream = _Stream(file, max(FLOOR, RATIO * path.stat().st_size))
             with tarfile.open(fileobj=stream, mode="r:") as archive:  # type: ignore[call-overload]
@@ -74,6 +91,30 @@ def unpack(path: Path, folder: Path) -> None:
         ) from None
     except DAMAGED as problem:
         raise SourceError(f"{str(path)!r} is truncated or damaged: {problem}", "download the archive again") from None
+
+
+def _unzip(path: Path, folder: Path) -> None:
+    limit, written = max(FLOOR, RATIO * path.stat().st_size), 0
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        if len(members) > MEMBERS:
+            raise Unsafe(f"more than {MEMBERS} files")
+        for member in members:
+            target = folder.joinpath(*_parts(member.filename))
+            kind = stat.S_IFMT(member.external_attr >> 16)
+            if member.is_dir():
+                target.mkdir(parents=True, exist_ok=True)
+                continue
+            if kind not in (0, stat.S_IFREG):
+                raise Unsafe(f"{member.filename!r} is a link or a device")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.unlink(missing_ok=True)  # of two files of one name the later holds
+            with archive.open(member) as data, target.open("xb") as file:
+                while piece := data.read(HEADER):  # checked against its checksum at the end
+                    written += len(piece)
+                    if written > limit:
+                        raise Unsafe(f"more than {limit >> 20} MiB when unpacked, absurdly many for its size")
+                    file.write(piece)
 
 
 def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:

@@ -1,8 +1,9 @@
 """Intrinsics of recordings: of known sets by name, or from the file that lies beside the frames. Else they are unknown.
 
 Files: intrinsics.txt and calibration.txt (fx fy cx cy ..., or a 3x3 or 4x4 matrix), camera-intrinsics.txt (7-Scenes),
-cam.info.txt (APC), intrinsics.json, camera_intrinsic.json and camera_params.json (named numbers, or Open3D's matrix,
-column by column), cam_params.json (Replica), *.yaml of ORB-SLAM.
+intrinsic/intrinsic_color.txt (ScanNet, exported), camera_matrix.csv (Stray Scanner), cam.info.txt (APC),
+intrinsics.json, camera_intrinsic.json and camera_params.json (named numbers, or Open3D's matrix, column by column),
+cam_params.json (Replica), *.yaml of ORB-SLAM.
 """
 
 from __future__ import annotations
@@ -191,6 +192,8 @@ REPLICA, RSCAN = "cam_params.json", "_info.txt"
 FILES: tuple[tuple[str, Callable[[str], Given]], ...] = (
     ("intrinsics.json", _named),
     ("intrinsics.txt", _plain),
+    ("intrinsic/intrinsic_color.txt", _plain),
+    ("camera_matrix.csv", _plain),
     ("camera-intrinsics.txt", _plain),
     ("cam.info.txt", _colour_matrix),
     ("camera_params.json", _named),

@@ -11,6 +11,7 @@ from streamseg.sources.ros.bagfile import BagFile, Place, places
 
 TOLERANCE = 0.02  # seconds between a colour and a depth frame of one moment, as in TUM's recordings
 BILLION = 10**9
+COUNTED = 100_000  # lost messages at most: a damaged index may promise any number
 FIRST_STEP = BILLION // 100
 """Nanoseconds to go on behind a damaged message; doubled until one can be read."""
 
@@ -82,7 +83,7 @@ def moments(colour: Scan, depth: Scan | None) -> tuple[list[Moment], list[Skip]]
     skipped = [Skip(name_of(item.stamp), "repeated time stamp") for item in repeated]
     for what, one in (("colour", colour), ("depth", depth)):
         lost = one.lost if one else 0
-        skipped += [Skip(f"{what} {number}", "damaged part of the bag") for number in range(lost)]
+        skipped += [Skip(f"{what} {number}", "damaged part of the bag") for number in range(min(lost, COUNTED))]
     spare = sorted(set(range(len(measured))) - set(partner.values()))
     skipped += [Skip(f"depth {name_of(measured[j].stamp)}", "depth without colour") for j in spare]
     return found, skipped

@@ -16,6 +16,7 @@ let paused = false;
 let number = 0;
 let wish = null; // the k that was asked for, null = what the run says
 let kinds = "";
+let listed = about.kind; // the kind of mask whose ids are listed
 
 const objects = new Objects($("objects"), about.palette, refresh);
 const stage = new Stage($("stage"), $("caption"), about.palette, (id) => { if (id) objects.select(id); else objects.select(objects.selected); });
@@ -37,6 +38,9 @@ function offer(head) {
 
 function show(kind) {
   layer = kind;
+  const masks = stage.moment?.head.kinds.includes(kind) ? kind : about.kind;
+  if (masks !== listed) objects.forget(); // an id is another thing there
+  listed = masks;
   for (const input of $("layers").querySelectorAll("input")) input.checked = input.value === kind;
   refresh();
 }
@@ -56,13 +60,16 @@ async function watch() {
         await new Promise((resolve) => { setTimeout(resolve, 100); });
         continue;
       }
-      const found = await moment(`moment?after=${number}&layer=${layer}`);
+      const before = stage.moment?.head, kind = before?.kinds.includes(layer) ? layer : about.kind;
+      const known = before?.segments[kind];
+      const found = await moment(`moment?after=${number}&layer=${layer}&figures=${known ? 0 : 1}`);
       if (found.ended) {
         say("the run has ended", true);
         return;
       }
       if (!found.head || paused) continue;
       number = found.head.number;
+      found.head.segments = { ...before?.segments, ...found.head.segments }; // figures come a few times a second
       say("live");
       offer(found.head);
       figures(found.head);

@@ -30,6 +30,11 @@ export class Objects {
     this.changed();
   }
 
+  forget() {
+    this.selected = 0;
+    this.hidden.clear();
+  }
+
   showAll() {
     this.hidden.clear();
     this.changed();

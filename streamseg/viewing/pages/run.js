@@ -54,7 +54,7 @@ export class Run {
     const kind = this.kindOf(layer);
     if (this.survey?.layer === kind) return;
     if (this.survey) this.survey.stopped = true;
-    this.objects.selected = 0;
+    this.objects.forget();
     this.survey = new Survey(this.number, kind, this.grown);
   }
 

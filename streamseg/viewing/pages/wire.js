@@ -30,29 +30,18 @@ export async function moment(path, signal) {
   const found = { head, masks: {} };
   let start = 4 + length;
   const work = head.pictures.map(async ([name, size]) => {
-    const type = name === "colour" || name === "depth" ? "image/jpeg" : "image/png";
+    const type = name === "colour" || name === "depth" ? "image/jpeg" : "";
     const blob = new Blob([new Uint8Array(bytes, start, size)], { type });
     start += size;
-    if (type === "image/jpeg") found[name] = await createImageBitmap(blob);
-    else found.masks[name] = await ids(blob);
+    if (type) found[name] = await createImageBitmap(blob);
+    else found.masks[name] = { ids: await inflated(blob), width: head.shown[0], height: head.shown[1] };
   });
   await Promise.all(work);
   return found;
 }
 
-const reader = document.createElement("canvas");
-
-// The gray levels of a PNG: exact, for no colour profile is applied.
-async function ids(blob) {
-  const bitmap = await createImageBitmap(blob, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
-  const { width, height } = bitmap;
-  reader.width = width;
-  reader.height = height;
-  const context = reader.getContext("2d", { willReadFrequently: true });
-  context.drawImage(bitmap, 0, 0);
-  bitmap.close();
-  const pixels = context.getImageData(0, 0, width, height).data;
-  const found = new Uint8Array(width * height);
-  for (let i = 0; i < found.length; i += 1) found[i] = pixels[4 * i];
-  return { ids: found, width, height };
+// The ids of a mask, row by row.
+async function inflated(blob) {
+  const stream = blob.stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
 }

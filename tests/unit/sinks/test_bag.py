@@ -13,6 +13,7 @@ from rosbags.highlevel import AnyReader
 
 from streamseg.frame import Frame, Intrinsics, Segmentation
 from streamseg.sinks import Run, open_sink
+from streamseg.sources import Recording, open_source
 
 from .conftest import blocks, scene
 
@@ -90,3 +91,16 @@ def test_stamps_that_no_bag_knows(name: str, stamp: float, tmp_path: Path) -> No
     ((stamped, one),) = read(tmp_path / BAGS[name])["/streamseg/regions"]
     assert stamped == 1
     assert (one.header.stamp.sec, one.header.stamp.nanosec) == (0, 0)
+
+
+@pytest.mark.parametrize("name", BAGS)
+def test_a_bag_of_ours_opens_with_the_same_frames(name: str, tmp_path: Path) -> None:
+    write(name, tmp_path, Run("x"))
+    with open_source(str(tmp_path / BAGS[name])) as source:
+        assert isinstance(source, Recording)
+        assert "/camera/color/image_raw/compressed" in source.notes[0]
+        for index in range(3):
+            wanted, _ = frame(index)
+            assert source[index].nanoseconds == wanted.stamp_ns
+            assert source[index].intrinsics == wanted.intrinsics
+            assert np.abs(source[index].rgb.astype(int) - wanted.rgb).mean() < 6

@@ -18,8 +18,22 @@ from streamseg.cluster.packing.shard import Wish
 from streamseg.sources import Options, Recording, open_source
 from streamseg.sources.alignment import Alignment
 from tests.unit.sources.bags import write_tum_like
+from tests.unit.sources.layouts import WRITERS
 
-SMALL = ("bag", "co3d", "co3d_bare", "davis", "images", "kinect", "rgbd", "shards", "tum", "video", "video_avi")
+SMALL = (
+    *WRITERS,
+    "bag",
+    "co3d",
+    "co3d_bare",
+    "davis",
+    "images",
+    "kinect",
+    "rgbd",
+    "shards",
+    "tum",
+    "video",
+    "video_avi",
+)
 REAL = (
     "apc_shelf_rgbd_masks",
     "azure_kinect_mkv",
@@ -46,6 +60,8 @@ def build(kind: str, folder: Path, make: Any) -> str:
     folder.mkdir(exist_ok=True)
     if kind.startswith("co3d"):
         return str(make.co3d(folder, annotated=kind == "co3d"))
+    if kind in WRITERS:
+        return str(WRITERS[kind](folder))
     if kind == "bag":
         frames = [(100 + i / 30, make.texture(i), np.full(make.size, 1 + i / 10, np.float32)) for i in range(4)]
         return str(write_tum_like(folder / "r.bag", frames))
@@ -84,7 +100,7 @@ def pick(length: int) -> list[int]:
 def test_frames_keep_the_contract(uri: str) -> None:
     with opened(uri) as source:
         assert len(source) > 0
-        assert source.kind in ("bag", "co3d", "davis", "images", "kinect", "rgbd", "shards", "tum", "video")
+        assert source.kind in {name.partition("_")[0] for name in SMALL}
         assert source.fps > 0
         frames = [source[i] for i in range(min(len(source), 12))]
         for i, frame in enumerate(frames):
@@ -201,7 +217,7 @@ def _sums(source: Recording, found: Any) -> None:
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
-@pytest.mark.parametrize("kind", ["bag", "kinect", "tum", "video"])
+@pytest.mark.parametrize("kind", ["bag", "kinect", "record3d", "tum", "video"])
 def test_other_processes_read_on_their_own(kind: str, method: str, tmp_path: Path, make: Any) -> None:
     source = opened(build(kind, tmp_path, make))
     context = get_context(method)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import struct
+import zlib
 from typing import Any, NamedTuple
 
 import cv2
@@ -52,8 +53,11 @@ def unpacked(packed: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     head = json.loads(packed[4 : 4 + length])
     pictures, start = {}, 4 + length
     for name, size in head["pictures"]:
-        found = cv2.imdecode(np.frombuffer(packed[start : start + size], np.uint8), cv2.IMREAD_UNCHANGED)
-        pictures[name] = found[..., ::-1] if found.ndim == 3 else found
+        data = packed[start : start + size]
+        if name in ("colour", "depth"):
+            pictures[name] = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+        else:
+            pictures[name] = np.frombuffer(zlib.decompress(data), np.uint8).reshape(head["shown"][::-1])
         start += size
     assert start == len(packed)
     return head, pictures

@@ -1,0 +1,1 @@
+"""Public recordings, fetched: what there is (`catalogue`), and how it comes (`fetch`)."""

@@ -1,0 +1,92 @@
+"""OCID sequence: seqNN with rgb/, depth/ and label/, or a folder that holds one such sequence
+
+Layout: https://www.acin.tuwien.ac.at/vision-for-robotics/software-tools/object-clutter-indoor-dataset/. A sequence
+builds a pile, one object a frame. Labels are 16-bit ids, of which the floor (and the table on it) is background here.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from streamseg.errors import FrameError
+from streamseg.frame import VOID, Intrinsics
+from streamseg.sources import DepthScale, Options
+from streamseg.sources.reading.cameras import VGA, Given, fitted
+from streamseg.sources.reading.depth import Encoding, depth_of, first_size
+from streamseg.sources.reading.files import (
+    Entry,
+    FileRecording,
+    choose_one,
+    has_images,
+    images_in,
+    require_folder,
+    sequences_at,
+)
+from streamseg.sources.reading.images import read_file
+
+PRIORITY = 21
+FPS = 1.0  # stills, one after each object
+CAMERA = Given(Intrinsics(570.34, 570.34, 320.0, 240.0), VGA)
+NAME = re.compile(r"result_\d{4}(-\d+){5}")
+
+
+def recognizes(uri: str) -> bool:
+    return os.path.isdir(uri) and bool(sequences_at(Path(uri), _is_sequence))
+
+
+def open(uri: str, options: Options) -> FileRecording:
+    folder = choose_one(uri, "ocid", sequences_at(require_folder(uri, "ocid"), _is_sequence), "OCID sequence")
+    pictures = images_in(folder / "rgb")
+    depth = {path.stem: path for path in images_in(folder / "depth")}
+    labels = {path.stem: path for path in images_in(folder / "label")}
+    units = options.depth_scale or 1000.0
+    pairs = [(path, depth[path.stem], Encoding(units)) for path in pictures if path.stem in depth]
+    scale = DepthScale(units, "--depth-scale" if options.depth_scale else "its publishers' scale")
+    about = depth_of(uri, pairs, scale)
+    camera = fitted(CAMERA, first_size(pictures), "the set's published values")
+    lowest = 2 if "table" in folder.resolve().parts else 1
+    entries = [
+        Entry(
+            path.stem,
+            i / FPS,
+            path,
+            load := about.loads.get(path),
+            partial(read_label, labels[path.stem], lowest) if path.stem in labels else None,
+            camera.intrinsics,
+            depth_problem="" if load else "no depth file",
+        )
+        for i, path in enumerate(pictures)
+    ]
+    notes = [*about.notes, camera.note] if camera.note else about.notes
+    return FileRecording(uri, "ocid", entries, options, fps=FPS, notes=notes, depth_scale=scale if pairs else None)
+
+
+def _is_sequence(folder: Path) -> bool:
+    if not all(has_images(folder / name) for name in ("rgb", "depth", "label")):
+        return False
+    return NAME.fullmatch(images_in(folder / "rgb")[0].stem) is not None
+
+
+def read_label(path: Path, lowest: int) -> np.ndarray:
+    """(H, W) uint8 ids of a label file; those up to `lowest`, the floor and the table, are background.
+
+    Raises FrameError.
+    """
+    try:
+        with Image.open(io.BytesIO(read_file(path))) as file:
+            ids = np.asarray(file).astype(np.int64)  # of palette images the indices
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        raise FrameError("unreadable mask") from None
+    if ids.ndim != 2:
+        raise FrameError("label is not one number a pixel")
+    objects = np.where(ids > lowest, ids - lowest, 0)
+    if objects.max() >= VOID:
+        raise FrameError("mask has ids above 254")
+    return objects.astype(np.uint8)

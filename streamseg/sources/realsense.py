@@ -1,0 +1,183 @@
+"""RealSense camera, live: realsense: or realsense:SERIAL; colour, and depth aligned to it by the camera's calibration
+
+Needs pyrealsense2: pip install 'streamseg[realsense]'. Only the newest frames are taken. When none comes for some
+seconds the camera is opened anew, up to five times at growing distances, as in `camera`.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+
+from streamseg.errors import SourceError
+from streamseg.frame import Frame, Intrinsics
+from streamseg.sources import LiveSource, Options, Skip
+from streamseg.sources.camera import RETRIES
+
+PRIORITY = 90
+SIZE, RATE = (640, 480), 30  # what every RealSense camera offers for both streams
+PATIENCE_MS = 3000
+
+
+def recognizes(uri: str) -> bool:
+    return False  # it has no path: realsense: is typed
+
+
+def open(uri: str, options: Options) -> RealSense:
+    return RealSense(uri, options, functools.partial(connected, uri))
+
+
+def connected(serial: str) -> Any:
+    """The camera of that serial number, "" = the first. Raises SourceError: no library, no such camera."""
+    rs = library()
+    found = {device.get_info(rs.camera_info.serial_number): device for device in rs.context().query_devices()}
+    if not found:
+        raise SourceError(
+            "no RealSense camera is connected", "plug it into a USB 3 port; on Linux see librealsense's udev rules"
+        )
+    if serial and serial not in found:
+        raise SourceError(f"no RealSense camera has the number {serial!r}", f"realsense:SERIAL, of: {', '.join(found)}")
+    return found[serial] if serial else next(iter(found.values()))
+
+
+def library() -> Any:
+    try:
+        import pyrealsense2
+    except ImportError:
+        raise SourceError(
+            "RealSense cameras need pyrealsense2, which is not installed", "pip install 'streamseg[realsense]'"
+        ) from None
+    return pyrealsense2
+
+
+class RealSense(LiveSource):
+    """Frames as they arrive; timestamps are `time.monotonic()` at arrival. find: gives the camera, at every opening.
+
+    lost: True when the iteration has ended because no attempt brought the camera back.
+    """
+
+    kind = "realsense"
+    lost = False
+
+    def __init__(self, uri: str, options: Options, find: Callable[[], Any]) -> None:
+        self.uri, self._options, self._find = f"realsense:{uri}", options, find
+        self._ended = threading.Event()
+        self._sensors: list[Any] = []
+        self._newest: Any = None
+        self._align = library().align(library().stream.color)
+        self._open()
+        self.fps = float(RATE)
+
+    def _open(self) -> None:
+        rs = library()
+        device = self._find()
+        syncer = rs.syncer(1)
+        wanted = {rs.stream.depth: rs.format.z16, rs.stream.color: rs.format.rgb8}
+        started: list[Any] = []
+        try:
+            for sensor in device.query_sensors():
+                profile = _profile(sensor, wanted)
+                if profile is None:
+                    continue
+                sensor.open(profile)
+                started.append(sensor)
+                sensor.start(syncer)
+                if profile.stream_type() == rs.stream.color:
+                    video = profile.as_video_stream_profile()
+                    self.frame_size = (video.height(), video.width())
+        except RuntimeError as problem:
+            _stop(started)
+            raise SourceError(
+                f"the RealSense camera cannot be started: {problem}", "is another program using it?"
+            ) from None
+        if self.frame_size is None:
+            _stop(started)
+            raise SourceError("this RealSense camera offers no RGB stream of 640x480", "use a D400 camera with colour")
+        self._sensors, self._newest = started, syncer
+
+    def __iter__(self) -> Iterator[Frame]:
+        index = attempt = 0
+        while not self._ended.is_set():
+            found = self._pair()
+            if found is None:
+                if self._ended.is_set() or not self._opens_again(index, attempt):
+                    break
+                attempt += 1
+                continue
+            attempt = 0
+            yield self._frame(index, *found)
+            index += 1
+        self.close()
+
+    def _pair(self) -> tuple[Any, Any] | None:
+        """The newest colour frame and the depth of that moment, copied; None where none comes for PATIENCE_MS."""
+        end = time.monotonic() + PATIENCE_MS / 1000
+        while time.monotonic() < end and not self._ended.is_set():
+            good, frames = self._newest.try_wait_for_frames(100)
+            newer = self._newest.poll_for_frames() if good else None
+            while newer and newer.size():  # what has queued up behind it is older than what comes next
+                frames, newer = newer, self._newest.poll_for_frames()
+            if good and frames.get_color_frame() and frames.get_depth_frame():
+                aligned = self._align.process(frames)
+                return aligned.get_color_frame(), aligned.get_depth_frame()
+        return None
+
+    def _frame(self, index: int, colour: Any, depth: Any) -> Frame:
+        seen = colour.get_profile().as_video_stream_profile().get_intrinsics()
+        units = 1 / self._options.depth_scale if self._options.depth_scale else depth.get_units()
+        metres = np.asanyarray(depth.get_data()).astype(np.float32) * np.float32(units)
+        self.depth_scale, self.depth_scale_origin = 1 / units, "the camera's own"
+        return Frame(
+            index,
+            f"{index:05d}",
+            time.monotonic(),
+            np.array(colour.get_data()),
+            self._options.intrinsics or Intrinsics(seen.fx, seen.fy, seen.ppx, seen.ppy),
+            self._options.aligned(functools.partial(np.array, metres)),
+        )
+
+    def _opens_again(self, index: int, attempt: int) -> bool:
+        if attempt == len(RETRIES):
+            self.lost = True
+            return False
+        if attempt == 0:
+            self.skipped += (Skip(f"{index:05d}", "lost the camera's signal"),)
+        if self._ended.wait(RETRIES[attempt]):
+            return False
+        _stop(self._sensors)
+        self._sensors = []
+        with suppress(SourceError):  # the next attempt comes later
+            self._open()
+        return True
+
+    def close(self) -> None:
+        """End the iteration, from any thread."""
+        self._ended.set()
+        sensors, self._sensors = self._sensors, []
+        _stop(sensors)
+
+
+def _profile(sensor: Any, wanted: dict[Any, Any]) -> Any:
+    """The stream of a sensor that is read, 640x480 at 30 a second before others; None where it has none."""
+    found = [one for one in sensor.get_stream_profiles() if wanted.get(one.stream_type()) == one.format()]
+
+    def worth(profile: Any) -> tuple[bool, bool]:
+        video = profile.as_video_stream_profile()
+        return (video.width(), video.height()) == SIZE, profile.fps() == RATE
+
+    return max(found, key=worth, default=None)
+
+
+def _stop(sensors: list[Any]) -> None:
+    for sensor in sensors:
+        for step in (sensor.stop, sensor.close):
+            try:
+                step()
+            except RuntimeError:  # unplugged, or not running
+                continue

@@ -1,0 +1,59 @@
+"""ScanNet's .sens: colour in both codings, depth in both, brought to the colour's pixels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from streamseg.errors import FrameError, SourceError
+from streamseg.frame import Intrinsics
+from streamseg.sources import Recording, open_source
+from tests.unit.sources.layouts import SIZE, colour, enlarged, ramp, write_sens
+
+
+@pytest.mark.parametrize(("compression", "kind"), [(1, 2), (0, 1)])
+def test_what_was_written_comes_back(compression: int, kind: int, tmp_path: Path) -> None:
+    source = open_source(str(write_sens(tmp_path / "s.sens", 4, compression, kind)))
+    assert isinstance(source, Recording)
+    assert (source.kind, len(source), source.depth_scale) == ("scannet", 4, 1000.0)
+    for i in (3, 0, 2, 1):
+        frame = source[i]
+        np.testing.assert_allclose(frame.rgb, colour(i), atol=3)
+        np.testing.assert_allclose(frame.depth, enlarged(ramp(i)) / 1000, rtol=1e-5)
+        assert frame.intrinsics == Intrinsics(60.0, 61.0, 31.5, 23.5)
+        assert frame.timestamp == pytest.approx(1 + 0.033333 * i)
+    assert source.fps == pytest.approx(30, rel=1e-3)
+
+
+@pytest.mark.parametrize("number", range(10))
+def test_broken_files_end_in_words_or_are_counted(number: int, tmp_path: Path) -> None:
+    path = write_sens(tmp_path / "s.sens")
+    data = path.read_bytes()
+    if number < 5:
+        path.write_bytes(data[: int(len(data) * (0, 0.01, 0.1, 0.5, 0.99)[number])])
+    else:
+        random = np.random.default_rng(number)
+        changed = np.frombuffer(data, np.uint8).copy()
+        changed[random.integers(0, 330 if number < 8 else len(data), 20)] ^= 0xFF
+        path.write_bytes(changed.tobytes())
+    try:
+        source = open_source(str(path))
+    except SourceError:
+        return
+    assert isinstance(source, Recording)
+    for i in range(len(source)):
+        try:
+            frame = source[i]
+        except FrameError:
+            continue
+        assert frame.depth is not None or frame.depth_problem
+    if number < 5:
+        assert len(source) + len(source.skipped) == 4
+        assert source[0].rgb.shape == (*SIZE, 3)
+
+
+def test_an_unknown_coding_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"is coded in a way that is not read \(colour 2, depth 2\)"):
+        open_source(str(write_sens(tmp_path / "s.sens", compression=2)))
