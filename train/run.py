@@ -69,9 +69,8 @@ def run(
         callbacks = [monitor, checkpointing, *([probing] if probing else []), table, display]
         about = checkpoint_header(name, method, settings, options, data)
         trainer = _trainer(hardware, settings, total, start, output, callbacks, about)
-        for line in samples.left_out():
-            display.say(f"note: {line}")
-        display.say(opening_line(name, encoder, samples, settings, total, trainer))
+        for line in (*samples.left_out(), opening_line(name, encoder, samples, settings, total, trainer)):
+            display.say(line)
         with checkpointing.interruptible(trainer):
             seconds = _fit(trainer, method, Batches(samples, settings, start), last)
         result = {

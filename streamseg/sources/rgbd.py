@@ -16,8 +16,8 @@ import numpy as np
 
 from streamseg.errors import FrameError
 from streamseg.sources import DepthScale, Options, Skip
-from streamseg.sources.reading.cameras import camera_of
-from streamseg.sources.reading.depth import Depth, Encoding, depth_of, estimated_units, first_size
+from streamseg.sources.reading.cameras import Camera, camera_of, depth_units, is_known
+from streamseg.sources.reading.depth import Depth, Encoding, depth_of, estimated_units, first_size, units_of_array
 from streamseg.sources.reading.files import (
     Entry,
     FileRecording,
@@ -52,14 +52,14 @@ def open(uri: str, options: Options) -> FileRecording:
     pairs = _pairs(folder)
     colours = [colour for colour, _ in pairs]
     camera = camera_of(folder, uri, first_size(colours))
-    ycb_video = camera.intrinsics is not None and round(camera.intrinsics.fx, 3) in YCB_VIDEO
-    encodings = _encodings(folder, pairs, options, 10000.0 if ycb_video else None)
+    told = _told(folder, uri, camera)
+    encodings = _encodings(folder, pairs, options, told)
     known = [
         (colour, depth, encoding)
         for colour, depth in pairs
         if depth is not None and isinstance(encoding := encodings[_group(depth)], Encoding)
     ]
-    scale = _scale(known, options, ycb_video)
+    scale = _scale(known, options, told)
     about = depth_of(uri, known, scale) if known else Depth({})
     masks = truth(colours, _mask_folder(folder), name=_mask_name)
     entries = []
@@ -91,17 +91,29 @@ def _mask_name(path: Path) -> str:
     return _id(COLOUR, path).replace("|", "")
 
 
-def _scale(known: list[tuple[Path, Path, Encoding]], options: Options, ycb_video: bool) -> DepthScale:
+def _told(folder: Path, uri: str, camera: Camera) -> DepthScale | None:
+    """What a file, the camera or the name of a published set says of the scale."""
+    if (given := depth_units(folder)) is not None:
+        return DepthScale(*given)
+    if camera.intrinsics is not None and round(camera.intrinsics.fx, 3) in YCB_VIDEO:
+        return DepthScale(10000.0, "YCB-Video's own, told by its camera")
+    known = is_known([Path(uri).name, folder.name, *(parent.name for parent in folder.resolve().parents)])
+    return None if known is None else DepthScale(5000.0, "its publishers' scale")
+
+
+def _scale(known: list[tuple[Path, Path, Encoding]], options: Options, told: DepthScale | None) -> DepthScale:
     """Of the first pair, and who says so; pairs of other scales keep theirs."""
     if options.depth_scale:
         return DepthScale(options.depth_scale, "--depth-scale")
     if not known:
         return DepthScale(MILLIMETRES, "assumed")
-    units, rotated = known[0][2].units_per_metre, known[0][2].rotated
-    if ycb_video:
-        return DepthScale(units, "YCB-Video's own, told by its camera")
-    told = rotated or known[0][1].suffix.lower() == ".npy" or _prefix(known[0][1]) in UNITS
-    if told:
+    _, depth, encoding = known[0]
+    units, rotated = encoding.units_per_metre, encoding.rotated
+    if told is not None and units == told.units_per_metre:
+        return told
+    if depth.suffix.lower() == ".npy":
+        return DepthScale(units, "assumed of NumPy's arrays")
+    if rotated or _prefix(depth) in UNITS:
         return DepthScale(units, "the format's own")
     if units != MILLIMETRES:
         return DepthScale(
@@ -117,12 +129,15 @@ def _id(pattern: re.Pattern[str], path: Path) -> str:
 
 
 def _depth_files(folder: Path) -> list[Path]:
-    return [path for path in images_in(folder) if DEPTH.fullmatch(path.stem)] or _depth_in(folder / "depth")
+    found = [path for path in images_in(folder) if DEPTH.fullmatch(path.stem) or re.fullmatch(r"depth\d+", path.stem)]
+    return found or _depth_in(folder / "depth")
 
 
 def _pairs(folder: Path) -> list[tuple[Path, Path | None]]:
     """Colour files with their depth files, by name; first in the folder itself, then in color/ and depth/."""
     files = images_in(folder)
+    if beside := _numbered_beside(files):
+        return beside
     depth = {_id(DEPTH, path): path for path in files if DEPTH.fullmatch(path.stem)}
     if depth:
         others = [path for path in files if not DEPTH.fullmatch(path.stem)]
@@ -150,6 +165,13 @@ def _by_number(colour: list[Path], depth: list[Path]) -> list[tuple[Path, Path |
     return [(path, table.get(found[1]) if (found := NUMBERED.fullmatch(path.stem)) else None) for path in colour]
 
 
+def _numbered_beside(files: list[Path]) -> list[tuple[Path, Path | None]]:
+    """Replica: frame000000.jpg and depth000000.png in one folder."""
+    depth = {found[1]: path for path in files if (found := re.fullmatch(r"depth(\d+)", path.stem))}
+    frames = [(path, re.fullmatch(r"(?:frame|colou?r|rgb|image)_?(\d+)", path.stem)) for path in files]
+    return [(path, depth.get(found[1])) for path, found in frames if found] if depth else []
+
+
 def _group(depth: Path) -> str:
     """Files of one origin share a name up to digits; one folder may hold several origins."""
     return re.sub(r"\d+", "#", depth.name)
@@ -161,10 +183,10 @@ def _prefix(depth: Path) -> str:
 
 
 def _encodings(
-    folder: Path, pairs: list[tuple[Path, Path | None]], options: Options, usual: float | None
+    folder: Path, pairs: list[tuple[Path, Path | None]], options: Options, told: DepthScale | None
 ) -> dict[str, Encoding | str]:
-    """How each group stores depth, or the reason why it cannot be used. usual: units per metre where a group does not
-    say its own, None = estimated from its values."""
+    """How each group stores depth, or the reason why it cannot be used. told: the scale of groups that do not say
+    their own, None = estimated from their values."""
     groups: dict[str, list[Path]] = {}
     for _, depth in pairs:
         if depth is not None:
@@ -172,15 +194,18 @@ def _encodings(
     found: dict[str, Encoding | str] = {}
     for group, paths in groups.items():
         rotated = _rotated(paths)
-        if paths[0].suffix.lower() == ".pgm" and options.depth_scale is None:
+        if paths[0].suffix.lower() == ".pgm" and options.depth_scale is None and told is None:
             found[group] = DISPARITY
         elif rotated is None:
             found[group] = "depth encoding unclear (plain or rotated by 3 bits)"
         else:
             prefix = _prefix(paths[0])
             apc = rotated and os.path.isfile(folder / "cam.info.txt")
-            units = 10000.0 if apc else 1.0 if paths[0].suffix == ".npy" and prefix not in UNITS else UNITS.get(prefix)
-            found[group] = Encoding(options.depth_scale or units or usual or estimated_units(paths, rotated), rotated)
+            units = 10000.0 if apc else UNITS.get(prefix) or (told.units_per_metre if told else None)
+            if units is None:
+                array = paths[0].suffix.lower() == ".npy"
+                units = units_of_array(paths[0]) if array else estimated_units(paths, rotated)
+            found[group] = Encoding(options.depth_scale or units, rotated)
     return found
 
 

@@ -24,6 +24,12 @@ def facts_of_run(result: Mapping[str, Any]) -> list[tuple[str, str]]:
         facts.append(("keyframes", f"{result['key_frames']}: the network ran on these, the others follow the flow"))
     if model:
         facts.append(("model", f"{model['name']}, {model['engine']} on {model['device']}, {model['precision']}"))
+    if camera := result["intrinsics"]:
+        values = ", ".join(f"{name} {camera[name]:.1f}" for name in ("fx", "fy", "cx", "cy"))
+        facts.append(("camera", values + (" (guessed)" if camera.get("guessed") else "")))
+    if units := result["source"]["depth_units_per_metre"]:
+        moved = "" if result["settings"]["options"]["align_depth"] is None else ", moved by --align-depth"
+        facts.append(("depth", f"{units:g} units per metre ({result['source']['depth_scale_from']}){moved}"))
     ks = [entry["k"] for entry in result["k"]]
     if ks:
         facts.append(("regions", f"{min(ks)}" if min(ks) == max(ks) else f"{min(ks)} to {max(ks)}"))

@@ -8,6 +8,7 @@ cam_params.json (Replica), *.yaml of ORB-SLAM.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -60,7 +61,9 @@ UNKNOWN = (
 def camera_of(folder: Path, uri: str, size: Size | None) -> Camera:
     """The intrinsics of the recording in `folder`. size: (width, height) of its pictures; uri: what the user typed."""
     for name, read in FILES:
-        for path in (sorted(folder.glob(name)) if "*" in name else [folder / name])[:1]:
+        places = [folder, *folder.resolve().parents[:2]] if name == REPLICA else [folder]
+        paths = [place / name for place in places if (place / name).is_file()] or [folder / name]
+        for path in (sorted(folder.glob(name)) if "*" in name else paths)[:1]:
             given = _read(path, read)
             if given is not None:
                 return fitted(given, size, path.name)
@@ -69,6 +72,20 @@ def camera_of(folder: Path, uri: str, size: Size | None) -> Camera:
     names = [Path(uri).name, folder.name, *(parent.name for parent in folder.parents)]
     known = is_known(names)
     return Camera(None, UNKNOWN) if known is None else fitted(known.camera, size, "the set's published values")
+
+
+def depth_units(folder: Path) -> tuple[float, str] | None:
+    """Units of depth per metre, and the file that says so: Replica's cam_params.json, 3RScan's _info.txt."""
+    for path in (*(place / REPLICA for place in (folder, *folder.resolve().parents[:2])), folder / RSCAN):
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+            units = from_json(text)["camera"]["scale"] if path.name == REPLICA else _info(text)["m_depthShift"]
+            units = float(units)
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            continue
+        if 0 < units < math.inf:
+            return units, path.name
+    return None
 
 
 def is_known(names: Iterable[str]) -> Known | None:
@@ -126,6 +143,18 @@ def _colour_matrix(text: str) -> Given:
     return _plain(text.split("# Color camera intrinsic matrix", 1)[1].split("#", 1)[0])
 
 
+def _info(text: str) -> dict[str, str]:
+    return dict(re.findall(r"^(\w+)\s*=\s*(.+?)\s*$", text, re.MULTILINE))
+
+
+def _rscan(text: str) -> Given:
+    """3RScan: a 4x4 matrix in one line."""
+    found = _info(text)
+    numbers = [float(part) for part in found["m_calibrationColorIntrinsic"].split()]
+    size = (int(found["m_colorWidth"]), int(found["m_colorHeight"]))
+    return Given(Intrinsics(numbers[0], numbers[5], numbers[2], numbers[6]), size)
+
+
 def _named(text: str) -> Given:
     values = from_json(text)
     for inner in ("camera", "color", "colour", "rgb"):
@@ -159,6 +188,7 @@ def _yaml(text: str) -> Given:
     return Given(Intrinsics(*(float(found[name]) for name in ("fx", "fy", "cx", "cy"))), size)
 
 
+REPLICA, RSCAN = "cam_params.json", "_info.txt"
 FILES: tuple[tuple[str, Callable[[str], Given]], ...] = (
     ("intrinsics.json", _named),
     ("intrinsics.txt", _plain),
@@ -168,7 +198,8 @@ FILES: tuple[tuple[str, Callable[[str], Given]], ...] = (
     ("cam.info.txt", _colour_matrix),
     ("camera_params.json", _named),
     ("camera_intrinsic.json", _named),
-    ("cam_params.json", _named),
+    (REPLICA, _named),
+    (RSCAN, _rscan),
     ("calibration.txt", _plain),
     ("*.yaml", _yaml),
 )

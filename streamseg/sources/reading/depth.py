@@ -44,11 +44,22 @@ def read_stored(path: Path) -> np.ndarray:
         raise FrameError("missing file") from None
     except (OSError, ValueError, EOFError):
         raise FrameError("unreadable .npy file") from None
+    if not isinstance(values, np.ndarray):  # an archive of arrays
+        raise FrameError("unreadable .npy file")
     values = values[..., 0] if values.ndim == 3 and values.shape[2] == 1 else values
     values = values[0] if values.ndim == 3 and values.shape[0] == 1 else values
     if values.ndim != 2 or values.dtype.kind not in "fiu":
         raise FrameError(f"depth is {values.shape} {values.dtype}, not one number a pixel")
     return np.nan_to_num(values.astype(np.float32), nan=0, posinf=0, neginf=0)
+
+
+def units_of_array(path: Path) -> float:
+    """Units per metre that a .npy file is taken to have: whole numbers are millimetres, others metres."""
+    try:
+        kind = np.load(path, mmap_mode="r", allow_pickle=False).dtype.kind
+    except (OSError, ValueError, EOFError, AttributeError):
+        return 1.0
+    return 1000.0 if kind in "iu" else 1.0
 
 
 def read_metres(path: Path, encoding: Encoding, colour: Path | None = None) -> np.ndarray:

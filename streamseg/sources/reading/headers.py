@@ -113,7 +113,7 @@ def stored_size(path: Path) -> tuple[int, int] | None:
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         try:
             with Image.open(path) as image:
-                return image.size
+                return image.size if min(image.size) > 0 else None
         except (OSError, SyntaxError, ValueError, TypeError, KeyError, Image.DecompressionBombError):
             return None
 

@@ -12,11 +12,17 @@ from streamseg.davis_palette import davis
 from streamseg.errors import FrameError
 from streamseg.sources.reading.images import read_rgb
 
+FILLED = 0.3
+"""Of a colour's pixels, those that lie in squares of it; of mixed colours at edges nearly none do."""
+
+FRINGE = 15
+"""By how much each channel of a colour may differ that JPEG of a high quality left beside another."""
+
 
 def colour_ids(pixels: np.ndarray, path: Path) -> np.ndarray:
     """(H, W) uint8 ids of (H, W, 3) uint8 RGB: indices of the DAVIS palette or, where a colour is not of it, ranks
     among all colours of the masks beside `path`, so that an object keeps its id over the frames."""
-    packed = _pack(pixels)
+    packed = _without_edges(_pack(pixels))
     present, inverse = np.unique(packed, return_inverse=True)
     table = _davis_ids()
     if not all(int(colour) in table for colour in present):
@@ -59,6 +65,31 @@ def _one_palette(folder: Path, suffix: str) -> bool:
     return True
 
 
+def flat(values: np.ndarray) -> np.ndarray:
+    """(H, W) bool: which pixels lie in a square of 2x2 equal values."""
+    first = values[:-1, :-1]
+    same = (first == values[1:, :-1]) & (first == values[:-1, 1:]) & (first == values[1:, 1:])
+    found = np.zeros(values.shape, bool)
+    for rows in (slice(None, -1), slice(1, None)):
+        for columns in (slice(None, -1), slice(1, None)):
+            found[rows, columns] |= same
+    return found
+
+
+def _without_edges(packed: np.ndarray) -> np.ndarray:
+    """The colours that fill areas; what only fringes them, or mixes them at soft edges, becomes the nearest of them."""
+    present, inverse, counts = np.unique(packed, return_inverse=True, return_counts=True)
+    inverse = inverse.ravel()
+    filled = np.bincount(inverse, flat(packed).ravel(), minlength=len(present)) / counts >= FILLED
+    if filled.sum() < 2 or filled.all():
+        return packed
+    colours = np.stack([present >> 16, present >> 8 & 255, present & 255], axis=1).astype(np.int32)
+    away = np.abs(colours[:, None] - colours[None, filled]).max(-1)
+    mixed = (away.min(axis=1) <= FRINGE) | ((~filled).sum() > filled.sum())
+    nearest: np.ndarray = np.where(filled | ~mixed, present, present[filled][away.argmin(axis=1)])
+    return nearest[inverse].reshape(packed.shape)
+
+
 def _pack(pixels: np.ndarray) -> np.ndarray:
     return pixels.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
 
@@ -75,7 +106,7 @@ def _folder_ids(folder: Path, suffix: str) -> dict[int, int]:
     colours: set[int] = set()
     for path in sorted(folder.glob(f"*{suffix}")):
         try:
-            colours.update(np.unique(_pack(read_rgb(path))).tolist())
+            colours.update(np.unique(_without_edges(_pack(read_rgb(path)))).tolist())
         except FrameError:
             continue
         if len(colours) > 256:

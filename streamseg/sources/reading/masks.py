@@ -7,7 +7,7 @@ lossy (JPEG ...)   no id survives such coding: white is object 1
 CO3D's layout      a probability: object 1 where it is at least one half
 gray, 8 bits       the values are ids, unless they are 0 and 255 with at most soft edges between: white is object 1
 colours            indices of the DAVIS palette, or else ranks among all colours of the folder
-one colour, alpha  the alpha channel, read as gray
+one colour, alpha  the alpha channel, read as gray; also where it cuts something out of a photograph
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from PIL import Image
 
 from streamseg.errors import FrameError
 from streamseg.sources.reading.images import read_file, read_gray
-from streamseg.sources.reading.mask_colours import colour_ids, own_palette
+from streamseg.sources.reading.mask_colours import colour_ids, flat, own_palette
 
 WHITE = "white is object 1"
 IDS = "values are ids"
@@ -72,10 +72,11 @@ def reading(path: Path) -> Reading:
 
 
 def _channels(image: Image.Image) -> np.ndarray:
-    """(H, W) gray or (H, W, 3) RGB; the alpha channel where nothing else is drawn."""
+    """(H, W) gray or (H, W, 3) RGB; the alpha channel where nothing else is drawn or it cuts out a photograph."""
     if image.mode in ("LA", "RGBA"):
         *colours, alpha = np.asarray(image.getextrema()).tolist()
-        if all(low == high for low, high in colours) and alpha[0] < alpha[1]:
+        plain = all(low == high for low, high in colours)
+        if alpha[0] < alpha[1] and (plain or image.getcolors(256) is None):
             return np.asarray(image.getchannel("A"))
     return np.asarray(image if image.mode == "L" else image.convert("RGB"))
 
@@ -133,6 +134,8 @@ def _only_edges(values: np.ndarray) -> bool:
     but then neighbours differ by one or two, which those of ids do not.
     """
     middle = (values > 15) & (values < 240)
+    if not middle.any():  # JPEG of a high quality leaves but a fringe of nearly black and nearly white
+        middle = (values > 0) & (values < 255)
     if values.max() < 240 or not middle.any():
         return False
     if _flat_share(values, middle) < 0.3:
@@ -148,13 +151,7 @@ def _only_edges(values: np.ndarray) -> bool:
 
 def _flat_share(values: np.ndarray, of: np.ndarray) -> float:
     """Of the pixels `of`, the share that lie in a square of 2x2 equal values; 0 where there is none."""
-    first = values[:-1, :-1]
-    same = (first == values[1:, :-1]) & (first == values[:-1, 1:]) & (first == values[1:, 1:])
-    flat = np.zeros(values.shape, bool)
-    for rows in (slice(None, -1), slice(1, None)):
-        for columns in (slice(None, -1), slice(1, None)):
-            flat[rows, columns] |= same
-    return float(flat[of].mean()) if of.any() else 0.0
+    return float(flat(values)[of].mean()) if of.any() else 0.0
 
 
 def taken_for(path: Path) -> str:

@@ -17,8 +17,9 @@ from streamseg.sources.reading.images import upright
 from streamseg.sources.reading.masks import read_mask, taken_for
 
 FOLDERS = ("masks", "mask", "segmentations", "segmentation", "segm", "annotations", "labels", "groundtruth", "gt")
-SUFFIXES = IMAGE_SUFFIXES | {".gif"}  # Carvana's masks
+SUFFIXES = IMAGE_SUFFIXES | {".gif", ".pbm"}  # Carvana's masks, and plain bitmaps
 MARK = re.compile(r"(?P<stem>.+?)[._-](masks?|segm|seg|segmentation|labels?|gt|groundtruth|annotation)", re.IGNORECASE)
+LEADING = re.compile(r"(masks?|segm|seg|segmentation|labels?|gt)[._-](?P<stem>.+)", re.IGNORECASE)
 LOOKED_AT = 200  # pictures whose orientation is looked up
 
 Load = Callable[[], np.ndarray]
@@ -39,9 +40,13 @@ def truth(
 ) -> Truth:
     """The masks in `folder` that belong to `pictures`. name: what a mask has in common with a picture, besides its stem
     and its whole name."""
-    found = masks_of(pictures, [] if folder is None else masks_in(folder), name)
+    masks = [] if folder is None else masks_in(folder)
+    found = masks_of(pictures, masks, name)
+    others = sorted({mask.name for mask in masks} - {mask.name for mask in found.values()})
+    told = f"left out: {len(others)} of {len(masks)} masks ({others[0]} ...): no picture is called so" if others else ""
+    lost = (told,) if told else ()
     if not found:
-        return Truth({})
+        return Truth({}, lost)
     first = next(iter(found.values()))
     words = taken_for(first)
     notes = (
@@ -56,7 +61,7 @@ def truth(
         picture: partial(_turned, read, mask, picture) if stored else partial(read, mask)
         for picture, mask in found.items()
     }
-    return Truth(loads, tuple(notes))
+    return Truth(loads, (*notes, *lost))
 
 
 def masks_in(folder: Path) -> list[Path]:
@@ -67,7 +72,8 @@ def masks_in(folder: Path) -> list[Path]:
 def masks_of(
     pictures: Iterable[Path], masks: Iterable[Path], name: Callable[[Path], str] = lambda path: path.stem
 ) -> dict[Path, Path]:
-    """Picture -> its mask: NAME.png, NAME.jpg.png (COLMAP), NAME_mask.gif (Carvana), NAME_segmentation.png (ISIC).
+    """Picture -> its mask: NAME.png, NAME.jpg.png (COLMAP), NAME_mask.gif (Carvana), NAME_segmentation.png (ISIC),
+    mask_NAME.png.
 
     A mask that has a picture's very name is that picture's before one that is only similar to it.
     """
@@ -75,7 +81,7 @@ def masks_of(
     marked: dict[str, Path] = {}
     for mask in masks:
         exact.setdefault(mask.stem, mask)
-        if found := MARK.fullmatch(mask.stem):
+        if found := MARK.fullmatch(mask.stem) or LEADING.fullmatch(mask.stem):
             marked.setdefault(found["stem"], mask)
     pairs = {}
     for picture in pictures:

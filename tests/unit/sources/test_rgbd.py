@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -124,3 +125,23 @@ def test_ycb_video_is_told_by_its_camera(shared: Path) -> None:
         assert (source.depth_scale, "YCB-Video" in source.depth_scale_origin) == (10000, True)
         depth = source[0].depth
         assert np.median(depth[depth > 0]) == pytest.approx(wanted, rel=0.1)
+
+
+def test_replica_and_3rscan_say_their_scale(tmp_path: Path, make: Any) -> None:
+    replica, scan = tmp_path / "replica/office0/results", tmp_path / "scan/sequence"
+    for i in range(2):
+        make.rgb(replica / f"frame{i:06d}.png", make.texture(i))
+        make.depth(replica / f"depth{i:06d}.png", np.full(make.size, 13107))
+        make.rgb(scan / f"frame-{i:06d}.color.png", make.texture(i))
+        make.depth(scan / f"frame-{i:06d}.depth.pgm", np.full(make.size, 1500))
+    camera = {"w": 64, "h": 48, "fx": 32, "fy": 32, "cx": 31.5, "cy": 23.5, "scale": 6553.5}
+    (tmp_path / "replica/cam_params.json").write_text(json.dumps({"camera": camera}))
+    matrix = "32 0 31.5 0 0 32 23.5 0 0 0 1 0 0 0 0 1"
+    (scan / "_info.txt").write_text(
+        f"m_colorWidth = 64\nm_colorHeight = 48\nm_depthShift = 1000\nm_calibrationColorIntrinsic = {matrix}\n"
+    )
+    for folder, metres in ((replica, 2.0), (scan, 1.5)):
+        source = open_source(str(folder))
+        assert source[1].depth[0, 0] == pytest.approx(metres)
+        assert source[1].intrinsics.fx == 32
+        assert "assumed" not in source.depth_scale_origin

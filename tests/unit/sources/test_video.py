@@ -201,8 +201,8 @@ def test_starting_anew_leaves_nothing_open(tmp_path: Path, make: Any) -> None:
     assert times_open() == 0
 
 
-@pytest.mark.parametrize("name", ["2024-05-01T12:30:00.mp4", "concat:a.mp4"])
-def test_a_colon_in_a_name_is_no_protocol(
+@pytest.mark.parametrize("name", ["2024-05-01T12:30:00.mp4", "concat:a.mp4", "tum:a.mp4"])
+def test_a_colon_in_a_name_is_no_protocol_and_no_kind(
     name: str, tmp_path: Path, make: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make.video(tmp_path / "plain.mp4", 5)
@@ -243,10 +243,3 @@ def test_pixels_that_are_no_squares_are_told(turned: bool, tmp_path: Path, make:
     assert video[0].rgb.shape[:2] == ((64, 48) if turned else (48, 64))
     assert video.pixel_aspect == (Fraction(15, 16) if turned else Fraction(16, 15))
     assert "times as wide as high" in video.notes[0]
-
-
-def test_a_file_is_no_kind(tmp_path: Path, make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    make.video(tmp_path / "plain.mp4", 5)
-    (tmp_path / "plain.mp4").rename(tmp_path / "tum:a.mp4")
-    monkeypatch.chdir(tmp_path)
-    assert open_source("tum:a.mp4").kind == "video"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import cv2
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from streamseg.errors import FrameError
 from streamseg.sources.reading.masks import reading
@@ -35,6 +36,53 @@ def test_resized_masks_keep_their_object(scale: float, tmp_path: Path) -> None:
     soft = cv2.resize(DISC, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
     ids = reading(saved(tmp_path, Image.fromarray(soft))).ids
     assert np.array_equal(ids, (soft >= 128).astype(np.uint8))
+
+
+SOFT = st.one_of(
+    st.tuples(st.just("jpeg"), st.integers(50, 100)),
+    st.tuples(st.just("blur"), st.integers(1, 4)),
+    st.tuples(st.just("smaller"), st.integers(2, 4)),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    softened=SOFT,
+    blobs=st.lists(st.tuples(st.integers(20, 140), st.integers(20, 90), st.integers(9, 30)), min_size=1, max_size=3),
+    colour=st.sampled_from(["gray", "gray in colour", "red", "palette"]),
+)
+def test_soft_edges_cost_no_object_its_pixels(
+    softened: tuple[str, int], blobs: list[tuple[int, int, int]], colour: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    assume(colour != "red" or softened[0] != "jpeg")  # what JPEG makes of saturated colours is no fringe any more
+    drawn = np.zeros((112, 160), np.uint8)
+    for x, y, radius in blobs:
+        cv2.circle(drawn, (x, y), radius, 255, -1)
+    how, amount = softened
+    image = Image.fromarray(drawn)
+    if how == "jpeg":
+        coded = io.BytesIO()
+        image.save(coded, "JPEG", quality=amount)
+        image = Image.open(coded)
+    elif how == "blur":
+        image = image.filter(ImageFilter.GaussianBlur(amount / 2))
+    else:
+        image = Image.fromarray(np.kron(drawn, np.ones((amount, amount), np.uint8))).resize((160, 112), Image.BILINEAR)
+    if colour == "gray in colour":
+        image = image.convert("RGB")
+    elif colour == "red":
+        image = Image.merge("RGB", (image, Image.new("L", image.size), Image.new("L", image.size)))
+    elif colour == "palette":
+        image = image.quantize(32)
+    ids = reading(saved(tmp_path_factory.mktemp("m"), image)).ids
+    assert set(np.unique(ids)) <= {0, 1}
+    assert np.mean((ids == 1) == (drawn == 255)) > 0.98
+
+
+def test_a_cut_out_photograph_is_its_own_mask(tmp_path: Path) -> None:
+    photograph = np.random.default_rng(0).integers(0, 256, (*DISC.shape, 3), dtype=np.uint8)
+    path = saved(tmp_path, Image.fromarray(np.dstack([photograph, DISC])))
+    assert np.array_equal(reading(path).ids, DISC // 255)
 
 
 def test_sixteen_bits_black_and_white(tmp_path: Path) -> None:

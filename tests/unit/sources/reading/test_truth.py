@@ -29,7 +29,7 @@ def drawn(path: Path, mask: np.ndarray = MASK) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", ["a.png", "a.jpg.png", "a_mask.gif", "a_segmentation.png", "a-seg.png", "a_gt.png"])
+@pytest.mark.parametrize("name", ["a.png", "a.jpg.png", "a_mask.gif", "a_segmentation.png", "a-seg.png", "mask_a.pbm"])
 def test_names_of_masks(name: str) -> None:
     pairs = masks_of([Path("a.jpg"), Path("b.jpg")], [Path(name)])
     assert pairs == {Path("a.jpg"): Path(name)}
@@ -61,3 +61,9 @@ def test_masks_of_turned_pictures(mask: np.ndarray, stored: bool, tmp_path: Path
     assert frame.rgb.shape[:2] == (20, 10)
     assert np.array_equal(frame.annotation, np.rot90(MASK, -1) // 255)
     assert any("as stored" in note for note in source.notes) is stored
+
+
+def test_masks_without_a_picture_are_told(tmp_path: Path) -> None:
+    picture(tmp_path / "a.jpg")
+    drawn(tmp_path / "masks/frame_1.png")
+    assert any(note.startswith("left out: 1 of 1 masks (frame_1.png") for note in open_source(str(tmp_path)).notes)
