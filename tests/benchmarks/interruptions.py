@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
 import random
 import resource
@@ -23,87 +22,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from _trials import FAULTS, Trouble, faults_of, running, start, wait
+
 SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "tabletop"
 FRAMES, STEPS = 10, 6
 RUN = ("--size", "64", "--max-frames", str(FRAMES), "--save", "overlay,labels,npz,coco,jsonl", "--quiet")
 TRAIN = ("--backbone", "resnet18", "--init", "none", "--layers", "2", "--size", "64", "--batch-size", "2", "--quiet")
 TRAIN += ("--steps", str(STEPS), "--hidden", "16", "--projection", "8", "--workers", "0", "--devices", "cpu")
 TRAIN += ("--save-every", "2")
-FAULTS = ("Traceback", "error: unexpected", "Exception ignored")
-Trouble = list[str]
-
-
-def start(args: list[str], said: Path, prepare: Callable[[], object] = lambda: None) -> int:
-    """Fork, and run `streamseg ARGS` in the child; what it prints goes to the file `said`. The process id."""
-    child = os.fork()
-    if child:
-        return child
-    handle = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.dup2(handle, 1)
-    os.dup2(handle, 2)
-    code = 70
-    try:
-        prepare()
-        from streamseg.cli.main import main
-
-        sys.argv = ["streamseg", *args]
-        main()
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else 1
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-
-
-def wait(child: int, limit: float = 180) -> int:
-    """The exit code, negative for a signal; one that hangs is killed and counts as -9."""
-    end = time.monotonic() + limit
-    while True:
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            return os.waitstatus_to_exitcode(status)
-        if time.monotonic() > end:
-            os.kill(child, signal.SIGKILL)
-            return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        time.sleep(0.002)
-
-
-def running(child: int) -> bool:
-    return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
-
-
-def faults_of(out: Path, said: str, killed: bool) -> Trouble:
-    """What of a run's output is not as promised. killed: by a second signal, when partial files may stay."""
-    import av
-    import cv2
-    import numpy as np
-
-    found = [word for word in FAULTS if word in said]
-    if not (out / "run.json").exists():
-        return found
-    manifest = json.loads((out / "run.json").read_text())
-    masks = sorted((out / "labels").glob("[!.]*")) if (out / "labels").is_dir() else []
-    if any(cv2.imread(str(path), cv2.IMREAD_UNCHANGED) is None for path in masks):
-        found.append("a mask is damaged")
-    counts = {"labels": len(masks)}
-    if (out / "labels.npz").exists():
-        with np.load(out / "labels.npz") as archive:
-            counts["npz"] = len(archive["labels"])
-    if (out / "annotations.json").exists():
-        counts["coco"] = len(json.loads((out / "annotations.json").read_text())["images"])
-    if (out / "segments.jsonl").exists():
-        counts["jsonl"] = len([json.loads(line) for line in (out / "segments.jsonl").read_text().splitlines()])
-    if (out / "overlay.mp4").exists():
-        with av.open(str(out / "overlay.mp4")) as video:
-            counts["overlay"] = sum(1 for _ in video.decode(video=0))
-    if not killed:
-        if manifest["status"] not in ("done", "interrupted"):
-            found.append(f"run.json says {manifest['status']!r}")
-        found += [f"{name} has {count} of {manifest['frames']}" for name, count in counts.items()
-                  if count != manifest.get("frames")]  # fmt: skip
-        found += [f"left over: {path.name}" for path in out.rglob(".*")]
-    return found
 
 
 def signalled(folder: Path, dice: random.Random, number: int) -> tuple[str, Trouble]:
@@ -133,12 +59,16 @@ def signalled(folder: Path, dice: random.Random, number: int) -> tuple[str, Trou
     return f"signal at {aim}: {end}" if hit else "signal after the end", trouble
 
 
-def killed(folder: Path, dice: random.Random, seconds: float, whole: dict[str, object]) -> tuple[str, Trouble]:
+def killed(
+    folder: Path, dice: random.Random, number: int, seconds: float, whole: dict[str, object]
+) -> tuple[str, Trouble]:
     """One training that is killed and goes on, or begins anew: it ends with the weights of one that was left alone."""
     out, said = folder / "out", folder / "said"
     base = ["train", "byol", "--data", str(SAMPLE), "-o", str(out), *TRAIN]
     child = start(base, said)
-    time.sleep(dice.random() * seconds)
+    while number % 2 and running(child) and not (out / "last.pt").exists():
+        time.sleep(0.002)  # every other one is aimed behind the first checkpoint
+    time.sleep(dice.random() * (seconds / 4 if number % 2 else seconds))
     os.kill(child, signal.SIGKILL)
     ended = wait(child) == 0
     saved = (out / "last.pt").exists()
@@ -248,9 +178,9 @@ def trials(base: Path, dice: random.Random, given: argparse.Namespace) -> Iterat
         began = time.monotonic()
         assert wait(start(["train", "byol", "--data", str(SAMPLE), "-o", str(base / "t"), *TRAIN], base / "said")) == 0
         seconds, whole = time.monotonic() - began, weights(base / "t")
-    for _ in range(given.kills):
+    for number in range(given.kills):
         with tempfile.TemporaryDirectory(dir=base) as folder:
-            yield killed(Path(folder), dice, seconds, whole)
+            yield killed(Path(folder), dice, number, seconds, whole)
     if given.disks:
         import timm
         import torch
