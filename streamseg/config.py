@@ -176,6 +176,8 @@ class RunConfig(SessionConfig):
     output: Path | None = None
     save: tuple[str, ...] = ("overlay", "labels")
     show: bool = False
+    view: tuple[str, ...] = ()
+    port: int | None = None
     every: int = 1
     max_frames: int | None = None
     batch: int = 1

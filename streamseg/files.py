@@ -70,6 +70,13 @@ def written(path: Path, shared: bool = False, durable: bool = False) -> Iterator
             file.discard()
 
 
+def make_folders(folder: Path, name: str) -> None:
+    """Make the folders that lead to a file `name` ("/" between folders) below `folder`, which has to exist: one that
+    has gone meanwhile stays gone."""
+    for inner in reversed((folder / name).relative_to(folder).parents[:-1]):
+        (folder / inner).mkdir(exist_ok=True)
+
+
 def _remove_left_over(path: Path) -> None:
     for old in path.parent.glob(f".{_globbed(path.stem)}.partial-*{_globbed(path.suffix)}"):
         with suppress(OSError):  # another process may be quicker

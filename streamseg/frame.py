@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from streamseg.errors import FrameError
+from streamseg.errors import FrameError, OutputError
+
+if TYPE_CHECKING:
+    import supervision
 
 VOID = 255
 """Label of a pixel that belongs to no segment (DAVIS); ids of segments are 1 ... 254."""
@@ -54,6 +59,8 @@ class Frame:
     depth_problem: why a frame of an RGB-D source has no depth, for the manifest; "" where it has or needs none.
     depth_is_metric: whether `depth` is in metres. False where the unit is unknown, as in a reconstruction from pictures
         alone (CO3D): nothing that is stated in metres may then be compared with it or written.
+    pose: (4, 4) float64, camera to world [m], or None where unknown.
+    stamp_ns: the source's own stamp in whole nanoseconds, where `timestamp` rounds it; None: see `nanoseconds`.
     """
 
     index: int
@@ -66,6 +73,16 @@ class Frame:
     depth_problem: str = ""
     depth_is_metric: bool = True
     file: Path | None = None
+    pose: np.ndarray | None = None
+    stamp_ns: int | None = None
+
+    @property
+    def nanoseconds(self) -> int:
+        """The source's stamp, as exactly as it is known; 0 where it is no number."""
+        if self.stamp_ns is not None:
+            return self.stamp_ns
+        # seconds since 1970 in 64 bits are exact to a quarter of a microsecond
+        return round(self.timestamp * 1e6) * 1000 if math.isfinite(self.timestamp) else 0
 
     @cached_property
     def depth(self) -> np.ndarray | None:
@@ -127,6 +144,28 @@ class Segmentation:
             raise ValueError("objects were not asked for")
         found: np.ndarray = getattr(self, kind)
         return found
+
+    def to_supervision(self, kind: str = "") -> supervision.Detections:
+        """The ids of a mask as `supervision.Detections`: `xyxy` (N, 4) with exclusive ends, `mask` (N, H, W) bool,
+        `tracker_id` the ids in rising order, `class_id` 0.
+
+        kind: see `mask`; "" = what `shown` has. Raises OutputError where the package supervision is not installed.
+        """
+        try:
+            import supervision
+        except ImportError as problem:
+            raise OutputError(
+                "the package supervision is not installed", "pip install 'streamseg[supervision]'"
+            ) from problem
+        labels = self.mask(kind) if kind else self.shown
+        ids = np.array([i for i in np.unique(labels).tolist() if 0 < i < VOID], np.uint8)
+        if not len(ids):
+            return supervision.Detections.empty()
+        masks: np.ndarray = labels == ids[:, None, None]
+        boxes = supervision.mask_to_xyxy(masks).astype(np.float32)
+        boxes[:, 2:] += 1  # there the last pixel, here the end
+        tracks = ids.astype(int)
+        return supervision.Detections(boxes, masks, class_id=np.zeros(len(ids), int), tracker_id=tracks)
 
     @property
     def shown(self) -> np.ndarray:

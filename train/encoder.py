@@ -91,13 +91,23 @@ class Encoder(nn.Module):
         grid = [side // patch for side, patch in zip(images.shape[2:], net.patch_embed.patch_size)]
         return looks.softmax(dim=-1)[:, :, 0, net.num_prefix_tokens :].unflatten(2, grid), tokens[:, 0]
 
+    @property
+    def parts(self) -> int:
+        """How many parts `freeze` counts."""
+        return len(self._groups())
+
+    def _groups(self) -> dict[Any, list[str]]:
+        """Names of parameters by part of the net: stem, stages or blocks, norm."""
+        found: dict[Any, list[str]] = group_parameters(self.net, self.net.group_matcher(coarse=True))
+        return found
+
     def freeze(self, stages: int) -> None:
         """Keep the first `stages` parts of the net, its stem and stages or blocks, as they are, batch norms included.
 
         What edges and textures are does not depend on the recordings, and a few of them would only spoil it. Raises
         ModelError where nothing would be left to train.
         """
-        groups = group_parameters(self.net, self.net.group_matcher(coarse=True))
+        groups = self._groups()
         chosen = {name for number in sorted(groups)[:stages] for name in groups[number]}
         for name, parameter in self.net.named_parameters():
             parameter.requires_grad_(name not in chosen)

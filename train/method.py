@@ -19,6 +19,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from train.data.views import View, two_views
 from train.encoder import Encoder
 from train.optimizers import Plan, build
+from train.presets import settled
 from train.settings import Settings
 
 Net = TypeVar("Net", bound=nn.Module)
@@ -28,9 +29,9 @@ class Batch(NamedTuple):
     """B samples, each with the views of the method.
 
     views: for each view (B, 3, size, size) float32 RGB in [0, 1]. boxes: for each view (B, 4), x0 y0 x1 y1 as shares
-    of its frame. flips: for each view (B,) bool. masks: for each view (B, size, size) uint8 annotation, 255 = unknown;
-    [] unless the method is `labelled`. frames: for each frame of the sample (B, 3, wide, wide), the whole of it without
-    augmentation; [] unless the method asks with `wide`. numbers: (B, frames, 2) int64, recording and frame.
+    of its frame. flips: for each view (B,) bool. masks: for each view (B, size, size) uint8 ids, 255 = unknown;
+    [] unless `Method.masks_from` says where from. frames: for each frame of the sample (B, 3, wide, wide), the whole of
+    it without augmentation; [] unless the method asks with `wide`. numbers: (B, frames, 2) int64, recording and frame.
     """
 
     views: list[torch.Tensor]
@@ -47,21 +48,17 @@ class Method(pl.LightningModule):
     State of their own (queues, centers, vocabularies) goes into buffers: then it is saved, resumed and moved.
 
     frames: of a sample, evenly spaced by the gap that was drawn; an option may set it in __init__. wide: side of the
-    whole frames in a batch, 0 = none. labelled: whether masks are wanted; own_objects: and whether they are what `run`
-    finds. optimizer, lr (for a batch of 256),
-    weight_decay: if not told.
+    whole frames in a batch, 0 = none. optimizer, lr (for a batch of 256), weight_decay: if not told.
     """
 
     frames: int = 2
-    labelled: ClassVar[bool] = False
-    own_objects: ClassVar[bool] = False
     optimizer: ClassVar[str] = "sgd"
     lr: ClassVar[float] = 0.05
     weight_decay: ClassVar[float] = 1e-4
 
     def __init__(self, encoder: Encoder, options: Any, settings: Settings, total_steps: int) -> None:
         super().__init__()
-        self.student, self.options, self.settings = encoder, options, settings
+        self.student, self.options, self.settings = encoder, options, settled(settings)
         self.total_steps = max(1, total_steps)
         self.embedding: torch.Tensor | None = None
         self.assignments: torch.Tensor | None = None
@@ -72,6 +69,16 @@ class Method(pl.LightningModule):
     def wide(self) -> int:
         """Side of the whole frames in a batch, pixels; 0 = they are not needed."""
         return 0
+
+    @classmethod
+    def masks_from(cls, options: Any) -> str:
+        """The masks of a batch: "" none, "annotation" those of the recordings, "objects" what `run` finds in them."""
+        return ""
+
+    @property
+    def labelled(self) -> bool:
+        """Whether batches have masks."""
+        return bool(self.masks_from(self.options))
 
     def views(self) -> tuple[View, ...]:
         """The views of a sample. Default: the two of BYOL, one of each frame."""

@@ -32,6 +32,7 @@ from train.distributed import is_first, trainer_devices
 from train.encoder import Encoder, open_encoder
 from train.folder import RESULT, TABLE, checked, opened
 from train.method import Method
+from train.presets import frozen_stages, settled
 from train.probes.dense import DenseProbe
 from train.settings import Settings
 from train.sync_norm import synchronize
@@ -48,13 +49,14 @@ def run(
     output: folder of last.pt, best.pt, metrics.csv, run.json and TensorBoard's events. resume: go on from its last.pt.
     """
     _quiet_libraries()
+    settings = settled(settings)
     last = checked(output, resume, is_first())
     start = int(checkpoint.read(last)["training"]["global_step"]) if last else 0
     hardware = trainer_devices(settings)
     with contextlib.ExitStack() as stack:
         torch.manual_seed(settings.seed)
         encoder = _encoder(settings)
-        samples, total = open_samples(kind, settings, output, stack, display.say)
+        samples, total = open_samples(kind, settings, options, output, stack, display.say)
         data = _same_data(samples, last)
         _refuse_fewer(start, total)
         method = kind(encoder, options, settings, total)
@@ -128,8 +130,8 @@ def _encoder(settings: Settings) -> Encoder:
     weights = "" if settings.init in ("imagenet", "none") else settings.init
     spec = Spec(settings.backbone, weights, settings.layers, settings.facet)
     encoder = open_encoder(spec, settings.init != "none", settings.norms == "frozen")
-    if settings.frozen_stages:
-        encoder.freeze(settings.frozen_stages)
+    if still := frozen_stages(settings, encoder.parts):
+        encoder.freeze(still)
     return encoder
 
 

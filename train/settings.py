@@ -32,7 +32,7 @@ class Settings:
     """A run. data: sources or folders of them, "kind[:path]" or paths. size: side of a view, pixels.
 
     steps: optimizer steps, 0 = by epochs. lr: for the whole batch, 0 = the method's own, scaled by batch size.
-    weight_decay, workers: -1 = auto. probe_every: 0 = auto.
+    weight_decay, workers: -1 = auto. probe_every: 0 = auto. backbone_lr, heads_first, frozen_stages: -1 = by `preset`.
     """
 
     data: tuple[str, ...] = option(
@@ -52,6 +52,11 @@ class Settings:
         (), "CNN stages or ViT blocks to train and deploy. Default: the net's own.", type=Numbers(), metavar="N[,N]"
     )
     facet: str = option("", "What is deployed of a ViT block.", metavar="key|query|value|output")
+    preset: str = option(
+        "auto",
+        "What auto means below: fine-tuning a pretrained net, or training one. auto: pretrain with --init none.",
+        choices=("auto", "finetune", "pretrain"),
+    )
     size: int = option(224, "Side of a view, pixels.", low=32, high=2048)
     epochs: int = option(10, "How often each frame is the first of a pair.", low=1)
     steps: int = option(0, "Optimizer steps.  auto: --epochs times the frames.", low=1, auto=True)
@@ -63,16 +68,29 @@ class Settings:
     lr: float = option(
         0.0, "Learning rate.  auto: the method's own, times batch size / 256 (of adamw: its root).", low=0, auto=True
     )
-    backbone_lr: float = option(1.0, "The backbone's share of the learning rate.", low=0, high=1)
-    heads_first: float = option(0.0, "Share of the run in which the backbone waits for the heads.", low=0, high=1)
-    frozen_stages: int = option(0, "First parts of the backbone (stem, stages, blocks) that stay as they are.", low=0)
+    backbone_lr: float = option(
+        -1.0, "The backbone's share of the learning rate.  auto: 0.1, of pretraining 1.", low=0, high=1, auto=True
+    )
+    heads_first: float = option(
+        -1.0,
+        "Share of the run in which the backbone waits for the heads.  auto: 0.15, of pretraining 0.",
+        low=0,
+        high=1,
+        auto=True,
+    )
+    frozen_stages: int = option(
+        -1,
+        "First parts of the backbone (stem, stages, blocks) that stay as they are.  auto: half, of pretraining none.",
+        low=0,
+        auto=True,
+    )
     weight_decay: float = option(-1.0, "Weight decay.  auto: the method's own.", low=0, auto=True)
     optimizer: str = option("auto", "auto: the method's own.", choices=("auto", "sgd", "adamw", "lars"))
     warmup: float = option(0.05, "Share of the run in which the learning rate rises.", low=0, high=1)
     norms: str = option(
-        "batch",
-        "Batch norms of a pretrained net: batch = of the batch, frozen = as they are; for small batches.",
-        choices=("batch", "frozen"),
+        "auto",
+        "Batch norms of a pretrained net: of the batch, or frozen as they are.  auto: frozen, of pretraining batch.",
+        choices=("auto", "batch", "frozen"),
     )
     precision: str = option("fp32", "bf16 and fp16 are mixed precision.", choices=("fp32", "bf16", "fp16"))
     devices: str = option(

@@ -21,7 +21,13 @@ from streamseg.cli.options import (
 
 
 @click.command("eval", cls=Command)
-@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.argument("sources", nargs=-1, metavar="SOURCE...")
+@option(
+    "--batch",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="DIR",
+    help="Instead of SOURCEs: score what `streamseg batch -o DIR` wrote.",
+)
 @option(
     "--model",
     "models",
@@ -74,23 +80,29 @@ def evaluate(sources: Sequence[str], as_json: bool, quiet: bool, **given: Any) -
     IoU of the best mask (thing or region), of the best union and of the objects; J&F by the DAVIS rule; adjusted Rand
     index; changes of ids. Pixels of value 255 in the ground truth do not count, nor do frames without it.
     """
-    report, page = given.pop("report"), given.pop("page")
+    report, page, batch = given.pop("report"), given.pop("page"), given.pop("batch")
+    if bool(sources) == bool(batch):
+        raise click.UsageError("give SOURCEs, or --batch" if batch else "Missing argument 'SOURCE...'.")
+    if batch and (report or given["masks"] or given["models"]):
+        raise click.UsageError("--batch scores the masks that are there: no --model, --masks or --report")
     if report and (page or given["masks"]):
         raise click.UsageError("--report goes with neither --html nor --masks")
     if given["weights"] and len(given["models"]) > 1:
         raise click.UsageError("--weights goes with one --model")
     from streamseg.cli import progress
-    from streamseg.evaluation import command, paper, table
+    from streamseg.evaluation import command, of_batch, paper, table
     from streamseg.evaluation.request import request
     from streamseg.evaluation.scoring import Listener
 
-    asked = request(sources, given)
+    asked = request(sources, given | ({"masks": batch} if batch else {}))
     if page is not None and not page.absolute().parent.is_dir():
         raise click.BadParameter(f"there is no folder {str(page.parent)!r}", param_hint="--html")
     with progress.Display(quiet) as display:
         listener = Listener(display.log, display.begin, display.update)
         if report:
             result = paper.table(asked, listener)
+        elif batch:
+            result = of_batch.evaluate(batch, listener, pictures=page is not None)
         else:
             result = command.evaluate(asked, listener, pictures=page is not None)
     if report:

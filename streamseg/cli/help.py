@@ -13,7 +13,7 @@ GENERAL = "General"
 GROUPS: dict[str, tuple[str, ...]] = {
     "Input": (
         "config", "every", "max_frames", "frames", "intrinsics", "depth_scale", "align_depth", "data", "val", "gap",
-        "splits", "labelled_share", "val_share", "resume",
+        "splits", "labelled_share", "val_share", "resume", "source",
     ),
     "Network": (
         "model", "models", "backbone", "weights", "layers", "facet", "size", "height", "width", "dynamic", "engine",
@@ -22,8 +22,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "Regions": ("clustering", "k", "k_range", "pca", "position", "depth", "edges"),
     "Objects": ("objects", "quality"),
-    "Live": ("show", "policy"),
+    "Live": ("show", "view", "port", "open_page", "policy"),
     "Measure": ("task", "shot", "way", "seeds", "turns", "against", "against_weights"),
+    "Cluster": ("workers", "address", "shard", "retries", "timeout", "again"),
     "Output": ("output", "save", "masks", "alpha", "overwrite", "page", "report", "name", "format_", "markdown"),
     "Method": (),
     "Training": (),

@@ -14,7 +14,7 @@ from streamseg.cli.options import behaviour_options, print_json
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
 @behaviour_options
 def info(file: Path, as_json: bool, quiet: bool) -> None:
-    """What a model FILE is: a checkpoint, an ONNX or OpenVINO network, a TensorRT engine, or weights."""
+    """What FILE is: a checkpoint, an exported network or engine, weights, or a ROS bag with its topics."""
     from streamseg.cli import info_report
 
     report = info_report.examine(file)

@@ -5,25 +5,31 @@ ONNX and OpenVINO files are looked at without torch and without loading a runtim
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from streamseg import terminal
 from streamseg.backbones import checkpoint
 from streamseg.backbones.exported import cached, engine_file, onnx_file, openvino_file
 from streamseg.errors import ModelError
+from streamseg.sources.ros import bagfile
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 WEIGHTS = (".pth", ".safetensors")
 KNOWN = "give a .pt, .onnx, .xml, .plan, .engine, .pth or .safetensors file"
 
 
 def examine(path: Path) -> dict[str, Any]:
-    """What is known of the file at `path`, for JSON; what it does not tell is left out.
+    """What is known of the file at `path`, for JSON; what it does not tell is left out. A ROS bag may be a folder.
 
     `written_by_streamseg`, and `runs`: whether `run --model` takes it; where not, `problem` and `expected` say why.
     Raises ModelError where the file cannot be read at all.
     """
+    if path.is_dir() or path.suffix.lower() in bagfile.SUFFIXES:
+        return {"file": str(path)} | _bag(path)
     if not path.is_file():
         raise ModelError(f"there is no file {str(path)!r}", KNOWN)
     suffix = path.suffix.lower()
@@ -42,6 +48,12 @@ def examine(path: Path) -> dict[str, Any]:
     files = [path, path.with_suffix(".bin")] if suffix == ".xml" else [path]
     size = sum(file.stat().st_size for file in files if file.is_file())
     return {"file": str(path), "kind": kind} | facts | {"bytes": size, "sha256": cached.sha256(path)}
+
+
+def _bag(path: Path) -> dict[str, Any]:
+    from streamseg.sources.ros import report
+
+    return report.examine(str(path))
 
 
 def _onnx(path: Path) -> dict[str, Any]:
@@ -136,12 +148,24 @@ def print_report(report: Mapping[str, Any]) -> None:
     """The same for people, on stdout."""
     console = terminal.console()  # nothing is cut off: digests are for copying
     for key, value in report.items():
+        if key == "topics":
+            _print_topics(console, value)
+            continue
         console.print(f"{key.replace('_', ' '):<22}{_readable(key, value)}")
+
+
+def _print_topics(console: Console, topics: Sequence[Mapping[str, Any]]) -> None:
+    for topic in topics:
+        size = "x".join(map(str, topic.get("size", [])))
+        told = ", ".join(part for part in (topic["type"], topic.get("encoding", ""), size) if part)
+        console.print(f"{'topic':<22}{topic['topic']}  {topic['messages']} x {told}")
 
 
 def _readable(key: str, value: Any) -> str:
     if key == "written_by_streamseg":
         return f"yes, version {value}" if value else "no"
+    if key == "seconds":
+        return f"{value:.2f}"
     if key == "bytes":
         return f"{value / 1e6:.2f} MB"
     if isinstance(value, bool):

@@ -34,14 +34,17 @@ class LazyGroup(click.Group):
     cls=LazyGroup,
     lazy={
         "run": "streamseg.cli.run:run",
+        "batch": "streamseg.cli.batch:batch",
         "doctor": "streamseg.cli.doctor:doctor",
         "info": "streamseg.cli.info:info",
+        "data": "streamseg.cli.data:data",
         "train": "train.cli:group",
         "export": "export.cli:group",
         "probe": "train.commands.probe:probe",
         "eval": "streamseg.cli.evaluate:evaluate",
         "attention": "streamseg.cli.attention:attention",
         "bench": "streamseg.cli.bench:bench",
+        "view": "streamseg.cli.view:view",
     },
     context_settings=CONTEXT,
 )
@@ -52,6 +55,7 @@ def group() -> None:
     \b
     streamseg run rgbd_dataset_freiburg1_desk/   masks over a recording
     streamseg run 0 --show                       live, from a camera
+    streamseg view out/rgbd_dataset_freiburg1_desk   look at the result in the browser
     streamseg doctor                             what this machine has
     """
 

@@ -21,6 +21,7 @@ from rich.table import Table
 
 from streamseg.runtime.statistics import Statistics
 from streamseg.terminal import console
+from streamseg.viewing.facts import facts_of_run
 
 
 def progress_bar(screen: Console, doing: str, *columns: TextColumn) -> Progress:
@@ -78,28 +79,9 @@ class Display:
 
 def print_summary(result: Mapping[str, Any]) -> None:
     """The manifest in a few lines."""
-    latency, model = result["latency_ms"], result["model"]
-    model = model[0] if isinstance(model, list) and model else model
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    skipped = sum(reason["count"] for reason in result["skipped"].values())
-    lost = f", {skipped} skipped" if skipped else ""
-    lost += f", {result['dropped']} dropped" if result["dropped"] else ""
-    table.add_row("frames", f"{result['frames']} ({result['status']}{lost})")
-    table.add_row("speed", f"{result['fps']:.1f} frames/s")
-    table.add_row("latency", f"p50 {latency['p50']:.1f} ms, p99 {latency['p99']:.1f} ms")
-    if result["key_frames"] < result["frames"]:
-        table.add_row("keyframes", f"{result['key_frames']}: the network ran on these, the others follow the flow")
-    if model:
-        table.add_row("model", f"{model['name']}, {model['engine']} on {model['device']}, {model['precision']}")
-    ks = [entry["k"] for entry in result["k"]]
-    if ks:
-        table.add_row("regions", f"{min(ks)}" if min(ks) == max(ks) else f"{min(ks)} to {max(ks)}")
-    if result["id_changes"] is not None:
-        table.add_row("ids that change", f"{100 * result['id_changes']:.1f} % of the pixels a frame")
-    for reason, which in result["skipped"].items():
-        table.add_row("skipped", f"{which['count']} x {reason}")
-    for reason, count in result["without_depth"].items():
-        table.add_row("without depth", f"{count} x {reason}")
+    for name, text in facts_of_run(result):
+        table.add_row(name, text)
     if result["output"]:
         table.add_row("results", result["output"])
     console().print(table)

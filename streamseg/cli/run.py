@@ -17,12 +17,25 @@ from streamseg.cli.options import (
     quality_option,
     source_options,
 )
+from streamseg.cli.view import port_option
 
 
 def _save(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
-    from streamseg import plugins, sinks
+    from streamseg import sinks
 
     known = {name for name in sinks.kinds() if name != "window"}
+    return _names(ctx, param, value, known)
+
+
+def _view(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
+    from streamseg import sinks
+
+    return _names(ctx, param, value, set(sinks.viewers()))
+
+
+def _names(ctx: click.Context, param: click.Parameter, value: str, known: set[str]) -> tuple[str, ...]:
+    from streamseg import plugins
+
     names = tuple(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
     for name in names:
         if name not in known:
@@ -61,7 +74,7 @@ def _default_name(source: str) -> str:
     "-o",
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for the results. Default: out/NAME; with --show alone nothing is written.",
+    help="Folder for the results. Default: out/NAME; with --show or --view alone nothing is written.",
 )
 @option(
     "--save",
@@ -69,16 +82,26 @@ def _default_name(source: str) -> str:
     default="overlay,labels",
     show_default=True,
     metavar="KIND[,KIND]",
-    help="What is written: overlay, labels (the regions), objects, panoptic, npz, coco, ytvis, jsonl.",
+    help="What is written: overlay, labels (the regions), objects, panoptic, npz, coco, ytvis, jsonl; for other tools "
+    "dataset, yolo, labelstudio, mots, ply, rerun, bag, mcap.",
 )
 @option(
     "--masks",
     type=click.Choice(["regions", "objects", "panoptic"]),
     default=None,
     show_default="objects where they are asked for, else regions",
-    help="Which masks the overlay, the window, npz, coco, ytvis and jsonl take.",
+    help="Which masks the overlay, the window and all other files take.",
 )
 @option("--show", is_flag=True, help="A live window; q stops.")
+@option(
+    "--view",
+    callback=_view,
+    default="",
+    metavar="browser|rerun",
+    help="Watch the run while it goes on: browser is a page on this machine, whose address is printed; rerun the "
+    "viewer Rerun, which listens on this machine only.",
+)
+@port_option
 @model_options
 @clustering_options
 @quality_option
@@ -113,7 +136,8 @@ def _default_name(source: str) -> str:
 def run(ctx: click.Context, source: str | None, as_json: bool, quiet: bool, **given: Any) -> None:
     """Segment SOURCE: a recording, a video, a folder of images, a camera number or an rtsp:// address.
 
-    A path is recognized by its content; KIND:PATH forces one of: camera, co3d, davis, images, kinect, rgbd, tum, video.
+    A path is recognized by its content; KIND:PATH forces one of: bag, camera, co3d, davis, images, kinect, rgbd,
+    shards, tum, video.
     """
     from streamseg.cli import progress
     from streamseg.config import RunConfig, from_flags
@@ -125,7 +149,7 @@ def run(ctx: click.Context, source: str | None, as_json: bool, quiet: bool, **gi
         raise click.UsageError("Missing argument 'SOURCE'.", ctx)
     output = given.pop("output")
     given["masks"] = given["masks"] or ""
-    if output is None and not given["show"]:
+    if output is None and not given["show"] and not given["view"]:
         output = Path("out") / _default_name(source)
     with progress.Display(quiet) as display:
         result = job.run(

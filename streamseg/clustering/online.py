@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,7 @@ class Online:
         self.clustering: Clustering | None = None
         self.distortion: dict[int, float] = {}
         self.votes: list[int] = []
+        self._steered = False
 
     def start(self, maps: Sequence[Any], depths: Sequence[np.ndarray | None], index: int) -> None:
         """Fit the codebook on (D, h, w) maps, arrays or tensors, and depths for those that have one; index: of the
@@ -61,6 +63,8 @@ class Online:
             self.start([features], [depth], index)
         assert self.codebook is not None
         points = self.operations.points(self.descriptors, features, depth)
+        if self._steered:
+            self._towards_k(points, index)
         if not self.config.k:
             self._reconsider(points, index)
         distances = self.operations.step(self.codebook, points)
@@ -68,6 +72,23 @@ class Online:
         if len(self.codebook.ids) > 1 and not bool((nearest != nearest[0]).any()):
             distances = self._told_apart(distances, points, int(nearest[0]))
         return distances, list(self.codebook.ids)
+
+    def steer(self, k: int) -> None:
+        """From the next step on `k` clusters, 0 = as the knee says, starting from those that there are."""
+        self.config = replace(self.config, k=k)
+        self._steered = k > 0
+
+    def _towards_k(self, points: Any, index: int) -> None:
+        """Split and merge clusters until there are as many as somebody asked for, or no more can be told apart."""
+        assert self.codebook is not None
+        cells, before = self.operations.to_host(points), len(self.codebook.ids)
+        while len(self.codebook.ids) > self.config.k and self.codebook.shrink():
+            pass
+        while len(self.codebook.ids) < self.config.k and self.codebook.grow(cells, seed=self.config.seed):
+            pass
+        self._steered = False
+        if len(self.codebook.ids) != before:
+            self.history.append({"frame": index, "k": len(self.codebook.ids), "by": "hand"})
 
     def _told_apart(self, distances: Any, points: Any, only: int) -> Any:
         """The distances of a frame that would come out as one region: after a jump of the view a whole frame can be

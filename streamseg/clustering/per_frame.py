@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -31,6 +32,10 @@ class PerFrame:
 
     def start(self, maps: Sequence[np.ndarray], depths: Sequence[np.ndarray | None], index: int) -> None:
         """Nothing to learn ahead: every frame starts cold."""
+
+    def steer(self, k: int) -> None:
+        """As `Online.steer`."""
+        self.config = replace(self.config, k=k)
 
     def step(self, features: np.ndarray, depth: np.ndarray | None, index: int) -> tuple[np.ndarray, list[int]]:
         """As `Online.step`."""

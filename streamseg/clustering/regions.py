@@ -44,6 +44,10 @@ class Regions:
         depths = [self._depth(one) for one in frames]
         self._clusters.start([one.features for one in frames], depths, frames[0].frame.index)
 
+    def steer(self, k: int) -> None:
+        """From the next step on `k` regions, 0 = as the knee says."""
+        self._clusters.steer(k)
+
     def step(self, frame: FeatureFrame, timer: StageTimer) -> np.ndarray:
         """(H, W) uint8: every pixel in one region, ids 1 ... 254."""
         operations = self._choose(frame)

@@ -28,6 +28,12 @@ QUIETER = 0.25
 """A camera's noise is measured on the plane itself, between this share of the worst and all of it."""
 CLEAR = 3.0
 """What is farther from the plane than so many times the noise is not on it."""
+SEARCHED = 800
+"""Points that are counted in the search."""
+STOREY = 0.3
+"""Metres below a plane in which nothing may lie, for then it is the top of things; a floor is farther below a table."""
+ABOVE = 2.0
+"""On the upper side, where things stand, so many times the noise are looked at to fit how the plane is bent."""
 ROUNDS = 4
 """Of fitting how the plane is bent, each on what is near to the one before."""
 MEDIAN = 0.67
@@ -81,11 +87,11 @@ def bending(points: np.ndarray, normal: np.ndarray, offset: float) -> tuple[np.n
     terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
     bend, quieter = np.zeros(terms.shape[1], np.float32), 1.0
     for _ in range(ROUNDS):
-        left = np.abs(height - bent(bend, x, y)) / worst
-        near = left < CLEAR * quieter
+        left = (height - bent(bend, x, y)) / worst
+        near = (left > -CLEAR * quieter) & (left < ABOVE * quieter)
         if near.sum() < 2 * len(bend):
             break
-        quieter = float(np.clip(np.median(left[near]) / MEDIAN, QUIETER, 1))
+        quieter = float(np.clip(np.median(np.abs(left[near])) / MEDIAN, QUIETER, 1))
         weighted = terms[near] / worst[near, None]
         bend = np.linalg.lstsq(weighted, height[near] / worst[near], rcond=1e-4)[0].astype(np.float32)
     return bend, quieter
@@ -120,6 +126,10 @@ def _largest(
     if not chosen.any():
         return None
     normals, offsets = normals[chosen], offsets[chosen]
-    fits = np.abs(points @ normals.T + offsets) < 2 * noise(points[:, 2])[:, None]
-    largest: np.ndarray = fits[:, fits.sum(axis=0).argmax()]
+    few = points[:: max(1, len(points) // SEARCHED)]
+    heights, near = few @ normals.T + offsets, 2 * noise(few[:, 2])[:, None]
+    fits = np.abs(heights) < near
+    below = (heights <= -near) & (heights > -STOREY)
+    best = int((fits.sum(axis=0) - below.sum(axis=0)).argmax())
+    largest: np.ndarray = np.abs(points @ normals[best] + offsets[best]) < 2 * noise(points[:, 2])
     return largest

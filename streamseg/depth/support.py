@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 
 from streamseg.depth import planes
+from streamseg.depth.contacts import find_contacts
+from streamseg.depth.extent import extent
 from streamseg.frame import Intrinsics
 
 STEP = 4
@@ -25,14 +27,18 @@ BREAK = 0.03
 
 class SupportPlane(NamedTuple):
     """on, above: (H, W) bool, the plane and what stands on it; on is False of a plane that may be a wall, for flat
-    objects hang there. breaks: (H, W) bool, where the distance jumps.
+    objects hang there. breaks, contacts: (H, W) bool, where the distance jumps, and where the surface is concave, as
+    where things touch. depth: (H, W) float32 metres. noise: of 1 / depth, in 1/m, averaged over 3 x 3 pixels.
     places: (H, W, 3) float32 metres: to the right, forward and up from the point of the plane below the camera,
     without a meaning where there is no reading."""
 
     on: np.ndarray
     above: np.ndarray
     breaks: np.ndarray
+    contacts: np.ndarray
     places: np.ndarray
+    depth: np.ndarray
+    noise: float
 
 
 def find_support(depth: np.ndarray, camera: Intrinsics, seed: int = 0) -> SupportPlane | None:
@@ -48,7 +54,9 @@ def find_support(depth: np.ndarray, camera: Intrinsics, seed: int = 0) -> Suppor
     found = planes.supporting(sparse, np.random.default_rng(seed))
     if not found:
         return None
-    normal, offset = min(found, key=lambda plane: plane[1])  # the table rather than the floor below it
+    normal, offset = found[0]
+    if found[-1][1] < offset - planes.STOREY:  # the table rather than the floor below it
+        normal, offset = found[-1]
     bend, quieter = planes.bending(sparse, normal, offset)
     most = planes.CLEAR * planes.noise(depth)
     height = _along(normal, depth, x, y) + offset
@@ -59,7 +67,8 @@ def find_support(depth: np.ndarray, camera: Intrinsics, seed: int = 0) -> Suppor
     above = valid & rises & (height < TALL)
     rows, columns = np.nonzero(above)
     feet = _points(depth[above], x[0, columns], y[rows, 0]) - height[above][:, None] * normal
-    above[above] = _within(on, feet, camera)
+    above[above] = _stands(extent(on, valid & (height <= -most), normal), feet, camera)
+    contacts, noise = find_contacts(depth, camera.fx, on)
     on &= planes.upward(normal)
     kernel = np.ones((3, 3), np.uint8)
     above = cv2.morphologyEx(above.astype(np.uint8), cv2.MORPH_OPEN, kernel) > 0
@@ -68,7 +77,7 @@ def find_support(depth: np.ndarray, camera: Intrinsics, seed: int = 0) -> Suppor
     right = np.array([1, 0, 0], np.float32) - normal[0] * normal
     right /= np.linalg.norm(right)
     places = np.stack([_along(right, depth, x, y), _along(np.cross(normal, right), depth, x, y), height], axis=2)
-    return SupportPlane(on, above, valid & (far - near > BREAK * depth), places)
+    return SupportPlane(on, above, valid & (far - near > BREAK * depth), contacts, places, depth, noise)
 
 
 def _rays(shape: tuple[int, ...], camera: Intrinsics) -> tuple[np.ndarray, np.ndarray]:
@@ -89,21 +98,12 @@ def _along(direction: np.ndarray, depth: np.ndarray, x: np.ndarray, y: np.ndarra
     return metres
 
 
-def _within(on: np.ndarray, feet: np.ndarray, camera: Intrinsics) -> np.ndarray:
-    """(n,) bool: which of the (n, 3) feet, points of the plane straight below others, lie inside the plane's outline.
-
-    The outline is the convex hull of the largest piece of `on` (H, W), into which the feet are projected; the plane
-    goes on behind it, through walls and chairs.
-    """
-    count, pieces, figures, _ = cv2.connectedComponentsWithStats(on[::STEP, ::STEP].astype(np.uint8))
-    if count < 2:
-        return np.zeros(len(feet), bool)
-    rows, columns = np.nonzero(pieces == 1 + int(figures[1:, cv2.CC_STAT_AREA].argmax()))
-    hull = cv2.convexHull(np.stack([columns, rows], axis=1).astype(np.int32) * STEP)
-    inside = cv2.fillConvexPoly(np.zeros(on.shape, np.uint8), hull, 1)
+def _stands(inside: np.ndarray, feet: np.ndarray, camera: Intrinsics) -> np.ndarray:
+    """(n,) bool: which of the (n, 3) feet, points of the plane straight below others, lie inside (H, W) its extent."""
     x, y, z = feet.T
     z = np.maximum(z, 1e-3)
-    u, v = np.rint(x * camera.fx / z + camera.cx), np.rint(y * camera.fy / z + camera.cy)
-    seen = (u >= 0) & (u < on.shape[1]) & (v >= 0) & (v < on.shape[0])
-    seen[seen] = inside[v[seen].astype(int), u[seen].astype(int)] > 0
-    return seen
+    # what stands at the border of the picture has its feet beyond it
+    u = np.clip(np.rint(x * camera.fx / z + camera.cx), 0, inside.shape[1] - 1).astype(int)
+    v = np.clip(np.rint(y * camera.fy / z + camera.cy), 0, inside.shape[0] - 1).astype(int)
+    found: np.ndarray = inside[v, u]
+    return found

@@ -18,9 +18,11 @@ import cv2
 import numpy as np
 
 from streamseg.config import ObjectsConfig
+from streamseg.depth.camera import guessed_camera, told
 from streamseg.features.descriptors import rows
 from streamseg.features.extractor import FeatureFrame
 from streamseg.features.timing import StageTimer
+from streamseg.frame import Intrinsics
 from streamseg.masks.tracker import Tracker
 from streamseg.masks.upsample import upsample_labels
 from streamseg.objects.background import BackgroundMemory
@@ -65,6 +67,8 @@ class ObjectDiscovery:
         self.motion, self.background, self.saliency = Motion(self.seed), BackgroundMemory(self.seed), Saliency()
         self.classifier, self.tracker = ForegroundClassifier(), Tracker()
         self._since_taught: int | None = None  # frames; None before the first
+        self.camera: Intrinsics | None = None
+        """What the camera of the recording is taken for where it is not known and depth is of use."""
         self._depth_used: deque[tuple[bool, bool, bool]] = deque(maxlen=1000)  # of the last frames
 
     def start(self, frames: Sequence[FeatureFrame]) -> None:
@@ -98,21 +102,23 @@ class ObjectDiscovery:
         else:
             mask = self._cut_out(frame) if self.quality == "high" else self._enlarged(frame)
         support = support_of(frame.frame, self.seed)
+        if support is not None and frame.frame.intrinsics is None:
+            self.camera = guessed_camera(frame.frame.rgb.shape)
         self._depth_used.append(
             (frame.frame.depth is not None, frame.frame.intrinsics is not None, support is not None)
         )
-        found = self.tracker(separate(mask, saliency, support), frame.features)
+        found = self.tracker(separate(mask, saliency, support, self.seed), frame.features)
         timer.lap("objects")
         return found
 
     @property
     def note(self) -> str:
-        """Why depth did not help to find the objects of the last frames, "" where it did or where there was none."""
+        """How depth helped to find the objects of the last frames, "" where it did as it should or there was none."""
         with_depth = [(camera, support) for depth, camera, support in self._depth_used if depth]
-        if not with_depth or any(support for _, support in with_depth):
+        if not with_depth:
             return ""
-        if not any(camera for camera, _ in with_depth):
-            return "depth did not help to find objects: the intrinsics are unknown; give --intrinsics FX,FY,CX,CY"
+        if any(support for _, support in with_depth):
+            return "" if self.camera is None else f"intrinsics: guessed, {told(self.camera)}"
         return (
             "depth did not help to find objects: no table or floor was found in it (too few readings, none in view, or "
             "a camera that lies on its side)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from streamseg.depth.camera import guessed_camera
 from streamseg.depth.instances import find_instances, kept_parts
 from streamseg.depth.support import SupportPlane, find_support
 from streamseg.frame import Frame
@@ -18,7 +19,7 @@ DEPTH_SIDE = 240
 no sharper than that, and live every millisecond counts."""
 
 
-def separate(mask: np.ndarray, saliency: np.ndarray, support: SupportPlane | None) -> np.ndarray:
+def separate(mask: np.ndarray, saliency: np.ndarray, support: SupportPlane | None, seed: int = 0) -> np.ndarray:
     """(H, W) bool foreground, (h, w) float32 saliency -> (H, W) int32: objects 1, 2 ...; 0 = none.
 
     support: what objects stand on, or None. Those that stand on it are separated where the distance jumps, and the
@@ -26,7 +27,7 @@ def separate(mask: np.ndarray, saliency: np.ndarray, support: SupportPlane | Non
     """
     if support is None:
         return _connected(mask, saliency)
-    found = find_instances(support, 3 * SMALLEST * support.on.size).astype(np.uint16)
+    found = find_instances(support, 3 * SMALLEST * support.on.size, seed).astype(np.uint16)
     size = mask.shape[1], mask.shape[0]
     objects = cv2.medianBlur(cv2.resize(found, size, interpolation=cv2.INTER_NEAREST), 5)
     on = cv2.resize(support.on.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
@@ -38,14 +39,16 @@ def separate(mask: np.ndarray, saliency: np.ndarray, support: SupportPlane | Non
 
 
 def support_of(frame: Frame, seed: int) -> SupportPlane | None:
-    """The support plane of a frame with depth and intrinsics, (h, w) of about DEPTH_SIDE; None where there is none."""
-    if frame.depth is None or frame.intrinsics is None:
+    """The support plane of a frame with depth, (h, w) of about DEPTH_SIDE; None where there is none. A camera that is
+    not known is guessed."""
+    if frame.depth is None:
         return None
+    camera = frame.intrinsics or guessed_camera(frame.depth.shape)
     step = max(1, min(frame.depth.shape) // DEPTH_SIDE)
     depth = np.ascontiguousarray(frame.depth[::step, ::step])
     if not frame.depth_is_metric and depth.any():  # the planes' thresholds are metres, of scenes about a metre away
         depth = depth / np.float32(np.median(depth[depth > 0]))
-    return find_support(depth, frame.intrinsics.thinned(step), seed)
+    return find_support(depth, camera.thinned(step), seed)
 
 
 def _connected(mask: np.ndarray, saliency: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from streamseg.errors import OutputError
-from streamseg.files import locked
+from streamseg.files import locked, make_folders
 from streamseg.text import from_json
 
 MANIFEST = "run.json"
@@ -36,8 +36,7 @@ class OutputFolder:
             raise OutputError(
                 f"{str(path)!r} is there already, and no run wrote it", "move it away, or choose another -o"
             )
-        if path.parent != self.path:  # a folder that has gone meanwhile stays gone
-            path.parent.mkdir(exist_ok=True)
+        make_folders(self.path, name)
         self.written.append(name)
         self._journal.write(name + "\n")
         self._journal.flush()

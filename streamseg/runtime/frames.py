@@ -107,6 +107,7 @@ def _step(
     if not report.processed:
         report.intrinsics = frame.intrinsics
     segmentation = segmenter.step(seen)
+    report.guessed_camera = segmenter.guessed_camera
     report.key_frames += isinstance(seen, FeatureFrame)
     report.latency_ms.append(sum(segmentation.timings_ms.values()))
     report.processed += 1

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,12 @@ from streamseg.errors import SourceError
 from streamseg.runtime import manifest
 from streamseg.runtime.folder import OutputFolder, open_folder
 from streamseg.runtime.repeat import settings_of
+from streamseg.runtime.segmenter import Segmenter
 from streamseg.runtime.session import Session, open_session
 from streamseg.runtime.signals import interruptible
 from streamseg.runtime.statistics import Statistics
 from streamseg.runtime.stream import stream
-from streamseg.sinks import Run, Sink, open_sink
+from streamseg.sinks import Run, Sink, open_sink, open_viewer
 from streamseg.sources import LiveSource, Recording
 from streamseg.text import without_secrets
 
@@ -32,12 +34,15 @@ def run(
     log: Log | None = None,
     begin: Callable[[int | None], None] | None = None,
     progress: Callable[[Statistics], None] | None = None,
+    segmenter: Segmenter | None = None,
+    others: Sequence[Sink] = (),
 ) -> dict[str, object]:
     """Do `job` and return its manifest, which also lies in the output folder as run.json.
 
     log: takes one line a time about what is used. begin: called with the number of frames to come (None = unknown)
-    when everything is ready. progress: called after each frame. Raises StreamsegError; what was written by then is
-    closed properly and the manifest says how far it got.
+    when everything is ready. progress: called after each frame. segmenter: one of an earlier job whose networks are
+    used again, see `open_session`. others: sinks that write no files. Raises StreamsegError; what was written by then
+    is closed properly and the manifest says how far it got.
     """
     notes: list[str] = []
 
@@ -47,16 +52,19 @@ def run(
             log(line)
 
     with ExitStack() as stack:
-        session = stack.enter_context(open_session(job, note))
+        session = stack.enter_context(open_session(job, note, segmenter=segmenter))
         # before the network: a missing display shall be told at once
-        window = [stack.enter_context(open_sink("window", Path(), _run_of(job, session.source)))] if job.show else []
+        about = replace(_run_of(job, session.source, note), port=job.port, control=session.segmenter)
+        watching = list(others)
+        watching += [stack.enter_context(open_viewer(name, about)) for name in job.view]
+        watching += [stack.enter_context(open_sink("window", Path(), about))] if job.show else []
         session.warm_up(job.batch)
         interrupted = stack.enter_context(interruptible())  # from here on every file is finished, whatever comes
         folder = None
         if job.output is not None:
             folder = stack.enter_context(open_folder(job.output, job.overwrite, job.source))
         content = _opening(job, session, folder, notes)
-        return _streamed(job, session, content, folder, window, interrupted, note, begin, progress)
+        return _streamed(job, session, content, folder, watching, interrupted, note, begin, progress)
 
 
 def _opening(job: RunConfig, session: Session, folder: OutputFolder | None, notes: list[str]) -> dict[str, Any]:
@@ -85,7 +93,7 @@ def _streamed(
     session: Session,
     content: dict[str, Any],
     folder: OutputFolder | None,
-    window: list[Sink],
+    watching: list[Sink],
     interrupted: threading.Event,
     note: Log,
     begin: Callable[[int | None], None] | None,
@@ -96,7 +104,7 @@ def _streamed(
     options: dict[str, Any] = {name: getattr(job, name) for name in ("every", "max_frames", "batch", "policy")}
     try:
         with ExitStack() as closing:
-            about = _run_of(job, source, folder)
+            about = _run_of(job, source, note, folder)
             names = job.save if folder else ()
             where = folder.path if folder else Path()
             files = [closing.enter_context(open_sink(name, where, about)) for name in names]
@@ -105,7 +113,7 @@ def _streamed(
             stream(
                 source,
                 segmenter,
-                [*files, *window],
+                [*files, *watching],
                 progress=progress,
                 report=report,
                 interrupted=interrupted,
@@ -130,9 +138,19 @@ def _streamed(
     return content
 
 
-def _run_of(job: RunConfig, source: Recording | LiveSource, folder: OutputFolder | None = None) -> Run:
+def _run_of(job: RunConfig, source: Recording | LiveSource, log: Log, folder: OutputFolder | None = None) -> Run:
     title, fps = without_secrets(source.uri), max(1.0, source.fps / job.every)
-    return Run(title, fps, job.alpha, job.mask_kind, folder.claim if folder else None)
+    claim = folder.claim if folder else None
+    return Run(
+        title,
+        fps,
+        job.alpha,
+        job.mask_kind,
+        claim,
+        source_kind=source.kind,
+        pixel_aspect=source.pixel_aspect,
+        log=log,
+    )
 
 
 def _expected(source: Recording | LiveSource, job: RunConfig) -> int | None:

@@ -71,7 +71,7 @@ def describe_report(report: Statistics) -> dict[str, object]:
         reasons.setdefault(skip.reason, []).append(skip.name)
     return {
         "frames": report.processed,
-        "intrinsics": None if report.intrinsics is None else asdict(report.intrinsics),
+        "intrinsics": _camera(report),
         "key_frames": report.key_frames,
         "frames_in": report.frames_in,
         "dropped": report.dropped,
@@ -84,6 +84,13 @@ def describe_report(report: Statistics) -> dict[str, object]:
         # null where no two frames in a row have one size
         "id_changes": round(float(np.mean(report.id_changes)), 5) if len(report.id_changes) else None,
     }
+
+
+def _camera(report: Statistics) -> dict[str, object] | None:
+    """Intrinsics in use; a guess says that it is one."""
+    if report.intrinsics is None and report.guessed_camera is not None:
+        return {**asdict(report.guessed_camera), "guessed": True}
+    return None if report.intrinsics is None else asdict(report.intrinsics)
 
 
 def write(folder: Path, content: Mapping[str, object], best_effort: bool = False) -> None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from streamseg.errors import OutputError
 from streamseg.frame import Frame, Segment, Segmentation
 from streamseg.masks import drawing, properties
 
@@ -59,18 +58,5 @@ class Result:
         return drawing.overlay(self.frame.rgb, self.masks, alpha, legend=legend)
 
     def to_supervision(self) -> supervision.Detections:
-        """The masks as `supervision.Detections`: boxes, masks, and ids as `tracker_id`.
-
-        Raises OutputError where the package supervision is not installed.
-        """
-        try:
-            import supervision
-        except ImportError as problem:
-            raise OutputError("the package supervision is not installed", "pip install supervision") from problem
-        ids = [segment.id for segment in self.properties]
-        if not ids:
-            return supervision.Detections.empty()
-        boxes = np.array([segment.box for segment in self.properties], np.float32)
-        boxes[:, 2:] += boxes[:, :2]
-        given: dict[str, Any] = {"mask": self.masks == np.array(ids, np.uint8)[:, None, None]}
-        return supervision.Detections(xyxy=boxes, class_id=np.zeros(len(ids), int), tracker_id=np.array(ids), **given)
+        """`masks` as `supervision.Detections`: see `Segmentation.to_supervision`."""
+        return self.segmentation.to_supervision()

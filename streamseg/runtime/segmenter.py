@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import queue
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -21,7 +22,7 @@ from streamseg.features.flow import follow
 from streamseg.features.keyframes import KeyframeSelector
 from streamseg.features.stage import MaskStage
 from streamseg.features.timing import StageTimer
-from streamseg.frame import Frame, Segmentation
+from streamseg.frame import Frame, Intrinsics, Segmentation
 from streamseg.objects.discovery import ObjectDiscovery
 from streamseg.runtime.opening import Opening
 
@@ -64,6 +65,11 @@ class Segmenter:
         """What people should know of the session so far, "" for nothing."""
         return self._objects.note if self._objects else ""
 
+    @property
+    def guessed_camera(self) -> Intrinsics | None:
+        """What the camera is taken for where it is not known but depth is of use; None where nothing is guessed."""
+        return self._objects.camera if self._objects else None
+
     def reset(self, config: SegmenterConfig | None = None) -> None:
         """Forget the session; keep the networks. config: of the next session, None = as before."""
         self.extractor.config = chosen = self.config if config is None else config
@@ -74,6 +80,21 @@ class Segmenter:
         self._keyframes = KeyframeSelector(chosen.keyframe_distance, first)
         self._key: FeatureFrame | None = None
         self._opening = Opening()
+        self._wishes: queue.SimpleQueue[tuple[int | None, bool]] = queue.SimpleQueue()
+
+    def steer(self, k: int | None = None, recluster: bool = False) -> None:
+        """Change the regions from the next step on; may be called from any thread. k: so many, 0 = as the knee says.
+        recluster: start anew on the cells of the next frame; ids go to the clusters that are nearest to their own."""
+        self._wishes.put((k, recluster))
+
+    def _obey(self, found: FeatureFrame) -> None:
+        """Do what was asked for since the last step."""
+        while not self._wishes.empty():
+            k, recluster = self._wishes.get()
+            if k is not None:
+                self._regions.steer(k)
+            if recluster:
+                self._regions.start([found])
 
     @property
     def _stages(self) -> list[MaskStage]:
@@ -129,6 +150,7 @@ class Segmenter:
             for stage in self._stages:
                 stage.start(again)
             timer.lap("start")
+        self._obey(found)
         regions = self._regions.step(found, timer)
         objects = None
         if self._objects:

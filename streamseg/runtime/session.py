@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import NamedTuple
 
 import numpy as np
@@ -40,14 +40,18 @@ class Session(NamedTuple):
 
 @contextmanager
 def open_session(
-    setup: SessionConfig, log: Callable[[str], None] | None = None, streams: int | None = None
+    setup: SessionConfig,
+    log: Callable[[str], None] | None = None,
+    streams: int | None = None,
+    segmenter: Segmenter | None = None,
 ) -> Iterator[Session]:
     """Open what `setup` names; source and networks are closed at the end. The network is built by `warm_up`, or by the
     first frame. log: takes one line a time about what is used. streams: see `open_backbone`; None = as many as help
-    for a recording, one for a live source. Raises StreamsegError."""
+    for a recording, one for a live source. segmenter: of `open_segmenter` with the same networks: it starts anew and
+    stays open. Raises StreamsegError."""
     with open_source(setup.source, setup.options) as source:
         at_once = streams if streams is not None else int(isinstance(source, LiveSource))
-        with open_segmenter(setup, log, at_once) as segmenter:
+        with _anew(segmenter, setup) if segmenter else open_segmenter(setup, log, at_once) as used:
 
             def frame_size() -> tuple[int, int] | None:
                 if isinstance(source, Recording):
@@ -62,7 +66,7 @@ def open_session(
                     log(f"note: {note}")
                 if note := beside(source) if _depth_is_trusted(setup) else "":
                     log(note)
-            yield Session(source, segmenter, frame_size)
+            yield Session(source, used, frame_size)
 
 
 @contextmanager
@@ -105,6 +109,11 @@ def open_segmenter(
             yield Segmenter(extractor)
         finally:
             extractor.close()
+
+
+def _anew(segmenter: Segmenter, setup: SegmenterConfig) -> AbstractContextManager[Segmenter]:
+    segmenter.reset(setup)
+    return nullcontext(segmenter)
 
 
 def squeezed(frame: tuple[int, int], network: tuple[int, int]) -> str:

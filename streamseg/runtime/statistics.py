@@ -20,6 +20,7 @@ class Statistics:
     no_depth: reasons why frames of an RGB-D source had none, as far as theirs was looked at, see
     `Segmenter.wants_depth`. id_changes: for each frame after the first, the share of its pixels whose id is another
     than in the frame before (frames of one size). intrinsics: of the first frame.
+    guessed_camera: what is taken for it where it is not known, see `Segmenter.guessed_camera`.
     """
 
     frames_in: int = 0
@@ -34,6 +35,7 @@ class Statistics:
     seconds: float = 0.0
     stopped: str = ""
     intrinsics: Intrinsics | None = None
+    guessed_camera: Intrinsics | None = None
 
     def took(self, stage: str, milliseconds: float) -> None:
         """Note the time of one stage of one frame."""

@@ -4,6 +4,8 @@ A sink module offers `open(folder: Path, run: Run) -> Sink`, and `OUTPUT`, the n
 ("" for none). It asks `Run.new_file` for each file. Files are written under a temporary name (`files.PartialFile`) and
 get their own at `close()`, so that no half file ever carries a final name. A sink may let an OSError escape:
 `open_sink` makes it an OutputError that says what to do.
+
+A module that offers `watch(run: Run) -> Sink` shows a run while it goes on; its name is what `--view` takes.
 """
 
 from __future__ import annotations
@@ -13,21 +15,30 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from streamseg import plugins
 from streamseg.errors import OutputError
+from streamseg.files import make_folders
 from streamseg.frame import Frame, Segmentation
+
+if TYPE_CHECKING:
+    from streamseg.viewing.live import Steerable
 
 
 @dataclass(frozen=True)
 class Run:
     """What sinks know of the run. title: the source, for people; fps: nominal, of the video; alpha: of the overlay.
+    pixel_aspect: width of a pixel by its height.
 
     masks: which mask sinks take that could take any, see `Segmentation.mask`. claim: gives the path of a new file by
     its name in the output folder, see `runtime.folder.OutputFolder`; None = any name may be taken.
     pictures: files of frames that were written for annotations, by the frames' index.
+    source_kind: of the source, e.g. "tum"; "" = unknown. log: takes a line that the user should read, which also goes
+    into run.json. port: of a viewer's page, see `viewing.server.PageServer`. control: what a viewer may change in the
+    run.
     """
 
     title: str
@@ -36,14 +47,18 @@ class Run:
     masks: str = "regions"
     claim: Callable[[str], Path] | None = None
     pictures: dict[int, str] = field(default_factory=dict)
+    source_kind: str = ""
+    pixel_aspect: Fraction = Fraction(1)
+    log: Callable[[str], None] = lambda line: None
+    port: int | None = None
+    control: Steerable | None = None
 
     def new_file(self, folder: Path, name: str) -> Path:
         """The path for a file `name` ("/" between folders) below `folder`. Raises OutputError where it may not be."""
         if self.claim is not None:
             return self.claim(name)
         path = folder / name
-        if path.parent != folder:
-            path.parent.mkdir(exist_ok=True)
+        make_folders(folder, name)
         return path
 
 
@@ -72,6 +87,19 @@ class Sink(ABC):
 def kinds() -> dict[str, str]:
     """Every sink with its one-line description."""
     return plugins.describe(__file__, offers="open")
+
+
+def viewers() -> dict[str, str]:
+    """Every viewer with its one-line description."""
+    return plugins.describe(__file__, offers="watch")
+
+
+def open_viewer(name: str, run: Run) -> Sink:
+    """Show the run in viewer `name`. Raises OutputError for an unknown name, and where that cannot be."""
+    if name not in viewers():
+        raise OutputError(f"no viewer is called {name!r}", plugins.did_you_mean(name, viewers()))
+    with _explained(name, Path()):
+        return _Guarded(name, Path(), plugins.load(__name__, name).watch(run))
 
 
 def open_sink(name: str, folder: Path, run: Run) -> Sink:

@@ -1,18 +1,19 @@
 """annotations.json: COCO with run-length masks; `track_id` is the id that lasts over the sequence.
 
 `file_name` leads from the output folder to the picture: the source's own file or, of a video or a camera, one that is
-written into images/.
+written into images/. CVAT keeps `attributes.instance_id`; it takes `track_id` for itself, and drops it with masks.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from streamseg.files import PartialFile
 from streamseg.frame import Frame, Segmentation
 from streamseg.sinks import Run, Sink
-from streamseg.sinks._pictures import picture_of
-from streamseg.sinks._rle import masks, singular
+from streamseg.sinks.encoding.pictures import picture_of
+from streamseg.sinks.encoding.rle import masks, singular
 from streamseg.text import to_json
 
 OUTPUT = "annotations.json"
@@ -20,17 +21,20 @@ OUTPUT = "annotations.json"
 
 def open(folder: Path, run: Run) -> CocoFile:
     """Write `folder`/annotations.json."""
-    return CocoFile(folder, run)
+    return CocoFile(run.new_file(folder, OUTPUT), run, lambda frame: picture_of(frame, folder, run))
 
 
 class CocoFile(Sink):
-    """Annotations, the bulk, go to the file one by one; images, a line each, are kept until the end."""
+    """Annotations, the bulk, go to the file one by one; images, a line each, are kept until the end.
 
-    def __init__(self, folder: Path, run: Run) -> None:
-        self.folder, self.run = folder, run
+    file_name: gives the path of a frame's picture, as it shall stand in the file.
+    """
+
+    def __init__(self, path: Path, run: Run, file_name: Callable[[Frame], str]) -> None:
+        self.run, self.file_name = run, file_name
         self.images: list[dict[str, object]] = []
         self.count = 0
-        self.partial = PartialFile(run.new_file(folder, OUTPUT))
+        self.partial = PartialFile(path)
         self.file = self.partial.temporary.open("wb")
         self.file.write(b'{"annotations": [')
 
@@ -39,7 +43,7 @@ class CocoFile(Sink):
         height, width = labels.shape
         image_id = len(self.images) + 1
         self.images.append({
-            "id": image_id, "file_name": picture_of(frame, self.folder, self.run), "height": height, "width": width,
+            "id": image_id, "file_name": self.file_name(frame), "height": height, "width": width,
             "video_id": 1, "frame_id": image_id - 1, "timestamp": frame.timestamp,
         })  # fmt: skip
         for mask in masks(labels):
@@ -48,7 +52,7 @@ class CocoFile(Sink):
             annotation = {
                 "id": self.count, "image_id": image_id, "category_id": 1, "iscrowd": 0,
                 "segmentation": mask.rle, "area": mask.area, "bbox": mask.box,
-                "track_id": mask.id, "attributes": {"track_id": mask.id},
+                "track_id": mask.id, "attributes": {"track_id": mask.id, "instance_id": mask.id},
             }  # fmt: skip
             self.file.write(to_json(annotation))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from streamseg.sinks import Run
-from streamseg.sinks._indexed import IndexedFiles
+from streamseg.sinks.encoding.indexed import IndexedFiles
 
 OUTPUT = "labels"
 

@@ -93,6 +93,7 @@ class Overlay(Sink):
         context = stream.codec_context
         context.thread_count = 1
         context.time_base = TICK
+        context.sample_aspect_ratio = self.run.pixel_aspect
         # What OpenCV converts to. Untagged, players guess by size, and large pictures get other colours.
         context.colorspace, context.color_range = Colorspace.ITU601, ColorRange.MPEG
         self._size, self._stream = (height, width), stream

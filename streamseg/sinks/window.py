@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,12 +14,10 @@ from streamseg.errors import OutputError, StopRequested
 from streamseg.frame import Frame, Segmentation
 from streamseg.masks import drawing
 from streamseg.sinks import Run, Sink
+from streamseg.viewing.rate import Rate
 
 STOP_KEYS = {ord("q"), ord("Q"), 27}
 """q, and Esc."""
-
-SMOOTHING = 0.9
-"""Weight of the past in the average interval between frames: the rate shown follows within about ten frames."""
 
 PROBE = "import cv2; cv2.namedWindow('streamseg'); cv2.waitKey(1); cv2.destroyAllWindows()"
 PROBE_SECONDS = 30
@@ -36,20 +33,19 @@ def open(folder: Path, run: Run) -> Sink:
 
 class Window(Sink):
     """One resizable window; has to be used from the main thread. `write` raises StopRequested on q, Esc, or when the
-    window was closed. fps: frames a second of wall time, an exponential average; 0 until there are two frames."""
+    window was closed."""
 
     main_thread = True
 
     def __init__(self, run: Run) -> None:
         self.run = run
         self.title = f"streamseg - {Path(run.title).name or run.title}"
-        self.fps = 0.0
-        self._last = 0.0
+        self.rate = Rate()
         self._is_open = False
 
     def write(self, frame: Frame, segmentation: Segmentation) -> None:
-        self._tick()
-        rate = f"{self.fps:.0f} frames/s   " if self.fps else ""
+        fps = self.rate.tick()
+        rate = f"{fps:.0f} frames/s   " if fps else ""
         status = f"{rate}k = {segmentation.k}   q: stop"
         picture = drawing.overlay(frame.rgb, segmentation.mask(self.run.masks), self.run.alpha, status)
         try:
@@ -79,14 +75,6 @@ class Window(Sink):
         cv2.namedWindow(self.title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
         cv2.resizeWindow(self.title, width, height)
         self._is_open = True
-
-    def _tick(self) -> None:
-        now = time.perf_counter()
-        if self._last:
-            interval = max(now - self._last, 1e-6)
-            past = 1 / self.fps if self.fps else interval
-            self.fps = 1 / (SMOOTHING * past + (1 - SMOOTHING) * interval)
-        self._last = now
 
 
 def _require_display() -> None:

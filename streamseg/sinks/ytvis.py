@@ -7,8 +7,8 @@ from pathlib import Path
 from streamseg.files import written
 from streamseg.frame import Frame, Segmentation
 from streamseg.sinks import Run, Sink
-from streamseg.sinks._pictures import picture_of
-from streamseg.sinks._rle import Mask, masks, singular
+from streamseg.sinks.encoding.pictures import picture_of
+from streamseg.sinks.encoding.rle import Mask, masks, singular
 from streamseg.text import to_json
 
 OUTPUT = "youtube_vis.json"

@@ -5,6 +5,10 @@ A source module (its name is its kind, its docstring's first line its descriptio
     PRIORITY: int                             asked in rising order; specific layouts before general ones
     recognizes(uri: str) -> bool              by content, cheaply, without raising
     open(uri: str, options: Options) -> Recording | LiveSource        raises SourceError
+
+and, where a path may hold several recordings, a root of a data set or a folder of videos,
+
+    expand(uri: str) -> list[str]             each of them, as `open` takes it, without opening any
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple, Self
@@ -44,6 +49,7 @@ class Source(ABC):
     """What recordings and live sources share.
 
     uri: as given by the user. kind: the module's name. fps: nominal frames per second, for the output video.
+    pixel_aspect: width of a pixel by its height; frames come as they are stored.
     skipped: for the manifest. Of a recording: frames known to be unusable before any is decoded (listed but absent
     ...), known from the start. Of a live source: interruptions, growing while it runs.
     notes: what people should be told before a run: what was taken for what, what is unknown and how to give it, what
@@ -55,6 +61,7 @@ class Source(ABC):
     uri: str
     kind: str
     fps: float = 30.0
+    pixel_aspect: Fraction = Fraction(1)
     skipped: tuple[Skip, ...] = ()
     notes: tuple[str, ...] = ()
     depth_scale: float | None = None
@@ -109,9 +116,11 @@ def kinds() -> dict[str, str]:
 
 
 def split_kind(uri: str) -> tuple[str | None, str]:
-    """Split "kind:path" into its parts when `kind` is a known source; ("rtsp://..." and "C:\\..." have none)."""
+    """Split "kind:path" into its parts when `kind` is a known source; ("rtsp://..." and "C:\\..." have none, nor has
+    a path that exists as it is written)."""
     kind, colon, rest = uri.partition(":")
-    return (kind, rest) if colon and kind in kinds() and not rest.startswith("//") else (None, uri)
+    known = colon and kind in kinds() and not rest.startswith("//") and not os.path.exists(uri)
+    return (kind, rest) if known else (None, uri)
 
 
 def split_part(path: str) -> tuple[str, str]:
@@ -134,7 +143,7 @@ def open_source(uri: str, options: Options | None = None) -> Recording | LiveSou
     if kind is not None:
         return plugins.load(__name__, kind).open(os.path.expanduser(rest), options)
     uri = os.path.expanduser(uri)
-    module = _recognized(uri)
+    module = module_of(uri)
     if module is not None:
         return module.open(uri, options)
     inner = [path for path in _inside(uri) if recognized(path)]
@@ -148,7 +157,7 @@ def open_source(uri: str, options: Options | None = None) -> Recording | LiveSou
 
 def recognized(uri: str) -> bool:
     """Whether some kind of source takes `uri` for its own; it may be damaged all the same."""
-    return _recognized(uri) is not None
+    return module_of(uri) is not None
 
 
 def read_mask(path: Path) -> np.ndarray:
@@ -160,8 +169,8 @@ def read_mask(path: Path) -> np.ndarray:
     return mask
 
 
-def _recognized(uri: str) -> ModuleType | None:
-    """The module that opens `uri`, or None."""
+def module_of(uri: str) -> ModuleType | None:
+    """The module of the kind that `uri` has by its content, or None."""
     modules = sorted((plugins.load(__name__, name) for name in kinds()), key=lambda module: module.PRIORITY)
     return next((module for module in modules if module.recognizes(uri)), None)
 

@@ -48,6 +48,13 @@ def recognizes(uri: str) -> bool:
     return os.path.isdir(folder) and bool(_sequences(Path(folder)))
 
 
+def expand(uri: str) -> list[str]:
+    """The sequences of a category or of the whole data set, of a subset only those that it has frames of."""
+    path, subset = split_part(uri)
+    found = [_absolute(folder) for folder in _sequences(require_folder(path, "co3d"))]
+    return [f"{folder}#{subset}" for folder in parts_of(found, subset)] if subset else [str(folder) for folder in found]
+
+
 def open(uri: str, options: Options) -> FileRecording:
     folder, part = _chosen(uri)
     index = folder.parent / "frame_annotations.jgz"

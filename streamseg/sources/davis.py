@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from streamseg.sources import Options
+from streamseg import plugins
+from streamseg.errors import SourceError
+from streamseg.sources import Options, split_part
 from streamseg.sources.reading.files import (
     Entry,
     FileRecording,
@@ -30,6 +32,26 @@ IMAGES, MASKS = "JPEGImages", ("Annotations", "Annotations_unsupervised")
 def recognizes(uri: str) -> bool:
     path = Path(os.path.abspath(uri))
     return os.path.isdir(path) and (IMAGES in path.parts or os.path.isdir(path / IMAGES)) and bool(_sequences(path))
+
+
+def expand(uri: str) -> list[str]:
+    """The sequences of a root; of ROOT#YEAR/SET only those that ImageSets/YEAR/SET.txt names."""
+    path, chosen = split_part(uri)
+    folders = _sequences(Path(os.path.abspath(require_folder(path, "davis"))))
+    if not chosen:
+        return [str(folder) for folder in folders]
+    sets = Path(path) / "ImageSets"
+    known = sorted(str(file.relative_to(sets).with_suffix("")) for file in sets.rglob("*.txt"))
+    if chosen not in known:
+        raise SourceError(f"{path!r} has no set list {chosen!r}", plugins.did_you_mean(chosen, known))
+    named = {_sequence_of(line) for line in (sets / f"{chosen}.txt").read_text(encoding="utf-8").split("\n")}
+    return [str(folder) for folder in folders if folder.name in named]
+
+
+def _sequence_of(line: str) -> str:
+    """Lists of 2017 name sequences, those of 2016 the pictures and masks of each frame."""
+    first = line.split()[0] if line.strip() else ""
+    return Path(first).parent.name if "/" in first else first
 
 
 def open(uri: str, options: Options) -> FileRecording:

@@ -1,7 +1,7 @@
 """TUM RGB-D recording: a folder with rgb.txt and depth.txt or associations.txt, or its published .tgz
 
 Layout: https://cvg.cit.tum.de/data/datasets/rgbd-dataset/file_formats; Bonn's recordings and ICL-NUIM have it too, the
-latter with associations.txt alone. Ground truth, which TUM has none of, may lie in
+latter with associations.txt alone. groundtruth.txt gives the camera's poses. Masks, which TUM has none of, may lie in
 masks/ under the colour files' names. Archives are unpacked once, into the user's cache folder; the environment
 variable STREAMSEG_CACHE names another one.
 """
@@ -34,6 +34,7 @@ from streamseg.sources.reading.files import (
 from streamseg.sources.reading.left_out import left_out
 from streamseg.sources.reading.lists import associations, listed, paired, unit_of
 from streamseg.sources.reading.pairing import pair
+from streamseg.sources.reading.poses import poses_at
 from streamseg.sources.reading.truth import folder_of, truth
 
 PRIORITY = 10
@@ -60,7 +61,8 @@ def open(uri: str, options: Options) -> FileRecording:
     camera = camera_of(folder.resolve(), uri, first_size(moment.colour for moment in moments))
     masks = truth([moment.colour for moment in moments], folder_of(folder / "rgb"))
     entries = []
-    for moment, name in zip(moments, unique_names(moment.colour for moment in moments)):
+    poses = poses_at([moment.seconds for moment in moments], folder, TOLERANCE)
+    for moment, name, pose in zip(moments, unique_names(moment.colour for moment in moments), poses):
         load = about.loads.get(moment.colour)
         entries.append(
             Entry(
@@ -71,6 +73,7 @@ def open(uri: str, options: Options) -> FileRecording:
                 masks.loads.get(moment.colour),
                 intrinsics=camera.intrinsics,
                 depth_problem="" if load else missing,
+                pose=pose,
             )
         )
     if pairs and camera.note and options.intrinsics is None:

@@ -7,33 +7,36 @@ called N in five digits; the mask of frame N is masks/N.png.
 from __future__ import annotations
 
 import os
-import re
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from streamseg.errors import SourceError
+from streamseg.errors import FrameError, SourceError
 from streamseg.frame import Frame
 from streamseg.sources import Options, Recording, Skip
 from streamseg.sources.reading.files import choose_one, has_images, listing, masks_by_stem, of_size
 from streamseg.sources.reading.left_out import left_out
 from streamseg.sources.reading.masks import read_mask
+from streamseg.sources.reading.video import VIDEOS
 from streamseg.sources.reading.video.picture import to_rgb
 from streamseg.sources.reading.video.track import Track, open_container
 
 PRIORITY = 60
-VIDEO = re.compile(
-    r".*\.(mp4|m4v|mov|mkv|webm|avi|mpg|mpeg|ts|mts|m2ts|wmv|flv|3gp|ogv|gif|y4m|mjpeg|h264|hevc"
-    r"|vob|mxf|asf|m2v|264|265|dv)",
-    re.IGNORECASE,
-)
 
 
 def recognizes(uri: str) -> bool:
     path = Path(uri)
     if os.path.isfile(path):
-        return VIDEO.fullmatch(path.name) is not None or _has_magic(path)
+        return VIDEOS.fullmatch(path.name) is not None or _has_magic(path)
     return bool(_videos(path)) and not has_images(path) and not has_images(path / "images")
+
+
+def expand(uri: str) -> list[str]:
+    """The videos of a folder; one that has masks beside it stays with its folder."""
+    path = Path(uri)
+    videos = _videos(path) if os.path.isdir(path) else []
+    return [str(video) for video in videos] if len(videos) > 1 else [uri]
 
 
 def open(uri: str, options: Options) -> Video:
@@ -62,12 +65,28 @@ class Video(Recording):
             if stream is None:
                 raise SourceError(f"{path!r} has no picture track", "give a file with video; a song's cover is none")
             self._track = Track(path, stream.index)
+            codec: Any = stream.codec_context
+            aspect, size = codec.sample_aspect_ratio or Fraction(1), (codec.width, codec.height)
         if not len(self._track):
             raise SourceError(f"{path!r} holds no frame that can be decoded", "the file is damaged: get it again")
         self.fps = self._track.fps
+        if aspect > 0 and aspect != 1:
+            self.pixel_aspect = self._shown(aspect, size)
+            self.notes = (
+                f"pixels are {float(self.pixel_aspect):.3g} times as wide as high: frames and masks come as they are "
+                "stored, and overlay.mp4 plays in its true shape",
+            )
         self._masks = {int(stem): mask for stem, mask in masks.items() if stem.isdecimal()}
         end = len(self._track)
         self.skipped = tuple(Skip(_name(end + i), "truncated video") for i in range(self._track.missing))
+
+    def _shown(self, aspect: Fraction, stored: tuple[int, int]) -> Fraction:
+        """Pixel `aspect` of frames as they come; stored: (width, height) before they are turned upright."""
+        try:
+            turned = self._track.read(0, to_rgb).shape[:2] == stored and stored[0] != stored[1]
+        except FrameError:
+            turned = False
+        return 1 / aspect if turned else aspect
 
     def __len__(self) -> int:
         return len(self._track)
@@ -106,7 +125,7 @@ def _name(index: int) -> str:
 
 
 def _videos(folder: Path) -> list[Path]:
-    return [path for path in listing(folder) if VIDEO.fullmatch(path.name)]
+    return [path for path in listing(folder) if VIDEOS.fullmatch(path.name)]
 
 
 def _has_magic(path: Path) -> bool:

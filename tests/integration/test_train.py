@@ -102,6 +102,23 @@ def test_a_checkpoint_is_exported_and_streamed(
         assert result["frames"] == 2
 
 
+def test_own_objects_teach_a_head_that_is_run_and_exported(cli: Cli, tmp_path: Path) -> None:
+    folder, small = tmp_path / "trained", ("--size", "64", "--batch-size", "4", "--steps", "2")
+    done = cli("selftrain", "--data", ROOT / "samples" / "tabletop", *small, "-o", folder, module="train")
+    assert done.returncode == 0, done.stderr
+    masks = sorted((folder / "objects" / "0").glob("*.png"))
+    assert len(masks) == json.loads((folder / "objects.json").read_text())["frames"][0]
+    model = folder / "last.pt"
+    assert checkpoint.read_header(model)["backbone"]["head"]
+    done = cli("export", "onnx", model, "-o", tmp_path / "net.onnx", "--size", "128", "--json")
+    assert done.returncode == 0, done.stderr
+    assert "foreground" in done.stdout
+    done = cli("run", ROOT / "samples" / "tabletop", "--model", tmp_path / "net.onnx", "-o", tmp_path / "out",
+               "--max-frames", "3", "--save", "objects")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "out" / "objects").glob("*.png"))) == 3
+
+
 def test_two_processes_are_one_with_the_whole_batch(
     data: tuple[str, str], whole: Path, environment: dict[str, str], tmp_path: Path
 ) -> None:

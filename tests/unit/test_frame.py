@@ -99,3 +99,24 @@ def test_intrinsics_of_every_second_row_and_column_see_the_same_rays() -> None:
     for column, row in ((0, 0), (100, 30), (638, 478)):
         ray = (column - camera.cx) / camera.fx, (row - camera.cy) / camera.fy
         assert ((column / 2 - small.cx) / small.fx, (row / 2 - small.cy) / small.fy) == pytest.approx(ray)
+
+
+def test_masks_become_supervisions_detections() -> None:
+    pytest.importorskip("supervision")
+    regions = np.array([[1, 1, 2, VOID], [1, 2, 2, VOID]], np.uint8)
+    objects = np.array([[0, 0, 7, 7], [0, 0, 0, 3]], np.uint8)
+    whole = Segmentation(regions, k=2, objects=objects)
+    found = whole.to_supervision()
+    assert found.tracker_id.tolist() == [3, 7]
+    assert found.xyxy.tolist() == [[3, 1, 4, 2], [2, 0, 4, 1]]
+    assert np.array_equal(found.mask, [objects == 3, objects == 7])
+    assert found.box_area.tolist() == [1, 2]
+    assert whole.to_supervision("regions").tracker_id.tolist() == [1, 2]
+    assert len(Segmentation(regions, 2, objects=np.zeros_like(objects)).to_supervision()) == 0
+
+
+@pytest.mark.parametrize("text", ["1305031102.175304", "0.033333", "1700000000.999999"])
+def test_stamps_in_microseconds_are_exact_in_nanoseconds(text: str) -> None:
+    seconds, rest = text.split(".")
+    assert Frame(0, text, float(text), RGB).nanoseconds == int(seconds) * 10**9 + int(rest) * 1000
+    assert Frame(0, text, float(text), RGB, stamp_ns=7).nanoseconds == 7

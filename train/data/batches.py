@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 from torch.utils.data import DataLoader
@@ -23,7 +24,7 @@ from train.settings import Settings
 
 
 def open_samples(
-    kind: type[Method], settings: Settings, output: Path, stack: ExitStack, say: Callable[[str], None]
+    kind: type[Method], settings: Settings, options: Any, output: Path, stack: ExitStack, say: Callable[[str], None]
 ) -> tuple[Samples, int]:
     """The samples of --data, and how many optimizer steps the run has. What has to be closed goes onto `stack`. say:
     takes a line a time about what takes long.
@@ -41,13 +42,14 @@ def open_samples(
             f"a batch of {batch} is larger than the data, which has {count} frames",
             f"use --batch-size {max(1, count // settings.accumulate)} at most, or give more recordings",
         )
-    if kind.own_objects:
+    masks = kind.masks_from(options)
+    if masks == "objects":
         recordings = with_own_objects(recordings, _finder(settings), output, is_first(), say)
     if settings.cache == "disk":
         output.mkdir(parents=True, exist_ok=True)
     pictures = FrameCache(settings.cache, count, side, 3, output)
     stack.callback(pictures.close)
-    annotations = FrameCache(settings.cache, count, side, 1, output) if kind.labelled else None
+    annotations = FrameCache(settings.cache, count, side, 1, output) if masks else None
     if annotations:
         stack.callback(annotations.close)
     samples = Samples(
@@ -55,7 +57,7 @@ def open_samples(
         (),
         frames=kind.frames,
         gap=settings.gap,
-        labelled=kind.labelled,
+        labelled=bool(masks),
         seed=settings.seed,
         pictures=pictures,
         annotations=annotations,

@@ -25,8 +25,9 @@ from streamseg.frame import Frame
 from streamseg.runtime.frames import segmented
 from streamseg.runtime.session import open_segmenter
 from streamseg.runtime.statistics import Statistics
-from streamseg.sinks._indexed import indexed_png
+from streamseg.sinks.encoding.indexed import indexed_png
 from streamseg.sources import Recording, read_mask
+from train.data.fingerprint import fingerprint
 
 FOLDER, DONE = "objects", "objects.json"
 
@@ -36,7 +37,8 @@ class OwnObjects(Recording):
 
     def __init__(self, inner: Recording, folder: Path) -> None:
         self.inner, self.folder = inner, folder
-        self.uri, self.kind, self.fps, self.skipped = inner.uri, inner.kind, inner.fps, inner.skipped
+        self.uri, self.kind, self.fps = inner.uri, inner.kind, inner.fps
+        self.skipped, self.notes = inner.skipped, inner.notes
 
     def __len__(self) -> int:
         return len(self.inner)
@@ -60,12 +62,12 @@ def with_own_objects(
     first: whether this process finds them; the others wait for it. Raises SourceError where no object is found at all.
     """
     folder, done = output / FOLDER, output / DONE
-    asked = {"config": repr(config), "recordings": [[one.uri, len(one)] for one in recordings]}
+    asked = {"config": repr(config), "data": fingerprint(recordings)}
     while not (known := _read(done)) or {name: known.get(name) for name in asked} != asked:
         if first:
-            share = _find(recordings, config, folder, say)
+            content = asked | _find(recordings, config, folder, say)
             with written(done) as temporary:
-                temporary.write_text(json.dumps(asked | {"frames_with_objects": share}, indent=2), encoding="utf-8")
+                temporary.write_text(json.dumps(content, indent=2), encoding="utf-8")
         else:
             time.sleep(0.5)
     if not any(known["frames_with_objects"]):
@@ -75,14 +77,15 @@ def with_own_objects(
 
 def _find(
     recordings: Sequence[Recording], config: SegmenterConfig, folder: Path, say: Callable[[str], None]
-) -> list[int]:
-    """Write the masks; returns the number of frames with objects for each recording."""
-    counts = []
+) -> dict[str, list[int]]:
+    """Write the masks; returns how many for each recording, and how many of them hold objects."""
+    frames, counts = [], []
     with open_segmenter(config, streams=0) as segmenter:
         for number, recording in enumerate(recordings):
             say(f"finding the objects of {recording.uri}: {number + 1} of {len(recordings)}")
             segmenter.reset()
             (folder / str(number)).mkdir(parents=True, exist_ok=True)
+            frames.append(0)
             counts.append(0)
             with closing(segmented(recording, segmenter, Statistics(), threading.Event())) as found:
                 for frame, segmentation in found:
@@ -90,8 +93,9 @@ def _find(
                     assert objects is not None  # the config asks for them
                     with written(_mask_file(folder / str(number), frame.index)) as temporary:
                         temporary.write_bytes(indexed_png(objects))
+                    frames[-1] += 1
                     counts[-1] += bool(np.any(objects))
-    return counts
+    return {"frames": frames, "frames_with_objects": counts}
 
 
 def _mask_file(folder: Path, index: int) -> Path:

@@ -8,7 +8,10 @@ from pathlib import Path
 
 from streamseg.errors import SourceError
 from streamseg.sources import Recording, Skip, kinds, open_source, recognized, split_kind, split_part
-from streamseg.sources.reading.left_out import ARCHIVES, VIDEOS
+from streamseg.sources.reading.left_out import ARCHIVES
+from streamseg.sources.reading.shard_index import is_packed
+from streamseg.sources.reading.video import VIDEOS
+from streamseg.sources.shards import open_all
 
 VARIABLE = "STREAMSEG_DATA"
 DEPTH = 4
@@ -48,6 +51,9 @@ def _named(name: str, leave_out: LeaveOut) -> list[Recording]:
     kind, path = split_kind(name)
     path, part = split_part(path)
     tail = f"#{part}" if part else ""
+    packed = os.path.expanduser(path)
+    if not part and kind in (None, "shards") and is_packed(packed):
+        return open_all(packed)
     if kind is None and path in kinds() and not os.path.exists(path):
         return _below(str(_looked_for(path)), path, tail, leave_out)
     if os.path.isdir(os.path.expanduser(path)):

@@ -19,6 +19,7 @@ from streamseg.frame import VOID, Frame
 from streamseg.sources import Recording, Skip
 from streamseg.terminal import say
 from train.data.frame_cache import FrameCache
+from train.data.order import Order, part_ends
 from train.data.views import Made, View, make
 from train.method import Batch
 
@@ -57,6 +58,7 @@ class Samples(Dataset):
         self.pictures, self.annotations, self.lost = pictures, annotations, tuple(lost)
         lengths = [len(recording) for recording in self.recordings]
         self.first = np.concatenate([[0], np.cumsum(lengths)])
+        self.order = Order(part_ends(self.recordings), seed)
         if self.first[-1] < 2:
             raise SourceError(
                 f"training needs at least two frames; there {'is one' if self.first[-1] else 'are none'}",
@@ -105,7 +107,7 @@ class Samples(Dataset):
     def _chosen(self, number: int, rng: np.random.Generator) -> list[tuple[int, int]]:
         """(recording, frame) of each frame of the sample."""
         epoch, place = divmod(number, len(self))
-        anchor = int(_order(len(self), self.seed, epoch)[place])
+        anchor = int(self.order(epoch)[place])
         recording = int(np.searchsorted(self.first, anchor, side="right")) - 1
         length = int(self.first[recording + 1] - self.first[recording])
         start = anchor - int(self.first[recording])
@@ -160,11 +162,6 @@ def _annotation(frame: Frame) -> np.ndarray:
     if frame.annotation is None:
         return np.full(frame.rgb.shape[:2], VOID, np.uint8)
     return frame.annotation.astype(np.uint8)
-
-
-@lru_cache(maxsize=4)
-def _order(length: int, seed: int, epoch: int) -> np.ndarray:
-    return np.random.default_rng((seed, 0, epoch)).permutation(length)
 
 
 @lru_cache(maxsize=100)

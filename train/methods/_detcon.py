@@ -7,10 +7,9 @@ all masks are valid the two agree.
 from __future__ import annotations
 
 import torch
-from lightly.utils.dist import world_size
 from torch.nn import functional
 
-from train.methods._whole import my_share, whole_batch
+from train.methods._whole import mean_everywhere, my_share, whole_batch
 
 
 def contrast(
@@ -49,6 +48,5 @@ def contrast(
 
 
 def _mean(losses: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
-    """Over the valid ones of all devices: gradients are averaged over devices, so each gives its part times them."""
-    total = whole_batch(valid.sum()[None]).sum() / world_size()
-    return (losses * valid).sum() / total.clamp_min(1)
+    """Over the valid ones of all devices."""
+    return (losses * valid).sum() / mean_everywhere(valid.sum())

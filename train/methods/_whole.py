@@ -30,6 +30,12 @@ def my_share(whole: torch.Tensor) -> torch.Tensor:
     return whole[rank() :: world_size()]
 
 
+def mean_everywhere(count: torch.Tensor) -> torch.Tensor:
+    """The mean of a count over devices, at least 1. A sum over one device's samples divided by it gives, when gradients
+    are averaged over devices, the gradient of the mean over all samples."""
+    return (whole_batch(count.detach()[None]).sum() / world_size()).clamp_min(1)
+
+
 def full_precision(loss: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
     """Run `loss` in float32 under mixed precision too: sums over a batch and factorizations need more than 16 bits."""
 

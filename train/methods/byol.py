@@ -21,6 +21,7 @@ from torch.nn import functional
 
 from train.encoder import Encoder
 from train.method import Batch, Method, follow, frozen_copy
+from train.momentum import momentum_for
 from train.options import option
 from train.settings import Settings
 
@@ -31,7 +32,13 @@ class Options:
 
     hidden: int = option(4096, "Units of the hidden layer of projector and predictor.", low=1)
     projection: int = option(256, "Units of the projection.", low=1)
-    momentum: float = option(0.996, "EMA momentum of the target at the start; it rises to 1.", low=0, high=1)
+    momentum: float = option(
+        0.0,
+        "EMA momentum of the target at the start; it rises to 1.  auto: by the length of the run.",
+        low=0,
+        high=1,
+        auto=True,
+    )
 
 
 class BYOL(Method):
@@ -43,6 +50,7 @@ class BYOL(Method):
 
     def __init__(self, encoder: Encoder, options: Options, settings: Settings, total_steps: int) -> None:
         super().__init__(encoder, options, settings, total_steps)
+        self.momentum = momentum_for(options.momentum, self.total_steps)
         self.projector = BYOLProjectionHead(encoder.dim, options.hidden, options.projection)
         self.predictor: nn.Module = BYOLPredictionHead(options.projection, options.hidden, options.projection)
         self.target = frozen_copy(nn.ModuleList([self.student, self.projector]))
@@ -61,7 +69,7 @@ class BYOL(Method):
         return projection
 
     def update(self, step: int) -> None:
-        momentum = cosine_schedule(step, self.total_steps, self.options.momentum, 1.0)
+        momentum = cosine_schedule(step, self.total_steps, self.momentum, 1.0)
         follow(self.target, nn.ModuleList([self.student, self.projector]), momentum)
 
 

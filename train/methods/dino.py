@@ -26,6 +26,7 @@ from torch.nn import functional
 from train.data.views import View, two_views
 from train.encoder import Encoder
 from train.method import Batch, Method, follow, frozen_copy
+from train.momentum import momentum_for
 from train.options import option
 from train.settings import Settings
 
@@ -44,7 +45,13 @@ class Options:
     bottleneck: int = option(256, "Units before the last layer.", low=1)
     local_crops: int = option(4, "Small crops that only the student sees.", low=0)
     local_size: float = option(3 / 7, "Side of a small crop as a share of --size.", low=0.1, high=1)
-    momentum: float = option(0.996, "EMA momentum of the teacher at the start; it rises to 1.", low=0, high=1)
+    momentum: float = option(
+        0.0,
+        "EMA momentum of the teacher at the start; it rises to 1.  auto: by the length of the run.",
+        low=0,
+        high=1,
+        auto=True,
+    )
     center_momentum: float = option(0.9, "EMA momentum of the centre.", low=0, high=1)
     student_temperature: float = option(0.1, "Temperature of the student's softmax.", low=0.001)
     teacher_temperature: float = option(0.04, "Temperature of the teacher's softmax after its warm-up.", low=0.001)
@@ -86,6 +93,7 @@ class DINO(Method):
 
     def __init__(self, encoder: Encoder, options: Options, settings: Settings, total_steps: int) -> None:
         super().__init__(encoder, options, settings, total_steps)
+        self.momentum = momentum_for(options.momentum, self.total_steps)
         self.head = Head(encoder.dim, options.hidden, options.bottleneck, options.prototypes)
         self.teacher = frozen_copy(nn.ModuleList([self.student, self.head]))
         # keeps the centre in a buffer, and averages it over all devices
@@ -139,7 +147,7 @@ class DINO(Method):
             self.head.prototypes.grad = None
 
     def update(self, step: int) -> None:
-        momentum = cosine_schedule(step, self.total_steps, self.options.momentum, 1.0)
+        momentum = cosine_schedule(step, self.total_steps, self.momentum, 1.0)
         follow(self.teacher, nn.ModuleList([self.student, self.head]), momentum)
 
     def backbone(self) -> Encoder:

@@ -56,7 +56,6 @@ class DinoHeads(Method):
     """Encoder with CLS attention, and the two heads."""
 
     frames = 1
-    labelled = True
     optimizer = "adamw"
     lr = 1.25e-3
     weight_decay = 0.01
@@ -72,6 +71,10 @@ class DinoHeads(Method):
             maps = encoder.attention(torch.zeros(1, 3, *(2 * [2 * max(encoder.recipe.strides)])))[0]
         self.heads = nn.ModuleList(_head(options.head, maps.shape[1], options.hidden) for _ in range(2))
         _freeze(encoder, options.frozen)
+
+    @classmethod
+    def masks_from(cls, options: Options) -> str:
+        return "annotation"
 
     def views(self) -> tuple[View, ...]:
         return (View(self.settings.size, scale=(0.4, 1.0), blur=0.1),)

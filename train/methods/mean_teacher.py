@@ -53,7 +53,6 @@ class MeanTeacher(Method):
     """Encoder and segmentation head, and the EMA of both."""
 
     frames = 1
-    labelled = True
     optimizer = "adamw"
     lr = 2.5e-3
     weight_decay = 0.01
@@ -64,6 +63,10 @@ class MeanTeacher(Method):
         self.head = Decoder(encoder, options.classes, STRIDE)
         self.teacher = frozen_copy(nn.ModuleList([self.student, self.head]))
         self.register_buffer("threshold", torch.ones((), dtype=torch.float64))
+
+    @classmethod
+    def masks_from(cls, options: Options) -> str:
+        return "annotation"
 
     def views(self) -> tuple[View, ...]:
         size = self.settings.size

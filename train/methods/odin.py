@@ -4,7 +4,11 @@ Henaff et al., 2022, "Object discovery and representation networks", arXiv:2203.
 whole frame; K-Means on its features gives masks; each view's features are averaged under each mask, projected by the
 online (with a predictor) or the target network, and matched by the contrastive loss of DetCon (Henaff et al., 2021,
 "Efficient visual pretraining with contrastive detection", arXiv:2103.10957, eq. 3). Target and discovery network are
-two EMAs of the online network with momenta of their own. --masks 2 makes a pair of object and background.
+two EMAs of the online network with momenta of their own. --masks kmeans:2 makes a pair of object and background.
+
+--masks objects takes what `streamseg run --quality high` finds in the recordings, background as one mask more. --match
+deployed leaves projector and predictor out, which absorb the task, and matches the features that are clustered: see
+`_deployed`. Both are the defaults: of the losses that we tried they are those that move the features.
 
 Deviations: the whole frame stands in for the spanning view; the two views may come from two frames, which are then
 clustered together, so that a mask means the same in both; features of all chosen layers are clustered and matched, the
@@ -14,9 +18,11 @@ from, so that the masks make sense from the first step; AdamW instead of LARS.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import click
 import torch
 from lightly.models.modules import BYOLPredictionHead, BYOLProjectionHead
 from lightly.utils.scheduler import cosine_schedule
@@ -24,30 +30,58 @@ from torch import nn
 
 from train.encoder import Encoder, Features
 from train.method import Batch, Method, follow, follow_statistics, frozen_copy
-from train.methods._cells import hypercolumns
+from train.methods._cells import check_size, hypercolumns, joined, rows, watched
+from train.methods._deployed import assigned, shares_of, under_masks
 from train.methods._detcon import contrast
 from train.methods._masks import clustered, pooled, seen
+from train.momentum import momentum_for
 from train.options import option
 from train.settings import Settings
+
+
+class Masks(click.ParamType):
+    """ "objects", or "kmeans:K"; K alone means the same."""
+
+    name = "objects|kmeans:K"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        match = re.fullmatch(r"(?:kmeans:)?(\d{1,3})", str(value))
+        if str(value) == "objects" or (match and 2 <= int(match[1]) <= 256):
+            return f"kmeans:{int(match[1])}" if match else "objects"
+        return self.fail(f"{value!r} is neither objects nor kmeans:K with K from 2 to 256", param, ctx)
 
 
 @dataclass(frozen=True)
 class Options:
     """Of ODIN."""
 
-    masks: int = option(5, "Clusters of a frame; 2 = object and background.", low=2, high=256)
-    sampled: int = option(16, "Masks of a frame that are matched in a step, at most.", low=1)
+    masks: str = option(
+        "objects",
+        "What is matched: the objects that run finds in the recordings, or K clusters of a frame.",
+        metavar="objects|kmeans:K",
+        type=Masks(),
+    )
+    match: str = option(
+        "deployed", "Features as they are deployed, or projections of them.", choices=("deployed", "projected")
+    )
+    sampled: int = option(16, "Masks of a frame that are matched in a step, at most.", low=2)
     smallest: float = option(0.02, "Share of a view that a mask must cover in both to be matched.", low=0, high=1)
     enlarge: float = option(1.0, "Side of the whole frame that is clustered, times --size.", low=0.25, high=4)
     hidden: int = option(4096, "Units of the hidden layer of projector and predictor.", low=1)
     projection: int = option(256, "Units of the projection.", low=1)
     temperature: float = option(0.1, "Temperature of the contrastive loss.", low=0.001)
     negatives: str = option(
-        "all",
+        "recordings",
         "Masks of which other frames are told apart: of all, or only of other recordings.",
         choices=("all", "recordings"),
     )
-    momentum: float = option(0.99, "EMA momentum of the target at the start; it rises to 1.", low=0, high=1)
+    momentum: float = option(
+        0.0,
+        "EMA momentum of the target at the start; it rises to 1.  auto: by the length of the run.",
+        low=0,
+        high=1,
+        auto=True,
+    )
     discovery_momentum: float = option(0.996, "The same of the discovery network.", low=0, high=1)
 
 
@@ -67,20 +101,36 @@ class ODIN(Method):
 
     def __init__(self, encoder: Encoder, options: Options, settings: Settings, total_steps: int) -> None:
         super().__init__(encoder, options, settings, total_steps)
-        self.projector = BYOLProjectionHead(sum(encoder.dims), options.hidden, options.projection)
-        self.predictor = BYOLPredictionHead(options.projection, options.hidden, options.projection)
+        self.projector: nn.Module = nn.Identity()
+        self.predictor: nn.Module = nn.Identity()
+        if options.match == "projected":
+            self.projector = BYOLProjectionHead(sum(encoder.dims), options.hidden, options.projection)
+            self.predictor = BYOLPredictionHead(options.projection, options.hidden, options.projection)
+        else:
+            check_size(encoder, settings.size)
         self.target = frozen_copy(nn.ModuleList([self.student, self.projector]))
-        self.discovery = frozen_copy(self.student)
+        self.clusters = 0 if options.masks == "objects" else int(options.masks.rpartition(":")[2])
+        self.discovery = frozen_copy(self.student) if self.clusters else None
+        self.momentum = momentum_for(options.momentum, self.total_steps)
         self.matches = torch.zeros(())
+
+    @classmethod
+    def masks_from(cls, options: Options) -> str:
+        return "objects" if options.masks == "objects" else ""
 
     @property
     def wide(self) -> int:
+        if not self.clusters:
+            return 0
         unit = max(self.student.recipe.strides)
         return max(2, round(self.settings.size * self.options.enlarge / unit)) * unit
 
     def loss(self, batch: Batch) -> torch.Tensor:
         online = [self.student(view) for view in batch.views]
         matched = self.matched(batch, (online[0].maps[0].shape[2], online[0].maps[0].shape[3]))
+        self.matches = matched.valid.sum(dim=1).float().mean()
+        if self.options.match == "deployed":
+            return self.deployed(batch.views, [joined(view.maps) for view in online], matched)
         # every frame takes part in the batch norms of the heads with at least its best mask
         areas = torch.stack([weights.mean(dim=(2, 3)) for weights in matched.weights]).amin(dim=0)
         used = matched.valid | nn.functional.one_hot(areas.argmax(dim=1), areas.shape[1]).bool()
@@ -90,7 +140,6 @@ class ODIN(Method):
         ]
         wanted = self.targets(batch.views, matched.weights, used)
         self.embedding = wanted[0][used]
-        self.matches = matched.valid.sum(dim=1).float().mean()
         recordings = batch.numbers[:, 0, 0] if self.options.negatives == "recordings" else None
         return sum(
             (
@@ -99,6 +148,16 @@ class ODIN(Method):
             ),
             start=torch.zeros((), device=self.device),
         )
+
+    def deployed(self, views: list[torch.Tensor], online: list[torch.Tensor], matched: Matched) -> torch.Tensor:
+        """The loss on features as they are deployed. online: of each view, (B, D, h, w)."""
+        with torch.no_grad():
+            encoder = self.target[0]
+            keys = [under_masks(joined(encoder(view).maps), part) for view, part in zip(views, matched.weights)]
+        self.embedding = watched(rows(online[0]))
+        pairs = zip(online, reversed(keys), matched.weights)
+        losses = [assigned(*pair, matched.valid, self.options.temperature) for pair in pairs]
+        return torch.stack(losses).mean()
 
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
         loss = super().training_step(batch, batch_idx)
@@ -115,32 +174,40 @@ class ODIN(Method):
     def matched(self, batch: Batch, grid: tuple[int, int]) -> Matched:
         """The masks of the whole frames, resampled on the grid of the views."""
         said = self.options
+        if not self.clusters:
+            shares = shares_of(batch.masks, said.sampled, grid)
+            return self._matched(shares)
         same = self.settings.gap[1] == 0  # both frames are one and the same
-        masks = clustered(self.columns(batch.frames[:1] if same else batch.frames), said.masks)
+        masks = clustered(self.columns(batch.frames[:1] if same else batch.frames), self.clusters)
         weights = [
             seen(masks[0 if same else place], batch.boxes[place], batch.flips[place], grid)
             for place in range(len(batch.views))
         ]
-        if said.masks > said.sampled:
-            chosen = torch.randperm(said.masks)[: said.sampled].to(weights[0].device)
+        if self.clusters > said.sampled:
+            chosen = torch.randperm(self.clusters)[: said.sampled].to(weights[0].device)
             weights = [part[:, chosen] for part in weights]
+        return self._matched(weights)
+
+    def _matched(self, weights: list[torch.Tensor]) -> Matched:
         areas = torch.stack([part.mean(dim=(2, 3)) for part in weights])
-        return Matched(weights, (areas >= max(said.smallest, 1e-6)).all(dim=0))
+        return Matched(weights, (areas >= max(self.options.smallest, 1e-6)).all(dim=0))
 
     def columns(self, frames: list[torch.Tensor]) -> torch.Tensor:
         """Whole frames, each (B, 3, wide, wide) -> (B, frames, D, gh, gw), as the discovery network sees them."""
         # Evaluation mode, as when it is used: a frame's masks do not depend on the rest of the batch
+        assert self.discovery is not None  # where masks are clusters
         found: Features = self.discovery.eval()(torch.stack(frames, dim=1).flatten(0, 1))
         return hypercolumns(found.maps).unflatten(0, (-1, len(frames)))
 
     def update(self, step: int) -> None:
         target, discovery = (
             cosine_schedule(step, self.total_steps, start, 1.0)
-            for start in (self.options.momentum, self.options.discovery_momentum)
+            for start in (self.momentum, self.options.discovery_momentum)
         )
         follow(self.target, nn.ModuleList([self.student, self.projector]), target)
-        follow(self.discovery, self.student, discovery)
-        follow_statistics(self.discovery, self.student, discovery)
+        if self.discovery is not None:
+            follow(self.discovery, self.student, discovery)
+            follow_statistics(self.discovery, self.student, discovery)
 
 
 def _spread(rows: torch.Tensor, used: torch.Tensor) -> torch.Tensor:

@@ -4,6 +4,9 @@ Noisy student (Xie et al., 2020, arXiv:1911.04252) and, for objects without labe
 arXiv:2202.12181): masks of the whole recordings, found once with quality "high", are the targets of one linear unit on
 the deployed features, under crops and colours that the teacher did not see. A linear unit is all there is between loss
 and features: a projector would absorb the task, and it is the features that are clustered.
+
+Deviations: one linear unit in place of SOLO's heads; the student is not larger than its teacher, which is the same
+network with the whole recording at hand, GrabCut, and time.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from train.data.views import View
 from train.encoder import Encoder
 from train.method import Batch, Method
 from train.methods._cells import check_size, joined, rows, watched
+from train.methods._whole import mean_everywhere
 from train.options import option
 from train.settings import Settings
 
@@ -35,8 +39,6 @@ class SelfTrain(Method):
     """The student and its foreground head; both are deployed."""
 
     frames = 1
-    labelled = True
-    own_objects = True
     optimizer = "adamw"
     lr = 4e-3
     weight_decay = 1e-4
@@ -45,6 +47,10 @@ class SelfTrain(Method):
         super().__init__(encoder, options, settings, total_steps)
         check_size(encoder, settings.size)
         self.head = ForegroundHead(sum(encoder.dims))
+
+    @classmethod
+    def masks_from(cls, options: Options) -> str:
+        return "objects"
 
     def views(self) -> tuple[View, ...]:
         return (View(self.settings.size, scale=(self.options.smallest_crop, 1.0), grey=0.1, blur=0.2),)
@@ -55,7 +61,7 @@ class SelfTrain(Method):
         share, known = shares(batch.masks[0], features.shape[2:])
         logits = self.head(features)[:, 0]
         each = functional.binary_cross_entropy_with_logits(logits, share, reduction="none")
-        loss = (each * known).sum() / known.sum().clamp_min(1)
+        loss = (each * known).sum() / mean_everywhere(known.sum())
         self.note(foreground=share.mean())
         return loss
 

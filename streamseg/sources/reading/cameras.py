@@ -51,7 +51,7 @@ KNOWN = (
     ),
 )
 UNKNOWN = (
-    "the camera's intrinsics are unknown: no 3-D positions, and no support plane for objects; give "
+    "the camera's intrinsics are unknown: no 3-D positions, and a guessed camera for objects; give "
     "--intrinsics FX,FY,CX,CY"
 )
 
@@ -62,12 +62,12 @@ def camera_of(folder: Path, uri: str, size: Size | None) -> Camera:
         for path in (sorted(folder.glob(name)) if "*" in name else [folder / name])[:1]:
             given = _read(path, read)
             if given is not None:
-                return _fitted(given, size, path.name)
+                return fitted(given, size, path.name)
             if path.is_file():
                 return Camera(None, f"{path.name} cannot be read; {UNKNOWN}")
     names = [Path(uri).name, folder.name, *(parent.name for parent in folder.parents)]
     known = is_known(names)
-    return Camera(None, UNKNOWN) if known is None else _fitted(known.camera, size, "the set's published values")
+    return Camera(None, UNKNOWN) if known is None else fitted(known.camera, size, "the set's published values")
 
 
 def is_known(names: Iterable[str]) -> Known | None:
@@ -75,8 +75,9 @@ def is_known(names: Iterable[str]) -> Known | None:
     return next((known for name in names for known in KNOWN if re.search(known.name, name.lower())), None)
 
 
-def _fitted(given: Given, size: Size | None, whence: str) -> Camera:
-    """For pictures of `size`: scaled where they are of the same shape, None where the two cannot belong together."""
+def fitted(given: Given, size: Size | None, whence: str) -> Camera:
+    """Intrinsics for pictures of `size`: scaled where they are of the same shape, None where the two
+    cannot belong together."""
     camera, own = given
     if size is None:
         return Camera(camera)

@@ -34,6 +34,7 @@ class Entry:
     depth_problem: str = ""
     depth_is_metric: bool = True
     page: int = 0
+    pose: np.ndarray | None = None
 
 
 class FileRecording(Recording):
@@ -78,6 +79,7 @@ class FileRecording(Recording):
             depth_problem=entry.depth_problem,
             file=None if entry.page else entry.colour,
             depth_is_metric=entry.depth_is_metric,
+            pose=entry.pose,
         )
 
     def name_of(self, index: int) -> str:

@@ -29,12 +29,15 @@ def read_file(path: Path) -> bytes:
         raise FrameError("missing file") from None
     except OSError:
         raise FrameError("unreadable file") from None
-    if not data:
-        raise FrameError("empty file")
-    problem = too_large(data) or _problem(data)
+    check_whole(data)
+    return data
+
+
+def check_whole(data: bytes) -> None:
+    """Raises FrameError where the bytes of an image file are none, too large a picture, truncated or damaged."""
+    problem = too_large(data) or _problem(data) if data else "empty file"
     if problem:
         raise FrameError(problem)
-    return data
 
 
 def _problem(data: bytes) -> str:
@@ -83,9 +86,9 @@ def read_rgb(path: Path, page: int = 0) -> np.ndarray:
     elif (header := pnm(data)) is not None and header.maxval not in (255, 65535):
         image = _pnm_rgb(data, header)
     elif is_deep(data) and (top := highest(path)) < 65535:
-        image = to_bytes(_decode(data, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH), top)
+        image = to_bytes(decode(data, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH), top)
     else:
-        image = _decode(data, cv2.IMREAD_COLOR_RGB)
+        image = decode(data, cv2.IMREAD_COLOR_RGB)
     if image.dtype != np.uint8:
         raise FrameError(f"{image.dtype} image")
     return image
@@ -139,7 +142,7 @@ def _highest(folder: Path, pattern: str, _changed: int) -> int:
     top = 0
     for path in alike[:: max(1, len(alike) // 8)][:8]:
         try:
-            top = max(top, int(_decode(read_file(path), cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH).max()))
+            top = max(top, int(decode(read_file(path), cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH).max()))
         except FrameError:
             continue
     return next((full for full in (255, 1023, 4095, 16383) if 0 < top <= full), 65535)
@@ -147,7 +150,7 @@ def _highest(folder: Path, pattern: str, _changed: int) -> int:
 
 def read_uint16(path: Path) -> np.ndarray:
     """(H, W) uint16 values of a depth file, as stored. Raises FrameError for anything but one channel of 16 bits."""
-    image = _decode(read_file(path), cv2.IMREAD_UNCHANGED)
+    image = decode(read_file(path), cv2.IMREAD_UNCHANGED)
     if image.dtype != np.uint16 or image.ndim != 2:
         channels = 1 if image.ndim == 2 else image.shape[2]
         raise FrameError(f"depth is {channels} x {image.dtype}, not 16-bit gray")
@@ -160,7 +163,8 @@ def _silence() -> None:
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
-def _decode(data: bytes, flags: int) -> np.ndarray:
+def decode(data: bytes, flags: int) -> np.ndarray:
+    """The pixels of an image file's bytes, as OpenCV reads them. Raises FrameError."""
     _silence()
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
@@ -173,7 +177,7 @@ def _decode(data: bytes, flags: int) -> np.ndarray:
 
 def read_gray(path: Path) -> np.ndarray:
     """(H, W) uint8 gray values of any image."""
-    return _decode(read_file(path), cv2.IMREAD_GRAYSCALE)
+    return decode(read_file(path), cv2.IMREAD_GRAYSCALE)
 
 
 def upright(mask: np.ndarray, colour: Path) -> np.ndarray:

@@ -8,13 +8,17 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from streamseg.sources.reading.files import folders_in, has_images, listing
+from streamseg.sources.reading.video import VIDEOS
 
-VIDEOS = re.compile(
-    r".*\.(mp4|m4v|mov|mkv|webm|avi|mpe?g|m?ts|m2ts|m2v|wmv|flv|3gp|ogv|gif|y4m|mjpeg|h264|264|hevc|265|vob|mxf|asf|dv|bag|db3)",
-    re.IGNORECASE,
-)
+BAGS = re.compile(r".*\.(bag|db3|mcap|svo2?|oni)", re.IGNORECASE)
 ARCHIVES = re.compile(r".*\.(tgz|tar|tar\.\w+|zip|7z|rar)", re.IGNORECASE)
 OTHERS = re.compile(r".*\.(exr|hdr|heic|heif|avif|jxl|jp2|dng|cr2|nef|arw|raw|tga|npz)", re.IGNORECASE)
+KINDS = (
+    ("video", "videos", VIDEOS, "give it by itself"),
+    ("archive", "archives", ARCHIVES, "give it by itself"),
+    ("recording of another program", "recordings of another program", BAGS, "convert it"),
+    ("picture of a format that is not read", "pictures of a format that is not read", OTHERS, "convert it to PNG"),
+)
 LAYOUT = frozenset(
     {"rgb", "color", "colour", "image", "images", "depth", "depths", "masks", "mask", "segm", "segmentation"}
     | {"segmentations", "annotations", "labels", "groundtruth", "gt", "valid", "raw", "depth_masks"}
@@ -26,26 +30,18 @@ def left_out(folder: Path, used: Iterable[Path] = ()) -> list[str]:
     """Notes on what `folder` holds besides the recording. used: files and folders in it that are not left out."""
     known = {path.resolve() for path in used}
     found = [path for path in listing(folder) if path.resolve() not in known]
-    kinds = (("video", VIDEOS), ("archive", ARCHIVES), ("picture of a format that is not read", OTHERS))
+    files = [path.name for path in found if os.path.isfile(path)]
     notes = []
-    for what, pattern in kinds:
-        names = [path.name for path in found if pattern.fullmatch(path.name) and os.path.isfile(path)]
-        if names:
-            notes.append(_note(what, names, "give it by itself" if what != kinds[2][0] else "convert it to PNG"))
-    folders = [
-        path for path in found if os.path.isdir(path) and path.name.lower() not in LAYOUT and _has_pictures(path)
-    ]
-    if folders:
-        notes.append(_note("folder with pictures", [path.name for path in folders], "give it by itself"))
-    return notes
+    for one, many, pattern, hint in KINDS:
+        notes += _note(one, many, [name for name in files if pattern.fullmatch(name)], hint)
+    folders = [path.name for path in found if path.name.lower() not in LAYOUT and _has_pictures(path)]
+    return notes + _note("folder with pictures", "folders with pictures", folders, "give it by itself")
 
 
 def _has_pictures(folder: Path) -> bool:
     return has_images(folder) or any(has_images(inner) for inner in folders_in(folder)[:20])
 
 
-def _note(what: str, names: list[str], hint: str) -> str:
+def _note(one: str, many: str, names: list[str], hint: str) -> list[str]:
     some = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-    many = f"{len(names)} {what.replace('picture of', 'pictures of').replace('folder', 'folders')}"
-    plural = many if what.startswith(("picture", "folder")) else f"{many}s"
-    return f"left out: {plural if len(names) > 1 else f'1 {what}'} ({some}); {hint}"
+    return [f"left out: {len(names)} {one if len(names) == 1 else many} ({some}); {hint}"] if names else []

@@ -90,6 +90,13 @@ def paired(index: Path, enough: int = 0) -> tuple[list[Pair], list[Skip]]:
     return sorted(pairs), skipped
 
 
+def numbers_in(index: Path, columns: int) -> np.ndarray:
+    """(N, columns) float64: the lines of `index` that are so many finite numbers; others are left out."""
+    rows = [[_number(part) for part in line.replace(",", " ").split()] for _, line in _lines(index)]
+    whole = [row for row in rows if len(row) == columns and all(map(math.isfinite, row))]
+    return np.array(whole, np.float64).reshape(-1, columns)
+
+
 def unit_of(stamps: Sequence[float]) -> tuple[float, str]:
     """How many units of these sorted stamps make a second, and what the unit is called, "" for seconds.
 

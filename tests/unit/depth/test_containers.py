@@ -11,7 +11,7 @@ SIZE = (60, 80)
 MUG = {"right": (-0.04, 0.04), "forward": (1.04, 1.08), "up": (0.05, 0.1)}
 
 
-def scene(gap: int = 0, **inside: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
+def scene(gap: int = 0, flat: bool = False, **inside: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
     """(H, W) things and (H, W, 3) places: the front of a mug is 1, what lies above it in the picture 2, aside is 3."""
     things, places = np.zeros(SIZE, np.int32), np.zeros((*SIZE, 3), np.float32)
     front = {"right": (-0.04, 0.04), "forward": (1.0, 1.04), "up": (0.0, 0.1)}
@@ -24,7 +24,9 @@ def scene(gap: int = 0, **inside: tuple[float, float]) -> tuple[np.ndarray, np.n
         things[rows, columns] = number
         shape = things[rows, columns].shape
         down, across = np.meshgrid(np.linspace(1, 0, shape[0]), np.linspace(0, 1, shape[1]), indexing="ij")
-        for axis, (name, share) in enumerate((("right", across), ("forward", down), ("up", down))):
+        wall = np.sqrt(1 - (2 * across - 1) ** 2)  # round, seen from within or from without
+        forward = down if flat else wall if number == 2 else 1 - wall
+        for axis, (name, share) in enumerate((("right", across), ("forward", forward), ("up", down))):
             low, high = ends[name]
             places[rows, columns, axis] = low + share * (high - low)
     return things, places
@@ -36,6 +38,11 @@ def test_inside_and_outside_of_a_mug_are_one_thing_and_numbers_have_no_gaps() ->
     np.testing.assert_array_equal(found > 0, things > 0)
     assert set(np.unique(found)) == {0, 1, 2}
     assert set(np.unique(found[(things == 1) | (things == 2)])) == {1}
+
+
+def test_a_box_behind_one_as_wide_and_as_high_is_no_inside() -> None:
+    things, places = scene(flat=True)
+    np.testing.assert_array_equal(merge_containers(things, places, things > 0), things)
 
 
 def test_a_handle_or_another_view_changes_nothing() -> None:

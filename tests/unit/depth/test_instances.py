@@ -20,9 +20,11 @@ SMALLEST = 60
 
 
 def surface(above: np.ndarray, breaks: np.ndarray | None = None) -> SupportPlane:
-    return SupportPlane(
-        ~above, above, np.zeros(SIZE, bool) if breaks is None else breaks, np.zeros((*SIZE, 3), np.float32)
-    )
+    none = np.zeros(SIZE, bool)
+    breaks = none if breaks is None else breaks
+    # rough, so that no two pieces lie in one plane
+    depth = (1 + np.random.default_rng(0).random(SIZE)).astype(np.float32)
+    return SupportPlane(~above, above, breaks, none, np.zeros((*SIZE, 3), np.float32), depth, 1e-3)
 
 
 def drawn(*boxes: tuple[int, int, int, int]) -> np.ndarray:

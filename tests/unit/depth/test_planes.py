@@ -51,6 +51,12 @@ def test_the_table_is_found_among_things_as_scikit_learn_finds_it(seed: int) -> 
     assert degrees(normal, theirs) < 1
 
 
+def test_a_table_that_is_more_than_half_covered_is_below_the_tops_of_what_covers_it() -> None:
+    tops, table = level(0.54, 2000, 1), level(0.6, 1500, 2)
+    (_, offset), *_ = planes.supporting(np.concatenate([tops, table]), np.random.default_rng(0))
+    assert offset == pytest.approx(0.6, abs=0.01)
+
+
 def test_floor_and_table_are_two_and_walls_none() -> None:
     rng = np.random.default_rng(0)
     floor, table = level(1.3, 1500, 1), level(0.6, 1200, 2)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamseg.frame import Intrinsics
 from streamseg.runtime import manifest
 from streamseg.runtime.statistics import Statistics
 from streamseg.sources import Skip
@@ -48,3 +49,14 @@ def test_written_whole_or_not_at_all(tmp_path: Path) -> None:
 def test_versions_of_what_is_installed() -> None:
     found = manifest.versions(("numpy", "no-such-package"))
     assert found == {"numpy": np.__version__}
+
+
+def test_a_guessed_camera_says_that_it_is_one() -> None:
+    report = Statistics()
+    assert manifest.describe_report(report)["intrinsics"] is None
+    report.guessed_camera = Intrinsics(576, 576, 319.5, 239.5)
+    assert manifest.describe_report(report)["intrinsics"] == {
+        "fx": 576, "fy": 576, "cx": 319.5, "cy": 239.5, "guessed": True,
+    }  # fmt: skip
+    report.intrinsics = Intrinsics(525, 525, 319.5, 239.5)
+    assert manifest.describe_report(report)["intrinsics"] == {"fx": 525, "fy": 525, "cx": 319.5, "cy": 239.5}

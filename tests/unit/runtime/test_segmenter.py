@@ -128,3 +128,35 @@ def test_between_key_frames_borders_follow_the_depth_of_the_key_frame(
     with_its_own = make_segmenter(k=4, **extra)
     with_its_own.step(key)
     assert adjusted_rand_score(labels.ravel(), with_its_own.step(later.frame).regions.ravel()) > 0.9
+
+
+@pytest.mark.parametrize("clustering", ["online", "per-frame"])
+def test_k_can_be_steered_and_the_other_ids_live_on(shapes, make_segmenter, clustering: str) -> None:
+    segmenter = make_segmenter(clustering=clustering)
+    frames = [shapes()[i] for i in range(12)]
+    segmenter.start(frames[:8])
+    before = segmenter.step(frames[0])
+    assert before.k == 4
+    for k in (6, 3):
+        segmenter.steer(k)
+        after = segmenter.step(frames[1])
+        assert after.k == len(np.unique(after.regions)) == k
+        assert segmenter.k_history[-1]["k"] == k
+        assert len(np.intersect1d(np.unique(before.regions), np.unique(after.regions))) >= min(k, 4) - 1
+    assert segmenter.step(frames[2]).k == 3  # and stays
+    segmenter.steer(0)
+    assert segmenter.step(frames[3]).k == (4 if clustering == "per-frame" else 3)  # the knee has to be asked for
+
+
+def test_clustering_anew_keeps_the_ids_of_what_stays(shapes, make_segmenter) -> None:
+    segmenter = make_segmenter()
+    frames = [shapes()[i] for i in range(10)]
+    segmenter.start(frames[:8])
+    before = segmenter.step(frames[0]).regions
+    segmenter.steer(2)
+    assert segmenter.step(frames[0]).k == 2
+    segmenter.steer(0, recluster=True)
+    after = segmenter.step(frames[0])
+    assert after.k == 4
+    assert adjusted_rand_score(before.ravel()[::7], after.regions.ravel()[::7]) > 0.9
+    assert segmenter.k_history[-1]["frame"] == 0

@@ -58,3 +58,16 @@ def test_no_number_is_no_json(tmp_path: Path) -> None:
     write("jsonl", tmp_path, [(whole, Segmentation(np.ones((2, 2), np.uint8), 1))])
     line = json.loads((tmp_path / "segments.jsonl").read_text(), parse_constant=lambda name: pytest.fail(name))
     assert line["timestamp"] is None
+
+
+def test_coco_finds_pictures_from_a_folder_behind_a_link(tmp_path: Path) -> None:
+    real, picture = tmp_path / "a" / "b" / "real", tmp_path / "pictures" / "00000.jpg"
+    real.mkdir(parents=True)
+    picture.parent.mkdir()
+    picture.touch()
+    (tmp_path / "out").symlink_to(real)
+    rgb = np.zeros((4, 4, 3), np.uint8)
+    with open_sink("coco", tmp_path / "out", RUN) as sink:
+        sink.write(Frame(0, "00000", 0.0, rgb, file=picture), Segmentation(np.ones((4, 4), np.uint8), 1))
+    (image,) = json.loads((real / "annotations.json").read_text())["images"]
+    assert (real / image["file_name"]).exists()

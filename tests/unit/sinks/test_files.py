@@ -18,9 +18,11 @@ from streamseg import plugins, sinks
 from streamseg.errors import OutputError
 from streamseg.frame import VOID, Frame, Intrinsics, Segmentation
 from streamseg.sinks import open_sink
-from streamseg.sinks._indexed import indexed_png
+from streamseg.sinks.encoding.indexed import indexed_png
 
 from .conftest import FILES, RUN, blocks, frame, write
+
+FOLDERS = ("dataset", "yolo", "labelstudio", "ply")
 
 
 @given(st.tuples(st.integers(1, 40), st.integers(1, 40)), st.integers(0, 99))
@@ -83,7 +85,7 @@ def test_coco_is_read_by_pycocotools(tmp_path: Path, capsys: pytest.CaptureFixtu
     for index, image_id in enumerate(coco.getImgIds()):
         annotations = coco.loadAnns(coco.getAnnIds(imgIds=image_id))
         assert {a["track_id"] for a in annotations} == set(np.unique(labels[index])) - {VOID}
-        assert all(a["attributes"] == {"track_id": a["track_id"]} for a in annotations)
+        assert all(a["attributes"] == dict.fromkeys(("track_id", "instance_id"), a["track_id"]) for a in annotations)
         for a in annotations:
             mask = labels[index] == a["track_id"]
             assert np.array_equal(coco.annToMask(a), mask)
@@ -113,7 +115,8 @@ def test_lines_hold_metres(tmp_path: Path) -> None:
     depth = np.where(labels == 1, 2.0, 0).astype(np.float32)  # nothing was measured on 2
     rgb = np.zeros((4, 6, 3), np.uint8)
     whole = Frame(7, "seven", 1.5, rgb, Intrinsics(2, 2, 1, 1.5), load_depth=lambda: depth)
-    path = write("jsonl", tmp_path, [(whole, Segmentation(labels, 2)), frame(8, labels)])
+    flat = Frame(8, "eight", 2.0, rgb)
+    path = write("jsonl", tmp_path, [(whole, Segmentation(labels, 2)), (flat, Segmentation(labels, 2))])
     first, second = (json.loads(line) for line in path.read_text().splitlines())
     assert (first["index"], first["name"], first["timestamp"], first["k"]) == (7, "seven", 1.5, 2)
     one, two = first["segments"]
@@ -140,7 +143,7 @@ def test_no_frames_at_all(name: str, tmp_path: Path) -> None:
     assert not [p for p in tmp_path.rglob("*") if "partial" in p.name]
     if name == "coco":
         assert json.loads(path.read_text())["annotations"] == []
-    if name in ("npz", "ytvis"):
+    if name in ("npz", "ytvis", "ply"):
         assert not path.exists()
 
 
@@ -148,7 +151,7 @@ def test_no_frames_at_all(name: str, tmp_path: Path) -> None:
 def test_a_final_name_appears_only_when_the_file_is_whole(name: str, tmp_path: Path) -> None:
     with open_sink(name, tmp_path, RUN) as sink:
         sink.write(*frame(0, blocks(0)))
-        if name not in ("labels", "panoptic", "jsonl"):  # these are whole after every frame
+        if name not in ("labels", "panoptic", "jsonl", *FOLDERS):  # these are whole after every frame
             assert not (tmp_path / FILES[name]).exists()
     assert (tmp_path / FILES[name]).exists()
     sink.close()

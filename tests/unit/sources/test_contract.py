@@ -13,10 +13,13 @@ import cv2
 import numpy as np
 import pytest
 
+from streamseg.cluster.packing import pack
+from streamseg.cluster.packing.shard import Wish
 from streamseg.sources import Options, Recording, open_source
 from streamseg.sources.alignment import Alignment
+from tests.unit.sources.bags import write_tum_like
 
-SMALL = ("co3d", "co3d_bare", "davis", "images", "kinect", "rgbd", "tum", "video", "video_avi")
+SMALL = ("bag", "co3d", "co3d_bare", "davis", "images", "kinect", "rgbd", "shards", "tum", "video", "video_avi")
 REAL = (
     "apc_shelf_rgbd_masks",
     "azure_kinect_mkv",
@@ -24,6 +27,8 @@ REAL = (
     "davis_car_shadow",
     "davis_dogs_jump_240p",
     "multiview_espresso",
+    "realsense_recordings/rs.bag",
+    "realsense_recordings/rs.db3",
     "rgbd_other_formats",
     "sevenscenes_redkitchen",
     "tum_fr1_rpy",
@@ -41,6 +46,9 @@ def build(kind: str, folder: Path, make: Any) -> str:
     folder.mkdir(exist_ok=True)
     if kind.startswith("co3d"):
         return str(make.co3d(folder, annotated=kind == "co3d"))
+    if kind == "bag":
+        frames = [(100 + i / 30, make.texture(i), np.full(make.size, 1 + i / 10, np.float32)) for i in range(4)]
+        return str(write_tum_like(folder / "r.bag", frames))
     if kind == "kinect":
         make.kinect(folder / "r.mkv")
         return str(folder / "r.mkv")
@@ -48,6 +56,9 @@ def build(kind: str, folder: Path, make: Any) -> str:
         path = folder / ("clip.avi" if kind.endswith("avi") else "clip.mp4")
         make.video(path, codec="mpeg4" if kind.endswith("avi") else "libx264")
         return str(path)
+    if kind == "shards":
+        pack([str(make.rgbd(folder))], folder / "shards", Wish(), per_shard=1, workers=1)
+        return str(folder / "shards")
     return str(getattr(make, kind)(folder))
 
 
@@ -73,7 +84,7 @@ def pick(length: int) -> list[int]:
 def test_frames_keep_the_contract(uri: str) -> None:
     with opened(uri) as source:
         assert len(source) > 0
-        assert source.kind in ("co3d", "davis", "images", "kinect", "rgbd", "tum", "video")
+        assert source.kind in ("bag", "co3d", "davis", "images", "kinect", "rgbd", "shards", "tum", "video")
         assert source.fps > 0
         frames = [source[i] for i in range(min(len(source), 12))]
         for i, frame in enumerate(frames):
@@ -190,7 +201,7 @@ def _sums(source: Recording, found: Any) -> None:
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
-@pytest.mark.parametrize("kind", ["kinect", "tum", "video"])
+@pytest.mark.parametrize("kind", ["bag", "kinect", "tum", "video"])
 def test_other_processes_read_on_their_own(kind: str, method: str, tmp_path: Path, make: Any) -> None:
     source = opened(build(kind, tmp_path, make))
     context = get_context(method)

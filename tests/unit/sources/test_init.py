@@ -17,7 +17,7 @@ from streamseg.sources import Options, kinds, open_source, split_kind, split_par
 
 
 def test_every_kind_keeps_the_plugin_contract() -> None:
-    assert set(kinds()) == {"camera", "co3d", "davis", "images", "kinect", "rgbd", "tum", "video"}
+    assert set(kinds()) == {"bag", "camera", "co3d", "davis", "images", "kinect", "rgbd", "tum", "video"}
     for name, description in kinds().items():
         module = plugins.load("streamseg.sources", name)
         assert isinstance(module.PRIORITY, int)

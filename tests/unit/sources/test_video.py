@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,6 @@ from hypothesis import strategies as st
 
 from streamseg.errors import FrameError, SourceError
 from streamseg.sources import Skip, open_source, video
-from streamseg.sources.reading.video.packets import rate_of
 
 FORMS = {
     "h264.mp4": {"codec": "libx264"},
@@ -211,11 +211,6 @@ def test_a_colon_in_a_name_is_no_protocol(
     assert len(open_source(name)) == 5
 
 
-def test_the_rate_is_that_of_the_stamps_where_none_is_written() -> None:
-    assert rate_of(1000.0, [0, 40, 78, 121, 160], 1e-3) == pytest.approx(25, rel=0.05)
-    assert rate_of(30.0, [0, 33, 67, 100], 1e-3) == 30.0
-
-
 @pytest.mark.parametrize("suffix", ["vob", "mxf", "asf", "m2v", "264", "265", "dv"])
 def test_more_suffixes_are_known(suffix: str, tmp_path: Path) -> None:
     (tmp_path / f"clip.{suffix}").touch()
@@ -231,3 +226,27 @@ def test_a_song_with_a_cover_is_no_video(tmp_path: Path, make: Any) -> None:
         container.mux([*stream.encode(cover), *stream.encode()])
     with pytest.raises(SourceError, match="no picture track"):
         open_source(str(tmp_path / "song.m4a"))
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_pixels_that_are_no_squares_are_told(turned: bool, tmp_path: Path, make: Any) -> None:
+    path = tmp_path / "wide.mp4"
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = Fraction(16, 15)
+        if turned:
+            stream.set_display_rotation(90)
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(make.barcode(1), format="rgb24")))
+        container.mux(stream.encode())
+    video = open_source(str(path))
+    assert video[0].rgb.shape[:2] == ((64, 48) if turned else (48, 64))
+    assert video.pixel_aspect == (Fraction(15, 16) if turned else Fraction(16, 15))
+    assert "times as wide as high" in video.notes[0]
+
+
+def test_a_file_is_no_kind(tmp_path: Path, make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    make.video(tmp_path / "plain.mp4", 5)
+    (tmp_path / "plain.mp4").rename(tmp_path / "tum:a.mp4")
+    monkeypatch.chdir(tmp_path)
+    assert open_source("tum:a.mp4").kind == "video"

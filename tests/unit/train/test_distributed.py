@@ -27,7 +27,7 @@ from train.sync_norm import synchronize
 
 ROOT = Path(__file__).resolve().parents[3]
 WORLD, BATCH, SIDE, RATE = 2, 4, 32, 0.01
-METHODS = ("dino", "moco", "obow", "odin", "simclr", "swav", "wmse")
+METHODS = ("dino", "moco", "obow", "odin", "odin deployed", "selftrain", "simclr", "swav", "wmse")
 UNLIKE = {"obow": ".words", "dino": "running_var"}
 """State that is the same on all devices, but not that of one process alone. Of words each device draws some by chance.
 Before the first step devices draw the same batches, which the unbiased variance counts once for each of them."""
@@ -36,11 +36,14 @@ Found = tuple[float, dict[str, torch.Tensor]]
 
 
 def made(name: str, seed: int = 1) -> Method:
+    name, *deployed = name.split()
     module = plugins.load("train.methods", name)
     small = {f.name: SMALL[f.name] or f.default for f in dataclasses.fields(module.Options) if f.name in SMALL}
+    if name == "odin":
+        small |= {"masks": "kmeans:5", "match": "deployed" if deployed else "projected"}
     torch.manual_seed(seed)
     encoder = open_encoder(Spec("resnet18", layers=(2, 3)), pretrained=False)
-    settings = Settings(size=SIDE, batch_size=BATCH, gap=(1, 4))
+    settings = Settings(size=SIDE, batch_size=BATCH, gap=(1, 4), preset="pretrain")
     method: Method = module.METHOD(encoder, module.Options(**small), settings, 10)
     return method
 
@@ -61,7 +64,9 @@ def drawn(method: Method, rank: int = 0, world: int = 1) -> Iterator[Batch]:
         frames=method.frames,
         gap=(1, 4),
         wide=method.wide,
+        labelled=method.labelled,
         pictures=pictures,
+        annotations=FrameCache("ram", len(recording), 2 * SIDE, 1) if method.labelled else None,
     )
     return iter(loader(samples, Numbers(BATCH, 0, rank, world), 0))
 

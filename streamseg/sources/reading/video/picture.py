@@ -25,7 +25,7 @@ def upright(rgb: np.ndarray, matrix: object | None) -> np.ndarray:
     other angles are taken for the nearest quarter. None leaves `rgb` as it is.
     """
     if matrix is None:
-        return rgb
+        return np.ascontiguousarray(rgb)
     a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].tolist()  # type: ignore[call-overload]
     if abs(a) + abs(d) < abs(b) + abs(c):  # x becomes y
         rgb, across, down = rgb.transpose(1, 0, 2), c, b

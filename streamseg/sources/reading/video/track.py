@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from streamseg.errors import FrameError, SourceError
-from streamseg.sources.reading.video.packets import packets_of, rate_of
+from streamseg.sources.reading.video.packets import missing_after, packets_of, rate_of
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -61,18 +61,23 @@ class Track:
                 raise SourceError(f"{path!r} uses a codec that is not known here", "convert it: ffmpeg -i IN OUT.mp4")
             self.time_base = float(source.time_base or 0)
             self.fps = float(source.average_rate or source.guessed_rate or 30)
-            packets, keys, promised = packets_of(container, source)
-        self.numbered = not packets  # raw streams have no time stamps: count the frames, find them by decoding
+            packets = packets_of(container, source)
+        self.numbered = not packets.stamps  # raw streams have no time stamps: count the frames, find them by decoding
         if self.numbered:
             self.stamps: list[int] = []
             self._reset()
             self.stamps = [number for number, _ in self._decode(0)]
             self.time_base = 1 / self.fps
         else:
-            self.stamps = sorted(packets)
+            self.stamps = sorted(packets.stamps)
         self.fps = rate_of(self.fps, self.stamps, self.time_base)
-        self.keys = sorted(bisect_left(self.stamps, stamp) for stamp in keys) or [0]
-        self.missing = promised
+        self.keys = sorted(bisect_left(self.stamps, stamp) for stamp in packets.keys) or [0]
+        self.missing = missing_after(packets, self.stamps, self.time_base, self.fps)
+        halves = (
+            packets.halves if self.numbered else [bisect_left(self.stamps, packets.stamps[i]) for i in packets.halves]
+        )
+        self.halves = frozenset(halves)
+        self.repeats = frozenset(bisect_left(self.stamps, stamp) for stamp in packets.repeats)
         self._reset()
 
     def __len__(self) -> int:
@@ -87,12 +92,20 @@ class Track:
 
         Conversion happens under the lock too: a picture brings its own scaler, which two threads must not use at once.
         """
+        while index in self.repeats and index:
+            index -= 1
+        if index in self.halves:
+            raise FrameError("truncated video frame")
         with self._lock:
             return convert(self._picture(index))
 
     def _picture(self, index: int) -> VideoFrame:
-        if self._last is not None and self._last[0] == index:
-            return self._last[1]
+        picture = self._last[1] if self._last is not None and self._last[0] == index else self._found(index)
+        if picture is None or picture.is_corrupt:
+            raise FrameError("damaged video frame")
+        return picture
+
+    def _found(self, index: int) -> VideoFrame | None:
         ahead = self._frames is not None and index >= self._next
         if not ahead or (index > self._next + STEP and self._key(index) > self._next):
             self._begin(self._key(index))
@@ -100,8 +113,6 @@ class Track:
         if picture is None and self._overshot:  # the file's own index is wrong: decode from its start
             self._begin(0)
             picture = self._advance(index)
-        if picture is None or picture.is_corrupt:
-            raise FrameError("damaged video frame")
         return picture
 
     def close(self) -> None:
@@ -157,6 +168,9 @@ class Track:
             except av.error.EOFError:
                 return
             except av.error.FFmpegError:
+                if self.numbered:  # it keeps its number: a frame is lost, and counted
+                    yield count, None
+                    count += 1
                 continue
             for picture in pictures:
                 if self.numbered:

@@ -138,7 +138,9 @@ def test_two_frames_share_one_codebook() -> None:
 def method() -> odin.ODIN:
     torch.manual_seed(0)
     encoder = open_encoder(Spec("timm:resnet10t"), pretrained=False)
-    said = odin.Options(masks=3, hidden=16, projection=8, momentum=0.9, discovery_momentum=0.5)
+    said = odin.Options(
+        masks="kmeans:3", match="projected", hidden=16, projection=8, momentum=0.9, discovery_momentum=0.5
+    )
     return odin.ODIN(encoder, said, Settings(size=64, batch_size=4), 100).train()
 
 
@@ -174,7 +176,7 @@ def test_two_teachers_at_their_own_pace(method: odin.ODIN) -> None:
 
 def test_more_masks_than_are_sampled(method: odin.ODIN) -> None:
     encoder = method.student
-    said = odin.Options(masks=6, sampled=2, hidden=16, projection=8)
+    said = odin.Options(masks="kmeans:6", match="projected", sampled=2, hidden=16, projection=8)
     few = odin.ODIN(encoder, said, Settings(size=64, batch_size=4, gap=(0, 0)), 100)
     found = few.matched(batch_of(few), (4, 4))
     assert found.valid.shape == (4, 2)

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 from pycocotools import mask as coco_mask
 
 
+class RunLengths(TypedDict):
+    """As COCO packs them; size: [H, W]."""
+
+    size: list[int]
+    counts: str
+
+
 class Mask(NamedTuple):
-    """id; rle: {"size": [H, W], "counts": str}; area: pixels; box: [x, y, width, height] in pixels."""
+    """id; area: pixels; box: [x, y, width, height] in pixels."""
 
     id: int
-    rle: dict[str, object]
+    rle: RunLengths
     area: int
     box: list[float]
 
@@ -31,5 +38,6 @@ def masks(labels: np.ndarray) -> list[Mask]:
     for i in ids:
         rle = coco_mask.encode(np.asfortranarray(columns == i, dtype=np.uint8))
         area, box = int(coco_mask.area(rle)), [float(side) for side in coco_mask.toBbox(rle)]
-        found.append(Mask(i, {"size": list(rle["size"]), "counts": rle["counts"].decode("ascii")}, area, box))
+        packed = RunLengths(size=list(rle["size"]), counts=rle["counts"].decode("ascii"))
+        found.append(Mask(i, packed, area, box))
     return found

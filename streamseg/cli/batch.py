@@ -1,0 +1,94 @@
+"""`streamseg batch`: parses, calls, prints."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import click
+
+from streamseg.cli.help import Command, option
+from streamseg.cli.options import behaviour_options, print_json
+from streamseg.cli.run import run as run_command
+
+OF_ONE = ("config", "source", "output", "overwrite", "show", "policy", "as_json", "quiet", "debug")
+"""What `run` takes and a batch does not, or takes otherwise."""
+
+
+def _shard(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d+)/(\d+)", value, re.ASCII)
+    if not match or not int(match[1]) < int(match[2]):
+        raise click.BadParameter(f"{value!r} is not I/N with I from 0 to N - 1, such as 0/4", ctx, param)
+    return int(match[1]), int(match[2])
+
+
+@click.command(cls=Command, params=[param for param in run_command.params if param.name not in OF_ONE])
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@option("-o", "--output", required=True, metavar="DIR|URL", help="Gets a folder for each recording.")
+@option(
+    "--workers",
+    type=click.IntRange(1, 4096),
+    default=None,
+    show_default="as cores and memory allow",
+    metavar="N",
+    help="Recordings at a time; more than one takes Ray.",
+)
+@option("--address", default="", metavar="ray://HOST:PORT", help="Work on this Ray cluster.")
+@option(
+    "--shard",
+    callback=_shard,
+    default="0/1",
+    metavar="I/N",
+    help="Do each N-th recording, from number I (0 ... N - 1): one job of a Slurm array.",
+)
+@option(
+    "--retries",
+    type=click.IntRange(1, 100),
+    default=3,
+    show_default=True,
+    metavar="R",
+    help="A recording that has killed so many workers is put aside.",
+)
+@option(
+    "--timeout",
+    type=click.FloatRange(0, min_open=True),
+    default=None,
+    show_default="none",
+    metavar="SECONDS",
+    help="A recording that takes longer is put aside.",
+)
+@option("--overwrite", is_flag=True, help="Results that were made with other settings make room.")
+@option("--again", is_flag=True, help="Also try what was put aside.")
+@behaviour_options
+@click.pass_context
+def batch(ctx: click.Context, sources: tuple[str, ...], as_json: bool, quiet: bool, **given: Any) -> None:
+    """Segment many recordings: SOURCEs are recordings, folders of them, "patterns*", list files (.txt), roots of data
+    sets (co3d:ROOT, co3d:ROOT#SUBSET, davis:ROOT#2017/val), and URLs such as s3://BUCKET/*.
+
+    Each recording is done once, whatever dies: what is done with the same settings is skipped, so the same command goes
+    on where it was stopped. DIR/index.jsonl has a line for each, DIR/summary.json the sums.
+    """
+    from streamseg.cli.batch_display import BatchDisplay, print_batch
+    from streamseg.cluster import batch as cluster
+    from streamseg.config import RunConfig, from_flags
+    from streamseg.errors import StreamsegError
+
+    names = ("output", "workers", "address", "shard", "retries", "timeout", "again", "overwrite")
+    how = {name: given.pop(name) for name in names}
+    how |= {"workers": how["workers"] or 0, "timeout": how["timeout"] or 0.0}
+    given["masks"] = given["masks"] or ""
+    job = RunConfig(source="", **from_flags(given))
+    with BatchDisplay(quiet) as display:
+        result = cluster.run(cluster.Request(sources, job=job, **how), display.log, display.update)
+    if as_json:
+        print_json(result)
+    elif not quiet:
+        print_batch(result)
+    if result["status"] == "interrupted":
+        ctx.exit(130)
+    bad = result["this_run"]["failed"] + result["this_run"]["aside"]
+    if bad:
+        raise StreamsegError(
+            f"{bad} of {result['this_run']['recordings']} recordings could not be done",
+            f"the reasons are in {how['output'].rstrip('/')}/index.jsonl",
+        )

@@ -1,0 +1,60 @@
+"""`streamseg eval --batch DIR`: scores what `streamseg batch -o DIR` wrote, recording by recording."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from streamseg.config import SessionConfig
+from streamseg.errors import SourceError
+from streamseg.evaluation import given_masks, scoring
+from streamseg.evaluation.command import document
+from streamseg.evaluation.gallery import Gallery
+from streamseg.evaluation.sequence import FIGURES
+from streamseg.runtime import index, manifest
+from streamseg.runtime.folder import MANIFEST
+
+
+def evaluate(folder: Path, listener: scoring.Listener, pictures: bool = False) -> dict[str, Any]:
+    """As `command.evaluate`; "unscored" has the recordings without a score, by name, and why.
+
+    Masks are those in objects/, labels/ or panoptic/. Raises SourceError where no recording can be scored.
+    """
+    names, runs, extras, unscored = [], [], [], {}
+    for entry in index.read(folder):
+        listener.log(entry.name)
+        extra: dict[str, Any] = {"gallery": Gallery()} if pictures else {}
+        try:
+            if entry.status != "done":
+                raise SourceError(f"{entry.status}: {entry.error}", entry.hint)
+            runs.append([_score(folder / entry.name, entry.source, extra, listener)])
+        except SourceError as problem:
+            unscored[entry.name] = problem.message
+            listener.log(f"not scored: {entry.name}: {problem.message}")
+            continue
+        names.append(entry.name)
+        extras.append(extra)
+    if not runs:
+        reason = next(iter(unscored.values()), "it holds no recording")
+        raise SourceError(f"nothing in {str(folder)!r} can be scored: {reason}", "recordings need masks of their own")
+    return {
+        "sequences": names,
+        "models": [{"model": f"masks of {folder}", **document(names, runs, extras)}],
+        "seeds": [],
+        "figures": FIGURES,
+        "unscored": unscored,
+        "versions": manifest.versions(),
+    }
+
+
+def _score(folder: Path, source: str, extra: dict[str, Any], listener: scoring.Listener) -> scoring.Score:
+    try:
+        how = json.loads((folder / MANIFEST).read_bytes())["settings"]["run"]
+        every, max_frames = how["every"], how["max_frames"]
+    except (OSError, ValueError, KeyError, TypeError) as problem:
+        raise SourceError(f"{str(folder / MANIFEST)!r} cannot be read: {problem}", "do it again") from None
+    observer = extra["gallery"].see if extra else None
+    return given_masks.score(
+        SessionConfig(source), folder, every=every, max_frames=max_frames, observer=observer, listener=listener
+    )

@@ -1,0 +1,32 @@
+"""A page in the browser with the masks of the frame that is now; on this machine only."""
+
+from __future__ import annotations
+
+from streamseg.frame import Frame, Segmentation
+from streamseg.sinks import Run, Sink
+from streamseg.viewing.live import Live
+from streamseg.viewing.opening import open_in_browser
+from streamseg.viewing.server import PageServer
+
+
+def watch(run: Run) -> Sink:
+    """Serve the page until the run ends, and tell its address. Raises OutputError where the port is taken."""
+    page = LivePage(run)
+    run.log(f"look at {page.server.url} (Ctrl-C ends the run)")
+    open_in_browser(page.server.url)
+    return page
+
+
+class LivePage(Sink):
+    """`write` leaves a reference and goes on: nobody who watches slows the run."""
+
+    def __init__(self, run: Run) -> None:
+        self.live = Live(run.title, run.masks, run.alpha, run.control)
+        self.server = PageServer("live.html", self.live.gets, self.live.posts, run.port)
+
+    def write(self, frame: Frame, segmentation: Segmentation) -> None:
+        self.live.put(frame, segmentation)
+
+    def close(self) -> None:
+        self.live.end()
+        self.server.close()

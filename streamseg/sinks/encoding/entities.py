@@ -1,0 +1,148 @@
+"""A frame and its masks as entities of Rerun: pictures, boxes, points and curves, and how they are laid out.
+
+world                            the annotation context: an id has the colour of our palette everywhere
+  camera                         its pose, where the recording has one; boxes and points of the ids [m]
+    image                        the pinhole; boxes of the ids [pixels]
+      rgb  masks  depth
+curves/k  curves/ids  curves/latency_ms  curves/frames_per_second
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+
+from streamseg.frame import VOID, Frame, Intrinsics, Segment, Segmentation
+from streamseg.masks import palette
+from streamseg.masks.properties import ENDS, SAMPLES, measure
+from streamseg.sinks import Run
+from streamseg.sinks.encoding.cloud import points_of
+from streamseg.sinks.encoding.pictures import jpeg
+from streamseg.sinks.encoding.rle import singular
+
+WORLD, CAMERA, IMAGE, CURVES = "world", "world/camera", "world/camera/image", "curves"
+EPOCH = 5e8
+"""Stamps above, in seconds, are times of day: 1985. Others count from some start."""
+MILLIMETRES = 1000.0
+OPACITY, MASKS_IN_FRONT = 0.5, 1.0
+
+
+class Entities:
+    """Logs frame by frame. recording: a `rerun.RecordingStream`."""
+
+    def __init__(self, recording: Any, run: Run) -> None:
+        self.recording, self.run = recording, run
+        self._camera: Intrinsics | None = None
+        self._opened = False
+
+    def log(self, frame: Frame, segmentation: Segmentation, fps: float) -> None:
+        """fps: frames a second, as they come."""
+        import rerun as rr
+
+        labels = segmentation.mask(self.run.masks)
+        segments = measure(labels, frame.depth, frame.intrinsics)
+        self._open(frame)
+        self.recording.set_time("frame", sequence=frame.index)
+        clock = {"timestamp" if frame.timestamp > EPOCH else "duration": frame.timestamp}
+        self.recording.set_time("time", **clock)
+        self._log_camera(frame)
+        self._log(f"{IMAGE}/rgb", rr.EncodedImage(contents=jpeg(frame.rgb, quality=85), media_type="image/jpeg"))
+        self._log(f"{IMAGE}/masks", rr.SegmentationImage(labels, opacity=OPACITY, draw_order=MASKS_IN_FRONT))
+        self._log_depth(frame)
+        self._log(f"{IMAGE}/boxes", _boxes(segments))
+        if frame.depth is not None and frame.depth_is_metric and frame.intrinsics:
+            self._log_in_space(labels, frame.depth, frame.rgb, frame.intrinsics, segments)
+        curves = {
+            "k": segmentation.k, "ids": len(segments), "latency_ms": sum(segmentation.timings_ms.values()),
+            "frames_per_second": fps,
+        }  # fmt: skip
+        for name, value in curves.items():
+            self._log(f"{CURVES}/{name}", rr.Scalars(float(value)))
+
+    def _log(self, path: str, what: Any, static: bool = False) -> None:
+        self.recording.log(path, what, static=static)
+
+    def _open(self, frame: Frame) -> None:
+        """What does not change: the axes, and names and colours of the ids."""
+        import rerun as rr
+
+        if self._opened:
+            return
+        self._opened = True
+        # TUM's world, as most trackers', has z upwards; without poses it is the camera's frame
+        axes = rr.ViewCoordinates.RDF if frame.pose is None else rr.ViewCoordinates.RIGHT_HAND_Z_UP
+        self._log(WORLD, axes, static=True)
+        name, colours = singular(self.run.masks), palette.distinct().tolist()
+        classes = [(i, f"{name} {i}", tuple(colours[i])) for i in range(1, VOID)]
+        nothing = [(0, "background", (0, 0, 0, 0)), (VOID, "void", (0, 0, 0, 160))]
+        self._log(WORLD, rr.AnnotationContext([*nothing, *classes]), static=True)
+
+    def _log_camera(self, frame: Frame) -> None:
+        import rerun as rr
+
+        if frame.pose is not None:
+            self._log(CAMERA, rr.Transform3D(translation=frame.pose[:3, 3], mat3x3=frame.pose[:3, :3]))
+        camera, (height, width) = frame.intrinsics, frame.rgb.shape[:2]
+        if camera is not None and camera != self._camera:
+            self._camera = camera
+            lens = rr.Pinhole(
+                focal_length=(camera.fx, camera.fy), principal_point=(camera.cx, camera.cy), resolution=(width, height),
+                camera_xyz=rr.ViewCoordinates.RDF, image_plane_distance=0.3,
+            )  # fmt: skip
+            self._log(IMAGE, lens)
+
+    def _log_depth(self, frame: Frame) -> None:
+        import rerun as rr
+
+        if frame.depth is None:
+            return
+        if frame.depth_is_metric:
+            units = np.clip(np.rint(frame.depth * MILLIMETRES), 0, 65535).astype(np.uint16)
+            _, png = cv2.imencode(".png", units, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+            what: Any = rr.EncodedDepthImage(png.tobytes(), media_type="image/png", meter=MILLIMETRES)
+        else:
+            what = rr.DepthImage(frame.depth)
+        self._log(f"{IMAGE}/depth", what)
+
+    def _log_in_space(
+        self, labels: np.ndarray, depth: np.ndarray, rgb: np.ndarray, camera: Intrinsics, segments: tuple[Segment, ...]
+    ) -> None:
+        """Points of each id, thinned, and the box of their ENDS along the camera's axes [m]."""
+        import rerun as rr
+
+        clouds = {one.id: points_of(labels == one.id, depth, rgb, camera)[0] for one in segments}
+        clouds = {i: points[:: max(1, len(points) // SAMPLES)] for i, points in clouds.items() if len(points)}
+        ends = np.array([np.percentile(points, ENDS, axis=0) for points in clouds.values()]).reshape(-1, 2, 3)
+        ids = np.repeat(list(clouds), [len(points) for points in clouds.values()])
+        whole = np.concatenate([np.empty((0, 3)), *clouds.values()]).astype(np.float32)
+        self._log(f"{CAMERA}/points", rr.Points3D(whole, class_ids=ids.astype(np.uint16)))
+        boxes = rr.Boxes3D(mins=ends[:, 0], sizes=ends[:, 1] - ends[:, 0], class_ids=list(clouds), show_labels=False)
+        self._log(f"{CAMERA}/boxes", boxes)
+
+
+def _boxes(segments: tuple[Segment, ...]) -> Any:
+    import rerun as rr
+
+    boxes = np.array([one.box for one in segments], np.float32).reshape(-1, 4)
+    return rr.Boxes2D(mins=boxes[:, :2], sizes=boxes[:, 2:], class_ids=[one.id for one in segments])
+
+
+def layout() -> Any:
+    """The `rerun.blueprint.Blueprint` that a recording opens with."""
+    import rerun.blueprint as rrb
+
+    pictures = rrb.Vertical(
+        rrb.Spatial2DView(origin=IMAGE, name="masks", contents=["$origin/**", "- $origin/depth"]),
+        rrb.Spatial2DView(origin=IMAGE, name="depth", contents=["$origin/depth"]),
+    )
+    space = rrb.Spatial3DView(origin=WORLD, name="space", contents=["$origin/**", f"- {IMAGE}/boxes"])
+    curves = rrb.Horizontal(
+        rrb.TimeSeriesView(origin=CURVES, name="k and ids", contents=["$origin/k", "$origin/ids"]),
+        rrb.TimeSeriesView(origin=f"{CURVES}/latency_ms", name="latency [ms]"),
+        rrb.TimeSeriesView(origin=f"{CURVES}/frames_per_second", name="frames/s"),
+    )
+    above = rrb.Horizontal(pictures, space, column_shares=[1, 1])
+    panel = rrb.TimePanel(timeline="frame", state="collapsed")
+    return rrb.Blueprint(rrb.Vertical(above, curves, row_shares=[3, 1]), panel, collapse_panels=True)

@@ -1,0 +1,76 @@
+"""ply/: a coloured point cloud [m] for each id and frame, and fused ones where the recording has poses.
+
+frames/NAME-ID.ply are in the camera's frame (x right, y down, z forward), fused/ID.ply in the world's, all views of an
+id together. It takes metric depth and intrinsics; frames without them are left out, and that is told.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from streamseg.files import UniqueNames, written
+from streamseg.frame import VOID, Frame, Segmentation
+from streamseg.sinks import Run, Sink
+from streamseg.sinks.encoding.cloud import FusedCloud, ply, points_of
+
+OUTPUT = "ply"
+RIM = 2
+"""Pixels at the outline of a mask that no fused cloud takes."""
+
+
+def open(folder: Path, run: Run) -> Clouds:
+    """Write below `folder`/ply."""
+    return Clouds(folder, run)
+
+
+class Clouds(Sink):
+    """Each cloud of a frame is whole as soon as it has its name; fused ones are kept until the end."""
+
+    def __init__(self, folder: Path, run: Run) -> None:
+        self.folder, self.run = folder, run
+        self.names = UniqueNames()
+        self.fused: dict[int, FusedCloud] = {}
+        self.missing: dict[str, int] = {}
+
+    def write(self, frame: Frame, segmentation: Segmentation) -> None:
+        name, labels = self.names(frame.name), segmentation.mask(self.run.masks)
+        depth, camera = frame.depth, frame.intrinsics
+        reason = _reason(frame)
+        if depth is None or camera is None or reason:
+            self.missing[reason] = self.missing.get(reason, 0) + 1
+            return
+        for i in (i for i in np.unique(labels).tolist() if 0 < i < VOID):
+            points, colours = points_of(labels == i, depth, frame.rgb, camera)
+            if len(points):
+                self._save(f"frames/{name}-{i}", ply(points, colours, i))
+            inside, colours = points_of(_inner(labels == i), depth, frame.rgb, camera)
+            if frame.pose is not None and len(inside):
+                self.fused.setdefault(i, FusedCloud()).add(inside, colours, frame.pose)
+
+    def close(self) -> None:
+        fused, self.fused = self.fused, {}
+        for i, cloud in sorted(fused.items()):
+            self._save(f"fused/{i}", ply(*cloud.mean, i))
+        for reason, count in self.missing.items():
+            self.run.log(f"note: ply has no clouds of {count} frames: {reason}")
+
+    def _save(self, name: str, content: bytes) -> None:
+        with written(self.run.new_file(self.folder, f"{OUTPUT}/{name}.ply")) as temporary:
+            temporary.write_bytes(content)
+
+
+def _inner(mask: np.ndarray) -> np.ndarray:
+    """`mask` (H, W) bool without its RIM: what lies behind an outline would be fused from every view."""
+    return cv2.erode(mask.view(np.uint8), np.ones((2 * RIM + 1, 2 * RIM + 1), np.uint8)).view(bool)
+
+
+def _reason(frame: Frame) -> str:
+    """Why a frame has no place in space; "" where it has."""
+    if frame.depth is None:
+        return frame.depth_problem or "they have no depth"
+    if not frame.depth_is_metric:
+        return "their depth is not in metres"
+    return "" if frame.intrinsics else "the camera's intrinsics are unknown: give --intrinsics"

@@ -1,0 +1,109 @@
+"""The index of packed recordings: where in which tar file each frame lies, as arrays that are mapped, not read.
+
+    FOLDER/shard-000000.tar ...   WebDataset: RECORDING/NNNNNN.jpg, .mask.png, .depth.png, .json, frames in order
+    FOLDER/frames.npy             one FRAME a frame, all recordings one after another
+    FOLDER/recordings.npy         one RECORDING a recording
+    FOLDER/names.bin              the recordings' names and sources as UTF-8, one after another
+
+A million and a half of frames are 130 MB, of which memory holds what is looked at.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from streamseg.errors import SourceError
+
+FRAME = np.dtype(
+    [
+        *(
+            (f"{part}_{what}", kind)
+            for part in ("rgb", "mask", "depth")
+            for what, kind in (("at", "<u8"), ("size", "<u4"))
+        ),
+        ("shard", "<u4"),
+        ("time", "<f8"),
+        ("camera", "<f4", 4),
+        ("depth_units", "<f4"),
+        ("metric", "?"),
+    ]
+)
+"""at: byte in the shard; size 0 = the frame has none. time [s]. camera: fx, fy, cx, cy in pixels of the stored frame;
+fx 0 = unknown. depth_units: stored per metre, or per unit of what is not `metric`."""
+RECORDING = np.dtype(
+    [("first", "<u8"), ("frames", "<u4"), ("name_at", "<u8"), ("name", "<u4"), ("source", "<u4"), ("fps", "<f4")]
+)
+"""first: its first frame in frames.npy. name_at: in names.bin, the bytes of the name, then those of the source."""
+FRAMES, RECORDINGS, NAMES = "frames.npy", "recordings.npy", "names.bin"
+
+
+@dataclass(frozen=True, eq=False)
+class ShardIndex:
+    """folder: where shards and index lie. frames: (N,) FRAME. recordings: (R,) RECORDING. names: bytes."""
+
+    folder: Path
+    frames: np.ndarray
+    recordings: np.ndarray
+    names: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.recordings)
+
+    def name(self, number: int) -> str:
+        """Of a recording."""
+        row = self.recordings[number]
+        return self._text(int(row["name_at"]), int(row["name"]))
+
+    def source(self, number: int) -> str:
+        """What the recording was packed from."""
+        row = self.recordings[number]
+        return self._text(int(row["name_at"]) + int(row["name"]), int(row["source"]))
+
+    def number(self, name: str) -> int | None:
+        """The recording of that name, None where there is none."""
+        return next((number for number in range(len(self)) if self.name(number) == name), None)
+
+    def boundaries(self) -> np.ndarray:
+        """The first frame of each shard, and the number of frames at the end."""
+        changes = np.flatnonzero(np.diff(self.frames["shard"])) + 1
+        return np.concatenate([[0], changes, [len(self.frames)]])
+
+    def _text(self, at: int, size: int) -> str:
+        return bytes(self.names[at : at + size]).decode("utf-8", errors="surrogateescape")
+
+
+def shard_name(number: int) -> str:
+    """The file of shard `number`."""
+    return f"shard-{number:06d}.tar"
+
+
+def is_packed(folder: str) -> bool:
+    """Whether a folder holds an index."""
+    return os.path.isfile(os.path.join(folder, FRAMES)) and os.path.isfile(os.path.join(folder, RECORDINGS))
+
+
+def open_index(folder: Path) -> ShardIndex:
+    """Map the index of `folder`. Raises SourceError where it is absent or damaged."""
+    try:
+        changed = tuple((folder / name).stat().st_mtime_ns for name in (FRAMES, RECORDINGS, NAMES))
+        return _opened(Path(os.path.abspath(folder)), changed)
+    except (OSError, ValueError) as problem:
+        raise SourceError(
+            f"the index in {str(folder)!r} cannot be read: {problem}", "pack the recordings again"
+        ) from None
+
+
+@lru_cache(maxsize=4)
+def _opened(folder: Path, _changed: tuple[int, ...]) -> ShardIndex:
+    frames, recordings = (np.load(folder / name, mmap_mode="r") for name in (FRAMES, RECORDINGS))
+    names = np.memmap(folder / NAMES, np.uint8, "r")
+    if frames.dtype != FRAME or recordings.dtype != RECORDING:
+        raise ValueError("it is of another version")
+    if len(recordings) and int(recordings["first"][-1]) + int(recordings["frames"][-1]) != len(frames):
+        raise ValueError("its parts do not belong together")
+    return ShardIndex(folder, frames, recordings, names)

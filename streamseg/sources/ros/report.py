@@ -1,0 +1,37 @@
+"""What a bag holds, for `streamseg info`: its topics, and which of them a run would read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from streamseg.errors import SourceError
+from streamseg.sources import bag as plugin
+from streamseg.sources.ros.bagfile import BagFile
+from streamseg.sources.ros.topics import Stream, choose, streams
+
+
+def examine(path: str) -> dict[str, Any]:
+    """For JSON: `topics`, each with its type and number of messages, image topics with encoding and size; `colour` and
+    `depth`, the topics that `streamseg run` reads. Raises SourceError where the file cannot be opened."""
+    file = plugin.file_of(path)
+    bag = BagFile(file)
+    try:
+        found = {one.topic: one for one in streams(bag)}
+        topics = [
+            {"topic": topic.name, "type": topic.type, "messages": topic.size} | _picture(found.get(topic.name))
+            for topic in bag.topics.values()
+        ]
+        facts: dict[str, Any] = {"kind": "ROS bag", "seconds": max(bag.end - bag.start, 0) / 1e9, "topics": topics}
+        try:
+            colour, depth = choose(file, list(found.values()))
+        except SourceError as problem:
+            return facts | {"runs": False, "problem": problem.message}
+        return facts | {"colour": colour.topic, "depth": depth.topic if depth else "", "runs": True}
+    finally:
+        bag.close()
+
+
+def _picture(stream: Stream | None) -> dict[str, Any]:
+    if stream is None:
+        return {}
+    return {"encoding": stream.encoding, "size": list(stream.size) if stream.size else []}

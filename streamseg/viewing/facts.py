@@ -1,0 +1,34 @@
+"""What a run's manifest says, in lines for people: the summary of `run`, and the page of a finished run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def facts_of_run(result: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(name, text) of each figure of a run.json; only its status where the run did not come to an end."""
+    if "latency_ms" not in result:
+        return [("frames", f"unknown ({result['status']})")]
+    latency, model = result["latency_ms"], result["model"]
+    model = model[0] if isinstance(model, list) and model else model
+    skipped = sum(reason["count"] for reason in result["skipped"].values())
+    lost = f", {skipped} skipped" if skipped else ""
+    lost += f", {result['dropped']} dropped" if result["dropped"] else ""
+    facts = [
+        ("frames", f"{result['frames']} ({result['status']}{lost})"),
+        ("speed", f"{result['fps']:.1f} frames/s"),
+        ("latency", f"p50 {latency['p50']:.1f} ms, p99 {latency['p99']:.1f} ms"),
+    ]
+    if result["key_frames"] < result["frames"]:
+        facts.append(("keyframes", f"{result['key_frames']}: the network ran on these, the others follow the flow"))
+    if model:
+        facts.append(("model", f"{model['name']}, {model['engine']} on {model['device']}, {model['precision']}"))
+    ks = [entry["k"] for entry in result["k"]]
+    if ks:
+        facts.append(("regions", f"{min(ks)}" if min(ks) == max(ks) else f"{min(ks)} to {max(ks)}"))
+    if result["id_changes"] is not None:
+        facts.append(("ids that change", f"{100 * result['id_changes']:.1f} % of the pixels a frame"))
+    facts += [("skipped", f"{which['count']} x {reason}") for reason, which in result["skipped"].items()]
+    facts += [("without depth", f"{count} x {reason}") for reason, count in result["without_depth"].items()]
+    return facts

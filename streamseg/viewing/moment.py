@@ -1,0 +1,131 @@
+"""What a page shows of one frame: its colour, its depth, its masks and their figures; made when somebody asks, once."""
+
+from __future__ import annotations
+
+import struct
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+import cv2
+import numpy as np
+
+from streamseg.frame import Frame
+from streamseg.masks.properties import measure
+from streamseg.text import to_json
+
+LONGEST_SIDE = 1280
+"""Pixels of a picture that is sent, at most: more than a window shows."""
+QUALITY = 85
+"""Of the pictures, JPEG."""
+STEP = 0.5
+"""Metres: the ends of the depth's colours are multiples of it, so that they do not flicker."""
+
+Labels = Callable[[], np.ndarray]
+
+
+class Moment:
+    """One frame and its masks. Whoever asks first pays for the encoding, all others get the same bytes.
+
+    masks: how to get the (H, W) uint8 ids by kind; "regions" and the like. about: what a page is told besides.
+    rgb: instead of the frame's own.
+    """
+
+    def __init__(self, frame: Frame, masks: Mapping[str, Labels], about: Mapping[str, Any]) -> None:
+        self.frame, self.masks, self.about = frame, masks, about
+        self._lock = threading.Lock()
+        self._made: dict[str, Any] = {}
+        height, width = frame.rgb.shape[:2]
+        self.scale = min(1.0, LONGEST_SIDE / max(height, width))
+
+    def packed(self, kinds: tuple[str, ...], depth: bool) -> bytes:
+        """The frame as `stage.js` reads it: the length of a JSON text (4 bytes, big-endian), the text, and the
+        pictures that it lists: colour (JPEG), depth (JPEG, where asked for and there), masks (PNG of ids)."""
+        wanted = ["colour", *(["depth"] if depth and self.frame.load_depth else [])]
+        pictures = {name: self._get(name) for name in wanted}
+        pictures |= {kind: self._get(f"mask {kind}") for kind in kinds}
+        pictures = {name: data for name, data in pictures.items() if data}
+        height, width = self.frame.rgb.shape[:2]
+        head = {
+            "name": self.frame.name,
+            "index": self.frame.index,
+            "timestamp": self.frame.timestamp,
+            "width": width,
+            "height": height,
+            "units": self._units(),
+            "depth": self._get("range") if "depth" in pictures else None,
+            "no_depth": self.frame.depth_problem,
+            "segments": {kind: self._get(f"segments {kind}") for kind in kinds},
+            "pictures": [[name, len(data)] for name, data in pictures.items()],
+            **self.about,
+        }
+        text = to_json(head)
+        return b"".join((struct.pack(">I", len(text)), text, *pictures.values()))
+
+    def labels(self, kind: str) -> np.ndarray:
+        """(H, W) uint8."""
+        found: np.ndarray = self._get(f"labels {kind}")
+        return found
+
+    def _get(self, what: str) -> Any:
+        with self._lock:
+            return self._make(what)
+
+    def _make(self, what: str) -> Any:
+        if what not in self._made:
+            name, _, kind = what.partition(" ")
+            self._made[what] = getattr(self, f"_make_{name}")(*([kind] if kind else []))
+        return self._made[what]
+
+    def _make_colour(self) -> bytes:
+        return jpeg(self._shrunk(self.frame.rgb, cv2.INTER_AREA))
+
+    def _make_range(self) -> tuple[float, float] | None:
+        depth = self.frame.depth
+        readings = None if depth is None else depth[::4, ::4][depth[::4, ::4] > 0]
+        if readings is None or not len(readings):
+            return None
+        low, high = np.percentile(readings, (2, 98))
+        step = STEP if self.frame.depth_is_metric else 10.0 ** np.floor(np.log10(max(high, 1e-9)) - 1)
+        near = float(np.floor(low / step) * step)
+        return near, max(near + step, float(np.ceil(high / step) * step))
+
+    def _make_depth(self) -> bytes:
+        ends, depth = self._make("range"), self.frame.depth
+        if ends is None or depth is None:
+            return b""
+        level = np.clip((depth - ends[0]) / (ends[1] - ends[0]), 0, 1)
+        picture = cv2.applyColorMap((255 * (1 - level)).astype(np.uint8), cv2.COLORMAP_TURBO)[..., ::-1].copy()
+        picture[~(depth > 0)] = 0
+        return jpeg(self._shrunk(picture, cv2.INTER_NEAREST))
+
+    def _make_labels(self, kind: str) -> np.ndarray:
+        return self.masks[kind]()
+
+    def _make_mask(self, kind: str) -> bytes:
+        small = self._shrunk(self._make(f"labels {kind}"), cv2.INTER_NEAREST)
+        settings = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
+        return bytes(cv2.imencode(".png", small, settings)[1])
+
+    def _make_segments(self, kind: str) -> list[dict[str, Any]]:
+        found = measure(self._make(f"labels {kind}"), self.frame.depth, self.frame.intrinsics)
+        return [asdict(segment) for segment in found]
+
+    def _units(self) -> str:
+        if self.frame.load_depth is None:
+            return ""
+        return "m" if self.frame.depth_is_metric else "unknown"
+
+    def _shrunk(self, picture: np.ndarray, how: int) -> np.ndarray:
+        if self.scale == 1:
+            return np.ascontiguousarray(picture)
+        height, width = picture.shape[:2]
+        size = max(1, round(width * self.scale)), max(1, round(height * self.scale))
+        return cv2.resize(picture, size, interpolation=how)
+
+
+def jpeg(rgb: np.ndarray) -> bytes:
+    """(H, W, 3) uint8 RGB as JPEG."""
+    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+    return bytes(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1])

@@ -1,0 +1,85 @@
+// Curves over the frames of a recording: small, with the place that is shown; a click goes there.
+
+const SVG = "http://www.w3.org/2000/svg";
+const WIDTH = 400, HEIGHT = 90;
+
+function svg(tag, attributes) {
+  const made = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  return made;
+}
+
+export class Curve {
+  // go(place): somebody clicked. write(value): a value as text.
+  constructor(parent, go, write) {
+    this.go = go;
+    this.write = write;
+    this.length = 1;
+    this.figure = document.createElement("figure");
+    this.figure.className = "curve";
+    this.caption = document.createElement("figcaption");
+    this.title = document.createElement("span");
+    this.value = document.createElement("span");
+    this.caption.append(this.title, this.value);
+    this.svg = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img" });
+    this.axis = svg("path", { class: "axis", d: `M0,${HEIGHT} H${WIDTH}` });
+    this.lines = [svg("path", { class: "line" }), svg("path", { class: "line second" })];
+    this.now = svg("line", { class: "now", y1: 0, y2: HEIGHT });
+    this.svg.append(this.axis, ...this.lines, this.now);
+    this.figure.append(this.caption, this.svg);
+    this.svg.addEventListener("click", (event) => {
+      const box = this.svg.getBoundingClientRect();
+      this.go(Math.round(((event.clientX - box.left) / box.width) * (this.length - 1)));
+    });
+    parent.append(this.figure);
+  }
+
+  // series: one or two lists of numbers and nulls, by place; length: places in all.
+  draw(title, series, length) {
+    this.series = series;
+    this.length = length;
+    const known = series.flat().filter((value) => value !== null && value !== undefined);
+    this.figure.hidden = !known.length;
+    if (!known.length) return;
+    const low = Math.min(0, ...known), high = Math.max(...known) || 1;
+    const x = (place) => (WIDTH * place) / Math.max(1, length - 1);
+    const y = (value) => HEIGHT - (HEIGHT * (value - low)) / (high - low || 1);
+    this.lines.forEach((line, i) => {
+      let path = "", down = false;
+      (series[i] ?? []).forEach((value, place) => {
+        const seen = value !== null && value !== undefined;
+        if (seen) path += `${down ? "L" : "M"}${x(place).toFixed(1)},${y(value).toFixed(1)} `;
+        if (seen && !down) path += `l0.01,0 `;
+        down = seen;
+      });
+      line.setAttribute("d", path);
+    });
+    this.title.textContent = title;
+    this.svg.setAttribute("aria-label", `${title}, at most ${this.write(high)}`);
+    this.most = this.write(high);
+  }
+
+  at(place) {
+    if (!this.series) return;
+    const x = (WIDTH * place) / Math.max(1, this.length - 1);
+    this.now.setAttribute("x1", x);
+    this.now.setAttribute("x2", x);
+    const here = this.series.map((values) => values[place]);
+    const text = here.map((value) => (value === null || value === undefined ? "–" : this.write(value))).join(" | ");
+    this.value.textContent = `${text} (most ${this.most})`;
+  }
+}
+
+// Where an id is present: a strip as long as the recording. places: sorted.
+export function presence(places, length, colour) {
+  const strip = svg("svg", { class: "presence", viewBox: `0 0 ${length} 1`, preserveAspectRatio: "none", role: "img" });
+  strip.setAttribute("aria-label", `in ${places.length} of ${length} frames`);
+  strip.append(svg("rect", { x: 0, y: 0.42, width: length, height: 0.16, fill: "currentColor", opacity: 0.25 }));
+  for (let i = 0; i < places.length; ) {
+    let end = i;
+    while (end + 1 < places.length && places[end + 1] === places[end] + 1) end += 1;
+    strip.append(svg("rect", { x: places[i], y: 0.1, width: places[end] - places[i] + 1, height: 0.8, fill: colour }));
+    i = end + 1;
+  }
+  return strip;
+}

@@ -1,0 +1,64 @@
+"""Every frame once, beside the page: what is missing, and the way of each id through the recording."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+
+from streamseg.errors import FrameError
+from streamseg.frame import Segment
+from streamseg.masks.properties import measure
+from streamseg.viewing.recorded import Recorded
+
+
+class Survey(threading.Thread):
+    """Goes through `recorded`, which is its own, and is closed at the end; rows grow as it goes.
+
+    A row: time [s]; problem, "" for none; depth: share of pixels with a reading, or why there is none, null where it
+    was not looked at; k, null where not known; ids: [[id, area, distance, x and y of the box's middle, 3-D size]].
+    kind: of the masks, "" = none are followed.
+    """
+
+    def __init__(self, recorded: Recorded, kind: str) -> None:
+        super().__init__(name="survey", daemon=True)
+        self.recorded, self.kind = recorded, kind
+        self.rows: list[dict[str, Any]] = []
+        self.done = False
+        self.stopped = threading.Event()
+
+    def run(self) -> None:
+        """The thread's work."""
+        try:
+            for place in range(len(self.recorded.stamps)):
+                if self.stopped.is_set():
+                    return
+                try:
+                    self.rows.append(self._row(place))
+                except FrameError as problem:
+                    self.rows.append({"time": self.recorded.stamps[place].time, "problem": str(problem)})
+        finally:
+            self.done = True
+            self.recorded.close()
+
+    def _row(self, place: int) -> dict[str, Any]:
+        line = self.recorded.stamps[place].line
+        if line is not None and line.get("masks") == self.kind:
+            ids = [_followed(Segment(**one)) for one in line["segments"]]
+            return {"time": line["timestamp"], "problem": "", "depth": None, "k": line["k"], "ids": ids}
+        frame = self.recorded.frame(place)
+        ids = []
+        if self.kind:
+            labels = self.recorded.labels(self.kind, place, frame)
+            ids = [_followed(one) for one in measure(labels, frame.depth, frame.intrinsics)]
+        depth = frame.depth
+        share: float | str | None = None if depth is None else round(float(np.mean(depth > 0)), 4)
+        return {"time": frame.timestamp, "problem": "", "depth": frame.depth_problem or share, "k": None, "ids": ids}
+
+
+def _followed(segment: Segment) -> list[Any]:
+    x, y, width, height = segment.box
+    size = None if segment.size is None else [round(side, 4) for side in segment.size]
+    distance = None if segment.mean_depth is None else round(segment.mean_depth, 4)
+    return [segment.id, segment.area, distance, round(x + width / 2, 1), round(y + height / 2, 1), size]

@@ -1,0 +1,164 @@
+"""Murder: `streamseg batch` while its workers and its driver are killed, beside recordings that are bad in three ways.
+
+    python tests/benchmarks/batch_chaos.py --recordings 200 --kills 3 --seed 0 --folder build/chaos
+
+Makes short recordings of samples/tabletop, one that kills every worker that takes it (this script plays the system that
+is out of memory), one that cannot be read and one that never ends (a pipe among its pictures). Kills workers at random
+moments and the driver once, starts the same command again, and compares every result with `streamseg run`'s, byte for
+byte. Exit 1 where a good recording is absent, twice, or different, or a bad one is not named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import filecmp
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import cv2
+
+from streamseg.cluster.batch import planned  # noqa: F401 (a broken installation is told before anything is killed)
+from streamseg.config import ExtractorConfig, RunConfig
+from streamseg.runtime import job
+from streamseg.runtime.index import read
+
+ROOT = Path(__file__).resolve().parents[2]
+BAD = {"poison": "aside", "unreadable": "failed", "hang": "aside"}
+FLAGS = ["--size", "128", "--save", "overlay,labels", "--workers", "2", "--retries", "2"]
+
+
+def make_recordings(folder: Path, count: int, frames: int, rng: random.Random) -> None:
+    """`count` good ones, crops of the sample, and the three bad ones."""
+    pictures = [cv2.imread(str(path)) for path in sorted((ROOT / "samples" / "tabletop" / "rgb").iterdir())]
+    for number in range(count):
+        first, top, left = rng.randrange(len(pictures) - frames), rng.randrange(200), rng.randrange(280)
+        write(
+            folder / f"rec{number:03d}", [one[top : top + 240, left : left + 320] for one in pictures[first:]][:frames]
+        )
+    write(folder / "poison", pictures[:frames])
+    write(folder / "hang", pictures[:frames])
+    (folder / "hang" / "00001.png").unlink()
+    os.mkfifo(folder / "hang" / "00001.png")
+    (folder / "unreadable").mkdir()
+    (folder / "unreadable" / "00000.png").write_bytes(b"\x89PNG\r\n\x1a\n and nothing else")
+
+
+def write(folder: Path, pictures: list) -> None:
+    folder.mkdir(parents=True)
+    for number, picture in enumerate(pictures):
+        cv2.imwrite(str(folder / f"{number:05d}.png"), picture)
+
+
+class Killer(threading.Thread):
+    """Kills whoever works on "poison", and `kills` others at random moments. lost: seconds of work that went."""
+
+    def __init__(self, out: Path, kills: int, rng: random.Random) -> None:
+        super().__init__(daemon=True)
+        self.work, self.kills, self.rng = out / ".batch" / "work", kills, rng
+        self.killed: list[str] = []
+        self.lost = 0.0
+        self.over = threading.Event()
+
+    def run(self) -> None:
+        wait = self.rng.uniform(2, 6)
+        began = time.monotonic()
+        while not self.over.wait(0.02):
+            random_one = len([one for one in self.killed if one != "poison"]) < self.kills
+            ripe = random_one and time.monotonic() - began > wait
+            for path in sorted(self.work.glob("*.*.*")):
+                name, _, pid = path.name.rsplit(".", 2)
+                if name == "poison" or (ripe and name.startswith("rec")):
+                    with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+                        self.lost += time.time() - path.stat().st_ctime
+                        os.kill(int(pid), signal.SIGKILL)
+                        shutil.move(path, self.work.parent / f"killed-{len(self.killed)}")
+                        self.killed.append(name)
+                        began, wait, ripe = time.monotonic(), self.rng.uniform(1, 6), False
+
+
+def drive(command: list[str], out: Path, kill_after: int) -> float:
+    """Start the driver; kill it once so many recordings are there (0 = let it end). Returns seconds."""
+    began = time.monotonic()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while kill_after and process.poll() is None and len(done(out)) < kill_after:
+        time.sleep(0.05)
+    if kill_after:
+        process.kill()
+    _, said = process.communicate()
+    print(said.strip(), file=sys.stderr)
+    return time.monotonic() - began
+
+
+def done(out: Path) -> set[str]:
+    return {path.parent.name for path in out.glob("[!.]*/run.json")}
+
+
+def differences(recordings: Path, out: Path, scratch: Path, by_cli: int) -> list[str]:
+    """Good recordings whose files are not those of `streamseg run`, done anew; some by the real command."""
+    wrong = []
+    for number, source in enumerate(sorted(recordings.glob("rec*"))):
+        alone = scratch / source.name
+        if number < by_cli:
+            flags = ["--size", "128", "-o", alone, "--quiet"]
+            subprocess.run([sys.executable, "-m", "streamseg", "run", source, *flags], check=True)
+        else:
+            job.run(RunConfig(source=str(source), output=alone, extractor=ExtractorConfig(size=128)))
+        mine, its = ({str(p.relative_to(f)) for p in f.rglob("*") if p.is_file()} for f in (out / source.name, alone))
+        _, unequal, absent = filecmp.cmpfiles(out / source.name, alone, mine - {"run.json"}, shallow=False)
+        if mine != its or unequal or absent:
+            wrong.append(source.name)
+    return wrong
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--recordings", type=int, default=200)
+    parser.add_argument("--frames", type=int, default=6)
+    parser.add_argument("--kills", type=int, default=3)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--timeout", type=float, default=30.0)
+    parser.add_argument("--by-cli", type=int, default=3, help="so many are compared with the real command")
+    parser.add_argument("--folder", type=Path, default=Path("build/chaos"))
+    asked = parser.parse_args()
+    rng = random.Random(asked.seed)
+    shutil.rmtree(asked.folder, ignore_errors=True)
+    recordings, out = asked.folder / "recordings", asked.folder / "out"
+    make_recordings(recordings, asked.recordings, asked.frames, rng)
+    command = [sys.executable, "-m", "streamseg", "batch", str(recordings), "-o", str(out), *FLAGS]
+    command += ["--timeout", str(asked.timeout)]
+    killer = Killer(out, asked.kills, rng)
+    killer.start()
+    seconds = [drive(command, out, max(1, int(asked.recordings * rng.uniform(0.3, 0.6)))), drive(command, out, 0)]
+    killer.over.set()
+    entries = read(out)
+    good = [entry for entry in entries if entry.name.startswith("rec")]
+    named = {entry.name: entry.status for entry in entries if entry.name in BAD}
+    wrong = differences(recordings, out, asked.folder / "alone", asked.by_cli)
+    computed = sum(entry.seconds for entry in entries) + killer.lost
+    report = {
+        "good_done": sum(entry.status == "done" for entry in good),
+        "entries": len(entries),
+        "different_from_run": wrong,
+        "bad": named,
+        "killed": killer.killed,
+        "left_over": [path.name for path in (out / ".batch" / "work").iterdir()],
+        "seconds": [round(one, 1) for one in seconds],
+        "computed_worker_seconds": round(computed, 1),
+        "over_ideal": round(sum(seconds) / (computed / 2), 3),
+    }
+    print(json.dumps(report, indent=2))
+    whole = report["good_done"] == asked.recordings == len(good) and len(entries) == asked.recordings + 3
+    return 0 if whole and not wrong and named == BAD and not report["left_over"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,116 @@
+"""A recording's folder is there whole or not at all, whoever else writes."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streamseg.cluster.results import Results
+from streamseg.cluster.task import made_with
+from streamseg.config import ExtractorConfig, RunConfig, Spec
+from streamseg.errors import OutputError
+from streamseg.runtime import index
+from streamseg.runtime.index import Entry
+from streamseg.runtime.repeat import settings_of
+
+JOB = RunConfig(source="/a")
+
+
+def made(results: Results, name: str, text: str = "new", job: RunConfig = JOB, **more: Any) -> Path:
+    folder = results.construction(name)
+    folder.mkdir()
+    (folder / "mask.png").write_text(text, encoding="utf-8")
+    content = {"status": "done", "settings": settings_of(job), "frames": 2, "fps": 3.0, "written": ["mask.png"]}
+    content |= {"batch": {"source": "/a", "files": {}, "ids": 4, "worker": "w", "attempts": 1, "seconds": 1.5}} | more
+    (folder / "run.json").write_text(json.dumps(content, default=str), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Results:
+    return Results(tmp_path / "out")
+
+
+def test_the_first_to_finish_wins(results: Results) -> None:
+    first, second = made(results, "a", "first"), results.work / "a.elsewhere.1"
+    first.rename(second)
+    assert results.publish(made(results, "a", "quick"), "a", overwrite=False)
+    assert not results.publish(second, "a", overwrite=False)
+    assert (results.root / "a" / "mask.png").read_text(encoding="utf-8") == "quick"
+
+
+def test_done_is_told_from_made_otherwise(results: Results) -> None:
+    assert results.found("a", "/a", made_with(JOB)) is None
+    results.publish(made(results, "a"), "a", overwrite=False)
+    entry = results.found("a", "/a", made_with(JOB))
+    assert entry == Entry("a", "/a", "done", frames=2, fps=3.0, ids=4, seconds=1.5, worker="w")
+    with pytest.raises(OutputError, match="other settings"):
+        results.found("a", "/a", made_with(RunConfig(source="/a", every=2)))
+    with pytest.raises(OutputError, match="another recording"):
+        results.found("a", "/b", made_with(JOB))
+
+
+def test_weights_that_changed_are_other_settings(results: Results, tmp_path: Path) -> None:
+    weights = tmp_path / "own.onnx"
+    weights.write_bytes(b"1")
+    job = RunConfig(source="/a", extractor=ExtractorConfig(Spec(str(weights))))
+    about = {"source": "/a", "files": made_with(job)["files"]}
+    results.publish(made(results, "a", job=job, batch=about), "a", overwrite=False)
+    assert results.found("a", "/a", made_with(job))
+    weights.write_bytes(b"2")
+    with pytest.raises(OutputError, match="other settings"):
+        results.found("a", "/a", made_with(job))
+
+
+def test_overwriting_takes_only_what_a_run_wrote(results: Results) -> None:
+    results.publish(made(results, "a", "old"), "a", overwrite=False)
+    assert results.publish(made(results, "a", "new"), "a", overwrite=True)
+    target = results.root / "a"
+    assert (target / "mask.png").read_text(encoding="utf-8") == "new"
+    (target / "mine.txt").write_text("x", encoding="utf-8")
+    with pytest.raises(OutputError, match="mine"):
+        results.publish(made(results, "a", "newer"), "a", overwrite=True)
+    assert (target / "mask.png").read_text(encoding="utf-8") == "new"
+
+
+def test_what_is_no_result_is_left_alone(results: Results) -> None:
+    (results.root / "a").mkdir()
+    assert results.found("a", "/a", made_with(JOB)) is None
+    (results.root / "a" / "diary.txt").write_text("x", encoding="utf-8")
+    with pytest.raises(OutputError, match="no run wrote it"):
+        results.found("a", "/a", made_with(JOB))
+
+
+def test_what_dead_workers_left_goes_and_what_lives_stays(results: Results) -> None:
+    alive = made(results, "a")
+    dead = results.work / alive.name.replace(str(os.getpid()), "4194999")
+    dead.mkdir()
+    results.tidy()
+    assert alive.is_dir()
+    assert not dead.exists()
+
+
+def test_failures_are_kept_and_forgotten(results: Results) -> None:
+    entry = Entry("a", "/a", "aside", error="it took more than 5 s")
+    results.note_failure(entry)
+    results.publish(made(results, "b"), "b", overwrite=False)
+    assert [one.name for one in results.everything()] == ["a", "b"]
+    assert results.failures() == {"a": entry}
+    results.forget_failure("a")
+    assert not results.failures()
+
+
+def test_a_full_disk_leaves_the_old_index(
+    results: Results, full_disk: Callable[[int], AbstractContextManager[None]]
+) -> None:
+    entries = [Entry(f"r{i}", "/r", "done") for i in range(9)]
+    index.write(results.root, entries)
+    with full_disk(100), pytest.raises(OSError, match="large"):
+        index.write(results.root, entries[:5])
+    assert index.read(results.root) == entries

@@ -1,0 +1,72 @@
+"""Damaged bags: what can be read is, the rest is counted, and what cannot be opened ends in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from streamseg.errors import FrameError, SourceError
+from streamseg.sources import Recording, open_source
+from tests.unit.sources.bags import Writer, write_tum_like
+
+SECOND = 10**9
+LZ4 = b"\x04\x22\x4d\x18"  # a frame of it begins so
+
+
+def test_a_damaged_chunk_costs_its_frames_alone(tmp_path: Path, make: Any) -> None:
+    out = Writer(tmp_path / "r.bag", "bag", compressed=True)
+    for i in range(60):
+        out.image("/c", (100 + i) * SECOND, np.ascontiguousarray(np.tile(make.texture(i), (4, 4, 1))), "rgb8")
+    path = out.close()
+    chunks = path.read_bytes().split(LZ4)
+    assert len(chunks) > 3
+    path.write_bytes(LZ4.join((chunks[0], chunks[1])) + bytes(4) + LZ4.join(chunks[2:]))
+    source = open_source(str(path))
+    assert isinstance(source, Recording)
+    assert 40 < len(source) < 60
+    assert source.name_of(0) == "100.000000"
+    assert source.name_of(len(source) - 1) == "159.000000"
+    assert [source[i].name for i in range(len(source))] == [source.name_of(i) for i in range(len(source))]
+    assert len(source) + len(source.skipped) == 60
+    assert {skip.reason for skip in source.skipped} == {"damaged part of the bag"}
+
+
+def broken(data: bytes, number: int) -> bytes:
+    """Ten ways to break a file: five cuts, five times a few bytes changed."""
+    if number < 5:
+        return data[: int(len(data) * (0.002, 0.2, 0.5, 0.9, 0.999)[number])]
+    random = np.random.default_rng(number)
+    changed = np.frombuffer(data, np.uint8).copy()
+    part = {5: changed[:4000], 6: changed[-4000:]}.get(number, changed)
+    part[random.integers(0, len(part), 60)] ^= random.integers(1, 256, 60).astype(np.uint8)
+    return changed.tobytes()
+
+
+@pytest.mark.parametrize("container", ["bag", "db3", "mcap"])
+@pytest.mark.parametrize("number", range(10))
+def test_broken_bags_end_in_words_or_are_counted(container: str, number: int, tmp_path: Path, make: Any) -> None:
+    frames = [(100 + i / 30, make.texture(i), np.full(make.size, 1, np.float32)) for i in range(6)]
+    path = write_tum_like(tmp_path / "r.bag", frames, container)
+    path.write_bytes(broken(path.read_bytes(), number))
+    source, said = attempted(lambda: open_source(str(path)))
+    if source is None:
+        assert str(path) in said
+        return
+    assert isinstance(source, Recording)
+    assert len(source) <= 6
+    for i in range(len(source)):
+        frame, said = attempted(partial(source.__getitem__, i))
+        assert said if frame is None else frame.depth is None or frame.depth.shape == frame.rgb.shape[:2]
+
+
+def attempted(what: Callable[[], Any]) -> tuple[Any, str]:
+    """What it returns, or None and the known error's message; any other error is a bug and comes through."""
+    try:
+        return what(), ""
+    except (SourceError, FrameError) as problem:
+        return None, str(problem)

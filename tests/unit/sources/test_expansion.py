@@ -1,0 +1,96 @@
+"""Names of recordings, folders, roots, patterns and lists become recordings."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from streamseg.errors import SourceError
+from streamseg.sources import expansion, open_source
+
+
+def picture(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), np.zeros((8, 8, 3), np.uint8))
+
+
+@pytest.fixture
+def davis(tmp_path: Path) -> Path:
+    root = tmp_path / "davis"
+    for name in ("bear", "camel", "goat"):
+        picture(root / "JPEGImages" / "480p" / name / "00000.jpg")
+    sets = root / "ImageSets" / "2017"
+    sets.mkdir(parents=True)
+    (sets / "val.txt").write_text("goat\nbear\n", encoding="utf-8")
+    (root / "ImageSets" / "2016").mkdir()
+    line = "/JPEGImages/480p/camel/00000.jpg /Annotations/480p/camel/00000.png\n"
+    (root / "ImageSets" / "2016" / "train.txt").write_text(line, encoding="utf-8")
+    return root
+
+
+@pytest.fixture
+def co3d(tmp_path: Path) -> Path:
+    root = tmp_path / "co3d"
+    for sequence in ("apple/1_2_3", "apple/4_5_6", "ball/7_8_9"):
+        picture(root / sequence / "images" / "frame000001.jpg")
+    lists = root / "apple" / "set_lists"
+    lists.mkdir()
+    entry = ["4_5_6", 1, "apple/4_5_6/images/frame000001.jpg"]
+    (lists / "set_lists_small.json").write_text(json.dumps({"train": [entry], "val": [], "test": []}), encoding="utf-8")
+    return root
+
+
+def names(uris: list[str]) -> list[str]:
+    return [Path(uri).name for uri in uris]
+
+
+def test_a_root_holds_its_sequences(davis: Path, co3d: Path) -> None:
+    assert names(expansion.expand([f"davis:{davis}"])) == ["bear", "camel", "goat"]
+    assert names(expansion.expand([str(co3d)])) == ["1_2_3", "4_5_6", "7_8_9"]
+    assert names(expansion.expand([f"co3d:{co3d}/ball"])) == ["7_8_9"]
+    for uri in expansion.expand([f"davis:{davis}", str(co3d)]):
+        assert len(open_source(uri)) == 1  # type: ignore[arg-type]
+
+
+def test_set_lists_choose(davis: Path, co3d: Path) -> None:
+    assert names(expansion.expand([f"davis:{davis}#2017/val"])) == ["bear", "goat"]
+    assert names(expansion.expand([f"davis:{davis}#2016/train"])) == ["camel"]
+    (uri,) = expansion.expand([f"co3d:{co3d}#small/train"])
+    assert uri.endswith("apple/4_5_6#small/train")
+    assert len(open_source(uri)) == 1  # type: ignore[arg-type]
+    with pytest.raises(SourceError, match="2017/vla") as caught:
+        expansion.expand([f"davis:{davis}#2017/vla"])
+    assert "2017/val" in caught.value.hint
+
+
+def test_folders_patterns_and_lists(tmp_path: Path, davis: Path) -> None:
+    for name in ("a", "b", "deep/c"):
+        picture(tmp_path / "many" / name / "0.png")
+    (tmp_path / "many" / "notes.md").write_text("x", encoding="utf-8")
+    assert names(expansion.expand([str(tmp_path / "many")])) == ["a", "b", "c"]
+    assert names(expansion.expand([str(tmp_path / "many" / "[ab]")])) == ["a", "b"]
+    listing = tmp_path / "some.txt"
+    listing.write_text(f"# mine\nmany/b\n\ndavis:{davis}#2017/val\nmany/*\n", encoding="utf-8")
+    assert names(expansion.expand([str(listing)])) == ["b", "bear", "goat", "a", "c"]
+
+
+def test_a_folder_of_videos_holds_each_of_them(tmp_path: Path) -> None:
+    for name in ("x.mp4", "y.mp4"):
+        (tmp_path / name).write_bytes(b"")
+    assert names(expansion.expand([str(tmp_path)])) == ["x.mp4", "y.mp4"]
+
+
+@pytest.mark.parametrize("name", ["absent", "no*", "0", "rtsp://host/1"])
+def test_what_names_nothing_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SourceError):
+        expansion.expand([name])
+
+
+def test_a_folder_without_recordings_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="no recording"):
+        expansion.expand([str(tmp_path)])

@@ -1,0 +1,92 @@
+"""Self-training: labels of cells, the loss against scikit-learn, and a head that is deployed where it was trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import log_loss
+
+from streamseg.backbones import Spec, checkpoint, open_backbone
+from streamseg.features.objectness import objectness_of
+from streamseg.frame import VOID
+from train.encoder import open_encoder
+from train.method import Batch
+from train.methods.selftrain import METHOD, Options, shares
+from train.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def method():
+    torch.manual_seed(0)
+    made = METHOD(open_encoder(Spec("resnet18", layers=(3, 4)), pretrained=False), Options(), Settings(size=64), 10)
+    made.note = lambda **figures: None
+    return made
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10_000))
+def test_shares_are_those_of_the_known_pixels(seed: int) -> None:
+    masks = np.random.default_rng(seed).choice([0, 1, 7, VOID], (2, 8, 12)).astype(np.uint8)
+    share, known = shares(torch.from_numpy(masks), torch.Size((2, 3)))
+    for b, y, x in np.ndindex(2, 2, 3):
+        cell = masks[b, 4 * y : 4 * y + 4, 4 * x : 4 * x + 4]
+        counted = cell[cell != VOID]
+        assert float(known[b, y, x]) == pytest.approx(counted.size / 16)
+        if counted.size:
+            assert float(share[b, y, x]) == pytest.approx((counted > 0).mean(), abs=1e-6)
+
+
+def test_the_loss_is_the_cross_entropy_of_the_known_pixels(method) -> None:
+    """A cell with a share of objects counts as that many pixels of each kind, all with the cell's one answer."""
+    method.eval()
+    images = torch.rand(2, 3, 64, 64)
+    masks = torch.from_numpy(np.random.default_rng(0).choice([0, 3, VOID], (2, 64, 64)).astype(np.uint8))
+    with torch.no_grad():
+        found = float(method.loss(Batch([images], [], [], [masks], [], torch.zeros(2, 1, 2))))
+        answers = method.head(method.student.deployed((64, 64))(images)[0]).sigmoid()[:, 0]
+    pixels = answers.repeat_interleave(8, dim=1).repeat_interleave(8, dim=2)[masks != VOID]
+    wanted = log_loss((masks[masks != VOID] > 0).numpy(), pixels.double().numpy())
+    assert found == pytest.approx(wanted, rel=1e-4)
+
+
+@pytest.fixture(scope="module")
+def trained(method, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    recipe = method.student.recipe
+    about = {name: getattr(recipe, name) for name in ("name", "architecture", "facet", "licence")}
+    content = {
+        "method": "selftrain",
+        "backbone": {**about, "layers": list(recipe.layers), "head": True},
+        "state_dict": dict(method.student.net.state_dict()),
+        "head": dict(method.head.state_dict()),
+        "config": {},
+        "provenance": {},
+        "training": None,
+    }
+    path = tmp_path_factory.mktemp("trained") / "selftrain.pt"
+    checkpoint.write(path, content)
+    return path
+
+
+@pytest.mark.parametrize("engine", ["torch", "onnxruntime", "openvino"])
+def test_every_engine_gives_the_answers_of_the_head(engine: str, method, trained: Path) -> None:
+    images = np.random.default_rng(0).random((1, 3, 64, 64), np.float32)
+    method.eval()
+    with torch.no_grad():
+        features = method.student.deployed((64, 64))(torch.from_numpy(images))[0]
+        wanted = method.head(features).sigmoid().numpy()
+    backbone = open_backbone(Spec(str(trained)), (64, 64), engine=engine, device="cpu", precision="fp32")
+    outputs = backbone.run(images)
+    np.testing.assert_allclose(outputs["foreground"], wanted, atol=1e-4)
+    objectness = objectness_of(outputs)
+    assert objectness is not None
+    np.testing.assert_array_equal(objectness, outputs["foreground"][:, 0])
+
+
+def test_other_layers_are_used_without_the_head(trained: Path) -> None:
+    backbone = open_backbone(Spec(str(trained), layers=(4,)), (64, 64), engine="torch", device="cpu")
+    assert set(backbone.run(np.zeros((1, 3, 64, 64), np.float32))) == {"features", "energy"}
