@@ -7,7 +7,7 @@ import json
 import logging
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +57,7 @@ def run(
         torch.manual_seed(settings.seed)
         encoder = _encoder(settings)
         samples, total = open_samples(kind, settings, options, output, stack, display.say)
-        data = _same_data(samples, last)
-        _refuse_fewer(start, total)
+        data = _same_run(samples, last, start, total)
         method = kind(encoder, options, settings, total)
         samples.views, samples.wide, samples.frames = method.views(), method.wide, method.frames
         probing = _probing(settings, total, output, display.say)
@@ -69,7 +68,8 @@ def run(
         callbacks = [monitor, checkpointing, *([probing] if probing else []), table, display]
         about = checkpoint_header(name, method, settings, options, data)
         trainer = _trainer(hardware, settings, total, start, output, callbacks, about)
-        for line in (*samples.left_out(), opening_line(name, encoder, samples, settings, total, trainer)):
+        notes = (f"note: {line}" for line in samples.left_out())
+        for line in (*notes, opening_line(name, encoder, samples, settings, total, trainer)):
             display.say(line)
         with checkpointing.interruptible(trainer):
             seconds = _fit(trainer, method, Batches(samples, settings, start), last)
@@ -102,17 +102,28 @@ def _fit(trainer: pl.Trainer, method: Method, data: Batches, last: Path | None) 
     began = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Lightning's advice on workers, logging and resuming is followed already
-        trainer.fit(method, data, ckpt_path=str(last) if last else None)
+        with _explained():
+            trainer.fit(method, data, ckpt_path=str(last) if last else None)
     return max(time.perf_counter() - began, 1e-9)
 
 
-def _refuse_fewer(start: int, total: int) -> None:
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except ValueError as problem:
+        if "more than 1 value per channel" not in str(problem):  # torch has no type for it
+            raise
+        raise StreamsegError(
+            "batch norms cannot learn from one sample a step", "give --batch-size 2 or more"
+        ) from problem
+
+
+def _same_run(samples: Samples, last: Path | None, start: int, total: int) -> str:
+    """The fingerprint of the data. Raises StreamsegError where a run that goes on was started with other data, or has
+    made more steps than are asked for."""
     if start > total:
         raise StreamsegError(f"the run has made {start} steps already, {total} were asked for", "give more --steps")
-
-
-def _same_data(samples: Samples, last: Path | None) -> str:
-    """The fingerprint of the data. Raises SourceError where a run that goes on was started with other data."""
     if not is_first():
         return ""
     found = fingerprint(samples.recordings)

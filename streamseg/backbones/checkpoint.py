@@ -41,8 +41,8 @@ def write(path: Path, content: dict[str, Any]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with written(path, durable=True) as temporary:
             torch.save({"format": FORMAT, "streamseg": streamseg.__version__} | content, temporary)
-    except (OSError, RuntimeError) as problem:  # torch's own zip writer knows only RuntimeError
-        reason = getattr(problem, "strerror", None) or str(problem).splitlines()[0][:120]
+    except (OSError, RuntimeError) as problem:  # torch's own zip writer knows only RuntimeError, and not why
+        reason = getattr(problem, "strerror", None) or "the disk did not take all of it"
         raise OutputError(f"cannot write the checkpoint {str(path)!r}: {reason}", "free some space") from problem
 
 

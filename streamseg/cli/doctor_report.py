@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import sys
 from collections.abc import Mapping
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from rich.table import Table
@@ -29,6 +31,7 @@ def examine() -> dict[str, Any]:
     report: dict[str, Any] = {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
+        "cpu_units": _units(),
         "versions": versions(PACKAGES),
         "gpus": gpus,
         "openvino": _openvino(advice),
@@ -44,6 +47,18 @@ def examine() -> dict[str, Any]:
         advice.append('for TensorRT engines: pip install "streamseg[tensorrt]"')
     report["advice"] = advice
     return report
+
+
+def _units() -> list[str]:
+    """Vector and matrix units of the CPU that decide how fast, and in which precision, networks run."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:  # not Linux
+        from torch.backends import cpu
+
+        return [cpu.get_cpu_capability().lower()]
+    found = set(re.findall(r"\b(?:avx\w*|amx_\w+|fma|f16c|asimd\w*|sve\w*|i8mm|bf16)\b", text))
+    return sorted(found)
 
 
 def _gpus() -> list[str]:
@@ -136,6 +151,7 @@ def print_report(report: Mapping[str, Any]) -> None:
     console = terminal.console()
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_row("Python", f"{report['python']} on {report['system']}")
+    table.add_row("CPU units", ", ".join(report["cpu_units"]) or "none")
     for package, number in report["versions"].items():
         table.add_row(package, number)
     table.add_row("NVIDIA GPUs", ", ".join(report["gpus"]) or "none")

@@ -9,12 +9,15 @@ import traceback
 
 import click
 
+from streamseg.cache import root
 from streamseg.errors import StreamsegError
 from streamseg.runtime.signals import terminable
 from streamseg.terminal import say
 
 DEBUG = "STREAMSEG_DEBUG"
 NO_MEMORY = "there is not enough memory", "use smaller pictures (--size), or end other programs"
+CACHES = {"MPLCONFIGDIR": "matplotlib", "TORCHINDUCTOR_CACHE_DIR": "torch"}
+"""Libraries that would write into the home or the temporary folder: what they keep lies in our cache."""
 CV_NO_MEMORY = -4
 """OpenCV's Error::StsNoMem."""
 
@@ -24,6 +27,8 @@ def run_command(command: click.Command, name: str) -> None:
     for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show a letter shows another one
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace" if stream is sys.stdout else "backslashreplace")
+    for variable, folder in CACHES.items():
+        os.environ.setdefault(variable, str(root() / folder))
     with terminable():
         _run(command, name)
 

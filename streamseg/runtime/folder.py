@@ -86,15 +86,17 @@ def _refuse_source_inside(path: Path, source: str) -> None:
 def _written_before(path: Path) -> list[str]:
     """What earlier runs say they wrote here."""
     names: list[str] = []
+    told = False  # a run that was killed before its first file has an empty journal, and run.json without a list
     with suppress(OSError):
         names += (path / JOURNAL).read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+        told = True
     try:
         content = from_json((path / MANIFEST).read_bytes())
         names += [name for name in content["written"] if isinstance(name, str)]
     except FileNotFoundError:
         pass
     except (OSError, ValueError, KeyError, TypeError):
-        if not names:
+        if not told:
             raise OutputError(
                 f"{str(path / MANIFEST)!r} does not say what its run wrote",
                 "remove that run yourself, or choose another -o",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -12,16 +13,16 @@ NUMBERS = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def interruptible(stop: Callable[[], None] | None = None) -> Iterator[threading.Event]:
-    """While inside, the first signal sets the event and calls `stop`; whichever comes next kills, as the system does
-    it: also where Python is held up in a library."""
+    """While inside, the first signal sets the event and calls `stop`; whichever comes next kills the process."""
     event = threading.Event()
     if threading.current_thread() is not threading.main_thread():  # signals belong to the main thread
         yield event
         return
 
-    def handle(_number: int, _stack: object) -> None:
-        for number in NUMBERS:
+    def handle(number: int, _stack: object) -> None:
+        if event.is_set():
             signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
         event.set()
         if stop:
             stop()

@@ -84,3 +84,12 @@ def test_the_source_may_not_lie_in_the_output(tmp_path: Path) -> None:
     with open_folder(tmp_path / "out", True, str(video)):
         pass
     assert video.read_text() == "frames"
+
+
+def test_a_run_that_was_killed_before_its_first_file_can_be_replaced(tmp_path: Path) -> None:
+    (tmp_path / ".streamseg.written").touch()
+    (tmp_path / "run.json").write_text('{"status": "running"}')
+    (tmp_path / "mine.txt").write_text("mine")
+    with open_folder(tmp_path, True, "source") as folder:
+        folder.claim("labels.npz")
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]

@@ -1,0 +1,87 @@
+"""A command in a process of its own, forked from one that has imported the libraries, and what is left of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+FAULTS = ("Traceback", "error: unexpected", "Exception ignored")
+Trouble = list[str]
+
+
+def start(args: list[str], said: Path, prepare: Callable[[], object] = lambda: None) -> int:
+    """Fork, and run `streamseg ARGS` in the child; what it prints goes to the file `said`. The process id."""
+    child = os.fork()
+    if child:
+        return child
+    handle = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(handle, 1)
+    os.dup2(handle, 2)
+    code = 70
+    try:
+        prepare()
+        from streamseg.cli.main import main
+
+        sys.argv = ["streamseg", *args]
+        main()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def wait(child: int, limit: float = 180) -> int:
+    """The exit code, negative for a signal; one that hangs is killed and counts as -9."""
+    end = time.monotonic() + limit
+    while True:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        if time.monotonic() > end:
+            os.kill(child, signal.SIGKILL)
+            return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        time.sleep(0.002)
+
+
+def running(child: int) -> bool:
+    return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+
+
+def faults_of(out: Path, said: str, killed: bool) -> Trouble:
+    """What of a run's output is not as promised. killed: by a second signal, when partial files may stay."""
+    import av
+    import cv2
+    import numpy as np
+
+    found = [said[-2000:] for word in FAULTS if word in said]
+    if not (out / "run.json").exists():
+        return found
+    manifest = json.loads((out / "run.json").read_text())
+    masks = sorted((out / "labels").glob("[!.]*")) if (out / "labels").is_dir() else []
+    if any(cv2.imread(str(path), cv2.IMREAD_UNCHANGED) is None for path in masks):
+        found.append("a mask is damaged")
+    counts = {"labels": len(masks)}
+    if (out / "labels.npz").exists():
+        with np.load(out / "labels.npz") as archive:
+            counts["npz"] = len(archive["labels"])
+    if (out / "annotations.json").exists():
+        counts["coco"] = len(json.loads((out / "annotations.json").read_text())["images"])
+    if (out / "segments.jsonl").exists():
+        counts["jsonl"] = len([json.loads(line) for line in (out / "segments.jsonl").read_text().splitlines()])
+    if (out / "overlay.mp4").exists():
+        with av.open(str(out / "overlay.mp4")) as video:
+            counts["overlay"] = sum(1 for _ in video.decode(video=0))
+    if not killed:
+        if manifest["status"] not in ("done", "interrupted"):
+            found.append(f"run.json says {manifest['status']!r}")
+        found += [f"{name} has {count} of {manifest['frames']}" for name, count in counts.items()
+                  if count != manifest.get("frames")]  # fmt: skip
+        found += [f"left over: {path.name}" for path in out.rglob(".*")]
+    return found
