@@ -4,7 +4,7 @@
  "backbone": {"name": "resnet18", "architecture": "resnet18.tv_in1k", "layers": [4, 5], "facet": "output",
               "licence": "BSD-3-Clause", "head": false},
  "state_dict": {timm's name: tensor, ...},   the deployed backbone
- "head": {name: tensor, ...} or absent,     of `networks.network.ForegroundHead`
+ "head": {name: tensor, ...} or absent,     of `networks.foreground_head`
  "config": {...},                            what the run was asked for
  "training": {...} or None,                  what --resume needs; an export has no use for it
  "provenance": {...}}                        data, the weights it started from, figures

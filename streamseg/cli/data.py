@@ -11,11 +11,11 @@ from streamseg.cli.lazy import LazyGroup
 @click.group(
     cls=LazyGroup,
     lazy={
-        "pack": "streamseg.cli.data_pack:pack",
-        "co3d": "streamseg.cli.data_get:co3d",
-        "davis": "streamseg.cli.data_get:davis",
-        "ocid": "streamseg.cli.data_get:ocid",
-        "tum": "streamseg.cli.data_get:tum",
+        "pack": "streamseg.cli.datasets.pack:pack",
+        "co3d": "streamseg.cli.datasets.get:co3d",
+        "davis": "streamseg.cli.datasets.get:davis",
+        "ocid": "streamseg.cli.datasets.get:ocid",
+        "tum": "streamseg.cli.datasets.get:tum",
     },
     context_settings=CONTEXT,
 )

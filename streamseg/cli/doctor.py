@@ -12,10 +12,10 @@ from streamseg.cli.options import behaviour_options, print_json
 @behaviour_options
 def doctor(as_json: bool, quiet: bool) -> None:
     """What this machine has: versions, devices, runtimes, and what is missing."""
-    from streamseg.cli import doctor_report
+    from streamseg.cli.reports import doctor as report_of
 
-    report = doctor_report.examine()
+    report = report_of.examine()
     if as_json:
         print_json(report)
     elif not quiet:
-        doctor_report.print_report(report)
+        report_of.print_report(report)

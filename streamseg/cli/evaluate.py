@@ -24,7 +24,7 @@ from streamseg.cli.options import (
 @click.argument("sources", nargs=-1, metavar="SOURCE...")
 @option(
     "--batch",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
     help="Instead of SOURCEs: score what `streamseg batch -o DIR` wrote.",
 )

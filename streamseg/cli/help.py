@@ -13,7 +13,8 @@ GENERAL = "General"
 GROUPS: dict[str, tuple[str, ...]] = {
     "Input": (
         "config", "every", "max_frames", "frames", "intrinsics", "depth_scale", "align_depth", "data", "val", "gap",
-        "splits", "labelled_share", "val_share", "mirror", "side", "resume", "source",
+        "splits", "labelled_share", "val_share", "resume", "source",
+        "mirror", "side",
     ),
     "Network": (
         "model", "models", "backbone", "weights", "layers", "facet", "size", "height", "width", "dynamic", "engine",
@@ -25,7 +26,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Live": ("show", "view", "port", "open_page", "policy"),
     "Measure": ("task", "shot", "way", "seeds", "turns", "against", "against_weights"),
     "Cluster": ("workers", "address", "shard", "retries", "timeout", "again"),
-    "Output": ("output", "save", "masks", "alpha", "overwrite", "page", "report", "name", "format_", "markdown"),
+    "Output": ("output", "save", "masks", "alpha", "overwrite", "page", "report", "name", "format_", "markdown",
+               "jpeg_quality", "per_shard"),
     "Method": (),
     "Training": (),
     GENERAL: ("seed", "as_json", "quiet", "debug", "help"),

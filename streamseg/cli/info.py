@@ -15,10 +15,10 @@ from streamseg.cli.options import behaviour_options, print_json
 @behaviour_options
 def info(file: Path, as_json: bool, quiet: bool) -> None:
     """What FILE is: a checkpoint, an exported network or engine, weights, or a ROS bag with its topics."""
-    from streamseg.cli import info_report
+    from streamseg.cli.reports import info as report_of
 
-    report = info_report.examine(file)
+    report = report_of.examine(file)
     if as_json:
         print_json(report)
     elif not quiet:
-        info_report.print_report(report)
+        report_of.print_report(report)

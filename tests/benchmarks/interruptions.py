@@ -143,8 +143,8 @@ def disks(base: Path, dice: random.Random, count: int) -> Iterator[tuple[str, Tr
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    for name, default in (("seed", 0), ("signals", 200), ("kills", 50), ("disks", 12)):
-        parser.add_argument(f"--{name}", type=int, default=default)
+    for flag, default in (("--seed", 0), ("--signals", 200), ("--kills", 50), ("--disks", 12)):
+        parser.add_argument(flag, type=int, default=default)
     given = parser.parse_args()
     dice, table, broken = random.Random(given.seed), Counter[str](), []
     with tempfile.TemporaryDirectory() as base:

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from streamseg.backbones.networks.network import ForegroundHead
+from streamseg.backbones.networks.foreground_head import ForegroundHead
 from streamseg.frame import VOID
 from train.data.views import View
 from train.encoder import Encoder

@@ -20,6 +20,7 @@ from torch import nn
 from torch.nn import functional
 
 from streamseg.backbones.contract import Recipe
+from streamseg.backbones.networks.foreground_head import ForegroundHead
 from streamseg.backbones.networks.positions import resampled
 
 
@@ -66,23 +67,6 @@ class Network(nn.Module):
             pixels, indices=list(self.recipe.indices), intermediates_only=True, output_fmt="NCHW", **options
         )
         return maps, None
-
-
-class ForegroundHead(nn.Module):
-    """(B, D, h, w) features of length 1 -> (B, 1, h, w) logits of being part of an object: one linear unit.
-
-    Its logits are SCALE times what the unit says: features of length 1 would need long weights to be sure of anything.
-    """
-
-    SCALE = 10.0
-
-    def __init__(self, dim: int) -> None:
-        super().__init__()
-        self.unit = nn.Conv2d(dim, 1, 1)
-
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        logits: torch.Tensor = self.SCALE * self.unit(features)
-        return logits
 
 
 def cast(values: torch.Tensor, precision: torch.dtype) -> torch.Tensor:

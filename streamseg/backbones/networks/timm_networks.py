@@ -19,7 +19,8 @@ from streamseg.backbones import checkpoint
 from streamseg.backbones.contract import Recipe
 from streamseg.backbones.exported import cached
 from streamseg.backbones.networks import weights
-from streamseg.backbones.networks.network import ForegroundHead, FreeViT, Network, ViT, freeze_padding
+from streamseg.backbones.networks.foreground_head import ForegroundHead
+from streamseg.backbones.networks.network import FreeViT, Network, ViT, freeze_padding
 from streamseg.errors import ModelError
 
 

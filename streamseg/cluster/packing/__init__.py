@@ -47,7 +47,7 @@ def pack(
     settings = {
         "sources": uris,
         "side": wish.side,
-        "quality": wish.quality,
+        "quality": wish.jpeg_quality,
         "every": wish.every,
         "per_shard": per_shard,
     }

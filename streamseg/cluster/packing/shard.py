@@ -27,10 +27,10 @@ MILLIMETRES, FARTHEST = 1000.0, 65.0
 
 @dataclass(frozen=True)
 class Wish:
-    """side: pixels of the shorter side at most. quality: of JPEG, 1 ... 100. every: of each n frames the first."""
+    """side: pixels of the shorter side at most. jpeg_quality: 1 ... 100. every: of each n frames the first."""
 
     side: int = 448
-    quality: int = 95
+    jpeg_quality: int = 95
     every: int = 1
 
 
@@ -81,7 +81,7 @@ def _packed(tar: tarfile.TarFile, frame: Frame, name: str, place: int, shard: in
     row = np.zeros((), FRAME)
     key = f"{name}/{place:06d}"
     bgr = cv2.cvtColor(small, cv2.COLOR_RGB2BGR)
-    row["rgb_at"], row["rgb_size"] = _add(tar, f"{key}.jpg", _encoded(".jpg", bgr, wish.quality))
+    row["rgb_at"], row["rgb_size"] = _add(tar, f"{key}.jpg", _encoded(".jpg", bgr, wish.jpeg_quality))
     if mask is not None:
         row["mask_at"], row["mask_size"] = _add(tar, f"{key}.mask.png", _encoded(".png", mask))
     if depth is not None:

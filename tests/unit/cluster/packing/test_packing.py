@@ -26,7 +26,7 @@ SAMPLE = Path(__file__).resolve().parents[4] / "samples" / "tabletop"
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shards")
-    pack([str(SAMPLE)], folder, Wish(side=120, quality=95, every=4), per_shard=1, workers=1)
+    pack([str(SAMPLE)], folder, Wish(side=120, jpeg_quality=95, every=4), per_shard=1, workers=1)
     return folder
 
 

@@ -30,12 +30,11 @@ from streamseg.cli.options import behaviour_options, print_json
     help="Pixels of a frame's shorter side at most; twice the --size of the training.",
 )
 @option(
-    "--quality",
+    "--jpeg-quality",
     type=click.IntRange(1, 100),
     default=95,
     show_default=True,
     metavar="N",
-    group="Output",
     help="Of the JPEG files.",
 )
 @option("--every", type=click.IntRange(1), default=1, metavar="N", help="Take each N-th frame.")
@@ -45,7 +44,6 @@ from streamseg.cli.options import behaviour_options, print_json
     default=8,
     show_default=True,
     metavar="N",
-    group="Output",
     help="Recordings in a shard.",
 )
 @option(

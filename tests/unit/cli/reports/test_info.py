@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from streamseg.backbones import checkpoint
-from streamseg.cli import info_report as info
+from streamseg.cli.reports import info
 from streamseg.errors import ModelError
 
 
@@ -116,7 +116,7 @@ def test_the_report_is_for_reading_and_copying(tmp_path: Path, capsys: pytest.Ca
 
 def test_an_onnx_file_is_looked_at_without_torch(tmp_path: Path) -> None:
     path = network(tmp_path / "f.onnx", [1, 3, 64, 96], "features", [1, 3, 8, 12])
-    code = "import sys; from pathlib import Path; from streamseg.cli import info_report; "
-    code += f"info_report.examine(Path({str(path)!r})); "
+    code = "import sys; from pathlib import Path; from streamseg.cli.reports import info; "
+    code += f"info.examine(Path({str(path)!r})); "
     code += "sys.exit(bool({'torch', 'openvino', 'onnxruntime', 'timm'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0

@@ -1,0 +1,1 @@
+"""What commands find out: as facts for JSON, and printed for people."""
