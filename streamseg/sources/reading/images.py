@@ -91,6 +91,8 @@ def read_rgb(path: Path, page: int = 0) -> np.ndarray:
         image = decode(data, cv2.IMREAD_COLOR_RGB)
     if image.dtype != np.uint8:
         raise FrameError(f"{image.dtype} image")
+    if not image.size:
+        raise FrameError("picture without pixels")
     return image
 
 

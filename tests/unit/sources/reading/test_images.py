@@ -208,3 +208,10 @@ def test_a_broken_mask_is_a_frame_error(tmp_path: Path, cut: Callable[[Path, flo
     (tmp_path / "t.png").write_text("no mask")
     with pytest.raises(FrameError, match="unreadable mask"):
         read_mask(tmp_path / "t.png")
+
+
+@pytest.mark.parametrize("sides", ["0 4", "4 0", "0 0"])
+def test_a_picture_without_pixels_is_an_error(sides: str, tmp_path: Path) -> None:
+    (tmp_path / "a.ppm").write_bytes(f"P6 {sides} 100 ".encode() + bytes(48))
+    with pytest.raises(FrameError):
+        read_rgb(tmp_path / "a.ppm")
