@@ -13,8 +13,7 @@ GENERAL = "General"
 GROUPS: dict[str, tuple[str, ...]] = {
     "Input": (
         "config", "every", "max_frames", "frames", "intrinsics", "depth_scale", "align_depth", "data", "val", "gap",
-        "splits", "labelled_share", "val_share", "resume", "source",
-        "mirror", "side",
+        "splits", "labelled_share", "val_share", "mirror", "side", "resume", "source",
     ),
     "Network": (
         "model", "models", "backbone", "weights", "layers", "facet", "size", "height", "width", "dynamic", "engine",
