@@ -63,7 +63,10 @@ class Segmenter:
     @property
     def note(self) -> str:
         """What people should know of the session so far, "" for nothing."""
-        return self._objects.note if self._objects else ""
+        wish = self.config.clustering.k
+        most = max((int(str(entry["k"])) for entry in self.k_history), default=wish)
+        fewer = f"k is {most}, not {wish}: the frames have no more different cells; a larger --size has" * (most < wish)
+        return "; ".join(one for one in (fewer, self._objects.note if self._objects else "") if one)
 
     @property
     def guessed_camera(self) -> Intrinsics | None:

@@ -9,6 +9,7 @@ from sklearn.metrics import adjusted_rand_score
 from streamseg.config import SegmenterConfig
 from streamseg.errors import ModelError
 from streamseg.features.extractor import PropagatedFrame
+from streamseg.frame import Frame
 
 
 @pytest.mark.parametrize("clustering", ["online", "per-frame"])
@@ -160,3 +161,9 @@ def test_clustering_anew_keeps_the_ids_of_what_stays(shapes, make_segmenter) -> 
     assert after.k == 4
     assert adjusted_rand_score(before.ravel()[::7], after.regions.ravel()[::7]) > 0.9
     assert segmenter.k_history[-1]["frame"] == 0
+
+
+def test_a_k_that_cannot_be_is_told(make_segmenter) -> None:
+    segmenter = make_segmenter(k=20)
+    segmenter.step(Frame(0, "0", 0.0, np.zeros((120, 120, 3), np.uint8)))
+    assert "not 20" in segmenter.note
