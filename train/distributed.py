@@ -10,6 +10,7 @@ import torch
 
 from streamseg.backbones.machine import cores
 from streamseg.errors import StreamsegError
+from train.one_machine import OneMachine
 from train.settings import Settings
 
 
@@ -33,9 +34,11 @@ def trainer_devices(settings: Settings) -> dict[str, Any]:
             f"a batch of {settings.batch_size} cannot be shared by {world} devices",
             f"use a multiple: --batch-size {-(-settings.batch_size // world) * world}",
         )
-    strategy = settings.strategy
+    strategy: Any = settings.strategy
     if strategy == "auto" and count * settings.nodes > 1:
-        strategy = "ddp_find_unused_parameters_true"  # some methods use only a part of their nets in a step
+        # torchrun's processes meet where it says
+        others = settings.nodes > 1 or "TORCHELASTIC_RUN_ID" in os.environ or "RANK" in os.environ
+        strategy = "ddp_find_unused_parameters_true" if others else OneMachine()
     accelerator = "gpu" if kind == "cuda" else "cpu"
     return {"accelerator": accelerator, "devices": count, "num_nodes": settings.nodes, "strategy": strategy}
 

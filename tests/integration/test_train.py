@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from streamseg.backbones import checkpoint
+from tests.benchmarks.listening import beyond_loopback
 
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = 8
@@ -124,9 +125,16 @@ def test_two_processes_are_one_with_the_whole_batch(
 ) -> None:
     process = started({**environment, "OMP_NUM_THREADS": "1"}, "byol", *data, *SMALL, "-o", str(tmp_path),
                       "--devices", "cpu:2")  # fmt: skip
+    sockets, beyond = 0, set()
+    while process.poll() is None:
+        listening, others = beyond_loopback(process.pid)
+        sockets, beyond = max(sockets, listening), beyond | set(others)
+        time.sleep(0.1)
     _, said = process.communicate(timeout=300)
     assert process.returncode == 0, said
     assert said.count("2 x cpu") == 1
+    assert sockets, "two processes have to hear each other"
+    assert not beyond
     one, two = ([float(loss) for loss in losses(folder)] for folder in (whole, tmp_path))
     assert two[0] == pytest.approx(one[0], abs=1e-5)
     # later steps multiply rounding: the last maps are four cells, and normalized over sixteen values
