@@ -136,8 +136,8 @@ def _default_name(source: str) -> str:
 def run(ctx: click.Context, source: str | None, as_json: bool, quiet: bool, **given: Any) -> None:
     """Segment SOURCE: a recording, a video, a folder of images, a camera number or an rtsp:// address.
 
-    A path is recognized by its content; KIND:PATH forces one of: bag, camera, co3d, davis, images, kinect, rgbd,
-    shards, tum, video.
+    A path is recognized by its content; KIND:PATH forces one of: bag, bop, camera, co3d, davis, images,
+    kinect, ocid, realsense, record3d, rgbd, scannet, shards, stray, tum, video.
     """
     from streamseg.cli import progress
     from streamseg.config import RunConfig, from_flags

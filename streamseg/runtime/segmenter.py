@@ -105,17 +105,15 @@ class Segmenter:
 
     def warm_up(self, frame_size: tuple[int, int], batch: int = 1) -> None:
         """Build and run the network for frames of (H, W), and load the clustering, before the first frame counts."""
-        with ThreadPoolExecutor(1) as loading:  # what clusters is loaded while the network is compiled
-            loaded = loading.submit(self._regions.warm_up)
-            backbone = self.extractor.backbone(frame_size)
-            if self.extractor.on_device:
-                (found,) = self.extractor([Frame(0, "", 0.0, np.zeros((*frame_size, 3), np.uint8))], batch)
-                self._regions.warm_up_device(found)
-            else:
-                empty = np.zeros((batch, 3, *backbone.size), np.float32)
-                with ThreadPoolExecutor(backbone.streams) as pool:  # all at once: each has a first run of its own
-                    list(pool.map(backbone, [empty] * backbone.streams))
-            loaded.result()
+        backbone = self.extractor.backbone(frame_size)
+        if self.extractor.on_device:
+            (found,) = self.extractor([Frame(0, "", 0.0, np.zeros((*frame_size, 3), np.uint8))], batch)
+            self._regions.warm_up_device(found)
+        else:
+            empty = np.zeros((batch, 3, *backbone.size), np.float32)
+            with ThreadPoolExecutor(backbone.streams) as pool:  # all at once: each has a first run of its own
+                list(pool.map(backbone, [empty] * backbone.streams))
+        self._regions.warm_up()
         if self._objects:
             self.extractor.blank(backbone)
 
