@@ -19,7 +19,6 @@ Cli = Callable[..., subprocess.CompletedProcess[str]]
 CHAOS = ROOT / "tests" / "benchmarks" / "batch_chaos.py"
 
 
-@pytest.mark.skip(reason="two minutes; python tests/benchmarks/batch_chaos.py runs it")
 def test_nothing_is_lost_where_workers_and_drivers_are_killed(tmp_path: Path, environment: dict[str, str]) -> None:
     pytest.importorskip("ray")
     few = ["--recordings", "4", "--frames", "3", "--kills", "1", "--timeout", "60", "--by-cli", "1"]
