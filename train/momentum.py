@@ -7,11 +7,21 @@ over the logarithm of the steps; beyond them it stays.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+
+from train.options import option
 
 EPOCH = 1_281_167 / 4096
 """Steps."""
 PRESETS = {40: 0.97, 100: 0.99, 300: 0.99, 1000: 0.996}
+
+
+def momentum_option(of: str) -> Any:
+    """The option of a method. of: what follows the student, for the help."""
+    help = f"EMA momentum of the {of} at the start; it rises to 1.  auto: by the length of the run."
+    return option(0.0, help, low=0, high=1, auto=True)
 
 
 def momentum_for(asked: float, steps: int) -> float:

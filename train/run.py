@@ -16,7 +16,7 @@ import torch
 from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.utilities import move_data_to_device
 
-from streamseg.backbones import Spec, checkpoint
+from streamseg.backbones import checkpoint
 from streamseg.errors import SourceError, StreamsegError
 from streamseg.files import written
 from train.callbacks.checkpointing import BEST, LAST, CheckpointFile, Checkpointing
@@ -137,9 +137,7 @@ def _same_run(samples: Samples, last: Path | None, start: int, total: int) -> st
 
 
 def _encoder(settings: Settings) -> Encoder:
-    weights = "" if settings.init in ("imagenet", "none") else settings.init
-    spec = Spec(settings.backbone, weights, settings.layers, settings.facet)
-    encoder = open_encoder(spec, settings.init != "none", settings.norms == "frozen")
+    encoder = open_encoder(settings.spec, settings.init != "none", settings.norms == "frozen")
     if still := frozen_stages(settings, encoder.parts):
         encoder.freeze(still)
     return encoder

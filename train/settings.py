@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from streamseg.cli.parameters import Numbers, Word
+from streamseg.config import Spec
 from train.options import option
 
 
@@ -111,6 +112,12 @@ class Settings:
     )
     probe_every: int = option(0, "Steps between dense probes.  auto: five in a run.", low=1, auto=True)
     save_every: int = option(50, "Steps between checkpoints.", low=1)
+
+    @property
+    def spec(self) -> Spec:
+        """The net and the weights that it starts from; with `init` none they are not used."""
+        weights = "" if self.init in ("imagenet", "none") else self.init
+        return Spec(self.backbone, weights, self.layers, self.facet)
 
     @property
     def samples_per_step(self) -> int:

@@ -10,7 +10,6 @@ from typing import Any
 import pytorch_lightning as pl
 from torch.utils.data import DataLoader
 
-from streamseg.backbones import Spec
 from streamseg.config import ExtractorConfig, ObjectsConfig, SegmenterConfig
 from streamseg.errors import StreamsegError
 from streamseg.sources import Skip
@@ -68,10 +67,8 @@ def open_samples(
 
 def _finder(settings: Settings) -> SegmenterConfig:
     """What finds the objects that a network is to learn: that network itself, with time to be thorough."""
-    weights = "" if settings.init in ("imagenet", "none") else settings.init
-    spec = Spec(settings.backbone, weights, settings.layers, settings.facet)
     objects = ObjectsConfig(objects=True, quality="high", seed=settings.seed)
-    return SegmenterConfig(extractor=ExtractorConfig(spec=spec), objects=objects)
+    return SegmenterConfig(extractor=ExtractorConfig(spec=settings.spec), objects=objects)
 
 
 class Batches(pl.LightningDataModule):

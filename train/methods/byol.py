@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from train.encoder import Encoder
 from train.method import Batch, Method, follow, frozen_copy
-from train.momentum import momentum_for
+from train.momentum import momentum_for, momentum_option
 from train.options import option
 from train.settings import Settings
 
@@ -32,13 +32,7 @@ class Options:
 
     hidden: int = option(4096, "Units of the hidden layer of projector and predictor.", low=1)
     projection: int = option(256, "Units of the projection.", low=1)
-    momentum: float = option(
-        0.0,
-        "EMA momentum of the target at the start; it rises to 1.  auto: by the length of the run.",
-        low=0,
-        high=1,
-        auto=True,
-    )
+    momentum: float = momentum_option("target")
 
 
 class BYOL(Method):

@@ -26,7 +26,7 @@ from torch.nn import functional
 from train.data.views import View, two_views
 from train.encoder import Encoder
 from train.method import Batch, Method, follow, frozen_copy
-from train.momentum import momentum_for
+from train.momentum import momentum_for, momentum_option
 from train.options import option
 from train.settings import Settings
 
@@ -45,13 +45,7 @@ class Options:
     bottleneck: int = option(256, "Units before the last layer.", low=1)
     local_crops: int = option(4, "Small crops that only the student sees.", low=0)
     local_size: float = option(3 / 7, "Side of a small crop as a share of --size.", low=0.1, high=1)
-    momentum: float = option(
-        0.0,
-        "EMA momentum of the teacher at the start; it rises to 1.  auto: by the length of the run.",
-        low=0,
-        high=1,
-        auto=True,
-    )
+    momentum: float = momentum_option("teacher")
     center_momentum: float = option(0.9, "EMA momentum of the centre.", low=0, high=1)
     student_temperature: float = option(0.1, "Temperature of the student's softmax.", low=0.001)
     teacher_temperature: float = option(0.04, "Temperature of the teacher's softmax after its warm-up.", low=0.001)

@@ -34,7 +34,7 @@ from train.methods._cells import check_size, hypercolumns, joined, rows, watched
 from train.methods._deployed import assigned, shares_of, under_masks
 from train.methods._detcon import contrast
 from train.methods._masks import clustered, pooled, seen
-from train.momentum import momentum_for
+from train.momentum import momentum_for, momentum_option
 from train.options import option
 from train.settings import Settings
 
@@ -75,13 +75,7 @@ class Options:
         "Masks of which other frames are told apart: of all, or only of other recordings.",
         choices=("all", "recordings"),
     )
-    momentum: float = option(
-        0.0,
-        "EMA momentum of the target at the start; it rises to 1.  auto: by the length of the run.",
-        low=0,
-        high=1,
-        auto=True,
-    )
+    momentum: float = momentum_option("target")
     discovery_momentum: float = option(0.996, "The same of the discovery network.", low=0, high=1)
 
 
