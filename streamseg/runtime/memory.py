@@ -14,7 +14,7 @@ _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -2, -3, -8  # mallo
 _LARGEST = 32 << 20  # bytes: what glibc takes at most for _MMAP_THRESHOLD
 
 
-def keep_freed() -> bool:
+def retain_freed_memory() -> bool:
     """Let this process keep what it frees, for its next allocations; best before it starts threads.
 
     One arena for all threads, because the reader allocates what the writer frees. Returns whether that was done: it is

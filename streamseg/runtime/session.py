@@ -15,7 +15,7 @@ from streamseg.depth.registration import fit
 from streamseg.errors import FrameError, SourceError
 from streamseg.features.extractor import FeatureExtractor
 from streamseg.features.preparation import THINNEST, input_size
-from streamseg.runtime.memory import keep_freed
+from streamseg.runtime.memory import retain_freed_memory
 from streamseg.runtime.segmenter import Segmenter
 from streamseg.sources import LiveSource, Recording, open_source
 
@@ -75,7 +75,7 @@ def open_segmenter(
 ) -> Iterator[Segmenter]:
     """A segmenter for frames of any size; its networks are built when first used, and closed at the end. While inside,
     BLAS uses one thread. log, streams: as in `open_session`. Raises ModelError."""
-    keep_freed()
+    retain_freed_memory()
     wish = config.extractor
     shape = describe(wish.spec)
     noted: list[str] = []

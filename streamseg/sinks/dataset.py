@@ -1,6 +1,6 @@
 """dataset/: images/*.jpg and annotations.json (COCO), as CVAT, FiftyOne, supervision and trainers take it.
 
-The folder can be carried elsewhere as it is: every picture is written, also where the source has files of its own.
+The folder can be copied elsewhere as it is: every picture is written, also where the source has files of its own.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ def picture_of(frame: Frame, folder: Path, run: Run) -> str:
 
 
 class Pictures:
-    """A folder of JPEGs, whatever the source has, so that a data set can be carried elsewhere as it is.
+    """A folder of JPEGs, whatever the source has, so that a data set can be copied elsewhere as it is.
 
     output: the data set's folder, seen from the output folder `folder`.
     """

@@ -10,13 +10,13 @@ import pytest
 PICTURES = """
 import resource, sys, threading
 import numpy as np
-from streamseg.runtime.memory import keep_freed
+from streamseg.runtime.memory import retain_freed_memory
 
 def pictures():
     for _ in range(200):
         np.empty((480, 640, 3), np.uint8).fill(1)
 
-kept = keep_freed() if sys.argv[1] == "keep" else False
+kept = retain_freed_memory() if sys.argv[1] == "keep" else False
 pictures()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 thread = threading.Thread(target=pictures)
