@@ -118,9 +118,11 @@ def _moved(load: Callable[[], np.ndarray], align: Alignment) -> np.ndarray:
 
 @dataclass(frozen=True)
 class SegmenterConfig:
-    """All that decides which masks given frames get."""
+    """All that decides which masks given frames get. scene_cuts: "restart" (what is learnt is learnt of a scene, and
+    starts anew after a hard cut) or "ignore"."""
 
     _: KW_ONLY
+    scene_cuts: str = "restart"
     extractor: ExtractorConfig = field(default_factory=ExtractorConfig)
     clustering: ClusteringConfig = field(default_factory=ClusteringConfig)
     objects: ObjectsConfig = field(default_factory=ObjectsConfig)

@@ -17,8 +17,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "Network": (
         "model", "models", "backbone", "weights", "layers", "facet", "size", "height", "width", "dynamic", "engine",
-        "engines", "device", "precision", "keyframes", "batch", "labels_on", "max_batch", "opt_batch", "workspace",
-        "calibrate", "opset",
+        "engines", "device", "precision", "keyframes", "batch", "labels_on", "scene_cuts", "max_batch", "opt_batch",
+        "workspace", "calibrate", "opset",
     ),
     "Regions": ("clustering", "k", "k_range", "pca", "position", "depth", "edges"),
     "Objects": ("objects", "quality"),

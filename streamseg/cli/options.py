@@ -86,6 +86,8 @@ clustering_options = with_options(
     option("--labels-on", type=click.Choice(["auto", "host", "device"]), default="auto", show_default=True,
                  help="Where clusters and labels are made: in host memory, or on the network's device; auto = there on "
                  "a GPU, where it can be."),
+    option("--scene-cuts", type=click.Choice(["restart", "ignore"]), default="restart", show_default=True,
+                 help="After a hard cut to another scene masks start anew there, and ids go on; or nothing is done."),
     option("--edges/--no-edges", default=True, show_default=True, help="Borders follow the image and the depth."),
     option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, metavar="N",
                  help="Same seed, same masks."),

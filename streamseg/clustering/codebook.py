@@ -6,6 +6,7 @@ import numpy as np
 
 from streamseg.clustering.kmeans import kmeans, squared_distances
 from streamseg.masks.assignment import assignment
+from streamseg.masks.ids import Ids
 
 
 class Codebook:
@@ -18,11 +19,17 @@ class Codebook:
     centroids: (k, d) float32. ids: k distinct numbers in 1 ... 254. mass: (k,) usual number of cells in a frame.
     """
 
-    def __init__(self, centroids: np.ndarray, rate: float = 0.05) -> None:
+    def __init__(
+        self, centroids: np.ndarray, rate: float = 0.05, numbers: Ids | None = None, before: Codebook | None = None
+    ) -> None:
+        """numbers: where new ids come from. before: a codebook to go on for, see `_taken`."""
         self.centroids = np.array(centroids, dtype=np.float32)
-        self.rate = rate
-        self.ids = list(range(1, len(centroids) + 1))
-        self.highest = len(centroids)  # id ever given
+        self.rate, self.numbers = rate, numbers or Ids()
+        self.ids: list[int] = []
+        owner = self._taken(before) if before else {}
+        taken = list(owner.values())
+        for i in range(len(centroids)):
+            self.ids.append(owner[i] if i in owner else self.numbers.new({*taken, *self.ids}))
         self.mass = np.zeros(len(centroids))
 
     def step(self, points: np.ndarray) -> np.ndarray:
@@ -61,7 +68,7 @@ class Codebook:
         order = squared_distances(halves, self.centroids[[worst]])[:, 0].argsort(kind="stable")
         self.centroids[worst] = halves[order[0]]
         self.centroids = np.vstack([self.centroids, halves[order[1:]]])
-        self.ids.append(self._new_id())
+        self.ids.append(self.numbers.new(self.ids))
         self.mass = np.append(self.mass, 0.0)
         return True
 
@@ -82,23 +89,10 @@ class Codebook:
         del self.ids[drop]
         return True
 
-    def take_ids(self, before: Codebook) -> None:
-        """Go on for another codebook of the session: each of its ids goes to the centroid that is nearest to its own,
-        one to one (Hungarian); what is left over gets new ones."""
-        self.highest, self.ids = before.highest, []
-        owner: dict[int, int] = {}
-        if before.centroids.shape[1] == self.centroids.shape[1]:
-            mine, old = assignment(squared_distances(self.centroids, before.centroids))
-            owner = {int(i): before.ids[int(j)] for i, j in zip(mine, old, strict=True)}
-        self.ids = list(owner.values())  # taken, before new ones are given
-        given = [owner[i] if i in owner else self._take_new_id() for i in range(len(self.centroids))]
-        self.ids = given
-
-    def _take_new_id(self) -> int:
-        self.ids.append(self._new_id())
-        return self.ids[-1]
-
-    def _new_id(self) -> int:
-        """An id that was never used; after 254 of them the lowest one that is free now."""
-        self.highest += 1
-        return self.highest if self.highest <= 254 else min(set(range(1, 255)) - set(self.ids))
+    def _taken(self, before: Codebook) -> dict[int, int]:
+        """{place of a centroid: its id}: ids of `before` go to the centroids that are nearest to their own, one to one
+        (Hungarian)."""
+        if before.centroids.shape[1] != self.centroids.shape[1]:
+            return {}
+        mine, old = assignment(squared_distances(self.centroids, before.centroids))
+        return {int(i): before.ids[int(j)] for i, j in zip(mine, old, strict=True)}

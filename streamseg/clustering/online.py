@@ -17,6 +17,7 @@ from streamseg.clustering.operations import HOST, Operations
 from streamseg.clustering.splitting import Clustering, Directions, one_more, whole
 from streamseg.config import ClusteringConfig
 from streamseg.features.descriptors import Descriptors
+from streamseg.masks.ids import Ids
 
 SMOOTH = 0.03
 """Of the cells that a codebook starts on: standard deviation, as a share of the grid's shorter side."""
@@ -32,6 +33,7 @@ class Online:
     def __init__(self, config: ClusteringConfig, descriptors: Descriptors, operations: Operations = HOST) -> None:
         self.config, self.descriptors, self.operations = config, descriptors, operations
         self.codebook: Codebook | None = None
+        self.ids = Ids()
         self.history: list[dict[str, object]] = []
         self.random = np.random.default_rng(self.config.seed)
         self.recent: list[np.ndarray] = []
@@ -48,10 +50,12 @@ class Online:
         self.descriptors.fit(maps)
         points = np.concatenate([self.descriptors(m, d) for m, d in zip(maps, depths, strict=True)])
         knee, clusters = choose_k(self._sample(points, self.CELLS), self._range(), seed=self.config.seed)
-        before, self.codebook = self.codebook, Codebook(clusters.centroids)
-        if before is not None:
-            self.codebook.take_ids(before)
+        self.codebook = Codebook(clusters.centroids, numbers=self.ids, before=self.codebook)
         self._note(index, knee.by)
+
+    def go_on_for(self, other: Online) -> None:
+        """In another scene of its session: with its ids and its history, and nothing that it has learnt."""
+        self.ids, self.history = other.ids, other.history
 
     def step(self, features: Any, depth: np.ndarray | None, index: int) -> tuple[Any, list[int]]:
         """features: (D, h, w), an array, or a tensor on any device; depth: (H, W) metres or None; index: of the frame,

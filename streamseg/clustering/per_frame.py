@@ -33,6 +33,10 @@ class PerFrame:
     def start(self, maps: Sequence[np.ndarray], depths: Sequence[np.ndarray | None], index: int) -> None:
         """Nothing to learn ahead: every frame starts cold."""
 
+    def go_on_for(self, other: PerFrame) -> None:
+        """As `Online.go_on_for`."""
+        self.tracker.ids, self.history = other.tracker.ids, other.history
+
     def steer(self, k: int) -> None:
         """As `Online.steer`."""
         self.config = replace(self.config, k=k)

@@ -38,6 +38,12 @@ class Regions:
         """See the class."""
         return self._clusters.history
 
+    def anew(self) -> Regions:
+        """See `MaskStage`."""
+        other = Regions(self._clusters.config)
+        other._clusters.go_on_for(self._clusters)  # type: ignore[arg-type]  # both are of the same kind
+        return other
+
     def start(self, frames: Sequence[FeatureFrame]) -> None:
         """See `MaskStage`."""
         self._choose(frames[0])

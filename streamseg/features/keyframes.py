@@ -25,6 +25,10 @@ class KeyframeSelector:
     def __init__(self, distance: int = KEYFRAME_DISTANCE, first: int = 1) -> None:
         self.distance, self.first = distance, first
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+        self.restart()
+
+    def restart(self) -> None:
+        """The next frame is a first one."""
         self._key: np.ndarray | None = None
         self._since = self._count = 0
 

@@ -21,6 +21,9 @@ class MaskStage(Protocol):
     start_frames: int
     survey_frames: int
 
+    def anew(self) -> MaskStage:
+        """One for another scene of the session: it has learnt nothing yet, and its ids go on."""
+
     def start(self, frames: Sequence[FeatureFrame]) -> None:
         """Learn from the first frames (at least one), so that the session does not hang on one. Optional."""
 

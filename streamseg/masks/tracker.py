@@ -8,8 +8,7 @@ import cv2
 import numpy as np
 
 from streamseg.masks.assignment import assignment
-
-LARGEST_ID = 254
+from streamseg.masks.ids import Ids
 
 
 class Rule(NamedTuple):
@@ -32,12 +31,13 @@ OBJECTS = Rule(near=0.2, alike=0.75)
 class Tracker:
     """Parts of frames by where they were and what they look like (mean feature), matched one to one (Hungarian).
 
-    What was not seen for a while is remembered by its appearance, so that what returns gets its own id back.
+    What was not seen for a while is remembered by its appearance, so that what returns gets its own id back. ids: where
+    new ones come from.
     """
 
-    def __init__(self, rule: Rule = OBJECTS) -> None:
-        self.rule = rule
-        self._looks: dict[int, np.ndarray] = {}  # sorted by when the id was last seen
+    def __init__(self, rule: Rule = OBJECTS, ids: Ids | None = None) -> None:
+        self.rule, self.ids = rule, ids or Ids()
+        self._looks: dict[int, np.ndarray] = {}
         self._before: np.ndarray | None = None
 
     def __call__(self, parts: np.ndarray, features: np.ndarray) -> np.ndarray:
@@ -54,7 +54,8 @@ class Tracker:
             ids[part] = ids[part] or self._new_id(ids)
             name = ids[part]
             if name:
-                old = self._looks.pop(name, look)
+                self.ids.saw(name)
+                old = self._looks.get(name, look)
                 rate = self.rule.rate
                 self._looks[name] = unit((1 - rate) * old + rate * look) if len(old) == len(look) else look
         self._before = np.array([0, *ids], np.uint8)[parts]
@@ -87,11 +88,8 @@ class Tracker:
         return (table / np.maximum(union, 1))[1:]
 
     def _new_id(self, taken: list[int]) -> int:
-        """One that was never used; after 254 of them the one that was seen longest ago; 0 where all are taken."""
-        free = next((i for i in range(1, LARGEST_ID + 1) if i not in self._looks and i not in taken), None)
-        if free is None:
-            free = next((i for i in self._looks if i not in taken), 0)
-            self._looks.pop(free, None)
+        free = self.ids.new(taken)
+        self._looks.pop(free, None)  # of who had it before
         return free
 
 

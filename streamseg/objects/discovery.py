@@ -77,7 +77,7 @@ class ObjectDiscovery:
     start_frames = 8
 
     def __init__(self, config: ObjectsConfig) -> None:
-        self.quality, self.seed = config.quality, config.seed
+        self.config, self.quality, self.seed = config, config.quality, config.seed
         self.survey_frames = 32 if config.quality == "high" else 0
         self.motion, self.background, self.saliency = Motion(self.seed), BackgroundMemory(self.seed), Saliency()
         self.classifier, self.evidence, self.tracker = ForegroundClassifier(), CueEvidence(), Tracker()
@@ -86,6 +86,12 @@ class ObjectDiscovery:
         self.camera: Intrinsics | None = None
         """What the camera of the recording is taken for where it is not known and depth is of use."""
         self._depth_used: deque[tuple[bool, bool, bool]] = deque(maxlen=1000)  # of the last frames
+
+    def anew(self) -> ObjectDiscovery:
+        """See `MaskStage`."""
+        other = ObjectDiscovery(self.config)
+        other.tracker.ids, other.camera, other._depth_used = self.tracker.ids, self.camera, self._depth_used
+        return other
 
     def start(self, frames: Sequence[FeatureFrame]) -> None:
         """See `MaskStage`."""

@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Generator
+from collections import deque
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 
 import numpy as np
 
 from streamseg.errors import FrameError
 from streamseg.features.extractor import FeatureFrame, PropagatedFrame
+from streamseg.features.scenes import Scenes, settled
 from streamseg.frame import Frame, Segmentation
 from streamseg.runtime.segmenter import Segmenter
 from streamseg.runtime.statistics import Statistics
@@ -49,17 +51,18 @@ def segmented(
         source, every, max_frames, segmenter.wants_depth, report, interrupted, drops=live and policy == "latest"
     )
     with reader:
-        planned = map(segmenter.plan, itertools.islice(reader, max_frames))
+        coming = itertools.islice(reader, max_frames)
+        # of a recording a look ahead tells a cut from a flash; a live source has none to spare
+        looks_ahead = not live and segmenter.config.scene_cuts == "restart"
+        told = settled(coming, Scenes()) if looks_ahead else zip(coming, itertools.repeat(0))
+        planned = itertools.starmap(segmenter.plan, told)
         streams = 1 if live else segmenter.extractor.streams
         seen = ahead(
             planned, segmenter.extractor.planned, streams, batch, patient=not live, counts=_is_key, size=_bytes
         )
         try:
-            first = [] if survey else list(itertools.islice(seen, segmenter.start_frames))
-            if (survey or first) and not interrupted.is_set():
-                segmenter.start(survey or [one for one in first if isinstance(one, FeatureFrame)])
             before: Segmentation | None = None
-            for one in itertools.chain(first, seen):
+            for one in _started(seen, segmenter, survey, interrupted, live):
                 if interrupted.is_set():
                     break
                 segmentation = _step(segmenter, one, before, report)
@@ -88,6 +91,30 @@ def _survey(
             with suppress(FrameError):  # the reader counts it when its turn comes
                 seen += segmenter.extractor([source[coming[int(place)]]])
     return seen
+
+
+def _started(
+    seen: Iterator[FeatureFrame | PropagatedFrame],
+    segmenter: Segmenter,
+    survey: list[FeatureFrame],
+    interrupted: threading.Event,
+    live: bool,
+) -> Iterator[FeatureFrame | PropagatedFrame]:
+    """What is seen, as it is; before the first of a scene is passed on, the segmenter starts on the first ones of it.
+    A live source does not wait for them in its midst: there `step` starts on one frame."""
+    waiting: deque[FeatureFrame | PropagatedFrame] = deque()
+    if survey and not interrupted.is_set():
+        segmenter.start(survey)
+    starts = not survey
+    while one := waiting.popleft() if waiting else next(seen, None):
+        if starts or (not live and segmenter.begins_scene(one.frame) == "new"):
+            waiting.extend(itertools.islice(seen, max(0, segmenter.start_frames - 1 - len(waiting))))
+            same = itertools.takewhile(lambda later: not segmenter.begins_scene(later.frame), waiting)
+            first = [found for found in (one, *same) if isinstance(found, FeatureFrame)]
+            if not interrupted.is_set():
+                segmenter.start(first)
+            starts = False
+        yield one
 
 
 def _bytes(planned: Frame | PropagatedFrame) -> int:

@@ -129,7 +129,7 @@ def _streamed(
     finally:
         backbones = [manifest.describe_backbone(b, place_of_labels(job, b)) for b in segmenter.extractor.backbones]
         content |= {"model": backbones[0] if len(backbones) == 1 else backbones, "masks": job.mask_kind}
-        content |= manifest.describe_report(report) | {"k": segmenter.k_history}
+        content |= manifest.describe_report(report) | {"k": segmenter.k_history, "scene_cuts": segmenter.scene_cuts}
         if folder:
             content["written"] = folder.written
             manifest.write(folder.path, content, best_effort=str(content["status"]).startswith("failed"))

@@ -15,20 +15,20 @@ from dataclasses import replace
 
 import numpy as np
 
-from streamseg.clustering.regions import Regions
 from streamseg.config import SegmenterConfig
 from streamseg.features.extractor import FeatureExtractor, FeatureFrame, PropagatedFrame
 from streamseg.features.flow import follow
 from streamseg.features.keyframes import KeyframeSelector
-from streamseg.features.stage import MaskStage
 from streamseg.features.timing import StageTimer
 from streamseg.frame import Frame, Intrinsics, Segmentation
-from streamseg.objects.discovery import ObjectDiscovery
-from streamseg.runtime.opening import Opening
+from streamseg.runtime.stages import SceneStages
 
 
 class Segmenter:
-    """Holds the state of a session. `start` on the first frames is optional: else `step` starts on its first frame."""
+    """Holds the state of a session. `start` on the first frames is optional: else `step` starts on its first frame.
+
+    A hard cut is seen by `plan`; there the stages start anew, see `SceneStages`.
+    """
 
     def __init__(self, extractor: FeatureExtractor) -> None:
         self.extractor = extractor
@@ -48,17 +48,22 @@ class Segmenter:
     @property
     def start_frames(self) -> int:
         """How many first frames `start` has a use for."""
-        return max(stage.start_frames for stage in self._stages)
+        return max(stage.start_frames for stage in self._scenes.shown.all)
 
     @property
     def survey_frames(self) -> int:
         """How many frames from all over a recording `start` would rather have; 0 = the first ones will do."""
-        return max(stage.survey_frames for stage in self._stages)
+        return max(stage.survey_frames for stage in self._scenes.shown.all)
 
     @property
     def k_history(self) -> list[dict[str, object]]:
         """[{"frame": index, "k": k, "by": how}], one entry a change."""
-        return self._regions.history
+        return self._scenes.shown.regions.history
+
+    @property
+    def scene_cuts(self) -> list[dict[str, int]]:
+        """[{"frame": index, "scene": number}], one entry a cut; the first scene is 1."""
+        return self._scenes.cuts
 
     @property
     def note(self) -> str:
@@ -66,23 +71,22 @@ class Segmenter:
         wish = self.config.clustering.k
         most = max((int(str(entry["k"])) for entry in self.k_history), default=wish)
         fewer = f"k is {most}, not {wish}: the frames have no more different cells; a larger --size has" * (most < wish)
-        return "; ".join(one for one in (fewer, self._objects.note if self._objects else "") if one)
+        objects = self._scenes.shown.objects
+        return "; ".join(one for one in (fewer, self._scenes.note, objects.note if objects else "") if one)
 
     @property
     def guessed_camera(self) -> Intrinsics | None:
         """What the camera is taken for where it is not known but depth is of use; None where nothing is guessed."""
-        return self._objects.camera if self._objects else None
+        return self._scenes.shown.objects.camera if self._scenes.shown.objects else None
 
     def reset(self, config: SegmenterConfig | None = None) -> None:
         """Forget the session; keep the networks. config: of the next session, None = as before."""
         self.extractor.config = chosen = self.config if config is None else config
-        self._regions = Regions(chosen.clustering)
-        self._objects = ObjectDiscovery(chosen.objects) if chosen.objects.objects else None
+        self._scenes = SceneStages(chosen)
+        objects = self._scenes.shown.objects
         # what objects are learnt from shall be what the network saw; a codebook lives on less
-        first = self._objects.start_frames if self._objects else 1
-        self._keyframes = KeyframeSelector(chosen.keyframe_distance, first)
+        self._keyframes = KeyframeSelector(chosen.keyframe_distance, objects.start_frames if objects else 1)
         self._key: FeatureFrame | None = None
-        self._opening = Opening()
         self._wishes: queue.SimpleQueue[tuple[int | None, bool]] = queue.SimpleQueue()
 
     def steer(self, k: int | None = None, recluster: bool = False) -> None:
@@ -95,30 +99,30 @@ class Segmenter:
         while not self._wishes.empty():
             k, recluster = self._wishes.get()
             if k is not None:
-                self._regions.steer(k)
+                for stages in self._scenes.known.values():
+                    stages.regions.steer(k)
             if recluster:
-                self._regions.start([found])
-
-    @property
-    def _stages(self) -> list[MaskStage]:
-        return [self._regions, self._objects] if self._objects else [self._regions]
+                self._scenes.shown.regions.start([found])
 
     def warm_up(self, frame_size: tuple[int, int], batch: int = 1) -> None:
         """Build and run the network for frames of (H, W), and load the clustering, before the first frame counts."""
         backbone = self.extractor.backbone(frame_size)
         if self.extractor.on_device:
             (found,) = self.extractor([Frame(0, "", 0.0, np.zeros((*frame_size, 3), np.uint8))], batch)
-            self._regions.warm_up_device(found)
+            self._scenes.shown.regions.warm_up_device(found)
         else:
             empty = np.zeros((batch, 3, *backbone.size), np.float32)
             with ThreadPoolExecutor(backbone.streams) as pool:  # all at once: each has a first run of its own
                 list(pool.map(backbone, [empty] * backbone.streams))
-        self._regions.warm_up()
-        if self._objects:
+        self._scenes.shown.regions.warm_up()
+        if self._scenes.shown.objects:
             self.extractor.blank(backbone)
 
-    def plan(self, frame: Frame) -> Frame | PropagatedFrame:
-        """The frame itself, if the network should run on it; for frames in order, each once."""
+    def plan(self, frame: Frame, scene: int = 0) -> Frame | PropagatedFrame:
+        """The frame itself, if the network should run on it; for frames in order, each once. scene: see
+        `SceneStages.plan`."""
+        if self._scenes.plan(frame, scene):
+            self._keyframes.restart()
         wish = self.config.extractor
         on_gpu = wish.labels_on == "device" or any(one.device != "cpu" for one in self.extractor.backbones)
         if on_gpu and not wish.keyframes:
@@ -130,9 +134,14 @@ class Segmenter:
 
     def start(self, frames: Sequence[Frame | FeatureFrame]) -> None:
         """Learn from the first frames (at least one) before the first step, so that nothing hangs on one of them."""
-        found = self._opening.begin([self._extracted(frame) for frame in frames])
-        for stage in self._stages:
-            stage.start(found)
+        found = [self._extracted(frame) for frame in frames]
+        self._scenes.turn(found[0].frame)
+        stages = self._scenes.shown
+        stages.start(stages.opening.begin(found))
+
+    def begins_scene(self, frame: Frame) -> str:
+        """See `SceneStages.begins`: `start` is of use for a "new" one."""
+        return self._scenes.begins(frame)
 
     def features(self, frame: Frame) -> np.ndarray:
         """(D, h, w) float32 features of the frame, a copy in host memory."""
@@ -146,17 +155,16 @@ class Segmenter:
         else:
             self._key = found = self._extracted(frame)
         timer = StageTimer()
-        again = self._opening.again(found)
+        self._scenes.turn(found.frame)
+        stages = self._scenes.shown
+        again = stages.opening.again(found)
         if again:
-            for stage in self._stages:
-                stage.start(again)
+            stages.start(again)
             timer.lap("start")
         self._obey(found)
-        regions = self._regions.step(found, timer)
-        objects = None
-        if self._objects:
-            objects = self._objects.step(found, timer)
-        return Segmentation(regions, k=self._regions.k, objects=objects, timings_ms=found.timings_ms | timer.laps)
+        regions = stages.regions.step(found, timer)
+        objects = stages.objects.step(found, timer) if stages.objects else None
+        return Segmentation(regions, k=stages.regions.k, objects=objects, timings_ms=found.timings_ms | timer.laps)
 
     def _extracted(self, frame: Frame | FeatureFrame) -> FeatureFrame:
         return frame if isinstance(frame, FeatureFrame) else self.extractor([frame])[0]

@@ -94,9 +94,11 @@ class TestCodebook:
 def test_a_codebook_that_starts_again_takes_the_ids_over() -> None:
     points, _ = blobs(6)
     before = Codebook(kmeans(points, 4, seed=0).centroids)
-    before.ids, before.highest = [3, 1, 7, 9], 9
-    again = Codebook(np.vstack([kmeans(points, 6, seed=0).centroids[4:], before.centroids[::-1] + 0.01]))
-    again.take_ids(before)
+    before.ids = [3, 1, 7, 9]
+    for used in range(1, 10):
+        before.numbers.saw(used)
+    centroids = np.vstack([kmeans(points, 6, seed=0).centroids[4:], before.centroids[::-1] + 0.01])
+    again = Codebook(centroids, numbers=before.numbers, before=before)
     assert len(set(again.ids)) == 6
     assert again.ids[2:] == [9, 7, 1, 3]
     assert again.ids[:2] == [10, 11]

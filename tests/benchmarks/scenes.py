@@ -1,0 +1,69 @@
+"""Scene cuts: those that are told in recordings of one scene, and those that are missed where two recordings meet.
+
+    python tests/benchmarks/scenes.py SOURCE... [--seed 0]
+
+Every recording alone, with each frame and with each 2nd, 5th and 10th; then every pair of them, joined at a random
+frame of each. Prints a Markdown table. Frames are made small first: only what tells scenes apart is looked at.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import click
+import cv2
+import numpy as np
+
+from streamseg.config import SourceConfig
+from streamseg.features.scenes import STEADY, Scenes
+from streamseg.sources import Recording, open_source
+
+SIDE = 128
+
+
+def pictures_of(source: str) -> list[np.ndarray]:
+    """Its frames, their shorter side SIDE."""
+    with open_source(source, SourceConfig()) as recording:
+        assert isinstance(recording, Recording)
+        return [_small(recording[i].rgb) for i in range(len(recording))]
+
+
+def _small(rgb: np.ndarray) -> np.ndarray:
+    scale = SIDE / min(rgb.shape[:2])
+    return cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+
+
+def told(pictures: Sequence[np.ndarray]) -> list[int]:
+    """The scene of each."""
+    scenes = Scenes()
+    return [scenes(rgb) for rgb in pictures]
+
+
+@click.command()
+@click.argument("sources", nargs=-1, required=True)
+@click.option("--seed", default=0)
+def main(sources: tuple[str, ...], seed: int) -> None:
+    """Measure, and print the table."""
+    found = {source: pictures_of(source) for source in sources}
+    rows = []
+    for every in (1, 2, 5, 10):
+        wrong = [source for source, pictures in found.items() if len(set(told(pictures[::every]))) > 1]
+        count = sum(len(pictures[::every]) for pictures in found.values())
+        rows.append((f"one scene, each {every}. frame", f"{count} frames", f"{len(wrong)} cuts {' '.join(wrong)}"))
+    random, exact, pairs = np.random.default_rng(seed), 0, 0
+    for one, other in itertools.permutations(found.values(), 2):
+        if min(len(one), len(other)) < 2 * STEADY:
+            continue
+        end, begin = int(random.integers(STEADY, len(one))), int(random.integers(len(other) - STEADY))
+        scenes = told([*one[:end], *other[begin : begin + 2 * STEADY]])
+        pairs += 1
+        exact += scenes[:end] == [1] * end and set(scenes[end:]) == {2}
+    rows.append(("two recordings, joined", f"{pairs} pairs", f"{exact} told at their frame"))
+    click.echo("| what | how many | found |\n|---|---|---|")
+    for row in rows:
+        click.echo(f"| {' | '.join(row)} |")
+
+
+if __name__ == "__main__":
+    main()
