@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -102,7 +103,7 @@ def _fit(trainer: pl.Trainer, method: Method, data: Batches, last: Path | None) 
     began = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Lightning's advice on workers, logging and resuming is followed already
-        with _explained():
+        with _explained(), _told_once():
             trainer.fit(method, data, ckpt_path=str(last) if last else None)
     return max(time.perf_counter() - began, 1e-9)
 
@@ -117,6 +118,18 @@ def _explained() -> Iterator[None]:
         raise StreamsegError(
             "batch norms cannot learn from one sample a step", "give --batch-size 2 or more"
         ) from problem
+
+
+@contextlib.contextmanager
+def _told_once() -> Iterator[None]:
+    """TensorBoard writes in a thread. What fails there, such as a full disk, is raised again where the next figure is
+    written: Python need not print it from the thread, too."""
+    usual = threading.excepthook
+    threading.excepthook = lambda told: None if isinstance(told.exc_value, OSError) else usual(told)
+    try:
+        yield
+    finally:
+        threading.excepthook = usual
 
 
 def _same_run(samples: Samples, last: Path | None, start: int, total: int) -> str:

@@ -84,5 +84,6 @@ def explained(problem: Exception) -> tuple[str, str]:
     if isinstance(problem, UnicodeError):
         return f"a text is not Unicode: {said}", "rename the file, or save it as UTF-8"
     if isinstance(problem, OSError):
-        return said, "check the path, its permissions and the space on the disk"
+        where = f": {problem.filename!r}" if problem.filename else ""
+        return f"{problem.strerror or said}{where}", "check the path, its permissions and the space on the disk"
     return f"unexpected {type(problem).__name__}: {said}", "this is a bug: please report it with --debug's output"

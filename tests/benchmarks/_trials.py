@@ -7,21 +7,28 @@ import os
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 
 FAULTS = ("Traceback", "error: unexpected", "Exception ignored")
 Trouble = list[str]
+_listeners: dict[int, Thread] = {}  # by the process they listen to
 
 
 def start(args: list[str], said: Path, prepare: Callable[[], object] = lambda: None) -> int:
-    """Fork, and run `streamseg ARGS` in the child; what it prints goes to the file `said`. The process id."""
+    """Fork, and run `streamseg ARGS` in the child; what it prints is in the file `said` after `wait`. Its id."""
+    heard, spoken = os.pipe()  # not a file, which a full disk would end, too
     child = os.fork()
     if child:
+        os.close(spoken)
+        _listeners[child] = Thread(target=_listen, args=(heard, said), daemon=True)
+        _listeners[child].start()
         return child
-    handle = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.dup2(handle, 1)
-    os.dup2(handle, 2)
+    os.dup2(spoken, 1)
+    os.dup2(spoken, 2)
+    sys.stdout, sys.stderr = (open(handle, "w", closefd=False) for handle in (1, 2))  # noqa: SIM115
     code = 70
     try:
         prepare()
@@ -31,14 +38,27 @@ def start(args: list[str], said: Path, prepare: Callable[[], object] = lambda: N
         main()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
 
 
+def _listen(heard: int, said: Path) -> None:
+    with os.fdopen(heard, "rb") as pipe:
+        said.write_bytes(pipe.read())
+
+
 def wait(child: int, limit: float = 180) -> int:
     """The exit code, negative for a signal; one that hangs is killed and counts as -9."""
+    code = _waited(child, limit)
+    _listeners.pop(child).join(10)
+    return code
+
+
+def _waited(child: int, limit: float) -> int:
     end = time.monotonic() + limit
     while True:
         done, status = os.waitpid(child, os.WNOHANG)

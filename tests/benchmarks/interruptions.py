@@ -132,7 +132,7 @@ def disks(base: Path, dice: random.Random, count: int) -> Iterator[tuple[str, Tr
         with tempfile.TemporaryDirectory(dir=base) as folder:
             out = Path(folder) / "out"
             out.mkdir()
-            limit = full(int(10 ** dice.uniform(2, 6)))
+            limit = full(int(10 ** dice.uniform(0, 6)))
             yield f"full disk, {name}", refused(Path(folder), out, commands[name], limit)
             locked = unwritable(out) / "new"
             trouble = refused(

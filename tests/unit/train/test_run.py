@@ -224,3 +224,14 @@ def test_a_full_disk_keeps_the_checkpoint_of_before(tmp_path: Path, full_disk: A
         checkpoint.write(path, {**content, "state_dict": {"weight": torch.zeros(1_000_000)}})
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("room", [0, 100, 2000])
+def test_a_full_disk_ends_a_run_in_one_line(
+    train: Any, images: Path, tmp_path: Path, full_disk: Any, room: int
+) -> None:
+    """Also where it is TensorBoard's thread that finds no room."""
+    with full_disk(room):
+        code, _, said = train("byol", "--data", images, *SMALL, "--steps", 2, "--quiet", "-o", tmp_path / "out")
+    assert code == 1
+    assert [line.split(":")[0] for line in said.splitlines()] == ["error", "hint"]
