@@ -89,7 +89,7 @@ def _fault(header: dict[str, Any]) -> str:
         if not isinstance(backbone.get(name), str):
             return f"its backbone has no {name}"
     if not _NAME.fullmatch(backbone["name"]):
-        return f"its backbone is called {backbone['name'][:80]!r}"
+        return "its backbone has the name of no network, but of a file or an address"
     layers = backbone.get("layers")
     if not isinstance(layers, list) or not all(type(layer) is int for layer in layers):
         return "its backbone has no layers"

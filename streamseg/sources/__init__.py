@@ -141,11 +141,11 @@ def open_source(uri: str, options: Options | None = None) -> Recording | LiveSou
     options = options or Options()
     kind, rest = split_kind(uri)
     if kind is not None:
-        return plugins.load(__name__, kind).open(os.path.expanduser(rest), options)
+        return _opened(plugins.load(__name__, kind), os.path.expanduser(rest), options)
     uri = os.path.expanduser(uri)
     module = module_of(uri)
     if module is not None:
-        return module.open(uri, options)
+        return _opened(module, uri, options)
     inner = [path for path in _inside(uri) if recognized(path)]
     if len(inner) == 1:
         source = open_source(inner[0], options)
@@ -153,6 +153,18 @@ def open_source(uri: str, options: Options | None = None) -> Recording | LiveSou
         source.notes = (*source.notes, *others)
         return source
     raise SourceError(*_explain(uri, inner))
+
+
+def _opened(module: ModuleType, uri: str, options: Options) -> Recording | LiveSource:
+    source: Recording | LiveSource = module.open(uri, options)
+    if options.depth_scale is not None and isinstance(source, Recording):
+        try:  # what is said of files is checked by what reads them; here all kinds are, for what the user said
+            scale = DepthScale(options.depth_scale, "--depth-scale")
+            plugins.load(f"{__name__}.reading", "depth").check_frames(source, scale)
+        except SourceError:
+            source.close()
+            raise
+    return source
 
 
 def recognized(uri: str) -> bool:

@@ -40,7 +40,10 @@ def open(uri: str, options: Options) -> Recording:
         some = ", ".join(index.name(one) for one in range(min(3, len(index)))) + (", ..." if len(index) > 3 else "")
         what = f"no recording {name!r}" if name else f"{len(index)} recordings"
         raise SourceError(f"{path!r} holds {what}; there are {some}", f"give one of them, e.g. {path}#{index.name(0)}")
-    return ShardRecording(index, number, options)
+    recording = ShardRecording(index, number, options)
+    if options.depth_scale is not None:
+        recording.notes = ("--depth-scale is not used: shards say how their depth is stored",)
+    return recording
 
 
 def open_all(path: str) -> list[Recording]:

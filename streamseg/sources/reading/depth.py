@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ import cv2
 import numpy as np
 
 from streamseg.errors import FrameError, SourceError
-from streamseg.sources import DepthScale
+from streamseg.sources import DepthScale, Recording
 from streamseg.sources.reading.headers import picture_size, stored_size
 from streamseg.sources.reading.images import read_uint16
 
@@ -120,6 +121,29 @@ def checked(uri: str, files: Sequence[tuple[Path, Encoding]], scale: DepthScale)
     if not medians:
         return ""
     metres = float(np.median(medians))
+    _refuse_absurd(uri, metres, scale)
+    if not scale.origin.startswith("assumed"):
+        return ""
+    return (
+        f"depth has {scale.units_per_metre:g} units per metre ({scale.origin}): {metres:.2f} m at the median; "
+        "if that is wrong give --depth-scale"
+    )
+
+
+def check_frames(source: Recording, scale: DepthScale) -> None:
+    """Raise SourceError where the median distance of three frames cannot be: of recordings of every kind."""
+    medians = []
+    for index in range(0, len(source), max(1, len(source) // 3)):
+        with suppress(FrameError):  # it is counted when its turn comes
+            depth = source[index].depth
+            medians += [] if depth is None or not depth.any() else [float(np.median(depth[depth > 0]))]
+        if len(medians) == 3:
+            break
+    if medians:
+        _refuse_absurd(source.uri, float(np.median(medians)), scale)
+
+
+def _refuse_absurd(uri: str, metres: float, scale: DepthScale) -> None:
     if not NEAREST <= metres <= FARTHEST:
         where = "beyond" if metres > FARTHEST else "within"
         raise SourceError(
@@ -127,12 +151,6 @@ def checked(uri: str, files: Sequence[tuple[Path, Encoding]], scale: DepthScale)
             f"metre ({scale.origin})",
             _candidates(metres * scale.units_per_metre),
         )
-    if not scale.origin.startswith("assumed"):
-        return ""
-    return (
-        f"depth has {scale.units_per_metre:g} units per metre ({scale.origin}): {metres:.2f} m at the median; "
-        "if that is wrong give --depth-scale"
-    )
 
 
 def estimated_units(files: Sequence[Path], rotated: bool = False) -> float:

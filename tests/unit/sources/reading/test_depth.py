@@ -3,12 +3,26 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from streamseg.errors import FrameError, SourceError
-from streamseg.sources import DepthScale, open_source
-from streamseg.sources.reading.depth import Encoding, checked, estimated_units, read_metres, resized
+from streamseg.sources import DepthScale, Options, open_source
+from streamseg.sources.reading.depth import (
+    FARTHEST,
+    NEAREST,
+    SCALES,
+    Encoding,
+    checked,
+    estimated_units,
+    read_metres,
+    resized,
+)
+from tests.unit.sources.layouts import WRITERS
+from tests.unit.sources.test_contract import build
 
 
 def test_depth_is_metres(tmp_path: Path, make: Any) -> None:
@@ -74,3 +88,50 @@ def test_another_size_of_the_same_shape_is_scaled_without_smearing() -> None:
     assert large.shape == (4, 4)
     assert set(np.unique(large)) == {1.0, 2.0}
     assert resized(depth, (9, 2)) is depth  # of another shape: it is not registered
+
+
+@pytest.mark.parametrize("kind", [*WRITERS, "bag", "kinect", "rgbd", "tum"])
+def test_a_stated_scale_that_cannot_be_is_refused_with_others_that_can(kind: str, tmp_path: Path, make: Any) -> None:
+    """Of every kind that has depth, and that has it from units that may be said."""
+    uri = build(kind, tmp_path, make)
+    with open_source(uri) as source:
+        depth, units = source[0].depth, source.depth_scale
+    if depth is None or units is None:
+        pytest.skip("has no depth")
+    for wrong in (units / 1000, units * 1000):
+        with pytest.raises(SourceError, match=r"half of its depth would lie (beyond|within)") as caught:
+            open_source(uri, Options(depth_scale=wrong))
+        assert "--depth-scale in units per metre" in caught.value.hint
+    open_source(uri, Options(depth_scale=units)).close()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 65534), st.floats(1e-3, 1e6))
+def test_a_stated_scale_is_used_as_it_is_or_refused(tmp_path_factory: Any, stored: int, units: float) -> None:
+    """Never another one in its place. What is suggested can be."""
+    path = tmp_path_factory.mktemp("depth") / "d.png"
+    cv2.imwrite(str(path), np.full((4, 4), stored, np.uint16))
+    try:
+        said = checked("x", [(path, Encoding(units))], DepthScale(units, "--depth-scale"))
+    except SourceError as problem:
+        assert not NEAREST <= stored / units <= FARTHEST
+        suggested = [scale for scale in SCALES if f" {scale:g} (" in problem.hint]
+        assert all(0.2 <= stored / scale <= 20 for scale in suggested)
+    else:
+        assert said == ""
+        np.testing.assert_allclose(read_metres(path, Encoding(units)), stored / units, rtol=1e-5)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 65534))
+def test_a_scale_that_nobody_stated_is_estimated_and_said_or_refused(tmp_path_factory: Any, stored: int) -> None:
+    path = tmp_path_factory.mktemp("depth") / "d.png"
+    cv2.imwrite(str(path), np.full((4, 4), stored, np.uint16))
+    units = estimated_units([path])
+    assert units in SCALES
+    try:
+        said = checked("x", [(path, Encoding(units))], DepthScale(units, "assumed, estimated"))
+    except SourceError:
+        assert not NEAREST <= stored / units <= FARTHEST
+    else:
+        assert f"{units:g} units per metre (assumed, estimated)" in said
