@@ -2,7 +2,7 @@
 
 palette            the indices are ids; where the palette is gray, or was made for each picture anew, see gray, colours
 one bit            white is object 1
-16 bits            the values are ids; 0 and 65535: white is object 1
+16 bits            the values are ids, or 256 or 257 times ids; 0 and 65535: white is object 1
 lossy (JPEG ...)   no id survives such coding: white is object 1
 CO3D's layout      a probability: object 1 where it is at least one half
 gray, 8 bits       the values are ids, unless they are 0 and 255 with at most soft edges between: white is object 1
@@ -102,6 +102,9 @@ def _of_palette(image: Image.Image, path: Path) -> Reading:
 def _of_sixteen_bits(values: np.ndarray) -> Reading:
     if values.max() > 255 and (np.isin(values, (0, 65535)).all() or _only_edges((values / 257).astype(np.uint8))):
         return Reading((values >= 32768).astype(np.uint8), f"16 bits, black and white: {WHITE}")
+    for times in (257, 256):  # eight bits as some programs make sixteen of them
+        if values.max() > 255 and not (values % times).any():
+            return Reading((values // times).astype(np.uint8), f"16 bits, ids times {times}: {IDS}")
     if values.max() > 255 or values.min() < 0:
         raise FrameError("mask has ids above 255")
     if np.isin(values, (0, 255)).all():
