@@ -83,7 +83,7 @@ def read_rgb(path: Path, page: int = 0) -> np.ndarray:
     data = read_file(path)
     if page:
         image = _page(data, page)
-    elif (header := pnm(data)) is not None and header.maxval not in (255, 65535):
+    elif (header := pnm(data)) is not None and (header.text or header.maxval not in (255, 65535)):
         image = _pnm_rgb(data, header)
     elif is_deep(data) and (top := highest(path)) < 65535:
         image = to_bytes(decode(data, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH), top)
@@ -97,7 +97,7 @@ def read_rgb(path: Path, page: int = 0) -> np.ndarray:
 
 
 def _pnm_rgb(data: bytes, header: Pnm) -> np.ndarray:
-    """OpenCV does not scale by maxval."""
+    """OpenCV does not scale by maxval, nor does it read text without a last line break."""
     count = header.width * header.height * header.channels
     if header.text:
         values = np.array(data[header.start :].split()[:count], dtype=np.int64)
