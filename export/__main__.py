@@ -1,5 +1,5 @@
 """`python -m export`."""
 
-from export.cli import main
+from streamseg.start import export
 
-main()
+export()

@@ -16,6 +16,6 @@ def _own_packages_first() -> None:
 
 if __name__ == "__main__":
     _own_packages_first()
-    from streamseg.cli.main import main
+    from streamseg.start import streamseg
 
-    main()
+    streamseg()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import platform
 import re
 import sys
 import time
@@ -18,9 +19,11 @@ LOCK = ".streamseg.lock"
 NAME_BYTES = 160
 """File systems take 255 bytes, of which temporary names and suffixes need some."""
 LEFT_OVER_SECONDS = 24 * 3600
-"""A temporary file in a shared folder is left over from a process that was killed when it is older than this."""
+"""A temporary file in a shared folder is left over when its process has ended, or, of another machine, when it is older
+than this."""
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"/\\|?*]')
 _STRAY = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+_OWNER = re.compile(r"\.partial-(?P<process>\d{1,9})@(?P<machine>[\w-]*)")
 _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
 
 
@@ -33,10 +36,10 @@ class PartialFile:
 
     def __init__(self, path: Path, shared: bool = False) -> None:
         self.path = path
-        owner = f"-{os.getpid()}" if shared else ""
+        owner = f"-{os.getpid()}@{_here()}" if shared else ""
         self.temporary = path.with_name(f".{path.stem}.partial{owner}{path.suffix}")
         if shared:
-            _remove_left_over(path)
+            _remove_left_over(path.parent)
         self.discard()
 
     def commit(self, durable: bool = False) -> None:
@@ -77,15 +80,31 @@ def make_folders(folder: Path, name: str) -> None:
         (folder / inner).mkdir(exist_ok=True)
 
 
-def _remove_left_over(path: Path) -> None:
-    for old in path.parent.glob(f".{_globbed(path.stem)}.partial-*{_globbed(path.suffix)}"):
+def _remove_left_over(folder: Path) -> None:
+    for old in folder.glob(".*.partial-*"):
         with suppress(OSError):  # another process may be quicker
-            if time.time() - old.lstat().st_mtime > LEFT_OVER_SECONDS:
+            owner = _OWNER.search(old.name)
+            ended = owner and owner["machine"] == _here() and not _runs(int(owner["process"]))
+            if ended or time.time() - old.lstat().st_mtime > LEFT_OVER_SECONDS:
                 old.unlink()
 
 
-def _globbed(text: str) -> str:
-    return re.sub(r"([*?[])", r"[\1]", text)
+def _runs(process: int) -> bool:
+    """Whether there is a process of this number on this machine; where that cannot be told, there is."""
+    if sys.platform == "win32":  # there a signal of 0 would end it
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def _here() -> str:
+    """This machine, as a part of a file's name."""
+    return re.sub(r"[^\w-]", "_", platform.node())[:40]
 
 
 def safe_name(name: str) -> str:

@@ -1,5 +1,5 @@
 """`python -m train`."""
 
-from train.cli import main
+from streamseg.start import train
 
-main()
+train()

@@ -9,6 +9,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -57,18 +58,19 @@ def run(
     with contextlib.ExitStack() as stack:
         torch.manual_seed(settings.seed)
         encoder = _encoder(settings)
-        samples, total = open_samples(kind, settings, options, output, stack, display.say)
+        claim = cache(lambda: stack.enter_context(opened(output, is_first())))
+        samples, total = open_samples(kind, settings, options, output, stack, display.say, claim)
         data = _same_run(samples, last, start, total)
         method = kind(encoder, options, settings, total)
         samples.views, samples.wide, samples.frames = method.views(), method.wide, method.frames
         probing = _probing(settings, total, output, display.say)
-        stack.enter_context(opened(output, is_first()))  # what the command line got wrong is known by now
+        claim()  # what the command line got wrong is known by now
         table = Table(output / TABLE, start, write=is_first())
         checkpointing = Checkpointing(output, settings.save_every)
-        monitor = HealthMonitor(display.say, samples.describe, output)
-        callbacks = [monitor, checkpointing, *([probing] if probing else []), table, display]
-        about = checkpoint_header(name, method, settings, options, data)
-        trainer = _trainer(hardware, settings, total, start, output, callbacks, about)
+        callbacks = [HealthMonitor(display.say, samples.describe, output), checkpointing]
+        callbacks += [*([probing] if probing else []), table, display]
+        header = checkpoint_header(name, method, settings, options, data)
+        trainer = _trainer(hardware, settings, total, start, output, callbacks, header)
         notes = (f"note: {line}" for line in samples.left_out())
         for line in (*notes, opening_line(name, encoder, samples, settings, total, trainer)):
             display.say(line)
@@ -90,8 +92,7 @@ def run(
         }
         if trainer.is_global_zero:
             _write_json(output / RESULT, result)
-        # as a reader of run.json gets it: tuples are lists there
-        return json.loads(json.dumps(result))
+        return json.loads(json.dumps(result))  # as a reader of run.json gets it: tuples are lists there
 
 
 def _fit(trainer: pl.Trainer, method: Method, data: Batches, last: Path | None) -> float:

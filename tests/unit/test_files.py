@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamseg.errors import OutputError
-from streamseg.files import LEFT_OVER_SECONDS, NAME_BYTES, UniqueNames, locked, safe_name, written
+from streamseg.files import LEFT_OVER_SECONDS, NAME_BYTES, UniqueNames, _here, locked, safe_name, written
 
 TEXT = st.text(st.characters(exclude_categories=()), max_size=300)
 
@@ -39,14 +39,17 @@ def test_a_link_in_the_place_of_the_temporary_file_is_not_followed(tmp_path: Pat
 
 
 def test_what_a_killed_process_left_in_a_cache_goes(tmp_path: Path) -> None:
-    old, new = tmp_path / ".a.partial-7.bin", tmp_path / ".a.partial-8.bin"
-    for path in (old, new):
+    old, new = tmp_path / ".a.partial-7@elsewhere.bin", tmp_path / ".a.partial-8@elsewhere.bin"
+    child = subprocess.Popen(["true"])
+    child.wait()
+    dead, alive = (tmp_path / f".other.partial-{pid}@{_here()}.bin" for pid in (child.pid, os.getppid()))
+    for path in (old, new, dead, alive):
         path.write_bytes(b"x")
     os.utime(old, (0, new.stat().st_mtime - LEFT_OVER_SECONDS - 60))
     with written(tmp_path / "a.bin", shared=True) as temporary:
         temporary.write_bytes(b"y")
         assert str(os.getpid()) in temporary.name
-    assert sorted(os.listdir(tmp_path)) == [new.name, "a.bin"]
+    assert sorted(os.listdir(tmp_path)) == sorted([new.name, alive.name, "a.bin"])
 
 
 @given(TEXT)

@@ -23,10 +23,16 @@ from train.settings import Settings
 
 
 def open_samples(
-    kind: type[Method], settings: Settings, options: Any, output: Path, stack: ExitStack, say: Callable[[str], None]
+    kind: type[Method],
+    settings: Settings,
+    options: Any,
+    output: Path,
+    stack: ExitStack,
+    say: Callable[[str], None],
+    claim: Callable[[], object],
 ) -> tuple[Samples, int]:
     """The samples of --data, and how many optimizer steps the run has. What has to be closed goes onto `stack`. say:
-    takes a line a time about what takes long.
+    takes a line a time about what takes long. claim: called before anything is written into `output`.
 
     Raises StreamsegError where the batch is larger than the data.
     """
@@ -42,10 +48,11 @@ def open_samples(
             f"use --batch-size {max(1, count // settings.accumulate)} at most, or give more recordings",
         )
     masks = kind.masks_from(options)
+    if masks == "objects" or settings.cache == "disk":
+        claim()
+        output.mkdir(parents=True, exist_ok=True)  # of a process that does not claim, too
     if masks == "objects":
         recordings = with_own_objects(recordings, _finder(settings), output, is_first(), say)
-    if settings.cache == "disk":
-        output.mkdir(parents=True, exist_ok=True)
     pictures = FrameCache(settings.cache, count, side, 3, output)
     stack.callback(pictures.close)
     annotations = FrameCache(settings.cache, count, side, 1, output) if masks else None
