@@ -13,7 +13,7 @@ import numpy as np
 
 from streamseg.backbones import _tensorrt, _tensorrt_provider, machine
 from streamseg.backbones.contract import OUTPUTS, Backbone, Log, Recipe
-from streamseg.backbones.exported import onnx_cache
+from streamseg.backbones.exported import cached, onnx_cache
 from streamseg.errors import ModelError
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ def _session(path: str, device: str, threads: int, providers: list[Any]) -> Any:
     if provider not in onnxruntime.get_available_providers():
         raise ModelError(f"this onnxruntime has no {provider}", "pip install onnxruntime-gpu, or use --device cpu")
     options = onnxruntime.SessionOptions()
+    cached.require_unicode(path)
     options.log_severity_level = 3
     options.intra_op_num_threads = threads
     said = io.StringIO()

@@ -12,7 +12,7 @@ import numpy as np
 from streamseg.backbones import machine
 from streamseg.backbones import precision as precisions
 from streamseg.backbones.contract import OUTPUTS, Backbone, Log, Recipe
-from streamseg.backbones.exported import onnx_cache, openvino_cache, openvino_file
+from streamseg.backbones.exported import cached, onnx_cache, openvino_cache, openvino_file
 from streamseg.errors import ModelError
 
 NAMES = {"f32": "fp32", "bf16": "bf16", "f16": "fp16"}
@@ -43,6 +43,7 @@ class OpenVinoBackbone(Backbone):
             precision, {precisions.UNITS[one] for one in has if one in precisions.UNITS}
         )
         self._options = _options(asked, threads) | {"NUM_STREAMS": self.streams}
+        cached.require_unicode(path)
         try:
             self._model = self._core.read_model(path)
         except RuntimeError as problem:  # what it says is pages of its own source

@@ -47,14 +47,15 @@ def start(args: list[str], said: Path, prepare: Callable[[], object] = lambda: N
 
 
 def _listen(heard: int, said: Path) -> None:
-    with os.fdopen(heard, "rb") as pipe:
-        said.write_bytes(pipe.read())
+    with os.fdopen(heard, "rb", buffering=0) as pipe, said.open("wb", buffering=0) as file:
+        while some := pipe.read(1 << 16):  # as it comes: children of a child that was killed may keep it open
+            file.write(some)
 
 
 def wait(child: int, limit: float = 180) -> int:
     """The exit code, negative for a signal; one that hangs is killed and counts as -9."""
     code = _waited(child, limit)
-    _listeners.pop(child).join(10)
+    _listeners.pop(child).join(2)
     return code
 
 

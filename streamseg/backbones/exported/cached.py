@@ -14,9 +14,19 @@ from streamseg.cache import VARIABLE, root
 from streamseg.errors import ModelError
 
 
+def require_unicode(path: str | Path) -> None:
+    """Raise ModelError where the bytes of a name are no Unicode: no runtime opens such a file."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        what = f"the name {str(path)!r} is not Unicode, and no runtime opens such a file"
+        raise ModelError(what, f"rename it; of the cache: set {VARIABLE}") from None
+
+
 def folder(name: str = "models") -> Path:
     """Subfolder `name` of the cache folder ($STREAMSEG_CACHE, or the system's usual place), made if need be."""
     path = root() / name
+    require_unicode(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
