@@ -1,5 +1,5 @@
 # make demo: install, then the main job on the sample.   make test: install, then every check and test.
-# make docs: the documentation as pages, in build/site.
+# make docs: the documentation as pages, in build/site.   make reliability: five minutes of broken inputs and signals.
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
@@ -7,7 +7,7 @@ DOCS = NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 # what is installed depends on these files: change one and the next make installs again
 STAMP = $(VENV)/.installed
 
-.PHONY: demo machine test test-folders test-rest lint docs install clean
+.PHONY: demo machine test test-folders test-rest reliability lint docs install clean
 
 demo: install
 	$(BIN)/streamseg run samples/tabletop -o demo --size 512 --save overlay,labels,objects,npz,coco,jsonl --overwrite
@@ -32,6 +32,12 @@ test-folders: install
 
 test-rest: install
 	$(BIN)/pytest tests $(patsubst %,--ignore=%,tests/unit/train tests/unit/export $(PARTS))
+
+# five minutes of docs/reliability.md, with a seed of their own: make reliability SEED=7; make test has a smaller share
+SEED ?= 0
+reliability: install
+	$(BIN)/python tests/benchmarks/mutations.py --seed $(SEED) --count 300
+	$(BIN)/python tests/benchmarks/interruptions.py --seed $(SEED) --signals 36 --kills 6 --disks 8
 
 lint: install
 	$(BIN)/ruff check .
