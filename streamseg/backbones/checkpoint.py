@@ -76,7 +76,7 @@ def read(path: Path) -> dict[str, Any]:
             "use the version of streamseg that wrote it",
         )
     if (fault := _fault(content)) or (fault := _fault_of_tensors(content)):
-        raise ModelError(f"{str(path)!r} is a damaged checkpoint: {fault}", "copy it again, or train it again")
+        raise ModelError(f"damaged checkpoint: {fault}", f"copy {str(path)!r} again, or train it again")
     return content
 
 

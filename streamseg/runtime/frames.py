@@ -108,7 +108,8 @@ def _started(
     starts = not survey
     while one := waiting.popleft() if waiting else next(seen, None):
         if starts or (not live and segmenter.begins_scene(one.frame) == "new"):
-            waiting.extend(itertools.islice(seen, max(0, segmenter.start_frames - 1 - len(waiting))))
+            count = max(segmenter.start_frames, segmenter.survey_frames)
+            waiting.extend(itertools.islice(seen, max(0, count - 1 - len(waiting))))
             same = itertools.takewhile(lambda later: not segmenter.begins_scene(later.frame), waiting)
             first = [found for found in (one, *same) if isinstance(found, FeatureFrame)]
             if not interrupted.is_set():
