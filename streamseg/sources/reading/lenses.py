@@ -61,7 +61,7 @@ def project(points: np.ndarray, lens: Lens) -> np.ndarray:
     x, y = plane
     r2 = x * x
     r2 += y * y
-    pixels = _distorted(x, y, r2, lens.distortion) if any(lens.distortion) else plane
+    pixels: np.ndarray = _distorted(x, y, r2, lens.distortion) if any(lens.distortion) else plane
     pixels *= np.array([[lens.pinhole.fx], [lens.pinhole.fy]], pixels.dtype)
     pixels += np.array([[lens.pinhole.cx], [lens.pinhole.cy]], pixels.dtype)
     pixels[:, r2 > lens.radius**2] = np.nan
@@ -124,9 +124,9 @@ def _splat(
     np.minimum.at(image.ravel(), corner, z[inside])
     # one pixel for each point so far: the nearest of those whose corner lies up to `pad` pixels left and above
     kernel = np.ones((footprint, footprint), np.uint8)
-    image = cv2.erode(image, kernel, anchor=(pad, pad), borderType=cv2.BORDER_CONSTANT, borderValue=np.inf)
-    image = image[pad : pad + height, pad : pad + width]
-    return np.where(np.isinf(image), np.float32(0), image)
+    covered = cv2.erode(image, kernel, anchor=(pad, pad), borderType=cv2.BORDER_CONSTANT, borderValue=np.inf)
+    covered = covered[pad : pad + height, pad : pad + width]
+    return np.where(np.isinf(covered), np.float32(0), covered)
 
 
 def _fill_pinholes(depth: np.ndarray) -> np.ndarray:
