@@ -12,12 +12,9 @@ import pytest
 
 from streamseg.errors import FrameError, SourceError
 from streamseg.sources import Recording, open_source
-from tests.unit.sources.bags import CONTAINERS, write_tum_like
 from tests.unit.sources.breaking import BREAKS, break_one
-from tests.unit.sources.realsense_files import write_bag
 from tests.unit.sources.test_contract import SMALL, build
 
-KINDS = (*(kind for kind in SMALL if kind not in ("bag", "shards")), *CONTAINERS, "realsense", "shards")
 Sums = dict[str, tuple[int, int | None]]
 
 
@@ -48,17 +45,8 @@ def sums(source: Recording) -> tuple[Sums, int]:
 
 @pytest.fixture(scope="module")
 def intact(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, make: Any) -> Intact:
-    kind = request.param
-    folder = tmp_path_factory.mktemp(kind)
-    if kind in CONTAINERS:
-        frames = [(100 + i / 30, make.texture(i), np.full(make.size, 1 + i / 10, np.float32)) for i in range(4)]
-        start = str(write_tum_like(folder / "r.bag" if kind == "bag" else folder / "r", frames, kind))
-    elif kind == "realsense":
-        start = str(
-            write_bag(folder / "r.bag", [(make.texture(i), np.full(make.size, 900, np.uint16)) for i in (0, 1)])
-        )
-    else:
-        start = build(kind, folder, make)
+    folder = tmp_path_factory.mktemp(request.param)
+    start = build(request.param, folder, make)
     with open_source(start) as source:
         assert isinstance(source, Recording)
         frames, failed = sums(source)
@@ -66,7 +54,7 @@ def intact(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         return Intact(folder, str(Path(start).relative_to(folder)), frames, source.notes)
 
 
-@pytest.mark.parametrize("intact", KINDS, indirect=True)
+@pytest.mark.parametrize("intact", SMALL, indirect=True)
 def test_broken_recordings_end_in_words_or_are_counted(intact: Intact, tmp_path: Path) -> None:
     wrong = []
     for number, way in enumerate(BREAKS):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import queue
+import tarfile
 import threading
 from multiprocessing import get_context
 from pathlib import Path
@@ -15,14 +16,19 @@ import pytest
 
 from streamseg.cluster.packing import pack
 from streamseg.cluster.packing.shard import Wish
-from streamseg.sources import Options, Recording, open_source
+from streamseg.sources import Options, Recording, kinds, open_source
 from streamseg.sources.alignment import Alignment
 from tests.unit.sources.bags import write_tum_like
 from tests.unit.sources.layouts import WRITERS
+from tests.unit.sources.realsense_files import write_bag
 
 SMALL = (
     *WRITERS,
     "bag",
+    "bag_db3",
+    "bag_folder",
+    "bag_mcap",
+    "bag_realsense",
     "co3d",
     "co3d_bare",
     "davis",
@@ -31,6 +37,7 @@ SMALL = (
     "rgbd",
     "shards",
     "tum",
+    "tum_tgz",
     "video",
     "video_avi",
 )
@@ -62,9 +69,16 @@ def build(kind: str, folder: Path, make: Any) -> str:
         return str(make.co3d(folder, annotated=kind == "co3d"))
     if kind in WRITERS:
         return str(WRITERS[kind](folder))
-    if kind == "bag":
+    if kind == "bag_realsense":
+        return str(write_bag(folder / "r.bag", [(make.texture(i), np.full(make.size, 900, np.uint16)) for i in (0, 1)]))
+    if kind.startswith("bag"):
         frames = [(100 + i / 30, make.texture(i), np.full(make.size, 1 + i / 10, np.float32)) for i in range(4)]
-        return str(write_tum_like(folder / "r.bag", frames))
+        container = kind.removeprefix("bag_")
+        return str(write_tum_like(folder / ("r.bag" if container == "bag" else "r"), frames, container))
+    if kind == "tum_tgz":
+        with tarfile.open(folder / "r.tgz", "w:gz") as file:
+            file.add(make.tum(folder.parent / "tum"), "r")
+        return str(folder / "r.tgz")
     if kind == "kinect":
         make.kinect(folder / "r.mkv")
         return str(folder / "r.mkv")
@@ -83,6 +97,11 @@ def uri(request: pytest.FixtureRequest, tmp_path: Path, make: Any) -> str:
     if request.param.startswith("shared/"):
         return str(request.getfixturevalue("shared") / "data" / request.param.removeprefix("shared/"))
     return build(request.param, tmp_path, make)
+
+
+def test_every_kind_of_recording_is_here() -> None:
+    live = {"camera", "realsense"}
+    assert {name.partition("_")[0] for name in SMALL} == set(kinds()) - live
 
 
 def opened(uri: str) -> Recording:
