@@ -29,6 +29,7 @@ from streamseg.sources.reading.files import (
     images_in,
     require_folder,
     sequences_at,
+    sequences_below,
 )
 from streamseg.sources.reading.images import read_gray
 
@@ -46,6 +47,11 @@ class Camera(NamedTuple):
 
 def recognizes(uri: str) -> bool:
     return os.path.isdir(uri) and bool(sequences_at(Path(uri), _is_scene))
+
+
+def expand(uri: str) -> list[str]:
+    """The scenes of a data set, or of a split of it."""
+    return sequences_below(require_folder(uri, "bop"), _is_scene)
 
 
 def open(uri: str, options: Options) -> FileRecording:

@@ -28,6 +28,7 @@ from streamseg.sources.reading.files import (
     images_in,
     require_folder,
     sequences_at,
+    sequences_below,
 )
 from streamseg.sources.reading.images import read_file
 
@@ -39,6 +40,11 @@ NAME = re.compile(r"result_\d{4}(-\d+){5}")
 
 def recognizes(uri: str) -> bool:
     return os.path.isdir(uri) and bool(sequences_at(Path(uri), _is_sequence))
+
+
+def expand(uri: str) -> list[str]:
+    """The sequences of the data set, or of a part of it."""
+    return sequences_below(require_folder(uri, "ocid"), _is_sequence)
 
 
 def open(uri: str, options: Options) -> FileRecording:

@@ -13,7 +13,7 @@ import pytest
 from streamseg.errors import FrameError, SourceError
 from streamseg.sources import Recording, open_source
 from tests.unit.sources.breaking import BREAKS, break_one
-from tests.unit.sources.test_contract import SMALL, build
+from tests.unit.sources.recordings import SMALL, build
 
 Sums = dict[str, tuple[int, int | None]]
 
