@@ -94,17 +94,19 @@ def record_db3(path: Path, moments: Moments) -> Path:
     return path
 
 
-def write_bag(path: Path, moments: Moments) -> Path:
-    """As librealsense 2.55 writes it: four bytes behind each image, the depth's unit; a tick of 33 ms; depth that lies
-    on its colour."""
+def write_bag(path: Path, moments: Moments, focal: tuple[float, float] = (100.0, 100.0), shift: float = 0.0) -> Path:
+    """As librealsense 2.55 writes it: four bytes behind each image, the depth's unit; a tick of 33 ms.
+
+    focal: of depth and of colour. shift: metres from depth to colour along x.
+    """
     out = Writer(path)
     size = moments[0][1].shape
     for number, kind in enumerate(("Depth", "Color")):
         stream = f"/device_0/sensor_{number}/{kind}_0"
         middle = (size[1] - 1) / 2, (size[0] - 1) / 2
-        out.info(f"{stream}/info/camera_info", 1, (size[0], size[1]), (100.0, 100.0, *middle))
+        out.info(f"{stream}/info/camera_info", 1, (size[0], size[1]), (focal[number], focal[number], *middle))
         vector, turn = out.type("geometry_msgs/msg/Vector3"), out.type("geometry_msgs/msg/Quaternion")
-        transform = out.type("geometry_msgs/msg/Transform")(vector(0.0, 0.0, 0.0), turn(0.0, 0.0, 0.0, -1.0))
+        transform = out.type("geometry_msgs/msg/Transform")(vector(number * shift, 0.0, 0.0), turn(0.0, 0.0, 0.0, -1.0))
         out.write(f"{stream}/tf/1", 1, transform)
     out.write("/device_0/sensor_0/option/Depth_Units/value", 1, out.type("std_msgs/msg/Float32")(0.001))
     out.behind["/device_0/sensor_0/Depth_0/image/data"] = struct.pack("<f", 0.001)
