@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from streamseg.sources.ros.index import BILLION, TOLERANCE
 
-WAITING = 16  # messages of each topic that may wait for their partner
+WAITING = 8  # messages of each topic that may wait for their partner
 PATIENCE = 0.5  # seconds that an image waits for its depth
 AT_ONCE = 5_000_000  # nanoseconds between messages that surely belong together
 
@@ -41,10 +41,11 @@ class Newest:
             self._depths.append(depth)
             self._came.notify_all()
 
-    def peek(self) -> Any:
-        """The newest image, which stays; None where none has come."""
+    def peek(self) -> tuple[Any, Any]:
+        """The newest image and the newest depth, which stay; None for what has not come."""
         with self._came:
-            return self._images[-1].message if self._images else None
+            image, depth = (waiting[-1].message if waiting else None for waiting in (self._images, self._depths))
+            return image, depth
 
     def take(self, timeout: float) -> tuple[Any, Any] | None:
         """The newest image and its depth, or None for the depth of an image that has waited for PATIENCE; older images

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -13,7 +14,7 @@ import numpy as np
 
 from streamseg.errors import FrameError, SourceError
 from streamseg.frame import Frame
-from streamseg.ros.pairing import Arrival, Newest
+from streamseg.ros.pairing import PATIENCE, Arrival, Newest
 from streamseg.sources import LiveSource, Options, Skip
 from streamseg.sources.reading.cameras import Given, fitted
 from streamseg.sources.reading.depth import resized, same_shape
@@ -60,21 +61,31 @@ class Topics(LiveSource):
 
     def wait(self, log: Callable[[str], None]) -> None:
         """Until the first image has come, so that `frame_size` is known. Raises SourceError where it cannot be read.
-        log: takes a line about what is waited for, and one when it came."""
-        began, told = time.monotonic(), False
-        while (first := self._newest.peek()) is None:
-            if not told and time.monotonic() - began > 1:
+        log: takes a line about what is waited for, and about what came."""
+        began, told, came = time.monotonic(), False, math.inf
+        while True:
+            image, depth = self._newest.peek()
+            if image is not None:
+                came = min(came, time.monotonic())
+                if (depth is not None and self._info is not None) or time.monotonic() > came + PATIENCE:
+                    break
+            elif not told and time.monotonic() - began > 1:
                 log(f"note: waiting for images on {self.uri}")
                 told = True
             if self._ended.wait(0.05):
                 return
         try:
-            height, width = rgb_of(first).shape[:2]
+            height, width = rgb_of(image).shape[:2]
         except FrameError as problem:
             raise SourceError(f"images of {self.uri} cannot be read: {problem}", "give a colour topic") from None
         self.frame_size = height, width
-        depth = self._subscribed.get("depth")
-        log(f"note: topics: colour {self.uri}, depth {depth.topic_name if depth else 'none'}")
+        log(f"note: topics: colour {self.uri}, depth {self._topics['depth'] if depth is not None else 'none so far'}")
+        frames = [message.header.frame_id for message in (image, depth) if message is not None]
+        if len(set(frames)) > 1:
+            log(
+                f"note: colour is of {frames[0]!r}, depth of {frames[1]!r}: it is taken for registered to the colour; "
+                "if it is not, let the camera's driver align it, or see --align-depth"
+            )
 
     def __iter__(self) -> Iterator[Frame]:
         index = 0

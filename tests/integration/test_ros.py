@@ -90,6 +90,11 @@ class Camera:
     def heard(self, topic: str) -> bool:
         return bool(self._out[topic].get_subscription_count() > 0)
 
+    def arrived(self, *topics: str) -> None:
+        from rclpy.duration import Duration
+
+        assert all(self._out[topic].wait_for_all_acked(Duration(seconds=30)) for topic in topics)
+
     @property
     def topics(self) -> list[str]:
         return list(self._out)
@@ -134,6 +139,7 @@ def test_masks_are_those_of_the_recording(
                 info = camera.info(height=480, width=640, k=[525.0, 0, 319.5, 0, 525.0, 239.5, 0, 0, 1])
                 camera.send("/cam/color/camera_info", camera.stamped(info, stamp))
                 camera.send("/cam/depth", camera.stamped(camera.picture(metres, "32FC1"), stamp + 4_000_000))
+                camera.arrived("/cam/color/camera_info", "/cam/depth")  # an image waits for half a second only
                 camera.send("/cam/color/image_raw", camera.stamped(camera.picture(rgb, "rgb8"), stamp))
 
             if number == 0:  # until everybody has found everybody
@@ -154,6 +160,8 @@ def test_masks_are_those_of_the_recording(
         assert (message.encoding, message.header.frame_id) == ("mono8", "camera_color_optical_frame")
         assert np.array_equal(np.frombuffer(message.data, np.uint8).reshape(480, 640), expected)
     assert result["intrinsics"] == wanted["intrinsics"]
+    assert "topics: colour /cam/color/image_raw, depth /cam/depth" in told
+    assert "taken for registered" not in told
     assert {one.encoding for one in camera.came["/masks/overlay"]} == {"rgb8"}
 
 

@@ -19,10 +19,10 @@ def test_the_newest_image_goes_first_and_older_ones_are_dropped() -> None:
     newest = Newest()
     for i in range(3):
         newest.put_image(arrival(33 * i, f"image {i}"))
-    assert newest.peek() == "image 2"
+    assert newest.peek() == ("image 2", None)
     assert newest.take(0) == ("image 2", None)
     assert newest.take(0) is None
-    assert newest.peek() is None
+    assert newest.peek() == (None, None)
 
 
 def test_depth_that_is_later_than_the_next_image_still_finds_its_own() -> None:
