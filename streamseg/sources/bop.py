@@ -58,6 +58,7 @@ def open(uri: str, options: Options) -> FileRecording:
     folder = choose_one(uri, "bop", sequences_at(require_folder(uri, "bop"), _is_scene), "BOP scene")
     cameras = _cameras(folder)
     pictures, skipped = _numbered(images_in(_colour(folder)))
+    skipped += [Skip(f"{number:06d}", "missing file") for number in sorted(cameras.keys() - pictures.keys())]
     depth, _ = _numbered(images_in(folder / "depth"))
     pairs = [
         (colour, depth[number], Encoding(options.depth_scale or cameras[number].units_per_metre))

@@ -1,4 +1,4 @@
-"""Ten ways to break a recording, whatever its format: one file of it, drawn by a seed."""
+"""Eleven ways to break a recording, whatever its format: one file of it, drawn by a seed."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ def damaged_index(path: Path, rng: np.random.Generator) -> None:
 
 def other_counts(path: Path, rng: np.random.Generator) -> None:
     """A thousand times as many, where numbers are written out; else in the first bytes, and those of JPEG in its frame
-    header: a byte elsewhere makes another picture of it, and none can tell."""
+    header (bits a value): a byte elsewhere makes another picture of it, and none can tell."""
     data = path.read_bytes()
     changed = COUNTS.sub(rb"\g<1>\g<2>000", data)
-    place = data.find(b"\xff\xc0") + 5 if path.suffix == ".jpg" else 40
+    place = data.find(b"\xff\xc0") + 4 if path.suffix == ".jpg" else 40
     path.write_bytes(changed if changed != data else data[:place] + b"\x7f" + data[place + 1 :])
 
 
@@ -85,6 +85,10 @@ def noise(path: Path, rng: np.random.Generator) -> None:
     path.write_bytes(rng.bytes(path.stat().st_size))
 
 
+def absent(path: Path, rng: np.random.Generator) -> None:
+    path.unlink()
+
+
 BREAKS: tuple[Callable[[Path, np.random.Generator], None], ...] = (
     cut,
     cut_at_the_end,
@@ -96,6 +100,7 @@ BREAKS: tuple[Callable[[Path, np.random.Generator], None], ...] = (
     absurd_sizes,
     other_type,
     noise,
+    absent,
 )
 
 

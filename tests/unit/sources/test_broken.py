@@ -1,4 +1,4 @@
-"""Ten broken recordings of every format: words, or frames as they were; what is lost is counted or told."""
+"""Eleven broken recordings of every format: words, or frames as they were; what is lost is counted or told."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ Sums = dict[str, tuple[int, int | None]]
 class Intact(NamedTuple):
     """start: what is opened, in `folder`. frames: checksums of colour and depth, by name."""
 
+    kind: str
     folder: Path
     start: str
     frames: Sums
@@ -51,13 +52,15 @@ def intact(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         assert isinstance(source, Recording)
         frames, failed = sums(source)
         assert not failed
-        return Intact(folder, str(Path(start).relative_to(folder)), frames, source.notes)
+        return Intact(request.param, folder, str(Path(start).relative_to(folder)), frames, source.notes)
 
 
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("intact", SMALL, indirect=True)
 def test_broken_recordings_end_in_words_or_are_counted(intact: Intact, tmp_path: Path) -> None:
     wrong = []
-    for number, way in enumerate(BREAKS):
+    unlisted = intact.kind == "images"  # nothing says how many there are
+    for number, way in enumerate(BREAKS[:-1] if unlisted else BREAKS):
         folder = tmp_path / way.__name__
         shutil.copytree(intact.folder, folder)
         try:
@@ -82,7 +85,8 @@ def faults(intact: Intact, start: Path) -> list[str]:
     originals = set(intact.frames.values())
     pictures = {rgb for rgb, _ in originals}
     wrong = [f"another picture {name}" for name, (rgb, _) in found.items() if rgb not in pictures]
-    wrong += [f"another depth {name}" for name, one in found.items() if one[1] is not None and one not in originals]
+    if source.notes == intact.notes:
+        wrong += [f"another depth {name}" for name, one in found.items() if one[1] is not None and one not in originals]
     if len(found) + failed < len(intact.frames) and not told:
         wrong.append(f"{len(found)} of {len(intact.frames)} frames, and nothing is said")
     return wrong
