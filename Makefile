@@ -7,7 +7,10 @@ DOCS = NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 # what is installed depends on these files: change one and the next make installs again
 STAMP = $(VENV)/.installed
 
-.PHONY: demo machine test test-folders test-rest reliability lint docs install clean
+# rclpy's wheels restart every Python of their environment: they get one of their own, in front of ours
+ROS = ros-kilted-rclpy==9.1.2 ros-kilted-sensor-msgs==5.5.1 ros-kilted-rmw-fastrtps-cpp==9.3.3
+
+.PHONY: demo machine test test-folders test-rest test-ros reliability lint docs install clean
 
 demo: install
 	$(BIN)/streamseg run samples/tabletop -o demo --size 512 --save overlay,labels,objects,npz,coco,jsonl --overwrite
@@ -38,6 +41,13 @@ SEED ?= 0
 reliability: install
 	$(BIN)/python tests/benchmarks/mutations.py --seed $(SEED) --count 300
 	$(BIN)/python tests/benchmarks/interruptions.py --seed $(SEED) --signals 36 --kills 6 --disks 8
+
+test-ros: install
+	$(PYTHON) -m venv build/ros
+	build/ros/bin/pip install --quiet $(ROS)
+	$(BIN)/python -c "import site; print('import site; site.addsitedir(%r)' % site.getsitepackages()[0])" \
+		> $$(build/ros/bin/python -c "import site; print(site.getsitepackages()[0])")/zz_streamseg.pth
+	build/ros/bin/python -m pytest tests/unit/ros tests/integration/test_ros.py
 
 lint: install
 	$(BIN)/ruff check .

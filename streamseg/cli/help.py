@@ -14,6 +14,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Input": (
         "config", "every", "max_frames", "frames", "intrinsics", "depth_scale", "align_depth", "data", "val", "gap",
         "splits", "labelled_share", "val_share", "mirror", "side", "resume", "source",
+        "image_topic", "depth_topic", "info_topic",
     ),
     "Network": (
         "model", "models", "backbone", "weights", "layers", "facet", "size", "height", "width", "dynamic", "engine",
@@ -22,11 +23,11 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "Regions": ("clustering", "k", "k_range", "pca", "position", "depth", "edges"),
     "Objects": ("objects", "quality"),
-    "Live": ("show", "view", "port", "open_page", "policy"),
+    "Live": ("show", "view", "port", "open_page", "policy", "ros_args"),
     "Measure": ("task", "shot", "way", "seeds", "turns", "against", "against_weights"),
     "Cluster": ("workers", "address", "shard", "retries", "timeout", "again"),
-    "Output": ("output", "save", "masks", "alpha", "overwrite", "page", "report", "name", "format_", "markdown",
-               "jpeg_quality", "per_shard"),
+    "Output": ("output", "save", "masks", "alpha", "overwrite", "encoding", "page", "report", "name", "format_",
+               "markdown", "jpeg_quality", "per_shard"),
     "Method": (),
     "Training": (),
     GENERAL: ("seed", "as_json", "quiet", "debug", "help"),

@@ -25,6 +25,7 @@ from streamseg.cli.lazy import LazyGroup
         "attention": "streamseg.cli.attention:attention",
         "bench": "streamseg.cli.bench:bench",
         "view": "streamseg.cli.view:view",
+        "ros": "streamseg.cli.ros:ros",
     },
     context_settings=CONTEXT,
 )

@@ -35,14 +35,15 @@ def run(
     begin: Callable[[int | None], None] | None = None,
     progress: Callable[[Statistics], None] | None = None,
     segmenter: Segmenter | None = None,
+    source: Recording | LiveSource | None = None,
     others: Sequence[Sink] = (),
 ) -> dict[str, object]:
     """Do `job` and return its manifest, which also lies in the output folder as run.json.
 
     log: takes one line a time about what is used. begin: called with the number of frames to come (None = unknown)
     when everything is ready. progress: called after each frame. segmenter: one of an earlier job whose networks are
-    used again, see `open_session`. others: sinks that write no files. Raises StreamsegError; what was written by then
-    is closed properly and the manifest says how far it got.
+    used again; source: one that is open already; for both see `open_session`. others: sinks that write no files.
+    Raises StreamsegError; what was written by then is closed properly and the manifest says how far it got.
     """
     notes: list[str] = []
 
@@ -52,7 +53,7 @@ def run(
             log(line)
 
     with ExitStack() as stack:
-        session = stack.enter_context(open_session(job, note, segmenter=segmenter))
+        session = stack.enter_context(open_session(job, note, segmenter=segmenter, source=source))
         # before the network: a missing display shall be told at once
         about = replace(_run_of(job, session.source, note), port=job.port, control=session.segmenter)
         watching = list(others)

@@ -44,12 +44,13 @@ def open_session(
     log: Callable[[str], None] | None = None,
     streams: int | None = None,
     segmenter: Segmenter | None = None,
+    source: Recording | LiveSource | None = None,
 ) -> Iterator[Session]:
     """Open what `setup` names; source and networks are closed at the end. The network is built by `warm_up`, or by the
     first frame. log: takes one line a time about what is used. streams: see `open_backbone`; None = as many as help
     for a recording, one for a live source. segmenter: of `open_segmenter` with the same networks: it starts anew and
-    stays open. Raises StreamsegError."""
-    with open_source(setup.source, setup.options) as source:
+    stays open. source: one that is open already, instead of `setup.source`. Raises StreamsegError."""
+    with source or open_source(setup.source, setup.options) as source:
         at_once = streams if streams is not None else int(isinstance(source, LiveSource))
         with _anew(segmenter, setup) if segmenter else open_segmenter(setup, log, at_once) as used:
 

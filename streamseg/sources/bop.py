@@ -29,6 +29,7 @@ from streamseg.sources.reading.files import (
     images_in,
     require_folder,
     sequences_at,
+    sequences_below,
 )
 from streamseg.sources.reading.images import read_gray
 
@@ -48,10 +49,16 @@ def recognizes(uri: str) -> bool:
     return os.path.isdir(uri) and bool(sequences_at(Path(uri), _is_scene))
 
 
+def expand(uri: str) -> list[str]:
+    """The scenes of a data set, or of a split of it."""
+    return sequences_below(require_folder(uri, "bop"), _is_scene)
+
+
 def open(uri: str, options: Options) -> FileRecording:
     folder = choose_one(uri, "bop", sequences_at(require_folder(uri, "bop"), _is_scene), "BOP scene")
     cameras = _cameras(folder)
     pictures, skipped = _numbered(images_in(_colour(folder)))
+    skipped += [Skip(f"{number:06d}", "missing file") for number in sorted(cameras.keys() - pictures.keys())]
     depth, _ = _numbered(images_in(folder / "depth"))
     pairs = [
         (colour, depth[number], Encoding(options.depth_scale or cameras[number].units_per_metre))

@@ -199,10 +199,12 @@ def _depth(path: Path, folder: Path, stem: str, factor: float, options: Options)
     if options.depth_scale:
         factor = 1 / options.depth_scale
     mask = folder / "depth_masks" / f"{stem}.png"
-    return partial(read_half_depth, path, factor, mask if os.path.isfile(mask) else None), ""
+    if not os.path.isfile(mask):
+        return (None, "no depth mask") if os.path.isdir(mask.parent) else (partial(read_half_depth, path, factor), "")
+    return partial(read_half_depth, path, factor, mask), ""
 
 
-def read_half_depth(path: Path, factor: float, mask: Path | None) -> np.ndarray:
+def read_half_depth(path: Path, factor: float, mask: Path | None = None) -> np.ndarray:
     """(H, W) float32 depth: the 16 bits are a float16, times `factor`; 0 where not finite, negative or masked out."""
     depth = read_uint16(path).view(np.float16).astype(np.float32) * np.float32(factor)
     valid = np.isfinite(depth) & (depth > 0)

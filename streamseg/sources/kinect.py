@@ -21,6 +21,7 @@ from streamseg.sources import Options, Recording, Skip
 from streamseg.sources.reading.files import choose_one, has_images, listing
 from streamseg.sources.reading.lenses import Calibration, Lens, register
 from streamseg.sources.reading.pairing import pair
+from streamseg.sources.reading.video.ending import CUT, is_cut
 from streamseg.sources.reading.video.picture import to_rgb
 from streamseg.sources.reading.video.track import Track, open_container
 from streamseg.text import from_json
@@ -92,6 +93,9 @@ class Kinect(Recording):
             self._depth_of = pair(colour_times, depth_times, 0.5 / self.fps)
             spare = sorted(set(range(len(depth))) - set(self._depth_of.values()))
             self.skipped = tuple(Skip(f"depth {i}", "depth without colour") for i in spare)
+        lost = range(len(self._colour), len(self._colour) + self._colour.missing)
+        self.skipped += tuple(Skip(f"{i:05d}", "truncated video") for i in lost)
+        self.notes = (CUT,) if not lost and is_cut(path) else ()
 
     def __len__(self) -> int:
         return len(self._colour)

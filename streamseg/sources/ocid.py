@@ -17,7 +17,7 @@ from PIL import Image
 
 from streamseg.errors import FrameError
 from streamseg.frame import VOID, Intrinsics
-from streamseg.sources import DepthScale, Options
+from streamseg.sources import DepthScale, Options, Skip
 from streamseg.sources.reading.cameras import VGA, Given, fitted
 from streamseg.sources.reading.depth import Encoding, depth_of, first_size
 from streamseg.sources.reading.files import (
@@ -28,6 +28,7 @@ from streamseg.sources.reading.files import (
     images_in,
     require_folder,
     sequences_at,
+    sequences_below,
 )
 from streamseg.sources.reading.images import read_file
 
@@ -39,6 +40,11 @@ NAME = re.compile(r"result_\d{4}(-\d+){5}")
 
 def recognizes(uri: str) -> bool:
     return os.path.isdir(uri) and bool(sequences_at(Path(uri), _is_sequence))
+
+
+def expand(uri: str) -> list[str]:
+    """The sequences of the data set, or of a part of it."""
+    return sequences_below(require_folder(uri, "ocid"), _is_sequence)
 
 
 def open(uri: str, options: Options) -> FileRecording:
@@ -65,7 +71,10 @@ def open(uri: str, options: Options) -> FileRecording:
         for i, path in enumerate(pictures)
     ]
     notes = [*about.notes, camera.note] if camera.note else about.notes
-    return FileRecording(uri, "ocid", entries, options, fps=FPS, notes=notes, depth_scale=scale if pairs else None)
+    spare = [Skip(name, "depth without colour") for name in sorted(depth.keys() - {path.stem for path in pictures})]
+    return FileRecording(
+        uri, "ocid", entries, options, spare, fps=FPS, notes=notes, depth_scale=scale if pairs else None
+    )
 
 
 def _is_sequence(folder: Path) -> bool:

@@ -135,6 +135,8 @@ def _file(path: str) -> _File:
 class _File:
     """A descriptor that is closed with its last user."""
 
+    number = -1
+
     def __init__(self, path: str) -> None:
         self.number = os.open(path, os.O_RDONLY)
 
@@ -142,4 +144,5 @@ class _File:
         return os.pread(self.number, size, at)
 
     def __del__(self) -> None:
-        os.close(self.number)
+        if self.number >= 0:  # it could be opened
+            os.close(self.number)

@@ -68,6 +68,9 @@ class Stray(NumberedRecording):
             Skip(path.name, "depth without colour") for number, path in sorted(self._depth.items()) if number >= end
         ]
         self.skipped = (*lost, *spare)
+        doubted = len(self._depth.keys() - self._sure.keys()) if self._sure else 0
+        if doubted:
+            self.notes = (*self.notes, f"confidence/ lacks {doubted} frames: all readings of their depth are taken")
         if self._depth:
             self.depth_scale = options.depth_scale or 1000.0
             self.depth_scale_origin = "--depth-scale" if options.depth_scale else "the format's own"

@@ -32,7 +32,7 @@ from streamseg.sources.reading.files import (
     unique_names,
 )
 from streamseg.sources.reading.left_out import left_out
-from streamseg.sources.reading.lists import associations, listed, paired, unit_of
+from streamseg.sources.reading.lists import Stamped, associations, listed, paired, unit_of
 from streamseg.sources.reading.pairing import pair
 from streamseg.sources.reading.poses import poses_at
 from streamseg.sources.reading.truth import folder_of, truth
@@ -128,7 +128,14 @@ def _moments(folder: Path) -> tuple[list[Moment], list[Skip], list[str], str]:
         for i, (stamp, frame) in enumerate(zip(seconds, colour))
     ]
     missing = "no depth frame within 0.02 s" if depth else "recording has no depth"
-    return moments, skipped + lost, _counted(name), missing
+    return moments, skipped + lost, [*_counted(name), *_unlisted(folder, colour, skipped)], missing
+
+
+def _unlisted(folder: Path, colour: list[Stamped], skipped: list[Skip]) -> list[str]:
+    """A note on pictures that the list does not have: it may be cut."""
+    known = {frame.path.stem for frame in colour} | {skip.name for skip in skipped}
+    others = [path.name for path in images_in(folder / "rgb") if path.stem not in known]
+    return [f"left out: {len(others)} files of rgb/ that rgb.txt does not list, e.g. {others[0]}"] if others else []
 
 
 def _counted(unit: str) -> list[str]:

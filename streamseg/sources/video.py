@@ -19,6 +19,7 @@ from streamseg.sources.reading.files import choose_one, has_images, listing, mas
 from streamseg.sources.reading.left_out import left_out
 from streamseg.sources.reading.masks import read_mask
 from streamseg.sources.reading.video import VIDEOS
+from streamseg.sources.reading.video.ending import CUT, is_cut
 from streamseg.sources.reading.video.picture import to_rgb
 from streamseg.sources.reading.video.track import Track, open_container
 
@@ -79,6 +80,8 @@ class Video(Recording):
         self._masks = {int(stem): mask for stem, mask in masks.items() if stem.isdecimal()}
         end = len(self._track)
         self.skipped = tuple(Skip(_name(end + i), "truncated video") for i in range(self._track.missing))
+        if not self.skipped and is_cut(path):
+            self.notes = (*self.notes, CUT)
 
     def _shown(self, aspect: Fraction, stored: tuple[int, int]) -> Fraction:
         """Pixel `aspect` of frames as they come; stored: (width, height) before they are turned upright."""

@@ -198,7 +198,7 @@ def line(path: Path, rng: random.Random) -> str:
         lines[place] = "100.0 ../../../etc/passwd"
     coding = how if how in ("utf-16", "latin-1") else "utf-8"
     path.write_bytes(
-        (("\r\n" if how == "crlf" else "\n").join(lines) + ("é" if how == "latin-1" else "")).encode(coding)
+        (("\r\n" if how == "crlf" else "\n").join(lines) + ("é" if how == "latin-1" else "")).encode(coding, "replace")
     )
     return how
 

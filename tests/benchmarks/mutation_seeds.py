@@ -15,7 +15,13 @@ import av
 import numpy as np
 from PIL import Image
 
+from streamseg.sources import open_source
+from tests.unit.sources import recordings
+from tests.unit.sources.conftest import Make
+
 FRAMES, SIZE = 5, (48, 64)
+LAYOUTS = ("bag", "bop", "kinect", "ocid", "record3d", "scannet", "shards", "stray")
+"""Kinds of recordings that are written as in the unit tests."""
 
 
 class Seed(NamedTuple):
@@ -142,6 +148,18 @@ def video(name: str, codec: str) -> Callable[[Path], Seed]:
     return write
 
 
+def of_layout(kind: str) -> Callable[[Path], Seed]:
+    """Recordings of the unit tests, in the layouts of benchmarks, phones and robots."""
+
+    def write(folder: Path) -> Seed:
+        folder.mkdir(parents=True)
+        start = Path(recordings.build(kind, folder, Make))
+        with open_source(str(start)) as source:
+            return Seed(folder, str(start.relative_to(folder)), len(source))  # type: ignore[arg-type]
+
+    return write
+
+
 SOURCES: dict[str, Callable[[Path], Seed]] = {
     "images": images,
     "images.jpg": lambda folder: images(folder, ".jpg"),
@@ -158,6 +176,7 @@ SOURCES: dict[str, Callable[[Path], Seed]] = {
     "video.mkv": video("v.mkv", "libx264"),
     "video.avi": video("v.avi", "mpeg4"),
     "motion.avi": video("v.avi", "mjpeg"),
+    **{kind: of_layout(kind) for kind in recordings.SMALL if kind.partition("_")[0] in LAYOUTS},
 }
 
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from tokenize import TokenError  # numpy reads the header of an array as Python
 from typing import NamedTuple
 
 import cv2
@@ -43,7 +44,7 @@ def read_stored(path: Path) -> np.ndarray:
         values = np.load(path, allow_pickle=False)
     except FileNotFoundError:
         raise FrameError("missing file") from None
-    except (OSError, ValueError, EOFError):
+    except (OSError, ValueError, EOFError, TokenError):
         raise FrameError("unreadable .npy file") from None
     if not isinstance(values, np.ndarray):  # an archive of arrays
         raise FrameError("unreadable .npy file")
@@ -58,7 +59,7 @@ def units_of_array(path: Path) -> float:
     """Units per metre that a .npy file is taken to have: whole numbers are millimetres, others metres."""
     try:
         kind = np.load(path, mmap_mode="r", allow_pickle=False).dtype.kind
-    except (OSError, ValueError, EOFError, AttributeError):
+    except (OSError, ValueError, EOFError, TokenError, AttributeError):
         return 1.0
     return 1000.0 if kind in "iu" else 1.0
 

@@ -162,6 +162,13 @@ def sequences_at(path: Path, is_one: Callable[[Path], bool]) -> list[Path]:
     return direct or [folder for middle in inner for folder in folders_in(middle) if is_one(folder)]
 
 
+def sequences_below(path: Path, is_one: Callable[[Path], bool], depth: int = 4) -> list[str]:
+    """All of them at or below `path`, at most `depth` folders down, as absolute paths."""
+    if is_one(path):
+        return [os.path.abspath(path)]
+    return [found for inner in folders_in(path) if depth for found in sequences_below(inner, is_one, depth - 1)]
+
+
 def unique_names(paths: Iterable[Path]) -> list[str]:
     """The stems; where two files share one, stem_suffix; where even these are equal, a number is added."""
     paths = list(paths)

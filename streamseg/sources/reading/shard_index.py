@@ -14,6 +14,7 @@ import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from tokenize import TokenError  # numpy reads the header of an array as Python
 
 import numpy as np
 
@@ -92,7 +93,7 @@ def open_index(folder: Path) -> ShardIndex:
     try:
         changed = tuple((folder / name).stat().st_mtime_ns for name in (FRAMES, RECORDINGS, NAMES))
         return _opened(Path(os.path.abspath(folder)), changed)
-    except (OSError, ValueError) as problem:
+    except (OSError, ValueError, EOFError, TokenError) as problem:
         raise SourceError(
             f"the index in {str(folder)!r} cannot be read: {problem}", "pack the recordings again"
         ) from None
@@ -102,6 +103,8 @@ def open_index(folder: Path) -> ShardIndex:
 def _opened(folder: Path, _changed: tuple[int, ...]) -> ShardIndex:
     frames, recordings = (np.load(folder / name, mmap_mode="r") for name in (FRAMES, RECORDINGS))
     names = np.memmap(folder / NAMES, np.uint8, "r")
+    if not (isinstance(frames, np.ndarray) and isinstance(recordings, np.ndarray)):  # archives of arrays
+        raise ValueError("it holds no table")
     if frames.dtype != FRAME or recordings.dtype != RECORDING:
         raise ValueError("it is of another version")
     if len(recordings) and int(recordings["first"][-1]) + int(recordings["frames"][-1]) != len(frames):

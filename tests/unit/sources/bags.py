@@ -40,6 +40,8 @@ class Writer:
                 self._out.set_compression(mode, CompressionFormat.ZSTD)
         self._out.open()
         self._connections: dict[str, Any] = {}
+        self.behind: dict[str, bytes] = {}
+        """Bytes that follow each message of a topic."""
 
     def type(self, name: str) -> Any:
         return self.store.types[name]
@@ -54,7 +56,7 @@ class Writer:
         if topic not in self._connections:
             self._connections[topic] = self._out.add_connection(topic, name, typestore=self.store)
         raw = self.store.serialize_ros1(message, name) if self.ros1 else self.store.serialize_cdr(message, name)
-        self._out.write(self._connections[topic], time, raw)
+        self._out.write(self._connections[topic], time, bytes(raw) + self.behind.get(topic, b""))
 
     def image(
         self, topic: str, stamp: int, values: np.ndarray, encoding: str, frame: str = "optical", **other: Any

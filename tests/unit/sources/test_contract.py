@@ -13,27 +13,10 @@ import cv2
 import numpy as np
 import pytest
 
-from streamseg.cluster.packing import pack
-from streamseg.cluster.packing.shard import Wish
-from streamseg.sources import Options, Recording, open_source
+from streamseg.sources import Options, Recording, kinds, open_source
 from streamseg.sources.alignment import Alignment
-from tests.unit.sources.bags import write_tum_like
-from tests.unit.sources.layouts import WRITERS
+from tests.unit.sources.recordings import SMALL, build
 
-SMALL = (
-    *WRITERS,
-    "bag",
-    "co3d",
-    "co3d_bare",
-    "davis",
-    "images",
-    "kinect",
-    "rgbd",
-    "shards",
-    "tum",
-    "video",
-    "video_avi",
-)
 REAL = (
     "apc_shelf_rgbd_masks",
     "azure_kinect_mkv",
@@ -55,34 +38,16 @@ REAL = (
 )
 
 
-def build(kind: str, folder: Path, make: Any) -> str:
-    folder = folder / "Größe 北京"  # every kind copes with a non-ASCII path
-    folder.mkdir(exist_ok=True)
-    if kind.startswith("co3d"):
-        return str(make.co3d(folder, annotated=kind == "co3d"))
-    if kind in WRITERS:
-        return str(WRITERS[kind](folder))
-    if kind == "bag":
-        frames = [(100 + i / 30, make.texture(i), np.full(make.size, 1 + i / 10, np.float32)) for i in range(4)]
-        return str(write_tum_like(folder / "r.bag", frames))
-    if kind == "kinect":
-        make.kinect(folder / "r.mkv")
-        return str(folder / "r.mkv")
-    if kind.startswith("video"):
-        path = folder / ("clip.avi" if kind.endswith("avi") else "clip.mp4")
-        make.video(path, codec="mpeg4" if kind.endswith("avi") else "libx264")
-        return str(path)
-    if kind == "shards":
-        pack([str(make.rgbd(folder))], folder / "shards", Wish(), per_shard=1, workers=1)
-        return str(folder / "shards")
-    return str(getattr(make, kind)(folder))
-
-
 @pytest.fixture(params=[*SMALL, *(f"shared/{name}" for name in REAL)])
 def uri(request: pytest.FixtureRequest, tmp_path: Path, make: Any) -> str:
     if request.param.startswith("shared/"):
         return str(request.getfixturevalue("shared") / "data" / request.param.removeprefix("shared/"))
     return build(request.param, tmp_path, make)
+
+
+def test_every_kind_of_recording_is_here() -> None:
+    live = {"camera", "realsense"}
+    assert {name.partition("_")[0] for name in SMALL} == set(kinds()) - live
 
 
 def opened(uri: str) -> Recording:

@@ -11,6 +11,7 @@ import pytest
 
 from streamseg.errors import SourceError
 from streamseg.sources import expansion, open_source
+from tests.unit.sources.layouts import write_bop, write_ocid
 
 
 def picture(path: Path) -> None:
@@ -54,6 +55,26 @@ def test_a_root_holds_its_sequences(davis: Path, co3d: Path) -> None:
     assert names(expansion.expand([f"co3d:{co3d}/ball"])) == ["7_8_9"]
     for uri in expansion.expand([f"davis:{davis}", str(co3d)]):
         assert len(open_source(uri)) == 1  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("prefix", ["", "bop:"])
+@pytest.mark.parametrize("level", [".", "ycbv", "ycbv/test"])
+def test_a_bop_root_holds_its_scenes(prefix: str, level: str, tmp_path: Path) -> None:
+    scene = write_bop(tmp_path, count=1)
+    scene.rename(scene.with_name("000049"))
+    write_bop(tmp_path, count=2)
+    found = expansion.expand([f"{prefix}{tmp_path / level}"])
+    assert names(found) == ["000048", "000049"]
+    assert [len(open_source(uri)) for uri in found] == [2, 1]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("prefix", ["", "ocid:"])
+def test_an_ocid_root_holds_its_sequences(prefix: str, tmp_path: Path) -> None:
+    write_ocid(tmp_path, "table")
+    write_ocid(tmp_path, "floor")
+    found = expansion.expand([f"{prefix}{tmp_path}"])
+    assert [Path(uri).parts[-3] for uri in found] == ["floor", "table"]
+    assert [len(open_source(uri)) for uri in found] == [3, 3]  # type: ignore[arg-type]
 
 
 def test_set_lists_choose(davis: Path, co3d: Path) -> None:

@@ -15,57 +15,26 @@ from streamseg.errors import SourceError
 from streamseg.frame import Intrinsics
 from streamseg.sources import Options, open_source
 from streamseg.sources import realsense as plugin
+from tests.unit.sources.realsense_files import SoftCamera
 
-rs = pytest.importorskip("pyrealsense2", reason="pyrealsense2 is not installed")
+pytest.importorskip("pyrealsense2", reason="pyrealsense2 is not installed")
 W, H = 640, 480
 
 
-def video(kind: Any, number: int, form: Any, size: int, focal: float) -> Any:
-    inner = rs.intrinsics()
-    inner.width, inner.height, inner.fx, inner.fy, inner.ppx, inner.ppy = W, H, focal, focal, 319.5, 239.5
-    inner.model, inner.coeffs = rs.distortion.brown_conrady, [0.0] * 5
-    stream = rs.video_stream()
-    stream.type, stream.index, stream.uid, stream.fmt, stream.bpp = kind, 0, number, form, size
-    stream.width, stream.height, stream.fps, stream.intrinsics = W, H, 30, inner
-    return stream
-
-
-class Soft:
+class Soft(SoftCamera):
     """A camera that films a wall at 1 m + its frame's number in millimetres, its colour (200, number, 30)."""
 
     def __init__(self) -> None:
-        self.device = rs.software_device()
-        self.device.register_info(rs.camera_info.serial_number, "123")
-        self._depth, self._colour = self.device.add_sensor("Stereo Module"), self.device.add_sensor("RGB Camera")
-        self._profiles = (
-            self._depth.add_video_stream(video(rs.stream.depth, 1, rs.format.z16, 2, 390.0)),
-            self._colour.add_video_stream(video(rs.stream.color, 2, rs.format.rgb8, 3, 610.0)),
-        )
-        self._depth.add_read_only_option(rs.option.depth_units, 0.001)
-        shift = rs.extrinsics()
-        shift.rotation, shift.translation = [1, 0, 0, 0, 1, 0, 0, 0, 1], [0.015, 0, 0]
-        self._profiles[0].register_extrinsics_to(self._profiles[1], shift)
-        self.device.create_matcher(rs.matchers.default)
-        self.number, self.films = 0, threading.Event()
-        self._ended = threading.Event()
+        super().__init__((H, W), (390.0, 610.0), 0.015)
+        self.films, self._ended = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._film, daemon=True)
         self._thread.start()
 
     def _film(self) -> None:
         while not self._ended.wait(0.02):
             if self.films.is_set():
-                self.number += 1
-                self._send(self._depth, self._profiles[0], np.full((H, W), 1000 + self.number, np.uint16), 2)
-                self._send(self._colour, self._profiles[1], np.full((H, W, 3), (200, self.number, 30), np.uint8), 3)
-
-    def _send(self, sensor: Any, profile: Any, pixels: np.ndarray, size: int) -> None:
-        frame = rs.software_video_frame()
-        frame.pixels, frame.stride, frame.bpp, frame.frame_number = pixels, W * size, size, self.number
-        frame.timestamp, frame.domain = 1000 + 33 * self.number, rs.timestamp_domain.hardware_clock
-        frame.profile = profile.as_video_stream_profile()
-        if size == 2:
-            frame.depth_units = 0.001
-        sensor.on_video_frame(frame)
+                number = self.number + 1
+                self.send(np.full((H, W, 3), (200, number, 30), np.uint8), np.full((H, W), 1000 + number, np.uint16))
 
     def close(self) -> None:
         self._ended.set()
@@ -102,13 +71,13 @@ def test_frames_are_aligned_and_the_newest(soft: Soft) -> None:
 
 
 def test_a_camera_that_falls_silent_is_opened_again_and_then_lost(soft: Soft, monkeypatch: Any) -> None:
-    monkeypatch.setattr(plugin, "PATIENCE_MS", 300)
     monkeypatch.setattr(plugin, "RETRIES", (0.05, 0.05))
     opened: list[int] = []
     source = plugin.RealSense("", Options(), lambda: opened.append(1) or soft.device)  # type: ignore[func-returns-value]
     soft.films.set()
     frames = iter(source)
     next(frames)
+    monkeypatch.setattr(plugin, "PATIENCE_MS", 400)  # the very first frame takes longer
     soft.films.clear()
     later = threading.Timer(0.6, soft.films.set)
     later.start()

@@ -39,7 +39,7 @@ def test_what_is_missing_is_counted_or_said(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("share", [0, 0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999])
+@pytest.mark.parametrize("share", [0, 0.5, 0.95, 0.999])
 def test_a_cut_video_ends_in_words_or_is_counted(share: float, tmp_path: Path, cut: Any) -> None:
     folder = write_stray(tmp_path / "r")
     cut(folder / "rgb.mp4", share)

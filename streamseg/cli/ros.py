@@ -1,0 +1,109 @@
+"""`streamseg ros`: parses, calls, prints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from streamseg.cli.help import Command, option
+from streamseg.cli.options import (
+    behaviour_options,
+    clustering_options,
+    model_options,
+    quality_option,
+    source_options,
+)
+
+ROS_ARGS, TYPED = "streamseg.ros_args", "streamseg.typed"
+UNSHARED = ("as_json", "quiet", "debug", "help", "ros_args")
+"""What is of the command line alone: no parameter of the node."""
+
+
+class Node(Command):
+    """Keeps "--ros-args" and what follows it for ROS, and what was typed as it was typed."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        split = args.index("--ros-args") if "--ros-args" in args else len(args)
+        ctx.meta[ROS_ARGS] = args[split:]
+        ctx.meta[TYPED] = self.make_parser(ctx).parse_args(args[:split])[0]
+        return super().parse_args(ctx, args[:split])
+
+
+@click.command(cls=Node)
+@option("--image-topic", default="image", show_default=True, metavar="TOPIC", help="Image or CompressedImage, colour.")
+@option(
+    "--depth-topic", default="depth", show_default=True, metavar="TOPIC",
+    help="Image or CompressedImage, registered to the colour; none, where nobody publishes it.",
+)  # fmt: skip
+@option("--info-topic", default="", show_default="camera_info beside the image", metavar="TOPIC", help="CameraInfo.")
+@option("--objects/--no-objects", default=True, show_default=True, help="Find objects, too; without them it is faster.")
+@option("--encoding", type=click.Choice(["mono8", "mono16"]), default="mono8", show_default=True, help="Of the masks.")
+@option(
+    "--masks", type=click.Choice(["regions", "objects", "panoptic"]), default=None,
+    show_default="objects where they are found, else regions", help="Which masks the overlay shows.",
+)  # fmt: skip
+@option(
+    "--alpha", type=click.FloatRange(0, 1), default=0.5, metavar="0..1", show_default=True,
+    help="Opacity of the overlay.",
+)  # fmt: skip
+@option("--max-frames", type=click.IntRange(1), metavar="N", show_default="all", help="Stop after N frames.")
+@option("--ros-args", is_flag=True, expose_value=False, help="What follows is ROS's own.")
+@model_options
+@clustering_options
+@quality_option
+@source_options
+@behaviour_options
+@click.pass_context
+def ros(ctx: click.Context, as_json: bool, quiet: bool, **given: Any) -> None:
+    """Segment images of ROS 2 topics, as a node: masks on ~/regions, ~/objects and ~/overlay.
+
+    Each flag is a parameter of the node with the same name, _ for -. What follows --ros-args is ROS's own: remappings,
+    parameters, the node's name. Ctrl-C ends it.
+
+    \b
+    streamseg ros --image-topic /camera/color/image_raw --size 256
+    streamseg ros --ros-args -r image:=/camera/color/image_raw -p size:=256
+    """
+    from streamseg.cli import progress
+    from streamseg.cli.options import print_json
+    from streamseg.ros.node import open_node
+    from streamseg.ros.serving import serve
+
+    with open_node(ctx.meta[ROS_ARGS]) as node, progress.Display(quiet) as display:
+        given |= _overridden(ctx, node)
+        result = serve(node, given, display)
+    if as_json:
+        print_json(result)
+    elif not quiet:
+        progress.print_summary(result)
+    if result["status"] == "interrupted":
+        ctx.exit(130)
+
+
+def _overridden(ctx: click.Context, node: Any) -> dict[str, Any]:
+    """What the node's parameters say instead of the flags."""
+    from streamseg.ros.node import parameters
+
+    shared = [param for param in ctx.command.params if isinstance(param, click.Option) and param.name not in UNSHARED]
+    typed = ctx.meta[TYPED]
+    values = {str(one.name): _plain(typed.get(one.name, one.default)) for one in shared}
+    told = parameters(node, values, {str(one.name): one.help or "" for one in shared})
+    found = {}
+    for one in shared:
+        if one.name in told:
+            value = told[one.name]
+            value = value if isinstance(value, bool) else ",".join(map(str, value)) if _many(value) else str(value)
+            found[one.name] = one.process_value(ctx, value)
+    return found
+
+
+def _many(value: Any) -> bool:
+    return not isinstance(value, str) and hasattr(value, "__iter__")
+
+
+def _plain(value: Any) -> bool | str:
+    """A flag's value as a parameter's: text, "" for none, or a truth value."""
+    if isinstance(value, bool):
+        return value
+    return "" if value is None or not isinstance(value, str | int | float) else str(value)

@@ -1,0 +1,41 @@
+"""The main job with topics for a source and a publisher for a sink."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from streamseg.config import RunConfig, from_flags
+from streamseg.ros.publisher import Publisher
+from streamseg.ros.topics import Names, Topics
+from streamseg.runtime import job
+from streamseg.runtime.statistics import Statistics
+
+
+class Display(Protocol):
+    """Who shows how far it is."""
+
+    def log(self, line: str) -> None: ...
+
+    def begin(self, total: int | None) -> None: ...
+
+    def update(self, report: Statistics) -> None: ...
+
+
+def serve(node: Any, given: dict[str, Any], display: Display) -> dict[str, object]:
+    """Segment what comes on the topics until somebody ends it, or for `max_frames`; returns the manifest.
+
+    given: the flags of `streamseg ros` by name. Raises StreamsegError.
+    """
+    flags = dict(given)
+    names = Names(*(flags.pop(f"{role}_topic") for role in ("image", "depth", "info")))
+    encoding, objects = flags.pop("encoding"), flags["objects"] or flags["masks"] in ("objects", "panoptic")
+    flags |= {"masks": flags["masks"] or "", "objects": objects}
+    config = RunConfig(source=f"ros:{names.image}", save=(), **from_flags(flags))
+    with Topics(node, names, config.options) as topics:
+        publisher = Publisher(node, topics.header_of, objects, encoding, config.mask_kind, config.alpha)
+        topics.wait(display.log)
+        display.log(f"note: publishing {', '.join(publisher.topics)}")
+        with publisher:
+            return job.run(
+                config, log=display.log, begin=display.begin, progress=display.update, source=topics, others=[publisher]
+            )

@@ -1,0 +1,181 @@
+"""Topics of ROS 2 as a live source: the newest image, the depth of its moment, the camera."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from streamseg.errors import FrameError, SourceError
+from streamseg.frame import Frame
+from streamseg.ros.pairing import PATIENCE, Arrival, Newest
+from streamseg.sources import LiveSource, Options, Skip
+from streamseg.sources.reading.cameras import Given, fitted
+from streamseg.sources.reading.depth import resized, same_shape
+from streamseg.sources.ros.depths import metres_of, units_of
+from streamseg.sources.ros.geometry import camera_from
+from streamseg.sources.ros.index import BILLION
+from streamseg.sources.ros.pictures import rgb_of
+
+LOOK = 0.2  # seconds between two looks for publishers
+REMEMBERED = 500  # headers of frames that may still be on their way to the publisher
+COUNTED = 1000  # damaged messages that are listed one by one
+
+
+class Names(NamedTuple):
+    """Topics. camera_info: "" = the one beside the image."""
+
+    image: str = "image"
+    depth: str = "depth"
+    camera_info: str = ""
+
+
+class Topics(LiveSource):
+    """Frames as they arrive; timestamps are those of the headers.
+
+    A topic is subscribed to when somebody publishes it: then its type is known, Image or CompressedImage, and whether
+    it is sent reliably.
+    """
+
+    kind = "ros"
+
+    def __init__(self, node: Any, names: Names, options: Options) -> None:
+        self._node, self._options = node, options
+        image = node.resolve_topic_name(names.image)
+        beside = image.removesuffix("/compressed").rpartition("/")[0] + "/camera_info"
+        wanted = {"image": image, "depth": names.depth, "camera_info": names.camera_info or beside}
+        self._topics = {role: node.resolve_topic_name(name) for role, name in wanted.items() if name}
+        self.uri = image
+        self._newest = Newest()
+        self._info: Any = None
+        self._headers: deque[tuple[int, Any]] = deque(maxlen=REMEMBERED)
+        self._ended = threading.Event()
+        self._subscribed: dict[str, Any] = {}
+        self._timer = node.create_timer(LOOK, self._subscribe)
+
+    def wait(self, log: Callable[[str], None]) -> None:
+        """Until the first image has come, so that `frame_size` is known. Raises SourceError where it cannot be read.
+        log: takes a line about what is waited for, and about what came."""
+        began, told, came = time.monotonic(), False, math.inf
+        while True:
+            image, depth = self._newest.peek()
+            if image is not None:
+                came = min(came, time.monotonic())
+                if (depth is not None and self._info is not None) or time.monotonic() > came + PATIENCE:
+                    break
+            elif not told and time.monotonic() - began > 1:
+                log(f"note: waiting for images on {self.uri}")
+                told = True
+            if self._ended.wait(0.05):
+                return
+        try:
+            height, width = rgb_of(image).shape[:2]
+        except FrameError as problem:
+            raise SourceError(f"images of {self.uri} cannot be read: {problem}", "give a colour topic") from None
+        self.frame_size = height, width
+        log(f"note: topics: colour {self.uri}, depth {self._topics['depth'] if depth is not None else 'none so far'}")
+        frames = [message.header.frame_id for message in (image, depth) if message is not None]
+        if len(set(frames)) > 1:
+            log(
+                f"note: colour is of {frames[0]!r}, depth of {frames[1]!r}: it is taken for registered to the colour; "
+                "if it is not, let the camera's driver align it, or see --align-depth"
+            )
+
+    def __iter__(self) -> Iterator[Frame]:
+        index = 0
+        while not self._ended.is_set():
+            arrived = self._newest.take(timeout=0.1)
+            if arrived is None:
+                continue
+            try:
+                frame = self._frame(index, *arrived)
+            except FrameError as problem:
+                if len(self.skipped) < COUNTED:
+                    self.skipped += (Skip(f"{index:05d}", str(problem)),)
+                continue
+            self._headers.append((index, arrived[0].header))
+            yield frame
+            index += 1
+
+    def header_of(self, index: int) -> Any:
+        """The header of the message that frame `index` was made of, one of the last REMEMBERED frames."""
+        return next(header for known, header in reversed(self._headers) if known == index)
+
+    def close(self) -> None:
+        self._ended.set()
+        self._timer.cancel()
+
+    def _frame(self, index: int, image: Any, depth: Any) -> Frame:
+        rgb = rgb_of(image)
+        stamp = _nanoseconds(image)
+        problem = "" if depth is not None else "no depth frame within 0.02 s"
+        if "depth" not in self._subscribed:
+            problem = "nobody publishes depth"
+        load = None if depth is None else partial(self._metres, depth, rgb.shape[:2])
+        return Frame(
+            index,
+            f"{index:05d}",
+            stamp / BILLION,
+            rgb,
+            intrinsics=self._options.intrinsics or self._intrinsics((rgb.shape[1], rgb.shape[0])),
+            load_depth=self._options.aligned(load),
+            depth_problem=problem,
+            stamp_ns=stamp,
+        )
+
+    def _metres(self, depth: Any, size: tuple[int, int]) -> np.ndarray:
+        units = self._options.depth_scale or units_of(depth)
+        self.depth_scale = units
+        self.depth_scale_origin = "--depth-scale" if self._options.depth_scale else "ROS's convention"
+        metres = metres_of(depth, units)
+        if not same_shape(metres.shape[::-1], size[::-1]):
+            raise FrameError("depth is not registered to the colour: it has another shape")
+        return resized(metres, size[::-1])
+
+    def _intrinsics(self, size: tuple[int, int]) -> Any:
+        camera = None if self._info is None else camera_from(self._info)
+        if camera is None:
+            return None
+        return fitted(Given(camera.pinhole, camera.size if all(camera.size) else None), size, "CameraInfo").intrinsics
+
+    def _subscribe(self) -> None:
+        """To each topic that is published by now. Called by the node's executor."""
+        from rclpy.qos import QoSProfile, ReliabilityPolicy
+        from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+        types = {"sensor_msgs/msg/Image": Image, "sensor_msgs/msg/CompressedImage": CompressedImage}
+        takes = {"image": self._on_image, "depth": self._on_depth, "camera_info": self._on_info}
+        for role in self._topics.keys() - self._subscribed.keys():
+            publishers = self._node.get_publishers_info_by_topic(self._topics[role])
+            allowed = types if role != "camera_info" else {"sensor_msgs/msg/CameraInfo": CameraInfo}
+            fitting = [one for one in publishers if one.topic_type in allowed]
+            if not fitting:
+                continue
+            reliable = all(one.qos_profile.reliability == ReliabilityPolicy.RELIABLE for one in fitting)
+            how = QoSProfile(
+                depth=5, reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
+            )
+            kind = allowed[fitting[0].topic_type]
+            self._newest.paired = self._newest.paired or role == "depth"
+            self._subscribed[role] = self._node.create_subscription(kind, self._topics[role], takes[role], how)
+        if len(self._subscribed) == len(self._topics):
+            self._timer.cancel()
+
+    def _on_image(self, message: Any) -> None:
+        self._newest.put_image(Arrival(_nanoseconds(message), time.monotonic(), message))
+
+    def _on_depth(self, message: Any) -> None:
+        self._newest.put_depth(Arrival(_nanoseconds(message), time.monotonic(), message))
+
+    def _on_info(self, message: Any) -> None:
+        self._info = message
+
+
+def _nanoseconds(message: Any) -> int:
+    return int(message.header.stamp.sec) * BILLION + int(message.header.stamp.nanosec)
