@@ -130,12 +130,14 @@ class Segmentation:
     k: number of clusters in use.
     objects: (H, W) uint8, 0 = background, 1 ... 254 = things, stable over the sequence; None if not asked for.
     timings_ms: milliseconds by stage.
+    scores: of the ids in `objects`, 0 ... 1: how likely there is such a thing; of those that have one.
     """
 
     regions: np.ndarray
     k: int
     objects: np.ndarray | None = None
     timings_ms: Mapping[str, float] = field(default_factory=dict)
+    scores: Mapping[int, float] = field(default_factory=dict)
 
     def mask(self, kind: str) -> np.ndarray:
         """(H, W) uint8. kind: "regions", "objects" or "panoptic". Raises ValueError for objects that were not asked

@@ -51,6 +51,12 @@ from streamseg.cli.options import (
     help="Score these masks, files named as the frames; models only where --model is given too.",
 )
 @option(
+    "--protocol",
+    type=click.Choice(["davis16", "davis17u", "uois"]),
+    default=None,
+    help="Score objects as a benchmark does: DAVIS-2016, DAVIS-2017 unsupervised, or unseen objects (UOIS).",
+)
+@option(
     "--report",
     is_flag=True,
     help="The report's Table 1: each model beside the frozen one, at 256 and 512, with and without PCA.",
@@ -85,8 +91,10 @@ def evaluate(sources: Sequence[str], as_json: bool, quiet: bool, **given: Any) -
         raise click.UsageError("give SOURCEs, or --batch" if batch else "Missing argument 'SOURCE...'.")
     if batch and (report or given["masks"] or given["models"]):
         raise click.UsageError("--batch scores the masks that are there: no --model, --masks or --report")
-    if report and (page or given["masks"]):
-        raise click.UsageError("--report goes with neither --html nor --masks")
+    if report and (page or given["masks"] or given["protocol"]):
+        raise click.UsageError("--report goes with neither --html, --masks nor --protocol")
+    if given["protocol"] and not given["objects"]:
+        raise click.UsageError("--protocol scores objects: leave --no-objects out")
     if given["weights"] and len(given["models"]) > 1:
         raise click.UsageError("--weights goes with one --model")
     from streamseg.cli import progress
@@ -94,6 +102,7 @@ def evaluate(sources: Sequence[str], as_json: bool, quiet: bool, **given: Any) -
     from streamseg.evaluation.request import request
     from streamseg.evaluation.scoring import Listener
 
+    given["protocol"] = given["protocol"] or ""
     asked = request(sources, given | ({"masks": batch} if batch else {}))
     if page is not None and not page.absolute().parent.is_dir():
         raise click.BadParameter(f"there is no folder {str(page.parent)!r}", param_hint="--html")
@@ -102,7 +111,7 @@ def evaluate(sources: Sequence[str], as_json: bool, quiet: bool, **given: Any) -
         if report:
             result = paper.table(asked, listener)
         elif batch:
-            result = of_batch.evaluate(batch, listener, pictures=page is not None)
+            result = of_batch.evaluate(batch, listener, pictures=page is not None, protocol=asked.protocol)
         else:
             result = command.evaluate(asked, listener, pictures=page is not None)
     if report:
@@ -119,7 +128,7 @@ def evaluate(sources: Sequence[str], as_json: bool, quiet: bool, **given: Any) -
     if as_json:
         print_json(result)
     else:
-        table.print_table(result["models"], asked.seeds)
+        table.print_table(result["models"], asked.seeds, asked.protocol)
 
 
 def _write(path: Path, result: dict[str, Any], title: str) -> None:

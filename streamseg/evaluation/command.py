@@ -9,6 +9,7 @@ from streamseg.config import SessionConfig
 from streamseg.evaluation import given_masks, scoring
 from streamseg.evaluation.curve import distortion_curve
 from streamseg.evaluation.gallery import Gallery
+from streamseg.evaluation.protocols import figures_of
 from streamseg.evaluation.request import Request
 from streamseg.evaluation.sequence import FIGURES
 from streamseg.runtime import manifest
@@ -38,9 +39,15 @@ def evaluate(asked: Request, listener: scoring.Listener, pictures: bool = False)
         "sequences": names,
         "models": models,
         "seeds": [seed + i for seed in seeds for i in range(asked.seeds)],
-        "figures": FIGURES,
+        "protocol": asked.protocol,
+        "figures": meanings(asked.protocol),
         "versions": manifest.versions(),
     }
+
+
+def meanings(protocol: str) -> dict[str, str]:
+    """What every figure means, with those of a protocol, "" = none."""
+    return FIGURES | {name: figure.meaning for name, figure in figures_of(protocol).items()}
 
 
 def _of_model(
@@ -60,6 +67,7 @@ def _of_model(
         listener=listener,
         observer=extra["gallery"].see if pictures else None,
         after=look if pictures else None,
+        protocol=asked.protocol,
     )
     return scores, extra
 
@@ -78,6 +86,7 @@ def _of_masks(
             max_frames=asked.max_frames,
             observer=observer,
             listener=listener,
+            protocol=asked.protocol,
         )
         runs.append([score])
         extras.append(extra)
@@ -101,5 +110,5 @@ def document(
         }
         for name, scores, extra in zip(names, runs, extras, strict=True)
     ]
-    means = [scoring.mean_figures([score.figures for score in of_seed]) for of_seed in zip(*runs, strict=True)]
+    means = [scoring.mean_figures(of_seed) for of_seed in zip(*runs, strict=True)]
     return {"sequences": sequences, "mean": scoring.summary(means)}

@@ -99,6 +99,7 @@ def score(
     max_frames: int | None = None,
     observer: Observer | None = None,
     listener: Listener = NOBODY,
+    protocol: str = "",
 ) -> Score:
     """Score the masks in `folder` on the recording of `setup`, as `scoring.score` does those of a model.
 
@@ -108,7 +109,7 @@ def score(
     with open_source(setup.source, setup.options) as source:
         require_annotation(source)
         assert isinstance(source, Recording)
-        scorer, report = Scorer(source.kind, observer), Statistics()
+        scorer, report = Scorer(source.kind, observer, protocol=protocol), Statistics()
         coming = source.coming(every, max_frames)
         listener.begin(len(coming))
         for index in coming:

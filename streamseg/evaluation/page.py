@@ -29,12 +29,15 @@ figure { margin: 0; } figcaption { font-size: .8rem; color: #555; } img { displa
 
 def page(result: dict[str, Any], title: str) -> str:
     """The whole page. result: of `command.evaluate` with pictures."""
-    seeds = len(result["seeds"])
+    seeds, protocol = len(result["seeds"]), result.get("protocol", "")
     body = [f"<h1>{html.escape(title)}</h1>"]
     for model in result["models"]:
-        body += [f"<h2>{html.escape(model['model'])}</h2>", _table(model, table.columns(result["models"]), seeds)]
+        body += [
+            f"<h2>{html.escape(model['model'])}</h2>",
+            _table(model, table.columns(result["models"], protocol), seeds),
+        ]
         body += [f'<p class="warning">{html.escape(line)}</p>' for line in table.unscored(model)]
-    body += [f'<p class="note">{html.escape(line)}</p>' for line in table.explain(result["models"])]
+    body += [f'<p class="note">{html.escape(line)}</p>' for line in table.explain(result["models"], protocol)]
     for model in result["models"]:
         body.append(f"<h2>{html.escape(model['model'])}: frames</h2>")
         for entry in model["sequences"]:

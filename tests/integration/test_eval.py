@@ -113,6 +113,20 @@ def test_the_table_on_a_terminal(cli: Cli, sample: Path) -> None:
     assert row[3:9] == ["1.00"] * 6  # the truth itself: union, free, J, F, J&F, ARI
 
 
+def test_a_protocol_has_its_own_columns(cli: Cli, sample: Path) -> None:
+    how = ("eval", sample, "--masks", sample / "masks", "--max-frames", 4)
+    done = cli(*how, "--protocol", "davis17u")
+    assert done.returncode == 0, done.stderr
+    assert "J recall" in done.stdout
+    row = next(line for line in done.stdout.splitlines() if line.startswith("tabletop")).split()
+    assert row[1:] == ["4", "1.00", "1.00", "1.00", ".000", "1.00", "1.00", ".000"]
+    result = json.loads(cli(*how, "--protocol", "uois", "--json").stdout)
+    assert result["protocol"] == "uois"
+    figures = result["models"][0]["mean"]
+    assert figures["uois_boundary_f"]["mean"] == figures["free"]["mean"] == figures["idf1"]["mean"] == 1
+    assert set(figures) == set(result["figures"])
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -120,6 +134,7 @@ def test_the_table_on_a_terminal(cli: Cli, sample: Path) -> None:
         (["{sample}", "--model", "resnet81"], 1, "no backbone is called 'resnet81'"),
         (["{sample}", "--masks", "{images}"], 1, "belongs to a frame"),
         (["{sample}", "--report", "--html", "page.html"], 2, "--report goes with neither"),
+        (["{sample}", "--protocol", "uois", "--no-objects"], 2, "--protocol scores objects"),
     ],
 )
 def test_errors_are_for_people(

@@ -13,6 +13,7 @@ from streamseg.config import SessionConfig
 from streamseg.errors import FrameError, SourceError
 from streamseg.evaluation.scoring import (
     Listener,
+    Score,
     Scorer,
     mean_figures,
     over_seeds,
@@ -84,7 +85,8 @@ def test_spread_is_that_of_the_seeds() -> None:
     assert found["free"] == pytest.approx({"mean": 0.65, "std": statistics.stdev([0.4, 0.9])})
     assert summary(results[:1])["free"] is None
     assert summary(results[1:2])["best"] == {"mean": 0.4, "std": 0}
-    assert mean_figures(results)["free"] == pytest.approx(0.65)
+    scores = [Score(1, result, []) for result in results]
+    assert mean_figures(scores)["free"] == pytest.approx(0.65)
 
 
 def test_seeds_share_a_network_and_nothing_else() -> None:
