@@ -87,10 +87,12 @@ class ClusteringConfig:
 
 @dataclass(frozen=True)
 class ObjectsConfig:
-    """objects: whether they are wanted. quality: "live", or "high" (offline). seed: of everything random."""
+    """objects: whether they are wanted. quality: "live", or "high" (offline). min_score: those with a lower score, 0
+    ... 1, are left out, see `objects.scores`. seed: of everything random."""
 
     objects: bool = False
     quality: str = "live"
+    min_score: float = 0.0
     seed: int = 0
 
 

@@ -21,7 +21,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "calibrate", "opset",
     ),
     "Regions": ("clustering", "k", "k_range", "pca", "position", "depth", "edges"),
-    "Objects": ("objects", "quality"),
+    "Objects": ("objects", "quality", "min_score"),
     "Live": ("show", "view", "port", "open_page", "policy"),
     "Measure": ("protocol", "task", "shot", "way", "seeds", "turns", "against", "against_weights"),
     "Cluster": ("workers", "address", "shard", "retries", "timeout", "again"),

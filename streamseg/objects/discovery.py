@@ -33,6 +33,7 @@ from streamseg.objects.grabcut import Levels, cut
 from streamseg.objects.instances import separate, support_of
 from streamseg.objects.motion import Motion
 from streamseg.objects.saliency import Saliency
+from streamseg.objects.scores import ObjectScores
 
 TRUST = 0.7
 """Weight of the saliency against the classifier once there is one: it is what keeps the classifier from drifting."""
@@ -77,10 +78,11 @@ class ObjectDiscovery:
     start_frames = 8
 
     def __init__(self, config: ObjectsConfig) -> None:
-        self.quality, self.seed = config.quality, config.seed
+        self.quality, self.seed, self.min_score = config.quality, config.seed, config.min_score
         self.survey_frames = 32 if config.quality == "high" else 0
         self.motion, self.background, self.saliency = Motion(self.seed), BackgroundMemory(self.seed), Saliency()
         self.classifier, self.evidence, self.tracker = ForegroundClassifier(), CueEvidence(), Tracker()
+        self.scores = ObjectScores()
         self._since_taught: int | None = None  # frames; None before the first
         self._lessons = 0  # cuts that taught
         self.camera: Intrinsics | None = None
@@ -128,6 +130,9 @@ class ObjectDiscovery:
             (frame.frame.depth is not None, frame.frame.intrinsics is not None, support is not None)
         )
         found = self.tracker(separate(mask, seen.saliency, support, self.seed), frame.features)
+        unlike = level / np.maximum(_objectness(frame), np.finfo(np.float32).tiny)
+        self.scores.see(found, unlike, seen.saliency, support)
+        found = self.scores.kept(found, self.min_score)
         timer.lap("objects")
         return found
 

@@ -153,10 +153,11 @@ class Segmenter:
             timer.lap("start")
         self._obey(found)
         regions = self._regions.step(found, timer)
-        objects = None
+        objects, scores = None, {}
         if self._objects:
             objects = self._objects.step(found, timer)
-        return Segmentation(regions, k=self._regions.k, objects=objects, timings_ms=found.timings_ms | timer.laps)
+            scores = self._objects.scores.latest
+        return Segmentation(regions, self._regions.k, objects, found.timings_ms | timer.laps, scores)
 
     def _extracted(self, frame: Frame | FeatureFrame) -> FeatureFrame:
         return frame if isinstance(frame, FeatureFrame) else self.extractor([frame])[0]
