@@ -61,12 +61,12 @@ def test_one_odd_frame_does_not_turn_a_score() -> None:
     strong, weak = cells(TWO, {1: 0.5}, 0.05), cells(TWO, {1: 0.05}, 0.05)
     for _ in range(FRAMES):
         scores.see(TWO, strong, strong, None)
-    before = scores.latest[1]
+    before = scores.cues[1].unlike
     scores.see(TWO, weak, weak, None)
-    assert before > scores.latest[1] > before - 0.3
+    assert before - 0.1 < scores.cues[1].unlike < before
     for _ in range(8 * FRAMES):
         scores.see(TWO, weak, weak, None)
-    assert scores.latest[1] < before - 0.5
+    assert scores.cues[1].unlike == pytest.approx(0.05, abs=0.02)
 
 
 def test_what_is_thinner_than_the_steps_has_a_score_too() -> None:
