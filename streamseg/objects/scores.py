@@ -29,7 +29,7 @@ class Cues(NamedTuple):
     raised: float
 
 
-WEIGHTS = Cues(unlike=7.1, contrast=5.5, raised=5.7)
+WEIGHTS = Cues(unlike=6.6, contrast=7.0, raised=5.7)
 BIAS = -7.4
 FRAMES = 10
 """Of its last ones an object's cues are averaged over about so many."""
