@@ -72,7 +72,7 @@ from streamseg.cli.options import (
     "page",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Also write a page: table, worst and best frames, distortion curves.",
+    help="Also write a page: table, worst and best frames, each object by itself, distortion curves.",
 )
 @network_options
 @clustering_options
@@ -124,7 +124,8 @@ def evaluate(sources: Sequence[str], as_json: bool, quiet: bool, **given: Any) -
         _write(page, result, "Masks against ground truth: " + ", ".join(result["sequences"]))
         display.log(f"page: {page}")
     for entry in (entry for model in result["models"] for entry in model["sequences"]):
-        entry.pop("gallery", None)
+        for drawn in ("gallery", "objects"):
+            entry.pop(drawn, None)
     if as_json:
         print_json(result)
     else:

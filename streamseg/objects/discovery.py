@@ -130,8 +130,7 @@ class ObjectDiscovery:
             (frame.frame.depth is not None, frame.frame.intrinsics is not None, support is not None)
         )
         found = self.tracker(separate(mask, seen.saliency, support, self.seed), frame.features)
-        unlike = level / np.maximum(_objectness(frame), np.finfo(np.float32).tiny)
-        self.scores.see(found, unlike, seen.saliency, support)
+        self.scores.see(found, level, _objectness(frame), seen.saliency, support)
         found = self.scores.kept(found, self.min_score)
         timer.lap("objects")
         return found

@@ -3,11 +3,12 @@
     unlike      how unlike the remembered background it is, more where it moves by itself
     contrast    how much more salient it is than what lies around it
     raised      share of it that rises above a support plane, where depth shows one
+    peak        its strongest cell, objectness times unlikeness, against the frame's median objectness; a logarithm
 
-Each is a mean over the mask, and then over the object's last frames. A logistic regression makes of them how often an
-object with such cues overlaps a true one with an IoU of at least .5. Its weights were fitted by
-`tests/benchmarks/scores.py` on the half of the labelled recordings that is looked at; see docs/objects.md for what they
-are worth on the other half.
+The first three are means over the mask, and all are then averaged over the object's last frames. A logistic regression
+makes of them how often more than half of an object with such cues lies on true things: a score says whether a thing is
+there, not whether its outline is right. Its weights were fitted by `tests/benchmarks/scores.py` on the half of the
+labelled recordings that is looked at; see docs/objects.md for what they are worth on the other half.
 """
 
 from __future__ import annotations
@@ -22,19 +23,22 @@ from streamseg.frame import VOID
 
 
 class Cues(NamedTuple):
-    """See the module; unlike: 0 ... 4, contrast: about -1 ... 1, raised: 0 ... 1."""
+    """See the module; unlike: 0 ... 4, contrast: about -1 ... 1, raised: 0 ... 1, peak: -3 ... 3."""
 
     unlike: float
     contrast: float
     raised: float
+    peak: float
 
 
-WEIGHTS = Cues(unlike=6.6, contrast=7.0, raised=5.7)
-BIAS = -7.4
+WEIGHTS = Cues(unlike=6.2, contrast=4.8, raised=5.6, peak=2.6)
+BIAS = -5.9
 FRAMES = 10
 """Of its last ones an object's cues are averaged over about so many."""
 ROWS = 120
 """Masks are looked at with about so many rows of pixels."""
+STRENGTHS = 0.05, 20.0
+"""What the peak is held between: beyond nothing more is learnt."""
 AROUND = 3.0
 """What lies around an object reaches as far as this share of its own side, and 2 pixels at least: 1 / AROUND."""
 
@@ -47,16 +51,25 @@ class ObjectScores:
         self.cues: dict[int, Cues] = {}
         self._known: dict[int, tuple[int, np.ndarray]] = {}  # of each id: in how many frames it was seen, mean cues
 
-    def see(self, ids: np.ndarray, unlike: np.ndarray, saliency: np.ndarray, support: SupportPlane | None) -> None:
+    def see(
+        self,
+        ids: np.ndarray,
+        level: np.ndarray,
+        objectness: np.ndarray,
+        saliency: np.ndarray,
+        support: SupportPlane | None,
+    ) -> None:
         """Score the objects of the next frame.
 
-        ids: (H, W) uint8, 0 = none. unlike: (h, w) float32, how unlike the background its cells are, 0 ... saliency:
-        (h, w) float32, see `Saliency`. support: what objects stand on, or None.
+        ids: (H, W) uint8, 0 = none. objectness: (h, w) float32 >= 0. level: the same, times how unlike the background
+        a cell is. saliency: (h, w) float32, see `Saliency`. support: what objects stand on, or None.
         """
         step = max(1, min(ids.shape) // ROWS)
         small = np.ascontiguousarray(ids[::step, ::step])
         raised = np.zeros(small.shape) if support is None else support.above
-        maps = np.stack([_sized(one, small.shape) for one in (unlike, saliency, raised)])
+        unlike = level / np.maximum(objectness, np.finfo(np.float32).tiny)
+        strength = level / max(float(np.median(objectness)), np.finfo(np.float32).tiny)
+        maps = np.stack([_sized(one, small.shape) for one in (unlike, saliency, raised, strength)])
         self.cues = {}
         for i in np.unique(ids).tolist():
             if 0 < i < VOID:
@@ -94,9 +107,10 @@ def _sized(picture: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _measured(inside: np.ndarray, free: np.ndarray, maps: np.ndarray) -> np.ndarray:
-    """unlike, contrast, raised of one frame. inside, free: (h, w) bool, the object and what is none. maps: (3, h, w)"""
-    unlike, salient, raised = maps[:, inside].mean(axis=1)
+    """The cues in one frame. inside, free: (h, w) bool, the object and what is none. maps: (4, h, w) float32."""
+    unlike, salient, raised, _ = maps[:, inside].mean(axis=1)
+    peak = np.log(np.clip(maps[3][inside].max(), *STRENGTHS))
     reach = max(2, int(np.sqrt(inside.sum()) / AROUND))
     near = cv2.dilate(inside.astype(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)) > 0
     around = near & free & ~inside
-    return np.array([unlike, salient - (maps[1][around].mean() if around.any() else 0.0), raised])
+    return np.array([unlike, salient - (maps[1][around].mean() if around.any() else 0.0), raised, peak])
