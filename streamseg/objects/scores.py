@@ -71,12 +71,12 @@ class ObjectScores:
         strength = level / max(float(np.median(objectness)), np.finfo(np.float32).tiny)
         maps = np.stack([_sized(one, small.shape) for one in (unlike, saliency, raised, strength)])
         self.cues = {}
-        for i in np.unique(ids).tolist():
-            if 0 < i < VOID:
-                inside = small == i
-                if not inside.any():  # thinner than the steps
-                    inside[tuple(np.argwhere(ids == i)[0] // step)] = True
-                self.cues[i] = self._averaged(i, _measured(inside, small == 0, maps))
+        present = np.bincount(ids.ravel(), minlength=256)[1:VOID] > 0
+        for i in (np.flatnonzero(present) + 1).tolist():
+            inside = small == i
+            if not inside.any():  # thinner than the steps
+                inside[tuple(np.argwhere(ids == i)[0] // step)] = True
+            self.cues[i] = self._averaged(i, _measured(inside, small == 0, maps))
         self.latest = {i: score(cues) for i, cues in self.cues.items()}
 
     def _averaged(self, i: int, now: np.ndarray) -> Cues:
@@ -89,7 +89,10 @@ class ObjectScores:
     def kept(self, ids: np.ndarray, least: float) -> np.ndarray:
         """(H, W) uint8 without the objects of the last frame whose score is below `least`, which are also forgotten in
         `latest`."""
+        before = len(self.latest)
         self.latest = {i: value for i, value in self.latest.items() if value >= least}
+        if len(self.latest) == before:
+            return ids
         table = np.zeros(256, np.uint8)
         table[list(self.latest)] = list(self.latest)
         found: np.ndarray = table[ids]

@@ -41,7 +41,10 @@ def test_figures_of_the_sample(evaluated: tuple[dict[str, Any], str]) -> None:
     assert figures["best"] != figures["segments_best"]
     assert len(sequence["matches"][0]) == 6  # things on the table
     assert sequence["curve"]["knee"] in sequence["curve"]["k"]
+    assert "objects" not in sequence  # pictures are for the page
     assert page.startswith("<!DOCTYPE html>")
+    assert page.count("<h4>True objects</h4>") == 1
+    assert 0 < figures["ap"]["mean"] <= figures["ap_50"]["mean"] <= 1
     assert "tabletop" in page
 
 
@@ -49,7 +52,7 @@ def test_masks_of_a_run_score_as_the_run_itself(
     evaluated: tuple[dict[str, Any], str], cli: Cli, sample: Path, tmp_path: Path
 ) -> None:
     """The masks that `run` writes are the ones that `eval` scores."""
-    run = cli("run", sample, "-o", tmp_path, "--save", "labels,objects", "--quiet", *HOW)
+    run = cli("run", sample, "-o", tmp_path, "--save", "labels,objects,jsonl", "--quiet", *HOW)
     assert run.returncode == 0, run.stderr
     done = cli("eval", sample, "--masks", tmp_path, "--max-frames", 4, "--json")
     assert done.returncode == 0, done.stderr
