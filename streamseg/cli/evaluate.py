@@ -57,6 +57,11 @@ from streamseg.cli.options import (
     help="Score objects as a benchmark does: DAVIS-2016, DAVIS-2017 unsupervised, or unseen objects (UOIS).",
 )
 @option(
+    "--singly",
+    is_flag=True,
+    help="Every frame is a scene of its own: what was learnt from those before is forgotten.",
+)
+@option(
     "--report",
     is_flag=True,
     help="The report's Table 1: each model beside the frozen one, at 256 and 512, with and without PCA.",
@@ -89,10 +94,10 @@ def evaluate(sources: Sequence[str], as_json: bool, quiet: bool, **given: Any) -
     report, page, batch = given.pop("report"), given.pop("page"), given.pop("batch")
     if bool(sources) == bool(batch):
         raise click.UsageError("give SOURCEs, or --batch" if batch else "Missing argument 'SOURCE...'.")
-    if batch and (report or given["masks"] or given["models"]):
-        raise click.UsageError("--batch scores the masks that are there: no --model, --masks or --report")
-    if report and (page or given["masks"] or given["protocol"]):
-        raise click.UsageError("--report goes with neither --html, --masks nor --protocol")
+    if batch and (report or given["masks"] or given["models"] or given["singly"]):
+        raise click.UsageError("--batch scores the masks that are there: no --model, --masks, --report or --singly")
+    if report and (page or given["masks"] or given["protocol"] or given["singly"]):
+        raise click.UsageError("--report goes with neither --html, --masks, --protocol nor --singly")
     if given["protocol"] and not given["objects"]:
         raise click.UsageError("--protocol scores objects: leave --no-objects out")
     if given["weights"] and len(given["models"]) > 1:

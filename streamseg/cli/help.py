@@ -23,7 +23,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Regions": ("clustering", "k", "k_range", "pca", "position", "depth", "edges"),
     "Objects": ("objects", "quality", "min_score"),
     "Live": ("show", "view", "port", "open_page", "policy"),
-    "Measure": ("protocol", "task", "shot", "way", "seeds", "turns", "against", "against_weights"),
+    "Measure": ("protocol", "singly", "task", "shot", "way", "seeds", "turns", "against", "against_weights"),
     "Cluster": ("workers", "address", "shard", "retries", "timeout", "again"),
     "Output": ("output", "save", "masks", "alpha", "overwrite", "page", "report", "name", "format_", "markdown",
                "jpeg_quality", "per_shard"),

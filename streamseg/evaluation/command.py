@@ -86,6 +86,7 @@ def _of_model(
         observer=observer,
         after=look if pictures else None,
         protocol=asked.protocol,
+        singly=asked.singly,
     )
     return scores, extra
 

@@ -122,12 +122,13 @@ def over_seeds(
     after: Callable[[Session], None] | None = None,
     iou_only: bool = False,
     protocol: str = "",
+    singly: bool = False,
 ) -> list[Score]:
     """Segment the recording of `setup` as `streamseg run` does, and score every annotated frame; with so many seeds of
     the clustering, rising from the setup's own. The network is opened once.
 
     observer: sees the frames of the first seed. after: gets the session when these are done, with its segmenter as the
-    run left it. protocol: see `protocols`.
+    run left it. protocol: see `protocols`. singly: every frame is a session of its own.
     Raises StreamsegError: no recording, no annotated frame; KeyboardInterrupt when somebody ends it.
     """
     found = []
@@ -139,7 +140,7 @@ def over_seeds(
                 session.segmenter.reset(setup.with_seed(setup.clustering.seed + number))
                 observer = after = None
             scorer = Scorer(session.source.kind, observer, iou_only, protocol)
-            _run(session, scorer, every, max_frames, listener)
+            (_run_singly if singly else _run)(session, scorer, every, max_frames, listener)
             if after:
                 after(session)
             if not scorer.scores.frames:
@@ -164,6 +165,23 @@ def _run(session: Session, scorer: Scorer, every: int, max_frames: int | None, l
         raise KeyboardInterrupt
     for skip in report.skipped:
         scorer.leave_out(skip.name, skip.reason)
+
+
+def _run_singly(session: Session, scorer: Scorer, every: int, max_frames: int | None, listener: Listener) -> None:
+    """Frame by frame, as if each were a recording."""
+    assert isinstance(session.source, Recording)
+    coming, report = session.source.coming(every, max_frames), Statistics()
+    listener.begin(len(coming))
+    for index in coming:
+        try:
+            frame = session.source[index]
+        except FrameError as problem:
+            scorer.leave_out(session.source.name_of(index), str(problem))
+            continue
+        session.segmenter.reset()
+        scorer.write(frame, session.segmenter.step(frame))
+        report.processed += 1
+        listener.progress(report)
 
 
 def nothing_scored(source: str, unscored: dict[str, list[str]]) -> SourceError:

@@ -77,6 +77,25 @@ def test_iou_only_leaves_the_rest_out() -> None:
     assert {name for name, value in figures.items() if value is not None} == masks
 
 
+def test_singly_nothing_is_remembered(tmp_path: Path) -> None:
+    """The same picture twice is the same scene twice, for which a session of two would have learnt."""
+    picture = cv2.imread(str(next((SAMPLE / "rgb").iterdir())))
+    for name, image in (("images", picture), ("masks", np.full(picture.shape[:2], 255, np.uint8))):
+        (tmp_path / name).mkdir()
+        for stem in ("a", "b"):
+            cv2.imwrite(str(tmp_path / name / f"{stem}.png"), image)
+    seen: list[np.ndarray] = []
+
+    def look(frame: Frame, segmentation: Segmentation, truth: np.ndarray, own: dict[str, float]) -> None:
+        seen.append(segmentation.panoptic)
+
+    config = SessionConfig(str(tmp_path)).but(objects=True, size=96)
+    (found,) = over_seeds(config, 1, observer=look, singly=True)
+    assert found.frames == len(seen) == 2
+    assert np.array_equal(*seen)
+    assert (found.figures["id_changes"], found.figures["segments_id_changes"]) == (0, 0)
+
+
 def test_spread_is_that_of_the_seeds() -> None:
     results = [dict.fromkeys(FIGURES, value) for value in (0.2, 0.4, 0.9)]
     results[0]["free"] = None
