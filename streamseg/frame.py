@@ -111,7 +111,7 @@ class Segment:
     area: pixels. box: (x, y, width, height) in pixels. mean_depth: metres, over pixels with a reading, or None.
     centroid: (X, Y, Z) metres in the camera frame (x right, y down, z forward), or None without depth or intrinsics.
     size: (X, Y, Z) metres from one end to the other along these axes, as far as the camera sees it, or None likewise.
-    Where the depth is not metric these are in its own units.
+    Where the depth is not metric these are in its own units. score: of an object, 0 ... 1, see `Segmentation`.
     """
 
     id: int
@@ -120,6 +120,7 @@ class Segment:
     mean_depth: float | None = None
     centroid: tuple[float, float, float] | None = None
     size: tuple[float, float, float] | None = None
+    score: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,12 +131,14 @@ class Segmentation:
     k: number of clusters in use.
     objects: (H, W) uint8, 0 = background, 1 ... 254 = things, stable over the sequence; None if not asked for.
     timings_ms: milliseconds by stage.
+    scores: of the ids in `objects`, 0 ... 1: how likely there is such a thing; of those that have one.
     """
 
     regions: np.ndarray
     k: int
     objects: np.ndarray | None = None
     timings_ms: Mapping[str, float] = field(default_factory=dict)
+    scores: Mapping[int, float] = field(default_factory=dict)
 
     def mask(self, kind: str) -> np.ndarray:
         """(H, W) uint8. kind: "regions", "objects" or "panoptic". Raises ValueError for objects that were not asked
@@ -145,9 +148,18 @@ class Segmentation:
         found: np.ndarray = getattr(self, kind)
         return found
 
+    def scores_of(self, kind: str) -> Mapping[int, float]:
+        """`scores` by the ids of a mask, see `mask`; regions have none."""
+        if kind == "objects" or not self.scores:
+            return self.scores
+        if kind == "regions" or self.objects is None:
+            return {}
+        return {n: score for i, score in self.scores.items() if (n := int(self._numbers[i]))}
+
     def to_supervision(self, kind: str = "") -> supervision.Detections:
         """The ids of a mask as `supervision.Detections`: `xyxy` (N, 4) with exclusive ends, `mask` (N, H, W) bool,
-        `tracker_id` the ids in rising order, `class_id` 0.
+        `tracker_id` the ids in rising order, `class_id` 0,
+        `confidence` the scores where all have one.
 
         kind: see `mask`; "" = what `shown` has. Raises OutputError where the package supervision is not installed.
         """
@@ -157,7 +169,8 @@ class Segmentation:
             raise OutputError(
                 "the package supervision is not installed", "pip install 'streamseg[supervision]'"
             ) from problem
-        labels = self.mask(kind) if kind else self.shown
+        kind = kind or ("regions" if self.objects is None else "objects")
+        labels, scores = self.mask(kind), self.scores_of(kind)
         ids = np.array([i for i in np.unique(labels).tolist() if 0 < i < VOID], np.uint8)
         if not len(ids):
             return supervision.Detections.empty()
@@ -165,7 +178,11 @@ class Segmentation:
         boxes = supervision.mask_to_xyxy(masks).astype(np.float32)
         boxes[:, 2:] += 1  # there the last pixel, here the end
         tracks = ids.astype(int)
-        return supervision.Detections(boxes, masks, class_id=np.zeros(len(ids), int), tracker_id=tracks)
+        known = all(i in scores for i in tracks.tolist())
+        confidence = np.array([scores[i] for i in tracks.tolist()], np.float32) if known else None
+        return supervision.Detections(
+            boxes, masks, confidence=confidence, class_id=np.zeros(len(ids), int), tracker_id=tracks
+        )
 
     @property
     def shown(self) -> np.ndarray:
@@ -184,8 +201,14 @@ class Segmentation:
         """
         if self.objects is None:
             return self.regions
-        numbers = _numbers_of_things(self.objects, self.regions, self.k)[self.objects]
+        numbers = self._numbers[self.objects]
         return np.where(numbers > 0, numbers, self.regions)
+
+    @cached_property
+    def _numbers(self) -> np.ndarray:
+        """(256,) uint8 number in `panoptic` of each object's id."""
+        assert self.objects is not None
+        return _numbers_of_things(self.objects, self.regions, self.k)
 
 
 def _numbers_of_things(objects: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:

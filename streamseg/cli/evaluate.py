@@ -51,6 +51,17 @@ from streamseg.cli.options import (
     help="Score these masks, files named as the frames; models only where --model is given too.",
 )
 @option(
+    "--protocol",
+    type=click.Choice(["davis16", "davis17u", "uois"]),
+    default=None,
+    help="Score objects as a benchmark does: DAVIS-2016, DAVIS-2017 unsupervised, or unseen objects (UOIS).",
+)
+@option(
+    "--singly",
+    is_flag=True,
+    help="Every frame is a scene of its own: what was learnt from those before is forgotten.",
+)
+@option(
     "--report",
     is_flag=True,
     help="The report's Table 1: each model beside the frozen one, at 256 and 512, with and without PCA.",
@@ -66,7 +77,7 @@ from streamseg.cli.options import (
     "page",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Also write a page: table, worst and best frames, distortion curves.",
+    help="Also write a page: table, worst and best frames, each object by itself, distortion curves.",
 )
 @network_options
 @clustering_options
@@ -83,10 +94,12 @@ def evaluate(sources: Sequence[str], as_json: bool, quiet: bool, **given: Any) -
     report, page, batch = given.pop("report"), given.pop("page"), given.pop("batch")
     if bool(sources) == bool(batch):
         raise click.UsageError("give SOURCEs, or --batch" if batch else "Missing argument 'SOURCE...'.")
-    if batch and (report or given["masks"] or given["models"]):
-        raise click.UsageError("--batch scores the masks that are there: no --model, --masks or --report")
-    if report and (page or given["masks"]):
-        raise click.UsageError("--report goes with neither --html nor --masks")
+    if batch and (report or given["masks"] or given["models"] or given["singly"]):
+        raise click.UsageError("--batch scores the masks that are there: no --model, --masks, --report or --singly")
+    if report and (page or given["masks"] or given["protocol"] or given["singly"]):
+        raise click.UsageError("--report goes with neither --html, --masks, --protocol nor --singly")
+    if given["protocol"] and not given["objects"]:
+        raise click.UsageError("--protocol scores objects: leave --no-objects out")
     if given["weights"] and len(given["models"]) > 1:
         raise click.UsageError("--weights goes with one --model")
     from streamseg.cli import progress
@@ -94,6 +107,7 @@ def evaluate(sources: Sequence[str], as_json: bool, quiet: bool, **given: Any) -
     from streamseg.evaluation.request import request
     from streamseg.evaluation.scoring import Listener
 
+    given["protocol"] = given["protocol"] or ""
     asked = request(sources, given | ({"masks": batch} if batch else {}))
     if page is not None and not page.absolute().parent.is_dir():
         raise click.BadParameter(f"there is no folder {str(page.parent)!r}", param_hint="--html")
@@ -102,7 +116,7 @@ def evaluate(sources: Sequence[str], as_json: bool, quiet: bool, **given: Any) -
         if report:
             result = paper.table(asked, listener)
         elif batch:
-            result = of_batch.evaluate(batch, listener, pictures=page is not None)
+            result = of_batch.evaluate(batch, listener, pictures=page is not None, protocol=asked.protocol)
         else:
             result = command.evaluate(asked, listener, pictures=page is not None)
     if report:
@@ -115,11 +129,12 @@ def evaluate(sources: Sequence[str], as_json: bool, quiet: bool, **given: Any) -
         _write(page, result, "Masks against ground truth: " + ", ".join(result["sequences"]))
         display.log(f"page: {page}")
     for entry in (entry for model in result["models"] for entry in model["sequences"]):
-        entry.pop("gallery", None)
+        for drawn in ("gallery", "objects"):
+            entry.pop(drawn, None)
     if as_json:
         print_json(result)
     else:
-        table.print_table(result["models"], asked.seeds)
+        table.print_table(result["models"], asked.seeds, asked.protocol)
 
 
 def _write(path: Path, result: dict[str, Any], title: str) -> None:

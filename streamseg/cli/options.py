@@ -105,8 +105,10 @@ frames_options = with_options(
 quality_option = with_options(
     option("--quality", type=click.Choice(["live", "high"]), default="live", show_default=True,
                  help="Of the objects: as fast as the stream, or as good as can be, offline."),
+    option("--min-score", type=click.FloatRange(0, 1), default=0.25, show_default=True,
+                 metavar="0..1", help="Leave out objects that are less likely to be things; 0 keeps all."),
 )  # fmt: skip
-"""--quality, where objects are made."""
+"""--quality and --min-score, where objects are made."""
 
 source_options = with_options(
     option("--depth-scale", type=click.FloatRange(0, min_open=True), metavar="UNITS",

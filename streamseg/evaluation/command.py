@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from streamseg.config import SessionConfig
 from streamseg.evaluation import given_masks, scoring
 from streamseg.evaluation.curve import distortion_curve
 from streamseg.evaluation.gallery import Gallery
+from streamseg.evaluation.instances.survey import ObjectSurvey
+from streamseg.evaluation.protocols import figures_of
 from streamseg.evaluation.request import Request
 from streamseg.evaluation.sequence import FIGURES
+from streamseg.frame import Frame, Segmentation
 from streamseg.runtime import manifest
 from streamseg.runtime.session import Session
 
@@ -18,7 +23,8 @@ from streamseg.runtime.session import Session
 def evaluate(asked: Request, listener: scoring.Listener, pictures: bool = False) -> dict[str, Any]:
     """{"models": [{"model", "sequences": [...], "mean"}], "figures": what each one means, ...}; all plain types.
 
-    pictures: every sequence also gets "gallery" (a Gallery) and "curve", for the page. Raises StreamsegError.
+    pictures: every sequence also gets "gallery" (a Gallery), "objects" (an ObjectSurvey) and, of models, "curve", for
+    the page. Raises StreamsegError.
     """
     names = scoring.short_names(asked.sources)
     models = []
@@ -38,16 +44,35 @@ def evaluate(asked: Request, listener: scoring.Listener, pictures: bool = False)
         "sequences": names,
         "models": models,
         "seeds": [seed + i for seed in seeds for i in range(asked.seeds)],
-        "figures": FIGURES,
+        "protocol": asked.protocol,
+        "figures": meanings(asked.protocol),
         "versions": manifest.versions(),
     }
+
+
+def meanings(protocol: str) -> dict[str, str]:
+    """What every figure means, with those of a protocol, "" = none."""
+    return FIGURES | {name: figure.meaning for name, figure in figures_of(protocol).items()}
+
+
+def watchers(pictures: bool) -> tuple[dict[str, Any], scoring.Observer | None]:
+    """What the page shows of one sequence, filled by the observer; nothing without pictures."""
+    if not pictures:
+        return {}, None
+    extra: dict[str, Any] = {"gallery": Gallery(), "objects": ObjectSurvey()}
+
+    def see(frame: Frame, segmentation: Segmentation, truth: np.ndarray, own: dict[str, float]) -> None:
+        for one in extra.values():
+            one.see(frame, segmentation, truth, own)
+
+    return extra, see
 
 
 def _of_model(
     setup: SessionConfig, asked: Request, listener: scoring.Listener, pictures: bool
 ) -> tuple[list[scoring.Score], dict[str, Any]]:
     """The scores of all seeds; pictures are of the first."""
-    extra: dict[str, Any] = {"gallery": Gallery()} if pictures else {}
+    extra, observer = watchers(pictures)
 
     def look(session: Session) -> None:
         extra["curve"] = distortion_curve(session, setup.clustering)
@@ -58,8 +83,10 @@ def _of_model(
         every=asked.every,
         max_frames=asked.max_frames,
         listener=listener,
-        observer=extra["gallery"].see if pictures else None,
+        observer=observer,
         after=look if pictures else None,
+        protocol=asked.protocol,
+        singly=asked.singly,
     )
     return scores, extra
 
@@ -69,8 +96,7 @@ def _of_masks(
 ) -> dict[str, Any]:
     runs, extras = [], []
     for source, folder in zip(asked.sources, folders, strict=True):
-        extra: dict[str, Any] = {"gallery": Gallery()} if pictures else {}
-        observer = extra["gallery"].see if pictures else None
+        extra, observer = watchers(pictures)
         score = given_masks.score(
             SessionConfig(source),
             folder,
@@ -78,6 +104,7 @@ def _of_masks(
             max_frames=asked.max_frames,
             observer=observer,
             listener=listener,
+            protocol=asked.protocol,
         )
         runs.append([score])
         extras.append(extra)
@@ -101,5 +128,5 @@ def document(
         }
         for name, scores, extra in zip(names, runs, extras, strict=True)
     ]
-    means = [scoring.mean_figures([score.figures for score in of_seed]) for of_seed in zip(*runs, strict=True)]
+    means = [scoring.mean_figures(of_seed) for of_seed in zip(*runs, strict=True)]
     return {"sequences": sequences, "mean": scoring.summary(means)}

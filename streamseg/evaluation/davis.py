@@ -4,7 +4,7 @@ J = region similarity (IoU), F = agreement of the boundaries (Perazzi et al., CV
 unsupervised multi-object task (Caelles et al., arXiv 1905.00737): every annotated frame counts, the first and the last
 too (only the semi-supervised task leaves them out); ids found are assigned one-to-one to the true objects by the
 Hungarian method on the mean of (J + F) / 2 over all frames; objects that get no id score with an empty mask; ids that
-get no object cost nothing. Unlike there, more than 20 ids are allowed.
+get no object cost nothing. Unlike there, more than 20 ids are allowed: `protocols.davis17u` allows no more.
 """
 
 from __future__ import annotations
@@ -85,23 +85,23 @@ def _boundary_agreement(found: Sequence[np.ndarray], truth: Sequence[np.ndarray]
     """(found, truth) F of every pair of boundaries: 2 P R / (P + R), P = share of found near truth, R = vice versa."""
     reach = np.ceil(BOUND * np.linalg.norm(truth[0].shape))
     places = [[np.flatnonzero(edge) for edge in edges] for edges in (found, truth)]
-    near = [[_near(edge, reach) for edge in edges] for edges in (found, truth)]
+    close = [[near(edge, reach) for edge in edges] for edges in (found, truth)]
     f = np.zeros((len(found), len(truth)))
     for p, g in np.ndindex(f.shape):
-        precision = _share(near[1][g], places[0][p], places[1][g])
-        recall = _share(near[0][p], places[1][g], places[0][p])
+        precision = _share(close[1][g], places[0][p], places[1][g])
+        recall = _share(close[0][p], places[1][g], places[0][p])
         f[p, g] = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
     return f
 
 
-def _share(near: np.ndarray, places: np.ndarray, others: np.ndarray) -> float:
-    """The share of `places` that is near; 1 for none at all; 0 where the other boundary is empty."""
+def _share(close: np.ndarray, places: np.ndarray, others: np.ndarray) -> float:
+    """The share of `places` that is close; 1 for none at all; 0 where the other boundary is empty."""
     if not len(places):
         return 1.0
-    return float(near[places].mean()) if len(others) else 0.0
+    return float(close[places].mean()) if len(others) else 0.0
 
 
-def _near(edge: np.ndarray, reach: float) -> np.ndarray:
+def near(edge: np.ndarray, reach: float) -> np.ndarray:
     """(H W,) bool: pixels at most `reach` from the boundary, which is what dilation by a disk gives, but faster."""
     if not edge.any():
         return np.zeros(edge.size, bool)
@@ -110,18 +110,50 @@ def _near(edge: np.ndarray, reach: float) -> np.ndarray:
     return (distance <= np.sqrt(reach**2 + 0.5)).ravel()
 
 
-def assign(frames: Sequence[Table]) -> list[Match]:
-    """Match ids to true objects over the whole sequence; one entry for each true object, in order of its id."""
-    objects = sorted({i for frame in frames for i in frame.truth} - {0})
-    ids = sorted({i for frame in frames for i in frame.found} - {0})
-    ids += [0] * max(0, len(objects) - len(ids))
-    if not objects:
-        return []
-    sums = np.zeros((2, len(ids), len(objects)))
-    for frame in frames:
+class Statistics(NamedTuple):
+    """Of the values of one object, frame by frame, 0 ... 1. recall: share above .5. decay: how much worse the last
+    quarter is than the first."""
+
+    mean: float
+    recall: float
+    decay: float
+
+
+def statistics(values: np.ndarray) -> Statistics:
+    """(T,) J or F of the frames, at least one -> mean, recall and decay (Perazzi et al., section 4.4).
+
+    Quarters share the frame between them, as in the published evaluation. Raises ValueError for no frame.
+    """
+    if not len(values):
+        raise ValueError("there is no frame")
+    ends = np.floor(np.linspace(0, len(values) - 1, 5) + 0.5 + 1e-9).astype(int)  # halves are rounded up
+    first, last = values[: ends[1] + 1], values[ends[3] :]
+    return Statistics(float(values.mean()), float((values > 0.5).mean()), float(first.mean() - last.mean()))
+
+
+def of_pairs(frames: Sequence[Table], ids: Sequence[int], objects: Sequence[int]) -> np.ndarray:
+    """(2, T, ids, objects) J and F of ids found with true objects, frame by frame; what is not in a frame is empty
+    there, and 0 always is."""
+    found = np.zeros((2, len(frames), len(ids), len(objects)))
+    for time, frame in enumerate(frames):
         rows = [frame.found.index(i) if i in frame.found else 0 for i in ids]
         columns = [frame.truth.index(i) if i in frame.truth else 0 for i in objects]
-        sums += np.stack([frame.j, frame.f])[:, rows][:, :, columns]
-    j, f = sums / len(frames)
+        found[:, time] = np.stack([frame.j, frame.f])[:, rows][:, :, columns]
+    return found
+
+
+def ids_in(frames: Sequence[Table]) -> tuple[list[int], list[int]]:
+    """Ids found and true objects, rising, without 0."""
+    ids, objects = ({i for frame in frames for i in frame[which]} - {0} for which in (0, 1))
+    return sorted(ids), sorted(objects)
+
+
+def assign(frames: Sequence[Table]) -> list[Match]:
+    """Match ids to true objects over the whole sequence; one entry for each true object, in order of its id."""
+    ids, objects = ids_in(frames)
+    if not objects:
+        return []
+    ids += [0] * max(0, len(objects) - len(ids))
+    j, f = of_pairs(frames, ids, objects).mean(axis=1)
     pairs = sorted(zip(*assignment(-j - f), strict=True), key=lambda pair: pair[1])
     return [Match(objects[g], ids[p], float(j[p, g]), float(f[p, g])) for p, g in pairs]

@@ -3,11 +3,12 @@
 FOLDER holds the masks of one recording; of several, a folder for each, called as the recording's. Where it holds
 objects/ or labels/, as `streamseg run` writes them, these are objects and segments, and joined to panoptic masks;
 without labels/, panoptic/ holds the segments. Else its masks are both, with 0 as background. Indexed, gray and coloured
-images are read as ground truth is.
+images are read as ground truth is. The scores of objects/ are those of segments.jsonl beside it, where that is there.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from streamseg.frame import VOID, Frame, Segmentation
 from streamseg.runtime.statistics import Statistics
 from streamseg.sources import Recording, open_source, read_mask
 
+LINES = "segments.jsonl"
 SUFFIXES = frozenset((".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".jpg", ".jpeg"))
 
 
@@ -46,6 +48,7 @@ class Masks:
                 f"{str(folder)!r} holds no masks", "it should hold image files called as the frames: " + _some(SUFFIXES)
             )
         self.missing: list[str] = []
+        self.scores = _scores(folder / LINES) if (folder / LINES).is_file() and self.objects else {}
 
     def of(self, frame: Frame) -> Segmentation:
         """What is given for `frame`. Raises SourceError for a file that cannot be read or has another size."""
@@ -58,7 +61,8 @@ class Masks:
             assert objects is not None
             return Segmentation(np.where(objects == 0, VOID, objects).astype(np.uint8), k=0, objects=objects)
         labels = self._read(self.labels, stem, size)
-        return Segmentation(np.where(labels == 0, VOID, labels).astype(np.uint8), k=0, objects=objects)
+        regions = np.where(labels == 0, VOID, labels).astype(np.uint8)
+        return Segmentation(regions, k=0, objects=objects, scores=self.scores.get(frame.name, {}))
 
     def _read(self, files: dict[str, Path], stem: str | None, size: tuple[int, int]) -> np.ndarray:
         if stem is None or stem not in files:
@@ -99,6 +103,7 @@ def score(
     max_frames: int | None = None,
     observer: Observer | None = None,
     listener: Listener = NOBODY,
+    protocol: str = "",
 ) -> Score:
     """Score the masks in `folder` on the recording of `setup`, as `scoring.score` does those of a model.
 
@@ -108,7 +113,7 @@ def score(
     with open_source(setup.source, setup.options) as source:
         require_annotation(source)
         assert isinstance(source, Recording)
-        scorer, report = Scorer(source.kind, observer), Statistics()
+        scorer, report = Scorer(source.kind, observer, protocol=protocol), Statistics()
         coming = source.coming(every, max_frames)
         listener.begin(len(coming))
         for index in coming:
@@ -135,6 +140,19 @@ def score(
 
 def _nothing(frame: Frame) -> Segmentation:
     return Segmentation(np.full(frame.rgb.shape[:2], VOID, np.uint8), k=0)
+
+
+def _scores(path: Path) -> dict[str, dict[int, float]]:
+    """{frame: {id: score}} of a segments.jsonl that was made of objects; nothing of any other. Raises SourceError."""
+    try:
+        lines = [json.loads(text) for text in path.read_text(encoding="utf-8").splitlines()]
+        return {
+            line["name"]: {one["id"]: one["score"] for one in line["segments"] if one.get("score") is not None}
+            for line in lines
+            if line["masks"] == "objects"
+        }
+    except (OSError, ValueError, KeyError, TypeError) as problem:
+        raise SourceError(f"{str(path)!r} cannot be read: {problem}", "remove it, or write it again") from None
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:

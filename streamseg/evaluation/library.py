@@ -20,15 +20,25 @@ def evaluate(
     every: int = 1,
     max_frames: int | None = None,
     masks: str | Path | None = None,
+    protocol: str = "",
+    singly: bool = False,
     **settings: Any,
 ) -> dict[str, Any]:
     """Score masks of annotated recordings: the document that `streamseg eval --json` prints.
 
     sources: recordings with ground truth. models: names, checkpoints or exported files. seeds: how many. every,
-    max_frames: as in `segment`. masks: a folder of masks to be scored instead of a model's. settings: as in `segment`.
+    max_frames: as in `segment`. masks: a folder of masks to be scored instead of a model's. protocol: one of
+    `evaluation.protocols`, "davis16", "davis17u" or "uois", whose figures are added. singly: every frame is a scene
+    of its own. settings: as in `segment`.
     Figures are shares in [0, 1]; `figures` in the document says what each one means. Raises StreamsegError.
     """
     given = [sources] if isinstance(sources, str | Path) else list(sources)
-    how: dict[str, Any] = {"seeds": seeds, "every": every, "max_frames": max_frames}
+    how: dict[str, Any] = {
+        "seeds": seeds,
+        "every": every,
+        "max_frames": max_frames,
+        "protocol": protocol,
+        "singly": singly,
+    }
     how |= {"models": tuple(models) if masks is None else (), "masks": None if masks is None else Path(masks)}
     return command.evaluate(request([str(one) for one in given], how | {"objects": objects} | settings), NOBODY)

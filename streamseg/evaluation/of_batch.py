@@ -9,14 +9,12 @@ from typing import Any
 from streamseg.config import SessionConfig
 from streamseg.errors import SourceError
 from streamseg.evaluation import given_masks, scoring
-from streamseg.evaluation.command import document
-from streamseg.evaluation.gallery import Gallery
-from streamseg.evaluation.sequence import FIGURES
+from streamseg.evaluation.command import document, meanings, watchers
 from streamseg.runtime import index, manifest
 from streamseg.runtime.folder import MANIFEST
 
 
-def evaluate(folder: Path, listener: scoring.Listener, pictures: bool = False) -> dict[str, Any]:
+def evaluate(folder: Path, listener: scoring.Listener, pictures: bool = False, protocol: str = "") -> dict[str, Any]:
     """As `command.evaluate`; "unscored" has the recordings without a score, by name, and why.
 
     Masks are those in objects/, labels/ or panoptic/. Raises SourceError where no recording can be scored.
@@ -24,11 +22,11 @@ def evaluate(folder: Path, listener: scoring.Listener, pictures: bool = False) -
     names, runs, extras, unscored = [], [], [], {}
     for entry in index.read(folder):
         listener.log(entry.name)
-        extra: dict[str, Any] = {"gallery": Gallery()} if pictures else {}
+        extra, observer = watchers(pictures)
         try:
             if entry.status != "done":
                 raise SourceError(f"{entry.status}: {entry.error}", entry.hint)
-            runs.append([_score(folder / entry.name, entry.source, extra, listener)])
+            runs.append([_score(folder / entry.name, entry.source, observer, listener, protocol)])
         except SourceError as problem:
             unscored[entry.name] = problem.message
             listener.log(f"not scored: {entry.name}: {problem.message}")
@@ -42,19 +40,27 @@ def evaluate(folder: Path, listener: scoring.Listener, pictures: bool = False) -
         "sequences": names,
         "models": [{"model": f"masks of {folder}", **document(names, runs, extras)}],
         "seeds": [],
-        "figures": FIGURES,
+        "protocol": protocol,
+        "figures": meanings(protocol),
         "unscored": unscored,
         "versions": manifest.versions(),
     }
 
 
-def _score(folder: Path, source: str, extra: dict[str, Any], listener: scoring.Listener) -> scoring.Score:
+def _score(
+    folder: Path, source: str, observer: scoring.Observer | None, listener: scoring.Listener, protocol: str
+) -> scoring.Score:
     try:
         how = json.loads((folder / MANIFEST).read_bytes())["settings"]["run"]
         every, max_frames = how["every"], how["max_frames"]
     except (OSError, ValueError, KeyError, TypeError) as problem:
         raise SourceError(f"{str(folder / MANIFEST)!r} cannot be read: {problem}", "do it again") from None
-    observer = extra["gallery"].see if extra else None
     return given_masks.score(
-        SessionConfig(source), folder, every=every, max_frames=max_frames, observer=observer, listener=listener
+        SessionConfig(source),
+        folder,
+        every=every,
+        max_frames=max_frames,
+        observer=observer,
+        listener=listener,
+        protocol=protocol,
     )

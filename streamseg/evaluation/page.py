@@ -1,4 +1,7 @@
-"""One HTML page of an evaluation: table, best and worst frames, curves of the distortion. It needs nothing outside."""
+"""One HTML page of an evaluation: table, best and worst frames, each object by itself, curves of the distortion.
+
+It needs nothing outside, and is light or dark as its reader's machine is.
+"""
 
 from __future__ import annotations
 
@@ -12,33 +15,52 @@ import numpy as np
 
 from streamseg.evaluation import table
 from streamseg.evaluation.gallery import Example, Gallery
+from streamseg.evaluation.instances.cards import cards
 
 STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 90rem; padding: 0 1.5rem; color: #1a1a1a;
-       background: #fff; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem; border-bottom: 1px solid #ccc; }
-h3 { font-size: 1rem; margin: 1.5rem 0 .5rem; }
+:root { color-scheme: light dark; --text: #1a1a1a; --soft: #555; --line: #ddd; --back: #fff; --blue: #0072B2;
+        --red: #D55E00; --warning: #9a4b00; }
+@media (prefers-color-scheme: dark) {
+  :root { --text: #e8e8e8; --soft: #a8a8a8; --line: #3c3c3c; --back: #161616; --blue: #56B4E9; --red: #E69F00;
+          --warning: #E69F00; }
+}
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 90rem; padding: 0 1.5rem; color: var(--text);
+       background: var(--back); }
+h1 { font-size: 1.5rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem; border-bottom: 1px solid var(--line); }
+h3 { font-size: 1rem; margin: 1.5rem 0 .5rem; } h4 { font-size: .9rem; margin: 1rem 0 .3rem; }
+.scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: .25rem .9rem; text-align: right; border-bottom: 1px solid #e4e4e4; white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; } tr.mean td { font-weight: 600; border-top: 2px solid #888; }
+th, td { padding: .25rem .9rem; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
+th:first-child, td:first-child { text-align: left; } tr.mean td { font-weight: 600; border-top: 2px solid var(--soft); }
+.objects th, .objects td { text-align: left; } .objects .row { flex-wrap: nowrap; margin: 0; }
+.objects figcaption { font-size: .7rem; line-height: 1.2; white-space: normal; overflow-wrap: anywhere; }
 .row { display: flex; flex-wrap: wrap; gap: .6rem; align-items: flex-start; margin-bottom: .6rem; }
-figure { margin: 0; } figcaption { font-size: .8rem; color: #555; } img { display: block; }
-.note { color: #555; font-size: .85rem; } .warning { color: #9a4b00; }
+figure { margin: 0; } figcaption { font-size: .8rem; color: var(--soft); } img { display: block; }
+.swatch { display: inline-block; width: .8em; height: .8em; margin-right: .4em; border: 1px solid var(--line); }
+.chart { display: block; } .chart path { fill: none; } .axis, .half { stroke: var(--line); }
+.half { stroke-dasharray: 3 3; } .line { stroke: var(--blue); stroke-width: 2; stroke-linecap: round; }
+.change { fill: none; stroke: var(--red); stroke-width: 2; }
+.note { color: var(--soft); font-size: .85rem; } .warning { color: var(--warning); }
 """
 
 
 def page(result: dict[str, Any], title: str) -> str:
     """The whole page. result: of `command.evaluate` with pictures."""
-    seeds = len(result["seeds"])
+    seeds, protocol = len(result["seeds"]), result.get("protocol", "")
     body = [f"<h1>{html.escape(title)}</h1>"]
     for model in result["models"]:
-        body += [f"<h2>{html.escape(model['model'])}</h2>", _table(model, table.columns(result["models"]), seeds)]
+        body += [
+            f"<h2>{html.escape(model['model'])}</h2>",
+            _table(model, table.columns(result["models"], protocol), seeds),
+        ]
         body += [f'<p class="warning">{html.escape(line)}</p>' for line in table.unscored(model)]
-    body += [f'<p class="note">{html.escape(line)}</p>' for line in table.explain(result["models"])]
+    body += [f'<p class="note">{html.escape(line)}</p>' for line in table.explain(result["models"], protocol)]
     for model in result["models"]:
         body.append(f"<h2>{html.escape(model['model'])}: frames</h2>")
         for entry in model["sequences"]:
             body += [f"<h3>{html.escape(entry['name'])}</h3>", *_examples(entry["gallery"])]
+            if "objects" in entry:
+                body += cards(entry["objects"], _figure)
             if "curve" in entry:
                 caption = "K-Means distortion (mean squared distance of a cell to its centroid) over k"
                 body.append(f"<figure>{curve(**entry['curve'])}<figcaption>{caption}</figcaption></figure>")
@@ -107,19 +129,19 @@ def curve(k: Sequence[int], distortion: Sequence[float], knee: int, by: str) -> 
     ticks = "".join(
         f'<text x="{px:.1f}" y="{height - 8}" text-anchor="middle">{n}</text>' for n, (px, _) in zip(k, points)
     )
-    dots = "".join(f'<circle cx="{px:.1f}" cy="{py:.1f}" r="2.5" fill="#0072B2"/>' for px, py in points)
+    dots = "".join(f'<circle cx="{px:.1f}" cy="{py:.1f}" r="2.5" fill="var(--blue)"/>' for px, py in points)
     base = height - bottom
     how = {"knee": "the knee", "chord": "the knee, by the chord", "only": "no choice"}.get(by, by)
     anchor = "end" if x > width / 2 else "start"
     towards = -10 if anchor == "end" else 10
     return (
         f'<svg width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img" '
-        'font-family="system-ui, sans-serif" font-size="11" fill="#444" '
+        'font-family="system-ui, sans-serif" font-size="11" fill="currentColor" '
         f'aria-label="K-Means distortion over k, {how} at {knee}">'
-        f'<path d="M{left},{top} V{base} H{width - right}" fill="none" stroke="#999"/>'
-        f'<line x1="{x:.1f}" y1="{y:.1f}" x2="{x:.1f}" y2="{base}" stroke="#D55E00" stroke-dasharray="4 3"/>'
-        f'<polyline points="{line}" fill="none" stroke="#0072B2" stroke-width="2"/>{dots}'
-        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="6" fill="none" stroke="#D55E00" stroke-width="2"/>'
+        f'<path d="M{left},{top} V{base} H{width - right}" fill="none" stroke="var(--soft)"/>'
+        f'<line x1="{x:.1f}" y1="{y:.1f}" x2="{x:.1f}" y2="{base}" stroke="var(--red)" stroke-dasharray="4 3"/>'
+        f'<polyline points="{line}" fill="none" stroke="var(--blue)" stroke-width="2"/>{dots}'
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="6" fill="none" stroke="var(--red)" stroke-width="2"/>'
         f'<text x="{x + towards:.1f}" y="{max(y - 8, 12):.1f}" text-anchor="{anchor}">'
         f"{html.escape(how)}: k = {knee}</text>{ticks}"
         f'<text x="{left - 5}" y="{top + 4}" text-anchor="end">{most:.3f}</text>'

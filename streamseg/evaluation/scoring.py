@@ -11,7 +11,7 @@ import numpy as np
 
 from streamseg.config import SessionConfig
 from streamseg.errors import FrameError, SourceError
-from streamseg.evaluation.sequence import FIGURES
+from streamseg.evaluation.protocols import open_protocol
 from streamseg.evaluation.sequence import Sequence as Scores
 from streamseg.frame import Frame, Segmentation
 from streamseg.runtime.session import Session, open_session
@@ -48,6 +48,7 @@ class Score:
     """What one model got on one recording with one seed.
 
     frames: scored. unscored: {reason: names of the frames}. missing: frames without a mask, which counted as empty.
+    weights: of its figures in a mean over recordings, 1 where they have none.
     """
 
     frames: int
@@ -55,14 +56,16 @@ class Score:
     matches: list[dict[str, float]]
     unscored: dict[str, list[str]] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
+    weights: dict[str, int] = field(default_factory=dict)
 
 
 class Scorer(Sink):
-    """Scores what it is given. iou_only: leaves out what takes longer."""
+    """Scores what it is given. iou_only: leaves out what takes longer. protocol: whose figures are added, "" = none."""
 
-    def __init__(self, kind: str, observer: Observer | None = None, iou_only: bool = False) -> None:
+    def __init__(self, kind: str, observer: Observer | None = None, iou_only: bool = False, protocol: str = "") -> None:
         self.kind, self.observer = kind, observer
         self.scores = Scores(iou_only)
+        self.protocol = open_protocol(protocol) if protocol else None
         self.unscored: dict[str, list[str]] = {}
         self.position = 0
 
@@ -78,6 +81,10 @@ class Scorer(Sink):
             self.leave_out(frame.name, str(problem))
             return
         own = self.scores.add(self.position, segmentation, truth)
+        if self.protocol:
+            if segmentation.objects is None:
+                raise SourceError("a protocol scores objects, and there are none", "--protocol needs masks of objects")
+            self.protocol.add(segmentation.objects, truth, segmentation.scores)
         if self.observer:
             self.observer(frame, segmentation, truth, own)
 
@@ -91,7 +98,12 @@ class Scorer(Sink):
     def result(self) -> Score:
         """What was found so far."""
         matches = [match._asdict() for match in self.scores.matches]
-        return Score(self.scores.frames, self.scores.figures(), matches, self.unscored)
+        found = Score(self.scores.frames, self.scores.figures(), matches, self.unscored)
+        if self.protocol:
+            own = self.protocol.figures()
+            found.figures |= own
+            found.weights = dict.fromkeys(own, self.protocol.weight)
+        return found
 
 
 def score(setup: SessionConfig, **how: Any) -> Score:
@@ -109,12 +121,15 @@ def over_seeds(
     observer: Observer | None = None,
     after: Callable[[Session], None] | None = None,
     iou_only: bool = False,
+    protocol: str = "",
+    singly: bool = False,
 ) -> list[Score]:
     """Segment the recording of `setup` as `streamseg run` does, and score every annotated frame; with so many seeds of
     the clustering, rising from the setup's own. The network is opened once.
 
     observer: sees the frames of the first seed. after: gets the session when these are done, with its segmenter as the
-    run left it. Raises StreamsegError: no recording, no annotated frame; KeyboardInterrupt when somebody ends it.
+    run left it. protocol: see `protocols`. singly: every frame is a session of its own.
+    Raises StreamsegError: no recording, no annotated frame; KeyboardInterrupt when somebody ends it.
     """
     found = []
     with open_session(setup, listener.log) as session:
@@ -124,8 +139,8 @@ def over_seeds(
             if number:
                 session.segmenter.reset(setup.with_seed(setup.clustering.seed + number))
                 observer = after = None
-            scorer = Scorer(session.source.kind, observer, iou_only)
-            _run(session, scorer, every, max_frames, listener)
+            scorer = Scorer(session.source.kind, observer, iou_only, protocol)
+            (_run_singly if singly else _run)(session, scorer, every, max_frames, listener)
             if after:
                 after(session)
             if not scorer.scores.frames:
@@ -150,6 +165,23 @@ def _run(session: Session, scorer: Scorer, every: int, max_frames: int | None, l
         raise KeyboardInterrupt
     for skip in report.skipped:
         scorer.leave_out(skip.name, skip.reason)
+
+
+def _run_singly(session: Session, scorer: Scorer, every: int, max_frames: int | None, listener: Listener) -> None:
+    """Frame by frame, as if each were a recording."""
+    assert isinstance(session.source, Recording)
+    coming, report = session.source.coming(every, max_frames), Statistics()
+    listener.begin(len(coming))
+    for index in coming:
+        try:
+            frame = session.source[index]
+        except FrameError as problem:
+            scorer.leave_out(session.source.name_of(index), str(problem))
+            continue
+        session.segmenter.reset()
+        scorer.write(frame, session.segmenter.step(frame))
+        report.processed += 1
+        listener.progress(report)
 
 
 def nothing_scored(source: str, unscored: dict[str, list[str]]) -> SourceError:
@@ -178,7 +210,7 @@ def require_annotation(source: Recording | LiveSource) -> None:
 def summary(figures: Sequence[dict[str, float | None]]) -> dict[str, dict[str, float] | None]:
     """{name: `spread`} over several results; None where a figure is in all of them."""
     found: dict[str, dict[str, float] | None] = {}
-    for name in FIGURES:
+    for name in figures[0]:
         values = [value for result in figures if (value := result[name]) is not None]
         found[name] = spread(values) if values else None
     return found
@@ -189,12 +221,13 @@ def spread(values: Sequence[float]) -> dict[str, float]:
     return {"mean": float(np.mean(values)), "std": float(np.std(values, ddof=1)) if len(values) > 1 else 0.0}
 
 
-def mean_figures(results: Sequence[dict[str, float | None]]) -> dict[str, float | None]:
-    """The mean of each figure over sequences, each counting the same; those without it are left out."""
+def mean_figures(results: Sequence[Score]) -> dict[str, float | None]:
+    """The mean of each figure over sequences, each counting by its weight; those without it are left out."""
     found: dict[str, float | None] = {}
-    for name in FIGURES:
-        values = [value for result in results if (value := result[name]) is not None]
-        found[name] = float(np.mean(values)) if values else None
+    for name in results[0].figures:
+        counted = [one for one in results if one.figures[name] is not None]
+        values, weights = [one.figures[name] for one in counted], [one.weights.get(name, 1) for one in counted]
+        found[name] = float(np.average(values, weights=weights)) if sum(weights) else None  # type: ignore[arg-type]
     return found
 
 

@@ -1,10 +1,12 @@
-"""The figures of one sequence, frame by frame: IoU, J&F, adjusted Rand index, and how often ids change."""
+"""The figures of one sequence, frame by frame: IoU, J&F, adjusted Rand index, what ids and scores are worth."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from streamseg.evaluation import davis
+from streamseg.evaluation.instances.identity import identity
+from streamseg.evaluation.instances.precision import AveragePrecision
 from streamseg.evaluation.iou import iou, overlap
 from streamseg.frame import VOID, Segmentation
 
@@ -18,6 +20,11 @@ FIGURES = {
     "ari": "adjusted Rand index of the objects with the truth, over all pixels of the sequence",
     "id_changes": "share of the pixels whose object's id is another than in the frame before",
     "id_ratio": "the same, relative to the ground truth's own changes",
+    "id_switches": "how often a true object gets another id than before, where their IoU is at least .5 (CLEAR MOT)",
+    "idf1": "IDF1 of the objects: F of the masks that agree (IoU at least .5) with the one id of their true object",
+    "ap": "average precision of the objects by their scores, mean over IoU .50 ... .95 (COCO)",
+    "ap_50": "the same at IoU .50",
+    "ap_75": "the same at IoU .75",
     "segments_best": "IoU of the best single region of each frame, regions alone (the rule of evaluation.paper)",
     "segments_union": "IoU of the best union of regions of each frame",
     "segments_j": "J of the regions",
@@ -28,7 +35,8 @@ FIGURES = {
     "segments_id_ratio": "the same, relative to the ground truth's own changes",
     "truth_id_changes": "share of the pixels whose true id is another than in the frame before",
 }
-"""Every figure with its meaning; shares and indices, 1 = perfect but for id changes. None where it is not defined.
+"""Every figure with its meaning; shares and indices, 1 = perfect but for changes and switches of ids. None where it is
+not defined.
 
 Those of segments are of the regions alone, objects or no objects; without objects best is segments_best, union
 segments_union.
@@ -50,6 +58,7 @@ class Sequence:
         self.iou: dict[str, list[float]] = {name: [] for name in IOU}
         self.frames = 0
         self._segments, self._objects, self._truth = _Ids(), _Ids(), _Changes()
+        self._precision = AveragePrecision()
         self._before: tuple[int, np.ndarray] | None = None
 
     def add(self, position: int, segmentation: Segmentation, truth: np.ndarray) -> dict[str, float]:
@@ -69,19 +78,25 @@ class Sequence:
             self.iou[name].append(value)
         self.frames += 1
         if not self.iou_only:
-            self._compare_ids(position, segmentation.regions, objects, truth)
+            self._compare_ids(position, segmentation, truth)
         return found
 
-    def _compare_ids(self, position: int, labels: np.ndarray, objects: np.ndarray | None, truth: np.ndarray) -> None:
+    def _compare_ids(self, position: int, segmentation: Segmentation, truth: np.ndarray) -> None:
         before = self._before[1] if self._before and self._before[0] == position - 1 else None
         if before is not None and before.shape != truth.shape:
             before = None
         counted = truth != VOID if before is None else (truth != VOID) & (before != VOID)
-        self._segments.add(labels, truth, before, counted)
-        if objects is not None:
-            self._objects.add(objects, truth, before, counted)
+        self._segments.add(segmentation.regions, truth, before, counted)
+        if segmentation.objects is not None:
+            table = self._objects.add(segmentation.objects, truth, before, counted)
+            self._precision.add(table, segmentation.scores)
         self._truth.add(truth, before, counted)
         self._before = position, truth
+
+    @property
+    def tables(self) -> list[davis.Table]:
+        """Of the objects, frame by frame."""
+        return self._objects.tables
 
     @property
     def matches(self) -> list[davis.Match]:
@@ -95,7 +110,16 @@ class Sequence:
         for prefix, ids in (("", self._objects), ("segments_", self._segments)):
             found |= {prefix + name: value for name, value in ids.figures(own).items()}
         found["truth_id_changes"] = own
+        found |= self._one_by_one()
         return {name: found[name] for name in FIGURES}
+
+    def _one_by_one(self) -> dict[str, float | None]:
+        """What ids and scores of the objects are worth."""
+        if not self.tables:
+            return dict.fromkeys(("id_switches", "idf1", "ap", "ap_50", "ap_75"))
+        lasting = identity(self.tables)
+        switches = float(sum(lasting.switches.values())) if lasting.switches else None
+        return {"id_switches": switches, "idf1": lasting.idf1} | self._precision.figures()
 
 
 def _fits(ids: np.ndarray, truth: np.ndarray) -> dict[str, float]:
@@ -130,10 +154,12 @@ class _Ids:
         self.counts = np.zeros((256, 256), np.int64)
         self.changes = _Changes()
 
-    def add(self, ids: np.ndarray, truth: np.ndarray, before: np.ndarray | None, counted: np.ndarray) -> None:
+    def add(self, ids: np.ndarray, truth: np.ndarray, before: np.ndarray | None, counted: np.ndarray) -> davis.Table:
+        """The comparison of this frame."""
         self.tables.append(davis.compare(ids, truth))
         self.counts += davis.contingency(ids, truth)
         self.changes.add(ids, before, counted)
+        return self.tables[-1]
 
     def figures(self, own: float | None) -> dict[str, float | None]:
         """own: the ground truth's changes."""

@@ -8,6 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from streamseg import terminal
+from streamseg.evaluation.protocols import figures_of, kinds
 
 IOU = ("best", "union", "free")
 SHARED = ("j", "f", "jf", "ari", "id_changes", "id_ratio")
@@ -22,11 +23,17 @@ HEADS = {
     "id_changes": "ids",
     "truth_id_changes": "own",
     "id_ratio": "ratio",
+    "id_switches": "IDsw",
+    "idf1": "IDF1",
+    "ap": "AP",
 }
 
 
-def columns(models: Sequence[dict[str, Any]]) -> dict[str, str]:
-    """Which figure stands in which column: of objects where there are any, else of regions."""
+def columns(models: Sequence[dict[str, Any]], protocol: str = "") -> dict[str, str]:
+    """Which figure stands in which column: those of the protocol; without one, of objects where there are any, else of
+    regions."""
+    if protocol:
+        return {figure.head: name for name, figure in figures_of(protocol).items()}
     objects = any(model["mean"]["jf"] for model in models)
     prefix = "" if objects else "segments_"
     return {head: prefix + name if name in SHARED else name for name, head in HEADS.items()}
@@ -36,6 +43,8 @@ def cell(figure: str, value: dict[str, float] | None, seeds: int = 1) -> str:
     """.684, with several seeds .684 ± .012; changes of ids in percent; "-" for None."""
     if value is None:
         return "-"
+    if figure == "id_switches":
+        return f"{value['mean']:.3g}" + (f" ± {value['std']:.2g}" if seeds > 1 else "")
     if figure.endswith("id_changes"):
         return f"{100 * value['mean']:.1f} %" + (f" ± {100 * value['std']:.1f}" if seeds > 1 else "")
     if figure.endswith("id_ratio"):
@@ -47,8 +56,10 @@ def _points(value: float) -> str:
     return f"{value:.3f}".replace("0.", ".", 1) if abs(value) < 0.9995 else f"{value:.2f}"
 
 
-def explain(models: Sequence[dict[str, Any]]) -> list[str]:
+def explain(models: Sequence[dict[str, Any]], protocol: str = "") -> list[str]:
     """What the columns mean, for the foot of a table."""
+    if protocol:
+        return [kinds()[protocol], *(f"{one.head}: {one.meaning}" for one in figures_of(protocol).values())]
     what = "objects" if columns(models)["J"] == "j" else "regions, as no objects were asked for or found"
     masks = ["best, union: IoU of the best region and of the best union of regions of each frame"]
     if any(model["mean"]["free"] for model in models):
@@ -63,14 +74,16 @@ def explain(models: Sequence[dict[str, Any]]) -> list[str]:
         f"J, F, ARI, ids: of the {what}; J&F by the DAVIS rule (ids matched over the whole sequence, all annotated"
         " frames); IoU over the frames with a foreground",
         "ids: pixels that change their id from frame to frame; own: those of the ground truth; ratio: ids / own",
+        "IDsw, IDF1: ID switches of true objects, and F of the masks with the right id (IoU at least .5); AP: average"
+        " precision of the objects by their scores (COCO)",
     ]
 
 
-def print_table(models: Sequence[dict[str, Any]], seeds: int) -> None:
-    """On stdout. models: as `streamseg eval --json` prints them."""
+def print_table(models: Sequence[dict[str, Any]], seeds: int, protocol: str = "") -> None:
+    """On stdout. models: as `streamseg eval --json` prints them. protocol: whose figures are shown, "" = ours."""
     console = terminal.console()
     console.width = max(console.width, 160)  # a figure that is cut off is none
-    shown = columns(models)
+    shown = columns(models, protocol)
     for model in models:
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", title_justify="left", title_style="bold")
         table.title = model["model"]
@@ -88,7 +101,7 @@ def print_table(models: Sequence[dict[str, Any]], seeds: int) -> None:
         for line in unscored(model):
             console.print(line, style="yellow")
         console.print()
-    for line in explain(models):
+    for line in explain(models, protocol):
         console.print(line, style="dim")
 
 

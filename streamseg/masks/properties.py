@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import cv2
 import numpy as np
 
@@ -14,12 +16,15 @@ SAMPLES = 4096
 
 
 def measure(
-    labels: np.ndarray, depth: np.ndarray | None = None, intrinsics: Intrinsics | None = None
+    labels: np.ndarray,
+    depth: np.ndarray | None = None,
+    intrinsics: Intrinsics | None = None,
+    scores: Mapping[int, float] | None = None,
 ) -> tuple[Segment, ...]:
     """Measure every id (1 ... 254) in `labels`, in rising order.
 
     labels: (H, W) uint8. depth: (H, W) float32 metres, a reading where finite and above 0, or None.
-    intrinsics: of this picture, or None.
+    intrinsics: of this picture, or None. scores: of the ids that have one.
     """
     areas = np.bincount(labels.ravel(), minlength=256)
     areas[[0, VOID]] = 0
@@ -35,7 +40,8 @@ def measure(
             z = cv2.copyTo(readings[window], mask[window])
             mean, centroid = _place(z, (x, y), intrinsics)
             size = None if centroid is None or intrinsics is None else _size(z, intrinsics, (x, y))
-        segments.append(Segment(i, int(areas[i]), (x, y, width, height), mean, centroid, size))
+        score = None if scores is None else scores.get(i)
+        segments.append(Segment(i, int(areas[i]), (x, y, width, height), mean, centroid, size, score))
     return tuple(segments)
 
 

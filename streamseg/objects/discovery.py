@@ -33,6 +33,7 @@ from streamseg.objects.grabcut import Levels, cut
 from streamseg.objects.instances import separate, support_of
 from streamseg.objects.motion import Motion
 from streamseg.objects.saliency import Saliency
+from streamseg.objects.scores import ObjectScores
 
 TRUST = 0.7
 """Weight of the saliency against the classifier once there is one: it is what keeps the classifier from drifting."""
@@ -78,9 +79,11 @@ class ObjectDiscovery:
 
     def __init__(self, config: ObjectsConfig) -> None:
         self.config, self.quality, self.seed = config, config.quality, config.seed
+        self.min_score = config.min_score
         self.survey_frames = 32 if config.quality == "high" else 0
         self.motion, self.background, self.saliency = Motion(self.seed), BackgroundMemory(self.seed), Saliency()
         self.classifier, self.evidence, self.tracker = ForegroundClassifier(), CueEvidence(), Tracker()
+        self.scores = ObjectScores()
         self._since_taught: int | None = None  # frames; None before the first
         self._lessons = 0  # cuts that taught
         self.camera: Intrinsics | None = None
@@ -134,6 +137,8 @@ class ObjectDiscovery:
             (frame.frame.depth is not None, frame.frame.intrinsics is not None, support is not None)
         )
         found = self.tracker(separate(mask, seen.saliency, support, self.seed), frame.features)
+        self.scores.see(found, level, _objectness(frame), seen.saliency, support)
+        found = self.scores.kept(found, self.min_score)
         timer.lap("objects")
         return found
 

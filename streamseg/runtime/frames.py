@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from array import array
 from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import suppress
@@ -143,6 +144,8 @@ def _step(
         report.took(stage, milliseconds)
     if frame.depth_problem:
         report.no_depth[frame.depth_problem] += 1
+    for i, score in segmentation.scores.items():
+        report.scores.setdefault(i, array("f")).append(score)
     regions = segmentation.regions
     if before is not None and before.regions.shape == regions.shape:
         report.id_changes.append(np.count_nonzero(before.regions != regions) / regions.size)

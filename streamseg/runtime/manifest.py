@@ -81,6 +81,10 @@ def describe_report(report: Statistics) -> dict[str, object]:
         "seconds": round(report.seconds, 3),
         "latency_ms": percentiles(report.latency_ms),
         "stage_ms": {stage: percentiles(times) for stage, times in report.stage_ms.items()},
+        "objects": [
+            {"id": i, "frames": len(scores), "score": round(float(np.mean(scores)), 3)}
+            for i, scores in sorted(report.scores.items())
+        ],
         # null where no two frames in a row have one size
         "id_changes": round(float(np.mean(report.id_changes)), 5) if len(report.id_changes) else None,
     }

@@ -28,7 +28,7 @@ def flags_of(path: Path) -> dict[str, str | bool]:
         settings = content["settings"]
         spec = settings["extractor"]["spec"]
         parts = [settings[name] for name in ("extractor", "clustering", "options", "run")]
-        quality = settings["objects"]["quality"]
+        objects = {name: settings["objects"][name] for name in ("quality", "min_score")}
         source = settings["source"]
     except OSError as problem:
         raise OutputError(f"{str(path)!r} cannot be read: {problem.strerror}", "give a run.json") from problem
@@ -36,7 +36,7 @@ def flags_of(path: Path) -> dict[str, str | bool]:
         raise OutputError(
             f"{str(path)!r} does not hold the settings of a run", "give a run.json of this version"
         ) from None
-    flags: dict[str, Any] = {"source": source, "quality": quality} | spec
+    flags: dict[str, Any] = {"source": source} | objects | spec
     for part in parts:
         flags |= {name: value for name, value in part.items() if name != "spec"}
     return {name: _typed(name, value) for name, value in flags.items() if value not in (None, "", [], {})}

@@ -45,8 +45,9 @@ class Result:
 
     @cached_property
     def properties(self) -> tuple[Segment, ...]:
-        """Area, box, mean depth [m] and 3-D centroid [m] of each id in `masks`, in rising order."""
-        return properties.measure(self.masks, self.frame.depth, self.frame.intrinsics)
+        """Area, box, mean depth [m], 3-D centroid [m] and score of each id in `masks`, in rising order."""
+        scores = self.segmentation.scores_of("regions" if self.objects is None else "objects")
+        return properties.measure(self.masks, self.frame.depth, self.frame.intrinsics, scores)
 
     @property
     def timings_ms(self) -> Mapping[str, float]:

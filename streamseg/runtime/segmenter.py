@@ -163,8 +163,11 @@ class Segmenter:
             timer.lap("start")
         self._obey(found)
         regions = stages.regions.step(found, timer)
-        objects = stages.objects.step(found, timer) if stages.objects else None
-        return Segmentation(regions, k=stages.regions.k, objects=objects, timings_ms=found.timings_ms | timer.laps)
+        objects, scores = None, {}
+        if stages.objects:
+            objects = stages.objects.step(found, timer)
+            scores = stages.objects.scores.latest
+        return Segmentation(regions, stages.regions.k, objects, found.timings_ms | timer.laps, scores)
 
     def _extracted(self, frame: Frame | FeatureFrame) -> FeatureFrame:
         return frame if isinstance(frame, FeatureFrame) else self.extractor([frame])[0]

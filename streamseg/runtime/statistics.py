@@ -19,8 +19,8 @@ class Statistics:
     latency_ms: from a frame in memory to its masks, all stages; where the network looks ahead, waiting does not count.
     no_depth: reasons why frames of an RGB-D source had none, as far as theirs was looked at, see
     `Segmenter.wants_depth`. id_changes: for each frame after the first, the share of its pixels whose id is another
-    than in the frame before (frames of one size). intrinsics: of the first frame.
-    guessed_camera: what is taken for it where it is not known, see `Segmenter.guessed_camera`.
+    than in the frame before (frames of one size). scores: of each object, frame by frame. intrinsics: of the first
+    frame. guessed_camera: what is taken for it where it is not known, see `Segmenter.guessed_camera`.
     """
 
     frames_in: int = 0
@@ -32,6 +32,7 @@ class Statistics:
     latency_ms: array[float] = field(default_factory=lambda: array("f"))
     stage_ms: dict[str, array[float]] = field(default_factory=dict)
     id_changes: array[float] = field(default_factory=lambda: array("f"))
+    scores: dict[int, array[float]] = field(default_factory=dict)
     seconds: float = 0.0
     stopped: str = ""
     intrinsics: Intrinsics | None = None

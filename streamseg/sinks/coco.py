@@ -1,4 +1,4 @@
-"""annotations.json: COCO with run-length masks; `track_id` is the id that lasts over the sequence.
+"""annotations.json: COCO with run-length masks; `track_id` is the id that lasts over the sequence, `score` an object's.
 
 `file_name` leads from the output folder to the picture: the source's own file or, of a video or a camera, one that is
 written into images/. CVAT keeps `attributes.instance_id`; it takes `track_id` for itself, and drops it with masks.
@@ -46,6 +46,7 @@ class CocoFile(Sink):
             "id": image_id, "file_name": self.file_name(frame), "height": height, "width": width,
             "video_id": 1, "frame_id": image_id - 1, "timestamp": frame.timestamp,
         })  # fmt: skip
+        scores = segmentation.scores_of(self.run.masks)
         for mask in masks(labels):
             self.file.write(b",\n" if self.count else b"\n")
             self.count += 1
@@ -53,7 +54,7 @@ class CocoFile(Sink):
                 "id": self.count, "image_id": image_id, "category_id": 1, "iscrowd": 0,
                 "segmentation": mask.rle, "area": mask.area, "bbox": mask.box,
                 "track_id": mask.id, "attributes": {"track_id": mask.id, "instance_id": mask.id},
-            }  # fmt: skip
+            } | ({"score": scores[mask.id]} if mask.id in scores else {})  # fmt: skip
             self.file.write(to_json(annotation))
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""segments.jsonl: a line a frame, with area, box, mean depth [m], 3-D centroid [m] and 3-D size [m] of each id."""
+"""segments.jsonl: a line a frame, with area, box, mean depth, 3-D centroid, 3-D size [m] and score of each id."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ class SegmentLines(Sink):
         self.file = path.open("xb", buffering=0)
 
     def write(self, frame: Frame, segmentation: Segmentation) -> None:
-        segments = measure(segmentation.mask(self.masks), frame.depth, frame.intrinsics)
+        labels, scores = segmentation.mask(self.masks), segmentation.scores_of(self.masks)
+        segments = measure(labels, frame.depth, frame.intrinsics, scores)
         line = {
             "index": frame.index,
             "name": frame.name,

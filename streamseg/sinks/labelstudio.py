@@ -1,12 +1,14 @@
 """labelstudio/: images/*.jpg, tasks.json with the masks as predictions, and config.xml, to import in Label Studio.
 
 Label Studio serves the pictures from its local storage: start it with LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true and
-LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT set to this folder. A brush stroke's `meta.text` holds the id that lasts.
+LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT set to this folder. A brush stroke's `meta.text` holds the id that lasts, its
+`score` that of an object; the score of the prediction is their mean.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
@@ -50,23 +52,26 @@ class LabelStudioFolder(Sink):
     def write(self, frame: Frame, segmentation: Segmentation) -> None:
         labels = segmentation.mask(self.run.masks)
         url = URL + quote(self.pictures.write(frame), errors="surrogateescape")
-        results = [self._result(i, labels == i) for i in np.unique(labels).tolist() if 0 < i < VOID]
+        scores = segmentation.scores_of(self.run.masks)
+        results = [self._result(i, labels == i, scores.get(i)) for i in np.unique(labels).tolist() if 0 < i < VOID]
+        known = [one["score"] for one in results if "score" in one]
+        overall = {"score": sum(known) / len(known)} if known else {}
         task = {
             "data": {"image": url, "frame": frame.name, "timestamp": frame.timestamp},
-            "predictions": [{"model_version": "streamseg", "result": results}],
+            "predictions": [{"model_version": "streamseg", "result": results, **overall}],
         }
         self.file.write(b",\n" if self.count else b"\n")
         self.file.write(to_json(task))
         self.count += 1
 
-    def _result(self, i: int, mask: np.ndarray) -> dict[str, object]:
+    def _result(self, i: int, mask: np.ndarray, score: float | None) -> dict[str, Any]:
         height, width = mask.shape
         return {
             "id": f"{self.count}-{i}", "type": "brushlabels", "from_name": "mask", "to_name": "image",
             "origin": "prediction",
             "original_width": width, "original_height": height, "image_rotation": 0, "meta": {"text": [f"id {i}"]},
             "value": {"format": "rle", "rle": brush(mask), "brushlabels": [self.name]},
-        }  # fmt: skip
+        } | ({} if score is None else {"score": score})  # fmt: skip
 
     def close(self) -> None:
         try:

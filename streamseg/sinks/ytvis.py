@@ -27,12 +27,15 @@ class YouTubeVisFile(Sink):
         self.names: list[str] = []
         self.size = [0, 0]
         self.tracks: dict[int, dict[int, Mask]] = {}
+        self.scores: dict[int, list[float]] = {}
 
     def write(self, frame: Frame, segmentation: Segmentation) -> None:
         labels = segmentation.mask(self.run.masks)
         self.size = self.size if self.names else list(labels.shape)
         for mask in masks(labels):
             self.tracks.setdefault(mask.id, {})[len(self.names)] = mask
+        for i, score in segmentation.scores_of(self.run.masks).items():
+            self.scores.setdefault(i, []).append(score)
         self.names.append(picture_of(frame, self.folder, self.run))
 
     def close(self) -> None:
@@ -53,9 +56,10 @@ class YouTubeVisFile(Sink):
     def _annotation(self, track: int, found: dict[int, Mask]) -> dict[str, object]:
         frames = [found.get(index) for index in range(len(self.names))]
         height, width = self.size
+        scores = self.scores.get(track, [])
         return {
             "id": track, "video_id": 1, "category_id": 1, "iscrowd": 0, "height": height, "width": width,
             "segmentations": [mask and mask.rle for mask in frames],
             "bboxes": [mask and mask.box for mask in frames],
             "areas": [mask and mask.area for mask in frames],
-        }  # fmt: skip
+        } | ({"score": sum(scores) / len(scores)} if scores else {})  # fmt: skip

@@ -133,7 +133,8 @@ class Live:
             "latency_ms": sum(segmentation.timings_ms.values()),
             "kinds": kinds,
         }
-        return Moment(frame, {kind: partial(segmentation.mask, kind) for kind in kinds}, about)
+        masks = {kind: partial(segmentation.mask, kind) for kind in kinds}
+        return Moment(frame, masks, about, {kind: segmentation.scores_of(kind) for kind in kinds})
 
     def _steer(self, wish: Mapping[str, Any]) -> Answer:
         """k: a number, or 0 for the knee's; recluster: true."""

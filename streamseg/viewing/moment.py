@@ -29,12 +29,19 @@ Labels = Callable[[], np.ndarray]
 class Moment:
     """One frame and its masks. Whoever asks first pays for the encoding, all others get the same bytes.
 
-    masks: how to get the (H, W) uint8 ids by kind; "regions" and the like. about: what a page is told besides.
+    masks: how to get the (H, W) uint8 ids by kind; "regions" and the like. about: what a page is told besides. scores:
+    of ids that have one, by kind.
     size: (W, H) of the pictures.
     """
 
-    def __init__(self, frame: Frame, masks: Mapping[str, Labels], about: Mapping[str, Any]) -> None:
-        self.frame, self.masks, self.about = frame, masks, about
+    def __init__(
+        self,
+        frame: Frame,
+        masks: Mapping[str, Labels],
+        about: Mapping[str, Any],
+        scores: Mapping[str, Mapping[int, float]] | None = None,
+    ) -> None:
+        self.frame, self.masks, self.about, self.scores = frame, masks, about, scores or {}
         self._lock = threading.Lock()
         self._made: dict[str, Any] = {}
         height, width = frame.rgb.shape[:2]
@@ -114,7 +121,8 @@ class Moment:
         return packer.compress(self._shrunk(self._make(f"labels {kind}"), cv2.INTER_NEAREST).data) + packer.flush()
 
     def _make_segments(self, kind: str) -> list[dict[str, Any]]:
-        found = measure(self._make(f"labels {kind}"), self.frame.depth, self.frame.intrinsics)
+        labels, scores = self._make(f"labels {kind}"), self.scores.get(kind)
+        found = measure(labels, self.frame.depth, self.frame.intrinsics, scores)
         return [asdict(segment) for segment in found]
 
     def _units(self) -> str:

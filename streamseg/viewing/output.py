@@ -33,6 +33,14 @@ class Stamp(NamedTuple):
     number: int | None = None
     line: dict[str, Any] | None = None
 
+    @property
+    def scores(self) -> dict[str, dict[int, float]]:
+        """Of the ids that have one, by kind."""
+        if self.line is None:
+            return {}
+        known = {one["id"]: one["score"] for one in self.line["segments"] if one.get("score") is not None}
+        return {str(self.line.get("masks")): known}
+
 
 class Output:
     """manifest: the run.json. kinds: masks that can be read."""

@@ -118,7 +118,7 @@ class Recorded:
     def _made(self, place: int) -> Moment:
         frame = self.frame(place)
         readers = {kind: partial(self.labels, kind, place, frame) for kind in self.kinds}
-        return Moment(frame, readers, {"place": place})
+        return Moment(frame, readers, {"place": place}, self.stamps[place].scores)
 
     def _first(self) -> Frame | None:
         """The first frame that can be read."""

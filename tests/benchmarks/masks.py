@@ -3,8 +3,9 @@
     python tests/benchmarks/masks.py --data FOLDER [--half look|final|both] [--quality live|high] [--save run.json]
                                      [--against run.json] [--group NAME]... [--seed N]
 
-Groups: video with one object, video with several, RGB-D (camera given, and withheld), photographs. Frames of scenes
-that do not belong together (OSD, stills) are recordings of their own. Which half a recording belongs to is told by a
+Groups: video with one object, video with several, RGB-D (camera given, and withheld), photographs, and ten empty
+scenes, of which the false things a frame are counted. Frames of scenes that do not belong together (OSD, stills) are
+recordings of their own. Which half a recording belongs to is told by a
 hash of its name: constants are chosen on "look" only. Prints the mean of each group, its five worst, and the change
 against a saved run with a 95 % interval over recordings (paired bootstrap).
 """
@@ -21,14 +22,15 @@ from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 
+import _empty_scenes
 import click
 import numpy as np
 
 import streamseg
-from streamseg.config import SessionConfig
+from streamseg.config import ObjectsConfig, SessionConfig
 from streamseg.evaluation.overlap import overlap
 from streamseg.evaluation.scoring import score
-from streamseg.frame import VOID
+from streamseg.frame import VOID, Frame
 from streamseg.sources import open_source
 
 VIDEO_ONE = ("davis16_train/JPEGImages/480p/*", "davis_car_shadow/JPEGImages/480p/*")
@@ -36,7 +38,7 @@ VIDEO_SEVERAL = ("davis_dogs_jump_240p",)
 PHOTOGRAPHS = ("co3d_hydrant", "co3d_backpack", "multiview_espresso", "multiview_robot")
 STILLS = ("stills_coco_val", "stills_davis17_challenge")
 RGBD = ("rgbd_osd", "rgbd_ycbv_0001", "rgbd_ycbv_0049", "rgbd_arc2017_single")
-FIGURE = {"video one": "free", "video several": "jf", "photographs": "free", "stills": "f"}
+FIGURE = {"video one": "free", "video several": "jf", "photographs": "free", "stills": "f", "empty": "false things"}
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,9 @@ def tasks(data: Path) -> Iterator[Task]:
                 yield from _singly(group, data / folder, withheld)
             else:
                 yield Task(group, folder, str(data / folder), withheld=withheld)
+    for scene in _empty_scenes.SCENES:
+        if (data / scene.source).exists():
+            yield Task("empty", scene.name, str(data))
 
 
 def _singly(group: str, path: Path, withheld: bool = False) -> Iterator[Task]:
@@ -80,15 +85,44 @@ def half(name: str) -> str:
     return "look" if hashlib.sha256(name.encode()).digest()[0] % 2 == 0 else "final"
 
 
-def measure(task: Task, quality: str, seed: int) -> dict[str, float]:
-    """The figures of one task."""
+def frames_of(task: Task) -> Iterator[tuple[Frame, np.ndarray]]:
+    """The frames of a task that are annotated, with what is known of their truth; VOID elsewhere."""
+    if task.group == "empty":
+        for frame in _empty_scenes.frames(task.name, Path(task.source)):
+            yield frame, np.zeros(frame.rgb.shape[:2], np.uint8)
+        return
+    with open_source(task.source) as source:
+        for index in [task.frame] if task.frame >= 0 else range(len(source)):  # type: ignore[arg-type]
+            frame = source[index]  # type: ignore[index]
+            if frame.load_annotation is None or frame.annotation is None:
+                continue
+            known = _known(Path(task.source) / "valid" / f"{frame.name}.png")
+            truth = frame.annotation if known is None else np.where(known, frame.annotation, VOID)
+            yield replace(frame, intrinsics=None) if task.withheld else frame, truth.astype(np.uint8)
+
+
+def false_things(task: Task, quality: str, seed: int, least: float) -> dict[str, float]:
+    """Of an empty scene: objects found, a frame."""
+    counts = []
+    with streamseg.Segmenter(objects=True, quality=quality, seed=seed, min_score=least) as segmenter:
+        for frame, _ in frames_of(task):
+            objects = segmenter.step(frame).objects
+            assert objects is not None
+            counts.append(len(np.unique(objects[objects > 0])))
+    return {"false things": float(np.mean(counts))}
+
+
+def measure(task: Task, quality: str, seed: int, least: float) -> dict[str, float]:
+    """The figures of one task. least: the score that objects need."""
+    if task.group == "empty":
+        return false_things(task, quality, seed, least)
     if task.frame < 0 and not task.group.startswith(("ycbv",)):
-        config = SessionConfig(task.source).but(objects=True, quality=quality, seed=seed)
+        config = SessionConfig(task.source).but(objects=True, quality=quality, seed=seed, min_score=least)
         found = score(config).figures
         return {name: value for name in ("free", "best", "jf", "id_ratio") if (value := found[name]) is not None}
     with (
         open_source(task.source) as source,
-        streamseg.Segmenter(objects=True, quality=quality, seed=seed) as segmenter,
+        streamseg.Segmenter(objects=True, quality=quality, seed=seed, min_score=least) as segmenter,
     ):
         indices = [task.frame] if task.frame >= 0 else range(len(source))  # type: ignore[arg-type]
         results = []
@@ -121,7 +155,7 @@ def _known(path: Path) -> np.ndarray | None:
     return np.array(Image.open(path)) > 0
 
 
-def _done(job: tuple[Task, str, int]) -> tuple[Task, dict[str, float]]:
+def _done(job: tuple[Task, str, int, float]) -> tuple[Task, dict[str, float]]:
     return job[0], measure(*job)
 
 
@@ -143,7 +177,8 @@ def report(found: dict[str, dict[str, dict[str, float]]], before: dict[str, dict
         if not values:
             continue
         at = [one["at_75"] for one in results.values() if "at_75" in one]
-        worst = ", ".join(f"{name} {values[name]:.2f}" for name in sorted(values, key=values.__getitem__)[:5])
+        order = sorted(values, key=values.__getitem__, reverse=group == "empty")
+        worst = ", ".join(f"{name} {values[name]:.2f}" for name in order[:5])
         old = before.get(group, {})
         shared = [name for name in values if figure in old.get(name, {})]
         moved = ""
@@ -160,6 +195,7 @@ def report(found: dict[str, dict[str, dict[str, float]]], before: dict[str, dict
 @click.option("--quality", type=click.Choice(["live", "high"]), default="live")
 @click.option("--group", "groups", multiple=True, help="Only groups whose name holds this.")
 @click.option("--seed", default=0)
+@click.option("--min-score", "least", default=ObjectsConfig.min_score, show_default=True, help="As in run.")
 @click.option("--jobs", default=2)
 @click.option("--save", type=click.Path(path_type=Path))
 @click.option("--against", type=click.Path(path_type=Path, exists=True))
@@ -169,13 +205,14 @@ def main(
     quality: str,
     groups: Sequence[str],
     seed: int,
+    least: float,
     jobs: int,
     save: Path | None,
     against: Path | None,
 ) -> None:
     """See the module."""
     chosen = [
-        (task, quality, seed)
+        (task, quality, seed, least)
         for task in tasks(data)
         if which in ("both", half(task.name)) and (not groups or any(part in task.group for part in groups))
     ]

@@ -41,7 +41,10 @@ def test_figures_of_the_sample(evaluated: tuple[dict[str, Any], str]) -> None:
     assert figures["best"] != figures["segments_best"]
     assert len(sequence["matches"][0]) == 6  # things on the table
     assert sequence["curve"]["knee"] in sequence["curve"]["k"]
+    assert "objects" not in sequence  # pictures are for the page
     assert page.startswith("<!DOCTYPE html>")
+    assert page.count("<h4>True objects</h4>") == 1
+    assert 0 < figures["ap"]["mean"] <= figures["ap_50"]["mean"] <= 1
     assert "tabletop" in page
 
 
@@ -49,7 +52,7 @@ def test_masks_of_a_run_score_as_the_run_itself(
     evaluated: tuple[dict[str, Any], str], cli: Cli, sample: Path, tmp_path: Path
 ) -> None:
     """The masks that `run` writes are the ones that `eval` scores."""
-    run = cli("run", sample, "-o", tmp_path, "--save", "labels,objects", "--quiet", *HOW)
+    run = cli("run", sample, "-o", tmp_path, "--save", "labels,objects,jsonl", "--quiet", *HOW)
     assert run.returncode == 0, run.stderr
     done = cli("eval", sample, "--masks", tmp_path, "--max-frames", 4, "--json")
     assert done.returncode == 0, done.stderr
@@ -113,6 +116,20 @@ def test_the_table_on_a_terminal(cli: Cli, sample: Path) -> None:
     assert row[3:9] == ["1.00"] * 6  # the truth itself: union, free, J, F, J&F, ARI
 
 
+def test_a_protocol_has_its_own_columns(cli: Cli, sample: Path) -> None:
+    how = ("eval", sample, "--masks", sample / "masks", "--max-frames", 4)
+    done = cli(*how, "--protocol", "davis17u")
+    assert done.returncode == 0, done.stderr
+    assert "J recall" in done.stdout
+    row = next(line for line in done.stdout.splitlines() if line.startswith("tabletop")).split()
+    assert row[1:] == ["4", "1.00", "1.00", "1.00", ".000", "1.00", "1.00", ".000"]
+    result = json.loads(cli(*how, "--protocol", "uois", "--json").stdout)
+    assert result["protocol"] == "uois"
+    figures = result["models"][0]["mean"]
+    assert figures["uois_boundary_f"]["mean"] == figures["free"]["mean"] == figures["idf1"]["mean"] == 1
+    assert set(figures) == set(result["figures"])
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -120,6 +137,7 @@ def test_the_table_on_a_terminal(cli: Cli, sample: Path) -> None:
         (["{sample}", "--model", "resnet81"], 1, "no backbone is called 'resnet81'"),
         (["{sample}", "--masks", "{images}"], 1, "belongs to a frame"),
         (["{sample}", "--report", "--html", "page.html"], 2, "--report goes with neither"),
+        (["{sample}", "--protocol", "uois", "--no-objects"], 2, "--protocol scores objects"),
     ],
 )
 def test_errors_are_for_people(

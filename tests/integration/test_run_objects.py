@@ -56,7 +56,7 @@ def test_objects_are_written_and_told_of(sample: Path, run_json: Callable[..., A
 
     few = ("--size", "160", "--max-frames", "3", "--save", "overlay,objects,panoptic,labels")
     result = run_json(sample, tmp_path / "out", *few)
-    assert result["settings"]["objects"] == {"objects": True, "quality": "live", "seed": 0}
+    assert result["settings"]["objects"] == {"objects": True, "quality": "live", "min_score": 0.25, "seed": 0}
     assert result["masks"] == "objects"
     assert result["stage_ms"]["objects"]["p50"] > 0
     assert result == json.loads((tmp_path / "out" / "run.json").read_text())

@@ -4,7 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from streamseg.config import KEYFRAME_DISTANCE, KEYFRAME_DISTANCE_OBJECTS, RunConfig, SegmenterConfig, from_flags
+from streamseg.config import (
+    KEYFRAME_DISTANCE,
+    KEYFRAME_DISTANCE_OBJECTS,
+    ObjectsConfig,
+    RunConfig,
+    SegmenterConfig,
+    from_flags,
+)
 
 
 def test_but_reaches_every_part_by_the_name_of_the_field() -> None:
@@ -74,3 +81,10 @@ def test_flags_are_left_as_they_were() -> None:
     flags = {"k": 4, "save": ("objects",)}
     from_flags(flags)
     assert flags == {"k": 4, "save": ("objects",)}
+
+
+def test_the_command_line_has_the_same_default_for_scores() -> None:
+    from streamseg.cli.run import run
+
+    (option,) = (one for one in run.params if one.name == "min_score")
+    assert option.default == ObjectsConfig().min_score

@@ -112,6 +112,10 @@ def test_masks_become_supervisions_detections() -> None:
     assert np.array_equal(found.mask, [objects == 3, objects == 7])
     assert found.box_area.tolist() == [1, 2]
     assert whole.to_supervision("regions").tracker_id.tolist() == [1, 2]
+    assert found.confidence is None
+    scored = Segmentation(regions, 2, objects, scores={int(i): i / 100 for i in np.unique(objects)})
+    assert scored.to_supervision().confidence.tolist() == pytest.approx((found.tracker_id / 100).tolist())
+    assert scored.to_supervision("regions").confidence is None
     assert len(Segmentation(regions, 2, objects=np.zeros_like(objects)).to_supervision()) == 0
 
 

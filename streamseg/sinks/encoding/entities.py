@@ -42,7 +42,7 @@ class Entities:
         import rerun as rr
 
         labels = segmentation.mask(self.run.masks)
-        segments = measure(labels, frame.depth, frame.intrinsics)
+        segments = measure(labels, frame.depth, frame.intrinsics, segmentation.scores_of(self.run.masks))
         self._open(frame)
         self.recording.set_time("frame", sequence=frame.index)
         clock = {"timestamp" if frame.timestamp > EPOCH else "duration": frame.timestamp}
@@ -51,7 +51,7 @@ class Entities:
         self._log(f"{IMAGE}/rgb", rr.EncodedImage(contents=jpeg(frame.rgb, quality=85), media_type="image/jpeg"))
         self._log(f"{IMAGE}/masks", rr.SegmentationImage(labels, opacity=OPACITY, draw_order=MASKS_IN_FRONT))
         self._log_depth(frame)
-        self._log(f"{IMAGE}/boxes", _boxes(segments))
+        self._log(f"{IMAGE}/boxes", _boxes(segments, singular(self.run.masks)))
         if frame.depth is not None and frame.depth_is_metric and frame.intrinsics:
             self._log_in_space(labels, frame.depth, frame.rgb, frame.intrinsics, segments)
         curves = {
@@ -122,11 +122,13 @@ class Entities:
         self._log(f"{CAMERA}/boxes", boxes)
 
 
-def _boxes(segments: tuple[Segment, ...]) -> Any:
+def _boxes(segments: tuple[Segment, ...], name: str) -> Any:
+    """Labelled with the scores, where there are any."""
     import rerun as rr
 
     boxes = np.array([one.box for one in segments], np.float32).reshape(-1, 4)
-    return rr.Boxes2D(mins=boxes[:, :2], sizes=boxes[:, 2:], class_ids=[one.id for one in segments])
+    labels = [f"{name} {one.id}" + ("" if one.score is None else f": {one.score:.2f}") for one in segments]
+    return rr.Boxes2D(mins=boxes[:, :2], sizes=boxes[:, 2:], class_ids=[one.id for one in segments], labels=labels)
 
 
 def layout() -> Any:

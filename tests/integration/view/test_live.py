@@ -101,6 +101,7 @@ def test_an_object_is_chosen_and_hidden(page: Page, paused: np.ndarray) -> None:
     page.click("#objects .id")
     assert f"Id {first}\n" in page.text(".details")
     assert re.search(r"distance\n\d\.\d\d m\nsize\n\d+ × \d+ × \d+ cm", page.text(".details"))
+    assert re.search(r"score\n[01]\.\d\d", page.text(".details"))
     assert (page.pixels() != paused).any()  # the others are paler
     page.click("#objects .id")
     page.click("#objects tbody tr button.small")

@@ -13,6 +13,7 @@ from streamseg.config import SessionConfig
 from streamseg.errors import FrameError, SourceError
 from streamseg.evaluation.scoring import (
     Listener,
+    Score,
     Scorer,
     mean_figures,
     over_seeds,
@@ -76,6 +77,25 @@ def test_iou_only_leaves_the_rest_out() -> None:
     assert {name for name, value in figures.items() if value is not None} == masks
 
 
+def test_singly_nothing_is_remembered(tmp_path: Path) -> None:
+    """The same picture twice is the same scene twice, for which a session of two would have learnt."""
+    picture = cv2.imread(str(next((SAMPLE / "rgb").iterdir())))
+    for name, image in (("images", picture), ("masks", np.full(picture.shape[:2], 255, np.uint8))):
+        (tmp_path / name).mkdir()
+        for stem in ("a", "b"):
+            cv2.imwrite(str(tmp_path / name / f"{stem}.png"), image)
+    seen: list[np.ndarray] = []
+
+    def look(frame: Frame, segmentation: Segmentation, truth: np.ndarray, own: dict[str, float]) -> None:
+        seen.append(segmentation.panoptic)
+
+    config = SessionConfig(str(tmp_path)).but(objects=True, size=96)
+    (found,) = over_seeds(config, 1, observer=look, singly=True)
+    assert found.frames == len(seen) == 2
+    assert np.array_equal(*seen)
+    assert (found.figures["id_changes"], found.figures["segments_id_changes"]) == (0, 0)
+
+
 def test_spread_is_that_of_the_seeds() -> None:
     results = [dict.fromkeys(FIGURES, value) for value in (0.2, 0.4, 0.9)]
     results[0]["free"] = None
@@ -84,7 +104,8 @@ def test_spread_is_that_of_the_seeds() -> None:
     assert found["free"] == pytest.approx({"mean": 0.65, "std": statistics.stdev([0.4, 0.9])})
     assert summary(results[:1])["free"] is None
     assert summary(results[1:2])["best"] == {"mean": 0.4, "std": 0}
-    assert mean_figures(results)["free"] == pytest.approx(0.65)
+    scores = [Score(1, result, []) for result in results]
+    assert mean_figures(scores)["free"] == pytest.approx(0.65)
 
 
 def test_seeds_share_a_network_and_nothing_else() -> None:

@@ -34,6 +34,26 @@ def test_masks_rule_every_sink(name: str, kind: str, tmp_path: Path) -> None:
     assert found - {0} == ids
 
 
+@pytest.mark.parametrize("kind", ["regions", "objects", "panoptic"])
+@pytest.mark.parametrize("name", ["coco", "ytvis", "jsonl", "labelstudio"])
+def test_scores_stand_beside_their_objects(name: str, kind: str, tmp_path: Path) -> None:
+    regions, objects = np.array([[1, 1, 2, 2]], np.uint8), np.array([[0, 3, 3, 5]], np.uint8)
+    whole = Frame(0, "a", 0.0, np.zeros((1, 4, 3), np.uint8))
+    with open_sink(name, tmp_path, Run("x", masks=kind)) as sink:
+        sink.write(whole, Segmentation(regions, k=2, objects=objects, scores={3: 0.75, 5: 0.25}))
+    if name == "labelstudio":
+        (task,) = json.loads((tmp_path / "labelstudio" / "tasks.json").read_text())
+        (prediction,) = task["predictions"]
+        found = [(int(one["meta"]["text"][0].split()[1]), one.get("score")) for one in prediction["result"]]
+        assert prediction.get("score") == (None if kind == "regions" else 0.5)
+    else:
+        content = json.loads((tmp_path / FILES[name]).read_text())
+        ids = content["segments"] if name == "jsonl" else content["annotations"]
+        found = [(one.get("track_id", one["id"]), one.get("score")) for one in ids]
+    told = {"regions": {}, "objects": {3: 0.75, 5: 0.25}, "panoptic": {252: 0.75, 250: 0.25}}[kind]
+    assert {i: score for i, score in found if score is not None} == told
+
+
 def test_coco_writes_the_pictures_of_a_video(tmp_path: Path) -> None:
     labels = blocks(0)
     rgb = np.full((*labels.shape, 3), (200, 100, 50), np.uint8)

@@ -61,6 +61,7 @@ def test_a_moment_has_the_masks_exactly(live: Live, port: int) -> None:
     (segment,) = head["segments"]["objects"]
     assert (segment["id"], segment["area"], segment["box"]) == (7, 200, [5, 10, 20, 10])
     assert segment["mean_depth"] == pytest.approx(2.0)
+    assert segment["score"] == 0.8
     assert segment["size"][0] == pytest.approx(0.38, abs=0.02)  # 20 pixels at 2 m, f = 100
 
 

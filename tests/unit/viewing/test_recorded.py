@@ -39,7 +39,7 @@ def segmented() -> Iterator[tuple[Any, Segmentation]]:
         regions[:, 320 + index :] = 2
         objects = np.zeros_like(regions)
         objects[200:260, 100 + 4 * index : 180 + 4 * index] = 3
-        yield frame, Segmentation(regions, k=2, objects=objects)
+        yield frame, Segmentation(regions, k=2, objects=objects, scores={3: 0.5})
 
 
 @pytest.fixture
@@ -112,7 +112,8 @@ def test_masks_of_any_output_are_exact(save: tuple[str, ...], write: Callable[..
 def test_the_way_of_an_object_is_that_of_its_masks(
     save: tuple[str, ...], write: Callable[..., Path], serve: Any
 ) -> None:
-    rows = survey(serve(write(*save)), "objects")
+    port = serve(write(*save))
+    rows = survey(port, "objects")
     assert len(rows) == FRAMES
     for place, ((frame, masks), row) in enumerate(zip(segmented(), rows, strict=True)):
         assert masks.objects is not None
@@ -121,6 +122,9 @@ def test_the_way_of_an_object_is_that_of_its_masks(
         assert (i, area, x, y) == (3, 4800, 140 + 4 * place, 230)
         assert distance == pytest.approx(one.mean_depth, abs=1e-3)
         assert size == pytest.approx(one.size, abs=1e-3)
+    head, _ = unpacked(ask(port, "/moment?at=0&layer=objects").body)
+    (segment,) = head["segments"]["objects"]
+    assert segment["score"] == (0.5 if "jsonl" in save else None)  # masks alone have none
 
 
 def test_a_recording_that_was_moved_leaves_the_masks(write: Callable[..., Path], serve: Any) -> None:

@@ -1,0 +1,119 @@
+"""How likely each object is a thing: a score in [0, 1], calibrated on labelled recordings.
+
+    unlike      how unlike the remembered background it is, more where it moves by itself
+    contrast    how much more salient it is than what lies around it
+    raised      share of it that rises above a support plane, where depth shows one
+    peak        its strongest cell, objectness times unlikeness, against the frame's median objectness; a logarithm
+
+The first three are means over the mask, and all are then averaged over the object's last frames. A logistic regression
+makes of them how often more than half of an object with such cues lies on true things: a score says whether a thing is
+there, not whether its outline is right. Its weights were fitted by `tests/benchmarks/scores.py` on the half of the
+labelled recordings that is looked at; see docs/objects.md for what they are worth on the other half.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from streamseg.depth.support import SupportPlane
+from streamseg.frame import VOID
+
+
+class Cues(NamedTuple):
+    """See the module; unlike: 0 ... 4, contrast: about -1 ... 1, raised: 0 ... 1, peak: -3 ... 3."""
+
+    unlike: float
+    contrast: float
+    raised: float
+    peak: float
+
+
+WEIGHTS = Cues(unlike=6.2, contrast=4.8, raised=5.6, peak=2.6)
+BIAS = -5.9
+FRAMES = 10
+"""Of its last ones an object's cues are averaged over about so many."""
+ROWS = 120
+"""Masks are looked at with about so many rows of pixels."""
+STRENGTHS = 0.05, 20.0
+"""What the peak is held between: beyond nothing more is learnt."""
+AROUND = 3.0
+"""What lies around an object reaches as far as this share of its own side, and 2 pixels at least: 1 / AROUND."""
+
+
+class ObjectScores:
+    """Of a session. `latest`: the scores of the objects in the last frame, by id; `cues`: what they were made of."""
+
+    def __init__(self) -> None:
+        self.latest: dict[int, float] = {}
+        self.cues: dict[int, Cues] = {}
+        self._known: dict[int, tuple[int, np.ndarray]] = {}  # of each id: in how many frames it was seen, mean cues
+
+    def see(
+        self,
+        ids: np.ndarray,
+        level: np.ndarray,
+        objectness: np.ndarray,
+        saliency: np.ndarray,
+        support: SupportPlane | None,
+    ) -> None:
+        """Score the objects of the next frame.
+
+        ids: (H, W) uint8, 0 = none. objectness: (h, w) float32 >= 0. level: the same, times how unlike the background
+        a cell is. saliency: (h, w) float32, see `Saliency`. support: what objects stand on, or None.
+        """
+        step = max(1, min(ids.shape) // ROWS)
+        small = np.ascontiguousarray(ids[::step, ::step])
+        raised = np.zeros(small.shape) if support is None else support.above
+        unlike = level / np.maximum(objectness, np.finfo(np.float32).tiny)
+        strength = level / max(float(np.median(objectness)), np.finfo(np.float32).tiny)
+        maps = np.stack([_sized(one, small.shape) for one in (unlike, saliency, raised, strength)])
+        self.cues = {}
+        present = np.bincount(ids.ravel(), minlength=256)[1:VOID] > 0
+        for i in (np.flatnonzero(present) + 1).tolist():
+            inside = small == i
+            if not inside.any():  # thinner than the steps
+                inside[tuple(np.argwhere(ids == i)[0] // step)] = True
+            self.cues[i] = self._averaged(i, _measured(inside, small == 0, maps))
+        self.latest = {i: score(cues) for i, cues in self.cues.items()}
+
+    def _averaged(self, i: int, now: np.ndarray) -> Cues:
+        count, mean = self._known.get(i, (0, now))
+        count += 1
+        mean = mean + (now - mean) / min(count, FRAMES)
+        self._known[i] = count, mean
+        return Cues(*mean.tolist())
+
+    def kept(self, ids: np.ndarray, least: float) -> np.ndarray:
+        """(H, W) uint8 without the objects of the last frame whose score is below `least`, which are also forgotten in
+        `latest`."""
+        before = len(self.latest)
+        self.latest = {i: value for i, value in self.latest.items() if value >= least}
+        if len(self.latest) == before:
+            return ids
+        table = np.zeros(256, np.uint8)
+        table[list(self.latest)] = list(self.latest)
+        found: np.ndarray = table[ids]
+        return found
+
+
+def score(cues: Cues) -> float:
+    """0 ... 1."""
+    logit = BIAS + sum(weight * cue for weight, cue in zip(WEIGHTS, cues, strict=True))
+    return float(1 / (1 + np.exp(-logit)))
+
+
+def _sized(picture: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    return cv2.resize(picture.astype(np.float32), shape[::-1], interpolation=cv2.INTER_LINEAR)
+
+
+def _measured(inside: np.ndarray, free: np.ndarray, maps: np.ndarray) -> np.ndarray:
+    """The cues in one frame. inside, free: (h, w) bool, the object and what is none. maps: (4, h, w) float32."""
+    unlike, salient, raised, _ = maps[:, inside].mean(axis=1)
+    peak = np.log(np.clip(maps[3][inside].max(), *STRENGTHS))
+    reach = max(2, int(np.sqrt(inside.sum()) / AROUND))
+    near = cv2.dilate(inside.astype(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)) > 0
+    around = near & free & ~inside
+    return np.array([unlike, salient - (maps[1][around].mean() if around.any() else 0.0), raised, peak])
