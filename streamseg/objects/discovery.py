@@ -113,21 +113,29 @@ class ObjectDiscovery:
         if self._since_taught is None and self.classifier.weights is None:
             self.start([frame])
         level, moving = self._raw_saliency(frame)
+        timer.part("saliency, motion")
         seen = Seen(frame, self.saliency(level), moving)
         self._weigh(seen)
+        timer.part("evidence")
         if self._teaches(frame):
             _teach(self.classifier, frame, self._cut_key(seen))
+            timer.part("teaching: GrabCut")
         if self.classifier.weights is None:
             mask = np.zeros(frame.frame.rgb.shape[:2], bool)
         else:
             mask = self._cut_out(seen) if self.quality == "high" else self._enlarged(seen)
+        timer.part("foreground")
         support = support_of(frame.frame, self.seed)
+        timer.part("support plane")
         if support is not None and frame.frame.intrinsics is None:
             self.camera = guessed_camera(frame.frame.rgb.shape)
         self._depth_used.append(
             (frame.frame.depth is not None, frame.frame.intrinsics is not None, support is not None)
         )
-        found = self.tracker(separate(mask, seen.saliency, support, self.seed), frame.features)
+        parts = separate(mask, seen.saliency, support, self.seed)
+        timer.part("instances")
+        found = self.tracker(parts, frame.features)
+        timer.part("ids")
         timer.lap("objects")
         return found
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 import queue
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from streamseg.errors import FrameError
+from streamseg.features.timing import StageTimer
 from streamseg.frame import Frame, Segmentation
 from streamseg.runtime.statistics import Statistics
 from streamseg.sinks import Sink
@@ -143,16 +143,18 @@ class Reader:
     def _recorded(self) -> Iterator[Frame]:
         assert isinstance(self.source, Recording)
         for index in range(0, len(self.source), self.every):
-            started = time.perf_counter()
+            timer = StageTimer()
             self.report.frames_in += 1
             try:
                 frame = self.source[index]
+                timer.part("picture")
                 if self.depth:
                     frame.depth  # noqa: B018 (decodes it here, ahead of the segmenter)
+                    timer.part("depth")
             except FrameError as problem:
                 self.report.skipped.append(Skip(self.source.name_of(index), str(problem)))
                 continue
-            self.report.took("read", (time.perf_counter() - started) * 1e3)
+            self.report.took("read", timer.lap("read"))
             yield frame
 
     def _live(self) -> Iterator[Frame]:
@@ -204,9 +206,9 @@ class Writer:
             if self.problem is not None:
                 continue  # keep emptying the queue, so that nobody waits on it
             try:
-                started = time.perf_counter()
+                timer = StageTimer()
                 for sink in self.sinks:
                     sink.write(*item)
-                self.report.took("write", (time.perf_counter() - started) * 1e3)
+                self.report.took("write", timer.lap("write"))
             except BaseException as problem:
                 self.problem = problem
