@@ -183,6 +183,7 @@ class RunConfig(SessionConfig):
     max_frames: int | None = None
     batch: int = 1
     policy: str = "latest"
+    max_latency: float | None = None
     alpha: float = 0.5
     masks: str = ""
     overwrite: bool = False

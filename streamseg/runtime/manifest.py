@@ -80,6 +80,7 @@ def describe_report(report: Statistics) -> dict[str, object]:
         "fps": round(report.fps, 2),
         "seconds": round(report.seconds, 3),
         "latency_ms": percentiles(report.latency_ms),
+        "ladder": report.ladder,
         "stage_ms": {stage: percentiles(times) for stage, times in report.stage_ms.items()},
         # null where no two frames in a row have one size
         "id_changes": round(float(np.mean(report.id_changes)), 5) if len(report.id_changes) else None,

@@ -99,6 +99,10 @@ class Segmenter:
             if recluster:
                 self._regions.start([found])
 
+    def spread_keyframes(self, factor: int) -> None:
+        """From the next plan on keyframes may be `factor` times as far apart as the settings say."""
+        self._keyframes.distance = self.config.keyframe_distance * factor
+
     @property
     def _stages(self) -> list[MaskStage]:
         return [self._regions, self._objects] if self._objects else [self._regions]

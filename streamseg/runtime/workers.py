@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -103,6 +104,7 @@ class Reader:
         self.source, self.every, self.max_frames, self.depth = source, every, max_frames, depth
         self.report, self.interrupted, self.drops = report, interrupted, drops
         self.queue: queue.Queue[Frame | BaseException | None] = queue.Queue(1 if drops else QUEUE)
+        self._arrived: dict[int, float] = {}  # of frames of a live source, by what they are in memory
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self._work, name="reader", daemon=True)
 
@@ -127,6 +129,11 @@ class Reader:
             if isinstance(item, BaseException):
                 raise item
             yield item
+
+    def age_ms(self, frame: Frame) -> float | None:
+        """Milliseconds since a frame of a live source came, to be asked for once; None of a recording."""
+        arrived = self._arrived.pop(id(frame), None)
+        return None if arrived is None else (time.perf_counter() - arrived) * 1e3
 
     def _work(self) -> None:
         try:
@@ -162,6 +169,7 @@ class Reader:
         for number, frame in enumerate(self.source):
             self.report.frames_in += 1
             if number % self.every == 0:
+                self._arrived[id(frame)] = time.perf_counter()
                 yield frame
 
     def _put(self, item: Frame | BaseException | None, drop: bool = False) -> None:
@@ -171,7 +179,7 @@ class Reader:
             except queue.Full:
                 if drop:
                     try:
-                        self.queue.get_nowait()
+                        self._arrived.pop(id(self.queue.get_nowait()), None)
                         self.report.dropped += 1
                     except queue.Empty:
                         pass
