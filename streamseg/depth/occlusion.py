@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-TRIALS, POINTS = 48, 128
+TRIALS, POINTS = 24, 128
 """Of RANSAC, and how many pixels of a piece go into it."""
 APART = 4
 """One in so many of them is looked at for where two faces are nearest."""
