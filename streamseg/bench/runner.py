@@ -44,6 +44,11 @@ class Bench(Turn):
     against: str = ""
     against_weights: str = ""
 
+    @property
+    def turn(self) -> Turn:
+        """One turn, as the flags say."""
+        return Turn(**{name: getattr(self, name) for name in Turn.__dataclass_fields__ if name != "_"})
+
 
 def run(bench: Bench, log: Callable[[str], None] | None = None) -> dict[str, Any]:
     """Measure and return {"machine", "source", "frames", "turns", "runs": [...], "left_out": {...}, "against": ...}.
@@ -128,7 +133,8 @@ def summary(
 
 
 def machine() -> dict[str, Any]:
-    """The processor by its name, how many cores this process may use, and the system."""
+    """The processor by its name, how many cores this process may use, the system, and its load (one minute's mean, None
+    where the system does not tell)."""
     from streamseg.backbones.machine import cores
 
     name = platform.processor() or platform.machine()
@@ -136,12 +142,13 @@ def machine() -> dict[str, Any]:
     if info.exists():
         lines = info.read_text(encoding="utf-8", errors="replace").splitlines()
         name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), name)
-    return {"processor": name, "cores": cores(), "system": f"{platform.system()} {platform.machine()}"}
+    load = round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None
+    return {"processor": name, "cores": cores(), "system": f"{platform.system()} {platform.machine()}", "load": load}
 
 
 def _contenders(bench: Bench) -> Iterator[tuple[str, Turn]]:
     """Name and turn of all that shall run: as the flags say, or each engine in each precision."""
-    turn = Turn(**{name: getattr(bench, name) for name in Turn.__dataclass_fields__ if name != "_"})
+    turn = bench.turn
     wish = bench.extractor.engine, bench.extractor.device, bench.extractor.precision
     if wish != ("auto",) * 3:
         yield " ".join(wish), turn

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -75,11 +76,18 @@ def _sinks(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str,
     metavar="KIND[,KIND]",
     help="What is written meanwhile, to a temporary folder.",
 )
+@option(
+    "--profile",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=None,
+    metavar="TRACE.json",
+    help="One turn with one engine: each stage by thread, as a table, and as a trace for ui.perfetto.dev.",
+)
 @model_options
 @clustering_options
 @source_options
 @behaviour_options
-def bench(as_json: bool, quiet: bool, **given: Any) -> None:
+def bench(as_json: bool, quiet: bool, profile: Path | None, **given: Any) -> None:
     """Measure SOURCE, a recording: frames/s, latency by stage, processor time and memory, for every engine.
 
     Without SOURCE a clip of drifting shapes is made, 640x480, as PNG files.
@@ -95,11 +103,38 @@ def bench(as_json: bool, quiet: bool, **given: Any) -> None:
     with ExitStack() as stack:
         if given["source"] is None:
             given["source"] = measure.make_clip(stack.enter_context(TemporaryDirectory(prefix="streamseg-clip-")))
-        result = measure.run(measure.Bench(**from_flags(given)), log)
+        task = measure.Bench(**from_flags(given))
+        if profile:
+            from streamseg.bench.profile import profile as profiled
+
+            result, show = profiled(task.turn, profile) | {"machine": measure.machine()}, _print_profile
+        else:
+            result, show = measure.run(task, log), _print
     if as_json:
         print_json(result)
     elif not quiet:
-        _print(result)
+        show(result)
+
+
+def _print_profile(result: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    console, machine, latency = terminal.console(), result["machine"], result["latency_ms"]
+    console.print(
+        f"{result['source']}: {result['frames']} frames, {result['key_frames']} keyframes, "
+        f"{result['fps']} frames/s, on {machine['cores']} cores of {machine['processor']}, load {machine['load']}"
+    )
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for title in ("thread", "stage", "calls", "p50", "p99", "wall/frame", "CPU/frame"):
+        table.add_column(title, justify="left" if title in ("thread", "stage") else "right", no_wrap=True)
+    for one in result["stages"]:
+        calls = f"{one['calls']}", f"{one['p50']:.2f} ms", f"{one['p99']:.2f} ms"
+        name = f"  {one['stage']}" if one["part"] else one["stage"]
+        table.add_row(one["thread"], name, *calls, f"{one['wall']:.2f} ms", f"{one['cpu']:.2f} ms")
+    table.add_row("elsewhere", "", "", "", "", "", f"{result['elsewhere_ms']:.2f} ms")
+    cpu = f"{result['cpu_ms_per_frame']:.2f} ms"
+    table.add_row("all", "", "", f"{latency['p50']:.2f} ms", f"{latency['p99']:.2f} ms", "", cpu)
+    console.print(table)
 
 
 def _print(result: dict[str, Any]) -> None:

@@ -123,6 +123,14 @@ def _default_name(source: str) -> str:
     help="Of a live source that is too fast: drop what waits when the next frame comes, or let it wait.",
 )
 @option(
+    "--max-latency",
+    type=click.FloatRange(0, min_open=True),
+    default=None,
+    show_default="none",
+    metavar="MS",
+    help="Of a live source, from a frame's arrival to its masks: beyond it keyframes get rarer, step by step.",
+)
+@option(
     "--alpha",
     type=click.FloatRange(0, 1),
     default=0.5,

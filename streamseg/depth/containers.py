@@ -6,6 +6,8 @@ deeper than something round would be, and the one behind, the inside, is bowed: 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 EDGES = 3, 97
@@ -23,22 +25,34 @@ CORE = 90
 """Percentage of its points that go into that: depth flies at its outline."""
 
 
+class Part(NamedTuple):
+    """points: (n, 3) metres. ends: (2, 3), see EDGES."""
+
+    points: np.ndarray
+    ends: np.ndarray
+
+    @staticmethod
+    def of(points: np.ndarray) -> Part | None:
+        """None of no points."""
+        return Part(points, np.percentile(points, EDGES, axis=0)) if len(points) else None
+
+
 def merge_containers(objects: np.ndarray, places: np.ndarray, solid: np.ndarray) -> np.ndarray:
     """(H, W) int32 objects, numbered 1, 2 ..., with both parts of a container as one.
 
     places: (H, W, 3) float32 metres, see `support.SupportPlane`. solid: (H, W) bool, where they can be relied on.
     """
-    ends, points, count = {}, {}, int(objects.max(initial=0))
     few, some = np.where(solid, objects, 0)[::2, ::2], places[::2, ::2]
-    for number in range(1, count + 1):
-        points[number] = some[few == number]
-        if len(points[number]):
-            ends[number] = np.percentile(points[number], EDGES, axis=0)
-    same = np.arange(count + 1)
+    parts: dict[int, Part | None] = {}  # of those that touch another one
+    same = np.arange(int(objects.max(initial=0)) + 1)
     for one, other in _neighbours(objects):
-        if one in ends and other in ends and _is_container(ends[one], ends[other]):
-            inside = max(one, other, key=lambda part: float(ends[part][:, 1].sum()))
-            if _bow(points[inside]) > BOWED * (ends[inside][1, 0] - ends[inside][0, 0]):
+        for number in (one, other):
+            if number not in parts:
+                parts[number] = Part.of(some[few == number])
+        pair = parts[one], parts[other]
+        if pair[0] is not None and pair[1] is not None and _is_container(pair[0].ends, pair[1].ends):
+            inside = max(pair[0], pair[1], key=lambda part: float(part.ends[:, 1].sum()))
+            if _bow(inside.points) > BOWED * (inside.ends[1, 0] - inside.ends[0, 0]):
                 same[same == same[other]] = same[one]
     numbers = np.unique(same, return_inverse=True)[1].astype(np.int32)
     found: np.ndarray = numbers[objects]

@@ -46,12 +46,7 @@ def merge_occluded(objects: np.ndarray, solid: np.ndarray, depth: np.ndarray, no
     random, tolerance = np.random.default_rng(seed), FIT * noise
     count = int(objects.max(initial=0))
     inverse = 1 / np.where(depth > 0, depth, np.inf)
-    rows, columns = np.nonzero(solid & (objects > 0))
-    owner = objects[rows, columns]
-    faces: list[Face] = []
-    for number in range(1, count + 1):
-        own = owner == number
-        faces += _faces(number, rows[own], columns[own], inverse, tolerance, random)
+    faces = _faces(np.where(solid, objects, 0), inverse, tolerance, random)
     same = np.arange(count + 1)
     for one, other in _in_one_plane(faces, tolerance):
         if same[one.number] != same[other.number] and _hidden(one, other, inverse, objects, tolerance):
@@ -60,35 +55,61 @@ def merge_occluded(objects: np.ndarray, solid: np.ndarray, depth: np.ndarray, no
     return found
 
 
-def _faces(
-    number: int,
-    rows: np.ndarray,
-    columns: np.ndarray,
-    inverse: np.ndarray,
-    tolerance: float,
-    random: np.random.Generator,
-) -> list[Face]:
-    """The largest planes in (n,) rows and columns of a piece: a box has a top and a front."""
-    if len(rows) < SMALLEST:
+def _faces(pieces: np.ndarray, inverse: np.ndarray, tolerance: float, random: np.random.Generator) -> list[Face]:
+    """The largest planes of each of the (H, W) pieces, in their order: a box has a top and a front. inverse: 1/m.
+
+    RANSAC on all pieces at once: there may be dozens, and each alone is small.
+    """
+    places = np.flatnonzero(pieces)
+    owner = pieces.ravel()[places]
+    sizes = np.bincount(owner)
+    numbers = np.flatnonzero(sizes >= SMALLEST)
+    if not len(numbers):
         return []
-    some = random.integers(0, len(rows), POINTS)
-    points = np.column_stack([columns[some], rows[some], np.ones(POINTS)])
-    values = inverse[rows[some], columns[some]]
+    places = places[np.argsort(owner, kind="stable")]
+    first = (np.cumsum(sizes) - sizes)[numbers]
+    some = places[first[:, None] + _below(sizes[numbers], (POINTS,), random)]
+    points = np.stack([some % pieces.shape[1], some // pieces.shape[1], np.ones_like(some)], axis=2).astype(np.float64)
+    values, left = inverse.ravel()[some].astype(np.float64), np.ones(some.shape, bool)
     found: list[Face] = []
-    while len(found) < FACES and len(points) > PLANE * POINTS:
-        drawn = random.integers(0, len(points), (TRIALS, 3))
-        drawn = drawn[np.abs(np.linalg.det(points[drawn])) > 1e-6]
-        if not len(drawn):
-            break
-        planes = np.linalg.solve(points[drawn], values[drawn][..., None])[..., 0]
-        fits = np.abs(points @ planes.T - values[:, None]) < tolerance
-        best = fits[:, fits.sum(axis=0).argmax()]
-        if best.sum() < PLANE * POINTS:
-            break
-        plane = np.linalg.lstsq(points[best], values[best], rcond=None)[0]
-        found.append(Face(number, points[best], values[best], plane))
-        points, values = points[~best], values[~best]
+    for _ in range(FACES):
+        best = _largest(points, values, left, tolerance, random)
+        large = best.sum(axis=1) >= PLANE * POINTS
+        weighted = points * best[..., None]
+        # a little of the identity keeps points of one line from having no plane
+        squares = weighted.transpose(0, 2, 1) @ points + 1e-9 * np.eye(3)
+        planes = np.linalg.solve(squares, weighted.transpose(0, 2, 1) @ values[..., None])[..., 0]
+        for at in np.flatnonzero(large):
+            found.append(Face(int(numbers[at]), points[at, best[at]], values[at, best[at]], planes[at]))
+        left &= ~best & large[:, None]
+    return sorted(found, key=lambda face: face.number)
+
+
+def _largest(
+    points: np.ndarray, values: np.ndarray, left: np.ndarray, tolerance: float, random: np.random.Generator
+) -> np.ndarray:
+    """(p, n) bool: which points, of those that are left, lie on the plane of each piece that has most of them.
+
+    points: (p, n, 3). values: (p, n) inverse depth. left: (p, n) bool; of a piece with few of them nothing is found.
+    """
+    count = left.sum(axis=1)
+    rest = np.argsort(~left, axis=1, kind="stable")  # those that are left come first
+    drawn = np.take_along_axis(rest[:, None], _below(np.maximum(count, 1), (TRIALS, 3), random), axis=2)
+    corners = points[np.arange(len(points))[:, None, None], drawn]
+    usable = np.abs(np.linalg.det(corners)) > 1e-6
+    corners[~usable] = np.eye(3)
+    heights = np.take_along_axis(values[:, None], drawn, axis=2)
+    planes = np.linalg.solve(corners, heights[..., None])[..., 0]
+    fits = (np.abs(planes @ points.transpose(0, 2, 1) - values[:, None]) < tolerance) & left[:, None]
+    fits &= (usable & (count > PLANE * points.shape[1])[:, None])[..., None]
+    best = fits.sum(axis=2).argmax(axis=1)
+    found: np.ndarray = fits[np.arange(len(fits)), best]
     return found
+
+
+def _below(limits: np.ndarray, shape: tuple[int, ...], random: np.random.Generator) -> np.ndarray:
+    """(p, ...) random integers from 0 to below each of the (p,) limits."""
+    return (random.random((len(limits), *shape)) * limits.reshape(-1, *[1] * len(shape))).astype(np.int64)
 
 
 def _in_one_plane(faces: Sequence[Face], tolerance: float) -> list[tuple[Face, Face]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,9 @@ from streamseg.backbones.placement import place_of_labels
 from streamseg.backbones.pool import BackbonePool
 from streamseg.config import SegmenterConfig
 from streamseg.errors import ModelError
+from streamseg.features.descriptors import rows
 from streamseg.features.flip import run_both_ways
+from streamseg.features.flow import Follow
 from streamseg.features.objectness import attention_to_blank, objectness_of
 from streamseg.features.preparation import prepare_batch
 from streamseg.features.timing import StageTimer
@@ -38,6 +40,8 @@ class FeatureFrame:
     where borders follow it, see `masks.upsample.depth_guide_of`, or None.
     is_key: whether the network ran on this very frame; else its features followed the optical flow.
     pixels: (H, W, 3) uint8 tensor of the frame where features is a tensor, beside it; else None.
+    follow: what moves maps of the keyframe to this frame, where the network did not run on it; else None.
+    flow: to the very frame before, where it is known, see `KeyframeSelector`.
     """
 
     frame: Frame
@@ -48,15 +52,24 @@ class FeatureFrame:
     is_key: bool = True
     by_attention: bool = False
     pixels: Any = None
+    follow: Follow | None = None
+    flow: np.ndarray | None = None
+
+    @cached_property
+    def points(self) -> np.ndarray:
+        """(h w, D) float32: the features, cell by cell, of a frame in host memory."""
+        return rows(self.features)
 
 
 @dataclass(frozen=True, eq=False)
 class PropagatedFrame:
-    """A frame that the network need not see. flow: to the last keyframe, see `KeyframeSelector`."""
+    """A frame that the network need not see. flow: to the last keyframe, see `KeyframeSelector`. neighbours: whether
+    that is the very frame before."""
 
     frame: Frame
     flow: np.ndarray
     timings_ms: dict[str, float]
+    neighbours: bool = False
 
 
 class FeatureExtractor:

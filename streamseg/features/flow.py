@@ -23,23 +23,29 @@ def small_gray(rgb: np.ndarray) -> np.ndarray:
     return cv2.resize(gray, size, interpolation=cv2.INTER_LINEAR)
 
 
-def follow(maps: np.ndarray, flow: np.ndarray) -> np.ndarray:
-    """(D, h, w) float32 maps of the keyframe as a later frame shows them, bilinear; flow: of that frame, see
-    `KeyframeSelector`. What comes in from outside repeats the border."""
-    channels, height, width = maps.shape
-    grid = cv2.resize(flow, (width, height), interpolation=cv2.INTER_AREA) * np.array([width, height], np.float32)
-    x, y = cv2.split(grid + positions(height, width))
-    x, y = np.clip(x, 0, width - 1).ravel(), np.clip(y, 0, height - 1).ravel()
-    left, top = x.astype(np.int32), y.astype(np.int32)
-    right, below = np.minimum(left + 1, width - 1), np.minimum(top + 1, height - 1)
-    a, b = x - left, y - top
-    weights = np.stack([(1 - a) * (1 - b), a * (1 - b), (1 - a) * b, a * b], axis=1).astype(np.float32)
-    cells = np.stack([top * width + left, top * width + right, below * width + left, below * width + right], axis=1)
-    ends = np.arange(0, cells.size + 1, 4, dtype=np.int32)
-    # one product with a sparse matrix: no image library moves hundreds of channels at once
-    mixing = csr_matrix((weights.ravel(), cells.ravel(), ends), shape=(height * width,) * 2)
-    moved = mixing @ maps.reshape(channels, -1).T
-    return np.ascontiguousarray(moved.T).reshape(maps.shape)
+class Follow:
+    """Maps of a keyframe as a later frame shows them, bilinear: called with (C, h, w) float32 it gives the same shape.
+    What comes in from outside repeats the border.
+
+    flow: of that frame, see `KeyframeSelector`. height, width: of the maps.
+    """
+
+    def __init__(self, flow: np.ndarray, height: int, width: int) -> None:
+        grid = cv2.resize(flow, (width, height), interpolation=cv2.INTER_AREA) * np.array([width, height], np.float32)
+        x, y = cv2.split(grid + positions(height, width))
+        x, y = np.clip(x, 0, width - 1).ravel(), np.clip(y, 0, height - 1).ravel()
+        left, top = x.astype(np.int32), y.astype(np.int32)
+        right, below = np.minimum(left + 1, width - 1), np.minimum(top + 1, height - 1)
+        a, b = x - left, y - top
+        weights = np.stack([(1 - a) * (1 - b), a * (1 - b), (1 - a) * b, a * b], axis=1).astype(np.float32)
+        cells = np.stack([top * width + left, top * width + right, below * width + left, below * width + right], axis=1)
+        ends = np.arange(0, cells.size + 1, 4, dtype=np.int32)
+        # one product with a sparse matrix: no image library moves hundreds of channels at once
+        self._mixing = csr_matrix((weights.ravel(), cells.ravel(), ends), shape=(height * width,) * 2)
+
+    def __call__(self, maps: np.ndarray) -> np.ndarray:
+        moved: np.ndarray = self._mixing @ maps.reshape(len(maps), -1).T
+        return moved.T.reshape(maps.shape)  # a view: whoever wants it cell by cell has it so
 
 
 def positions(height: int, width: int) -> np.ndarray:

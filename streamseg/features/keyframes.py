@@ -32,6 +32,11 @@ class KeyframeSelector:
         self._key: np.ndarray | None = None
         self._since = self._count = 0
 
+    @property
+    def neighbours(self) -> bool:
+        """Whether the last flow led to the very frame before."""
+        return self._since == 1
+
     def __call__(self, rgb: np.ndarray) -> np.ndarray | None:
         """(H, W, 3) uint8 -> None: a keyframe; or (h, w, 2) float32: from each place of this frame the way to its
         place in the keyframe, x and y as shares of width and height."""

@@ -20,7 +20,7 @@ from streamseg.masks.resampling_torch import area, bilinear, wait
 
 @torch.inference_mode()
 def run(
-    backbone: Backbone, frames: Sequence[np.ndarray], batch: int, lap: Callable[[str], None]
+    backbone: Backbone, frames: Sequence[np.ndarray], batch: int, lap: Callable[[str], object]
 ) -> tuple[Tensor, Tensor]:
     """Run the network on (H, W, 3) uint8 frames of one size, with one upload and one call.
 

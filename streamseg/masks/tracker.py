@@ -10,6 +10,10 @@ import numpy as np
 from streamseg.masks.assignment import assignment
 from streamseg.masks.ids import Ids
 
+SIDE = 240
+"""Parts are compared on every n-th row and column, so that the shorter side has at least so many pixels: their overlap
+and their looks need no more."""
+
 
 class Rule(NamedTuple):
     """When a part is a known one: the IoU with it in the frame before is at least `near`, or the cosine of their mean
@@ -41,14 +45,18 @@ class Tracker:
         self._before: np.ndarray | None = None
 
     def __call__(self, parts: np.ndarray, features: np.ndarray) -> np.ndarray:
-        """(H, W) int32 parts 1 ... n, 0 = none; (D, h, w) features -> (H, W) uint8 ids 1 ... 254, 0 = none."""
-        self.match(parts, int(parts.max(initial=0)), features)
-        assert self._before is not None
-        return self._before
+        """(H, W) integer parts 1 ... n, 0 = none; (D, h, w) features -> (H, W) uint8 ids 1 ... 254, 0 = none."""
+        step = max(1, min(parts.shape) // SIDE)
+        few = np.ascontiguousarray(parts[::step, ::step])
+        table = np.array([0, *self.match(few, int(parts.max(initial=0)), features)], np.uint8)
+        if parts.dtype != np.uint8:
+            return table[parts]
+        found: np.ndarray = cv2.LUT(parts, np.resize(table, 256))
+        return found
 
     def match(self, parts: np.ndarray, count: int, features: np.ndarray) -> list[int]:
         """The ids of the parts 1 ... count, see `__call__`; 0 where all 254 are taken."""
-        looks = [_look(parts == part, features) for part in range(1, count + 1)]
+        looks = _looks(parts, count, features)
         ids = self._known(looks, self._overlap(parts, count))
         for part, look in enumerate(looks):
             ids[part] = ids[part] or self._new_id(ids)
@@ -93,10 +101,14 @@ class Tracker:
         return free
 
 
-def _look(part: np.ndarray, features: np.ndarray) -> np.ndarray:
-    """(D,) unit vector: the mean of the (D, h, w) features over a (H, W) part."""
-    share = cv2.resize(part.astype(np.uint8) * 255, features.shape[:0:-1], interpolation=cv2.INTER_AREA)
-    return unit(features.reshape(len(features), -1) @ share.ravel().astype(np.float32))
+def _looks(parts: np.ndarray, count: int, features: np.ndarray) -> list[np.ndarray]:
+    """(D,) unit vectors of the parts 1 ... count: the mean of the (D, h, w) features over each of the (H, W) parts."""
+    if not count:
+        return []
+    planes = ((parts == part).view(np.uint8) * np.uint8(255) for part in range(1, count + 1))
+    shares = [cv2.resize(plane, features.shape[:0:-1], interpolation=cv2.INTER_AREA).ravel() for plane in planes]
+    sums = np.stack(shares).astype(np.float32) @ features.reshape(len(features), -1).T
+    return [unit(one) for one in sums]
 
 
 def unit(vector: np.ndarray) -> np.ndarray:

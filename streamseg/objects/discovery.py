@@ -20,7 +20,6 @@ import numpy as np
 
 from streamseg.config import ObjectsConfig
 from streamseg.depth.camera import guessed_camera, told
-from streamseg.features.descriptors import rows
 from streamseg.features.extractor import FeatureFrame
 from streamseg.features.timing import StageTimer
 from streamseg.frame import Intrinsics
@@ -29,11 +28,12 @@ from streamseg.masks.upsample import upsample_labels
 from streamseg.objects.background import BackgroundMemory
 from streamseg.objects.classifier import ForegroundClassifier
 from streamseg.objects.evidence import CueEvidence
-from streamseg.objects.grabcut import Levels, cut
+from streamseg.objects.grabcut import Levels
 from streamseg.objects.instances import separate, support_of
 from streamseg.objects.motion import Motion
 from streamseg.objects.saliency import Saliency
 from streamseg.objects.scores import ObjectScores
+from streamseg.objects.teaching import PERIOD, Teacher, teach
 
 TRUST = 0.7
 """Weight of the saliency against the classifier once there is one: it is what keeps the classifier from drifting."""
@@ -50,12 +50,8 @@ DOUBT = 0.3
 """What a unit of the motion's evidence, a natural logarithm, takes from the classifier's score, of which 1 is sure."""
 DITHER = 0.3
 """How far the thresholds of cuts that teach are spread, see `Levels.dithered`."""
-SIDES = {"live": 96, "high": 192}
-"""Of the windows that GrabCut works in: pixels. Its time grows with their square."""
 ROUNDS = 3
 """Of `start`: what is cut out by saliency, by saliency and classifier, and by the classifier alone."""
-PERIOD = 10
-"""Live, GrabCut teaches on keyframes that are so many frames apart at least."""
 
 
 class Seen(NamedTuple):
@@ -86,6 +82,8 @@ class ObjectDiscovery:
         self.scores = ObjectScores()
         self._since_taught: int | None = None  # frames; None before the first
         self._lessons = 0  # cuts that taught
+        self.teacher = Teacher(config.quality, config.seed)
+        self._key_level: np.ndarray | None = None
         self.camera: Intrinsics | None = None
         """What the camera of the recording is taken for where it is not known and depth is of use."""
         self._depth_used: deque[tuple[bool, bool, bool]] = deque(maxlen=1000)  # of the last frames
@@ -99,19 +97,22 @@ class ObjectDiscovery:
     def start(self, frames: Sequence[FeatureFrame]) -> None:
         """See `MaskStage`."""
         self.background.start([(one.features, _objectness(one)) for one in frames], frames[0].by_attention)
-        levels, motions = zip(*(self._raw_saliency(one) for one in frames), strict=True)
+        self._key_level = None
+        self.teacher.forget()
+        levels, motions = zip(*(self._raw_saliency(one, self._level(one)) for one in frames), strict=True)
         self.motion.reset()  # the first of these frames comes again
         self.saliency.start(levels)
         seen = [Seen(one, self.saliency(level), moving) for one, level, moving in zip(frames, levels, motions)]
         for number in range(ROUNDS):
             if number == 2 and self.classifier.weights is not None:
                 # what the classifier has made of all of them is surer than any one frame's saliency
-                cuts = [self._cut(one.frame, self._opinion(one), self._levels(BORDERS)) for one in seen]
+                rough = [(self._opinion(one), self._levels(BORDERS)) for one in seen]
             else:
-                cuts = [self._cut_key(one) for one in seen]
+                rough = [self._rough(one) for one in seen]
+            cuts = self.teacher.cut_all(frames, rough)
             taught = ForegroundClassifier()
             for one, mask in zip(frames, cuts):
-                _teach(taught, one, mask)
+                teach(taught, one, mask)
             if taught.weights is not None:  # a round that finds nothing teaches nothing
                 self.classifier, self.evidence = taught, CueEvidence()
                 for known in seen:
@@ -121,24 +122,36 @@ class ObjectDiscovery:
         """(H, W) uint8: 0 = background, 1 ... 254 = objects, with ids that last."""
         if self._since_taught is None and self.classifier.weights is None:
             self.start([frame])
-        level, moving = self._raw_saliency(frame)
+        level = self._level(frame)
+        if frame.is_key:
+            self._key_level = level
+        timer.part("saliency")
+        level, moving = self._raw_saliency(frame, level)
+        timer.part("motion")
         seen = Seen(frame, self.saliency(level), moving)
         self._weigh(seen)
-        if self._teaches(frame):
-            _teach(self.classifier, frame, self._cut_key(seen))
+        timer.part("evidence")
+        self._learn(seen)
+        timer.part("teaching")
         if self.classifier.weights is None:
             mask = np.zeros(frame.frame.rgb.shape[:2], bool)
         else:
             mask = self._cut_out(seen) if self.quality == "high" else self._enlarged(seen)
+        timer.part("foreground")
         support = support_of(frame.frame, self.seed)
+        timer.part("support plane")
         if support is not None and frame.frame.intrinsics is None:
             self.camera = guessed_camera(frame.frame.rgb.shape)
         self._depth_used.append(
             (frame.frame.depth is not None, frame.frame.intrinsics is not None, support is not None)
         )
-        found = self.tracker(separate(mask, seen.saliency, support, self.seed), frame.features)
+        parts = separate(mask, seen.saliency, support, self.seed)
+        timer.part("instances")
+        found = self.tracker(parts, frame.features)
+        timer.part("ids")
         self.scores.see(found, level, _objectness(frame), seen.saliency, support)
         found = self.scores.kept(found, self.min_score)
+        timer.part("scores")
         timer.lap("objects")
         return found
 
@@ -163,12 +176,22 @@ class ObjectDiscovery:
         self._since_taught = 0
         return True
 
-    def _raw_saliency(self, frame: FeatureFrame) -> tuple[np.ndarray, np.ndarray | None]:
-        """(h, w) float32 >= 0: objectness of what is unlike the background, more where it moves by itself; and the
-        (h, w) motion, see `Seen`."""
+    def _learn(self, seen: Seen) -> None:
+        """Begin a lesson where it is time, and take what one has taught whose time has come."""
+        if self._teaches(seen.frame):
+            self.teacher.begin(self.classifier, seen.frame, *self._rough(seen))
+        self.classifier = self.teacher.due(self.classifier)
+
+    def _level(self, frame: FeatureFrame) -> np.ndarray:
+        """(h, w) float32 >= 0: objectness of what is unlike the background."""
+        if frame.follow is not None and self._key_level is not None:
+            return frame.follow(self._key_level[None])[0]  # its features are those of the keyframe, elsewhere
         level = _objectness(frame)
-        level = level * self.background(frame.features, level, frame.by_attention)
-        moving = self.motion(frame.frame.rgb)
+        return level * self.background(frame.features, level, frame.by_attention)
+
+    def _raw_saliency(self, frame: FeatureFrame, level: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """(h, w) float32 >= 0: `_level`, more where it moves by itself; and the (h, w) motion, see `Seen`."""
+        moving = self.motion(frame.frame.rgb, frame.flow)
         if moving is None:
             return level, None
         moving = cv2.resize(moving, level.shape[::-1], interpolation=cv2.INTER_AREA)
@@ -179,12 +202,11 @@ class ObjectDiscovery:
         if seen.moving is not None and self.classifier.weights is not None:
             self.evidence.learn(self._appearance(seen.frame), seen.moving)
 
-    def _cut_key(self, seen: Seen) -> np.ndarray:
-        """(H, W) bool: what a keyframe teaches, from saliency alone until there is a classifier."""
+    def _rough(self, seen: Seen) -> tuple[np.ndarray, Levels]:
+        """What a cut that teaches starts from: saliency alone until there is a classifier."""
         if self.classifier.weights is None:
-            return self._cut(seen.frame, seen.saliency, self._levels(ALONE))
-        level = TRUST * seen.saliency + (1 - TRUST) * self._opinion(seen)
-        return self._cut(seen.frame, level, self._levels(TOGETHER))
+            return seen.saliency, self._levels(ALONE)
+        return TRUST * seen.saliency + (1 - TRUST) * self._opinion(seen), self._levels(TOGETHER)
 
     def _levels(self, middle: Levels) -> Levels:
         """Of the next cut that teaches."""
@@ -193,23 +215,13 @@ class ObjectDiscovery:
 
     def _cut_out(self, seen: Seen) -> np.ndarray:
         """(H, W) bool: what the classifier says, its borders drawn by the colours of this frame."""
-        return self._cut(seen.frame, self._opinion(seen), BORDERS)
+        return self.teacher.cut(seen.frame, self._opinion(seen), BORDERS)
 
     def _enlarged(self, seen: Seen) -> np.ndarray:
         """(H, W) bool: what the classifier says, its borders along the edges of image and depth; much faster."""
         score, frame = self._score(seen), seen.frame
         mask: np.ndarray = upsample_labels(np.stack([-score, score]), frame.frame.rgb, frame.depth_guide) > 0
         return mask
-
-    def _cut(self, frame: FeatureFrame, level: np.ndarray, how: Levels) -> np.ndarray:
-        height, width = frame.frame.rgb.shape[:2]
-        # GrabCut shrinks its windows anyway: large photographs need not be searched at their full size
-        scale = min(1.0, 4 * SIDES[self.quality] / min(height, width))
-        size = round(width * scale), round(height * scale)
-        rgb = cv2.resize(frame.frame.rgb, size, interpolation=cv2.INTER_AREA)
-        level = cv2.resize(level, size, interpolation=cv2.INTER_LINEAR)
-        mask = cut(rgb, level, how, side=SIDES[self.quality], seed=self.seed)
-        return cv2.resize(mask.astype(np.uint8) * 255, (width, height), interpolation=cv2.INTER_LINEAR) > 127
 
     def _opinion(self, seen: Seen) -> np.ndarray:
         """(h, w) float32: what is known of a frame, on the saliency's scale."""
@@ -222,15 +234,9 @@ class ObjectDiscovery:
 
     def _appearance(self, frame: FeatureFrame) -> np.ndarray:
         """(h, w) float32: above 0 = foreground, by its features."""
-        return self.classifier(rows(frame.features)).reshape(_objectness(frame).shape)
+        return self.classifier(frame.points).reshape(_objectness(frame).shape)
 
 
 def _objectness(frame: FeatureFrame) -> np.ndarray:
     assert frame.objectness is not None  # the extractor gives it wherever objects are wanted
     return frame.objectness
-
-
-def _teach(classifier: ForegroundClassifier, frame: FeatureFrame, mask: np.ndarray) -> None:
-    """Let `classifier` learn from one frame that (H, W) `mask` is foreground."""
-    share = cv2.resize(mask.astype(np.float32), _objectness(frame).shape[::-1], interpolation=cv2.INTER_AREA)
-    classifier.learn(rows(frame.features), share.ravel())

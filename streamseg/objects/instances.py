@@ -14,28 +14,32 @@ GATE = 0.45
 """The saliency that a part needs somewhere: the classifier alone also likes what only looks like an object."""
 SMALLEST = 5e-4
 """Of the frame: smaller parts are specks."""
+MOST = 254
+"""Objects of a frame, as in an indexed picture."""
 DEPTH_SIDE = 240
 """Objects that stand on something are found in depth whose shorter side has about so many pixels: outlines of depth are
 no sharper than that, and live every millisecond counts."""
 
 
 def separate(mask: np.ndarray, saliency: np.ndarray, support: SupportPlane | None, seed: int = 0) -> np.ndarray:
-    """(H, W) bool foreground, (h, w) float32 saliency -> (H, W) int32: objects 1, 2 ...; 0 = none.
+    """(H, W) bool foreground, (h, w) float32 saliency -> (H, W) uint8: objects 1 ... MOST; 0 = none.
 
     support: what objects stand on, or None. Those that stand on it are separated where the distance jumps, and the
     plane itself is none.
     """
     if support is None:
         return _connected(mask, saliency)
-    found = find_instances(support, 3 * SMALLEST * support.on.size, seed).astype(np.uint16)
+    found = _numbered(find_instances(support, 3 * SMALLEST * support.on.size, seed))
     size = mask.shape[1], mask.shape[0]
     objects = cv2.medianBlur(cv2.resize(found, size, interpolation=cv2.INTER_NEAREST), 5)
-    on = cv2.resize(support.on.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
     # slivers around the objects, where depth and image do not quite agree, are no objects of their own
     reach = max(1, min(mask.shape) // 40)
-    around = cv2.dilate((objects > 0).astype(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)) > 0
-    others = _connected(mask & ~on & ~around, saliency)
-    return np.where(others > 0, others + int(objects.max(initial=0)), objects).astype(np.int32)
+    taken = cv2.dilate(objects, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
+    on = cv2.resize(support.on.view(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+    others = _connected(mask & (taken == 0) & (on == 0), saliency)
+    after = np.arange(256) + int(found.max(initial=0))
+    after[0] = 0
+    return cv2.max(objects, cv2.LUT(others, _numbered(after)))  # they lie apart
 
 
 def support_of(frame: Frame, seed: int) -> SupportPlane | None:
@@ -52,8 +56,29 @@ def support_of(frame: Frame, seed: int) -> SupportPlane | None:
 
 
 def _connected(mask: np.ndarray, saliency: np.ndarray) -> np.ndarray:
-    """(H, W) bool -> (H, W) int32: connected parts 1, 2 ... that are salient somewhere and no specks; 0 = none."""
-    count, numbers, figures, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
-    salient = cv2.resize(saliency, mask.shape[::-1], interpolation=cv2.INTER_LINEAR) > GATE
-    keep = np.bincount(numbers[salient], minlength=count) > 0
-    return kept_parts(numbers, keep & (figures[:, cv2.CC_STAT_AREA] >= SMALLEST * mask.size))
+    """(H, W) bool -> (H, W) uint8: connected parts 1, 2 ... that are salient somewhere and no specks; 0 = none.
+
+    What is connected is seen on every n-th row and column; the outlines are those of the mask.
+    """
+    step = max(1, min(mask.shape) // DEPTH_SIDE)
+    small = np.ascontiguousarray(mask[::step, ::step]).view(np.uint8)
+    count, numbers, figures, _ = cv2.connectedComponentsWithStats(small)
+    large = np.flatnonzero(figures[:, cv2.CC_STAT_AREA] >= SMALLEST * small.size)
+    salient = cv2.resize(saliency, small.shape[::-1], interpolation=cv2.INTER_LINEAR) > GATE
+    keep = np.zeros(count, bool)
+    for number in large[large > 0]:
+        x, y, width, height = figures[number, : cv2.CC_STAT_AREA]
+        box = slice(y, y + height), slice(x, x + width)
+        keep[number] = (salient[box] & (numbers[box] == number)).any()
+    parts = _numbered(kept_parts(numbers, keep))
+    if step == 1:
+        return parts
+    # a pixel between those that were looked at belongs to what is beside it
+    wide = np.where(parts > 0, parts, cv2.dilate(parts, np.ones((3, 3), np.uint8)))
+    whole = cv2.resize(wide, mask.shape[::-1], interpolation=cv2.INTER_NEAREST)
+    return cv2.copyTo(whole, mask.view(np.uint8))
+
+
+def _numbered(parts: np.ndarray) -> np.ndarray:
+    """The same parts as uint8; those beyond MOST, which no palette could show, are none."""
+    return np.where(parts <= MOST, parts, 0).astype(np.uint8)

@@ -13,13 +13,14 @@ import itertools
 import threading
 from array import array
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 
 import numpy as np
 
 from streamseg.errors import FrameError
 from streamseg.features.extractor import FeatureFrame, PropagatedFrame
+from streamseg.features.ladder import Ladder
 from streamseg.features.scenes import Scenes, settled
 from streamseg.frame import Frame, Segmentation
 from streamseg.runtime.segmenter import Segmenter
@@ -38,12 +39,14 @@ def segmented(
     max_frames: int | None = None,
     batch: int = 1,
     policy: str = "latest",
+    max_latency: float | None = None,
 ) -> Generator[tuple[Frame, Segmentation]]:
     """Each frame and its masks, in order, until the source ends, `max_frames` are done or `interrupted` is set.
 
     every: of each n frames the first. batch: frames of a recording that the network takes in one call. policy: of live
-    sources, see above. report: filled as it goes on; broken frames are skipped and counted. The threads end when the
-    generator does or is closed. Errors of the source are raised here.
+    sources, see above. max_latency: milliseconds that a live source is held to, see `features.ladder`. report: filled
+    as it goes on; broken frames are skipped and counted. The threads end when the generator does or is closed. Errors
+    of the source are raised here.
     """
     live = isinstance(source, LiveSource)
     # before the reader starts: a recording is read by one thread at a time
@@ -63,10 +66,14 @@ def segmented(
         )
         try:
             before: Segmentation | None = None
+            ladder = Ladder(max_latency) if live and max_latency else None
             for one in _started(seen, segmenter, survey, interrupted, live):
                 if interrupted.is_set():
                     break
-                segmentation = _step(segmenter, one, before, report)
+                segmentation = _step(segmenter, one, before, report, reader.age_ms)
+                if ladder and ladder.note(report.latency_ms[-1]):
+                    segmenter.spread_keyframes(ladder.factor)
+                    report.ladder.append({"frame": report.processed, "keyframes": ladder.factor})
                 yield one.frame, segmentation
                 before = segmentation
         finally:
@@ -129,7 +136,11 @@ def _is_key(planned: Frame | PropagatedFrame) -> bool:
 
 
 def _step(
-    segmenter: Segmenter, seen: FeatureFrame | PropagatedFrame, before: Segmentation | None, report: Statistics
+    segmenter: Segmenter,
+    seen: FeatureFrame | PropagatedFrame,
+    before: Segmentation | None,
+    report: Statistics,
+    age_ms: Callable[[Frame], float | None],
 ) -> Segmentation:
     """Segment one frame and note how it went."""
     frame = seen.frame
@@ -138,7 +149,8 @@ def _step(
     segmentation = segmenter.step(seen)
     report.guessed_camera = segmenter.guessed_camera
     report.key_frames += isinstance(seen, FeatureFrame)
-    report.latency_ms.append(sum(segmentation.timings_ms.values()))
+    age = age_ms(frame)
+    report.latency_ms.append(sum(segmentation.timings_ms.values()) if age is None else age)
     report.processed += 1
     for stage, milliseconds in segmentation.timings_ms.items():
         report.took(stage, milliseconds)

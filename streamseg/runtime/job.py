@@ -26,6 +26,8 @@ from streamseg.text import without_secrets
 
 Log = Callable[[str], None]
 STATUS = {"": "done", "interrupt": "interrupted", "user": "stopped"}
+STREAMED = ("every", "max_frames", "batch", "policy", "max_latency")
+"""Fields of `RunConfig` that `stream` takes."""
 
 
 def run(
@@ -102,7 +104,7 @@ def _streamed(
 ) -> dict[str, object]:
     """Stream, and complete the manifest `content`."""
     source, segmenter, report = session.source, session.segmenter, Statistics()
-    options: dict[str, Any] = {name: getattr(job, name) for name in ("every", "max_frames", "batch", "policy")}
+    options: dict[str, Any] = {name: getattr(job, name) for name in STREAMED}
     try:
         with ExitStack() as closing:
             about = _run_of(job, source, note, folder)

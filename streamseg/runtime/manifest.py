@@ -80,6 +80,7 @@ def describe_report(report: Statistics) -> dict[str, object]:
         "fps": round(report.fps, 2),
         "seconds": round(report.seconds, 3),
         "latency_ms": percentiles(report.latency_ms),
+        "ladder": report.ladder,
         "stage_ms": {stage: percentiles(times) for stage, times in report.stage_ms.items()},
         "objects": [
             {"id": i, "frames": len(scores), "score": round(float(np.mean(scores)), 3)}

@@ -11,7 +11,7 @@ from streamseg.config import RunConfig
 from streamseg.errors import OutputError
 from streamseg.text import from_json
 
-OWN = ("scene_cuts", "save", "every", "max_frames", "batch", "policy", "alpha", "masks")
+OWN = ("scene_cuts", "save", "every", "max_frames", "batch", "policy", "max_latency", "alpha", "masks")
 """Fields of `RunConfig` itself that a repetition needs; where it writes is another matter."""
 
 

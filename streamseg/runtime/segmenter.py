@@ -17,7 +17,7 @@ import numpy as np
 
 from streamseg.config import SegmenterConfig
 from streamseg.features.extractor import FeatureExtractor, FeatureFrame, PropagatedFrame
-from streamseg.features.flow import follow
+from streamseg.features.flow import Follow
 from streamseg.features.keyframes import KeyframeSelector
 from streamseg.features.timing import StageTimer
 from streamseg.frame import Frame, Intrinsics, Segmentation
@@ -104,6 +104,10 @@ class Segmenter:
             if recluster:
                 self._scenes.shown.regions.start([found])
 
+    def spread_keyframes(self, factor: int) -> None:
+        """From the next plan on keyframes may be `factor` times as far apart as the settings say."""
+        self._keyframes.distance = self.config.keyframe_distance * factor
+
     def warm_up(self, frame_size: tuple[int, int], batch: int = 1) -> None:
         """Build and run the network for frames of (H, W), and load the clustering, before the first frame counts."""
         backbone = self.extractor.backbone(frame_size)
@@ -130,7 +134,7 @@ class Segmenter:
         timer = StageTimer()
         flow = self._keyframes(frame.rgb)
         timer.lap("flow")
-        return frame if flow is None else PropagatedFrame(frame, flow, timer.laps)
+        return frame if flow is None else PropagatedFrame(frame, flow, timer.laps, self._keyframes.neighbours)
 
     def start(self, frames: Sequence[Frame | FeatureFrame]) -> None:
         """Learn from the first frames (at least one) before the first step, so that nothing hangs on one of them."""
@@ -177,12 +181,15 @@ class Segmenter:
         key = self._key
         assert key is not None  # the first frame of a session is a keyframe
         timer = StageTimer()
-        features = follow(key.features, propagated.flow)
-        objectness = None if key.objectness is None else follow(key.objectness[None], propagated.flow)[0]
+        follow = Follow(propagated.flow, *key.features.shape[1:])
+        features = follow(key.features)
+        objectness = None if key.objectness is None else follow(key.objectness[None])[0]
         if self.wants_depth:
             guide = self.extractor.depth_guide(propagated.frame)
+        elif key.depth_guide is None:
+            guide = None
         else:  # decoding this frame's own would cost more than all that follows the flow
-            guide = None if key.depth_guide is None else follow(key.depth_guide[None], propagated.flow)[0]
+            guide = Follow(propagated.flow, *key.depth_guide.shape)(key.depth_guide[None])[0]
         timer.lap("follow")
         return replace(
             key,
@@ -192,4 +199,6 @@ class Segmenter:
             depth_guide=guide,
             timings_ms=propagated.timings_ms | timer.laps,
             is_key=False,
+            follow=follow,
+            flow=propagated.flow if propagated.neighbours else None,
         )

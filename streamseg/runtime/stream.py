@@ -29,14 +29,15 @@ def stream(
     max_frames: int | None = None,
     batch: int = 1,
     policy: str = "latest",
+    max_latency: float | None = None,
     progress: Callable[[Statistics], None] | None = None,
     report: Statistics | None = None,
     interrupted: threading.Event | None = None,
 ) -> Statistics:
     """Segment `source` into `sinks` until it ends, `max_frames` are done, or somebody stops it.
 
-    every, max_frames, batch, policy: see `segmented`. progress: called after each frame. report: filled as the run goes
-    on, so that a caller still has it after an error; a new one by default.
+    every, max_frames, batch, policy, max_latency: see `segmented`. progress: called after each frame. report: filled as
+    the run goes on, so that a caller still has it after an error; a new one by default.
     Ctrl-C (once) and SIGTERM end the run in good order, with `stopped` = "interrupt"; a sink's StopRequested with
     "user". interrupted: the event of a caller who is inside `interruptible` already. Sinks are not closed here.
     Errors of the source or a sink are raised when the threads have ended.
@@ -44,7 +45,13 @@ def stream(
     report = report if report is not None else Statistics()
     with nullcontext(interrupted) if interrupted else interruptible() as interrupted:
         writer = Writer([sink for sink in sinks if not sink.main_thread], report)
-        options = {"every": every, "max_frames": max_frames, "batch": batch, "policy": policy}
+        options = {
+            "every": every,
+            "max_frames": max_frames,
+            "batch": batch,
+            "policy": policy,
+            "max_latency": max_latency,
+        }
         frames = segmented(source, segmenter, report, interrupted, **options)  # type: ignore[arg-type]
         with _accounted(source, report), writer, closing(frames):
             try:

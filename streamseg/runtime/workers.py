@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from streamseg.errors import FrameError
+from streamseg.features.timing import StageTimer
 from streamseg.frame import Frame, Segmentation
 from streamseg.runtime.statistics import Statistics
 from streamseg.sinks import Sink
@@ -103,6 +104,7 @@ class Reader:
         self.source, self.every, self.max_frames, self.depth = source, every, max_frames, depth
         self.report, self.interrupted, self.drops = report, interrupted, drops
         self.queue: queue.Queue[Frame | BaseException | None] = queue.Queue(1 if drops else QUEUE)
+        self._arrived: dict[int, float] = {}  # of frames of a live source, by what they are in memory
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self._work, name="reader", daemon=True)
 
@@ -128,6 +130,11 @@ class Reader:
                 raise item
             yield item
 
+    def age_ms(self, frame: Frame) -> float | None:
+        """Milliseconds since a frame of a live source came, to be asked for once; None of a recording."""
+        arrived = self._arrived.pop(id(frame), None)
+        return None if arrived is None else (time.perf_counter() - arrived) * 1e3
+
     def _work(self) -> None:
         try:
             live = isinstance(self.source, LiveSource)
@@ -143,16 +150,18 @@ class Reader:
     def _recorded(self) -> Iterator[Frame]:
         assert isinstance(self.source, Recording)
         for index in range(0, len(self.source), self.every):
-            started = time.perf_counter()
+            timer = StageTimer()
             self.report.frames_in += 1
             try:
                 frame = self.source[index]
+                timer.part("picture")
                 if self.depth:
                     frame.depth  # noqa: B018 (decodes it here, ahead of the segmenter)
+                    timer.part("depth")
             except FrameError as problem:
                 self.report.skipped.append(Skip(self.source.name_of(index), str(problem)))
                 continue
-            self.report.took("read", (time.perf_counter() - started) * 1e3)
+            self.report.took("read", timer.lap("read"))
             yield frame
 
     def _live(self) -> Iterator[Frame]:
@@ -160,6 +169,7 @@ class Reader:
         for number, frame in enumerate(self.source):
             self.report.frames_in += 1
             if number % self.every == 0:
+                self._arrived[id(frame)] = time.perf_counter()
                 yield frame
 
     def _put(self, item: Frame | BaseException | None, drop: bool = False) -> None:
@@ -169,7 +179,7 @@ class Reader:
             except queue.Full:
                 if drop:
                     try:
-                        self.queue.get_nowait()
+                        self._arrived.pop(id(self.queue.get_nowait()), None)
                         self.report.dropped += 1
                     except queue.Empty:
                         pass
@@ -204,9 +214,9 @@ class Writer:
             if self.problem is not None:
                 continue  # keep emptying the queue, so that nobody waits on it
             try:
-                started = time.perf_counter()
+                timer = StageTimer()
                 for sink in self.sinks:
                     sink.write(*item)
-                self.report.took("write", (time.perf_counter() - started) * 1e3)
+                self.report.took("write", timer.lap("write"))
             except BaseException as problem:
                 self.problem = problem

@@ -43,3 +43,17 @@ def test_the_table_without_a_source_and_what_cannot_run(cli: Cli) -> None:
     assert "error: onnxruntime does not compute in bf16" in refused.stderr
     assert "Traceback" not in refused.stderr
     assert cli("bench", "0", *SMALL, "--engines", "opnvino").returncode == 2
+
+
+def test_a_profile_is_a_table_and_a_trace(cli: Cli, sample: Path, tmp_path: Path) -> None:
+    trace = tmp_path / "trace.json"
+    done = cli("bench", sample, "--size", "64x96", "--frames", "12", "--save", "objects", "--profile", trace, "--json")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    rows = {(row["thread"], row["stage"]): row for row in result["stages"]}
+    assert {("reader", "read"), ("network", "backbone"), ("MainThread", "objects"), ("writer", "write")} <= set(rows)
+    whole, parts = rows["MainThread", "objects"], [row for row in rows.values() if row["thread"] == "MainThread"]
+    assert sum(row["wall"] for row in parts if row["part"]) <= whole["wall"] + 0.1
+    assert 0 < sum(row["cpu"] for row in rows.values() if not row["part"]) <= result["cpu_ms_per_frame"] + 1
+    events = json.loads(trace.read_text(encoding="utf-8"))["traceEvents"]
+    assert sum(event["name"] == "objects" for event in events) == result["frames"] == 12

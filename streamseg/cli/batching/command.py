@@ -11,7 +11,20 @@ from streamseg.cli.help import Command, option
 from streamseg.cli.options import behaviour_options, print_json
 from streamseg.cli.run import run as run_command
 
-OF_ONE = ("config", "source", "output", "overwrite", "show", "view", "port", "policy", "as_json", "quiet", "debug")
+OF_ONE = (
+    "config",
+    "source",
+    "output",
+    "overwrite",
+    "show",
+    "view",
+    "port",
+    "policy",
+    "max_latency",
+    "as_json",
+    "quiet",
+    "debug",
+)
 """What `run` takes and a batch does not, or takes otherwise."""
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamseg.features.flow import follow
+from streamseg.features.flow import Follow
 from streamseg.features.keyframes import KeyframeSelector
 
 SIZE = (240, 320)
@@ -77,12 +77,12 @@ def test_maps_move_as_opencv_moves_pictures(dx: float, dy: float, channels: int,
         for plane in maps
     ]
     # OpenCV rounds places to 1/32 of a pixel
-    np.testing.assert_allclose(follow(maps, flow), np.reshape(wanted, maps.shape), atol=0.15)
+    np.testing.assert_allclose(Follow(flow, *maps.shape[1:])(maps), np.reshape(wanted, maps.shape), atol=0.15)
 
 
 def test_maps_stay_where_nothing_moves() -> None:
     maps = np.random.default_rng(0).normal(size=(5, 6, 7)).astype(np.float32)
-    moved = follow(maps, np.zeros((20, 30, 2), np.float32))
+    moved = Follow(np.zeros((20, 30, 2), np.float32), *maps.shape[1:])(maps)
     np.testing.assert_array_equal(moved, maps)
-    assert moved.flags["C_CONTIGUOUS"]
+    assert moved.reshape(5, -1).T.flags["C_CONTIGUOUS"]  # cell by cell, as all that follows wants it
     assert moved.dtype == np.float32

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
+from streamseg.features.extractor import FeatureFrame
 from streamseg.frame import Frame
-from streamseg.objects import discovery, instances, motion
+from streamseg.objects import discovery, instances, motion, teaching
+from streamseg.objects.classifier import ForegroundClassifier
 
 
 @pytest.mark.parametrize("quality", ["live", "high"])
 def test_objects_learn_on_keyframes_only(shapes, make_salient, monkeypatch, quality: str) -> None:
     taught, seen = [], []
-    real_cut, real_teaches = discovery.ObjectDiscovery._cut_key, discovery.ObjectDiscovery._teaches
+    real_rough, real_teaches = discovery.ObjectDiscovery._rough, discovery.ObjectDiscovery._teaches
 
-    def cut_key(self, seen_frame):
+    def rough(self, seen_frame):
         taught.append((seen_frame.frame.frame.index, seen_frame.frame.is_key))
-        return real_cut(self, seen_frame)
+        return real_rough(self, seen_frame)
 
     def teaches(self, frame):
         seen.append(frame.is_key)
         return real_teaches(self, frame)
 
-    monkeypatch.setattr(discovery.ObjectDiscovery, "_cut_key", cut_key)
+    monkeypatch.setattr(discovery.ObjectDiscovery, "_rough", rough)
     monkeypatch.setattr(discovery.ObjectDiscovery, "_teaches", teaches)
     segmenter = make_salient(quality=quality, keyframes=2)
     still = shapes()[0]
@@ -47,10 +51,46 @@ def test_the_seed_reaches_planes_grabcut_ransac_and_background(shapes, make_sali
         monkeypatch.setattr(module, name, call)
 
     noted(instances, "find_support", lambda depth, camera, seed=0: seed)
-    noted(discovery, "cut", lambda *args, seed=0, **rest: seed)
+    noted(teaching, "cut", lambda *args, seed=0, **rest: seed)
     noted(motion, "_camera_flow", lambda flow, seed: seed)
     noted(discovery, "BackgroundMemory", lambda seed=0: seed)
     segmenter = make_salient(seed=7)
     for frame in [shapes()[i] for i in range(8)]:
         segmenter.step(frame)
     assert seeds == {name: {7} for name in ("find_support", "cut", "_camera_flow", "BackgroundMemory")}
+
+
+def test_what_is_taught_counts_by_frame_number_however_long_it_takes(shapes, make_salient, monkeypatch) -> None:
+    frames = [shapes()[i % 12] for i in range(16)]
+
+    def masks() -> list[np.ndarray]:
+        segmenter = make_salient()
+        return [segmenter.step(frame).objects for frame in frames]
+
+    quick, real = masks(), teaching.cut
+
+    def slow(*args, **kwargs):
+        time.sleep(0.02)
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(teaching, "cut", slow)
+    assert np.array_equal(quick, masks())
+
+
+@pytest.mark.parametrize(("quality", "frames"), [("live", teaching.DELAY), ("high", 1)])
+def test_a_lesson_counts_after_so_many_frames_and_a_forgotten_one_never(quality: str, frames: int) -> None:
+    random = np.random.default_rng(0)
+    rgb = np.full((64, 64, 3), 60, np.uint8)
+    rgb[16:48, 16:48] = 200
+    level = np.zeros((8, 8), np.float32)
+    level[2:6, 2:6] = 1
+    seen = FeatureFrame(Frame(0, "0", 0.0, rgb), random.random((4, 8, 8), np.float32), level, None, {})
+    teacher, novice = teaching.Teacher(quality, seed=0), ForegroundClassifier()
+    teacher.begin(novice, seen, level, discovery.ALONE)
+    known = [teacher.due(novice) for _ in range(8)]
+    assert [one is novice for one in known] == [number != frames - 1 for number in range(8)]
+    assert known[frames - 1].weights is not None
+    assert novice.weights is None
+    teacher.begin(novice, seen, level, discovery.ALONE)
+    teacher.forget()
+    assert all(teacher.due(novice) is novice for _ in range(8))

@@ -100,3 +100,24 @@ def test_an_interrupt_while_the_camera_gives_nothing(shapes, make_segmenter) -> 
     report = stream(camera, make_segmenter(k=4), [Collect()])
     assert report.stopped == "interrupt"
     assert report.seconds < 30
+
+
+def test_the_latency_of_a_live_source_counts_what_a_frame_waited(shapes, make_segmenter) -> None:
+    """Frames that come at once wait for each other; a recording's frames never wait."""
+    live = stream(Camera(shapes(50), period=0, count=30), make_segmenter(k=4), [OnScreen(delay=0.02)], policy="all")
+    assert len(live.latency_ms) == 30
+    assert min(live.latency_ms[5:]) > 40  # there are always some before it
+    read = stream(shapes(30), make_segmenter(k=4), [OnScreen(delay=0.02)])
+    assert np.median(read.latency_ms) < np.median(live.latency_ms)
+
+
+def test_a_run_that_is_held_to_a_latency_makes_keyframes_rarer_and_says_so(shapes, make_segmenter) -> None:
+    held, free = (
+        stream(
+            Camera(shapes(50), period=0.001, count=80), make_segmenter(k=4), [Collect()], policy="all", max_latency=most
+        )
+        for most in (1e-6, None)  # nothing is in time; nothing is asked
+    )
+    assert [step["keyframes"] for step in held.ladder] == [2, 4, 8]
+    assert free.ladder == []
+    assert held.key_frames < free.key_frames
