@@ -20,7 +20,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from streamseg.backbones import Backbone, open_backbone
 from streamseg.config import SegmenterConfig
-from streamseg.features.extractor import FeatureExtractor
+from streamseg.features.extractor import FeatureExtractor, FeatureFrame
 from streamseg.features.preparation import input_size
 from streamseg.frame import Frame, Segmentation
 from streamseg.runtime.segmenter import Segmenter
@@ -79,7 +79,7 @@ def session(
     segmenter = Segmenter(extractor)
     plan = [segmenter.plan(frame) for frame in frames]
     seen = extractor.planned(plan[: segmenter.start_frames])
-    segmenter.start([one for one in seen if not hasattr(one, "flow")])
+    segmenter.start([one for one in seen if isinstance(one, FeatureFrame)])
     return [segmenter.step(one) for one in [*seen, *extractor.planned(plan[segmenter.start_frames :])]]
 
 
