@@ -27,16 +27,16 @@ machine: install
 	$(BIN)/streamseg doctor
 
 PARTS = tests/unit/backbones tests/unit/sources tests/unit/sinks tests/unit/evaluation
-# a process each: torch's training and all the runtimes of the exports in one process have crashed it
+# a process each: torch's training and all the runtimes of the exports in one process have crashed it, and so has what
+# the integration tests leave behind of cameras' and clusters' libraries
 test-folders: install
 	$(BIN)/pytest tests/unit/train
 	$(BIN)/pytest tests/unit/export
 	$(BIN)/pytest $(PARTS)
+	$(BIN)/pytest tests/unit $(patsubst %,--ignore=%,tests/unit/train tests/unit/export $(PARTS))
 
-# in two processes: what cameras' and clusters' libraries leave behind in one has crashed it
 test-rest: install
 	$(BIN)/pytest tests/integration
-	$(BIN)/pytest tests/unit $(patsubst %,--ignore=%,tests/unit/train tests/unit/export $(PARTS))
 
 # five minutes of docs/reliability.md, with a seed of their own: make reliability SEED=7; make test has a smaller share
 SEED ?= 0
