@@ -19,6 +19,18 @@ def print_json(content: object) -> None:
     click.echo(to_json(content, indent=2).decode("utf-8"))
 
 
+def conclude(
+    ctx: click.Context, result: dict[str, Any], as_json: bool, quiet: bool, show: Callable[[dict[str, Any]], None]
+) -> None:
+    """The result of a run: as JSON, or as `show` prints it; what was interrupted ends the command with 130."""
+    if as_json:
+        print_json(result)
+    elif not quiet:
+        show(result)
+    if result["status"] == "interrupted":
+        ctx.exit(130)
+
+
 def _set_debug(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
     if value:
         os.environ[DEBUG] = "1"
@@ -101,6 +113,15 @@ frames_options = with_options(
     ),
 )
 """--every and --max-frames, where recordings are gone through."""
+
+alpha_option = option(
+    "--alpha",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    metavar="0..1",
+    show_default=True,
+    help="Opacity of the overlay.",
+)
 
 quality_option = with_options(
     option("--quality", type=click.Choice(["live", "high"]), default="live", show_default=True,

@@ -8,8 +8,10 @@ import click
 
 from streamseg.cli.help import Command, option
 from streamseg.cli.options import (
+    alpha_option,
     behaviour_options,
     clustering_options,
+    conclude,
     model_options,
     quality_option,
     source_options,
@@ -43,10 +45,7 @@ class Node(Command):
     "--masks", type=click.Choice(["regions", "objects", "panoptic"]), default=None,
     show_default="objects where they are found, else regions", help="Which masks the overlay shows.",
 )  # fmt: skip
-@option(
-    "--alpha", type=click.FloatRange(0, 1), default=0.5, metavar="0..1", show_default=True,
-    help="Opacity of the overlay.",
-)  # fmt: skip
+@alpha_option
 @option("--max-frames", type=click.IntRange(1), metavar="N", show_default="all", help="Stop after N frames.")
 @option("--ros-args", is_flag=True, expose_value=False, help="What follows is ROS's own.")
 @model_options
@@ -66,19 +65,13 @@ def ros(ctx: click.Context, as_json: bool, quiet: bool, **given: Any) -> None:
     streamseg ros --ros-args -r image:=/camera/color/image_raw -p size:=256
     """
     from streamseg.cli import progress
-    from streamseg.cli.options import print_json
     from streamseg.ros.node import open_node
     from streamseg.ros.serving import serve
 
     with open_node(ctx.meta[ROS_ARGS]) as node, progress.Display(quiet) as display:
         given |= _overridden(ctx, node)
         result = serve(node, given, display)
-    if as_json:
-        print_json(result)
-    elif not quiet:
-        progress.print_summary(result)
-    if result["status"] == "interrupted":
-        ctx.exit(130)
+    conclude(ctx, result, as_json, quiet, progress.print_summary)
 
 
 def _overridden(ctx: click.Context, node: Any) -> dict[str, Any]:

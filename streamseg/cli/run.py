@@ -9,11 +9,12 @@ import click
 
 from streamseg.cli.help import Command, option
 from streamseg.cli.options import (
+    alpha_option,
     behaviour_options,
     clustering_options,
+    conclude,
     frames_options,
     model_options,
-    print_json,
     quality_option,
     source_options,
 )
@@ -130,14 +131,7 @@ def _default_name(source: str) -> str:
     metavar="MS",
     help="Of a live source, from a frame's arrival to its masks: beyond it keyframes get rarer, step by step.",
 )
-@option(
-    "--alpha",
-    type=click.FloatRange(0, 1),
-    default=0.5,
-    metavar="0..1",
-    show_default=True,
-    help="Opacity of the overlay.",
-)
+@alpha_option
 @option("--overwrite", is_flag=True, help="Replace the run that the output folder holds.")
 @behaviour_options
 @click.pass_context
@@ -166,12 +160,7 @@ def run(ctx: click.Context, source: str | None, as_json: bool, quiet: bool, **gi
             begin=display.begin,
             progress=display.update,
         )
-    if as_json:
-        print_json(result)
-    elif not quiet:
-        progress.print_summary(result)
-    if result["status"] == "interrupted":
-        ctx.exit(130)
+    conclude(ctx, result, as_json, quiet, progress.print_summary)
     if result["status"] == "lost":
         raise SourceError(
             f"{without_secrets(source)!r} was lost and did not come back", "check the camera and its cable"

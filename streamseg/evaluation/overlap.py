@@ -79,7 +79,11 @@ def shares(hits: tuple[float, float], sizes: tuple[float, float]) -> tuple[float
 
 def overlap(objects: np.ndarray, truth: np.ndarray, counted: np.ndarray | None = None) -> Overlap:
     """Of one frame, see `matching`. A frame without true and found objects is 1."""
-    one = matching(objects, truth, counted)
+    return overlap_of(matching(objects, truth, counted))
+
+
+def overlap_of(one: Matching) -> Overlap:
+    """See `overlap`."""
     hit = float(one.both[one.pairs].sum())
     figures = shares((hit, hit), (float(one.sizes[0].sum()), float(one.sizes[1].sum())))
     at_75 = one.well / len(one.true) if one.true else float(not one.found)

@@ -75,7 +75,6 @@ class ObjectDiscovery:
 
     def __init__(self, config: ObjectsConfig) -> None:
         self.config, self.quality, self.seed = config, config.quality, config.seed
-        self.min_score = config.min_score
         self.survey_frames = 32 if config.quality == "high" else 0
         self.motion, self.background, self.saliency = Motion(self.seed), BackgroundMemory(self.seed), Saliency()
         self.classifier, self.evidence, self.tracker = ForegroundClassifier(), CueEvidence(), Tracker()
@@ -150,7 +149,7 @@ class ObjectDiscovery:
         found = self.tracker(parts, frame.features)
         timer.part("ids")
         self.scores.see(found, level, _objectness(frame), seen.saliency, support)
-        found = self.scores.kept(found, self.min_score)
+        found = self.scores.kept(found, self.config.min_score)
         timer.part("scores")
         timer.lap("objects")
         return found

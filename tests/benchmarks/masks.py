@@ -85,6 +85,11 @@ def half(name: str) -> str:
     return "look" if hashlib.sha256(name.encode()).digest()[0] % 2 == 0 else "final"
 
 
+def of_half(name: str, which: str) -> bool:
+    """Whether a recording belongs to `which`: look, final, or both."""
+    return which in ("both", half(name))
+
+
 def frames_of(task: Task) -> Iterator[tuple[Frame, np.ndarray]]:
     """The frames of a task that are annotated, with what is known of their truth; VOID elsewhere."""
     if task.group == "empty":
@@ -214,7 +219,7 @@ def main(
     chosen = [
         (task, quality, seed, least)
         for task in tasks(data)
-        if which in ("both", half(task.name)) and (not groups or any(part in task.group for part in groups))
+        if of_half(task.name, which) and (not groups or any(part in task.group for part in groups))
     ]
     began, found = time.perf_counter(), {}  # type: ignore[var-annotated]
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:

@@ -119,14 +119,14 @@ def main(data: Path, which: str, quality: str, fitted: bool, jobs: int, file: Pa
         rows = [Row(group, name, Cues(*cues), *rest) for group, name, cues, *rest in kept]
     else:
         chosen = [(task, quality) for task in masks.tasks(data) if not task.withheld]
-        chosen = [job for job in chosen if which in ("both", masks.half(job[0].name))]
+        chosen = [job for job in chosen if masks.of_half(job[0].name, which)]
         with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
             for done, some in enumerate(pool.map(objects_of, chosen), 1):
                 rows += some
                 print(f"\r{done} of {len(chosen)}", end="", file=sys.stderr)
         if file:
             file.write_text(json.dumps(rows))
-    rows = [row for row in rows if which in ("both", masks.half(row.name))]
+    rows = [row for row in rows if masks.of_half(row.name, which)]
     if fitted:
         weights, bias = fit(rows)
         print(f"{weights}, bias {bias:.2f}")

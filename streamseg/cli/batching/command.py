@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from streamseg.cli.help import Command, option
-from streamseg.cli.options import behaviour_options, print_json
+from streamseg.cli.options import behaviour_options, conclude
 from streamseg.cli.run import run as run_command
 
 OF_ONE = (
@@ -93,12 +93,7 @@ def batch(ctx: click.Context, sources: tuple[str, ...], as_json: bool, quiet: bo
     job = RunConfig(source="", **from_flags(given))
     with BatchDisplay(quiet) as display:
         result = cluster.run(cluster.Request(sources, job=job, **how), display.log, display.update)
-    if as_json:
-        print_json(result)
-    elif not quiet:
-        print_batch(result)
-    if result["status"] == "interrupted":
-        ctx.exit(130)
+    conclude(ctx, result, as_json, quiet, print_batch)
     bad = result["this_run"]["failed"] + result["this_run"]["aside"]
     if bad:
         raise StreamsegError(

@@ -53,27 +53,25 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], count: int) -> s
 
 def _of_truth(track: Track, scores: dict[int, list[float]], frames: int, figure: Figure) -> list[str]:
     partner = track.partner
-    return [
-        _pictures(track, figure),
-        f"{_swatch(track.id)}{track.id}",
-        "nothing" if partner is None else f"{_swatch(partner)}{partner}",
-        _share(list(track.iou.values())),
-        chart(track, frames),
-        _share(scores.get(partner, []) if partner is not None else []),
-        *_facts(track),
-        str(track.switches),
-    ]
+    named, own = ("nothing", []) if partner is None else (f"{_swatch(partner)}{partner}", scores.get(partner, []))
+    return [*_row(track, named, own, frames, figure), str(track.switches)]
 
 
 def _of_found(track: Track, frames: int, figure: Figure) -> list[str]:
     partner = track.partner
+    named = "no object" if partner is None else f"{_swatch(partner)}object {partner}"
+    return _row(track, named, track.scores, frames, figure)
+
+
+def _row(track: Track, partner: str, scores: Sequence[float], frames: int, figure: Figure) -> list[str]:
+    """What both tables show. partner: HTML of what it agrees with."""
     return [
         _pictures(track, figure),
         f"{_swatch(track.id)}{track.id}",
-        "no object" if partner is None else f"{_swatch(partner)}object {partner}",
+        partner,
         _share(list(track.iou.values())),
         chart(track, frames),
-        _share(track.scores),
+        _share(scores),
         *_facts(track),
     ]
 

@@ -14,20 +14,11 @@ from collections.abc import Mapping
 import numpy as np
 
 from streamseg.evaluation.davis import Table, compare, of_pairs, statistics
-from streamseg.evaluation.protocols import Figure, Protocol
+from streamseg.evaluation.protocols import Protocol
+from streamseg.evaluation.protocols._measures import j_and_f
 from streamseg.frame import VOID
 
-FIGURES = {
-    f"davis16_{measure}_{name}": Figure(
-        f"{measure.upper()} {name}", f"{what} of the foreground, {meaning} (DAVIS-2016: without first and last frame)"
-    )
-    for measure, what in (("j", "IoU"), ("f", "boundary F"))
-    for name, meaning in (
-        ("mean", "mean over the frames"),
-        ("recall", "share of the frames above .5"),
-        ("decay", "first quarter of the frames less the last"),
-    )
-}
+FIGURES = j_and_f("davis16", "{measure} of the foreground, {statistic} (DAVIS-2016: without first and last frame)")
 
 
 def open() -> Protocol:

@@ -19,21 +19,14 @@ import numpy as np
 
 from streamseg.evaluation.davis import Table, compare, ids_in, of_pairs, statistics
 from streamseg.evaluation.protocols import Figure, Protocol
+from streamseg.evaluation.protocols._measures import j_and_f
 from streamseg.masks.assignment import assignment
 
 PROPOSALS = 20
 """Ids of a sequence at most."""
 FIGURES = {
     "davis17u_jf": Figure("J&F", "(J + F) / 2, mean over true objects (DAVIS-2017 unsupervised, 20 ids at most)"),
-    **{
-        f"davis17u_{measure}_{name}": Figure(f"{measure.upper()} {name}", f"{what}, {meaning}, mean over true objects")
-        for measure, what in (("j", "IoU"), ("f", "boundary F"))
-        for name, meaning in (
-            ("mean", "mean over the frames"),
-            ("recall", "share of the frames above .5"),
-            ("decay", "first quarter of the frames less the last"),
-        )
-    },
+    **j_and_f("davis17u", "{measure}, {statistic}, mean over true objects"),
 }
 
 

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from streamseg.evaluation.davis import boundary, near
-from streamseg.evaluation.overlap import Matching, matching, shares
+from streamseg.evaluation.overlap import Matching, matching, overlap_of, shares
 from streamseg.evaluation.protocols import Figure, Protocol
 from streamseg.frame import VOID
 
@@ -52,12 +52,10 @@ class UnseenObjects(Protocol):
         counted = truth != VOID
         found, true = (np.where(counted & (ids != VOID), ids, 0) for ids in (objects, truth))
         one = matching(found, true)
-        hit = float(one.both[one.pairs].sum())
-        overlap = shares((hit, hit), (float(one.sizes[0].sum()), float(one.sizes[1].sum())))
+        overlap = overlap_of(one)
         both = len(one.found) + len(one.true)
-        at_75 = one.well / len(one.true) if one.true else float(not one.found)
         count = 2 * one.well / both if both else 1.0
-        self._frames.append([*overlap, *outlines(found, true, one), at_75, count])
+        self._frames.append([*overlap[:3], *outlines(found, true, one), overlap.at_75, count])
 
     def figures(self) -> dict[str, float | None]:
         if not self._frames:
