@@ -45,7 +45,16 @@ def checkpoints(sources: Sequence[str], output: Path, steps: int) -> dict[str, S
         folder = output / f"{number}-{words[0]}"
         if not (folder / "run.json").is_file():
             command = [sys.executable, "-m", "streamseg", "train", *words, "-o", str(folder), "--steps", str(steps)]
-            command += ["--size", "192", "--save-period", str(max(1, steps // 3)), "--no-probe", "--no-pictures"]
+            command += [
+                "--size",
+                "128",
+                "--batch-size",
+                "8",
+                "--save-period",
+                str(max(1, steps // 3)),
+                "--no-probe",
+                "--no-pictures",
+            ]
             subprocess.run([*command, "--quiet", *(part for one in sources for part in ("--data", one))], check=True)
         for file in sorted((folder / "checkpoints").glob("step-*.pt")):
             found[f"{name}, step {int(file.stem[5:])}"] = Spec(str(file))

@@ -18,11 +18,26 @@ from typing import Any
 import click
 
 from streamseg import plugins
+from streamseg.cli.help import Option
 from streamseg.cli.parameters import Auto
 from streamseg.errors import StreamsegError
 from streamseg.text import from_json
 
 NOT_IN_A_FILE = ("config", "help", "debug")
+
+
+def option() -> Option:
+    """The flag."""
+    return Option(
+        ["--config"],
+        type=click.Path(path_type=Path, dir_okay=False),
+        is_eager=True,
+        expose_value=False,
+        callback=take,
+        metavar="FILE",
+        help="Flags from a .yaml, .toml or .json file, or from a run.json that is repeated; what stands on the command "
+        "line goes first.",
+    )
 
 
 def take(ctx: click.Context, param: click.Parameter, path: Path | None) -> None:

@@ -46,10 +46,7 @@ def command(name: str, module: ModuleType) -> click.Command:
 
     params: list[click.Parameter] = [
         *click_options(module.Options, "Method"),
-        Option(["--config"], type=click.Path(path_type=Path, dir_okay=False), is_eager=True, expose_value=False,
-               callback=config_file.take, metavar="FILE",
-               help="Flags from a .yaml, .toml or .json file, or from a run.json that is repeated; what stands on the "
-               "command line goes first."),
+        config_file.option(),
         Option(["-o", "--output"], type=click.Path(path_type=Path, file_okay=False),
                      help=f"Folder for checkpoints and figures. Default: out/{name}."),
         Option(["--resume"], is_flag=True, help="Go on with the run in the output folder, with its flags."),
@@ -84,7 +81,7 @@ def _config(
     if not resume:
         if not given["data"]:
             raise click.UsageError("Missing option '--data'.")
-        return _made(Settings, _anywhere(given)), _made(module.Options, given)
+        return made(Settings, whole_paths(given)), made(module.Options, given)
     from streamseg.backbones import checkpoint
     from train.distributed import is_first
     from train.folder import LAST, Place, checked
@@ -97,7 +94,7 @@ def _config(
             f"streamseg train {header['method']} --resume -o {folder}",
         )
     was = {**header["config"]["settings"], **header["config"]["options"]}
-    now = was | {key: value for key, value in _anywhere(given).items() if key in explicit & FREE_TO_CHANGE}
+    now = was | {key: value for key, value in whole_paths(given).items() if key in explicit & FREE_TO_CHANGE}
     if "steps" in explicit and given["steps"] > (was["steps"] or 0):
         now["steps"] = given["steps"]
     for key in explicit & was.keys() - FREE_TO_CHANGE:
@@ -107,10 +104,10 @@ def _config(
                 f"the run was started with {flag} {was[key]}, and cannot go on with {given[key]}",
                 f"leave {flag} out, or start a new run with another -o",
             )
-    return _made(Settings, now), _made(module.Options, now)
+    return made(Settings, now), made(module.Options, now)
 
 
-def _anywhere(given: dict[str, Any]) -> dict[str, Any]:
+def whole_paths(given: dict[str, Any]) -> dict[str, Any]:
     """With whole paths, so that the run can go on from another working folder."""
     whole = {name: tuple(map(absolute, given[name])) for name in ("data", "val")}
     files = {name: os.path.abspath(given[name]) for name in ("backbone", "init") if "." in given[name]}
@@ -122,7 +119,7 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _made(cls: type, values: dict[str, Any]) -> Any:
+def made(cls: type, values: dict[str, Any]) -> Any:
     def value(field: dataclasses.Field) -> Any:
         found = values.get(field.name, field.default)  # a run of an older version does not know every flag
         return tuple(found) if isinstance(found, list) else found
