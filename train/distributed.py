@@ -54,6 +54,11 @@ def is_first() -> bool:
     return all(os.environ.get(name, "0") == "0" for name in _ranks())
 
 
+def is_first_here() -> bool:
+    """Whether this process is the first one of its machine."""
+    return os.environ.get("SLURM_LOCALID" if by_srun() else "LOCAL_RANK", "0") == "0"
+
+
 def _ranks() -> tuple[str, ...]:
     """Environment variables that are all 0 in the first process."""
     if "RANK" in os.environ:

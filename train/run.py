@@ -24,6 +24,7 @@ from streamseg.files import written
 from train.callbacks.checkpointing import BEST, LAST, CheckpointFile, Checkpointing
 from train.callbacks.display import Display
 from train.callbacks.monitoring import HealthMonitor, Table
+from train.callbacks.pending import look_every
 from train.callbacks.probing import Probing
 from train.data.batches import Batches, open_samples
 from train.data.fingerprint import fingerprint
@@ -68,7 +69,7 @@ def run(
         claim()  # what the command line got wrong is known by now
         table = Table(output / TABLE, start, write=is_first())
         checkpointing = Checkpointing(output, settings.save_every, settings.save_period)
-        callbacks = [HealthMonitor(display.say, samples.describe, output), checkpointing, probing, table, display]
+        callbacks = [HealthMonitor(display.say, samples.describe, output), table, checkpointing, probing, display]
         made = loggers.opened(settings.logger, output, start, flat(settings, options), is_first())
         about = CheckpointFile(checkpoint_header(name, method, settings, options, data))
         trainer = _trainer(hardware, settings, total, made, [one for one in callbacks if one], about)
@@ -206,7 +207,7 @@ def _trainer(
         callbacks=callbacks,
         plugins=[about],
         logger=made,
-        log_every_n_steps=1,
+        log_every_n_steps=look_every(hardware["accelerator"]),
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
