@@ -93,6 +93,11 @@ class Recording(Source):
     def name_of(self, index: int) -> str:
         """The name frame `index` has or would have, without decoding it."""
 
+    def reduced(self, index: int, least: int) -> np.ndarray:
+        """(H, W, 3) uint8 RGB of frame `index`, smaller than it is where its file allows that to be decoded cheaper;
+        the shorter side is `least` at least, or its own. Raises as `self[index]` does."""
+        return self[index].rgb
+
     def coming(self, every: int = 1, max_frames: int | None = None) -> range:
         """The indices that a run takes if no frame is broken: the first of each `every`, `max_frames` at most."""
         return range(0, len(self), every)[:max_frames]

@@ -1,6 +1,6 @@
 """How the label-free score of `train` goes with the IoU of true masks, over checkpoints of several runs.
 
-    python tests/benchmarks/label_free.py RECORDING... -o OUT [--steps N] [--size N]
+    python tests/benchmarks/label_free.py RECORDING... -o OUT [--steps N] [--size N] [--run NAME]...
 
 RECORDINGs have masks, which training does not see. Each run is trained on all of them, and a checkpoint is kept every
 fifth of it. Every checkpoint, and the network that all started from, gets the label-free score and the dense probe's
@@ -38,10 +38,12 @@ RUNS = {
 """The last one spoils the network: a score that is of use must say so."""
 
 
-def checkpoints(sources: Sequence[str], output: Path, steps: int) -> dict[str, Spec]:
+def checkpoints(runs: Sequence[str], sources: Sequence[str], output: Path, steps: int) -> dict[str, Spec]:
     """The networks by name, the start first."""
     found = {"start": Spec("efficientnet_lite0")}
     for number, (name, words) in enumerate(RUNS.items()):
+        if name not in runs:
+            continue
         folder = output / f"{number}-{words[0]}"
         if not (folder / "run.json").is_file():
             command = [sys.executable, "-m", "streamseg", "train", *words, "-o", str(folder), "--steps", str(steps)]
@@ -66,7 +68,8 @@ def checkpoints(sources: Sequence[str], output: Path, steps: int) -> dict[str, S
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True)
 @click.option("--steps", default=60)
 @click.option("--size", default=384)
-def main(sources: Sequence[str], output: Path, steps: int, size: int) -> None:
+@click.option("--run", "runs", multiple=True, type=click.Choice(list(RUNS)), default=list(RUNS))
+def main(sources: Sequence[str], output: Path, steps: int, size: int, runs: Sequence[str]) -> None:
     """See the module."""
     output.mkdir(parents=True, exist_ok=True)
     recordings = open_recordings(sources)
@@ -75,7 +78,7 @@ def main(sources: Sequence[str], output: Path, steps: int, size: int) -> None:
     scores = LabelFreeProbe(objects, size, WINDOW, 0)
     truth = DenseProbe([one for one in recordings if one.uri in scores.views], size, 24)
     rows = []
-    for name, spec in checkpoints(sources, output, steps).items():
+    for name, spec in checkpoints(runs, sources, output, steps).items():
         network = Network(spec, Engine())
         found, true = scores.result(network), truth.result(network)
         network.close()

@@ -142,7 +142,7 @@ class Samples(Dataset):
         """(3, H, W) uint8 RGB. Raises FrameError, which names the frame."""
         source, number = self.recordings[recording], int(self.first[recording]) + index
         try:
-            rgb = self.pictures.get(number, lambda: source[index].rgb)
+            rgb = self.pictures.get(number, lambda: source.reduced(index, self.pictures.side))
         except FrameError as broken:
             raise FrameError(f"{source.uri} frame {source.name_of(index)}: {broken}") from broken
         # no copy of a picture of the cache: the resize reads it as it lies there, planes last, and twice as fast
