@@ -67,7 +67,8 @@ def _below(path: str, kind: str | None, tail: str, depth: int) -> Iterator[str]:
     module = plugins.load("streamseg.sources", kind) if kind else module_of(path)
     if module is not None:
         inside = module.expand(path + tail) if hasattr(module, "expand") else []
-        yield from ((f"{kind}:" if kind else "") + uri for uri in inside or [path + tail])
+        prefix = f"{kind}:" if kind and not getattr(module, "ELSEWHERE", False) else ""
+        yield from (prefix + uri for uri in inside or [path + tail])
     elif depth and os.path.isdir(path):
         for inner in _children(path):
             yield from _below(inner, None, tail, depth - 1)
