@@ -66,30 +66,36 @@ def write(folder: Path, pictures: list) -> None:
 
 
 class Killer(threading.Thread):
-    """Kills whoever works on "poison", and `kills` others at random moments. lost: seconds of work that went."""
+    """Kills whoever works on "poison", and `kills` others at random moments of the whole work, which the number of
+    recordings that are done tells. lost: seconds of work that went."""
 
-    def __init__(self, out: Path, kills: int, rng: random.Random) -> None:
+    def __init__(self, out: Path, count: int, kills: int, rng: random.Random) -> None:
         super().__init__(daemon=True)
-        self.work, self.kills, self.rng = out / ".batch" / "work", kills, rng
+        self.out, self.work = out, out / ".batch" / "work"
+        self.moments = sorted(rng.sample(range(count), kills))
         self.killed: list[str] = []
         self.lost = 0.0
         self.over = threading.Event()
 
     def run(self) -> None:
-        wait = self.rng.uniform(2, 6)
-        began = time.monotonic()
         while not self.over.wait(0.02):
-            random_one = len([one for one in self.killed if one != "poison"]) < self.kills
-            ripe = random_one and time.monotonic() - began > wait
-            for path in sorted(self.work.glob("*.*.*")):
-                name, _, pid = path.name.rsplit(".", 2)
-                if name == "poison" or (ripe and name.startswith("rec")):
-                    with contextlib.suppress(ProcessLookupError, FileNotFoundError):
-                        self.lost += age(path)
-                        os.kill(int(pid), signal.SIGKILL)
-                        shutil.move(path, self.work.parent / f"killed-{len(self.killed)}")
-                        self.killed.append(name)
-                        began, wait, ripe = time.monotonic(), self.rng.uniform(1, 6), False
+            at = sorted(self.work.glob("*.*.*"))
+            for path in at:
+                if path.name.startswith("poison."):
+                    self.kill(path)
+            if self.moments and len(done(self.out)) >= self.moments[0]:
+                for path in [path for path in at if path.name.startswith("rec")][:1]:
+                    self.moments.pop(0)
+                    self.kill(path)
+
+    def kill(self, path: Path) -> None:
+        """The worker whose folder that is; what it had made is put away."""
+        name, _, pid = path.name.rsplit(".", 2)
+        with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+            self.lost += age(path)
+            os.kill(int(pid), signal.SIGKILL)
+            shutil.move(path, self.work.parent / f"killed-{len(self.killed)}")
+            self.killed.append(name)
 
 
 def age(path: Path) -> float:
@@ -170,7 +176,7 @@ def run_here(command: list[str]) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--recordings", type=int, default=200)
-    parser.add_argument("--frames", type=int, default=80)
+    parser.add_argument("--frames", type=int, default=120)
     parser.add_argument("--kills", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--timeout", type=float, default=30.0)
@@ -183,7 +189,7 @@ def main() -> int:
     make_recordings(recordings, asked.recordings, asked.frames, rng)
     command = [sys.executable, "-m", "streamseg", "batch", str(recordings), "-o", str(out), *FLAGS]
     command += ["--timeout", str(asked.timeout)]
-    killer = Killer(out, asked.kills, rng)
+    killer = Killer(out, asked.recordings, asked.kills, rng)
     killer.start()
     sockets = Sockets()
     some = max(1, int(asked.recordings * rng.uniform(0.3, 0.6)))
