@@ -30,6 +30,7 @@ from train.encoder import Encoder
 from train.method import Batch, Method, follow, frozen_copy
 from train.methods._cells import check_size, deployed
 from train.methods._decoder import Decoder
+from train.methods._foreground import head_for
 from train.methods._labels import annotated, lots
 from train.methods._warp import warped
 from train.options import option
@@ -68,7 +69,7 @@ class MeanTeacher(Method):
         self.foreground: ForegroundHead | None = None
         if options.classes == 2:
             check_size(encoder, settings.size)
-            self.foreground = ForegroundHead(sum(encoder.dims))
+            self.foreground = head_for(encoder)
         self.register_buffer("threshold", torch.ones((), dtype=torch.float64))
 
     @classmethod

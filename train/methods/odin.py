@@ -37,7 +37,7 @@ from train.method import Batch, Method, follow, follow_statistics, frozen_copy
 from train.methods._cells import check_size, deployed, hypercolumns, rows, watched
 from train.methods._deployed import assigned, shares_of, under_masks
 from train.methods._detcon import contrast
-from train.methods._foreground import foreground
+from train.methods._foreground import foreground, head_for
 from train.methods._masks import clustered, pooled, seen
 from train.momentum import momentum_for, momentum_option
 from train.options import option
@@ -107,7 +107,7 @@ class ODIN(Method):
             self.predictor = BYOLPredictionHead(options.projection, options.hidden, options.projection)
         else:
             check_size(encoder, settings.size)
-        self.head = ForegroundHead(sum(encoder.dims)) if self._deploys_head(options) else None
+        self.head = head_for(encoder) if self._deploys_head(options) else None
         self.target = frozen_copy(nn.ModuleList([self.student, self.projector]))
         self.clusters = 0 if options.masks == "objects" else int(options.masks.rpartition(":")[2])
         self.discovery = frozen_copy(self.student) if self.clusters else None

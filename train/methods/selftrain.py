@@ -24,7 +24,7 @@ from train.encoder import Encoder
 from train.method import Batch, Method
 from train.methods._cells import check_size, deployed, rows, watched
 from train.methods._deployed import assigned
-from train.methods._foreground import foreground
+from train.methods._foreground import foreground, head_for
 from train.options import option
 from train.settings import Settings
 
@@ -50,7 +50,7 @@ class SelfTrain(Method):
     def __init__(self, encoder: Encoder, options: Options, settings: Settings, total_steps: int) -> None:
         super().__init__(encoder, options, settings, total_steps)
         check_size(encoder, settings.size)
-        self.head = ForegroundHead(sum(encoder.dims))
+        self.head = head_for(encoder)
 
     @classmethod
     def masks_from(cls, options: Options) -> str:

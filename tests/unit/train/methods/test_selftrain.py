@@ -115,6 +115,13 @@ def test_every_engine_gives_the_answers_of_the_head(engine: str, method, trained
     np.testing.assert_array_equal(objectness, outputs["foreground"][:, 0])
 
 
+def test_a_run_that_goes_on_from_a_checkpoint_keeps_its_head(method, trained: Path) -> None:
+    again = METHOD(open_encoder(Spec(str(trained))), Options(), Settings(size=64), 10)
+    torch.testing.assert_close(again.head.unit.weight, method.head.unit.weight)
+    afresh = METHOD(open_encoder(Spec(str(trained)), pretrained=False), Options(), Settings(size=64), 10)
+    assert not torch.equal(afresh.head.unit.weight, method.head.unit.weight)
+
+
 def test_other_layers_are_used_without_the_head(trained: Path) -> None:
     backbone = open_backbone(Spec(str(trained), layers=(4,)), (64, 64), engine="torch", device="cpu")
     assert set(backbone.run(np.zeros((1, 3, 64, 64), np.float32))) == {"features", "energy"}
