@@ -81,6 +81,7 @@ def _remote(name: str, output: Path, known: dict[str, str], flags: Mapping[str, 
 
 
 def _wandb(output: Path, known: dict[str, str]) -> Logger:
+    os.environ.setdefault("WANDB_SILENT", "true")  # what concerns Lightning's use of it is not for our users
     run = known.setdefault("wandb", uuid.uuid4().hex[:8])
     logger = WandbLogger(
         name=output.name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import click
@@ -52,6 +53,9 @@ def test_wandb_works_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     wandb.finish()
     (folder,) = (tmp_path / "wandb").glob("offline-run-*")
     (record,) = folder.glob("*.wandb")
+    deadline = time.monotonic() + 60  # a process of its own writes it
+    while b"loss" not in record.read_bytes() and time.monotonic() < deadline:
+        time.sleep(0.1)
     assert b"loss" in record.read_bytes()
 
 
