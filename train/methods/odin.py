@@ -43,6 +43,9 @@ from train.momentum import momentum_for, momentum_option
 from train.options import option
 from train.settings import Settings
 
+DEPLOYED_LR = 4e-3
+"""Of `--match deployed`, as of `selftrain`: a foreground head that learns at the rate of projectors stays undecided."""
+
 
 class Masks(click.ParamType):
     """ "objects", or "kmeans:K"; K alone means the same."""
@@ -107,6 +110,7 @@ class ODIN(Method):
             self.predictor = BYOLPredictionHead(options.projection, options.hidden, options.projection)
         else:
             check_size(encoder, settings.size)
+            self.lr = DEPLOYED_LR
         self.head = head_for(encoder) if self._deploys_head(options) else None
         self.target = frozen_copy(nn.ModuleList([self.student, self.projector]))
         self.clusters = 0 if options.masks == "objects" else int(options.masks.rpartition(":")[2])
