@@ -48,13 +48,13 @@ class Method(pl.LightningModule):
 
     State of their own (queues, centers, vocabularies) goes into buffers: then it is saved, resumed and moved.
 
-    frames: of a sample, evenly spaced by the gap that was drawn; an option may set it in __init__. wide: side of the
-    whole frames in a batch, 0 = none. optimizer, lr (for a batch of 256), weight_decay: if not told.
+    frames: of a sample, evenly spaced by the gap that was drawn. wide: side of the whole frames in a batch, 0 = none.
+    optimizer, lr (for a batch of 256), weight_decay: if not told. An option may set frames and lr in __init__.
     """
 
     frames: int = 2
     optimizer: ClassVar[str] = "sgd"
-    lr: ClassVar[float] = 0.05
+    lr: float = 0.05
     weight_decay: ClassVar[float] = 1e-4
 
     def __init__(self, encoder: Encoder, options: Any, settings: Settings, total_steps: int) -> None:

@@ -51,6 +51,7 @@ class ContrastiveRandomWalk(Method):
 
     optimizer = "adamw"
     lr = 2e-3
+    weight_decay = 0.0  # as in the authors' code: AdamW is Adam then
 
     def __init__(self, encoder: Encoder, options: Options, settings: Settings, total_steps: int) -> None:
         super().__init__(encoder, options, settings, total_steps)

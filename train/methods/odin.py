@@ -10,7 +10,7 @@ two EMAs of the online network with momenta of their own. --masks kmeans:2 makes
 deployed leaves projector and predictor out, which absorb the task, and matches the features that are clustered: see
 `_deployed`. Both are the defaults: of the losses that we tried they are those that move the features. Together they
 leave nothing of the activation energy that tells where objects are; so a foreground head learns that beside them, from
-the same masks, without a gradient into the features.
+the same masks, with the loss of `selftrain`.
 
 Deviations: the whole frame stands in for the spanning view; the two views may come from two frames, which are then
 clustered together, so that a mask means the same in both; features of all chosen layers are clustered and matched, the
@@ -42,6 +42,9 @@ from train.methods._masks import clustered, pooled, seen
 from train.momentum import momentum_for, momentum_option
 from train.options import option
 from train.settings import Settings
+
+DEPLOYED_LR = 4e-3
+"""Of `--match deployed`, as of `selftrain`: at the rate of projectors its foreground head stays undecided."""
 
 
 class Masks(click.ParamType):
@@ -107,6 +110,7 @@ class ODIN(Method):
             self.predictor = BYOLPredictionHead(options.projection, options.hidden, options.projection)
         else:
             check_size(encoder, settings.size)
+            self.lr = DEPLOYED_LR
         self.head = head_for(encoder) if self._deploys_head(options) else None
         self.target = frozen_copy(nn.ModuleList([self.student, self.projector]))
         self.clusters = 0 if options.masks == "objects" else int(options.masks.rpartition(":")[2])
@@ -162,7 +166,7 @@ class ODIN(Method):
         if self.head is None:
             return loss
         head = self.head
-        taught = [foreground(head, part.detach(), masks) for part, masks in zip(online, batch.masks)]
+        taught = [foreground(head, part, masks) for part, masks in zip(online, batch.masks)]
         return loss + torch.stack(taught).mean()
 
     @staticmethod
