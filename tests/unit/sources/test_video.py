@@ -217,6 +217,16 @@ def test_more_suffixes_are_known(suffix: str, tmp_path: Path) -> None:
     assert video.recognizes(str(tmp_path / f"clip.{suffix}"))
 
 
+def test_a_second_picture_track_is_told(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "two.mkv"), "w") as container:
+        streams = [container.add_stream("mpeg4", 25, width=32, height=32, pix_fmt="yuv420p") for _ in range(2)]
+        for stream in streams:
+            frame = av.VideoFrame.from_ndarray(np.full((32, 32, 3), 90, np.uint8))
+            container.mux([*stream.encode(frame), *stream.encode()])
+    source = open_source(str(tmp_path / "two.mkv"))
+    assert any("1 more picture track" in note for note in source.notes)
+
+
 def test_a_song_with_a_cover_is_no_video(tmp_path: Path, make: Any) -> None:
     with av.open(str(tmp_path / "song.m4a"), "w", format="mp4") as container:
         stream: Any = container.add_stream("mjpeg", rate=25)
