@@ -40,6 +40,8 @@ def read_stored(path: Path) -> np.ndarray:
     """(H, W) uint16 or float32 values of a depth file (16-bit picture or .npy), as stored. Raises FrameError."""
     if path.suffix.lower() != ".npy":
         return read_uint16(path)
+    if path.exists() and not path.is_file():
+        raise FrameError("no plain file")
     try:
         values = np.load(path, allow_pickle=False)
     except FileNotFoundError:
@@ -57,6 +59,8 @@ def read_stored(path: Path) -> np.ndarray:
 
 def units_of_array(path: Path) -> float:
     """Units per metre that a .npy file is taken to have: whole numbers are millimetres, others metres."""
+    if not path.is_file():
+        return 1.0
     try:
         kind = np.load(path, mmap_mode="r", allow_pickle=False).dtype.kind
     except (OSError, ValueError, EOFError, TokenError, AttributeError):

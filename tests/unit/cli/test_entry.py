@@ -104,6 +104,12 @@ def test_a_library_that_cannot_be_loaded() -> None:
     assert "streamseg doctor" in hint
 
 
+def test_a_path_with_a_nul() -> None:
+    with pytest.raises(ValueError, match="null byte") as caught:
+        Path("a\0b").mkdir()
+    assert "NUL" in explained(caught.value)[0]
+
+
 def test_a_link_that_leads_to_itself(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises((RuntimeError, OSError)) as caught:
