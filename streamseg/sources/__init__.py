@@ -9,6 +9,7 @@ A source module (its name is its kind, its docstring's first line its descriptio
 and, where a path may hold several recordings, a root of a data set or a folder of videos,
 
     expand(uri: str) -> list[str]             each of them, as `open` takes it, without opening any
+    ELSEWHERE = True                          ... as `open_source` takes it: what it names are recordings of other kinds
 """
 
 from __future__ import annotations

@@ -229,8 +229,7 @@ def main() -> None:
     outcomes: Counter[str] = Counter()
     began = time.perf_counter()
     with ThreadPoolExecutor(given.workers) as pool:
-        numbers = range(given.first, given.first + given.count)
-        jobs: Any = pool.map(lambda number: one(number, seeds, root, given.seed), numbers)
+        jobs: Any = pool.map(lambda n: one(n, seeds, root, given.seed), range(given.first, given.first + given.count))
         for number, (name, done, wrong, outcome) in enumerate(jobs, given.first):
             total[name] += 1
             outcomes[outcome] += 1
