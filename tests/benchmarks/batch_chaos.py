@@ -179,6 +179,7 @@ def main() -> int:
     parser.add_argument("--frames", type=int, default=120)
     parser.add_argument("--kills", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--drivers", type=int, default=1, help="so many go on at once after the kill")
     parser.add_argument("--timeout", type=float, default=30.0)
     parser.add_argument("--by-process", type=int, default=3, help="so many runs in a process of their own")
     parser.add_argument("--folder", type=Path, default=Path("build/chaos"))
@@ -194,7 +195,10 @@ def main() -> int:
     sockets = Sockets()
     some = max(1, int(asked.recordings * rng.uniform(0.3, 0.6)))
     first, first_up, lost = drive(command, out, some, sockets)
+    others = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(asked.drivers - 1)]
     second, second_up, _ = drive(command, out, 0, sockets)
+    for other in others:
+        other.wait()
     killer.over.set()
     entries = read(out)
     good = [entry for entry in entries if entry.name.startswith("rec")]
