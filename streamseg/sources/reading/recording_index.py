@@ -93,7 +93,7 @@ def open_index(path: Path) -> RecordingIndex:
         return _opened(Path(os.path.abspath(path)), about.st_mtime_ns, about.st_ino)
     except (OSError, sqlite3.Error, UnicodeError, ValueError) as problem:
         said = f"the index {str(path)!r} cannot be read: {problem}"
-        raise SourceError(said, "make it again: streamseg data index") from None
+        raise SourceError(said, f"make it again: streamseg data index SOURCE... -o {path}") from None
 
 
 def is_index(path: str) -> bool:
