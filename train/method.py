@@ -11,6 +11,7 @@ import copy
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import nn
@@ -123,7 +124,7 @@ class Method(pl.LightningModule):
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         # Randomness depends on nothing but the seed and the step: a resumed run draws what the first would have drawn.
-        torch.manual_seed((self.settings.seed * 1_000_003 + batch_idx) * 64 + self.global_rank)
+        torch.manual_seed(seed_of(self.settings.seed, batch_idx, self.global_rank))
 
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
         loss = self.loss(batch)
@@ -155,6 +156,11 @@ class Method(pl.LightningModule):
         )
         optimizer, scheduler = build(self, self.student, plan)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+def seed_of(*numbers: int) -> int:
+    """One seed for torch out of several numbers, such as of the run, the step and the device; as good as unique."""
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
 
 
 def frozen_copy(module: Net) -> Net:

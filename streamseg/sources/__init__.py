@@ -30,6 +30,8 @@ from streamseg.config import SourceConfig as Options
 from streamseg.errors import SourceError
 from streamseg.frame import Frame
 
+UNPACK = "unpack it, and give the folder"
+
 
 @dataclass(frozen=True)
 class Skip:
@@ -224,4 +226,6 @@ def _explain(uri: str, inner: list[str]) -> tuple[str, str]:
         return f"the folder {uri!r} holds no images, no video and no recording, but {some}", force
     if not os.path.getsize(uri):
         return f"the file {uri!r} is empty", "get it again, or give another one"
+    if plugins.load(f"{__name__}.reading", "left_out").ARCHIVES.fullmatch(os.path.basename(uri)):
+        return f"{uri!r} is an archive; only .tgz and .tar.gz of TUM recordings are read as they are", UNPACK
     return f"{uri!r} is neither a video, nor an image, nor a recording", force

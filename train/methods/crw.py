@@ -26,7 +26,7 @@ from torch.nn import functional
 from train.data.views import View
 from train.encoder import Encoder
 from train.method import Batch, Method
-from train.methods._cells import check_size, joined, rows, watched
+from train.methods._cells import check_size, deployed, rows, watched
 from train.options import option
 from train.settings import Settings
 
@@ -90,7 +90,7 @@ class ContrastiveRandomWalk(Method):
         """(B, V, 3, size, size) -> (B, V, nodes, projection), each of length 1."""
         images = views.flatten(0, 1)
         if self.options.graph == "cells":
-            features = rows(joined(self.student(images).maps))
+            features = rows(deployed(self.student, images))
         else:
             pieces = patches(images)
             features = self.student(pieces.flatten(0, 1)).pooled.unflatten(0, pieces.shape[:2])

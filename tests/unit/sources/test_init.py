@@ -71,6 +71,9 @@ def broken(name: str, folder: Path, make: Any) -> tuple[str, str]:
     if name == "text.txt":
         path.write_text("hello")
         return str(path), "neither a video"
+    if name == "packed.zip":
+        path.write_bytes(b"PK")
+        return str(path), "is an archive; only .tgz"
     if name == "nothing.bin":
         path.touch()
         return str(path), "is empty"
@@ -100,7 +103,18 @@ def broken(name: str, folder: Path, make: Any) -> tuple[str, str]:
     return str(path), "is empty"
 
 
-BROKEN = ("absent", "nul", "long", "unknown_kind", "text.txt", "nothing.bin", "listed_absent", "no_lines", "texts")
+BROKEN = (
+    "absent",
+    "nul",
+    "long",
+    "unknown_kind",
+    "text.txt",
+    "packed.zip",
+    "nothing.bin",
+    "listed_absent",
+    "no_lines",
+    "texts",
+)
 
 
 @pytest.mark.parametrize("name", [*BROKEN, "two_inside", "videos", "depth_only", "empty"])
