@@ -107,6 +107,11 @@ def age(path: Path) -> float:
     return times[0] - min(times)
 
 
+def lives(path: Path) -> bool:
+    """Whether the worker of a folder under construction runs: the system may have killed it without our help."""
+    return Path(f"/proc/{path.name.rsplit('.', 1)[1]}").exists()
+
+
 class Sockets:
     """Those that listen while drivers run. most: at one time. beyond: "pid address" of each that others could reach."""
 
@@ -130,7 +135,7 @@ def drive(command: list[str], out: Path, kill_after: int, sockets: Sockets) -> t
     """Start the driver; kill it once so many recordings are there (0 = let it end). Returns its seconds, those before
     its first recording was done, and what its workers had spent on recordings that the kill ended."""
     began, before, ready, lost = time.monotonic(), done(out), 0.0, 0.0
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     while process.poll() is None and not (kill_after and len(done(out)) >= kill_after):
         if not ready and done(out) - before:
             ready = time.monotonic() - began
@@ -138,9 +143,9 @@ def drive(command: list[str], out: Path, kill_after: int, sockets: Sockets) -> t
         time.sleep(0.05)
     if kill_after:
         process.kill()
-        lost = sum(age(path) for path in (out / ".batch" / "work").glob("rec*.*.*"))
-    _, said = process.communicate()
-    print(said.strip(), file=sys.stderr)
+        at_work = [path for path in (out / ".batch" / "work").glob("rec*.*.*") if lives(path)]
+        lost = sum(map(age, at_work))
+    process.wait()
     return time.monotonic() - began, ready, lost
 
 
@@ -191,7 +196,7 @@ def times(drives: list[tuple[float, float, float]], killer: Killer, entries: lis
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--recordings", type=int, default=200)
-    parser.add_argument("--frames", type=int, default=100)
+    parser.add_argument("--frames", type=int, default=200)
     parser.add_argument("--kills", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--drivers", type=int, default=1, help="so many go on at once after the kill")
