@@ -4,9 +4,9 @@
 
 Makes short recordings of samples/tabletop, one that kills every worker that takes it (this script plays the system that
 is out of memory), one that cannot be read and one that never ends (the script stops its worker). It kills workers at
-random moments and the driver once, starts the same command again, and compares every result with `streamseg run`'s,
-byte for byte. Exit 1 where a good recording is absent, twice, or different, a bad one is not named, or a socket of Ray could
-be reached from elsewhere.
+random moments and the driver once, starts the same command again, and compares what is there with `streamseg run`'s,
+byte for byte. Exit 1 where a good recording is absent, twice, or different, a bad one is not named, or a socket of Ray
+could be reached from elsewhere.
 
 over_ideal is the time of both commands, from their start to their end, by the ideal: the seconds that workers spent on
 recordings, by two. These are of the same run, so that other work on the machine cancels out. They hold what killed
