@@ -58,7 +58,7 @@ class Killer(threading.Thread):
 
     def run(self) -> None:
         while not self.over.wait(0.02):
-            at = sorted(self.work.glob("*.*.*"))
+            at = [path for path in sorted(self.work.glob("*.*.*")) if lives(path)]
             for path in at:
                 if path.name.startswith("poison."):
                     self.kill(path)
@@ -73,8 +73,9 @@ class Killer(threading.Thread):
         """The worker whose folder that is; what it had made is put away."""
         name, _, pid = path.name.rsplit(".", 2)
         with contextlib.suppress(ProcessLookupError, FileNotFoundError):
-            self.lost += age(path)
+            lost = age(path)
             os.kill(int(pid), signal.SIGKILL)
+            self.lost += lost
             shutil.move(path, self.work.parent / f"killed-{len(self.killed)}")
             self.killed.append(name)
 
@@ -94,7 +95,7 @@ def send(path: Path, which: signal.Signals) -> None:
 
 
 def lives(path: Path) -> bool:
-    """Whether the worker of a folder under construction runs: the system may have killed it without our help."""
+    """Whether the worker of a folder under construction runs; a driver's are gone soon after it."""
     return Path(f"/proc/{path.name.rsplit('.', 1)[1]}").exists()
 
 
