@@ -17,17 +17,18 @@ class ForegroundClassifier:
         self.forget, self.ridge = forget, ridge
         self._squares: np.ndarray | None = None
         self._products: np.ndarray | None = None
-        self.weights: np.ndarray | None = None
+        self._weights: np.ndarray | None = None  # of these sums, once somebody has asked
 
-    def learn(self, points: np.ndarray, share: np.ndarray) -> None:
-        """points: (n, d) float32 cells of one frame. share: (n,) 0 ... 1, how much of each cell is foreground.
+    def learn(self, points: np.ndarray, share: np.ndarray, weight: float = 1.0) -> None:
+        """points: (n, d) float32 cells of one frame. share: (n,) 0 ... 1, how much of each cell is foreground. weight:
+        of this frame, 1 as a rule, 0 or less = it teaches nothing.
 
         Both classes weigh the same, however small the objects are; a frame without objects teaches nothing.
         """
         objects = float(share.sum())
-        if not 0 < objects < len(share):
+        if weight <= 0 or not 0 < objects < len(share):
             return
-        weights = (share / objects + (1 - share) / (len(share) - objects)).astype(np.float32)
+        weights = weight * (share / objects + (1 - share) / (len(share) - objects)).astype(np.float32)
         targets = (2 * share - 1).astype(np.float32)
         rows = np.hstack([points, np.ones((len(points), 1), np.float32)])
         squares, products = (rows * weights[:, None]).T @ rows, rows.T @ (weights * targets)
@@ -36,12 +37,21 @@ class ForegroundClassifier:
         assert self._products is not None
         self._squares = self.forget * self._squares + squares
         self._products = self.forget * self._products + products
-        penalty = self.ridge * float(np.trace(self._squares)) / len(squares)
-        self.weights = np.linalg.solve(self._squares + penalty * np.eye(len(squares), dtype=np.float32), self._products)
+        self._weights = None
+
+    @property
+    def weights(self) -> np.ndarray | None:
+        """(d + 1,) float32, the last one the bias; None before anything was learnt."""
+        if self._weights is None and self._squares is not None:
+            penalty = self.ridge * float(np.trace(self._squares)) / len(self._squares)
+            ridge = penalty * np.eye(len(self._squares), dtype=np.float32)
+            self._weights = np.linalg.solve(self._squares + ridge, self._products)
+        return self._weights
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
         """(n, d) -> (n,) float32: above 0 = foreground. Raises ValueError before anything was learnt."""
-        if self.weights is None:
+        weights = self.weights
+        if weights is None:
             raise ValueError("the classifier has learnt nothing yet")
-        score: np.ndarray = points @ self.weights[:-1] + self.weights[-1]
+        score: np.ndarray = points @ weights[:-1] + weights[-1]
         return score

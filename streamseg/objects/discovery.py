@@ -20,6 +20,7 @@ import numpy as np
 
 from streamseg.config import ObjectsConfig
 from streamseg.depth.camera import guessed_camera, told
+from streamseg.depth.support import SupportPlane
 from streamseg.features.extractor import FeatureFrame
 from streamseg.features.timing import StageTimer
 from streamseg.frame import Intrinsics
@@ -33,7 +34,7 @@ from streamseg.objects.instances import separate, support_of
 from streamseg.objects.motion import Motion
 from streamseg.objects.saliency import Saliency
 from streamseg.objects.scores import ObjectScores
-from streamseg.objects.teaching import PERIOD, Teacher, teach
+from streamseg.objects.teaching import PERIOD, Teacher, taught
 
 TRUST = 0.7
 """Weight of the saliency against the classifier once there is one: it is what keeps the classifier from drifting."""
@@ -81,8 +82,9 @@ class ObjectDiscovery:
         self.scores = ObjectScores()
         self._since_taught: int | None = None  # frames; None before the first
         self._lessons = 0  # cuts that taught
-        self.teacher = Teacher(config.quality, config.seed)
+        self.teacher = Teacher(config.quality)
         self._key_level: np.ndarray | None = None
+        self._support: SupportPlane | None = None
         self.camera: Intrinsics | None = None
         """What the camera of the recording is taken for where it is not known and depth is of use."""
         self._depth_used: deque[tuple[bool, bool, bool]] = deque(maxlen=1000)  # of the last frames
@@ -108,12 +110,9 @@ class ObjectDiscovery:
                 rough = [(self._opinion(one), self._levels(BORDERS)) for one in seen]
             else:
                 rough = [self._rough(one) for one in seen]
-            cuts = self.teacher.cut_all(frames, rough)
-            taught = ForegroundClassifier()
-            for one, mask in zip(frames, cuts):
-                teach(taught, one, mask)
-            if taught.weights is not None:  # a round that finds nothing teaches nothing
-                self.classifier, self.evidence = taught, CueEvidence()
+            pupil = taught(frames, self.teacher.cut_all(frames, rough))
+            if pupil.weights is not None:  # a round that finds nothing teaches nothing
+                self.classifier, self.evidence = pupil, CueEvidence()
                 for known in seen:
                     self._weigh(known)
 
@@ -137,7 +136,7 @@ class ObjectDiscovery:
         else:
             mask = self._cut_out(seen) if self.quality == "high" else self._enlarged(seen)
         timer.part("foreground")
-        support = support_of(frame.frame, self.seed)
+        support = self._support = support_of(frame.frame, self.seed, self._support)
         timer.part("support plane")
         if support is not None and frame.frame.intrinsics is None:
             self.camera = guessed_camera(frame.frame.rgb.shape)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from streamseg.objects.colours import colour_model
 from streamseg.objects.saliency import parts
 
 MARGIN = 0.35
@@ -37,20 +38,18 @@ class Levels(NamedTuple):
         return self._replace(fg_threshold=1 - (1 - self.fg_threshold) * share, bg_threshold=self.bg_threshold * share)
 
 
-def cut(
-    rgb: np.ndarray, saliency: np.ndarray, levels: Levels, *, side: int, rounds: int = 3, seed: int = 0
-) -> np.ndarray:
+def cut(rgb: np.ndarray, saliency: np.ndarray, levels: Levels, *, side: int, rounds: int = 3) -> np.ndarray:
     """(H, W) bool: the objects that `saliency` shows, with the borders of the image.
 
     rgb: (H, W, 3) uint8. saliency: (H, W) float32, see `Saliency`.
-    side: windows are shrunk until no side is longer: the time grows with the area. rounds, seed: of GrabCut.
+    side: windows are shrunk until no side is longer: the time grows with the area. rounds: of GrabCut.
     """
     numbers, chosen = parts(saliency, levels.low, levels.peak)
     mask = np.zeros(saliency.shape, bool)
     for number in chosen:
         part = numbers == number
         window = _window(part)
-        found = _cut_window(rgb[window], saliency[window], part[window], levels, side, rounds, seed)
+        found = _cut_window(rgb[window], saliency[window], part[window], levels, side, rounds)
         mask[window] |= found
     return mask
 
@@ -67,7 +66,7 @@ def _window(part: np.ndarray) -> tuple[slice, slice]:
 
 
 def _cut_window(
-    rgb: np.ndarray, saliency: np.ndarray, part: np.ndarray, levels: Levels, side: int, rounds: int, seed: int
+    rgb: np.ndarray, saliency: np.ndarray, part: np.ndarray, levels: Levels, side: int, rounds: int
 ) -> np.ndarray:
     size = rgb.shape[1::-1]
     scale = min(1.0, side / max(size))
@@ -80,7 +79,7 @@ def _cut_window(
     guess[level < levels.bg_threshold] = cv2.GC_BGD
     there = {bool(value) for value in np.unique(guess & 1)}
     if there == {True, False}:  # GrabCut wants pixels on both sides
-        cv2.setRNGSeed(seed)  # its colour models start from K-Means
-        models = np.zeros((1, 65)), np.zeros((1, 65))  # of background and foreground
-        cv2.grabCut(image, guess, (0, 0, 0, 0), *models, rounds, cv2.GC_INIT_WITH_MASK)
+        foreground = (guess & 1) > 0
+        models = colour_model(image[~foreground]), colour_model(image[foreground])
+        cv2.grabCut(image, guess, (0, 0, 0, 0), *models, rounds, cv2.GC_EVAL)
     return cv2.resize((guess & 1).astype(np.float32), size, interpolation=cv2.INTER_LINEAR) > 0.5
