@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from streamseg.runtime.library import segment as segment
     from streamseg.runtime.result import Result as Result
     from streamseg.sources import open_source as open_source
+    from train.library import train as train
 
 __version__ = "0.1.0"
 _HOMES = {
@@ -30,6 +31,7 @@ _HOMES = {
     "Segmenter": "streamseg.runtime.library",
     "Result": "streamseg.runtime.result",
     "evaluate": "streamseg.evaluation.library",
+    "train": "train.library",
     "open_source": "streamseg.sources",
     "Frame": "streamseg.frame",
     "Intrinsics": "streamseg.frame",

@@ -1,8 +1,8 @@
 """No library that streamseg uses reports home: what counts users is turned off before it is imported.
 
 `import openvino` sends an event to an analytics host and writes into the home folder; it knows no switch but a file in
-that folder, and stays silent where the package `openvino_telemetry` is absent. onnxruntime, Ray and the Hugging Face
-hub heed environment variables, which child processes inherit.
+that folder, and stays silent where the package `openvino_telemetry` is absent. onnxruntime, Ray, the Hugging Face
+hub, W&B and MLflow heed environment variables, which child processes inherit.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ VARIABLES = {
     "ORT_DISABLE_TELEMETRY": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
     "HF_HUB_DISABLE_TELEMETRY": "1",
+    "WANDB_ERROR_REPORTING": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
 }
 
 

@@ -18,6 +18,11 @@ def config(settings: Settings, options: Any) -> dict[str, Any]:
     return {"settings": dataclasses.asdict(settings), "options": dataclasses.asdict(options)}
 
 
+def flat(settings: Settings, options: Any) -> dict[str, Any]:
+    """Every setting by its flag's name, for loggers."""
+    return {name: value for part in config(settings, options).values() for name, value in part.items()}
+
+
 def checkpoint_header(name: str, method: Method, settings: Settings, options: Any, data: str) -> dict[str, Any]:
     """What a checkpoint of the run says of itself, see `backbones.checkpoint`. data: its fingerprint."""
     recipe = method.student.recipe

@@ -11,6 +11,7 @@ import copy
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import nn
@@ -47,13 +48,13 @@ class Method(pl.LightningModule):
 
     State of their own (queues, centers, vocabularies) goes into buffers: then it is saved, resumed and moved.
 
-    frames: of a sample, evenly spaced by the gap that was drawn; an option may set it in __init__. wide: side of the
-    whole frames in a batch, 0 = none. optimizer, lr (for a batch of 256), weight_decay: if not told.
+    frames: of a sample, evenly spaced by the gap that was drawn. wide: side of the whole frames in a batch, 0 = none.
+    optimizer, lr (for a batch of 256), weight_decay: if not told. An option may set frames and lr in __init__.
     """
 
     frames: int = 2
     optimizer: ClassVar[str] = "sgd"
-    lr: ClassVar[float] = 0.05
+    lr: float = 0.05
     weight_decay: ClassVar[float] = 1e-4
 
     def __init__(self, encoder: Encoder, options: Any, settings: Settings, total_steps: int) -> None:
@@ -123,7 +124,7 @@ class Method(pl.LightningModule):
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         # Randomness depends on nothing but the seed and the step: a resumed run draws what the first would have drawn.
-        torch.manual_seed((self.settings.seed * 1_000_003 + batch_idx) * 64 + self.global_rank)
+        torch.manual_seed(seed_of(self.settings.seed, batch_idx, self.global_rank))
 
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
         loss = self.loss(batch)
@@ -155,6 +156,11 @@ class Method(pl.LightningModule):
         )
         optimizer, scheduler = build(self, self.student, plan)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+def seed_of(*numbers: int) -> int:
+    """One seed for torch out of several numbers, such as of the run, the step and the device; as good as unique."""
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
 
 
 def frozen_copy(module: Net) -> Net:

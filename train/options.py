@@ -27,12 +27,12 @@ def option(
     choices: tuple[str, ...] = (),
     metavar: str | None = None,
     type: click.ParamType | None = None,
-    auto: bool = False,
+    auto: bool | str = False,
     shown: str = "",
 ) -> Any:
     """A dataclass field that is also a flag. low, high: allowed range, both included; choices: allowed words.
 
-    auto: the default is a number that stands for "decided later"; on the command line it is the word auto.
+    auto: the default is a number that stands for "decided later"; on the command line it is the word auto, or this one.
     shown: the default as somebody would type it.
     """
     about = {"help": help, "low": low, "high": high, "choices": choices, "metavar": metavar, "type": type}
@@ -55,8 +55,9 @@ def _click_option(field: dataclasses.Field, group: str) -> Option:
     if isinstance(field.default, tuple) and about["type"] is None:
         return Option([flag], multiple=True, default=field.default, **shared)
     if about["auto"]:
-        kind = Auto(_type(field), cast(float, field.default))
-        return Option([flag], default="auto", type=kind, show_default=True, **shared)
+        word = about["auto"] if isinstance(about["auto"], str) else "auto"
+        kind = Auto(_type(field), cast(float, field.default), word)
+        return Option([flag], default=word, type=kind, show_default=True, **shared)
     shown = about["shown"] or field.default not in (None, "", ())
     return Option([flag], default=field.default, type=_type(field), show_default=shown, **shared)
 

@@ -44,7 +44,10 @@ def frozen_stages(settings: Settings, parts: int) -> int:
     return int(_preset(settings).frozen_share * parts) if settings.frozen_stages < 0 else settings.frozen_stages
 
 
+def fine_tunes(settings: Settings) -> bool:
+    """Whether the run fine-tunes a pretrained net. auto: random weights have nothing to keep."""
+    return settings.init != "none" if settings.preset == "auto" else settings.preset == "finetune"
+
+
 def _preset(settings: Settings) -> Preset:
-    """auto: random weights have nothing to keep."""
-    kind = settings.preset
-    return PRESETS[("pretrain" if settings.init == "none" else "finetune") if kind == "auto" else kind]
+    return PRESETS["finetune" if fine_tunes(settings) else "pretrain"]

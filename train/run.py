@@ -15,7 +15,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.loggers import TensorBoardLogger
+from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import move_data_to_device
 
 from streamseg.backbones import checkpoint
@@ -24,75 +24,99 @@ from streamseg.files import written
 from train.callbacks.checkpointing import BEST, LAST, CheckpointFile, Checkpointing
 from train.callbacks.display import Display
 from train.callbacks.monitoring import HealthMonitor, Table
-from train.callbacks.probing import Probing, verdict
+from train.callbacks.pending import look_every
+from train.callbacks.probing import Probing
 from train.data.batches import Batches, open_samples
 from train.data.fingerprint import fingerprint
-from train.data.recordings import open_recordings
 from train.data.samples import Samples
-from train.description import checkpoint_header, config, opening_line
+from train.description import checkpoint_header, config, flat, opening_line
 from train.distributed import is_first, trainer_devices
 from train.encoder import Encoder, open_encoder
-from train.folder import RESULT, TABLE, checked, opened
+from train.folder import RESULT, TABLE, Place, checked, opened
 from train.method import Method
 from train.presets import frozen_stages, settled
-from train.probes.dense import DenseProbe
+from train.probes.judges import open_judges
+from train.reports import loggers, outcome
+from train.reports.verdict import verdict
 from train.settings import Settings
 from train.sync_norm import synchronize
 
 PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
-PROBED_FRAMES = 24
 
 
 def run(
-    name: str, kind: type[Method], settings: Settings, options: Any, output: Path, resume: bool, display: Display
+    name: str, kind: type[Method], settings: Settings, options: Any, place: Place, display: Display
 ) -> dict[str, Any]:
     """Train method `name`; returns the summary. Raises StreamsegError; what was written before stays whole.
 
-    output: folder of last.pt, best.pt, metrics.csv, run.json and TensorBoard's events. resume: go on from its last.pt.
+    place: the folder of last.pt, best.pt, metrics.csv, run.json and TensorBoard's events.
     """
     _quiet_libraries()
     settings = settled(settings)
-    last = checked(output, resume, is_first())
+    loggers.check(settings.logger)
+    output, last = place.output, checked(place, is_first())
     start = int(checkpoint.read(last)["training"]["global_step"]) if last else 0
     hardware = trainer_devices(settings)
     with contextlib.ExitStack() as stack:
         torch.manual_seed(settings.seed)
         encoder = _encoder(settings)
-        claim = cache(lambda: stack.enter_context(opened(output, is_first())))
+        claim = cache(lambda: stack.enter_context(opened(place, is_first())))
         samples, total = open_samples(kind, settings, options, output, stack, display.say, claim)
         data = _same_run(samples, last, start, total)
         method = kind(encoder, options, settings, total)
         samples.views, samples.wide, samples.frames = method.views(), method.wide, method.frames
-        probing = _probing(settings, total, output, display.say)
+        probing = _probing(settings, samples, total, output, display.say)
         claim()  # what the command line got wrong is known by now
         table = Table(output / TABLE, start, write=is_first())
-        checkpointing = Checkpointing(output, settings.save_every)
-        callbacks = [HealthMonitor(display.say, samples.describe, output), checkpointing]
-        callbacks += [*([probing] if probing else []), table, display]
-        header = checkpoint_header(name, method, settings, options, data)
-        trainer = _trainer(hardware, settings, total, start, output, callbacks, header)
+        checkpointing = Checkpointing(output, settings.save_every, settings.save_period)
+        callbacks = [HealthMonitor(display.say, samples.describe, output), table, checkpointing, probing, display]
+        made = loggers.opened(settings.logger, output, start, flat(settings, options), is_first())
+        about = CheckpointFile(checkpoint_header(name, method, settings, options, data))
+        trainer = _trainer(hardware, settings, total, made, [one for one in callbacks if one], about)
         notes = (f"note: {line}" for line in samples.left_out())
         for line in (*notes, opening_line(name, encoder, samples, settings, total, trainer)):
             display.say(line)
         with checkpointing.interruptible(trainer):
             seconds = _fit(trainer, method, Batches(samples, settings, start), last)
+        if not trainer.is_global_zero:
+            return {}
+        found: dict[str, Any] = {}
+        if not checkpointing.interrupted:
+            found = outcome.report(probing, settings, output, display.say)
+            outcome.draw(samples.recordings, settings, output, made, trainer.global_step, display.say)
         result = {
-            "verdict": verdict(probing.figures if probing else {}),
-            "method": name,
+            **_summary(name, encoder, settings, options, output, probing, found),
             "status": "interrupted" if checkpointing.interrupted else "done",
             "steps": trainer.global_step,
             "loss": table.summary(),
             "samples_per_second": (trainer.global_step - start) * settings.samples_per_step / seconds,
-            "probe": probing.figures if probing else {},
-            "checkpoints": {file[:-3]: str(output / file) for file in (BEST, LAST) if (output / file).exists()},
-            "config": config(settings, options),
-            "backbone": encoder.recipe.name,
-            "init_sha256": encoder.sha256,
             "skipped": samples.skipped(),
         }
-        if trainer.is_global_zero:
-            _write_json(output / RESULT, result)
+        _write_json(output / RESULT, result)
         return json.loads(json.dumps(result))  # as a reader of run.json gets it: tuples are lists there
+
+
+def _summary(
+    name: str,
+    encoder: Encoder,
+    settings: Settings,
+    options: Any,
+    output: Path,
+    probing: Probing | None,
+    found: dict[str, Any],
+) -> dict[str, Any]:
+    """What is known apart from how the run went. found: see `outcome.report`."""
+    figures = probing.figures if probing else {}
+    return {
+        "verdict": verdict(found, figures),
+        "method": name,
+        "probe": figures,
+        "report": found,
+        "checkpoints": {file[:-3]: str(output / file) for file in (BEST, LAST) if (output / file).exists()},
+        "config": config(settings, options),
+        "backbone": encoder.recipe.name,
+        "init_sha256": encoder.sha256,
+    }
 
 
 def _fit(trainer: pl.Trainer, method: Method, data: Batches, last: Path | None) -> float:
@@ -157,32 +181,33 @@ def _encoder(settings: Settings) -> Encoder:
     return encoder
 
 
-def _probing(settings: Settings, total: int, output: Path, say: Callable[[str], None]) -> Probing | None:
-    if not settings.val:
+def _probing(
+    settings: Settings, samples: Samples, total: int, output: Path, say: Callable[[str], None]
+) -> Probing | None:
+    if not settings.probe:
         return None
-    recordings = open_recordings(settings.val, lambda skip: say(f"note: left out of --val: {skip.name}: {skip.reason}"))
-    probe = DenseProbe(recordings, settings.size, PROBED_FRAMES, settings.seed)
-    return Probing(probe, settings.probe_every or max(1, total // 5), output, say)
+    judges = open_judges(settings, samples.recordings, say) if is_first() else None
+    return Probing(judges, settings.probe_every or max(1, total // 5), output, say, settings.save_top_k)
 
 
 def _trainer(
     hardware: dict[str, Any],
     settings: Settings,
     total: int,
-    start: int,
-    output: Path,
+    made: list[Logger],
     callbacks: list[pl.Callback],
-    about: dict[str, Any],
+    about: CheckpointFile,
 ) -> pl.Trainer:
     return pl.Trainer(
         **hardware,
         precision=PRECISIONS[settings.precision],  # type: ignore[arg-type]
         max_steps=total,
         accumulate_grad_batches=settings.accumulate,
+        gradient_clip_val=settings.clip or None,
         callbacks=callbacks,
-        plugins=[CheckpointFile(about)],
-        logger=TensorBoardLogger(str(output), name="", version="", purge_step=start or None),
-        log_every_n_steps=1,
+        plugins=[about],
+        logger=made,
+        log_every_n_steps=look_every(hardware["accelerator"]),
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,

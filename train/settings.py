@@ -11,6 +11,7 @@ import click
 from streamseg.cli.parameters import Numbers, Word
 from streamseg.config import Spec
 from train.options import option
+from train.reports.loggers import Loggers
 
 
 class Gap(Word):
@@ -33,7 +34,8 @@ class Settings:
     """A run. data: sources or folders of them, "kind[:path]" or paths. size: side of a view, pixels.
 
     steps: optimizer steps, 0 = by epochs. lr: for the whole batch, 0 = the method's own, scaled by batch size.
-    weight_decay, workers: -1 = auto. probe_every: 0 = auto. backbone_lr, heads_first, frozen_stages: -1 = by `preset`.
+    weight_decay, workers: -1 = auto. probe_every, nodes: 0 = auto. backbone_lr, heads_first, frozen_stages: -1 = by
+    `preset`. clip, save_period: 0 = off.
     """
 
     data: tuple[str, ...] = option(
@@ -87,6 +89,7 @@ class Settings:
     )
     weight_decay: float = option(-1.0, "Weight decay.  auto: the method's own.", low=0, auto=True)
     optimizer: str = option("auto", "auto: the method's own.", choices=("auto", "sgd", "adamw", "lars"))
+    clip: float = option(0.0, "Norm of the whole gradient, to which a larger one is scaled down.", low=0, auto="off")
     warmup: float = option(0.05, "Share of the run in which the learning rate rises.", low=0, high=1)
     norms: str = option(
         "auto",
@@ -97,7 +100,9 @@ class Settings:
     devices: str = option(
         "auto", "cpu, cuda, or how many; cpu:2 = two processes on one CPU.", metavar="auto|cpu|cuda[:N]|N"
     )
-    nodes: int = option(1, "Machines; start one command on each with torchrun.", low=1)
+    nodes: int = option(
+        0, "Machines; start one command on each with torchrun.  auto: as many as srun says, else one.", low=1, auto=True
+    )
     strategy: str = option("auto", "How several devices work together, by its name in Lightning.", metavar="auto|ddp")
     workers: int = option(
         -1,
@@ -108,10 +113,26 @@ class Settings:
     cache: str = option("ram", "Where decoded frames are kept.", choices=("ram", "disk", "none"))
     seed: int = option(0, "Same seed, same run.", low=0, high=2**31 - 1)
     val: tuple[str, ...] = option(
-        (), "Annotated recordings that the dense probe looks at; never trained on.", metavar="KIND[:PATH]|PATH"
+        (), "Annotated recordings that judge the checkpoints; never trained on.", metavar="KIND[:PATH]|PATH"
     )
-    probe_every: int = option(0, "Steps between dense probes.  auto: five in a run.", low=1, auto=True)
-    save_every: int = option(50, "Steps between checkpoints.", low=1)
+    val_classes: str = option(
+        "", "A folder with one sub-folder a class: kNN and linear accuracy are measured, too.", metavar="FOLDER"
+    )
+    probe: bool = option(True, "Measure checkpoints during training, and keep the best one.")
+    probe_every: int = option(0, "Steps between measurements.  auto: five in a run.", low=1, auto=True)
+    probe_size: int = option(
+        384, "Shorter side of the pictures that are measured: the --size of run.", low=32, high=2048
+    )
+    pictures: bool = option(True, "Show masks before and after training: masks.png.")
+    save_every: int = option(50, "Steps between checkpoints: last.pt.", low=1)
+    save_top_k: int = option(1, "How many of the best checkpoints are kept: best.pt, more in checkpoints/.", low=1)
+    save_period: int = option(0, "Steps between checkpoints that all are kept, in checkpoints/.", low=1, auto="off")
+    logger: str = option(
+        "tensorboard",
+        "Where figures go: tensorboard, csv (metrics.csv alone), wandb, mlflow.",
+        metavar="NAME[,NAME]",
+        type=Loggers(),
+    )
 
     @property
     def spec(self) -> Spec:

@@ -129,6 +129,8 @@ def _open(
 ) -> Backbone:
     engines = plugins.load(__name__, f"{engine}_backbone")
     backbone: Backbone = engines.open(recipe, size, device, precision, threads, streams, log)
+    if recipe.kind in ("onnx", "openvino"):  # of others; what we build ourselves is what it says
+        plugins.load(__name__, "trial").check(backbone)
     height, width = size
     log(f"{backbone.name} on {backbone.engine} ({backbone.device}, {backbone.precision}), input {height}x{width}")
     if precision == "auto" and backbone.precision_reason:

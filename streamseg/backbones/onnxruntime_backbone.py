@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-import re
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ import numpy as np
 from streamseg.backbones import _tensorrt, _tensorrt_provider, machine
 from streamseg.backbones.contract import OUTPUTS, Backbone, Log, Recipe
 from streamseg.backbones.exported import cached, onnx_cache
+from streamseg.backbones.exported.refusals import refused
 from streamseg.errors import ModelError
 
 if TYPE_CHECKING:
@@ -41,7 +42,9 @@ class OnnxRuntimeBackbone(Backbone):
 
     def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
         self._check_batch(len(images))
-        return dict(zip(self._outputs, self._session.run(self._outputs, {self._input: self.pixels(images)})))
+        images = self.pixels(images)
+        with self._told():
+            return dict(zip(self._outputs, self._session.run(self._outputs, {self._input: images})))
 
     @cached_property
     def tensors(self) -> bool:
@@ -61,13 +64,21 @@ class OnnxRuntimeBackbone(Backbone):
         binding.bind_input(self._input, self.place, 0, np.float32, tuple(images.shape), images.data_ptr())
         for name in self._outputs:
             binding.bind_output(name, self.place)
-        self._session.run_with_iobinding(binding)
+        with self._told():
+            self._session.run_with_iobinding(binding)
         binding.synchronize_outputs()
         # copied, and that before the binding goes, because the session may then use its memory again
         outputs = [torch.from_dlpack(value).clone() for value in binding.get_outputs()]
         if images.is_cuda:
             torch.cuda.current_stream().synchronize()
         return dict(zip(self._outputs, outputs, strict=True))
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as problem:  # onnxruntime raises classes of its own, all direct children of Exception
+            raise refused("onnxruntime", f"onnxruntime cannot run {self.name}", problem) from problem
 
     def _check_batch(self, batch: int) -> None:
         if self.device == "tensorrt" and batch > (largest := _tensorrt_provider.BATCHES.max):
@@ -83,10 +94,10 @@ def _session(path: str, device: str, threads: int, providers: list[Any]) -> Any:
         raise ModelError(f"this onnxruntime has no {provider}", "pip install onnxruntime-gpu, or use --device cpu")
     options = onnxruntime.SessionOptions()
     cached.require_unicode(path)
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what goes wrong is told once, as an error of ours
     options.intra_op_num_threads = threads
     said = io.StringIO()
-    onnxruntime.set_default_logger_severity(4)  # what goes wrong is told below, once
+    onnxruntime.set_default_logger_severity(4)
     try:
         with contextlib.redirect_stdout(said):
             if device != "cpu":
@@ -94,9 +105,14 @@ def _session(path: str, device: str, threads: int, providers: list[Any]) -> Any:
                 onnxruntime.preload_dlls()
             session = onnxruntime.InferenceSession(path, options, providers=providers, enable_fallback=0)
     except Exception as problem:  # onnxruntime raises classes of its own, all direct children of Exception
-        reason = re.sub(r"^/.*?\) ", "", str(problem).splitlines()[0])[:200]  # without the place in its source
-        hint = 'pip install "streamseg[tensorrt]", or use --device cuda' if device == "tensorrt" else "use --device cpu"
-        raise ModelError(f"onnxruntime cannot run {path} on {device}: {reason}", hint) from problem
+        told = refused("onnxruntime", f"onnxruntime cannot run {path} on {device}", problem)
+        if device != "cpu":
+            told.hint = (
+                'pip install "streamseg[tensorrt]", or use --device cuda'
+                if device == "tensorrt"
+                else "use --device cpu"
+            )
+        raise told from problem
     finally:
         onnxruntime.set_default_logger_severity(2)
     if session.get_providers()[0] != provider:

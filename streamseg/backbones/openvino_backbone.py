@@ -13,6 +13,7 @@ from streamseg.backbones import machine
 from streamseg.backbones import precision as precisions
 from streamseg.backbones.contract import OUTPUTS, Backbone, Log, Recipe
 from streamseg.backbones.exported import cached, onnx_cache, openvino_cache, openvino_file
+from streamseg.backbones.exported.refusals import refused
 from streamseg.errors import ModelError
 
 NAMES = {"f32": "fp32", "bf16": "bf16", "f16": "fp16"}
@@ -47,7 +48,7 @@ class OpenVinoBackbone(Backbone):
         try:
             self._model = self._core.read_model(path)
         except RuntimeError as problem:  # what it says is pages of its own source
-            raise ModelError(f"OpenVINO cannot read {str(path)!r}", "export it again") from problem
+            raise refused("openvino", f"OpenVINO cannot read {str(path)!r}", problem) from problem
         names = [name for output in self._model.outputs for name in output.get_names()]
         self._outputs = [name for name in OUTPUTS if name in names]
         self._networks: dict[int, Any] = {}
@@ -66,8 +67,7 @@ class OpenVinoBackbone(Backbone):
         try:
             request.infer()
         except RuntimeError as problem:
-            reason = str(problem).strip().splitlines()[-1][:160]
-            raise ModelError(f"OpenVINO cannot run {self.name}: {reason}", "try another --engine") from problem
+            raise refused("openvino", f"OpenVINO cannot run {self.name}", problem) from problem
         return {name: request.get_tensor(name).data for name in self._outputs}
 
     def _request(self, batch: int) -> Any:
@@ -81,25 +81,22 @@ class OpenVinoBackbone(Backbone):
         """Static shapes are faster, and hardly ever does more than one batch size occur."""
         with self._compiling:
             if batch not in self._networks:
-                self._model.reshape([batch, 3, *self.size])
-                self._networks[batch] = self._compiled()
+                self._networks[batch] = self._compiled(batch)
             return self._networks[batch]
 
-    def _compiled(self) -> Any:
+    def _compiled(self, batch: int) -> Any:
         """Compile, by way of OpenVINO's own cache, which halves the start-up time. Raises ModelError."""
 
         def compile_in(folder: Path | None) -> Any:
             where = {"CACHE_DIR": str(folder)} if folder else {}
             return self._core.compile_model(self._model, "CPU", self._options | where)
 
-        key = f"{self._path.name} {self.sha256} {self._model.input(0).partial_shape} {self._options}"
         try:
+            self._model.reshape([batch, 3, *self.size])
+            key = f"{self._path.name} {self.sha256} {self._model.input(0).partial_shape} {self._options}"
             return openvino_cache.compiled(key, compile_in)
         except (RuntimeError, ValueError) as problem:  # what it says is pages of its own source
-            reason = str(problem).strip().splitlines()[-1][:160]
-            raise ModelError(
-                f"OpenVINO cannot compile {self.name}: {reason}", "try --engine onnxruntime or --engine torch"
-            ) from problem
+            raise refused("openvino", f"OpenVINO cannot compile {self.name}", problem) from problem
 
 
 def _options(precision: str, threads: int) -> dict[str, Any]:

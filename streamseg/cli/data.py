@@ -11,6 +11,7 @@ from streamseg.cli.lazy import LazyGroup
 @click.group(
     cls=LazyGroup,
     lazy={
+        "index": "streamseg.cli.datasets.index:index",
         "pack": "streamseg.cli.datasets.pack:pack",
         "co3d": "streamseg.cli.datasets.get:co3d",
         "davis": "streamseg.cli.datasets.get:davis",

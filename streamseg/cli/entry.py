@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sys
 import traceback
 
@@ -20,6 +21,8 @@ CACHES = {"MPLCONFIGDIR": "matplotlib", "TORCHINDUCTOR_CACHE_DIR": "torch"}
 """Libraries that would write into the home or the temporary folder: what they keep lies in our cache."""
 CV_NO_MEMORY = -4
 """OpenCV's Error::StsNoMem."""
+SHORT = re.compile("DefaultCPUAllocator|bad_alloc|[Cc]annot allocate memory|failed to map segment")
+"""What PyTorch on a CPU, C++ and the loader of libraries say."""
 
 
 def run_command(command: click.Command, name: str) -> None:
@@ -70,15 +73,14 @@ def explained(problem: Exception) -> tuple[str, str]:
     kind, said = f"{type(problem).__module__}.{type(problem).__name__}", str(problem).strip()
     if isinstance(problem, StreamsegError):
         return problem.message, problem.hint
-    if (
-        isinstance(problem, MemoryError) or type(problem).__name__ == "OutOfMemoryError"
-    ):  # Python, NumPy; torch on a GPU
+    if _is_memory(problem):
         return NO_MEMORY
-    if isinstance(problem, RuntimeError) and "DefaultCPUAllocator" in said:  # torch on a CPU has no type for it
-        return NO_MEMORY
+    if isinstance(problem, ImportError):
+        return (
+            f"a library cannot be loaded: {said}",
+            "`streamseg doctor` tells what this machine has; or install it again, as the README says",
+        )
     if kind == "cv2.error":
-        if getattr(problem, "code", 0) == CV_NO_MEMORY:
-            return NO_MEMORY
         reason = said.splitlines()[-1] if said else "an error without a word"
         return f"OpenCV cannot work on this picture: {reason}", "leave the picture out, or convert it"
     if isinstance(problem, UnicodeError):
@@ -87,3 +89,17 @@ def explained(problem: Exception) -> tuple[str, str]:
         where = f": {problem.filename!r}" if problem.filename else ""
         return f"{problem.strerror or said}{where}", "check the path, its permissions and the space on the disk"
     return f"unexpected {type(problem).__name__}: {said}", "this is a bug: please report it with --debug's output"
+
+
+def _is_memory(problem: BaseException | None) -> bool:
+    """Whether memory was short: of Python and NumPy, of torch on a GPU, of OpenCV; or for a library to be loaded or to
+    compute with, which has no type of its own, and which others may have wrapped."""
+    while problem is not None:
+        if isinstance(problem, MemoryError) or type(problem).__name__ == "OutOfMemoryError":
+            return True
+        if type(problem).__name__ == "error" and getattr(problem, "code", 0) == CV_NO_MEMORY:
+            return True
+        if isinstance(problem, (RuntimeError, ImportError, OSError)) and SHORT.search(str(problem)):
+            return True
+        problem = problem.__cause__ or problem.__context__
+    return False

@@ -66,21 +66,21 @@ class Numbers(Word):
 
 
 class Auto(Word):
-    """A number as `numbers` takes it, or the word auto, which stands for `value`: no number that `numbers` takes."""
+    """A number as `numbers` takes it, or a word, which stands for `value`: no number that `numbers` takes."""
 
-    def __init__(self, numbers: click.ParamType, value: float = 0) -> None:
-        self.numbers, self.value = numbers, value
-        self.name = "auto|N" if isinstance(numbers, click.types.IntParamType) else "auto|X"
+    def __init__(self, numbers: click.ParamType, value: float = 0, word: str = "auto") -> None:
+        self.numbers, self.value, self.word = numbers, value, word
+        self.name = f"{word}|N" if isinstance(numbers, click.types.IntParamType) else f"{word}|X"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if value == "auto" or not isinstance(value, str):
-            return self.value if value == "auto" else value
+        if value == self.word or not isinstance(value, str):
+            return self.value if value == self.word else value
         try:
             number = self.numbers.convert(value, param, ctx)
         except click.BadParameter:
             number = self.value
         if number == self.value:
-            self.fail(f"{value!r} is neither auto nor {in_words(self.numbers)}", param, ctx)
+            self.fail(f"{value!r} is neither {self.word} nor {in_words(self.numbers)}", param, ctx)
         return number
 
 

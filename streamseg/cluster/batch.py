@@ -89,7 +89,8 @@ def run(
             def already(task: Task) -> Entry | None:
                 return None if asked.overwrite else _looked_up(store, task, wanted)
 
-            Driver(pool, asked.retries, asked.timeout, keeper.settle, already).run(waiting, interrupted.is_set)
+            driver = Driver(pool, asked.retries, asked.timeout, keeper.settle, already, store.under_way)
+            driver.run(waiting, interrupted.is_set)
             stopped = interrupted.is_set()
     store.tidy()
     entries = store.everything()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from dataclasses import replace
 
 from streamseg.cluster.pools import Event, Pool
@@ -22,8 +22,9 @@ TICK = 1.0
 class Driver:
     """retries: how many workers a recording may kill. timeout: seconds for one recording, 0 = any.
 
-    settled: called with each entry, once a recording. still_to_do: asked just before a recording is given away; its
-    entry where another driver was quicker.
+    settled: called with each entry, once a recording. already: asked just before a recording is given away; its entry
+    where another driver was quicker. elsewhere: names of recordings that workers of other drivers are at; these come
+    last.
     """
 
     def __init__(
@@ -33,9 +34,10 @@ class Driver:
         timeout: float,
         settled: Callable[[Entry], None],
         already: Callable[[Task], Entry | None] = lambda task: None,
+        elsewhere: Callable[[], Set[str]] = frozenset,
     ) -> None:
         self.pool, self.retries, self.timeout = pool, retries, timeout
-        self.settled, self.already = settled, already
+        self.settled, self.already, self.elsewhere = settled, already, elsewhere
         self.waiting: deque[Task] = deque()
         self.busy: dict[int, tuple[Task, float]] = {}
 
@@ -52,13 +54,23 @@ class Driver:
 
     def _give(self, worker: int) -> None:
         while self.waiting:
-            task = self.waiting.popleft()
+            task = self._next()
             entry = self.already(task)
             if entry is None:
                 self.busy[worker] = task, time.monotonic()
                 self.pool.give(worker, task)
                 return
             self.settled(entry)
+
+    def _next(self) -> Task:
+        """The first one that nobody else is at: two drivers share the work, and what a killed one's workers have nearly
+        done is not begun anew. Where others are at all of them, the first: they may hang."""
+        others = self.elsewhere()
+        for _ in range(len(self.waiting)):
+            if self.waiting[0].name not in others:
+                break
+            self.waiting.rotate(-1)
+        return self.waiting.popleft()
 
     def _handle(self, event: Event) -> None:
         if event.worker not in self.busy:

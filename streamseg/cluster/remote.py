@@ -7,34 +7,31 @@ run.json last: object stores have no rename, and a recording counts as done when
 from __future__ import annotations
 
 import json
-import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from streamseg.errors import SourceError, StreamsegError
+from streamseg.errors import SourceError
 from streamseg.runtime.folder import MANIFEST
 from streamseg.sources import split_kind
 from streamseg.text import without_secrets
-
-_LIVE = ("rtsp", "rtsps", "rtmp", "http", "https", "udp", "tcp", "srt")
-_URL = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
+from streamseg.urls import explained, is_store, open_store_at
 
 
 def is_url(path: str) -> bool:
-    """Whether fsspec has to open `path`: not a local path, and not a live stream's address."""
-    match = _URL.match(split_kind(path)[1])
-    return match is not None and match[1].lower() not in _LIVE
+    """Whether `path` has to be fetched, or uploaded to. Shards do not: they are read where they lie."""
+    kind, address = split_kind(path)
+    return kind != "shards" and is_store(address)
 
 
 def expand(url: str) -> list[str]:
     """A URL names one recording, a file or a folder; with *, ? or [] each that matches, in alphabetical order."""
     kind, address = split_kind(url)
     prefix = f"{kind}:" if kind else ""
-    with _explained(url):
-        system, path = _system(address)
+    with explained(url):
+        system, path = open_store_at(address)
         found = sorted(system.glob(path)) if set("*?[") & set(path) else [path] if system.exists(path) else []
         if not found:
             raise SourceError(f"nothing is at {without_secrets(url)!r}", "check the address, and who may read it")
@@ -50,16 +47,16 @@ def fetched(uri: str) -> Iterator[str]:
     kind, address = split_kind(uri)
     with tempfile.TemporaryDirectory(prefix="streamseg-") as folder:
         local = Path(folder) / (PurePosixPath(address).name or "recording")
-        with _explained(uri):
-            system, path = _system(address)
+        with explained(uri):
+            system, path = open_store_at(address)
             system.get(path, str(local), recursive=bool(system.isdir(path)))
         yield f"{kind}:{local}" if kind else str(local)
 
 
 def upload(folder: Path, url: str) -> None:
     """Copy the files of `folder` below `url`; run.json, which says that all is there, comes last."""
-    with _explained(url):
-        system, root = _system(url)
+    with explained(url):
+        system, root = open_store_at(url)
         files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name[0] != ".")
         for path in sorted(files, key=lambda one: one == folder / MANIFEST):
             target = f"{root.rstrip('/')}/{path.relative_to(folder).as_posix()}"
@@ -81,8 +78,8 @@ def put(system: Any, content: bytes | Path, target: str) -> None:
 
 def read_json(url: str) -> dict[str, Any] | None:
     """The object at `url`, None where there is none."""
-    with _explained(url):
-        system, path = _system(url)
+    with explained(url):
+        system, path = open_store_at(url)
         try:
             found: dict[str, Any] = json.loads(system.cat_file(path))
             return found
@@ -92,48 +89,23 @@ def read_json(url: str) -> dict[str, Any] | None:
 
 def read_all(pattern: str) -> dict[str, bytes]:
     """The objects that match the URL `pattern`, by path."""
-    with _explained(pattern):
-        system, path = _system(pattern)
+    with explained(pattern):
+        system, path = open_store_at(pattern)
         found = system.glob(path)
         return {str(name): content for name, content in system.cat(found).items()} if found else {}
 
 
 def remove(url: str) -> None:
     """Remove the object at `url`, if there is one."""
-    with _explained(url):
-        system, path = _system(url)
+    with explained(url):
+        system, path = open_store_at(url)
         if system.exists(path):
             system.rm_file(path)
 
 
 def write_bytes(url: str, content: bytes) -> None:
     """Put `content` at `url`."""
-    with _explained(url):
-        system, path = _system(url)
+    with explained(url):
+        system, path = open_store_at(url)
         system.makedirs(path.rpartition("/")[0], exist_ok=True)
         put(system, content, path)
-
-
-def _system(url: str) -> tuple[Any, str]:
-    import fsspec
-
-    system, path = fsspec.core.url_to_fs(url)
-    system.invalidate_cache()  # others write there too
-    return system, path
-
-
-@contextmanager
-def _explained(url: str) -> Iterator[None]:
-    try:
-        yield
-    except StreamsegError:
-        raise
-    except ImportError as problem:
-        scheme = url.partition("://")[0]
-        hint = {"s3": "pip install s3fs", "gs": "pip install gcsfs", "gcs": "pip install gcsfs"}.get(scheme, "")
-        raise SourceError(f"{scheme}:// needs a package that is not installed", hint or str(problem)) from problem
-    except Exception as problem:  # each store has errors of its own
-        said = f"{type(problem).__name__}: {problem}".replace("\n", " ")
-        raise SourceError(
-            f"{without_secrets(url)!r} cannot be reached: {said}", "check the address and your access"
-        ) from problem

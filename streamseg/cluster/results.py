@@ -126,6 +126,15 @@ class Results:
                     failures[name] = entry_of(name, content["batch"]["source"], content)
         return [failures[name] for name in sorted(failures)]
 
+    def under_way(self) -> set[str]:
+        """The recordings that some worker is at, of whichever driver, as far as can be told."""
+        found = set()
+        for path in self.work.iterdir():
+            with suppress(OSError, ValueError):
+                if _may_be_alive(path):
+                    found.add(path.name.rsplit(".", 2)[0])
+        return found
+
     def tidy(self) -> None:
         """Remove what workers left that are dead."""
         for path in self.work.iterdir():

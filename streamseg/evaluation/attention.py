@@ -82,7 +82,7 @@ def panels(rgb: np.ndarray, attention: np.ndarray) -> np.ndarray:
     pictures = [cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)]
     pictures += [heat(each, size) for each in (attention.mean(axis=0), *attention)]
     titles = ["frame", f"mean of {len(attention)} heads", *(f"head {i + 1}" for i in range(len(attention)))]
-    return _grid(pictures, titles)
+    return grid(pictures, titles)
 
 
 def heat(attention: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -93,19 +93,19 @@ def heat(attention: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return cv2.cvtColor(cv2.applyColorMap(gray, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
 
 
-def _grid(pictures: Sequence[np.ndarray], titles: Sequence[str]) -> np.ndarray:
-    """Rows of pictures of one size, about as wide as high, a title above each."""
+def grid(pictures: Sequence[np.ndarray], titles: Sequence[str], columns: int = 0) -> np.ndarray:
+    """Rows of (h, w, 3) uint8 RGB pictures of one size, a title above each. columns: 0 = about as wide as high."""
     height, width = pictures[0].shape[:2]
-    columns = min(len(pictures), max(2, round((len(pictures) * (height + TITLE) / width) ** 0.5)))
+    columns = columns or min(len(pictures), max(2, round((len(pictures) * (height + TITLE) / width) ** 0.5)))
     rows = ceil(len(pictures) / columns)
     shape = GAP + rows * (height + TITLE + GAP), GAP + columns * (width + GAP), 3
-    grid = np.full(shape, 255, np.uint8)
+    whole = np.full(shape, 255, np.uint8)
     for number, (picture, title) in enumerate(zip(pictures, titles, strict=True)):
         y = GAP + number // columns * (height + TITLE + GAP)
         x = GAP + number % columns * (width + GAP)
-        grid[y + TITLE : y + TITLE + height, x : x + width] = picture
-        cv2.putText(grid, title, (x + 2, y + TITLE - 8), (0, 0, 0), cv2.FontFace("sans"), 16, 400)
-    return grid
+        whole[y + TITLE : y + TITLE + height, x : x + width] = picture
+        cv2.putText(whole, title, (x + 2, y + TITLE - 8), (0, 0, 0), cv2.FontFace("sans"), 16, 400)
+    return whole
 
 
 def _attention(session: Session, rgb: np.ndarray) -> np.ndarray | None:

@@ -17,6 +17,7 @@ import numpy as np
 from streamseg.backbones import Backbone
 from streamseg.backbones.placement import place_of_labels
 from streamseg.backbones.pool import BackbonePool
+from streamseg.backbones.trial import check_numbers
 from streamseg.config import SegmenterConfig
 from streamseg.errors import ModelError
 from streamseg.features.descriptors import rows
@@ -163,6 +164,7 @@ class FeatureExtractor:
         timer.lap("prepare")
         outputs = self._run(backbone)(images)
         maps = outputs["features"].copy()  # the backbone uses its arrays again
+        check_numbers(backbone, maps)
         objectness = objectness_of(outputs, blank) if wanted else None
         if wanted and objectness is None:
             raise ModelError(

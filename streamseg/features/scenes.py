@@ -1,9 +1,9 @@
 """Which scene a frame shows: hard cuts to another place, and back, told from the pictures alone.
 
 After a cut both the structure of the picture and its colours are others. A flash leaves the colours of what it does not
-burn out and much of the structure, a fast turn leaves the colours, and whatever passes by is gone after a moment: then
-the scene that was left is known again. Photographs that differ from one to the next are no scenes: only what followed
-a few frames that were alike can be cut off.
+burn out and much of the structure, a longer exposure what multiplying a picture leaves, a fast turn the colours, and
+whatever passes by is gone after a moment: then the scene that was left is known again. Photographs that differ from one
+to the next are no scenes: only what followed a few frames that were alike can be cut off.
 """
 
 from __future__ import annotations
@@ -35,9 +35,10 @@ DARK, BRIGHT = 16, 250
 
 
 class Signature(NamedTuple):
-    """structure: (h, w) uint8 brightness, equalized. colours: (BINS, BINS) float32 shares of the pixels by the
-    logarithms of red and of blue over green, which brightness does not change."""
+    """picture: (2 h, 2 w, 3) uint8 RGB. structure: (h, w) uint8 brightness, equalized. colours: (BINS, BINS) float32
+    shares of the pixels by the logarithms of red and of blue over green, which brightness does not change."""
 
+    picture: np.ndarray
     structure: np.ndarray
     colours: np.ndarray
 
@@ -130,7 +131,11 @@ def signature_of(rgb: np.ndarray) -> Signature:
     """What tells the scenes of (H, W, 3) uint8 pictures apart."""
     scale = 2 * PICTURE / min(rgb.shape[:2])
     width, height = (max(2, round(side * scale)) for side in rgb.shape[1::-1])
-    small = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
+    return _signature(cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA))
+
+
+def _signature(small: np.ndarray) -> Signature:
+    height, width = small.shape[:2]
     gray = cv2.resize(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), (width // 2, height // 2), interpolation=cv2.INTER_AREA)
     brightest = small.max(axis=2)
     usable = ((brightest > DARK) & (brightest < BRIGHT)).astype(np.uint8)
@@ -138,11 +143,29 @@ def signature_of(rgb: np.ndarray) -> Signature:
     ratios = cv2.merge([red - green, blue - green])
     colours = cv2.calcHist([ratios], [0, 1], usable if usable.mean() > 0.1 else None, [BINS, BINS], [-1, 1, -1, 1])
     colours = cv2.GaussianBlur(colours, (0, 0), 1)
-    return Signature(cv2.equalizeHist(gray), colours / max(float(colours.sum()), 1e-6))
+    return Signature(small, cv2.equalizeHist(gray), colours / max(float(colours.sum()), 1e-6))
 
 
 def difference(one: Signature, other: Signature) -> float:
-    """Between two pictures, 0 ... 3: below OTHER they may show one scene."""
+    """Between two pictures, 0 ... 3: below OTHER they may show one scene, maybe with another exposure."""
+    found = _difference(one, other)
+    if found < OTHER:
+        return found
+    dark, bright = sorted((one, other), key=lambda signature: float(signature.picture.mean()))
+    return min(found, _difference(_signature(_exposed(dark.picture, float(bright.picture.mean()))), bright))
+
+
+def _exposed(picture: np.ndarray, mean: float) -> np.ndarray:
+    """`picture` multiplied until it is so bright on average, and burnt out where it would be brighter than white."""
+    least, most = 1.0, 256.0
+    for _ in range(12):
+        gain = float(np.sqrt(least * most))
+        brighter = np.minimum(picture * np.float32(gain), 255)
+        least, most = (gain, most) if brighter.mean() < mean else (least, gain)
+    return brighter.astype(np.uint8)
+
+
+def _difference(one: Signature, other: Signature) -> float:
     structure = _structure(one.structure, other.structure)
     colours = float(np.minimum(one.colours, other.colours).sum())
     if _gray(one) and _gray(other):

@@ -9,6 +9,7 @@ A source module (its name is its kind, its docstring's first line its descriptio
 and, where a path may hold several recordings, a root of a data set or a folder of videos,
 
     expand(uri: str) -> list[str]             each of them, as `open` takes it, without opening any
+    ELSEWHERE = True                          ... as `open_source` takes it: what it names are recordings of other kinds
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from streamseg import plugins
 from streamseg.config import SourceConfig as Options
 from streamseg.errors import SourceError
 from streamseg.frame import Frame
+
+UNPACK = "unpack it, and give the folder"
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,11 @@ class Recording(Source):
     @abstractmethod
     def name_of(self, index: int) -> str:
         """The name frame `index` has or would have, without decoding it."""
+
+    def reduced(self, index: int, least: int) -> np.ndarray:
+        """(H, W, 3) uint8 RGB of frame `index`, smaller than it is where its file allows that to be decoded cheaper;
+        the shorter side is `least` at least, or its own. Raises as `self[index]` does."""
+        return self[index].rgb
 
     def coming(self, every: int = 1, max_frames: int | None = None) -> range:
         """The indices that a run takes if no frame is broken: the first of each `every`, `max_frames` at most."""
@@ -223,4 +231,6 @@ def _explain(uri: str, inner: list[str]) -> tuple[str, str]:
         return f"the folder {uri!r} holds no images, no video and no recording, but {some}", force
     if not os.path.getsize(uri):
         return f"the file {uri!r} is empty", "get it again, or give another one"
+    if plugins.load(f"{__name__}.reading", "left_out").ARCHIVES.fullmatch(os.path.basename(uri)):
+        return f"{uri!r} is an archive; only .tgz and .tar.gz of TUM recordings are read as they are", UNPACK
     return f"{uri!r} is neither a video, nor an image, nor a recording", force

@@ -9,24 +9,22 @@ metric; cameras follow PyTorch3D's conventions and are turned into pixels.
 
 from __future__ import annotations
 
-import gzip
 import itertools
-import json
 import os
 import re
-import zlib
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from streamseg.errors import FrameError, SourceError
+from streamseg.errors import FrameError
 from streamseg.frame import Intrinsics
 from streamseg.sources import Options, Skip, split_part
-from streamseg.sources.reading.co3d_lists import Part
-from streamseg.sources.reading.co3d_lists import parts as parts_of
+from streamseg.sources.reading.co3d.annotations import records_of
+from streamseg.sources.reading.co3d.lists import Part
+from streamseg.sources.reading.co3d.lists import parts as parts_of
 from streamseg.sources.reading.files import (
     Entry,
     FileRecording,
@@ -38,7 +36,6 @@ from streamseg.sources.reading.files import (
 )
 from streamseg.sources.reading.images import read_gray, read_uint16
 from streamseg.sources.reading.masks import read_soft_mask
-from streamseg.text import from_json
 
 PRIORITY = 20
 
@@ -59,7 +56,7 @@ def open(uri: str, options: Options) -> FileRecording:
     folder, part = _chosen(uri)
     index = folder.parent / "frame_annotations.jgz"
     if os.path.isfile(index):
-        records = _records(index, folder.name)
+        records = records_of(index, folder.name)
         if part:
             records = [record for record in records if record["frame_number"] in part.numbers]
         entries, skipped = _annotated(folder, records, options)
@@ -119,29 +116,6 @@ def _bare(folder: Path, options: Options) -> list[Entry]:
         entry = Entry(path.stem, i / 30, path, depth=load, annotation=annotation, depth_problem=problem)
         entries.append(replace(entry, depth_is_metric=bool(options.depth_scale)))
     return entries
-
-
-def _records(index: Path, sequence: str) -> list[dict[str, Any]]:
-    """The annotations of one sequence, in order of the frame numbers."""
-    try:
-        found = index.stat()
-        texts = _by_sequence(index, found.st_mtime_ns, found.st_size)
-        return sorted(from_json(texts.get(sequence, "[]")), key=lambda record: record["frame_number"])
-    except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
-        raise SourceError(
-            f"{str(index)!r} cannot be read: {error}", "download it again, or move it away to read the images alone"
-        ) from None
-
-
-@lru_cache(maxsize=1)
-def _by_sequence(index: Path, _changed: int, _size: int) -> dict[str, str]:
-    """Sequence to its annotations as JSON, a tenth of the objects' memory. A category has one file for all of its
-    sequences, up to hundreds of MB, and whoever opens one sequence often opens the next."""
-    grouped: dict[str, list[dict[str, Any]]] = {}
-    with gzip.open(index, "rt", encoding="utf-8") as file:
-        for record in from_json(file.read()):
-            grouped.setdefault(record["sequence_name"], []).append(record)
-    return {name: json.dumps(records) for name, records in grouped.items()}
 
 
 def _annotated(folder: Path, records: list[dict[str, Any]], options: Options) -> tuple[list[Entry], list[Skip]]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from streamseg import plugins
 from streamseg.errors import SourceError
 from streamseg.sources import kinds, module_of, split_kind, split_part
+from streamseg.urls import is_store
 
 LISTS = (".txt", ".lst", ".list")
 DEPTH = 4
@@ -32,6 +33,8 @@ def expand(names: Iterable[str]) -> list[str]:
 
 def _named(name: str, below: str = "") -> list[str]:
     kind, path = split_kind(name)
+    if kind == "shards" and is_store(path):
+        return [f"{kind}:{uri}" for uri in plugins.load("streamseg.sources", kind).expand(path)]
     if kind == "camera" or "://" in path or (kind is None and path.isdecimal() and not os.path.exists(path)):
         raise SourceError(f"{name!r} is live", "record it first, then give the file")
     path, part = split_part(os.path.join(below, os.path.expanduser(path)))
@@ -67,7 +70,8 @@ def _below(path: str, kind: str | None, tail: str, depth: int) -> Iterator[str]:
     module = plugins.load("streamseg.sources", kind) if kind else module_of(path)
     if module is not None:
         inside = module.expand(path + tail) if hasattr(module, "expand") else []
-        yield from ((f"{kind}:" if kind else "") + uri for uri in inside or [path + tail])
+        prefix = f"{kind}:" if kind and not getattr(module, "ELSEWHERE", False) else ""
+        yield from (prefix + uri for uri in inside or [path + tail])
     elif depth and os.path.isdir(path):
         for inner in _children(path):
             yield from _below(inner, None, tail, depth - 1)

@@ -24,7 +24,7 @@ from streamseg.sources.reading.files import (
 )
 from streamseg.sources.reading.headers import pages
 from streamseg.sources.reading.left_out import left_out
-from streamseg.sources.reading.truth import Load, folder_of, truth
+from streamseg.sources.reading.truth import Load, folder_of, masks_among, truth
 
 PRIORITY = 70
 FPS = 30.0
@@ -52,7 +52,9 @@ def open(uri: str, options: Options) -> FileRecording:
     found = images_in(folder)
     paths = _colour(uri, found)
     skipped = [Skip(path.stem, "depth image") for path in sorted(set(found) - set(paths))]
-    masks = truth(paths, folder_of(folder))
+    among = masks_among(paths)
+    paths = [path for path in paths if path not in among]
+    masks = truth(paths, folder_of(folder), among=among)
     entries = _entries(paths, masks.loads)
     notes = [*masks.notes, *left_out(folder)]
     return FileRecording(uri, "images", entries, options, skipped, fps=FPS, notes=notes)

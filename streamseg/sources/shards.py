@@ -1,14 +1,13 @@
-"""Packed recordings: a folder of tar shards that `streamseg data pack` wrote; PATH#NAME is one of its recordings
+"""Packed recordings: a folder or URL of tar shards that `streamseg data pack` wrote; PATH#NAME is one of its recordings
 
-Frames are read one by one from where they lie in their tar file. Nothing is unpacked, and nothing is kept open but the
-files themselves.
+Frames are read one by one from where they lie in their tar file. Nothing is unpacked, of shards at a URL nothing is
+fetched but the frames themselves, and nothing is kept open but the files.
 """
 
 from __future__ import annotations
 
 import os
 from functools import lru_cache, partial
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -17,6 +16,7 @@ from streamseg.errors import FrameError, SourceError
 from streamseg.frame import Frame, Intrinsics
 from streamseg.sources import Options, Recording, split_part
 from streamseg.sources.reading.shard_index import ShardIndex, is_packed, open_index, shard_name
+from streamseg.urls import explained, is_store, open_store_at
 
 PRIORITY = 15
 
@@ -28,13 +28,13 @@ def recognizes(uri: str) -> bool:
 def expand(uri: str) -> list[str]:
     """Its recordings."""
     path, name = split_part(uri)
-    index = open_index(Path(path))
+    index = open_index(path)
     return [uri] if name else [f"{path}#{index.name(number)}" for number in range(len(index))]
 
 
 def open(uri: str, options: Options) -> Recording:
     path, name = split_part(uri)
-    index = open_index(Path(path))
+    index = open_index(path)
     number = index.number(name) if name else 0 if len(index) == 1 else None
     if number is None:
         some = ", ".join(index.name(one) for one in range(min(3, len(index)))) + (", ..." if len(index) > 3 else "")
@@ -48,7 +48,7 @@ def open(uri: str, options: Options) -> Recording:
 
 def open_all(path: str) -> list[Recording]:
     """Every recording of the folder `path`, in order. Raises SourceError."""
-    index = open_index(Path(path))
+    index = open_index(path)
     return [ShardRecording(index, number, Options()) for number in range(len(index))]
 
 
@@ -68,7 +68,7 @@ class ShardRecording(Recording):
         return f"{self.index.folder}#{self.index.name(self.number)}"
 
     @property
-    def shard(self) -> tuple[Path, int]:
+    def shard(self) -> tuple[str, int]:
         """The folder, and the number of the shard that the whole recording lies in."""
         return self.index.folder, int(self.index.frames[self.first]["shard"])
 
@@ -86,7 +86,7 @@ class ShardRecording(Recording):
     def __getitem__(self, index: int) -> Frame:
         name = self.name_of(index)
         row = self.index.frames[self.first + index]
-        path = self.index.folder / shard_name(int(row["shard"]))
+        path = f"{self.index.folder}/{shard_name(int(row['shard']))}"
         bgr = _decoded(path, row, "rgb", cv2.IMREAD_COLOR)
         fx, fy, cx, cy = map(float, row["camera"])
         depth = partial(_depth, path, row) if row["depth_size"] else None
@@ -103,23 +103,23 @@ class ShardRecording(Recording):
         )
 
 
-def _reopened(folder: Path, number: int, options: Options) -> ShardRecording:
+def _reopened(folder: str, number: int, options: Options) -> ShardRecording:
     return ShardRecording(open_index(folder), number, options)
 
 
-def _depth(path: Path, row: np.void) -> np.ndarray:
+def _depth(path: str, row: np.void) -> np.ndarray:
     """(H, W) float32 [m], 0 = no reading."""
     stored = _decoded(path, row, "depth", cv2.IMREAD_UNCHANGED)
     return stored.astype(np.float32) / np.float32(row["depth_units"])
 
 
-def _decoded(path: Path, row: np.void, part: str, how: int) -> np.ndarray:
+def _decoded(path: str, row: np.void, part: str, how: int) -> np.ndarray:
     """A picture of a frame. Raises FrameError."""
     at, size = int(row[f"{part}_at"]), int(row[f"{part}_size"])
     try:
-        content = _file(str(path)).read(size, at)
+        content = _file(path, os.getpid() if is_store(path) else 0).read(size, at)
         picture = cv2.imdecode(np.frombuffer(content, np.uint8), how) if len(content) == size else None
-    except (OSError, cv2.error) as problem:
+    except (OSError, SourceError, cv2.error) as problem:
         raise FrameError(f"shard cannot be read: {problem}") from None
     if picture is None:
         raise FrameError("shard is cut or damaged")
@@ -127,9 +127,23 @@ def _decoded(path: Path, row: np.void, part: str, how: int) -> np.ndarray:
 
 
 @lru_cache(maxsize=64)
-def _file(path: str) -> _File:
-    """An open shard; reading at a place moves nothing, so that threads and forked workers may share it."""
-    return _File(path)
+def _file(path: str, _process: int) -> _File | _Object:
+    """An open shard; reading at a place moves nothing, so that threads and forked workers may share a file. What talks
+    to a store does not survive a fork: each process has its own."""
+    return _Object(path) if is_store(path) else _File(path)
+
+
+class _Object:
+    """A shard in a store, of which ranges of bytes are fetched."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        with explained(url):
+            self.system, self.path = open_store_at(url)
+
+    def read(self, size: int, at: int) -> bytes:
+        with explained(self.url):
+            return bytes(self.system.cat_file(self.path, start=at, end=at + size))
 
 
 class _File:

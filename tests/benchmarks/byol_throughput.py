@@ -118,6 +118,7 @@ def ours(folder: str, steps: int, batch_size: int, size: int, workers: int, thre
 
     from train import run
     from train.callbacks.display import Display
+    from train.folder import Place
     from train.methods import byol
     from train.settings import Settings
 
@@ -132,11 +133,18 @@ def ours(folder: str, steps: int, batch_size: int, size: int, workers: int, thre
             self.rates = self.clock.rates(trainer.global_step * batch_size)
 
     settings = Settings(
-        data=(folder,), size=size, batch_size=batch_size, steps=steps, workers=workers, save_every=steps
+        data=(folder,),
+        size=size,
+        batch_size=batch_size,
+        steps=steps,
+        workers=workers,
+        save_every=steps,
+        probe=False,
+        pictures=False,
     )
     display = Timed(True)
     with tempfile.TemporaryDirectory() as output:
-        run.run("byol", byol.METHOD, settings, byol.Options(), Path(output), False, display)
+        run.run("byol", byol.METHOD, settings, byol.Options(), Place(Path(output)), display)
     return display.rates
 
 

@@ -104,6 +104,8 @@ def empty(path: Path, rng: random.Random) -> str:
 def rename(path: Path, rng: random.Random) -> str:
     stem = rng.choice([*NAMES, path.stem.upper() + "_mask", path.stem + " (1)", path.stem.lstrip("0") or "0"])
     target = path.with_name(stem.replace("..", "_") + rng.choice([path.suffix, path.suffix.upper(), ".png", ""]))
+    if target.is_dir():
+        target = target.with_name(f"{target.name}_")
     path.rename(target)
     return f"to {target.name[:40]!r}"
 

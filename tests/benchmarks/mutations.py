@@ -219,6 +219,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--count", type=int, default=2000)
+    parser.add_argument("--first", type=int, default=0, help="the number of the first, to go on behind others")
     parser.add_argument("--workers", type=int, default=1, help="mutations at once")
     parser.add_argument("--only", choices=["sources", "models"], help="leave the others out")
     given = parser.parse_args()
@@ -228,8 +229,8 @@ def main() -> None:
     outcomes: Counter[str] = Counter()
     began = time.perf_counter()
     with ThreadPoolExecutor(given.workers) as pool:
-        jobs: Any = pool.map(lambda number: one(number, seeds, root, given.seed), range(given.count))
-        for number, (name, done, wrong, outcome) in enumerate(jobs):
+        jobs: Any = pool.map(lambda n: one(n, seeds, root, given.seed), range(given.first, given.first + given.count))
+        for number, (name, done, wrong, outcome) in enumerate(jobs, given.first):
             total[name] += 1
             outcomes[outcome] += 1
             for problem in wrong:

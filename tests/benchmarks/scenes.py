@@ -2,8 +2,9 @@
 
     python tests/benchmarks/scenes.py SOURCE... [--seed 0]
 
-Every recording alone, with each frame and with each 2nd, 5th and 10th; then every pair of them, joined at a random
-frame of each. Prints a Markdown table. Frames are made small first: only what tells scenes apart is looked at.
+Every recording alone, with each frame and with each 2nd, 5th and 10th, and with twice, thrice and half the values from
+its middle on; then every pair of them, joined at a random frame of each. Prints a Markdown table. Frames are made small
+first: only what tells scenes apart is looked at.
 """
 
 from __future__ import annotations
@@ -40,6 +41,15 @@ def told(pictures: Sequence[np.ndarray]) -> list[int]:
     return [scenes(rgb) for rgb in pictures]
 
 
+def exposed(pictures: Sequence[np.ndarray], gain: float) -> list[np.ndarray]:
+    """The second half multiplied, and burnt out above 255."""
+    half = len(pictures) // 2
+    return [
+        *pictures[:half],
+        *(np.clip(gain * rgb.astype(np.float32), 0, 255).astype(np.uint8) for rgb in pictures[half:]),
+    ]
+
+
 @click.command()
 @click.argument("sources", nargs=-1, required=True)
 @click.option("--seed", default=0)
@@ -51,10 +61,14 @@ def main(sources: tuple[str, ...], seed: int) -> None:
         wrong = [source for source, pictures in found.items() if len(set(told(pictures[::every]))) > 1]
         count = sum(len(pictures[::every]) for pictures in found.values())
         rows.append((f"one scene, each {every}. frame", f"{count} frames", f"{len(wrong)} cuts {' '.join(wrong)}"))
+    long = {source: pictures for source, pictures in found.items() if len(pictures) >= 2 * STEADY}
+    for gain in (2.0, 3.0, 0.5):
+        wrong = [source for source, pictures in long.items() if len(set(told(exposed(pictures, gain)))) > 1]
+        rows.append(
+            (f"{gain:g} times the values from the middle on", f"{len(long)}", f"{len(wrong)} {' '.join(wrong)}")
+        )
     random, exact, pairs = np.random.default_rng(seed), 0, 0
-    for one, other in itertools.permutations(found.values(), 2):
-        if min(len(one), len(other)) < 2 * STEADY:
-            continue
+    for one, other in itertools.permutations(long.values(), 2):
         end, begin = int(random.integers(STEADY, len(one))), int(random.integers(len(other) - STEADY))
         scenes = told([*one[:end], *other[begin : begin + 2 * STEADY]])
         pairs += 1

@@ -1,109 +1,178 @@
 """Whether training helps: methods and seeds, on the recordings they were trained on, on others, and on other kinds.
 
-    python tests/benchmarks/training.py --data FOLDER -o OUT [--method NAME]... [--seeds N] [--steps N] [--model NAME]
-                                        [--weights FILE]
+    python tests/benchmarks/training.py --data FOLDER -o OUT [--half look|final] [--method NAME[*ROUNDS]]...
+        [--flags "NAME ..."]... [--seeds N] [--steps N] [--every N] [--model NAME] [--weights FILE] [--jobs N]
 
 Trains every method on half of the videos and photographs (by a hash of their names: tests/benchmarks/masks.py), never
-with their masks, and scores `run` with the checkpoint beside `run` with the network that it started from. OUT keeps the
-checkpoints and figures: what is there is not made again. The change has a 95 % interval over recordings and seeds
-(paired bootstrap).
+with their masks, and scores `run` with the checkpoint beside `run` with the network that it started from. Constants are
+chosen with --half look, which divides that half once more and leaves all others alone. A round after the first goes on
+from the checkpoint of the one before. OUT keeps checkpoints and figures: what is there is not made again. A table is
+printed after each seed. The change has a 95 % interval over recordings, each the mean of its seeds (paired bootstrap).
 """
 
 from __future__ import annotations
 
 import json
+import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
 import click
 import numpy as np
-from masks import Task, change, half, tasks
+from masks import STILLS, Task, change, half, tasks
 
 from streamseg.config import SessionConfig, Spec
-from streamseg.evaluation.scoring import score
+from streamseg.evaluation.scoring import over_seeds
 
 FIGURES = {"segments_best": "best segment", "segments_union": "union", "free": "free", "jf": "J&F"}
 KINDS = "video one", "photographs"
 """Groups of which one half is trained on."""
+OTHERS = "davis_dogs_jump_240p", "apc_shelf_rgbd_masks", "rgbd_ycbv_0001", "rgbd_ycbv_0049", STILLS[1]
+"""Folders of other kinds: several objects, RGB-D, and photographs that do not belong together."""
+
+Figures = dict[str, dict[str, dict[str, float]]]
+"""{group: {recording: {figure: value}}}"""
 
 
-def recordings(data: Path) -> dict[str, list[Task]]:
-    """The recordings of each group of figures."""
-    found = [task for task in tasks(data) if task.frame < 0 and task.group in (*KINDS, "video several")]
-    groups: dict[str, list[Task]] = {"trained on": [], "same kinds": [], "other kinds": []}
-    for task in found:
-        own = task.group in KINDS
-        groups["other kinds" if not own else "trained on" if half(task.name) == "look" else "same kinds"].append(task)
-    return groups
+@dataclass(frozen=True)
+class Plan:
+    """groups: {group: its sources}. start: the network. flags: for `train`, by method. every: of frames, is scored."""
+
+    groups: dict[str, list[str]]
+    start: Spec
+    steps: int
+    flags: dict[str, list[str]]
+    every: int
+    jobs: int
+    output: Path
+
+    def folder(self, name: str, number: int, seed: int) -> Path:
+        """Of round `number` of a method."""
+        return self.output / f"{name}{number}-{seed}"
 
 
-def trained(method: str, data: Sequence[Task], steps: int, seed: int, folder: Path, start: Spec) -> Path:
-    """The checkpoint of a run; made unless it is there."""
+def recordings(data: Path, which: str) -> dict[str, list[str]]:
+    """The sources of each group of figures."""
+    found: list[Task] = [task for task in tasks(data) if task.frame < 0 and task.group in KINDS]
+    looked = [task.source for task in found if half(task.name) == "look"]
+    if which == "look":
+        return {"trained on": looked[::2], "same kinds": looked[1::2]}
+    same = [task.source for task in found if half(task.name) == "final"]
+    return {"trained on": looked, "same kinds": same, "other kinds": [str(data / name) for name in OTHERS]}
+
+
+def train(name: str, number: int, seed: int, plan: Plan) -> Path:
+    """The checkpoint of a round; made unless it is there."""
+    folder = plan.folder(name, number, seed)
     if not (folder / "run.json").is_file():
-        command = [sys.executable, "-m", "streamseg", "train", method, "-o", str(folder), "--steps", str(steps)]
-        command += ["--seed", str(seed), "--size", "192", "--backbone", start.model, "--quiet"]
-        command += [part for task in data for part in ("--data", task.source)]
-        subprocess.run([*command, *(("--init", start.weights) if start.weights else ())], check=True)
+        start = plan.start.model if number == 1 else str(plan.folder(name, number - 1, seed) / "last.pt")
+        command = [sys.executable, "-m", "streamseg", "train", name, "-o", str(folder), "--steps", str(plan.steps)]
+        command += ["--seed", str(seed), "--size", "192", "--backbone", start, "--quiet", "--no-probe"]
+        command += ["--no-pictures", *plan.flags.get(name, [])]
+        command += [part for source in plan.groups["trained on"] for part in ("--data", source)]
+        command += ["--init", plan.start.weights] if plan.start.weights and number == 1 else []
+        if number == 1:
+            _take_objects(folder, seed)
+        subprocess.run(command, check=True)
     return folder / "last.pt"
 
 
-def measured(job: tuple[str, Spec, int]) -> dict[str, float]:
+def _take_objects(folder: Path, seed: int) -> None:
+    """The objects that the starting network finds are the same for all methods: another one's are taken."""
+    for done in sorted(folder.parent.glob(f"*1-{seed}/objects.json")):
+        if not folder.exists():
+            shutil.copytree(done.parent / "objects", folder / "objects")
+            shutil.copy(done, folder / "objects.json")
+
+
+def measured(job: tuple[str, Spec, int, int]) -> dict[str, float]:
     """Figures of one recording."""
-    source, spec, seed = job
-    found = score(SessionConfig(source).but(objects=True, seed=seed, spec=spec)).figures
+    source, spec, seed, every = job
+    alone = Path(source).name in STILLS
+    setup = SessionConfig(source).but(objects=True, seed=seed, spec=spec)
+    found = over_seeds(setup, 1, every=1 if alone else every, singly=alone)[0].figures
     return {name: float(value) for name in FIGURES if (value := found.get(name)) is not None}
 
 
-def figures(groups: dict[str, list[Task]], spec: Spec, seed: int, path: Path) -> dict[str, dict[str, dict[str, float]]]:
-    """{group: {recording: figures}}, kept in `path`."""
+def figures(spec: Spec, seed: int, path: Path, plan: Plan) -> Figures:
+    """The figures of a network, kept in `path`."""
     if not path.is_file():
-        jobs = [(group, task) for group, members in groups.items() for task in members]
-        found: dict[str, dict[str, dict[str, float]]] = {group: {} for group in groups}
-        with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-            results = pool.map(measured, [(task.source, spec, seed) for _, task in jobs])
-            for (group, task), result in zip(jobs, results, strict=True):
-                found[group][task.name] = result
+        asked = [(group, source) for group, members in plan.groups.items() for source in members]
+        found: Figures = {group: {} for group in plan.groups}
+        with ProcessPoolExecutor(plan.jobs, mp_context=get_context("spawn")) as pool:
+            results = pool.map(measured, [(source, spec, seed, plan.every) for _, source in asked])
+            for (group, source), result in zip(asked, results, strict=True):
+                found[group][Path(source).name] = result
         path.write_text(json.dumps(found, indent=1), encoding="utf-8")
-    loaded: dict[str, dict[str, dict[str, float]]] = json.loads(path.read_text(encoding="utf-8"))
+    loaded: Figures = json.loads(path.read_text(encoding="utf-8"))
     return loaded
+
+
+def cell(before: Sequence[Figures], after: Sequence[Figures], group: str, figure: str) -> str:
+    """A figure before and its change with an interval over recordings, each by the mean of its seeds."""
+    names = [one for one, values in before[0][group].items() if figure in values]
+
+    def means(runs: Sequence[Figures]) -> list[float]:
+        return [float(np.mean([one[group][name][figure] for one in runs])) for name in names]
+
+    mean, low, high = change(means(before), means(after))
+    return f"{np.mean(means(before)):.3f}, {mean:+.3f} [{low:+.3f}, {high:+.3f}]"
+
+
+def rows(title: str, before: Sequence[Figures], after: Sequence[Figures]) -> None:
+    """Print the rows of a method, under a head."""
+    print("\n| method | figure | " + " | ".join(f"{group}: before, change" for group in before[0]) + " |")
+    print("|---|---|" + "---|" * len(before[0]))
+    for figure, meaning in FIGURES.items():
+        cells = [cell(before, after, group, figure) for group in before[0]]
+        print("| " + " | ".join([title, meaning, *cells]) + " |", flush=True)
 
 
 @click.command()
 @click.option("--data", type=click.Path(path_type=Path, exists=True), required=True)
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True)
-@click.option("--method", "methods", multiple=True, default=("byol", "odin", "selftrain"))
+@click.option("--half", "which", type=click.Choice(["look", "final"]), default="look")
+@click.option("--method", "methods", multiple=True, default=("byol", "dino", "odin", "selftrain*3"))
+@click.option("--flags", multiple=True, help='Of a method, as "distill --teacher NAME".')
 @click.option("--seeds", default=3)
 @click.option("--steps", default=150)
+@click.option("--every", default=1, help="Score one frame of so many.")
 @click.option("--model", default="efficientnet_lite0")
 @click.option("--weights", default="")
-def main(data: Path, output: Path, methods: Sequence[str], seeds: int, steps: int, model: str, weights: str) -> None:
+@click.option("--jobs", default=2, help="Recordings that are scored at once.")
+def main(
+    data: Path,
+    output: Path,
+    which: str,
+    methods: Sequence[str],
+    flags: Sequence[str],
+    seeds: int,
+    steps: int,
+    every: int,
+    model: str,
+    weights: str,
+    jobs: int,
+) -> None:
     """See the module."""
     output.mkdir(parents=True, exist_ok=True)
-    groups, start = recordings(data), Spec(model, weights)
-    before = [figures(groups, start, seed, output / f"start-{seed}.json") for seed in range(seeds)]
-    print("| method | figure | " + " | ".join(f"{group}: before, change" for group in groups) + " |")
-    print("|---|---|" + "---|" * len(groups))
-    for method in methods:
-        after = []
-        for seed in range(seeds):
-            made = trained(method, groups["trained on"], steps, seed, output / f"{method}-{seed}", start)
-            after.append(figures(groups, Spec(str(made)), seed, output / f"{method}-{seed}.json"))
-        for name, title in FIGURES.items():
-            cells = [method, title]
-            for group in groups:
-                pairs = [
-                    (old[group][one][name], new[group][one][name])
-                    for old, new in zip(before, after, strict=True)
-                    for one in old[group]
-                    if name in old[group][one]
-                ]
-                mean, low, high = change(*map(list, zip(*pairs, strict=True)))  # type: ignore[arg-type]
-                cells.append(f"{np.mean([old for old, _ in pairs]):.3f}, {mean:+.3f} [{low:+.3f}, {high:+.3f}]")
-            print("| " + " | ".join(cells) + " |", flush=True)
+    given = {parts[0]: parts[1:] for parts in map(shlex.split, flags)}
+    plan = Plan(recordings(data, which), Spec(model, weights), steps, given, every, jobs, output)
+    asked = [one.partition("*") for one in methods]
+    rounds = [(name, number) for name, _, count in asked for number in range(1, int(count or 1) + 1)]
+    before: list[Figures] = []
+    after: dict[tuple[str, int], list[Figures]] = {one: [] for one in rounds}
+    for seed in range(seeds):
+        before.append(figures(plan.start, seed, output / f"start-{seed}.json", plan))
+        for one in rounds:
+            made = train(*one, seed, plan)
+            after[one].append(figures(Spec(str(made)), seed, made.parent.with_suffix(".json"), plan))
+            rows(f"`{one[0]}`, round {one[1]}, seeds 0 to {seed}", before, after[one])
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ CHAOS = ROOT / "tests" / "benchmarks" / "batch_chaos.py"
 
 def test_nothing_is_lost_where_workers_and_drivers_are_killed(tmp_path: Path, environment: dict[str, str]) -> None:
     pytest.importorskip("ray")
-    few = ["--recordings", "4", "--frames", "3", "--kills", "1", "--timeout", "60", "--by-cli", "1"]
+    few = ["--recordings", "4", "--frames", "3", "--kills", "1", "--timeout", "60", "--by-process", "1"]
     command = [sys.executable, CHAOS, *few, "--folder", tmp_path / "chaos"]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, timeout=500)
     assert done.returncode == 0, done.stdout + done.stderr

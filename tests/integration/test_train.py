@@ -20,7 +20,8 @@ from tests.benchmarks.listening import beyond_loopback
 
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = 8
-SMALL = ("--size", "64", "--batch-size", "4", "--layers", "3", "--steps", str(STEPS), "--save-every", "3")
+SMALL = ("--no-probe", "--no-pictures", "--size", "64", "--batch-size", "4", "--layers", "3", "--steps", str(STEPS),
+         "--save-every", "3")  # fmt: skip
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -104,7 +105,7 @@ def test_a_checkpoint_is_exported_and_streamed(
 
 
 def test_own_objects_teach_a_head_that_is_run_and_exported(cli: Cli, tmp_path: Path) -> None:
-    folder, small = tmp_path / "trained", ("--size", "64", "--batch-size", "4", "--steps", "2")
+    folder, small = tmp_path / "trained", ("--size", "64", "--batch-size", "4", "--steps", "2", "--no-pictures")
     done = cli("selftrain", "--data", ROOT / "samples" / "tabletop", *small, "-o", folder, module="train")
     assert done.returncode == 0, done.stderr
     masks = sorted((folder / "objects" / "0").glob("*.png"))

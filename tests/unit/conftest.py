@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 from streamseg.backbones import Backbone
 from streamseg.config import SegmenterConfig
@@ -19,6 +20,9 @@ from streamseg.sources import Recording
 
 if TYPE_CHECKING:
     import torch
+
+settings.register_profile("busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy machine")  # no test asserts how long anything takes
 
 COLOURS = np.array([[60, 60, 60], [200, 40, 40], [40, 180, 60], [50, 70, 220]], np.uint8)
 

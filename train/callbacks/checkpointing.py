@@ -16,7 +16,8 @@ from streamseg.backbones import checkpoint
 from streamseg.runtime.signals import interruptible
 from train.method import Batch
 
-LAST, BEST = "last.pt", "best.pt"
+LAST, BEST, KEPT = "last.pt", "best.pt", "checkpoints"
+"""Files in the output folder, and the folder of those that are kept beside them."""
 
 
 class CheckpointFile(CheckpointIO):
@@ -41,13 +42,14 @@ class CheckpointFile(CheckpointIO):
 class Checkpointing(pl.Callback):
     """Writes last.pt every `every` steps and when the run ends or is interrupted: then nothing is lost.
 
+    period: steps between checkpoints that all stay, in checkpoints/; 0 = none.
     The first Ctrl-C (or SIGTERM) ends the run after the step that is under way; a second one ends it at once.
     """
 
-    def __init__(self, folder: Path, every: int) -> None:
-        self.folder, self.every = folder, every
+    def __init__(self, folder: Path, every: int, period: int = 0) -> None:
+        self.folder, self.every, self.period = folder, every, period
         self.interrupted = False
-        self._written = -1
+        self._written = self._kept = -1
 
     @contextlib.contextmanager
     def interruptible(self, trainer: pl.Trainer) -> Iterator[None]:
@@ -65,6 +67,9 @@ class Checkpointing(pl.Callback):
     ) -> None:
         if trainer.global_step % self.every == 0 and trainer.global_step != self._written:
             self._save(trainer)
+        if self.period and trainer.global_step % self.period == 0 and trainer.global_step != self._kept:
+            self._kept = trainer.global_step  # a step of several batches comes here several times
+            trainer.save_checkpoint(self.folder / KEPT / f"step-{trainer.global_step:06d}.pt")
 
     def on_train_end(self, trainer: pl.Trainer, method: pl.LightningModule) -> None:
         if trainer.global_step != self._written:

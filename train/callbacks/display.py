@@ -9,6 +9,7 @@ from rich.progress import TextColumn
 
 from streamseg.cli.progress import progress_bar
 from streamseg.terminal import console
+from train.callbacks.pending import look_every
 from train.method import Batch
 
 
@@ -32,10 +33,14 @@ class Display(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, method: pl.LightningModule, outputs: Any, batch: Batch, number: int
     ) -> None:
-        step, loss = trainer.global_step, float(trainer.callback_metrics["loss"])
-        speed = self.bar.tasks[0].speed
-        self.bar.update(self.task, completed=step, loss=f"{loss:.4f}", rate=f"{speed:.2f} steps/s" if speed else "")
-        if not self.console.is_terminal and step % self.lines == 0 and trainer.is_global_zero:
+        step, speed = trainer.global_step, self.bar.tasks[0].speed
+        self.bar.update(self.task, completed=step, rate=f"{speed:.2f} steps/s" if speed else "")
+        line = not self.console.is_terminal and step % self.lines == 0 and trainer.is_global_zero
+        if not line and step % look_every(trainer.strategy.root_device.type):
+            return
+        loss = float(trainer.callback_metrics["loss"])
+        self.bar.update(self.task, loss=f"{loss:.4f}")
+        if line:
             self.say(f"step {step} of {trainer.max_steps}: loss {loss:.4f}")
 
     def teardown(self, trainer: pl.Trainer, method: pl.LightningModule, stage: str) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from streamseg.errors import StreamsegError
 from streamseg.files import written
 from train.callbacks import collapse
 from train.callbacks.checkpointing import LAST
+from train.callbacks.pending import Pending, look_every
 from train.method import Batch, Method
 
 VECTORS = 256
@@ -26,7 +28,8 @@ class NotANumber(StreamsegError):
 
 
 class HealthMonitor(pl.Callback):
-    """Notes spread, rank and entropies; warns once for each kind of collapse. NaN: names the batch and stops."""
+    """Notes spread, rank and entropies; warns once for each kind of collapse. NaN: names the batch and stops, on a GPU
+    some steps later, but before a checkpoint is written."""
 
     def __init__(
         self, say: Callable[[str], None], names: Callable[[Batch], str], folder: Path, every: int = 10
@@ -35,13 +38,26 @@ class HealthMonitor(pl.Callback):
         self.say, self.names, self.every = say, names, every
         self.embeddings: list[torch.Tensor] = []
         self.warned: set[str] = set()
+        self.losses = Pending()
+        self.batches: list[Batch] = []
 
     def on_before_backward(self, trainer: pl.Trainer, method: pl.LightningModule, loss: torch.Tensor) -> None:
-        if not torch.isfinite(loss):
-            raise NotANumber(
-                f"the loss became {float(loss)} in step {trainer.global_step + 1}, with {self.names(self.batch)}",
-                f"lower --lr, or lengthen --warmup; {self._kept()}",
-            )
+        self.losses.add(trainer.global_step + 1, {"loss": loss})
+        self.batches.append(self.batch._replace(views=[], frames=[], masks=[]))
+        if len(self.losses) >= look_every(loss.device.type):
+            self._look()
+
+    def on_save_checkpoint(self, trainer: pl.Trainer, method: pl.LightningModule, content: dict[str, Any]) -> None:
+        self._look()
+
+    def _look(self) -> None:
+        batches, self.batches = self.batches, []
+        for (step, figures), batch in zip(self.losses.take(), batches, strict=True):
+            if not math.isfinite(figures["loss"]):
+                raise NotANumber(
+                    f"the loss became {figures['loss']} in step {step}, with {self.names(batch)}",
+                    f"lower --lr, or lengthen --warmup; {self._kept()}",
+                )
 
     def _kept(self) -> str:
         return f"{self.last} holds good weights" if self.last.exists() else "no checkpoint had been written yet"
@@ -55,14 +71,14 @@ class HealthMonitor(pl.Callback):
         assert isinstance(method, Method)
         if method.embedding is None:
             return
-        self.embeddings.append(method.embedding.detach().flatten(1)[:VECTORS].float().cpu())
+        self.embeddings.append(method.embedding.detach().flatten(1)[:VECTORS].float().clone())
         while sum(map(len, self.embeddings[1:])) >= VECTORS:
             self.embeddings.pop(0)
         if trainer.global_step % self.every == 0:
             self._judge(method)
 
     def _judge(self, method: Method) -> None:
-        vectors = torch.cat(self.embeddings)
+        vectors = torch.cat(self.embeddings).cpu()
         if len(vectors) < 8:
             return
         spread, rank = collapse.spread(vectors), collapse.effective_rank(vectors)
@@ -82,60 +98,94 @@ class HealthMonitor(pl.Callback):
 class Table(pl.Callback):
     """metrics.csv: one row a step. A resumed run goes on behind the step of its checkpoint.
 
-    What is not measured in every step (spread, rank, the probe) keeps its last value until it is measured again.
+    What is not measured in every step (spread, rank, the probe) keeps its last value until it is measured again. Rows
+    are in the file, and not in memory: runs may be long.
     """
 
     def __init__(self, path: Path, start: int = 0, write: bool = True) -> None:
         self.path, self.write = path, write
-        self.rows = [row for row in _read(path) if int(row["step"]) <= start] if start else []
-        self.columns = list(dict.fromkeys(name for row in self.rows for name in row)) or ["step"]
-        if write:
-            self._rewrite()
+        self.step, self.columns = 0, ["step"]
+        self.losses: list[float] = []
+        """The first and the last one."""
+        self._pending = Pending()
+        if start:
+            self._go_on(start)
+        elif write:
+            self._rewrite([], self.columns)
+
+    def _go_on(self, start: int) -> None:
+        """Keep the rows until step `start`, and know their columns."""
+        self.columns = list(dict.fromkeys(name for row in _read(self.path, start) for name in row)) or ["step"]
+        for row in _read(self.path, start):
+            self._remember(row)
+        if self.write:
+            self._rewrite(_read(self.path, start), self.columns)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, method: pl.LightningModule, outputs: Any, batch: Batch, number: int
     ) -> None:
-        if not self._stepped(trainer):
+        if trainer.global_step <= self.step:
             return
-        figures = {name: f"{float(value):.8g}" for name, value in trainer.callback_metrics.items()}
+        self.step = trainer.global_step
         rate = max(group["lr"] for group in trainer.optimizers[0].param_groups)
-        self.add({"step": str(trainer.global_step), "lr": f"{rate:.6g}", **figures})
+        self._pending.add(self.step, {"lr": rate, **trainer.callback_metrics})
+        if len(self._pending) >= look_every(trainer.strategy.root_device.type):
+            self.flush()
 
-    def _stepped(self, trainer: pl.Trainer) -> bool:
-        return not self.rows or int(self.rows[-1]["step"]) < trainer.global_step
+    def on_save_checkpoint(self, trainer: pl.Trainer, method: pl.LightningModule, content: dict[str, Any]) -> None:
+        self.flush()
+
+    def on_train_end(self, trainer: pl.Trainer, method: pl.LightningModule) -> None:
+        self.flush()
+
+    def on_exception(self, trainer: pl.Trainer, method: pl.LightningModule, exception: BaseException) -> None:
+        self.flush()
+
+    def flush(self) -> None:
+        """Write what is pending."""
+        for step, figures in self._pending.take():
+            shown = {name: f"{value:.8g}" for name, value in figures.items() if name != "lr"}
+            self.add({"step": str(step), "lr": f"{figures['lr']:.6g}", **shown})
 
     def add(self, row: Mapping[str, str]) -> None:
         """Append `row`; a name that no row had before becomes a new column."""
-        self.rows.append(dict(row))
+        self._remember(row)
+        new = [name for name in row if name not in self.columns]
+        self.columns += new
         if not self.write:
             return
-        new = [name for name in row if name not in self.columns]
         if new:
-            self.columns += new
-            self._rewrite()
+            self._rewrite(itertools.chain(_read(self.path), [row]), self.columns)
             return
         with self.path.open("a", newline="", encoding="utf-8") as file:
             csv.DictWriter(file, self.columns).writerow(row)
 
+    def _remember(self, row: Mapping[str, str]) -> None:
+        self.step = max(self.step, int(row["step"]))
+        if row.get("loss"):
+            self.losses = [*self.losses[:1], float(row["loss"])]
+
     def summary(self) -> dict[str, float] | None:
         """The first and the last loss; None before the first step."""
-        losses = [float(row["loss"]) for row in self.rows if row.get("loss")]
-        return {"first": losses[0], "last": losses[-1]} if losses else None
+        return {"first": self.losses[0], "last": self.losses[-1]} if self.losses else None
 
-    def _rewrite(self) -> None:
+    def _rewrite(self, rows: Iterable[Mapping[str, str]], columns: Sequence[str]) -> None:
         with written(self.path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, self.columns)
+            writer = csv.DictWriter(file, columns)
             writer.writeheader()
-            writer.writerows(self.rows)
+            writer.writerows(rows)
 
 
-def _read(path: Path) -> list[dict[str, str]]:
+def _read(path: Path, until: float = math.inf) -> Iterator[dict[str, str]]:
+    """The whole rows of a table, one after the other, up to the step `until`."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            # the last row may be half a row, of a run that was killed
-            return [row for row in csv.DictReader(file) if (row.get("step") or "").isdecimal() and _whole(row)]
+            for row in csv.DictReader(file):
+                # the last row may be half a row, of a run that was killed
+                if (row.get("step") or "").isdecimal() and _whole(row) and int(row["step"]) <= until:
+                    yield row
     except FileNotFoundError:
-        return []
+        return
 
 
 def _whole(row: Mapping[str, Any]) -> bool:

@@ -1,7 +1,12 @@
-"""The dense probe during training: the starting backbone first, then the student; the best checkpoint is its choice."""
+"""Probing during training: the starting backbone first, then the student. One probe chooses best.pt, another one, of
+other frames, tells what came out: whoever chooses the luckiest of several checkpoints by some frames cannot learn from
+the same frames whether it is better.
+"""
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,16 +15,16 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 
-from train.callbacks.checkpointing import BEST
+from train.callbacks.checkpointing import BEST, KEPT
 from train.encoder import Encoder
 from train.method import Batch, Method
-from train.probes.dense import DenseProbe
+from train.probes import Features, Result
+from train.probes.judges import Judges
 
-FIGURE = "iou_union"
-"""What checkpoints are compared by: of the three it changes least with the seed of the clustering."""
+Log = Callable[[str], None]
 
 
-def features_of(encoder: Encoder) -> Callable[[np.ndarray], np.ndarray]:
+def features_of(encoder: Encoder) -> Features:
     """(B, 3, H, W) float32 in [0, 1] -> features (B, D, h, w) of `encoder` as it would be deployed now."""
     networks: dict[tuple[int, int], torch.nn.Module] = {}
 
@@ -35,23 +40,35 @@ def features_of(encoder: Encoder) -> Callable[[np.ndarray], np.ndarray]:
 
 
 class Probing(pl.Callback):
-    """figures: {"frozen": {...}, "best": {...}, "last": {...}} as they become known."""
+    """judges: None in processes that are not the first, and where nothing can be judged. top: how many of the best
+    checkpoints are kept.
 
-    def __init__(self, probe: DenseProbe, every: int, folder: Path, say: Callable[[str], None]) -> None:
-        self.probe, self.every, self.folder, self.say = probe, every, folder, say
+    figures: {"frozen": {...}, "best": {...}, "last": {...}} of the probe that chooses, as they become known. report:
+    {"frozen", "best"} of the other probe, its scores by name, one a frame. kept: (value of what chooses, step) of the
+    best checkpoints, best first.
+    """
+
+    def __init__(self, judges: Judges | None, every: int, folder: Path, say: Log, top: int = 1) -> None:
+        self.judges, self.every, self.folder, self.say, self.top = judges, every, folder, say, top
         self.figures: dict[str, dict[str, float]] = {}
+        self.report: dict[str, dict[str, list[float]]] = {}
+        self.kept: list[list[float]] = []
         self._probed = -1
 
     def state_dict(self) -> dict[str, Any]:
-        return {"figures": self.figures}
+        return {"figures": self.figures, "report": self.report, "kept": self.kept}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.figures = state["figures"]
+        self.report, self.kept = state.get("report", {}), state.get("kept", [])
 
     def on_train_start(self, trainer: pl.Trainer, method: pl.LightningModule) -> None:
         assert isinstance(method, Method)
-        if "frozen" not in self.figures and trainer.is_global_zero:
-            self.figures["frozen"] = self.probe(features_of(method.backbone()))
+        if "frozen" not in self.figures and self.judges:
+            features = features_of(method.backbone())
+            self.figures["frozen"] = self.judges(features)
+            if self.judges.report:
+                self.report["frozen"] = _listed(self.judges.report.result(features))
             self.say(f"before training: {_shown(self.figures['frozen'])}")
 
     def on_train_batch_end(
@@ -68,27 +85,55 @@ class Probing(pl.Callback):
         if trainer.global_step == self._probed:
             return
         self._probed = trainer.global_step
-        better = False
-        if trainer.is_global_zero:
-            found = self.figures["last"] = self.probe(features_of(method.backbone()))
-            better = found[FIGURE] > self.figures.get("best", {}).get(FIGURE, -1.0)
-            self.say(f"step {trainer.global_step}: {_shown(found)}")
-            if better:
-                self.figures["best"] = found
-        if trainer.strategy.broadcast(better):
-            trainer.save_checkpoint(self.folder / BEST)
+        place, evicted = self._judged(trainer, method, self.judges) if self.judges else (-1, 0)
+        place, evicted = trainer.strategy.broadcast((place, evicted))
+        if place >= 0:
+            self._save(trainer, place, evicted)
+
+    def _judged(self, trainer: pl.Trainer, method: Method, judges: Judges) -> tuple[int, int]:
+        features = features_of(method.backbone())
+        found = self.figures["last"] = judges(features)
+        self.say(f"step {trainer.global_step}: {_shown(found)}")
+        for logger in trainer.loggers:
+            logger.log_metrics({f"probe/{name}": value for name, value in found.items()}, trainer.global_step)
+        place, evicted = self._placed(found[judges.figure], trainer.global_step)
+        if place == 0:
+            self.figures["best"] = found
+            if judges.report:
+                self.report["best"] = _listed(judges.report.result(features))
+        return place, evicted
+
+    def _placed(self, value: float, step: int) -> tuple[int, int]:
+        """Where among the best ones this is, -1 = not; and the step of the one that goes, 0 = none."""
+        others = [one for one in self.kept if one[1] != step]
+        ranked = sorted([*others, [value, step]], key=lambda one: -one[0])
+        self.kept, gone = ranked[: self.top], ranked[self.top :]
+        evicted = int(gone[0][1]) if gone else 0
+        return (-1, 0) if evicted == step else (self.kept.index([value, step]), evicted)
+
+    def _save(self, trainer: pl.Trainer, place: int, evicted: int) -> None:
+        own = self.folder / BEST if self.top == 1 else self._file(trainer.global_step)
+        trainer.save_checkpoint(own)
+        if self.top == 1 or not trainer.is_global_zero:
+            return
+        if place == 0:
+            partial = self.folder / ".best.partial.pt"
+            partial.unlink(missing_ok=True)
+            try:
+                os.link(own, partial)
+            except OSError:  # a file system without links
+                shutil.copyfile(own, partial)
+            partial.replace(self.folder / BEST)
+        if evicted:
+            self._file(evicted).unlink(missing_ok=True)
+
+    def _file(self, step: int) -> Path:
+        return self.folder / KEPT / f"best-{step:06d}.pt"
+
+
+def _listed(result: Result) -> dict[str, list[float]]:
+    return {name: [float(value) for value in scores] for name, scores in result.scores.items()}
 
 
 def _shown(figures: dict[str, float]) -> str:
     return ", ".join(f"{name} {value:.3f}" for name, value in figures.items())
-
-
-def verdict(figures: dict[str, dict[str, float]]) -> str:
-    """The first line of a summary: did it help, by the dense probe?"""
-    if "frozen" not in figures or "best" not in figures:
-        return "no probe: give annotated recordings with --val to learn whether training helps"
-    before, best, last = (figures[name][FIGURE] for name in ("frozen", "best", "last"))
-    if best <= before:
-        return f"training made things worse: IoU {best:.3f} at best, {before:.3f} before; keep the starting backbone"
-    tail = "" if last >= best - 0.005 else f" (the last one has fallen to {last:.3f}; best.pt is the one to use)"
-    return f"training helped: IoU {best:.3f}, {before:.3f} before{tail}"

@@ -13,17 +13,23 @@ from click.core import ParameterSource
 
 from streamseg import terminal
 from streamseg.cli.help import Command, Option
-from streamseg.cli.options import behaviour_options, print_json
+from streamseg.cli.options import behaviour_options, conclude
 from streamseg.errors import StreamsegError
+from train.commands import config_file
 from train.data.recordings import absolute
 from train.options import click_options
 from train.settings import Settings
 
 FREE_TO_CHANGE = frozenset(
-    ("data", "devices", "workers", "cache", "save_every", "val", "probe_every", "strategy", "nodes")
+    (
+        *("data", "devices", "nodes", "strategy", "workers", "cache"),
+        *("save_every", "save_period", "save_top_k", "logger", "pictures"),
+        *("val", "val_classes", "probe", "probe_every"),
+    )
 )
 """What a resumed run may do otherwise: it changes speed and notes, not the weights. Data may have moved: `run` sees
 that they are the same. And there may be more steps."""
+NOT_OF_A_RUN = ("as_json", "quiet")
 
 
 def command(name: str, module: ModuleType) -> click.Command:
@@ -31,34 +37,41 @@ def command(name: str, module: ModuleType) -> click.Command:
     about = (module.__doc__ or "").strip()
 
     @click.pass_context
-    def train(ctx: click.Context, output: Path | None, resume: bool, as_json: bool, quiet: bool, **given: Any) -> None:
-        from train import run
-        from train.callbacks.display import Display
+    def train(ctx: click.Context, as_json: bool, quiet: bool, **_: Any) -> None:
         from train.distributed import is_first
 
-        folder = output or Path("out") / name
-        display = Display(quiet or not is_first())
-        explicit = {key for key in given if ctx.get_parameter_source(key) not in (ParameterSource.DEFAULT, None)}
-        settings, options = _config(module, name, folder, resume, given, explicit)
-        result = run.run(name, module.METHOD, settings, options, folder, resume, display)
-        if not is_first():
-            return
-        if as_json:
-            print_json(result)
-        elif not quiet:
-            _print_summary(result)
-        if result["status"] == "interrupted":
-            ctx.exit(130)
+        result = started(ctx, name, module, quiet)
+        if is_first():
+            conclude(ctx, result, as_json, quiet, _print_summary)
 
     params: list[click.Parameter] = [
         *click_options(module.Options, "Method"),
+        config_file.option(),
         Option(["-o", "--output"], type=click.Path(path_type=Path, file_okay=False),
                      help=f"Folder for checkpoints and figures. Default: out/{name}."),
         Option(["--resume"], is_flag=True, help="Go on with the run in the output folder, with its flags."),
+        Option(["--overwrite"], is_flag=True, help="Replace the run that the output folder holds."),
         *click_options(Settings, "Training"),
     ]  # fmt: skip
     built = Command(name, callback=train, params=params, help=about, short_help=about.splitlines()[0])
     return behaviour_options(built)
+
+
+def started(ctx: click.Context, name: str, module: ModuleType, quiet: bool) -> dict[str, Any]:
+    """Run what the flags in `ctx` say; the summary of the run."""
+    from train import run
+    from train.callbacks.display import Display
+    from train.distributed import is_first
+    from train.folder import Place
+
+    given = {key: value for key, value in ctx.params.items() if key not in NOT_OF_A_RUN}
+    folder, resume, overwrite = given.pop("output") or Path("out") / name, given.pop("resume"), given.pop("overwrite")
+    if resume and overwrite:
+        raise click.UsageError("--resume goes on with the run, --overwrite replaces it: give one of them.")
+    explicit = {key for key in given if ctx.get_parameter_source(key) not in (ParameterSource.DEFAULT, None)}
+    settings, options = _config(module, name, folder, resume, given, explicit)
+    place = Place(folder, resume, overwrite)
+    return run.run(name, module.METHOD, settings, options, place, Display(quiet or not is_first()))
 
 
 def _config(
@@ -68,12 +81,12 @@ def _config(
     if not resume:
         if not given["data"]:
             raise click.UsageError("Missing option '--data'.")
-        return _made(Settings, _anywhere(given)), _made(module.Options, given)
+        return made(Settings, whole_paths(given)), made(module.Options, given)
     from streamseg.backbones import checkpoint
     from train.distributed import is_first
-    from train.folder import LAST, checked
+    from train.folder import LAST, Place, checked
 
-    checked(folder, resume, is_first())
+    checked(Place(folder, resume), is_first())
     header = checkpoint.read_header(folder / LAST)
     if header["method"] != name:
         raise StreamsegError(
@@ -81,7 +94,7 @@ def _config(
             f"streamseg train {header['method']} --resume -o {folder}",
         )
     was = {**header["config"]["settings"], **header["config"]["options"]}
-    now = was | {key: value for key, value in _anywhere(given).items() if key in explicit & FREE_TO_CHANGE}
+    now = was | {key: value for key, value in whole_paths(given).items() if key in explicit & FREE_TO_CHANGE}
     if "steps" in explicit and given["steps"] > (was["steps"] or 0):
         now["steps"] = given["steps"]
     for key in explicit & was.keys() - FREE_TO_CHANGE:
@@ -91,21 +104,22 @@ def _config(
                 f"the run was started with {flag} {was[key]}, and cannot go on with {given[key]}",
                 f"leave {flag} out, or start a new run with another -o",
             )
-    return _made(Settings, now), _made(module.Options, now)
+    return made(Settings, now), made(module.Options, now)
 
 
-def _anywhere(given: dict[str, Any]) -> dict[str, Any]:
+def whole_paths(given: dict[str, Any]) -> dict[str, Any]:
     """With whole paths, so that the run can go on from another working folder."""
     whole = {name: tuple(map(absolute, given[name])) for name in ("data", "val")}
     files = {name: os.path.abspath(given[name]) for name in ("backbone", "init") if "." in given[name]}
-    return given | whole | {name: path for name, path in files.items() if os.path.isfile(path)}
+    files |= {name: os.path.abspath(given[name]) for name in ("val_classes",) if given[name]}
+    return given | whole | {name: path for name, path in files.items() if os.path.exists(path)}
 
 
 def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _made(cls: type, values: dict[str, Any]) -> Any:
+def made(cls: type, values: dict[str, Any]) -> Any:
     def value(field: dataclasses.Field) -> Any:
         found = values.get(field.name, field.default)  # a run of an older version does not know every flag
         return tuple(found) if isinstance(found, list) else found
@@ -126,6 +140,10 @@ def _print_summary(result: dict[str, Any]) -> None:
     table.add_row("speed", f"{result['samples_per_second']:.1f} samples/s")
     for name, figures in result["probe"].items():
         shown = ", ".join(f"{key.removeprefix('iou_')} {value:.3f}" for key, value in figures.items())
-        table.add_row(f"IoU {name}", shown)
+        table.add_row(name, shown)
+    for name, one in result["report"].items():
+        low_high = one["interval"]
+        change = f"{one['difference']:+.3f}" + (" [{:+.3f}, {:+.3f}]".format(*low_high) if low_high else "")
+        table.add_row(f"report {name.removeprefix('iou_')}", f"{one['before']:.3f} to {one['after']:.3f} ({change})")
     table.add_row("checkpoints", ", ".join(result["checkpoints"].values()))
     console.print(table)

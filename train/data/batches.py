@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from torch.utils.data import DataLoader
 
 from streamseg.config import ExtractorConfig, ObjectsConfig, SegmenterConfig
@@ -17,7 +19,7 @@ from train.data.frame_cache import FrameCache
 from train.data.own_objects import with_own_objects
 from train.data.recordings import open_recordings
 from train.data.samples import ENLARGED, Numbers, Samples, loader
-from train.distributed import is_first, worker_count
+from train.distributed import is_first, is_first_here, worker_count
 from train.method import Batch, Method
 from train.settings import Settings
 
@@ -53,9 +55,11 @@ def open_samples(
         output.mkdir(parents=True, exist_ok=True)  # of a process that does not claim, too
     if masks == "objects":
         recordings = with_own_objects(recordings, _finder(settings), output, is_first(), say)
-    pictures = FrameCache(settings.cache, count, side, 3, output)
+    # the others of a machine see the frames of its first process
+    kept = settings.cache if is_first_here() or sys.platform != "linux" else "none"
+    pictures = FrameCache(kept, count, side, 3, output)
     stack.callback(pictures.close)
-    annotations = FrameCache(settings.cache, count, side, 1, output) if masks else None
+    annotations = FrameCache(kept, count, side, 1, output) if masks else None
     if annotations:
         stack.callback(annotations.close)
     samples = Samples(
@@ -84,6 +88,29 @@ class Batches(pl.LightningDataModule):
     def __init__(self, samples: Samples, settings: Settings, start: int) -> None:
         super().__init__()
         self.samples, self.settings, self.start = samples, settings, start
+
+    def setup(self, stage: str) -> None:
+        """See the decoded frames of this machine's first process."""
+        trainer = self.trainer
+        assert trainer is not None
+        if trainer.world_size == 1 or self.settings.cache == "none":
+            return
+        caches = [cache for cache in (self.samples.pictures, self.samples.annotations) if cache]
+        mine = (trainer.node_rank, trainer.local_rank, [cache.shared for cache in caches])
+        everyone: list[Any] = [None] * trainer.world_size
+        torch.distributed.all_gather_object(everyone, mine)
+        if trainer.local_rank:
+            first = next(shared for node, rank, shared in everyone if (node, rank) == (trainer.node_rank, 0))
+            try:
+                for cache, other in zip(caches, first, strict=True):
+                    if other[0]:
+                        cache.attach(other)
+            except OSError as problem:
+                raise StreamsegError(
+                    f"the decoded frames of this machine's first process cannot be opened: {problem.strerror}",
+                    "use --cache none",
+                ) from problem
+        torch.distributed.barrier()
 
     def train_dataloader(self) -> DataLoader:
         assert self.trainer is not None

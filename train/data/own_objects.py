@@ -47,6 +47,9 @@ class OwnObjects(Recording):
         frame, path = self.inner[index], _mask_file(self.folder, index)
         return replace(frame, load_annotation=partial(read_mask, path) if path.is_file() else None)
 
+    def reduced(self, index: int, least: int) -> np.ndarray:
+        return self.inner.reduced(index, least)
+
     def name_of(self, index: int) -> str:
         return self.inner.name_of(index)
 

@@ -8,10 +8,13 @@ from pathlib import Path
 
 from streamseg.errors import SourceError
 from streamseg.sources import Recording, Skip, kinds, open_source, recognized, split_kind, split_part
+from streamseg.sources.index import open_all as open_all_of_index
 from streamseg.sources.reading.left_out import ARCHIVES
+from streamseg.sources.reading.recording_index import is_index
 from streamseg.sources.reading.shard_index import is_packed
 from streamseg.sources.reading.video import VIDEOS
 from streamseg.sources.shards import open_all
+from streamseg.urls import is_store
 
 VARIABLE = "STREAMSEG_DATA"
 DEPTH = 4
@@ -53,8 +56,10 @@ def _named(name: str, leave_out: LeaveOut) -> list[Recording]:
     path, part = split_part(path)
     tail = f"#{part}" if part else ""
     packed = os.path.expanduser(path)
-    if not part and kind in (None, "shards") and is_packed(packed):
-        return open_all(packed)
+    if not part and kind in (None, "shards") and (is_store(path) or is_packed(packed)):
+        return open_all(path if is_store(path) else packed)
+    if not part and kind in (None, "index") and is_index(packed):
+        return open_all_of_index(packed, leave_out)
     if kind is None and path in kinds() and not os.path.exists(path):
         return _below(str(_looked_for(path)), path, tail, leave_out)
     if os.path.isdir(os.path.expanduser(path)):

@@ -119,7 +119,7 @@ class Samples(Dataset):
         return [(recording, start + gap * step) for step in range(self.frames)]
 
     def _sample(self, chosen: list[tuple[int, int]], rng: np.random.Generator) -> tuple:
-        pictures = [self._picture(*pair) for pair in chosen]
+        pictures = [self.picture(*pair) for pair in chosen]
         masks = [self._mask(*pair, picture) for pair, picture in zip(chosen, pictures)] if self.labelled else []
         made: list[Made] = []
         for view in self.views:
@@ -138,11 +138,11 @@ class Samples(Dataset):
             numbers=torch.tensor(chosen),
         )
 
-    def _picture(self, recording: int, index: int) -> torch.Tensor:
+    def picture(self, recording: int, index: int) -> torch.Tensor:
         """(3, H, W) uint8 RGB. Raises FrameError, which names the frame."""
         source, number = self.recordings[recording], int(self.first[recording]) + index
         try:
-            rgb = self.pictures.get(number, lambda: source[index].rgb)
+            rgb = self.pictures.get(number, lambda: source.reduced(index, self.pictures.side))
         except FrameError as broken:
             raise FrameError(f"{source.uri} frame {source.name_of(index)}: {broken}") from broken
         # no copy of a picture of the cache: the resize reads it as it lies there, planes last, and twice as fast

@@ -26,7 +26,7 @@ from torch.nn import functional
 from train.data.views import View
 from train.encoder import Encoder
 from train.method import Batch, Method
-from train.methods._cells import check_size, joined, rows, watched
+from train.methods._cells import check_size, deployed, rows, watched
 from train.options import option
 from train.settings import Settings
 
@@ -51,6 +51,7 @@ class ContrastiveRandomWalk(Method):
 
     optimizer = "adamw"
     lr = 2e-3
+    weight_decay = 0.0  # as in the authors' code: AdamW is Adam then
 
     def __init__(self, encoder: Encoder, options: Options, settings: Settings, total_steps: int) -> None:
         super().__init__(encoder, options, settings, total_steps)
@@ -90,7 +91,7 @@ class ContrastiveRandomWalk(Method):
         """(B, V, 3, size, size) -> (B, V, nodes, projection), each of length 1."""
         images = views.flatten(0, 1)
         if self.options.graph == "cells":
-            features = rows(joined(self.student(images).maps))
+            features = rows(deployed(self.student, images))
         else:
             pieces = patches(images)
             features = self.student(pieces.flatten(0, 1)).pooled.unflatten(0, pieces.shape[:2])

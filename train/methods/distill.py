@@ -24,13 +24,12 @@ from torch import nn
 from torch.nn import functional
 
 from streamseg.backbones import Spec, network, trainable
-from streamseg.backbones.networks.network import ViT
 from streamseg.cli.parameters import Numbers
 from streamseg.errors import StreamsegError
 from train.data.views import View
 from train.encoder import Encoder
 from train.method import Batch, Method
-from train.methods._cells import check_size, joined, resampled, rows, watched
+from train.methods._cells import check_size, deployed, relation, resampled, rows, watched
 from train.options import option
 from train.settings import Settings
 
@@ -69,7 +68,6 @@ class Distill(Method):
         # in a list, so that its weights are neither trained nor written into every checkpoint
         self._teacher = [network(recipe, (side, side), net.state_dict())]
         self.register_buffer("teacher_sha256", torch.tensor(list(bytes.fromhex(sha256)), dtype=torch.uint8))
-        self._facets = [] if encoder.recipe.facet == "output" else [_AnySize(encoder.net, encoder.recipe)]
         with torch.no_grad():
             dim = self._teacher[0](torch.zeros(1, 3, side, side))[0].shape[1]
         self.regressor = nn.Conv2d(sum(encoder.dims), dim, 1)
@@ -83,7 +81,7 @@ class Distill(Method):
         return tuple(views)
 
     def loss(self, batch: Batch) -> torch.Tensor:
-        student = [self.dense(view) for view in batch.views[1::2]]
+        student = [deployed(self.student, view) for view in batch.views[1::2]]
         size = student[0].shape[2:]
         taught = [resampled(self.targets(view), size) for view in batch.views[0::2]]
         self.embedding = watched(rows(torch.cat(student)))
@@ -93,14 +91,6 @@ class Distill(Method):
         relations = relation(torch.cat([*map(rows, student)], dim=1), torch.cat([*map(rows, taught)], dim=1))
         self.note(features=features.detach(), relations=relations.detach())
         return self.options.feature_weight * features + self.options.relation_weight * relations
-
-    def dense(self, images: torch.Tensor) -> torch.Tensor:
-        """The student's features as they are deployed, with gradients: (B, 3, H, W) -> (B, D, h, w), length 1."""
-        if self._facets:
-            maps, _ = self._facets[0].layers((images - self.student.mean) / self.student.std)
-        else:
-            maps = self.student(images).maps
-        return joined(maps)
 
     @torch.no_grad()
     def targets(self, images: torch.Tensor) -> torch.Tensor:
@@ -117,24 +107,9 @@ class Distill(Method):
             )
 
 
-class _AnySize(ViT):
-    """Keys, queries or values of a student, which shares its net and takes views of any size."""
-
-    def grid(self, pixels: torch.Tensor) -> tuple[int, int]:
-        rows, columns = (int(side) // patch for side, patch in zip(pixels.shape[2:], self.net.patch_embed.patch_size))
-        return rows, columns
-
-
 def regression(predicted: torch.Tensor, taught: torch.Tensor) -> torch.Tensor:
     """1 - cosine, averaged over cells. Both: (B, D, h, w)."""
     return 1 - functional.cosine_similarity(predicted, taught, dim=1).mean()
-
-
-def relation(student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
-    """1 - linear CKA of (B, n, D) and (B, n, E), averaged over B: 0 where the distances agree but for a scale."""
-    centred = [features - features.mean(dim=1, keepdim=True) for features in (student, teacher)]
-    mine, its = (features @ features.transpose(1, 2) for features in centred)
-    return 1 - functional.cosine_similarity(mine.flatten(1), its.flatten(1), dim=1).mean()
 
 
 METHOD: Any = Distill

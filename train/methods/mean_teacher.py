@@ -8,8 +8,9 @@ Deviations: pixels instead of pictures, so teacher and student see two crops of 
 overlap. The weight's maximum is 1, not 100: in short runs the teacher lags. Batches are drawn from all frames, so
 one may hold no label; the paper puts a fixed number into each. Which frames show theirs follows from --seed and the
 frame's number alone, as the paper's splits are drawn once; recordings may get unequal shares. One frame a sample: masks
-do not follow objects from frame to frame, so --gap does nothing here. The teacher is deployed, without the head. All
-ids count as one object unless --classes is raised.
+do not follow objects from frame to frame, so --gap does nothing here. The teacher is deployed, without its decoder. All
+ids count as one object unless --classes is raised. While they do, a foreground head, one linear unit on the teacher's
+features, learns what the teacher answers, without a gradient into either, and is deployed with it as in `selftrain`.
 """
 
 from __future__ import annotations
@@ -22,11 +23,14 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from streamseg.backbones.networks.foreground_head import ForegroundHead
 from streamseg.frame import VOID
 from train.data.views import View
 from train.encoder import Encoder
 from train.method import Batch, Method, follow, frozen_copy
+from train.methods._cells import check_size, deployed
 from train.methods._decoder import Decoder
+from train.methods._foreground import head_for
 from train.methods._labels import annotated, lots
 from train.methods._warp import warped
 from train.options import option
@@ -62,6 +66,10 @@ class MeanTeacher(Method):
         super().__init__(encoder, options, settings, total_steps)
         self.head = Decoder(encoder, options.classes, STRIDE)
         self.teacher = frozen_copy(nn.ModuleList([self.student, self.head]))
+        self.foreground: ForegroundHead | None = None
+        if options.classes == 2:
+            check_size(encoder, settings.size)
+            self.foreground = head_for(encoder)
         self.register_buffer("threshold", torch.ones((), dtype=torch.float64))
 
     @classmethod
@@ -81,14 +89,21 @@ class MeanTeacher(Method):
         features = self.student(batch.views[0])
         self.embedding = features.pooled
         logits = self.head(features.maps, self.grid)
-        targets, known = warped(
-            self.answers(batch.views[1]), (batch.boxes[1], batch.flips[1]), (batch.boxes[0], batch.flips[0])
-        )
+        answers = self.answers(batch.views[1])
+        targets, known = warped(answers, (batch.boxes[1], batch.flips[1]), (batch.boxes[0], batch.flips[0]))
         supervised = segmentation(logits, self.labels(batch))
         agreement = consistency(logits, targets, known)
         weight = self.options.consistency * risen(self.progress, self.options.rampup)
         self.note(supervised=supervised.detach(), consistency=agreement.detach(), weight=weight)
-        return supervised + weight * agreement
+        loss = supervised + weight * agreement
+        return loss if self.foreground is None else loss + self.taught(self.foreground, batch.views[1], answers)
+
+    def taught(self, head: ForegroundHead, view: torch.Tensor, answers: torch.Tensor) -> torch.Tensor:
+        """Cross-entropy between the head and the teacher's answers, (B, 2, h, w), of which the second is foreground."""
+        with torch.no_grad():
+            features = deployed(self.backbone(), view)
+            wanted = functional.adaptive_avg_pool2d(answers[:, 1], (features.shape[2], features.shape[3]))
+        return functional.binary_cross_entropy_with_logits(head(features)[:, 0], wanted)
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -117,6 +132,9 @@ class MeanTeacher(Method):
     def backbone(self) -> Encoder:
         encoder: Any = self.teacher[0]
         return encoder
+
+    def deployed_head(self) -> ForegroundHead | None:
+        return self.foreground
 
 
 def segmentation(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

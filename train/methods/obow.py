@@ -8,8 +8,10 @@ from the words, for they change (section 3.4). The last two chosen layers are wo
 ResNet); the student sees two crops and five small patches (section 3.5). Teacher: momentum 0.99 -> 1.
 
 Deviations: half of the crops come from frame t + d; fewer words, and the queue starts full, with several of each image;
-student features have length 1 and their scale kappa is learnt, as nets differ in scale; patches are cut like crops;
-AdamW; cells at the border are left out only where maps have at least five cells a side.
+student features have length 1 and their scale kappa is learnt, as nets differ in scale (the authors keep it at 5 or 8,
+and multiply features as they come); inverse_delta 10 is theirs for a ResNet-18 (15 for a ResNet-50); patches are cut
+like crops; AdamW, whose weight decay of 1e-4 is that of their SGD for a ResNet-50; cells at the border are left out
+only where maps have at least five cells a side.
 """
 
 from __future__ import annotations

@@ -8,12 +8,15 @@ two EMAs of the online network with momenta of their own. --masks kmeans:2 makes
 
 --masks objects takes what `streamseg run --quality high` finds in the recordings, background as one mask more. --match
 deployed leaves projector and predictor out, which absorb the task, and matches the features that are clustered: see
-`_deployed`. Both are the defaults: of the losses that we tried they are those that move the features.
+`_deployed`. Both are the defaults: of the losses that we tried they are those that move the features. Together they
+leave nothing of the activation energy that tells where objects are; so a foreground head learns that beside them, from
+the same masks, with the loss of `selftrain`.
 
 Deviations: the whole frame stands in for the spanning view; the two views may come from two frames, which are then
 clustered together, so that a mask means the same in both; features of all chosen layers are clustered and matched, the
 way they are joined where they are used; masks that are too small in a view are left out; pretrained weights to start
-from, so that the masks make sense from the first step; AdamW instead of LARS.
+from, so that the masks make sense from the first step; views of a fifth of their frame at least (DetCon's .08); AdamW
+instead of LARS.
 """
 
 from __future__ import annotations
@@ -28,15 +31,20 @@ from lightly.models.modules import BYOLPredictionHead, BYOLProjectionHead
 from lightly.utils.scheduler import cosine_schedule
 from torch import nn
 
+from streamseg.backbones.networks.foreground_head import ForegroundHead
 from train.encoder import Encoder, Features
 from train.method import Batch, Method, follow, follow_statistics, frozen_copy
-from train.methods._cells import check_size, hypercolumns, joined, rows, watched
+from train.methods._cells import check_size, deployed, hypercolumns, rows, watched
 from train.methods._deployed import assigned, shares_of, under_masks
 from train.methods._detcon import contrast
+from train.methods._foreground import foreground, head_for
 from train.methods._masks import clustered, pooled, seen
 from train.momentum import momentum_for, momentum_option
 from train.options import option
 from train.settings import Settings
+
+DEPLOYED_LR = 4e-3
+"""Of `--match deployed`, as of `selftrain`: at the rate of projectors its foreground head stays undecided."""
 
 
 class Masks(click.ParamType):
@@ -102,6 +110,8 @@ class ODIN(Method):
             self.predictor = BYOLPredictionHead(options.projection, options.hidden, options.projection)
         else:
             check_size(encoder, settings.size)
+            self.lr = DEPLOYED_LR
+        self.head = head_for(encoder) if self._deploys_head(options) else None
         self.target = frozen_copy(nn.ModuleList([self.student, self.projector]))
         self.clusters = 0 if options.masks == "objects" else int(options.masks.rpartition(":")[2])
         self.discovery = frozen_copy(self.student) if self.clusters else None
@@ -120,11 +130,10 @@ class ODIN(Method):
         return max(2, round(self.settings.size * self.options.enlarge / unit)) * unit
 
     def loss(self, batch: Batch) -> torch.Tensor:
+        if self.options.match == "deployed":
+            return self.of_cells(batch)
         online = [self.student(view) for view in batch.views]
         matched = self.matched(batch, (online[0].maps[0].shape[2], online[0].maps[0].shape[3]))
-        self.matches = matched.valid.sum(dim=1).float().mean()
-        if self.options.match == "deployed":
-            return self.deployed(batch.views, [joined(view.maps) for view in online], matched)
         # every frame takes part in the batch norms of the heads with at least its best mask
         areas = torch.stack([weights.mean(dim=(2, 3)) for weights in matched.weights]).amin(dim=0)
         used = matched.valid | nn.functional.one_hot(areas.argmax(dim=1), areas.shape[1]).bool()
@@ -143,15 +152,30 @@ class ODIN(Method):
             start=torch.zeros((), device=self.device),
         )
 
-    def deployed(self, views: list[torch.Tensor], online: list[torch.Tensor], matched: Matched) -> torch.Tensor:
-        """The loss on features as they are deployed. online: of each view, (B, D, h, w)."""
+    def of_cells(self, batch: Batch) -> torch.Tensor:
+        """The loss on features as they are deployed."""
+        online = [deployed(self.student, view) for view in batch.views]
+        matched = self.matched(batch, (online[0].shape[2], online[0].shape[3]))
+        teacher: Any = self.target[0]
         with torch.no_grad():
-            encoder = self.target[0]
-            keys = [under_masks(joined(encoder(view).maps), part) for view, part in zip(views, matched.weights)]
+            target = [deployed(teacher, view) for view in batch.views]
+            keys = [under_masks(*pair) for pair in zip(target, matched.weights)]
         self.embedding = watched(rows(online[0]))
         pairs = zip(online, reversed(keys), matched.weights)
-        losses = [assigned(*pair, matched.valid, self.options.temperature) for pair in pairs]
-        return torch.stack(losses).mean()
+        loss = torch.stack([assigned(*pair, matched.valid, self.options.temperature) for pair in pairs]).mean()
+        if self.head is None:
+            return loss
+        head = self.head
+        taught = [foreground(head, part, masks) for part, masks in zip(online, batch.masks)]
+        return loss + torch.stack(taught).mean()
+
+    @staticmethod
+    def _deploys_head(options: Options) -> bool:
+        """What this loss does to features leaves nothing of their energy, which tells where objects are."""
+        return options.match == "deployed" and options.masks == "objects"
+
+    def deployed_head(self) -> ForegroundHead | None:
+        return self.head
 
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
         loss = super().training_step(batch, batch_idx)
@@ -184,7 +208,9 @@ class ODIN(Method):
 
     def _matched(self, weights: list[torch.Tensor]) -> Matched:
         areas = torch.stack([part.mean(dim=(2, 3)) for part in weights])
-        return Matched(weights, (areas >= max(self.options.smallest, 1e-6)).all(dim=0))
+        valid = (areas >= max(self.options.smallest, 1e-6)).all(dim=0)
+        self.matches = valid.sum(dim=1).float().mean()  # recorded with the loss
+        return Matched(weights, valid)
 
     def columns(self, frames: list[torch.Tensor]) -> torch.Tensor:
         """Whole frames, each (B, 3, wide, wide) -> (B, frames, D, gh, gw), as the discovery network sees them."""

@@ -22,8 +22,9 @@ from streamseg.frame import VOID
 from train.data.views import View
 from train.encoder import Encoder
 from train.method import Batch, Method
-from train.methods._cells import check_size, joined, rows, watched
-from train.methods._whole import mean_everywhere
+from train.methods._cells import check_size, deployed, rows, watched
+from train.methods._deployed import assigned
+from train.methods._foreground import foreground, head_for
 from train.options import option
 from train.settings import Settings
 
@@ -33,6 +34,9 @@ class Options:
     """Of self-training."""
 
     smallest_crop: float = option(0.2, "Share of a frame that a view shows at least.", low=0.01, high=1)
+    paste: float = option(0.0, "Share of the views that get the objects of another one pasted in.", low=0, high=1)
+    instances: float = option(0.0, "Weight of telling a recording's objects apart, over its frames.", low=0)
+    temperature: float = option(0.1, "Temperature of that.", low=0.001)
 
 
 class SelfTrain(Method):
@@ -46,7 +50,7 @@ class SelfTrain(Method):
     def __init__(self, encoder: Encoder, options: Options, settings: Settings, total_steps: int) -> None:
         super().__init__(encoder, options, settings, total_steps)
         check_size(encoder, settings.size)
-        self.head = ForegroundHead(sum(encoder.dims))
+        self.head = head_for(encoder)
 
     @classmethod
     def masks_from(cls, options: Options) -> str:
@@ -56,28 +60,52 @@ class SelfTrain(Method):
         return (View(self.settings.size, scale=(self.options.smallest_crop, 1.0), grey=0.1, blur=0.2),)
 
     def loss(self, batch: Batch) -> torch.Tensor:
-        features = joined(self.student(batch.views[0]).maps)
+        pixels, masks = batch.views[0], batch.masks[0]
+        if self.options.paste:
+            pixels, masks = pasted(pixels, masks, self.options.paste)
+        features = deployed(self.student, pixels)
         self.embedding = watched(rows(features))
-        share, known = shares(batch.masks[0], features.shape[2:])
-        logits = self.head(features)[:, 0]
-        each = functional.binary_cross_entropy_with_logits(logits, share, reduction="none")
-        loss = (each * known).sum() / mean_everywhere(known.sum())
-        self.note(foreground=share.mean())
-        return loss
+        loss = foreground(self.head, features, masks)
+        if not self.options.instances:
+            return loss
+        own = torch.where(masks == batch.masks[0], masks, VOID)  # what was pasted belongs to another recording
+        apart = instances(features, own, batch.numbers[:, 0, 0], self.options.temperature)
+        self.note(instances=apart.detach())
+        return loss + self.options.instances * apart
 
     def deployed_head(self) -> ForegroundHead:
         return self.head
 
 
-def shares(masks: torch.Tensor, grid: torch.Size) -> tuple[torch.Tensor, torch.Tensor]:
-    """How much of each cell is object, 0 ... 1, of what is known of it, and how much that is: (B, h, w) float32 each.
+def pasted(pixels: torch.Tensor, masks: torch.Tensor, share: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Copy-paste (Ghiasi et al., 2021, arXiv:2012.07177): some views get the objects of their neighbours in the batch.
 
-    masks: (B, H, W) ids, VOID = unknown.
+    pixels: (B, 3, H, W). masks: (B, H, W) ids, VOID = unknown. share: of the views, the first ones. Pasted objects keep
+    the ids that they have in their own recording.
     """
-    known = (masks != VOID).float()
-    objects = ((masks != VOID) & (masks > 0)).float()
-    area = functional.adaptive_avg_pool2d(known, (grid[0], grid[1]))
-    return functional.adaptive_avg_pool2d(objects, (grid[0], grid[1])) / area.clamp_min(1e-6), area
+    giving = masks.roll(1, 0)
+    there = (giving > 0) & (giving != VOID)
+    there[round(share * len(pixels)) :] = False
+    return torch.where(there[:, None], pixels.roll(1, 0), pixels), torch.where(there, giving, masks)
+
+
+def instances(
+    features: torch.Tensor, masks: torch.Tensor, recordings: torch.Tensor, temperature: float
+) -> torch.Tensor:
+    """Cells of one id together, those of other ids of the recording and its background apart, over frames of a batch.
+
+    The loss of `_deployed.assigned`; the key of an id is the mean of its cells in all views of its recording. features:
+    (B, D, h, w). masks: (B, H, W) ids that last over a recording, VOID = unknown. recordings: (B,).
+    """
+    codes = torch.where(masks == VOID, -1, recordings[:, None, None] * (VOID + 1) + masks)
+    names = codes[codes >= 0].unique()
+    grid = (features.shape[2], features.shape[3])
+    parts = [functional.adaptive_avg_pool2d((codes == name).float(), grid) for name in names]
+    shares = torch.stack(parts, dim=1) if parts else features.new_zeros(len(features), 0, *grid)
+    keys = torch.einsum("bmhw,bdhw->md", shares, features.detach())
+    keys = keys / shares.sum(dim=(0, 2, 3)).clamp_min(1e-6)[:, None]
+    own = names[None] // (VOID + 1) == recordings[:, None]
+    return assigned(features, keys.expand(len(features), -1, -1), shares, own, temperature)
 
 
 METHOD: Any = SelfTrain

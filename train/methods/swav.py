@@ -4,7 +4,8 @@ Caron et al., 2020, "Unsupervised learning of visual features by contrasting clu
 Loss: eq. 1 and 2, multi-crop eq. 6 (codes from the two large crops only); codes: eq. 3 to 5 by three Sinkhorn steps,
 kept soft; prototypes of length 1 after each step; a queue of earlier projections for small batches (section 4).
 
-Deviations: the crops come from two frames of a recording; 128 prototypes instead of 3000 and a queue of 512 that is
+Deviations: the crops come from two frames of a recording; four small crops instead of six, of the authors' scales
+(.14 to 1 and .05 to .14 of a frame); 128 prototypes instead of 3000 and a queue of 512 that is
 used from the start, as it fills: batches of 4 to 64 cannot be spread evenly over more; SGD instead of LARS; small crops
 have 3/7 of the side (96 of 224), in multiples of the stride. Own prototypes instead of lightly's, which have a bias:
 the scores would be no cosines. lightly's Sinkhorn runs on the gathered batch, so that the queue counts once.

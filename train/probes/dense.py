@@ -8,8 +8,9 @@ K-Means is started from several seeds and the IoU averaged, for the same reason.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -35,11 +36,13 @@ BATCH = 8
 
 
 @dataclass(frozen=True, eq=False)
-class _View:
-    """One frame at the network's size. rgb: (H, W, 3) uint8; truth: (H, W) uint8, 0 / 1 / 255 = void."""
+class View:
+    """One frame at the network's size. rgb: (H, W, 3) uint8; truth: (H, W) uint8, 0 / 1 / 255 = void. index: of the
+    frame."""
 
     rgb: np.ndarray
     truth: np.ndarray
+    index: int = 0
 
 
 class DenseProbe:
@@ -68,9 +71,9 @@ class DenseProbe:
     ) -> None:
         self.k, self.repeats, self.seed = k, repeats, seed
         self.skipped: dict[str, str] = {}
-        self.views: dict[str, list[_View]] = {}
+        self.views: dict[str, list[View]] = {}
         for recording in recordings:
-            views = [_view(frame, size, multiple) for frame in _usable(recording, frames)]
+            views = [view_of(frame, size, multiple) for frame in usable(recording, frames)]
             if views:
                 self.views[recording.uri] = views
             else:
@@ -82,6 +85,27 @@ class DenseProbe:
                 "give a recording with masks: CO3D, DAVIS, or images/ and masks/",
             )
 
+    def halves(self) -> tuple[DenseProbe, DenseProbe]:
+        """Two probes that share no frame: of each recording its first half in time, and its second one. What is chosen
+        by one can be reported by the other. Of recordings with a single frame every second one goes to the other side.
+
+        Raises SourceError where there is one frame in all.
+        """
+        first, second = copy.copy(self), copy.copy(self)
+        first.views, second.views = {}, {}
+        for number, (uri, views) in enumerate(self.views.items()):
+            ordered = sorted(views, key=lambda view: view.index)
+            middle = (len(ordered) + 1 - number % 2) // 2
+            for half, part in ((first, ordered[:middle]), (second, ordered[middle:])):
+                if part:
+                    half.views[uri] = part
+        if not first.views or not second.views:
+            raise SourceError(
+                "one frame with a mask cannot both choose a checkpoint and judge it",
+                "give --val more frames with masks",
+            )
+        return first, second
+
     def __call__(self, features: Features) -> dict[str, float]:
         """{"iou_best", "iou_union", "iou_free"}: each the mean over the recordings of the mean over their frames.
 
@@ -92,16 +116,20 @@ class DenseProbe:
 
     def result(self, features: Features) -> Result:
         """The same frame by frame; the groups are the recordings."""
-        scores, groups = [], []
-        for number, views in enumerate(self.views.values()):
-            maps = _maps(features, views)
+        scores = []
+        for views in self.views.values():
+            maps = maps_of(features, views)
             runs = [self._measure(views, maps, self.seed + run) for run in range(self.repeats)]
             scores.append(np.mean(runs, axis=0))
-            groups += [number] * len(views)
         columns = np.concatenate(scores).T
-        return Result(dict(zip(FIGURES, columns)), np.array(groups), tuple(self.views), macro=True)
+        return replace(self.units(), scores=dict(zip(FIGURES, columns)))
 
-    def _measure(self, views: list[_View], maps: list[np.ndarray], seed: int) -> np.ndarray:
+    def units(self) -> Result:
+        """A result without scores: which frames belong together."""
+        groups = np.repeat(np.arange(len(self.views)), [len(views) for views in self.views.values()])
+        return Result({}, groups, tuple(self.views), macro=True)
+
+    def _measure(self, views: list[View], maps: list[np.ndarray], seed: int) -> np.ndarray:
         """(frames, 3) IoUs of one recording with one codebook."""
         points = np.concatenate([rows(m) for m in maps])
         chosen = np.random.default_rng(seed).permutation(len(points))[:SAMPLE]
@@ -116,7 +144,7 @@ class DenseProbe:
         return np.array(found)
 
 
-def _usable(recording: Recording, frames: int) -> Iterator[Frame]:
+def usable(recording: Recording, frames: int) -> Iterator[Frame]:
     """At most `frames` frames with masks worth measuring, spread evenly. Gives up early where there are no masks."""
     found = annotated = 0
     for tried, index in enumerate(_spread(len(recording))):
@@ -142,17 +170,17 @@ def _spread(length: int) -> list[int]:
     return [index for index in reversed_bits if index < length]
 
 
-def _view(frame: Frame, size: tuple[int, int] | int, multiple: int) -> _View:
+def view_of(frame: Frame, size: tuple[int, int] | int, multiple: int) -> View:
     height, width = input_size((frame.rgb.shape[0], frame.rgb.shape[1]), size, multiple)
     annotation = frame.annotation
     assert annotation is not None
     truth = np.where(annotation == VOID, VOID, annotation > 0).astype(np.uint8)
     interpolation = cv2.INTER_AREA if frame.rgb.shape[0] >= 2 * height else cv2.INTER_LINEAR  # as `prepare` does
     rgb = cv2.resize(frame.rgb, (width, height), interpolation=interpolation)
-    return _View(rgb, cv2.resize(truth, (width, height), interpolation=cv2.INTER_NEAREST))
+    return View(rgb, cv2.resize(truth, (width, height), interpolation=cv2.INTER_NEAREST), frame.index)
 
 
-def _maps(features: Features, views: list[_View]) -> list[np.ndarray]:
+def maps_of(features: Features, views: list[View]) -> list[np.ndarray]:
     """The (D, h, w) features of each view, copied; views of one size go through the network together."""
     found: dict[int, np.ndarray] = {}
     for shape in dict.fromkeys(view.rgb.shape for view in views):

@@ -45,7 +45,7 @@ def build(
             elif hasattr(net, "set_input_size"):
                 _resized(net, size)
             kind = (FreeViT if free else ViT) if _has_facets(net) else Network
-            network = kind(net, recipe, _head(recipe) if recipe.head and tensors is None else None).eval()
+            network = kind(net, recipe, read_head(recipe) if recipe.head and tensors is None else None).eval()
             freeze_padding(network, torch.zeros(1, 3, *size))
         except (RuntimeError, AssertionError, ValueError, IndexError) as problem:
             reason = str(problem).splitlines()[0][:160]
@@ -154,7 +154,7 @@ def _with_weights(recipe: Recipe) -> tuple[Any, str]:
     return net, recipe.sha256
 
 
-def _head(recipe: Recipe) -> ForegroundHead:
+def read_head(recipe: Recipe) -> ForegroundHead:
     """The foreground head of a checkpoint. Raises ModelError."""
     tensors = checkpoint.read(Path(recipe.file)).get("head") or {}
     try:

@@ -6,6 +6,7 @@ Python's own filters are not leaned on: before 3.11.13 chains of links longer th
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
 import shutil
@@ -22,6 +23,8 @@ FLOOR, RATIO = 256 << 20, 30
 """An archive may grow to RATIO times its own size, or FLOOR bytes; recordings, of compressed pictures, hardly grow."""
 HEADER = 1 << 20
 """Bytes of one header, such as a long name; tarfile reads it into memory whole."""
+NAMES = {errno.ENAMETOOLONG, errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY, errno.EILSEQ, errno.EINVAL}
+"""Too long, a folder and a file of one name, or letters that the disk does not take."""
 DAMAGED = (
     tarfile.TarError,
     zipfile.BadZipFile,
@@ -44,12 +47,14 @@ class _Stream:
 
     def __init__(self, file: gzip.GzipFile, limit: int) -> None:
         self._file, self._limit, self._at = file, limit, 0
+        self.last = b""
 
     def read(self, size: int) -> bytes:
         if not 0 <= size <= HEADER:
             raise Unsafe(f"a header of {size} bytes")
         data = self._file.read(size)
         self._at += len(data)
+        self.last = data
         if self._at > self._limit:
             raise Unsafe(f"more than {self._limit >> 20} MiB when unpacked, absurdly many for its size")
         return data
@@ -68,7 +73,7 @@ class _Stream:
 def unpack(path: Path, folder: Path) -> None:
     """Unpack the .tar.gz or .zip `path` into the empty `folder`.
 
-    Raises SourceError (unsafe or damaged) or OSError (no space).
+    Raises SourceError (unsafe, damaged, or names that no disk here takes) or OSError (no space).
 
     What was written by then stays in `folder`: the caller removes it.
     """
@@ -83,6 +88,8 @@ def unpack(path: Path, folder: Path) -> None:
                     if number == MEMBERS:
                         raise Unsafe(f"more than {MEMBERS} files")
                     _extract(archive, member, folder)
+            if stream.last.strip(b"\0"):  # zeros end an archive; at a header that is none tarfile stops without a word
+                raise tarfile.ReadError("a header in its middle cannot be read")
             while stream.read(HEADER):  # to its end, where the checksum stands
                 pass
     except Unsafe as problem:
@@ -91,6 +98,13 @@ def unpack(path: Path, folder: Path) -> None:
         ) from None
     except DAMAGED as problem:
         raise SourceError(f"{str(path)!r} is truncated or damaged: {problem}", "download the archive again") from None
+    except OSError as problem:
+        if problem.errno not in NAMES:
+            raise
+        raise SourceError(
+            f"{str(path)!r} holds names that cannot be written here: {problem.strerror}",
+            "unpack it, and give the folder",
+        ) from None
 
 
 def _unzip(path: Path, folder: Path) -> None:

@@ -82,6 +82,10 @@ class FileRecording(Recording):
             pose=entry.pose,
         )
 
+    def reduced(self, index: int, least: int) -> np.ndarray:
+        entry = self._at(index)
+        return read_rgb(entry.colour, entry.page, least)
+
     def name_of(self, index: int) -> str:
         return self._at(index).name
 

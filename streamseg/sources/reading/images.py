@@ -13,10 +13,12 @@ import numpy as np
 from PIL import Image
 
 from streamseg.errors import FrameError
-from streamseg.sources.reading.headers import MARKER, MAX_BYTES, Pnm, is_deep, orientation, pnm, too_large
+from streamseg.sources.reading.headers import MARKER, MAX_BYTES, Pnm, is_deep, orientation, pnm, size_of, too_large
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8"
+REDUCED = {2: 16, 4: 32, 8: 64}
+"""OpenCV's IMREAD_REDUCED_GRAYSCALE_2, _4, _8: the bits that they share with IMREAD_REDUCED_COLOR_2, _4, _8."""
 
 
 def read_file(path: Path) -> bytes:
@@ -74,11 +76,12 @@ def _jpeg_ends(data: bytes) -> bool:
     return False
 
 
-def read_rgb(path: Path, page: int = 0) -> np.ndarray:
+def read_rgb(path: Path, page: int = 0, least: int = 0) -> np.ndarray:
     """(H, W, 3) uint8 RGB of any image: gray is repeated, alpha dropped, EXIF orientation applied.
 
     Values are scaled to 0 ... 255 from what they run to: a PNM file's maxval; of 16 bits those that the pictures of the
-    folder use (cameras write 10, 12 or 14 bits in 16). page: see `reading.headers.pages`. Raises FrameError.
+    folder use (cameras write 10, 12 or 14 bits in 16). page: see `reading.headers.pages`. least: a JPEG is decoded at a
+    half, a quarter or an eighth of its size where the shorter side stays that long; 0 = never. Raises FrameError.
     """
     data = read_file(path)
     if page:
@@ -88,12 +91,20 @@ def read_rgb(path: Path, page: int = 0) -> np.ndarray:
     elif is_deep(data) and (top := highest(path)) < 65535:
         image = to_bytes(decode(data, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH), top)
     else:
-        image = decode(data, cv2.IMREAD_COLOR_RGB)
+        image = decode(data, cv2.IMREAD_COLOR_RGB | _reduction(data, least))
     if image.dtype != np.uint8:
         raise FrameError(f"{image.dtype} image")
     if not image.size:
         raise FrameError("picture without pixels")
     return image
+
+
+def _reduction(data: bytes, least: int) -> int:
+    """The flag for decoding at a smaller size, 0 = as it is. A JPEG's blocks are 8 x 8 cosines: fewer of them are a
+    smaller picture, and the rest need not be computed."""
+    size = size_of(data) if least and data.startswith(_JPEG) else None
+    factor = max((f for f in REDUCED if size and min(size) // f >= least), default=1)
+    return REDUCED.get(factor, 0)
 
 
 def _pnm_rgb(data: bytes, header: Pnm) -> np.ndarray:

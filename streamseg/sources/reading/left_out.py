@@ -15,7 +15,7 @@ ARCHIVES = re.compile(r".*\.(tgz|tar|tar\.\w+|zip|7z|rar)", re.IGNORECASE)
 OTHERS = re.compile(r".*\.(exr|hdr|heic|heif|avif|jxl|jp2|dng|cr2|nef|arw|raw|tga|npz)", re.IGNORECASE)
 KINDS = (
     ("video", "videos", VIDEOS, "give it by itself"),
-    ("archive", "archives", ARCHIVES, "give it by itself"),
+    ("archive", "archives", ARCHIVES, "unpack it and give it by itself"),
     ("recording of another program", "recordings of another program", BAGS, "convert it"),
     ("picture of a format that is not read", "pictures of a format that is not read", OTHERS, "convert it to PNG"),
 )

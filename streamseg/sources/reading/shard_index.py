@@ -5,11 +5,13 @@
     FOLDER/recordings.npy         one RECORDING a recording
     FOLDER/names.bin              the recordings' names and sources as UTF-8, one after another
 
-A million and a half of frames are 130 MB, of which memory holds what is looked at.
+A million and a half of frames are 130 MB, of which memory holds what is looked at. FOLDER may be a URL: then the index
+is fetched, into the cache, and frames are read where they lie.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,7 +20,11 @@ from tokenize import TokenError  # numpy reads the header of an array as Python
 
 import numpy as np
 
+from streamseg import cache
 from streamseg.errors import SourceError
+from streamseg.files import written
+from streamseg.text import without_secrets
+from streamseg.urls import explained, is_store, open_store_at
 
 FRAME = np.dtype(
     [
@@ -41,13 +47,15 @@ RECORDING = np.dtype(
 )
 """first: its first frame in frames.npy. name_at: in names.bin, the bytes of the name, then those of the source."""
 FRAMES, RECORDINGS, NAMES = "frames.npy", "recordings.npy", "names.bin"
+VERSION = ("size", "ETag", "etag", "LastModified", "mtime", "created")
+"""What stores say of a file that changes with it."""
 
 
 @dataclass(frozen=True, eq=False)
 class ShardIndex:
-    """folder: where shards and index lie. frames: (N,) FRAME. recordings: (R,) RECORDING. names: bytes."""
+    """folder: a path or a URL, where the shards lie. frames: (N,) FRAME. recordings: (R,) RECORDING. names: bytes."""
 
-    folder: Path
+    folder: str
     frames: np.ndarray
     recordings: np.ndarray
     names: np.ndarray
@@ -88,19 +96,36 @@ def is_packed(folder: str) -> bool:
     return os.path.isfile(os.path.join(folder, FRAMES)) and os.path.isfile(os.path.join(folder, RECORDINGS))
 
 
-def open_index(folder: Path) -> ShardIndex:
-    """Map the index of `folder`. Raises SourceError where it is absent or damaged."""
+def open_index(folder: str | Path) -> ShardIndex:
+    """Map the index of `folder`, a path or a URL. Raises SourceError where it is absent or damaged."""
+    where = str(folder)
     try:
-        changed = tuple((folder / name).stat().st_mtime_ns for name in (FRAMES, RECORDINGS, NAMES))
-        return _opened(Path(os.path.abspath(folder)), changed)
+        local = _fetched(where.rstrip("/")) if is_store(where) else Path(os.path.abspath(where))
+        changed = tuple((local / name).stat().st_mtime_ns for name in (FRAMES, RECORDINGS, NAMES))
+        return _opened(where.rstrip("/") if is_store(where) else str(local), local, changed)
     except (OSError, ValueError, EOFError, TokenError) as problem:
-        raise SourceError(
-            f"the index in {str(folder)!r} cannot be read: {problem}", "pack the recordings again"
-        ) from None
+        said = f"the index in {without_secrets(where)!r} cannot be read: {problem}"
+        raise SourceError(said, "pack the recordings again") from None
+
+
+def _fetched(url: str) -> Path:
+    """A folder of the cache with the index at `url`, as it is now."""
+    with explained(url):
+        system, root = open_store_at(url)
+        facts = [system.info(f"{root}/{name}") for name in (FRAMES, RECORDINGS, NAMES)]
+        key = repr((url, [[str(one.get(fact)) for fact in VERSION] for one in facts]))
+        folder = cache.root() / "shards" / hashlib.sha256(key.encode(errors="surrogateescape")).hexdigest()[:32]
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in (FRAMES, RECORDINGS, NAMES):
+            if not (folder / name).is_file():
+                with written(folder / name, shared=True) as temporary:
+                    system.get_file(f"{root}/{name}", str(temporary))
+    cache.trim(folder.parent, Path(FRAMES).suffix)
+    return folder
 
 
 @lru_cache(maxsize=4)
-def _opened(folder: Path, _changed: tuple[int, ...]) -> ShardIndex:
+def _opened(where: str, folder: Path, _changed: tuple[int, ...]) -> ShardIndex:
     frames, recordings = (np.load(folder / name, mmap_mode="r") for name in (FRAMES, RECORDINGS))
     names = np.memmap(folder / NAMES, np.uint8, "r")
     if not (isinstance(frames, np.ndarray) and isinstance(recordings, np.ndarray)):  # archives of arrays
@@ -109,4 +134,4 @@ def _opened(folder: Path, _changed: tuple[int, ...]) -> ShardIndex:
         raise ValueError("it is of another version")
     if len(recordings) and int(recordings["first"][-1]) + int(recordings["frames"][-1]) != len(frames):
         raise ValueError("its parts do not belong together")
-    return ShardIndex(folder, frames, recordings, names)
+    return ShardIndex(where, frames, recordings, names)

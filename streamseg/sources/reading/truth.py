@@ -37,10 +37,11 @@ def truth(
     folder: Path | None,
     read: Callable[[Path], np.ndarray] = read_mask,
     name: Callable[[Path], str] = lambda path: path.stem,
+    among: Sequence[Path] = (),
 ) -> Truth:
-    """The masks in `folder` that belong to `pictures`. name: what a mask has in common with a picture, besides its stem
-    and its whole name."""
-    masks = [] if folder is None else masks_in(folder)
+    """The masks in `folder`, and those `among` the pictures, that belong to `pictures`. name: what a mask has in common
+    with a picture, besides its stem and its whole name."""
+    masks = [*([] if folder is None else masks_in(folder)), *among]
     found = masks_of(pictures, masks, name)
     others = sorted({mask.name for mask in masks} - {mask.name for mask in found.values()})
     told = f"left out: {len(others)} of {len(masks)} masks ({others[0]} ...): no picture is called so" if others else ""
@@ -67,6 +68,13 @@ def truth(
 def masks_in(folder: Path) -> list[Path]:
     """The mask files of a folder, in natural order."""
     return [path for path in listing(folder) if path.suffix.lower() in SUFFIXES]
+
+
+def masks_among(pictures: Sequence[Path]) -> list[Path]:
+    """Those that are masks of others that lie beside them: NAME_mask.png beside NAME.jpg."""
+    stems = {path.stem for path in pictures}
+    marked = ((path, MARK.fullmatch(path.stem) or LEADING.fullmatch(path.stem)) for path in pictures)
+    return [path for path, found in marked if found and found["stem"] in stems]
 
 
 def masks_of(

@@ -81,6 +81,28 @@ def test_no_memory(raised: Any) -> None:
     assert explained(raised())[0] == "there is not enough memory"
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        ImportError("libtorch_cpu.so: failed to map segment from shared object"),
+        RuntimeError("Exception from src/inference: std::bad_alloc"),
+        OSError(12, "Cannot allocate memory"),
+    ],
+)
+def test_memory_that_libraries_lack_is_told_as_such_also_when_others_wrap_it(error: Exception) -> None:
+    wrapped = RuntimeError("a library is corrupt or incomplete")
+    wrapped.__cause__ = error
+    assert explained(error) == explained(wrapped) == explained(MemoryError())
+
+
+def test_a_library_that_cannot_be_loaded() -> None:
+    with pytest.raises(ImportError) as caught:
+        from streamseg import no_such_thing  # noqa: F401
+    message, hint = explained(caught.value)
+    assert "no_such_thing" in message
+    assert "streamseg doctor" in hint
+
+
 def test_what_opencv_cannot_do() -> None:
     message, hint = explained(cv2_error())
     assert "OpenCV cannot work on this picture" in message

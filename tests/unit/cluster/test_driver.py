@@ -87,6 +87,14 @@ def test_what_another_driver_did_is_not_done_again() -> None:
     assert pool.starts["b"] == 0
 
 
+def test_what_others_are_at_comes_last() -> None:
+    settled: list[Entry] = []
+    others = {"a", "c"}
+    Driver(Scripted(1, {}), 3, 0, settled.append, elsewhere=lambda: others).run(tasks(["a", "b", "c", "d"]))
+    assert [entry.name for entry in settled[:2]] == ["b", "d"]
+    assert {entry.name for entry in settled[2:]} == others
+
+
 def test_it_stops_when_told() -> None:
     settled: list[Entry] = []
     Driver(Scripted(1, {}), 3, 0, settled.append).run(tasks(["a", "b", "c"]), stop=lambda: len(settled) == 1)

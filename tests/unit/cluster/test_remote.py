@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,14 +11,24 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from streamseg.cluster import remote
+from streamseg.cluster.packing import pack
+from streamseg.cluster.packing.shard import Wish
 from streamseg.cluster.stores import open_store
 from streamseg.cluster.task import Task, made_with
 from streamseg.cluster.worker import Worker
 from streamseg.config import ExtractorConfig, RunConfig
-from streamseg.errors import OutputError, SourceError
+from streamseg.errors import FrameError, OutputError, SourceError
 from streamseg.runtime.index import Entry
+from streamseg.sources import expansion
+from train.data.fingerprint import fingerprint
+from train.data.frame_cache import FrameCache
+from train.data.order import part_ends
+from train.data.recordings import open_recordings
+from train.data.samples import Numbers, Samples, loader
+from train.data.views import two_views
 
 fsspec = pytest.importorskip("fsspec")
 
@@ -47,7 +58,7 @@ def base(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 def recording(folder: Path, frames: int = 2) -> Path:
-    folder.mkdir()
+    folder.mkdir(parents=True)
     for number in range(frames):
         picture = np.random.default_rng(number).integers(0, 255, (48, 64, 3), np.uint8)
         cv2.imwrite(str(folder / f"{number}.png"), picture)
@@ -118,7 +129,30 @@ def test_the_mark_of_the_end_comes_last(tmp_path: Path, monkeypatch: pytest.Monk
     assert order[2:] == ["0.png", "1.png", "run.json"]
 
 
-@pytest.mark.parametrize("uri", ["rtsp://host/1", "/a/b", "camera:0", "C:\\a", "co3d:/root#x"])
+def test_training_reads_shards_where_they_lie(base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STREAMSEG_CACHE", str(tmp_path / "cache"))
+    for name in ("a", "b"):
+        recording(tmp_path / "many" / name, 3)
+    pack([str(tmp_path / "many")], tmp_path / "shards", Wish(), per_shard=1, workers=1)
+    remote.upload(tmp_path / "shards", f"{base}/shards")
+    here, there = (open_recordings([f"shards:{place}"]) for place in (tmp_path / "shards", f"{base}/shards"))
+    assert expansion.expand([f"shards:{base}/shards"]) == [f"shards:{one.uri}" for one in there]
+    assert fingerprint(here) == fingerprint(there)
+    assert part_ends(there) == [3, 6]
+    assert np.array_equal(pickle.loads(pickle.dumps(there[1]))[2].rgb, here[1][2].rgb)
+    samples = [Samples(some, two_views(32), pictures=FrameCache("none", 6, 64)) for some in (here, there)]
+    first, second = (next(iter(loader(one, Numbers(4), workers))) for one, workers in zip(samples, (0, 1)))
+    assert torch.equal(first.views[0], second.views[0])  # of a process that was forked
+    kept = sorted(path.name for path in (tmp_path / "cache").rglob("*") if path.is_file())
+    assert kept == ["frames.npy", "names.bin", "recordings.npy"]  # no shard was fetched as a whole
+    remote.remove(f"{base}/shards/shard-000000.tar")
+    with pytest.raises(FrameError):
+        open_recordings([f"shards:{base}/shards"])[0][0]
+    with pytest.raises(SourceError, match="cannot be reached"):
+        open_recordings([f"shards:{base}/nowhere"])
+
+
+@pytest.mark.parametrize("uri", ["rtsp://host/1", "/a/b", "shards:s3://a/b", "camera:0", "C:\\a", "co3d:/root#x"])
 def test_streams_and_paths_are_no_urls(uri: str) -> None:
     assert not remote.is_url(uri)
 

@@ -91,9 +91,12 @@ def test_what_dead_workers_left_goes_and_what_lives_stays(results: Results) -> N
     alive = made(results, "a")
     dead = results.work / alive.name.replace(str(os.getpid()), "4194999")
     dead.mkdir()
+    assert results.under_way() == {"a"}
     results.tidy()
     assert alive.is_dir()
     assert not dead.exists()
+    results.publish(alive, "a", overwrite=False)
+    assert results.under_way() == set()
 
 
 def test_failures_are_kept_and_forgotten(results: Results) -> None:

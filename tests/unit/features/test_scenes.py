@@ -32,7 +32,7 @@ def place(seed: int, count: int, step: int = 1) -> list[np.ndarray]:
 
 
 def noisy(picture: np.ndarray, random: np.random.Generator, gain: float = 1.0) -> np.ndarray:
-    return np.clip(gain * picture + random.normal(0, 3, picture.shape), 0, 255).astype(np.uint8)
+    return np.clip(gain * picture.astype(np.float32) + random.normal(0, 3, picture.shape), 0, 255).astype(np.uint8)
 
 
 def scenes_of(pictures: list[np.ndarray]) -> list[int]:
@@ -73,12 +73,14 @@ def disturbed(name: str, frames: list[np.ndarray], random: np.random.Generator) 
         "torn": lambda i, rgb: random.integers(0, 255, rgb.shape, dtype=np.uint8),
         "something passes": lambda i, rgb: other,
         "darker from here on": lambda i, rgb: noisy(rgb, random, 0.4),
+        "twice as bright from here on": lambda i, rgb: noisy(rgb, random, 2),
     }
     count = len(frames) - 12 if "here on" in name else 3
     return [some[name](i - 12, rgb) if 12 <= i < 12 + count else rgb for i, rgb in enumerate(frames)]
 
 
-@pytest.mark.parametrize("name", ["flash", "burnt out", "black", "torn", "something passes", "darker from here on"])
+@pytest.mark.parametrize("name", ["flash", "burnt out", "black", "torn", "something passes", "darker from here on",
+                                  "twice as bright from here on"])  # fmt: skip
 @settings(max_examples=6, deadline=None)
 @given(seeds)
 def test_what_does_not_last_is_no_cut(name: str, seed: int) -> None:
@@ -124,3 +126,12 @@ def test_real_recordings_are_one_scene(shared: Path, path: str) -> None:
         assert isinstance(source, Recording)
         pictures = [cv2.resize(source[i].rgb, None, fx=0.5, fy=0.5) for i in range(min(len(source), 33))]
     assert set(at_once(pictures)) == {1}
+
+
+@pytest.mark.parametrize("name", ["elephant", "horsejump-low", "swing"])
+def test_a_longer_exposure_of_a_real_recording_is_no_cut(shared: Path, name: str) -> None:
+    with open_source(str(shared / "data/davis16_train/JPEGImages/480p" / name), SourceConfig()) as source:
+        assert isinstance(source, Recording)
+        pictures = [cv2.resize(source[i].rgb, None, fx=0.3, fy=0.3) for i in range(2 * STEADY + 4)]
+    half = len(pictures) // 2
+    assert set(at_once(pictures[:half] + [cv2.multiply(rgb, 2.0) for rgb in pictures[half:]])) == {1}

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from streamseg.cluster.indexing import index_recordings
 from streamseg.cluster.packing import pack
 from streamseg.cluster.packing.shard import Wish
 from tests.unit.sources.bags import write_tum_like
@@ -25,6 +26,7 @@ SMALL = (
     "co3d_bare",
     "davis",
     "images",
+    "index",
     "kinect",
     "rgbd",
     "shards",
@@ -59,6 +61,9 @@ def build(kind: str, folder: Path, make: Any) -> str:
         path = folder / ("clip.avi" if kind.endswith("avi") else "clip.mp4")
         make.video(path, codec="mpeg4" if kind.endswith("avi") else "libx264")
         return str(path)
+    if kind == "index":
+        index_recordings([str(make.rgbd(folder))], folder.parent / "some.index", workers=1)
+        return str(folder.parent / "some.index")
     if kind == "shards":
         pack([str(make.rgbd(folder))], folder / "shards", Wish(), per_shard=1, workers=1)
         return str(folder / "shards")

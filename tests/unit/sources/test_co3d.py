@@ -17,6 +17,8 @@ from streamseg.sources import Options, Recording, Skip, open_source
 from streamseg.sources.co3d import open as open_co3d
 from streamseg.sources.co3d import pixels
 
+pytestmark = pytest.mark.usefixtures("cache")
+
 
 def check_frame(frame: Any, width: int, unit: float) -> None:
     assert frame.rgb.shape == (48, width, 3)

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
 from streamseg.errors import FrameError, SourceError
-from streamseg.sources import open_source
+from streamseg.sources import Recording, open_source
 
 
 def test_natural_order(tmp_path: Path, make: Any) -> None:
@@ -44,6 +45,18 @@ def test_masks_beside_or_inside(folder: str, tmp_path: Path, make: Any) -> None:
         assert (source.kind, len(source)) == ("images", 3)
         assert source[0].annotation is None
         assert np.array_equal(source[1].annotation, mask // 255)
+
+
+@pytest.mark.parametrize("name", ["{}_mask.png", "mask_{}.png", "{}_segmentation.png"])
+def test_masks_that_lie_among_the_pictures_are_no_frames(name: str, tmp_path: Path) -> None:
+    for i in range(3):
+        cv2.imwrite(str(tmp_path / f"{i}.png"), np.full((4, 6, 3), 90, np.uint8))
+        cv2.imwrite(str(tmp_path / name.format(i)), np.eye(4, 6, dtype=np.uint8) * 255)
+    source = open_source(str(tmp_path))
+    assert isinstance(source, Recording)
+    assert [source.name_of(i) for i in range(len(source))] == ["0", "1", "2"]
+    assert np.count_nonzero(source[1].annotation) == 4
+    assert any("masks (3 of 3 pictures" in note for note in source.notes)
 
 
 def test_a_mask_of_a_turned_photograph_is_turned_along(tmp_path: Path, make: Any) -> None:

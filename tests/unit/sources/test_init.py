@@ -17,7 +17,7 @@ from streamseg.sources import Options, kinds, open_source, split_kind, split_par
 
 
 def test_every_kind_keeps_the_plugin_contract() -> None:
-    wanted = "bag bop camera co3d davis images kinect ocid realsense record3d rgbd scannet shards stray tum video"
+    wanted = "bag bop camera co3d davis images index kinect ocid realsense record3d rgbd scannet shards stray tum video"
     assert set(kinds()) == set(wanted.split())
     for name, description in kinds().items():
         module = plugins.load("streamseg.sources", name)
@@ -71,6 +71,9 @@ def broken(name: str, folder: Path, make: Any) -> tuple[str, str]:
     if name == "text.txt":
         path.write_text("hello")
         return str(path), "neither a video"
+    if name == "packed.zip":
+        path.write_bytes(b"PK")
+        return str(path), "is an archive; only .tgz"
     if name == "nothing.bin":
         path.touch()
         return str(path), "is empty"
@@ -100,7 +103,18 @@ def broken(name: str, folder: Path, make: Any) -> tuple[str, str]:
     return str(path), "is empty"
 
 
-BROKEN = ("absent", "nul", "long", "unknown_kind", "text.txt", "nothing.bin", "listed_absent", "no_lines", "texts")
+BROKEN = (
+    "absent",
+    "nul",
+    "long",
+    "unknown_kind",
+    "text.txt",
+    "packed.zip",
+    "nothing.bin",
+    "listed_absent",
+    "no_lines",
+    "texts",
+)
 
 
 @pytest.mark.parametrize("name", [*BROKEN, "two_inside", "videos", "depth_only", "empty"])
@@ -109,7 +123,7 @@ def test_every_failure_has_its_own_clear_words(name: str, tmp_path: Path, make: 
     assert words in fail(uri).message
 
 
-@pytest.mark.parametrize("kind", ["co3d", "davis", "images", "kinect", "rgbd", "shards", "tum", "video"])
+@pytest.mark.parametrize("kind", ["co3d", "davis", "images", "index", "kinect", "rgbd", "shards", "tum", "video"])
 def test_a_forced_kind_on_the_wrong_thing_is_an_error(kind: str, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("text")
     (tmp_path / "empty").mkdir()

@@ -17,7 +17,18 @@ from streamseg.backbones import checkpoint
 from streamseg.cli.entry import run_command
 from train.cli import group
 
-SMALL = ("--size", 64, "--batch-size", 4, "--backbone", "efficientnet_lite0", "--layers", 3)
+SMALL = (
+    "--size",
+    64,
+    "--batch-size",
+    4,
+    "--backbone",
+    "efficientnet_lite0",
+    "--layers",
+    3,
+    "--no-probe",
+    "--no-pictures",
+)
 
 
 def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *args: object) -> tuple[int, str, str]:

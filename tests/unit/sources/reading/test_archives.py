@@ -77,3 +77,18 @@ def test_a_flipped_checksum_is_damage(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="damaged"):
         archives.unpack(tmp_path / "a.tgz", tmp_path / "out")
     assert gzip.BadGzipFile in archives.DAMAGED
+
+
+def test_a_header_that_is_none_is_damage_though_the_checksum_holds(tmp_path: Path) -> None:
+    whole = gzip.decompress(pack(tmp_path / "a.tgz", ("a", b"1", {}), ("b", b"2", {})).read_bytes())
+    (tmp_path / "b.tgz").write_bytes(gzip.compress(whole[:1024] + b"?" * 512 + whole[1536:]))
+    with pytest.raises(SourceError, match="header in its middle"):
+        archives.unpack(tmp_path / "b.tgz", tmp_path / "out")
+
+
+@pytest.mark.parametrize("names", [("r/a", "r"), ("r", "r/a"), ("n" * 300,), ("d/" * 3000 + "x",)])
+def test_names_that_no_disk_takes_are_told_as_such(names: tuple[str, ...], tmp_path: Path) -> None:
+    path = pack(tmp_path / "a.tgz", *((name, b"1", {}) for name in names))
+    with pytest.raises(SourceError, match="names that cannot be written") as caught:
+        archives.unpack(path, tmp_path / "out")
+    assert "unpack it" in caught.value.hint

@@ -215,3 +215,16 @@ def test_a_picture_without_pixels_is_an_error(sides: str, tmp_path: Path) -> Non
     (tmp_path / "a.ppm").write_bytes(f"P6 {sides} 100 ".encode() + bytes(48))
     with pytest.raises(FrameError):
         read_rgb(tmp_path / "a.ppm")
+
+
+@pytest.mark.parametrize(("least", "factor"), [(0, 1), (301, 1), (300, 2), (151, 2), (150, 4), (75, 8), (10, 8)])
+def test_a_jpeg_is_decoded_no_smaller_than_asked_for(least: int, factor: int, tmp_path: Path) -> None:
+    small = np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    picture = cv2.resize(small, (800, 600), interpolation=cv2.INTER_CUBIC)
+    cv2.imwrite(str(tmp_path / "a.jpg"), picture)
+    whole, found = read_rgb(tmp_path / "a.jpg"), read_rgb(tmp_path / "a.jpg", least=least)
+    assert found.shape == (600 // factor, 800 // factor, 3)
+    again = cv2.resize(whole, found.shape[1::-1], interpolation=cv2.INTER_AREA)
+    assert np.abs(again.astype(int) - found).mean() < 4
+    cv2.imwrite(str(tmp_path / "a.png"), picture)
+    assert read_rgb(tmp_path / "a.png", least=least).shape == (600, 800, 3)

@@ -16,7 +16,7 @@ def test_each_kind_is_named(tmp_path: Path, make: Any) -> None:
     make.rgb(tmp_path / "masks/0.png", make.texture(0))  # of the recording itself
     assert left_out(tmp_path) == [
         "left out: 2 videos (a.mp4, b.mov); give it by itself",
-        "left out: 1 archive (c.tgz); give it by itself",
+        "left out: 1 archive (c.tgz); unpack it and give it by itself",
         "left out: 1 picture of a format that is not read (d.heic); convert it to PNG",
         "left out: 1 folder with pictures (second); give it by itself",
     ]

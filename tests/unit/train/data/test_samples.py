@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -199,3 +202,23 @@ def test_two_caches_on_disk_do_not_share_a_file(tmp_path: Path) -> None:
     one.close()
     two.close()
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a cache is shared by fork alone")
+@pytest.mark.parametrize("kind", ["ram", "disk"])
+def test_a_process_that_was_not_forked_sees_the_same_frames(kind: str, tmp_path: Path) -> None:
+    """As a worker that is spawned, and as another device of the machine does."""
+    cache = FrameCache(kind, 3, 24, folder=tmp_path)
+    picture = np.random.default_rng(0).integers(0, 256, (24, 30, 3), dtype=np.uint8)
+    cache.get(1, lambda: picture)
+    script = (
+        "import pickle, sys, numpy\n"
+        "cache = pickle.load(sys.stdin.buffer)\n"
+        "numpy.save(sys.stdout.buffer, cache.get(1, lambda: 1 / 0))\n"
+        "cache.get(2, lambda: numpy.full((24, 30, 3), 7, numpy.uint8))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], input=pickle.dumps(cache), capture_output=True, check=True)
+    assert np.array_equal(np.load(io.BytesIO(done.stdout)), picture)
+    assert (cache.get(2, lambda: 1 / 0) == 7).all()
+    assert list(tmp_path.iterdir()) == []
+    cache.close()

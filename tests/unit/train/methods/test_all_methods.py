@@ -24,6 +24,7 @@ from streamseg.sources import open_source
 from train import methods, run
 from train.callbacks.display import Display
 from train.data.samples import ENLARGED
+from train.folder import Place
 from train.method import Method
 from train.settings import Settings
 
@@ -62,8 +63,8 @@ def train(name: str, data: Path, folder: Path, **settings: Any) -> tuple[dict[st
     options = module.Options(**CHANGES.get(name, {}))
     said = Display(quiet=False)
     said.console = Console(file=io.StringIO(), width=500)
-    given = Settings(**{"data": (str(data),), **SMALL, **settings})
-    result = run.run(name, Measured, given, options, folder, False, said)
+    given = Settings(**{"data": (str(data),), "probe": False, "pictures": False, **SMALL, **settings})
+    result = run.run(name, Measured, given, options, Place(folder), said)
     return result, said.console.file.getvalue(), fixed  # type: ignore[attr-defined]
 
 

@@ -1,4 +1,4 @@
-"""BYOL: eq. 2 in NumPy on unit vectors, no gradient into the target, and eq. 1 for its weights."""
+"""BYOL: eq. 2 in NumPy on unit vectors, of pictures and of cells; no gradient into the target; eq. 1; the anchor."""
 
 from __future__ import annotations
 
@@ -17,11 +17,16 @@ from train.settings import Settings
 STEPS = 10
 
 
-@pytest.fixture
-def method() -> byol.BYOL:
+def made(preset: str = "finetune", **weights: float) -> byol.BYOL:
     torch.manual_seed(0)
     encoder = open_encoder(Spec("timm:resnet10t"), pretrained=False)
-    return byol.BYOL(encoder, byol.Options(hidden=16, projection=12, momentum=0.9), Settings(size=64), STEPS).train()
+    said = byol.Options(hidden=16, projection=12, momentum=0.9, **weights)
+    return byol.BYOL(encoder, said, Settings(size=64, preset=preset), STEPS).train()
+
+
+@pytest.fixture
+def method() -> byol.BYOL:
+    return made(dense=0, anchor=0)
 
 
 @pytest.fixture
@@ -42,6 +47,34 @@ def test_loss_is_equation_2_symmetrized(method: byol.BYOL, batch: Batch) -> None
     target = [method.targets(view) for view in batch.views]
     wanted = squared_distance(online[0], target[1]) + squared_distance(online[1], target[0])
     assert method.loss(batch).item() == pytest.approx(wanted, abs=1e-5)
+
+
+def test_cells_are_matched_with_the_likest_ones_of_the_target(batch: Batch) -> None:
+    method = made(dense=3, anchor=0).eval()
+    maps = [method.student.deployed((64, 64))(view)[0].flatten(2).transpose(1, 2).numpy() for view in batch.views]
+    centred = [part - part.mean(axis=1, keepdims=True) for part in maps]
+    centred = [part / np.linalg.norm(part, axis=2, keepdims=True) for part in centred]
+    wanted = 0.0
+    for a, b in ((0, 1), (1, 0)):  # the target is still the online net
+        for one, other, mine, its in zip(centred[a], centred[b], maps[a], maps[b]):
+            nearest = its[(one @ other.T).argmax(axis=1)]
+            wanted += ((mine - nearest) ** 2).sum(axis=1).mean() / len(batch.views[0])
+    with torch.no_grad():
+        pooled = made(dense=0, anchor=0).eval().loss(batch).item()
+        assert method.loss(batch).item() - pooled == pytest.approx(3 * wanted, rel=1e-3)
+
+
+def test_the_anchor_holds_what_has_moved_and_nothing_of_random_weights(batch: Batch) -> None:
+    anchored, free = made(dense=0, anchor=2), made(dense=0, anchor=0)
+    assert made("pretrain", anchor=2).anchor is None
+    assert anchored.state_dict().keys() == free.state_dict().keys()  # a checkpoint does not hold it
+    with torch.no_grad():
+        assert anchored.eval().loss(batch).item() == pytest.approx(free.eval().loss(batch).item(), abs=1e-4)
+        for method in (anchored, free):
+            torch.manual_seed(1)
+            for parameter in method.student.parameters():
+                parameter += 0.05 * torch.randn_like(parameter)
+        assert anchored.loss(batch).item() > free.loss(batch).item() + 0.01
 
 
 def test_the_target_gets_no_gradient_and_everything_else_does(method: byol.BYOL, batch: Batch) -> None:

@@ -12,7 +12,8 @@ from streamseg.backbones import Spec, open_backbone
 from streamseg.errors import StreamsegError
 from train.encoder import open_encoder
 from train.method import Batch
-from train.methods.distill import METHOD, Options, regression, relation
+from train.methods._cells import deployed, relation
+from train.methods.distill import METHOD, Options, regression
 from train.settings import Settings
 
 VIT, FILE = "timm:vit_tiny_patch16_224", "vit_tiny_patch16_224_imagenet.safetensors"
@@ -78,9 +79,9 @@ def test_the_teacher_is_the_deployed_one_and_is_not_trained(shared: Path) -> Non
 def test_what_is_learnt_is_what_is_deployed(shared: Path, student: str) -> None:
     learner = method(shared, student).eval()
     images = torch.rand(1, 3, 64, 64)
-    deployed = learner.student.deployed((64, 64))(images)[0]
+    wanted = learner.student.deployed((64, 64))(images)[0]
     # positions are interpolated by two routes: cubic, once, or in every pass
-    assert torch.allclose(learner.dense(images), deployed, atol=1e-4 if student != VIT else 2e-3)
+    assert torch.allclose(deployed(learner.student, images), wanted, atol=1e-4 if student != VIT else 2e-3)
 
 
 def test_views_of_teacher_and_student_share_crops_but_not_colours(shared: Path) -> None:

@@ -103,6 +103,24 @@ def test_without_any_mask_it_says_where_masks_come_from() -> None:
     assert "DAVIS" in caught.value.hint
 
 
+def test_the_head_that_is_deployed_learns_what_the_teacher_answers() -> None:
+    trained = method()
+    head, views = trained.deployed_head(), batch().views[1]
+    assert head is not None
+    answers = torch.zeros(4, 2, 16, 16)
+    answers[:, 1, :, :8] = 1
+    optimizer = torch.optim.Adam(head.parameters(), 0.05)
+    losses = []
+    for _ in range(20):
+        optimizer.zero_grad()
+        losses.append(trained.taught(head, views, answers))
+        losses[-1].backward()
+        optimizer.step()
+    assert losses[-1].item() < losses[0].item()
+    assert all(p.grad is None for part in (trained.teacher, trained.student, trained.head) for p in part.parameters())
+    assert method(classes=3).deployed_head() is None  # a linear unit of two sides cannot say which
+
+
 def test_the_teacher_gets_no_gradient_and_is_the_average_of_the_student() -> None:
     trained = method()
     trained.note = lambda **figures: None  # type: ignore[method-assign]  # there is no trainer to record figures

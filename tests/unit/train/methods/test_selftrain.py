@@ -16,7 +16,8 @@ from streamseg.features.objectness import objectness_of
 from streamseg.frame import VOID
 from train.encoder import open_encoder
 from train.method import Batch
-from train.methods.selftrain import METHOD, Options, shares
+from train.methods._foreground import shares
+from train.methods.selftrain import METHOD, Options, instances, pasted
 from train.settings import Settings
 
 
@@ -54,6 +55,33 @@ def test_the_loss_is_the_cross_entropy_of_the_known_pixels(method) -> None:
     assert found == pytest.approx(wanted, rel=1e-4)
 
 
+def test_objects_of_a_neighbour_are_pasted_with_their_ids_into_a_share_of_the_views() -> None:
+    pixels = torch.arange(4.0).view(4, 1, 1, 1).expand(4, 3, 2, 2)
+    masks = torch.tensor([[[0, 7], [VOID, 0]]] * 4)
+    found, ids = pasted(pixels, masks, 0.5)
+    assert found[:, 0, 0, 1].tolist() == [3, 0, 2, 3]
+    assert (found[:, :, 0, 0] == pixels[:, :, 0, 0]).all()  # their background and what is unknown of them stay behind
+    assert torch.equal(ids, masks)
+
+
+def test_instances_ask_which_of_its_recordings_masks_a_cell_lies_in() -> None:
+    """Against the same by loops; two frames of a recording share their keys, another recording has its own."""
+    rng = np.random.default_rng(0)
+    features = torch.from_numpy(rng.normal(size=(3, 5, 2, 2)).astype(np.float32))
+    masks, recordings = torch.tensor([[[0, 1], [1, 2]], [[0, 1], [0, VOID]], [[0, 0], [1, 1]]]), [4, 4, 9]
+    cells, ids = features.flatten(2).transpose(1, 2).numpy(), masks.flatten(1).numpy()
+    losses = []
+    for b, n in np.argwhere(ids != VOID):
+        mine = [(c, m) for c, m in np.ndindex(3, 4) if recordings[c] == recordings[b]]
+        common, cosines = cells[b].mean(axis=0), {}
+        for i in {int(ids[place]) for place in mine} - {VOID}:
+            key = np.mean([cells[place] for place in mine if ids[place] == i], axis=0) - common
+            cell = cells[b, n] - common
+            cosines[i] = cell @ key / np.linalg.norm(cell) / np.linalg.norm(key) / 0.1
+        losses.append(np.log(np.exp(list(cosines.values())).sum()) - cosines[int(ids[b, n])])
+    assert float(instances(features, masks, torch.tensor(recordings), 0.1)) == pytest.approx(np.mean(losses), rel=1e-4)
+
+
 @pytest.fixture(scope="module")
 def trained(method, tmp_path_factory: pytest.TempPathFactory) -> Path:
     recipe = method.student.recipe
@@ -85,6 +113,13 @@ def test_every_engine_gives_the_answers_of_the_head(engine: str, method, trained
     objectness = objectness_of(outputs)
     assert objectness is not None
     np.testing.assert_array_equal(objectness, outputs["foreground"][:, 0])
+
+
+def test_a_run_that_goes_on_from_a_checkpoint_keeps_its_head(method, trained: Path) -> None:
+    again = METHOD(open_encoder(Spec(str(trained))), Options(), Settings(size=64), 10)
+    torch.testing.assert_close(again.head.unit.weight, method.head.unit.weight)
+    afresh = METHOD(open_encoder(Spec(str(trained)), pretrained=False), Options(), Settings(size=64), 10)
+    assert not torch.equal(afresh.head.unit.weight, method.head.unit.weight)
 
 
 def test_other_layers_are_used_without_the_head(trained: Path) -> None:

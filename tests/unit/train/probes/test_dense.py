@@ -167,3 +167,15 @@ def test_every_labelled_set_has_masks_that_the_probe_can_use(name: str, shared: 
         assert view.truth.shape == view.rgb.shape[:2]
         assert 0.01 < (view.truth == 1).mean() < 0.7
     assert 0 < probe(colours)["iou_best"] < 1
+
+
+def test_halves_share_no_frame_and_judge_alone() -> None:
+    whole = DenseProbe([Blocks(9), Blocks(1)], (96, 128), 24)
+    first, second = whole.halves()
+    parts = [{(uri, view.index) for uri, views in half.views.items() for view in views} for half in (first, second)]
+    assert not parts[0] & parts[1]
+    assert len(parts[0] | parts[1]) == 10
+    assert max(index for uri, index in parts[0] if uri == "blocks9") < min(i for u, i in parts[1] if u == "blocks9")
+    assert first(colours)["iou_union"] > 0.8
+    with pytest.raises(SourceError, match="cannot both choose"):
+        DenseProbe([Blocks(1)], (96, 128), 24).halves()

@@ -1,0 +1,1 @@
+"""CO3D's own files: annotations of frames, and set lists."""

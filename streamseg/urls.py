@@ -1,0 +1,49 @@
+"""Addresses such as s3://, gs://, file:// and memory://, which fsspec opens; its errors in words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from streamseg.errors import SourceError, StreamsegError
+from streamseg.text import without_secrets
+
+_LIVE = ("rtsp", "rtsps", "rtmp", "http", "https", "udp", "tcp", "srt")
+_URL = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
+
+
+def is_store(address: str) -> bool:
+    """Whether fsspec has to open `address`: not a local path, and not a live stream's."""
+    match = _URL.match(address)
+    return match is not None and match[1].lower() not in _LIVE
+
+
+def open_store_at(url: str) -> tuple[Any, str]:
+    """fsspec's file system and the path in it, to be used within `explained`. Nothing of what it listed before is
+    believed: others write there too."""
+    import fsspec
+
+    system, path = fsspec.core.url_to_fs(url)
+    system.invalidate_cache()
+    return system, path
+
+
+@contextmanager
+def explained(url: str) -> Iterator[None]:
+    """Every error inside becomes a SourceError about `url`."""
+    try:
+        yield
+    except StreamsegError:
+        raise
+    except ImportError as problem:
+        scheme = url.partition("://")[0]
+        hint = {"s3": "pip install s3fs", "gs": "pip install gcsfs", "gcs": "pip install gcsfs"}.get(scheme, "")
+        hint = "pip install 'streamseg[cluster]'" if problem.name == "fsspec" else hint
+        raise SourceError(f"{scheme}:// needs a package that is not installed", hint or str(problem)) from problem
+    except Exception as problem:  # each store has errors of its own
+        said = f"{type(problem).__name__}: {problem}".replace("\n", " ")
+        raise SourceError(
+            f"{without_secrets(url)!r} cannot be reached: {said}", "check the address and your access"
+        ) from problem

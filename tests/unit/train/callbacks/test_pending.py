@@ -1,0 +1,56 @@
+"""Figures wait on their device and are read at once; rows of a long run are in the file alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from train.callbacks.monitoring import Table
+from train.callbacks.pending import STEPS, Pending, look_every
+
+
+class Reads(TorchDispatchMode):
+    """Counts what makes a CPU wait for a device: single values that are asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+        self.count += func is torch.ops.aten._local_scalar_dense.default
+        return func(*args, **(kwargs or {}))
+
+
+def test_rows_come_back_as_they_were_added_and_nothing_is_read_before() -> None:
+    pending = Pending()
+    with Reads() as reads:
+        for step in range(5):
+            pending.add(step, {"lr": 0.5, "loss": torch.tensor(step / 8), "rank": torch.tensor([2.0])})
+        assert reads.count == 0
+    assert len(pending) == 5
+    assert pending.take() == [(step, {"lr": 0.5, "loss": step / 8, "rank": 2.0}) for step in range(5)]
+    assert pending.take() == []
+
+
+def test_a_cpu_is_looked_at_in_every_step_and_a_gpu_now_and_then() -> None:
+    assert look_every("cpu") == 1
+    assert look_every("cuda") == STEPS > 1
+
+
+def test_a_table_keeps_no_rows_and_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.csv"
+    table = Table(path)
+    for step in range(1, 7):
+        row = {"step": str(step), "lr": "0.1", "loss": str(1 / step)} | ({"rank": "3"} if step == 4 else {})
+        table.add(row)
+    assert not [name for name, value in vars(table).items() if isinstance(value, list) and len(value) > len("cols")]
+    assert table.summary() == {"first": 1.0, "last": 1 / 6}
+    path.write_text(path.read_text() + "7,0.")  # killed in the middle of a row
+    again = Table(path, 4)
+    assert again.step == 4
+    assert again.summary() == {"first": 1.0, "last": 0.25}
+    again.add({"step": "5", "lr": "0.1", "loss": "9", "rank": "4"})
+    lines = path.read_text().splitlines()
+    assert lines == ["step,lr,loss,rank", "1,0.1,1.0,", *lines[2:4], "4,0.1,0.25,3", "5,0.1,9,4"]

@@ -1,0 +1,41 @@
+"""Parts of recordings, and --val that overlaps --data in any guise."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from streamseg.errors import SourceError
+from streamseg.sources import Recording, open_source
+from train.data.parts import Part, refuse_overlap
+
+
+def opened(path: object) -> Recording:
+    found = open_source(str(path))
+    assert isinstance(found, Recording)
+    return found
+
+
+def test_a_part_counts_from_zero_and_keeps_names(images: Path) -> None:
+    whole = opened(images)
+    part = Part(whole, range(4, 8))
+    assert [part.name_of(i) for i in range(len(part))] == ["004", "005", "006", "007"]
+    assert part[1].index == 1
+    assert (part[1].rgb == whole[5].rgb).all()
+
+
+def test_overlap_is_refused_by_place_and_by_content(images: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(images, tmp_path / "copy")
+    link = tmp_path / "link"
+    link.symlink_to(images)
+    for other in (images, link, copy, f"images:{images}"):
+        with pytest.raises(SourceError, match="overlaps --data"):
+            refuse_overlap([opened(images)], [opened(other)])
+
+
+def test_other_recordings_with_the_same_names_do_not_overlap(images: Path, tmp_path: Path) -> None:
+    other = shutil.copytree(images, tmp_path / "other")
+    shutil.copy(other / "003.png", other / "000.png")
+    refuse_overlap([opened(images)], [opened(other)])

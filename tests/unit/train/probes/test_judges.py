@@ -1,0 +1,67 @@
+"""Who judges a run: masks where there are any, else the objects that are found, classes beside both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from streamseg.sources import Recording, open_source
+from tests.unit.train.probes.test_dense import colours
+from train.probes.classes import ClassProbe
+from train.probes.dense import DenseProbe
+from train.probes.judges import open_judges
+from train.probes.label_free import LabelFreeProbe
+from train.settings import Settings
+
+TABLETOP = Path(__file__).resolve().parents[4] / "samples" / "tabletop"
+
+
+@pytest.fixture
+def data(images: Path) -> list[Recording]:
+    found = open_source(str(images))
+    assert isinstance(found, Recording)
+    return [found]
+
+
+def test_masks_choose_by_one_half_and_report_by_the_other(data: list[Recording]) -> None:
+    judges = open_judges(Settings(val=(str(TABLETOP),), probe_size=96), data, print)
+    assert judges is not None
+    assert isinstance(judges.choice, DenseProbe)
+    assert judges.report is not None
+    assert judges.figure in judges(colours)
+    chosen, told = (
+        {view.index for views in probe.views.values() for view in views} for probe in (judges.choice, judges.report)
+    )
+    assert not chosen & told
+
+
+def test_without_masks_the_objects_choose_and_nothing_reports(images: Path) -> None:
+    said: list[str] = []
+    data = open_source(str(TABLETOP))
+    assert isinstance(data, Recording)
+    judges = open_judges(Settings(probe_size=128), [data], said.append)
+    assert judges is not None
+    assert isinstance(judges.choice, LabelFreeProbe)
+    assert judges.report is None
+    assert any("finding objects" in line for line in said)
+
+
+def test_a_run_may_want_none_and_random_weights_find_nothing(data: list[Recording]) -> None:
+    said: list[str] = []
+    assert open_judges(Settings(probe=False), data, said.append) is None
+    assert open_judges(Settings(init="none"), data, said.append) is None
+    assert ["no best.pt" in line for line in said] == [True]
+
+
+def test_classes_are_told_apart_by_their_colours(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for name, colour in (("red", (40, 40, 220)), ("blue", (220, 40, 40))):
+        (tmp_path / name).mkdir()
+        for number in random.permutation(1000)[:6]:
+            noise = random.integers(0, 30, (64, 64, 3)).astype(np.uint8)
+            cv2.imwrite(str(tmp_path / name / f"{name}{number}x.png"), noise + np.uint8(colour))
+    found = ClassProbe(str(tmp_path), 64, 0, print)(colours)
+    assert found == {"knn_top1": 1.0, "linear_top1": 1.0}

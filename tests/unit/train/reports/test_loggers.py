@@ -1,0 +1,71 @@
+"""Loggers by name, with the real libraries: W&B offline, MLflow in a folder."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+
+from streamseg.errors import StreamsegError
+from train.reports import loggers
+
+FLAGS = {"lr": 0.1, "data": ("a", "b")}
+RED = np.full((8, 12, 3), (255, 0, 0), np.uint8)
+
+
+def test_names_are_checked() -> None:
+    assert loggers.Loggers().convert("csv, tensorboard,csv", None, None) == "csv,tensorboard"
+    with pytest.raises(click.BadParameter, match="did you mean 'mlflow'"):
+        loggers.Loggers().convert("mlfow", None, None)
+
+
+def test_a_package_that_is_absent_is_told_with_the_line_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loggers, "find_spec", lambda name: None)
+    loggers.check("tensorboard,csv")
+    with pytest.raises(StreamsegError) as told:
+        loggers.check("tensorboard,wandb")
+    assert told.value.hint == "pip install wandb"
+
+
+def test_mlflow_keeps_figures_and_pictures_in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mlflow = pytest.importorskip("mlflow")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    first = loggers.opened("mlflow", tmp_path, 0, FLAGS, True)
+    first[0].log_metrics({"loss": 2.0}, 1)
+    again = loggers.opened("mlflow", tmp_path, 1, FLAGS, True)  # a run that goes on
+    again[0].log_metrics({"loss": 1.0}, 2)
+    loggers.picture(again, "masks", RED, 2)
+    client = mlflow.MlflowClient((tmp_path / "mlruns").as_uri())
+    (run,) = client.search_runs([client.get_experiment_by_name("streamseg").experiment_id])
+    assert [(one.step, one.value) for one in client.get_metric_history(run.info.run_id, "loss")] == [(1, 2.0), (2, 1.0)]
+    assert run.data.params["lr"] == "0.1"
+    assert [file.path for file in client.list_artifacts(run.info.run_id)] == ["masks.png"]
+
+
+def test_wandb_works_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wandb = pytest.importorskip("wandb")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    made = loggers.opened("wandb", tmp_path, 0, FLAGS, True)
+    made[0].log_metrics({"loss": 2.0}, 1)
+    wandb.finish()
+    (folder,) = (tmp_path / "wandb").glob("offline-run-*")
+    (record,) = folder.glob("*.wandb")
+    deadline = time.monotonic() + 60  # a process of its own writes it
+    while b"loss" not in record.read_bytes() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert b"loss" in record.read_bytes()
+
+
+def test_a_server_that_is_not_there_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("mlflow")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "nothing://here")
+    with pytest.raises(StreamsegError, match="--logger mlflow cannot be used"):
+        loggers.opened("mlflow", tmp_path, 0, FLAGS, True)
+
+
+def test_processes_that_are_not_the_first_log_nothing(tmp_path: Path) -> None:
+    assert loggers.opened("tensorboard,wandb", tmp_path, 0, FLAGS, False) == []
+    assert list(tmp_path.iterdir()) == []

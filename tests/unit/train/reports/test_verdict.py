@@ -1,0 +1,52 @@
+"""Training helped only where the interval of the paired difference says so."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from train.probes import Result
+from train.reports.verdict import compared, of_scores, verdict
+
+
+def result(values: np.ndarray, name: str = "iou_union") -> Result:
+    return Result({name: values}, np.arange(len(values)) // 4, ("a", "b", "c"), macro=True)
+
+
+NOISE = np.random.default_rng(0).normal(0, 0.2, 12)
+
+
+@pytest.mark.parametrize(
+    ("gain", "spread", "word"),
+    [(0.1, 0.01, "training helped"), (-0.1, 0.01, "training made regions worse"), (0.01, 1.0, "no difference can be")],
+)
+def test_only_an_interval_that_excludes_zero_counts(gain: float, spread: float, word: str) -> None:
+    before = result(0.5 + NOISE)
+    report = compared(before, result(0.5 + NOISE + gain + spread * np.roll(NOISE, 3)))
+    low, high = report["iou_union"]["interval"]
+    assert low <= report["iou_union"]["difference"] <= high
+    assert verdict(report, {}).startswith(word)
+
+
+def test_regions_and_objects_are_told_apart() -> None:
+    same = 0.5 + NOISE
+    report = compared(result(same), result(same + 0.1)) | compared(result(same, "free"), result(same - 0.1, "free"))
+    assert verdict(report, {}).startswith("training made objects worse and regions better: IoU of regions")
+
+
+def test_one_unit_has_no_interval_and_proves_nothing() -> None:
+    report = compared(result(np.array([0.1])), result(np.array([0.9])))
+    assert report["iou_union"]["interval"] is None
+    assert verdict(report, {}).startswith("no difference can be told")
+
+
+def test_without_masks_nothing_is_claimed() -> None:
+    assert verdict({}, {}).startswith("no probe")
+    said = verdict({}, {"frozen": {"agreement": 0.3}, "best": {"agreement": 0.8}})
+    assert said.startswith("no masks: agreement with the objects 0.800")
+    assert "helped" not in said
+
+
+def test_scores_that_were_kept_are_paired_with_the_frames_they_came_from() -> None:
+    whole = result(0.5 + NOISE)
+    assert of_scores({"iou_union": whole.scores["iou_union"].tolist()}, whole).figures() == whole.figures()

@@ -1,0 +1,19 @@
+"""What all methods share: the seed of a step belongs to the run, the step and the device."""
+
+from __future__ import annotations
+
+import itertools
+
+import torch
+
+from train.method import seed_of
+
+
+def test_every_step_of_every_device_has_a_seed_of_its_own_that_torch_takes() -> None:
+    numbers = list(itertools.product((0, 1, 2**31 - 1), range(40), (0, 1, 63, 64, 65, 5000)))
+    seeds = [seed_of(*one) for one in numbers]
+    assert len(set(seeds)) == len(numbers)
+    assert seeds == [seed_of(*one) for one in numbers]
+    with torch.random.fork_rng():
+        for seed in (min(seeds), max(seeds)):
+            torch.manual_seed(seed)

@@ -1,0 +1,69 @@
+"""`streamseg.train`: what `streamseg train METHOD` does, for Python."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from streamseg import plugins
+from streamseg.errors import StreamsegError
+
+
+@dataclass(frozen=True)
+class Trained:
+    """best: the checkpoint that was chosen, None where nothing could choose. last: the last one, None where no step
+    was good. metrics: what run.json holds: verdict, steps, loss, probe, report and more."""
+
+    best: Path | None
+    last: Path | None
+    metrics: dict[str, Any]
+
+
+def train(
+    method: str,
+    data: str | Path | list[str | Path] | tuple[str | Path, ...] = (),
+    *,
+    output: str | Path | None = None,
+    config: str | Path | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    quiet: bool = False,
+    **settings: Any,
+) -> Trained:
+    """Fine-tune a network on recordings, without labels.
+
+    method: a file of `train/methods`, such as "selftrain" or "byol". data: recordings, or folders of them. output:
+    folder for checkpoints and figures, "out/METHOD" by default. config: a file of flags, or the run.json of a run that
+    is to be repeated. settings: any flag of `streamseg train METHOD` by its name with "_" for "-", e.g. steps=150,
+    val=["davis/"], batch_size=16, logger="wandb".
+
+    Raises StreamsegError for what the command line would refuse, TypeError for an unknown setting. Several devices of
+    one machine start the calling script again, as Lightning does: keep the call below `if __name__ == "__main__"`.
+    """
+    from train import methods
+    from train.commands.config_file import flags_of, typed
+    from train.commands.method import command, started
+
+    known = plugins.describe(methods.__file__)
+    if method not in known:
+        raise StreamsegError(f"no method is called {method!r}", plugins.did_you_mean(method, known))
+    module = plugins.load(methods.__name__, method)
+    built = command(method, module)
+    said: dict[str, Any] = {"resume": resume, "overwrite": overwrite, **settings}
+    if data:
+        said["data"] = [str(one) for one in data] if isinstance(data, list | tuple) else str(data)
+    if output is not None:
+        said["output"] = str(output)
+    flags = flags_of(Path(config), method, built.params) if config is not None else {}
+    flags |= typed("train()", said, built.params, TypeError)
+    try:
+        ctx = built.make_context(method, [], default_map=flags)
+        with ctx:
+            result = started(ctx, method, module, quiet)
+    except click.UsageError as problem:
+        raise StreamsegError(problem.format_message(), f"streamseg train {method} --help") from problem
+    paths = {name: Path(path) for name, path in result.get("checkpoints", {}).items()}
+    return Trained(paths.get("best"), paths.get("last"), result)

@@ -1,0 +1,1 @@
+"""What a run tells others: loggers by name, pictures of masks, sheets of what a method sees."""

@@ -1,0 +1,66 @@
+"""What came out of a run: the report of the frames that chose nothing, and the picture of masks before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from streamseg.backbones import Spec
+from streamseg.files import written
+from streamseg.sources import Recording
+from train.callbacks.checkpointing import BEST, LAST
+from train.callbacks.probing import Probing
+from train.probes.judges import PROBED_FRAMES
+from train.probes.objects import score_objects
+from train.reports.before_after import FILE, before_after
+from train.reports.loggers import picture
+from train.reports.verdict import compared, of_scores
+from train.settings import Settings
+
+Log = Callable[[str], None]
+
+
+def report(probing: Probing | None, settings: Settings, output: Path, say: Log) -> dict[str, dict[str, Any]]:
+    """The figures of best.pt beside those of the start, by name, as `verdict.compared` has them; {} without masks."""
+    if probing is None or probing.judges is None or probing.judges.report is None:
+        return {}
+    if not {"frozen", "best"} <= probing.report.keys():
+        return {}  # it went on from a run of an older version
+    like = probing.judges.report.units()
+    before, after = (of_scores(probing.report[name], like) for name in ("frozen", "best"))
+    found = compared(before, after, settings.seed)
+    start = starting(settings)
+    if start is not None:
+        val = probing.judges.val
+        say(f"scoring the objects of {len(val)} recordings, before and after")
+        old, new = (
+            score_objects(val, spec, settings.probe_size, PROBED_FRAMES // 2, settings.seed)
+            for spec in (start, Spec(str(output / BEST)))
+        )
+        for name in old.keys() & new.keys():
+            if old[name].names == new[name].names and len(old[name].groups) == len(new[name].groups):
+                found |= compared(old[name], new[name], settings.seed)
+    return found
+
+
+def starting(settings: Settings) -> Spec | None:
+    """The network that training started from; None where its weights were random."""
+    return None if settings.init == "none" else settings.spec
+
+
+def draw(recordings: Sequence[Recording], settings: Settings, output: Path, loggers: Sequence[Any], step: int,
+         say: Log) -> None:  # fmt: skip
+    """Write masks.png, and show it in the loggers, where the run wants pictures."""
+    trained = output / (BEST if (output / BEST).exists() else LAST)
+    if not settings.pictures or not trained.exists():
+        return
+    shown = before_after(recordings, starting(settings), Spec(str(trained)), settings.probe_size, settings.seed, say)
+    if shown is None:
+        return
+    _, png = cv2.imencode(".png", cv2.cvtColor(shown, cv2.COLOR_RGB2BGR))
+    with written(output / FILE) as temporary:
+        temporary.write_bytes(png.tobytes())
+    picture(loggers, "masks", shown, step)
