@@ -26,6 +26,8 @@ test: install machine lint
 machine: install
 	$(BIN)/streamseg doctor
 
+# five minutes' work of docs/reliability.md, most of it here
+CAMPAIGN = tests/integration/test_mutations.py tests/integration/test_interruptions.py
 PARTS = tests/unit/backbones tests/unit/sources tests/unit/sinks tests/unit/evaluation
 # a process each: torch's training and all the runtimes of the exports in one process have crashed it, and so has what
 # the integration tests leave behind of cameras' and clusters' libraries
@@ -33,12 +35,13 @@ test-folders: install
 	$(BIN)/pytest tests/unit/train
 	$(BIN)/pytest tests/unit/export
 	$(BIN)/pytest $(PARTS)
+	$(BIN)/pytest $(CAMPAIGN)
 	$(BIN)/pytest tests/unit $(patsubst %,--ignore=%,tests/unit/train tests/unit/export $(PARTS))
 
 test-rest: install
-	$(BIN)/pytest tests/integration
+	$(BIN)/pytest tests/integration $(patsubst %,--ignore=%,$(CAMPAIGN))
 
-# five minutes of docs/reliability.md, with a seed of their own: make reliability SEED=7; make test has a smaller share
+# five minutes of docs/reliability.md, with a seed of their own: make reliability SEED=7; make test has a share whose seed is always the same
 SEED ?= 0
 reliability: install
 	$(BIN)/python tests/benchmarks/mutations.py --seed $(SEED) --count 300

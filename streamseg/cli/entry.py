@@ -88,6 +88,10 @@ def explained(problem: Exception) -> tuple[str, str]:
     if isinstance(problem, OSError):
         where = f": {problem.filename!r}" if problem.filename else ""
         return f"{problem.strerror or said}{where}", "check the path, its permissions and the space on the disk"
+    if isinstance(problem, ValueError) and said == "embedded null byte":
+        return "a path holds the character NUL, which no file's name can have", "check the paths that were given"
+    if isinstance(problem, RuntimeError) and said.startswith("Symlink loop"):  # pathlib, before Python 3.13
+        return f"a link leads to itself: {said.split(' from ')[-1]}", "check the path"
     return f"unexpected {type(problem).__name__}: {said}", "this is a bug: please report it with --debug's output"
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import click
@@ -33,23 +35,21 @@ port_option = option(
 def view(
     shown: tuple[str, ...], source: str, port: int | None, open_page: bool, as_json: bool, quiet: bool, **given: Any
 ) -> None:
-    """Look at a finished run, at two runs side by side, or at a recording, in the browser.
+    """Look at a finished run, at two runs side by side, at all runs of a batch, or at a recording, in the browser.
 
     OUTDIR is the output folder of `streamseg run`: its masks over the recording, with a scrubber, curves and the way of
-    each object. SOURCE is anything that can be segmented: colour, depth, time stamps, and what is missing.
+    each object; or that of `streamseg batch`: a table of its recordings, each with such a page. SOURCE is anything that
+    can be segmented: colour, depth, time stamps, and what is missing.
     """
     from streamseg.config import SourceConfig
     from streamseg.viewing.opening import open_in_browser
-    from streamseg.viewing.playback import Playback
-    from streamseg.viewing.recorded import open_recorded
     from streamseg.viewing.server import PageServer
 
     if len(shown) > 2:
         raise click.UsageError(f"one or two can be looked at, not {len(shown)}")
-    options = SourceConfig(**given)
-    playback = Playback([partial(open_recorded, one, options, source) for one in shown])
+    page, content = _opened(shown, SourceConfig(**given), source)
     try:
-        server = PageServer("recorded.html", playback.gets, port=port)
+        server = PageServer(page, content.gets, port=port, others=("recorded.html",))
         try:
             print_json({"url": server.url}) if as_json else click.echo(server.url)
             if not quiet:
@@ -62,4 +62,18 @@ def view(
         finally:
             server.close()
     finally:
-        playback.close()
+        content.close()
+
+
+def _opened(shown: tuple[str, ...], options: Any, source: str) -> tuple[str, Any]:
+    """The page, and what it shows: a batch, or one or two runs or recordings."""
+    from streamseg.runtime import index
+    from streamseg.viewing.collection import Collection
+    from streamseg.viewing.playback import Playback
+    from streamseg.viewing.recorded import open_recorded
+
+    folder = Path(shown[0])
+    if len(shown) == 1 and (folder / index.NAME).is_file():
+        rows = [asdict(entry) for entry in index.read(folder)]
+        return "batch.html", Collection(shown[0], rows, lambda name: open_recorded(str(folder / name), options, source))
+    return "recorded.html", Playback([partial(open_recorded, one, options, source) for one in shown])

@@ -229,6 +229,8 @@ def _explain(uri: str, inner: list[str]) -> tuple[str, str]:
             return f"the folder {uri!r} is empty", "give a folder that holds images or a recording"
         some = ", ".join(files[:3]) + (", ..." if len(files) > 3 else "")
         return f"the folder {uri!r} holds no images, no video and no recording, but {some}", force
+    if not os.path.isfile(uri):
+        return f"{uri!r} is no plain file", "save what it gives into a file, and give that"
     if not os.path.getsize(uri):
         return f"the file {uri!r} is empty", "get it again, or give another one"
     if plugins.load(f"{__name__}.reading", "left_out").ARCHIVES.fullmatch(os.path.basename(uri)):

@@ -22,7 +22,7 @@ from streamseg.sources.reading.files import (
     require_folder,
     unique_names,
 )
-from streamseg.sources.reading.headers import pages
+from streamseg.sources.reading.headers import lacks_pages, pages
 from streamseg.sources.reading.left_out import left_out
 from streamseg.sources.reading.truth import Load, folder_of, masks_among, truth
 
@@ -45,7 +45,8 @@ def open(uri: str, options: Options) -> FileRecording:
         if path.suffix.lower() not in IMAGE_SUFFIXES:
             known = ", ".join(sorted(IMAGE_SUFFIXES))
             raise SourceError(f"{uri!r} is no image file", f"images end in {known}; for a video use video:{uri}")
-        return FileRecording(uri, "images", _entries([path]), options, fps=FPS)
+        skipped = [Skip(f"{path.stem}, its last pictures", "truncated TIFF")] if _is_cut(path) else []
+        return FileRecording(uri, "images", _entries([path]), options, skipped, fps=FPS)
     folder = require_folder(uri, "images")
     if not images_in(folder) and images_in(folder / "images"):
         folder = folder / "images"
@@ -55,6 +56,7 @@ def open(uri: str, options: Options) -> FileRecording:
     among = masks_among(paths)
     paths = [path for path in paths if path not in among]
     masks = truth(paths, folder_of(folder), among=among)
+    skipped += [Skip(f"{path.stem}, its last pictures", "truncated TIFF") for path in paths if _is_cut(path)]
     entries = _entries(paths, masks.loads)
     notes = [*masks.notes, *left_out(folder)]
     return FileRecording(uri, "images", entries, options, skipped, fps=FPS, notes=notes)
@@ -70,6 +72,10 @@ def _entries(paths: list[Path], masks: Mapping[Path, Load] | None = None) -> lis
             load = (masks or {}).get(file) if len(numbers) == 1 else None
             entries.append(Entry(whole, len(entries) / FPS, file, annotation=load, page=page))
     return entries
+
+
+def _is_cut(path: Path) -> bool:
+    return path.suffix.lower() in (".tif", ".tiff") and os.path.isfile(path) and lacks_pages(path)
 
 
 def _colour(uri: str, paths: list[Path]) -> list[Path]:

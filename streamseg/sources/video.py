@@ -57,23 +57,27 @@ class Video(Recording):
     def __init__(self, uri: str, path: str, masks: dict[str, Path], options: Options) -> None:
         self.uri, self._intrinsics = uri, options.intrinsics
         with open_container(path) as container:
-            stream = container.streams.best("video")
-            if stream is not None and _is_cover(stream):
-                stream = next((one for one in container.streams.video if not _is_cover(one)), None)
-            if not container.streams:
+            tracks = [one for one in container.streams.video if not _is_cover(one)]
+            best = container.streams.best("video")
+            stream = best if best in tracks else next(iter(tracks), None)
+            if stream is None and not container.streams.audio:
                 hint = "it is damaged or truncated: its index is missing; copy or record it again"
-                raise SourceError(f"{path!r} is no video that can be opened (it lists no tracks)", hint)
+                raise SourceError(f"{path!r} is no video that can be opened (it lists no picture track)", hint)
             if stream is None:
                 raise SourceError(f"{path!r} has no picture track", "give a file with video; a song's cover is none")
+            others = len(tracks) - 1
             self._track = Track(path, stream.index)
             codec: Any = stream.codec_context
             aspect, size = codec.sample_aspect_ratio or Fraction(1), (codec.width, codec.height)
         if not len(self._track):
             raise SourceError(f"{path!r} holds no frame that can be decoded", "the file is damaged: get it again")
         self.fps = self._track.fps
+        if others:
+            self.notes = (f"left out: {others} more picture track{'s' * (others > 1)}; ffmpeg -map takes one out",)
         if aspect > 0 and aspect != 1:
             self.pixel_aspect = self._shown(aspect, size)
             self.notes = (
+                *self.notes,
                 f"pixels are {float(self.pixel_aspect):.3g} times as wide as high: frames and masks come as they are "
                 "stored, and overlay.mp4 plays in its true shape",
             )

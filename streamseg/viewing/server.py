@@ -83,15 +83,21 @@ def number(query: Mapping[str, Any], name: str, low: int, high: int, default: in
 class PageServer:
     """Serves `page` of `PAGES` at /, and the other files there, and `routes`; in threads, until `close`.
 
-    gets, posts: routes by path. port: 0 = any that is free, None = PORT or the next that is free.
+    gets, posts: routes by path. others: pages beside it, under their own names. port: 0 = any that is free, None = PORT
+    or the next that is free.
     Raises OutputError where the port is taken. url: where to look.
     """
 
     def __init__(
-        self, page: str, gets: Mapping[str, Route], posts: Mapping[str, Route] | None = None, port: int | None = None
+        self,
+        page: str,
+        gets: Mapping[str, Route],
+        posts: Mapping[str, Route] | None = None,
+        port: int | None = None,
+        others: Iterable[str] = (),
     ) -> None:
         files = {f"/{path.name}": path for path in PAGES.iterdir() if path.suffix in TYPES and path.suffix != ".html"}
-        files["/"] = PAGES / page
+        files |= {"/": PAGES / page} | {f"/{other}": PAGES / other for other in others}
         self._http = _listening(port, _handler(files, gets, posts or {}))
         self.port = int(self._http.server_address[1])
         self.url = f"http://{LOOPBACK}:{self.port}/"

@@ -31,11 +31,12 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import cv2
 from listening import beyond_loopback
 
-from streamseg.runtime.index import read
+from streamseg.runtime.index import Entry, read
 
 ROOT = Path(__file__).resolve().parents[2]
 BAD = {"poison": "aside", "unreadable": "failed", "hang": "aside"}
@@ -106,6 +107,11 @@ def age(path: Path) -> float:
     return times[0] - min(times)
 
 
+def lives(path: Path) -> bool:
+    """Whether the worker of a folder under construction runs: the system may have killed it without our help."""
+    return Path(f"/proc/{path.name.rsplit('.', 1)[1]}").exists()
+
+
 class Sockets:
     """Those that listen while drivers run. most: at one time. beyond: "pid address" of each that others could reach."""
 
@@ -129,7 +135,7 @@ def drive(command: list[str], out: Path, kill_after: int, sockets: Sockets) -> t
     """Start the driver; kill it once so many recordings are there (0 = let it end). Returns its seconds, those before
     its first recording was done, and what its workers had spent on recordings that the kill ended."""
     began, before, ready, lost = time.monotonic(), done(out), 0.0, 0.0
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     while process.poll() is None and not (kill_after and len(done(out)) >= kill_after):
         if not ready and done(out) - before:
             ready = time.monotonic() - began
@@ -137,9 +143,9 @@ def drive(command: list[str], out: Path, kill_after: int, sockets: Sockets) -> t
         time.sleep(0.05)
     if kill_after:
         process.kill()
-        lost = sum(age(path) for path in (out / ".batch" / "work").glob("rec*.*.*"))
-    _, said = process.communicate()
-    print(said.strip(), file=sys.stderr)
+        at_work = [path for path in (out / ".batch" / "work").glob("rec*.*.*") if lives(path)]
+        lost = sum(map(age, at_work))
+    process.wait()
     return time.monotonic() - began, ready, lost
 
 
@@ -147,9 +153,8 @@ def done(out: Path) -> set[str]:
     return {path.parent.name for path in out.glob("[!.]*/run.json")}
 
 
-def differences(recordings: Path, out: Path, scratch: Path, by_process: int) -> list[str]:
+def differences(sources: list[Path], out: Path, scratch: Path, by_process: int) -> list[str]:
     """Good recordings whose files are not those of `streamseg run`, done anew; some in a process of their own."""
-    sources = sorted(recordings.glob("rec*"))
     commands = [["run", str(source), "-o", str(scratch / source.name), *RUN, "--quiet"] for source in sources]
     for command in commands[:by_process]:
         subprocess.run([sys.executable, "-m", "streamseg", *command], check=True)
@@ -173,49 +178,67 @@ def run_here(command: list[str]) -> None:
     group.main(command, prog_name="streamseg", standalone_mode=False)
 
 
-def main() -> int:
+def times(drives: list[tuple[float, float, float]], killer: Killer, entries: list[Entry]) -> dict[str, Any]:
+    """The figures of time, see above. drives: what `drive` returned."""
+    total, lost = sum(one[0] for one in drives), killer.lost + sum(one[2] for one in drives)
+    computed = sum(entry.seconds for entry in entries) + lost
+    waited = sum(entry.seconds for entry in entries if entry.name == "hang")
+    return {
+        "seconds": [round(one[0], 1) for one in drives],
+        "of_them_until_the_first_was_done": [round(one[1], 1) for one in drives],
+        "computed_worker_seconds": round(computed, 1),
+        "of_them_lost": round(lost, 1),
+        "over_ideal": round(total / (computed / 2), 3),
+        "over_ideal_without_timeout": round(total / ((computed - waited) / 2), 3),
+    }
+
+
+def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--recordings", type=int, default=200)
-    parser.add_argument("--frames", type=int, default=120)
+    parser.add_argument("--frames", type=int, default=200)
     parser.add_argument("--kills", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--timeout", type=float, default=30.0)
+    parser.add_argument("--drivers", type=int, default=1, help="so many go on at once after the kill")
+    parser.add_argument("--timeout", type=float, default=60.0)
+    parser.add_argument("--compare", type=int, default=10**9, help="so many with run, drawn at random; all by default")
     parser.add_argument("--by-process", type=int, default=3, help="so many runs in a process of their own")
     parser.add_argument("--folder", type=Path, default=Path("build/chaos"))
-    asked = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> int:
+    asked = options()
     rng = random.Random(asked.seed)
     shutil.rmtree(asked.folder, ignore_errors=True)
     recordings, out = asked.folder / "recordings", asked.folder / "out"
     make_recordings(recordings, asked.recordings, asked.frames, rng)
     command = [sys.executable, "-m", "streamseg", "batch", str(recordings), "-o", str(out), *FLAGS]
     command += ["--timeout", str(asked.timeout)]
-    killer = Killer(out, asked.recordings, asked.kills, rng)
+    killer, sockets = Killer(out, asked.recordings, asked.kills, rng), Sockets()
     killer.start()
-    sockets = Sockets()
-    some = max(1, int(asked.recordings * rng.uniform(0.3, 0.6)))
-    first, first_up, lost = drive(command, out, some, sockets)
-    second, second_up, _ = drive(command, out, 0, sockets)
+    first = drive(command, out, max(1, int(asked.recordings * rng.uniform(0.3, 0.6))), sockets)
+    others = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(asked.drivers - 1)]
+    second = drive(command, out, 0, sockets)
+    for other in others:
+        other.wait()
     killer.over.set()
     entries = read(out)
     good = [entry for entry in entries if entry.name.startswith("rec")]
     named = {entry.name: entry.status for entry in entries if entry.name in BAD}
-    wrong = differences(recordings, out, asked.folder / "alone", asked.by_process)
-    computed = sum(entry.seconds for entry in entries) + killer.lost + lost
-    waited = sum(entry.seconds for entry in entries if entry.name == "hang")
+    sources = sorted(recordings.glob("rec*"))
+    compared = rng.sample(sources, min(asked.compare, len(sources)))
+    wrong = differences(compared, out, asked.folder / "alone", asked.by_process)
     report = {
         "good_done": sum(entry.status == "done" for entry in good),
         "entries": len(entries),
+        "compared": len(compared),
         "different_from_run": wrong,
         "bad": named,
         "killed": killer.killed,
         "left_over": [path.name for path in (out / ".batch" / "work").iterdir()],
         "beyond_loopback": sockets.faults(),
-        "seconds": [round(first, 1), round(second, 1)],
-        "of_them_until_the_first_was_done": [round(first_up, 1), round(second_up, 1)],
-        "computed_worker_seconds": round(computed, 1),
-        "of_them_lost": round(killer.lost + lost, 1),
-        "over_ideal": round((first + second) / (computed / 2), 3),
-        "over_ideal_without_timeout": round((first + second) / ((computed - waited) / 2), 3),
+        **times([first, second], killer, entries),
     }
     print(json.dumps(report, indent=2))
     whole = report["good_done"] == asked.recordings == len(good) and len(entries) == asked.recordings + 3

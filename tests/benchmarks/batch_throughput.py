@@ -59,7 +59,7 @@ def overhead(count: int) -> dict[str, Any]:
         def already(task: Task) -> Entry | None:
             return store.found(task.name, task.job.source, wanted)
 
-        Driver(pool, 3, 60, settled.append, already).run(waiting)
+        Driver(pool, 3, 60, settled.append, already, store.under_way).run(waiting)
         store.write_index(settled)
         seconds = time.perf_counter() - began
     return {"recordings": len(settled), "seconds": round(seconds, 1), "ms_each": round(1e3 * seconds / count, 2)}

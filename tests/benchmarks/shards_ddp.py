@@ -94,7 +94,7 @@ def packed(folder: Path) -> Path:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--epochs", type=int, default=2)
-    parser.add_argument("--workers", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--folder", type=Path, default=None, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.folder is None:
@@ -120,8 +120,7 @@ def main() -> None:
     if torch.distributed.get_rank() == 0:
         print(json.dumps(report, indent=2), flush=True)
     torch.distributed.barrier()
-    # no ordinary end: workers of loaders without end may wait for each other for ever
-    os._exit(0 if whole else 1)
+    sys.exit(0 if whole else 1)
 
 
 if __name__ == "__main__":

@@ -66,8 +66,9 @@ def pack(
                 temporary.write_bytes(to_json(content, indent=2) + b"\n")
             shutil.rmtree(folder / PARTS, ignore_errors=True)
             return content
-    except (FileExistsError, NotADirectoryError, PermissionError) as problem:
-        raise OutputError(f"cannot write into {str(folder)!r}: {problem.strerror}", "choose another -o") from problem
+    except OSError as problem:
+        said = f"cannot write into {str(folder)!r}: {problem.strerror or problem}"
+        raise OutputError(said, "make room and run it again, or choose another -o") from problem
 
 
 def _made(groups: Sequence[list[tuple[str, str]]], folder: Path, wish: Wish, workers: int) -> Iterator[None]:
@@ -131,7 +132,8 @@ def _same_or_new(folder: Path, settings: dict[str, Any]) -> None:
     wanted = json.loads(to_json(settings))
     if path.is_file() and json.loads(path.read_bytes()) != wanted:
         raise OutputError(f"{str(folder)!r} holds shards of other recordings or settings", "choose another -o")
-    path.write_bytes(to_json(settings))
+    with written(path) as temporary:
+        temporary.write_bytes(to_json(settings))
 
 
 def _finished(folder: Path, settings: dict[str, Any]) -> dict[str, Any]:

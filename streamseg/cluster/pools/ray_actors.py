@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 from typing import Any
 
 from streamseg.cluster.pools import Event, Pool
@@ -35,10 +36,11 @@ class RayPool(Pool):
     def __init__(self, address: str, count: int, threads: int, gpu: bool) -> None:
         self._ray = ray = _ray(local=not address)
         try:
-            ray.init(**_arguments(address, count * threads))
+            context = ray.init(**_arguments(address, count * threads))
         except Exception as problem:  # Ray's own, of many kinds
             where = f"the cluster at {without_secrets(address)}" if address else "Ray on this machine"
             raise StreamsegError(f"{where} cannot be reached: {problem}", "check --address: ray://HOST:10001") from None
+        self._logs = "" if address else str(context.address_info["session_dir"])
         has = ray.cluster_resources()
         gpus = has.get("GPU", 0.0) if gpu else 0.0
         count = count or max(1, int(gpus or has.get("CPU", 1.0) // threads))
@@ -104,6 +106,8 @@ class RayPool(Pool):
 
     def close(self) -> None:
         self._ray.shutdown()
+        if self._logs:  # of Ray on this machine, which keeps those of every command for ever
+            shutil.rmtree(self._logs, ignore_errors=True)
 
 
 class _Actor:

@@ -40,6 +40,8 @@ def read_stored(path: Path) -> np.ndarray:
     """(H, W) uint16 or float32 values of a depth file (16-bit picture or .npy), as stored. Raises FrameError."""
     if path.suffix.lower() != ".npy":
         return read_uint16(path)
+    if path.exists() and not path.is_file():
+        raise FrameError("no plain file")
     try:
         values = np.load(path, allow_pickle=False)
     except FileNotFoundError:
@@ -50,13 +52,15 @@ def read_stored(path: Path) -> np.ndarray:
         raise FrameError("unreadable .npy file")
     values = values[..., 0] if values.ndim == 3 and values.shape[2] == 1 else values
     values = values[0] if values.ndim == 3 and values.shape[0] == 1 else values
-    if values.ndim != 2 or values.dtype.kind not in "fiu":
+    if values.ndim != 2 or not values.size or values.dtype.kind not in "fiu":
         raise FrameError(f"depth is {values.shape} {values.dtype}, not one number a pixel")
     return np.nan_to_num(values.astype(np.float32), nan=0, posinf=0, neginf=0)
 
 
 def units_of_array(path: Path) -> float:
     """Units per metre that a .npy file is taken to have: whole numbers are millimetres, others metres."""
+    if not path.is_file():
+        return 1.0
     try:
         kind = np.load(path, mmap_mode="r", allow_pickle=False).dtype.kind
     except (OSError, ValueError, EOFError, TokenError, AttributeError):
@@ -115,12 +119,15 @@ def _size(path: Path) -> tuple[int, int] | None:
 
 
 def checked(uri: str, files: Sequence[tuple[Path, Encoding]], scale: DepthScale) -> str:
-    """What to tell people about the scale, "" where it is not only assumed. Raises SourceError where the median
-    distance cannot be. Three files tell."""
+    """What to tell people: that the scale is assumed, or that no depth can be read; "" where neither is so. Raises
+    SourceError where the median distance cannot be. Three files tell."""
     step = max(1, len(files) // 3)
-    medians = [found for path, encoding in files[::step][:3] if (found := _median(path, encoding)) is not None]
+    looked_at = files[::step][:3]
+    medians = [found for path, encoding in looked_at if (found := _median(path, encoding)) is not None]
     if not medians:
-        return ""
+        return (
+            f"none of the {len(looked_at)} depth files that were looked at holds a reading, e.g. {looked_at[0][0].name}"
+        )
     metres = float(np.median(medians))
     _refuse_absurd(uri, metres, scale)
     if not scale.origin.startswith("assumed"):
@@ -145,7 +152,7 @@ def check_frames(source: Recording, scale: DepthScale) -> None:
 
 
 def _refuse_absurd(uri: str, metres: float, scale: DepthScale) -> None:
-    if not NEAREST <= metres <= FARTHEST:
+    if not NEAREST <= round(metres, 6) <= FARTHEST:
         where = "beyond" if metres > FARTHEST else "within"
         raise SourceError(
             f"{uri!r}: half of its depth would lie {where} {metres:.3g} m, at {scale.units_per_metre:g} units per "
@@ -192,8 +199,10 @@ def first_size(pictures: Iterable[Path]) -> tuple[int, int] | None:
 
 def _candidates(units: float) -> str:
     likely = [f"{scale:g} ({units / scale:.2g} m)" for scale in SCALES if 0.2 <= units / scale <= 20]
-    some = ", ".join(likely) or "none of the usual ones fits: look at the data set's own description"
-    return f"give --depth-scale in units per metre; the usual ones that fit: {some}"
+    some = (
+        f"usual ones that fit: {', '.join(likely)}" if likely else "none of the usual ones fits, its description tells"
+    )
+    return f"give --depth-scale in units per metre; {some}"
 
 
 def _median(path: Path, encoding: Encoding) -> float | None:

@@ -131,13 +131,14 @@ def images_in(folder: Path) -> list[Path]:
 
 
 def _are_stamps(paths: list[Path]) -> bool:
-    """Whether all names are decimal numbers whose fractions may differ in length: 1305031453.25 is later than
-    1305031453.125. Numbers such as 1.9 and 1.10 may be chapter and page: only long ones, and 0.05, tell."""
-    found = [re.fullmatch(r"(\d+)\.(\d+)", path.stem, re.ASCII) for path in paths]
+    """Whether all names are decimal numbers whose fractions may differ in length, or be left out: 1305031453.25 is
+    later than 1305031453.125. Numbers such as 1.9 and 1.10 may be chapter and page: only long ones, and 0.05, tell."""
+    found = [re.fullmatch(r"(\d+)(?:\.(\d+))?", path.stem, re.ASCII) for path in paths]
     parts = [match.groups() for match in found if match is not None]
-    if len(parts) < len(found):
+    fractions = [fraction for _, fraction in parts if fraction]
+    if len(parts) < len(found) or not fractions:
         return False
-    leading_zero = any(len(fraction) > 1 and fraction[0] == "0" for _, fraction in parts)
+    leading_zero = len(fractions) == len(parts) and any(len(part) > 1 and part[0] == "0" for part in fractions)
     return leading_zero or all(len(whole) >= 6 for whole, _ in parts)
 
 

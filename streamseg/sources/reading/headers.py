@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import warnings
 from dataclasses import dataclass
@@ -112,7 +113,7 @@ def stored_size(path: Path) -> tuple[int, int] | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         try:
-            with Image.open(path) as image:
+            with _opened(path) as image:
                 return image.size if min(image.size) > 0 else None
         except (OSError, SyntaxError, ValueError, TypeError, KeyError, Image.DecompressionBombError):
             return None
@@ -121,7 +122,7 @@ def stored_size(path: Path) -> tuple[int, int] | None:
 def orientation(path: Path) -> int:
     """EXIF orientation: 1 = upright, 2 ... 4 mirrored or upside down, 5 ... 8 on its side."""
     try:
-        with Image.open(path) as image:
+        with _opened(path) as image:
             found = image.getexif().get(_ORIENTATION, 1)
     except (OSError, SyntaxError, ValueError, TypeError, KeyError, Image.DecompressionBombError):
         return 1
@@ -132,13 +133,39 @@ def pages(path: Path) -> list[int]:
     """The numbers of the full pictures in a file: [0] for most; more in TIFF stacks, animated WebP, PNG and GIF.
     Reduced copies (previews, levels of a pyramid) are left out. [0] also where the file is unreadable."""
     try:
-        with Image.open(path) as image:
+        with _opened(path) as image:
             count = getattr(image, "n_frames", 1)
             if count == 1 or image.format != "TIFF":
                 return list(range(count))
             return [i for i in range(count) if not _is_reduced(image, i)] or [0]
     except (OSError, SyntaxError, ValueError, TypeError, KeyError, EOFError, Image.DecompressionBombError):
         return [0]
+
+
+def _opened(path: Path) -> Image.Image:
+    if not os.path.isfile(path):
+        raise OSError("no plain file")  # to read a pipe may take for ever
+    return Image.open(path)
+
+
+def lacks_pages(path: Path) -> bool:
+    """Whether a TIFF file ends before the next of its pictures that it tells of."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(8)
+            order = {b"II*\0": "little", b"MM\0*": "big"}.get(head[:4])
+            end, seen = path.stat().st_size, set[int]()
+            while order and (place := int.from_bytes(head[-4:], order)) and place not in seen:  # type: ignore[arg-type]
+                seen.add(place)
+                file.seek(place)
+                count = int.from_bytes(file.read(2), order)  # type: ignore[arg-type]
+                file.seek(place + 2 + 12 * count)
+                head = file.read(4)
+                if place + 6 + 12 * count > end:
+                    return True
+    except OSError:
+        return False
+    return False
 
 
 def _is_reduced(image: Image.Image, page: int) -> bool:

@@ -7,6 +7,7 @@ import io
 import re
 import zlib
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 
 import cv2
 import numpy as np
@@ -24,7 +25,10 @@ REDUCED = {2: 16, 4: 32, 8: 64}
 def read_file(path: Path) -> bytes:
     """The bytes of an image file that is complete. Raises FrameError: missing, unreadable, empty or truncated."""
     try:
-        if path.stat().st_size > MAX_BYTES:
+        stat = path.stat()
+        if not S_ISREG(stat.st_mode) and not S_ISDIR(stat.st_mode):
+            raise FrameError("no plain file")  # a pipe, or a device: they may never end
+        if stat.st_size > MAX_BYTES:
             raise FrameError(f"file of more than {MAX_BYTES >> 30} GiB")
         data = path.read_bytes()
     except FileNotFoundError:
@@ -111,7 +115,10 @@ def _pnm_rgb(data: bytes, header: Pnm) -> np.ndarray:
     """OpenCV does not scale by maxval, nor does it read text without a last line break."""
     count = header.width * header.height * header.channels
     if header.text:
-        values = np.array(data[header.start :].split()[:count], dtype=np.int64)
+        try:
+            values = np.array(data[header.start :].split()[:count], dtype=np.int64)
+        except (ValueError, OverflowError):
+            raise FrameError("damaged PNM") from None
     else:
         kind = np.dtype(">u2" if header.maxval > 255 else "u1")
         values = np.frombuffer(data[header.start :][: count * kind.itemsize], kind)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from streamseg.sources.reading.files import folders_in, has_images, listing
+from streamseg.sources.reading.files import IMAGE_SUFFIXES, folders_in, has_images, listing
 from streamseg.sources.reading.video import VIDEOS
 
 BAGS = re.compile(r".*\.(bag|db3|mcap|svo2?|oni)", re.IGNORECASE)
@@ -35,7 +35,15 @@ def left_out(folder: Path, used: Iterable[Path] = ()) -> list[str]:
     for one, many, pattern, hint in KINDS:
         notes += _note(one, many, [name for name in files if pattern.fullmatch(name)], hint)
     folders = [path.name for path in found if path.name.lower() not in LAYOUT and _has_pictures(path)]
+    unread = [path.name for path in found if path.name.lower() in ("depth", "depths") and _unread(path)]
+    notes += _note("depth folder", "depth folders", unread, "depth is read as pictures of 16 bits or .npy")
     return notes + _note("folder with pictures", "folders with pictures", folders, "give it by itself")
+
+
+def _unread(folder: Path) -> bool:
+    """Whether there are files, and all of kinds that no depth is read from."""
+    suffixes = {path.suffix.lower() for path in listing(folder)}
+    return bool(suffixes) and not suffixes & (IMAGE_SUFFIXES | {".npy"})
 
 
 def _has_pictures(folder: Path) -> bool:

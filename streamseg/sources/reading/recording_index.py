@@ -93,7 +93,7 @@ def open_index(path: Path) -> RecordingIndex:
         return _opened(Path(os.path.abspath(path)), about.st_mtime_ns, about.st_ino)
     except (OSError, sqlite3.Error, UnicodeError, ValueError) as problem:
         said = f"the index {str(path)!r} cannot be read: {problem}"
-        raise SourceError(said, "make it again: streamseg data index") from None
+        raise SourceError(said, f"make it again: streamseg data index SOURCE... -o {path}") from None
 
 
 def is_index(path: str) -> bool:
@@ -164,7 +164,22 @@ def _about(path: Path, number: int, process: int) -> About:
 @lru_cache(maxsize=8)
 def connection(path: Path, _process: int) -> sqlite3.Connection:
     """To a finished index, which nobody writes to; one for each process, because none survives a fork."""
-    return sqlite3.connect(f"{path.as_uri()}?immutable=1", uri=True, check_same_thread=False)
+    return open_database(path)
+
+
+def open_database(path: Path) -> sqlite3.Connection:
+    """A SQLite file that nobody writes to. Raises sqlite3.DatabaseError where it is damaged: of one that is cut, SQLite
+    would say that there are no rows."""
+    database = sqlite3.connect(f"{path.as_uri()}?immutable=1", uri=True, check_same_thread=False)
+    try:
+        ((said,), *_) = database.execute("PRAGMA quick_check(1)").fetchall()
+    except sqlite3.Error:
+        database.close()
+        raise
+    if said != "ok":
+        database.close()
+        raise sqlite3.DatabaseError(said)
+    return database
 
 
 @lru_cache(maxsize=4)

@@ -2,8 +2,11 @@
 
 export class Gone extends Error {}
 
+// A page of one of several recordings says in each request which: recorded.html?of=NAME.
+const own = (path) => (location.search ? path + (path.includes("?") ? "&" : "?") + location.search.slice(1) : path);
+
 export async function json(path) {
-  const answer = await fetch(path);
+  const answer = await fetch(own(path));
   if (!answer.ok) throw new Error(await answer.text());
   return answer.json();
 }
@@ -20,7 +23,7 @@ export async function post(path, content) {
 // A moment: {head, colour, depth, masks: {kind: {ids: Uint8Array, width, height}}}, pictures decoded;
 // or {ended}, where there is none.
 export async function moment(path, signal) {
-  const answer = await fetch(path, { signal });
+  const answer = await fetch(own(path), { signal });
   if (answer.status === 410) throw new Gone();
   if (!answer.ok) throw new Error(await answer.text());
   if (answer.headers.get("Content-Type") === "application/json") return answer.json();

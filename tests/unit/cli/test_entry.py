@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -101,6 +102,21 @@ def test_a_library_that_cannot_be_loaded() -> None:
     message, hint = explained(caught.value)
     assert "no_such_thing" in message
     assert "streamseg doctor" in hint
+
+
+def test_a_path_with_a_nul() -> None:
+    with pytest.raises(ValueError, match="null byte") as caught:
+        Path("a\0b").mkdir()
+    assert "NUL" in explained(caught.value)[0]
+
+
+def test_a_link_that_leads_to_itself(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises((RuntimeError, OSError)) as caught:
+        (tmp_path / "loop").resolve(strict=True)
+    message, hint = explained(caught.value)
+    assert "loop" in message
+    assert hint.startswith("check the path")
 
 
 def test_what_opencv_cannot_do() -> None:

@@ -21,6 +21,15 @@ def test_natural_order(tmp_path: Path, make: Any) -> None:
     assert source[3].timestamp == pytest.approx(0.1)
 
 
+def test_stamps_are_in_order_of_time(tmp_path: Path, make: Any) -> None:
+    for name in ("1700000000.5", "1700000000.25", "1700000001", "1699999999.125"):
+        make.rgb(tmp_path / f"{name}.png", make.texture(0))
+    source = open_source(str(tmp_path))
+    assert isinstance(source, Recording)
+    names = [source.name_of(i) for i in range(len(source))]
+    assert names == ["1699999999.125", "1700000000.25", "1700000000.5", "1700000001"]
+
+
 def test_a_single_image(tmp_path: Path, make: Any) -> None:
     make.rgb(tmp_path / "ä.JPG", make.texture(0))
     source = open_source(str(tmp_path / "ä.JPG"))

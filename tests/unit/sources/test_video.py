@@ -11,7 +11,6 @@ import av
 import cv2
 import numpy as np
 import pytest
-from av.stream import Disposition
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -215,17 +214,6 @@ def test_a_colon_in_a_name_is_no_protocol_and_no_kind(
 def test_more_suffixes_are_known(suffix: str, tmp_path: Path) -> None:
     (tmp_path / f"clip.{suffix}").touch()
     assert video.recognizes(str(tmp_path / f"clip.{suffix}"))
-
-
-def test_a_song_with_a_cover_is_no_video(tmp_path: Path, make: Any) -> None:
-    with av.open(str(tmp_path / "song.m4a"), "w", format="mp4") as container:
-        stream: Any = container.add_stream("mjpeg", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p"
-        stream.disposition = Disposition.attached_pic
-        cover = av.VideoFrame.from_ndarray(make.barcode(1), format="rgb24").reformat(format="yuvj420p")
-        container.mux([*stream.encode(cover), *stream.encode()])
-    with pytest.raises(SourceError, match="no picture track"):
-        open_source(str(tmp_path / "song.m4a"))
 
 
 @pytest.mark.parametrize("turned", [False, True])

@@ -16,6 +16,7 @@ import sqlite3
 import time
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TextIO
@@ -23,6 +24,7 @@ from typing import Any, TextIO
 from streamseg import cache
 from streamseg.errors import OutputError, SourceError
 from streamseg.files import locked, written
+from streamseg.sources.reading.recording_index import open_database
 from streamseg.text import from_json
 
 CHUNK = 1 << 20
@@ -37,10 +39,13 @@ def records_of(annotations: Path, sequence: str) -> list[dict[str, Any]]:
     """The annotations of one sequence, in order of the frame numbers. Raises SourceError where they are damaged."""
     try:
         about = annotations.stat()
-        asked = Path(os.path.abspath(annotations)), about.st_mtime_ns, about.st_size, os.getpid()
-        found = _opened(*asked).execute("SELECT records FROM sequences WHERE name = ?", (sequence,)).fetchone()
-        records = from_json(zlib.decompress(found[0])) if found else []
-        return sorted(records, key=lambda record: record["frame_number"])
+        asked = Path(os.path.abspath(annotations)), about.st_mtime_ns, about.st_size
+        try:
+            return _read(asked, sequence)
+        except (sqlite3.Error, zlib.error):  # a disk may forget a bit of what was kept: then it is made again
+            _opened.cache_clear()
+            _kept(*asked).unlink(missing_ok=True)
+            return _read(asked, sequence)
     except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, sqlite3.Error) as error:
         raise SourceError(
             f"{str(annotations)!r} cannot be read: {error}",
@@ -48,23 +53,35 @@ def records_of(annotations: Path, sequence: str) -> list[dict[str, Any]]:
         ) from None
 
 
+def _read(asked: tuple[Path, int, int], sequence: str) -> list[dict[str, Any]]:
+    database = _opened(*asked, os.getpid())
+    found = database.execute("SELECT records FROM sequences WHERE name = ?", (sequence,)).fetchone()
+    records = from_json(zlib.decompress(found[0])) if found else []
+    return sorted(records, key=lambda record: record["frame_number"])
+
+
+def _kept(annotations: Path, changed: int, size: int) -> Path:
+    """Where the database of a file lies."""
+    key = hashlib.sha256(f"{FORMAT}\0{annotations}\0{changed}\0{size}".encode(errors="surrogateescape")).hexdigest()
+    return cache.root() / "co3d" / key[:32] / "annotations.sqlite"
+
+
 @lru_cache(maxsize=64)
 def _opened(annotations: Path, changed: int, size: int, _process: int) -> sqlite3.Connection:
     """The database of a file; a connection does not survive a fork, so each process has its own."""
-    key = hashlib.sha256(f"{FORMAT}\0{annotations}\0{changed}\0{size}".encode(errors="surrogateescape")).hexdigest()
-    folder = cache.root() / "co3d" / key[:32]
-    path = folder / "annotations.sqlite"
+    path = _kept(annotations, changed, size)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         while not path.is_file():
             _make(annotations, path)
-        os.utime(path)
     except OSError:
         if not annotations.is_file():
             raise
         return _filled(":memory:", annotations)  # a cache that cannot be written, or is full
-    cache.trim(folder.parent, path.suffix)
-    return sqlite3.connect(f"{path.as_uri()}?immutable=1", uri=True, check_same_thread=False)
+    with suppress(OSError):
+        os.utime(path)  # used now: see `trim`
+    cache.trim(path.parents[1], path.suffix)
+    return open_database(path)
 
 
 def _make(annotations: Path, path: Path) -> None:
@@ -72,7 +89,7 @@ def _make(annotations: Path, path: Path) -> None:
     try:
         with locked(path.parent):
             if not path.is_file():
-                with written(path) as temporary:
+                with written(path, durable=True) as temporary:
                     _filled(str(temporary), annotations).close()
     except OutputError:
         time.sleep(0.1)

@@ -43,6 +43,29 @@ def test_arrays_are_read_and_what_is_no_number_is_no_reading(tmp_path: Path) -> 
         read_metres(tmp_path / "d.npy", Encoding(1.0))
 
 
+@pytest.mark.parametrize(
+    "values", [np.zeros((0, 0)), np.zeros((48, 64, 3)), np.full((48, 64), np.nan), np.array(["a"])]
+)
+def test_depth_without_a_reading_is_told(values: np.ndarray, tmp_path: Path, make: Any) -> None:
+    make.rgb(tmp_path / "rgb/0.png", make.texture(0))
+    (tmp_path / "depth").mkdir()
+    np.save(tmp_path / "depth/0.npy", values)
+    source = open_source(str(tmp_path))
+    assert any("depth files that were looked at holds a reading" in note for note in source.notes)
+
+
+@pytest.mark.parametrize(("metres", "fits"), [(0.05, True), (0.049, False), (60, True), (61, False)])
+def test_medians_from_5_cm_to_60_m_are_believed(metres: float, fits: bool, tmp_path: Path, make: Any) -> None:
+    make.rgb(tmp_path / "rgb/0.png", make.texture(0))
+    (tmp_path / "depth").mkdir()
+    np.save(tmp_path / "depth/0.npy", np.full(make.texture(0).shape[:2], metres, np.float32))
+    if fits:
+        open_source(str(tmp_path)).close()
+    else:
+        with pytest.raises(SourceError, match="half of its depth would lie"):
+            open_source(str(tmp_path))
+
+
 @pytest.mark.parametrize(("units", "wanted"), [(0.5, "60"), (200_000, "0.01")])
 def test_an_absurd_median_is_an_error_that_names_candidates(
     tmp_path: Path, make: Any, units: float, wanted: str

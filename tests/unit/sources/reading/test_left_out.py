@@ -23,6 +23,14 @@ def test_each_kind_is_named(tmp_path: Path, make: Any) -> None:
     assert len(left_out(tmp_path, [tmp_path / "c.tgz", tmp_path / "second"])) == 2
 
 
+def test_depth_of_a_kind_that_is_not_read_is_named(tmp_path: Path, make: Any) -> None:
+    make.rgb(tmp_path / "rgb/0.png", make.texture(0))
+    (tmp_path / "depth").mkdir()
+    (tmp_path / "depth/0.npz").touch()
+    notes = open_source(str(tmp_path)).notes
+    assert any("1 depth folder (depth); depth is read as" in note for note in notes), notes
+
+
 def test_a_source_says_so(tmp_path: Path, make: Any) -> None:
     make.rgb(tmp_path / "0.png", make.texture(0))
     (tmp_path / "film.mp4").touch()

@@ -91,6 +91,16 @@ def test_a_file_is_read_once_and_again_when_it_has_changed(
     assert not list(cache.rglob(".*"))
 
 
+def test_what_the_disk_forgot_is_made_again(tmp_path: Path, cache: Path) -> None:
+    path = write(tmp_path / "frame_annotations.jgz", [record("a", 1)])
+    wanted = records_of(path, "a")
+    (kept,) = cache.rglob("*.sqlite")
+    for damage in (kept.read_bytes()[:5000], b"no database", bytes(9000)):
+        kept.write_bytes(damage)
+        annotations._opened.cache_clear()
+        assert records_of(path, "a") == wanted
+
+
 def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path, cache: Path) -> None:
     cache.write_text("a file where the folder should be")
     path = write(tmp_path / "frame_annotations.jgz", [record("a", 1)])

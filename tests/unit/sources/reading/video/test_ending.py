@@ -20,7 +20,7 @@ def test_what_is_cut_off_is_told(share: float, tmp_path: Path, make: Any, cut: A
     cut(path, share)
     assert is_cut(str(path))
     assert open_source(str(path)).notes == (CUT,)
-    assert open_source(f"video:{path}").notes == (CUT,)
+    assert CUT in open_source(f"video:{path}").notes
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,46 @@
+// The recordings of a batch; a name leads to the page of its run.
+
+import { $, choice, element, say } from "./elements.js";
+import { json } from "./wire.js";
+
+const SHOWN = 500;
+const COLUMNS = { name: "name", status: "status", frames: "frames", fps: "frames/s", ids: "ids", seconds: "seconds", error: "what went wrong" };
+
+const { title, rows } = await json("recordings");
+const bad = rows.filter((row) => row.status !== "done").length;
+let which = "all", by = "name", down = false;
+
+document.title = $("title").textContent = title;
+say(`${rows.length} recordings, ${rows.length - bad} done${bad ? `, ${bad} not` : ""}`, bad > 0);
+choice($("which"), "which", [["all", "All", false], ["done", "Done", false], ["bad", "Not done", !bad]], which, (value) => { which = value; draw(); });
+$("filter").addEventListener("input", draw);
+
+function compared(one, other) {
+  const [a, b] = [one[by], other[by]];
+  const order = typeof a === "number" ? a - b : String(a).localeCompare(String(b), undefined, { numeric: true });
+  return down ? -order : order;
+}
+
+function cell(row, key) {
+  if (key === "name" && row.status === "done") return element("a", { href: `recorded.html?of=${encodeURIComponent(row.name)}` }, row.name);
+  if (row.status !== "done" && ["frames", "fps", "ids"].includes(key)) return "";
+  return typeof row[key] === "number" && !Number.isInteger(row[key]) ? row[key].toFixed(1) : String(row[key]);
+}
+
+function heading(key) {
+  const act = () => { down = by === key && !down; by = key; draw(); };
+  const sorted = by === key ? (down ? "descending" : "ascending") : false;
+  return element("th", { scope: "col", "aria-sort": sorted }, element("button", { type: "button", class: "small", on: { click: act } }, COLUMNS[key]));
+}
+
+function draw() {
+  const text = $("filter").value.toLowerCase();
+  const fits = (row) => row.name.toLowerCase().includes(text) && (which === "all" || (row.status === "done") === (which === "done"));
+  const found = rows.filter(fits).sort(compared);
+  const keys = Object.keys(COLUMNS).filter((key) => key !== "error" || bad);
+  const lines = found.slice(0, SHOWN).map((row) => element("tr", {}, ...keys.map((key) => element("td", { class: key }, cell(row, key)))));
+  $("table").replaceChildren(element("thead", {}, element("tr", {}, ...keys.map(heading))), element("tbody", {}, ...lines));
+  $("more").textContent = found.length > SHOWN ? `and ${found.length - SHOWN} more: type a part of the name` : found.length ? "" : "none";
+}
+
+draw();

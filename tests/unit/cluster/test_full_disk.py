@@ -1,0 +1,59 @@
+"""A disk that fills while a batch, or a packing, replaces or adds: what was there stays as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from streamseg.cluster.packing import pack
+from streamseg.cluster.packing.shard import Wish
+from streamseg.cluster.results import Results
+from streamseg.cluster.task import Task, made_with
+from streamseg.cluster.worker import Worker
+from streamseg.config import ExtractorConfig, RunConfig
+from streamseg.errors import OutputError
+
+SAMPLE = Path(__file__).resolve().parents[3] / "samples" / "tabletop"
+FullDisk = Callable[[int], AbstractContextManager[None]]
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_batch_that_would_replace_keeps_what_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, full_disk: FullDisk
+) -> None:
+    monkeypatch.setenv("STREAMSEG_THREADS", "1")
+    worker, results = Worker(), Results(tmp_path / "out")
+    jobs = [RunConfig(source=str(SAMPLE), max_frames=2, extractor=ExtractorConfig(size=size)) for size in (64, 96)]
+    assert worker.do(Task("a", jobs[0], str(tmp_path / "out"))).status == "done"
+    before = files(tmp_path / "out")
+    for limit in (300, 20_000):  # run.json, the overlay
+        with full_disk(limit):
+            entry = worker.do(Task("a", jobs[1], str(tmp_path / "out"), overwrite=True))
+        assert (entry.status, "large" in entry.error) == ("failed", True), entry
+        assert files(tmp_path / "out") == before
+        assert not list(results.work.iterdir())
+    assert results.found("a", str(SAMPLE), made_with(jobs[0]))
+    assert worker.do(Task("a", jobs[1], str(tmp_path / "out"), overwrite=True)).status == "done"
+    worker.close()
+
+
+def test_a_packing_goes_on_when_there_is_room_again(tmp_path: Path, full_disk: FullDisk) -> None:
+    wish, out = Wish(side=64, every=12), tmp_path / "shards"
+    for limit in (0, 600, 20_000):
+        with full_disk(limit), pytest.raises(OutputError, match="large"):
+            pack([str(SAMPLE)], out, wish, per_shard=1, workers=1)
+        assert not list(out.glob("shard-*.tar"))
+        assert not list(out.glob(".shard*"))
+    pack([str(SAMPLE)], out, wish, per_shard=1, workers=1)
+    before = files(out)
+    with full_disk(600):
+        pack([str(SAMPLE)], out, wish, per_shard=1, workers=1)  # nothing is left to do
+        with pytest.raises(OutputError, match="other recordings or settings"):
+            pack([str(SAMPLE)], out, Wish(side=32), per_shard=1, workers=1)
+    assert files(out) == before
