@@ -19,16 +19,15 @@ class ForegroundClassifier:
         self._products: np.ndarray | None = None
         self._weights: np.ndarray | None = None  # of these sums, once somebody has asked
 
-    def learn(self, points: np.ndarray, share: np.ndarray, weight: float = 1.0) -> None:
-        """points: (n, d) float32 cells of one frame. share: (n,) 0 ... 1, how much of each cell is foreground. weight:
-        of this frame, 1 as a rule, 0 or less = it teaches nothing.
+    def learn(self, points: np.ndarray, share: np.ndarray) -> None:
+        """points: (n, d) float32 cells of one frame. share: (n,) 0 ... 1, how much of each cell is foreground.
 
         Both classes weigh the same, however small the objects are; a frame without objects teaches nothing.
         """
         objects = float(share.sum())
-        if weight <= 0 or not 0 < objects < len(share):
+        if not 0 < objects < len(share):
             return
-        weights = weight * (share / objects + (1 - share) / (len(share) - objects)).astype(np.float32)
+        weights = (share / objects + (1 - share) / (len(share) - objects)).astype(np.float32)
         targets = (2 * share - 1).astype(np.float32)
         rows = np.hstack([points, np.ones((len(points), 1), np.float32)])
         squares, products = (rows * weights[:, None]).T @ rows, rows.T @ (weights * targets)
@@ -43,10 +42,16 @@ class ForegroundClassifier:
     def weights(self) -> np.ndarray | None:
         """(d + 1,) float32, the last one the bias; None before anything was learnt."""
         if self._weights is None and self._squares is not None:
-            penalty = self.ridge * float(np.trace(self._squares)) / len(self._squares)
-            ridge = penalty * np.eye(len(self._squares), dtype=np.float32)
-            self._weights = np.linalg.solve(self._squares + ridge, self._products)
+            self.solve()
         return self._weights
+
+    def solve(self) -> None:
+        """Find the weights now, of all that was learnt, and not when they are first asked for: milliseconds."""
+        if self._squares is None or self._products is None:
+            return
+        penalty = self.ridge * float(np.trace(self._squares)) / len(self._squares)
+        ridge = penalty * np.eye(len(self._squares), dtype=np.float32)
+        self._weights = np.linalg.solve(self._squares + ridge, self._products)
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
         """(n, d) -> (n,) float32: above 0 = foreground. Raises ValueError before anything was learnt."""

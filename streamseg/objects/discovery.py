@@ -34,7 +34,7 @@ from streamseg.objects.instances import separate, support_of
 from streamseg.objects.motion import Motion
 from streamseg.objects.saliency import Saliency
 from streamseg.objects.scores import ObjectScores
-from streamseg.objects.teaching import PERIOD, Teacher, taught
+from streamseg.objects.teaching import PERIOD, Teacher, teach
 
 TRUST = 0.7
 """Weight of the saliency against the classifier once there is one: it is what keeps the classifier from drifting."""
@@ -82,7 +82,7 @@ class ObjectDiscovery:
         self.scores = ObjectScores()
         self._since_taught: int | None = None  # frames; None before the first
         self._lessons = 0  # cuts that taught
-        self.teacher = Teacher(config.quality)
+        self.teacher = Teacher(config.quality, config.seed)
         self._key_level: np.ndarray | None = None
         self._support: SupportPlane | None = None
         self.camera: Intrinsics | None = None
@@ -110,9 +110,12 @@ class ObjectDiscovery:
                 rough = [(self._opinion(one), self._levels(BORDERS)) for one in seen]
             else:
                 rough = [self._rough(one) for one in seen]
-            pupil = taught(frames, self.teacher.cut_all(frames, rough))
-            if pupil.weights is not None:  # a round that finds nothing teaches nothing
-                self.classifier, self.evidence = pupil, CueEvidence()
+            cuts = self.teacher.cut_all(frames, rough)
+            taught = ForegroundClassifier()
+            for one, mask in zip(frames, cuts):
+                teach(taught, one, mask)
+            if taught.weights is not None:  # a round that finds nothing teaches nothing
+                self.classifier, self.evidence = taught, CueEvidence()
                 for known in seen:
                     self._weigh(known)
 

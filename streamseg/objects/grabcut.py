@@ -10,7 +10,6 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from streamseg.objects.colours import colour_model
 from streamseg.objects.saliency import parts
 
 MARGIN = 0.35
@@ -38,18 +37,20 @@ class Levels(NamedTuple):
         return self._replace(fg_threshold=1 - (1 - self.fg_threshold) * share, bg_threshold=self.bg_threshold * share)
 
 
-def cut(rgb: np.ndarray, saliency: np.ndarray, levels: Levels, *, side: int, rounds: int = 3) -> np.ndarray:
+def cut(
+    rgb: np.ndarray, saliency: np.ndarray, levels: Levels, *, side: int, rounds: int = 3, seed: int = 0
+) -> np.ndarray:
     """(H, W) bool: the objects that `saliency` shows, with the borders of the image.
 
     rgb: (H, W, 3) uint8. saliency: (H, W) float32, see `Saliency`.
-    side: windows are shrunk until no side is longer: the time grows with the area. rounds: of GrabCut.
+    side: windows are shrunk until no side is longer: the time grows with the area. rounds, seed: of GrabCut.
     """
     numbers, chosen = parts(saliency, levels.low, levels.peak)
     mask = np.zeros(saliency.shape, bool)
     for number in chosen:
         part = numbers == number
         window = _window(part)
-        found = _cut_window(rgb[window], saliency[window], part[window], levels, side, rounds)
+        found = _cut_window(rgb[window], saliency[window], part[window], levels, side, rounds, seed)
         mask[window] |= found
     return mask
 
@@ -66,7 +67,7 @@ def _window(part: np.ndarray) -> tuple[slice, slice]:
 
 
 def _cut_window(
-    rgb: np.ndarray, saliency: np.ndarray, part: np.ndarray, levels: Levels, side: int, rounds: int
+    rgb: np.ndarray, saliency: np.ndarray, part: np.ndarray, levels: Levels, side: int, rounds: int, seed: int
 ) -> np.ndarray:
     size = rgb.shape[1::-1]
     scale = min(1.0, side / max(size))
@@ -79,7 +80,7 @@ def _cut_window(
     guess[level < levels.bg_threshold] = cv2.GC_BGD
     there = {bool(value) for value in np.unique(guess & 1)}
     if there == {True, False}:  # GrabCut wants pixels on both sides
-        foreground = (guess & 1) > 0
-        models = colour_model(image[~foreground]), colour_model(image[foreground])
-        cv2.grabCut(image, guess, (0, 0, 0, 0), *models, rounds, cv2.GC_EVAL)
+        cv2.setRNGSeed(seed)  # its colour models start from K-Means
+        models = np.zeros((1, 65)), np.zeros((1, 65))  # of background and foreground
+        cv2.grabCut(image, guess, (0, 0, 0, 0), *models, rounds, cv2.GC_INIT_WITH_MASK)
     return cv2.resize((guess & 1).astype(np.float32), size, interpolation=cv2.INTER_LINEAR) > 0.5

@@ -31,8 +31,8 @@ class Cues(NamedTuple):
     peak: float
 
 
-WEIGHTS = Cues(unlike=5.8, contrast=3.8, raised=5.3, peak=1.2)
-BIAS = -5.6
+WEIGHTS = Cues(unlike=6.2, contrast=4.8, raised=5.6, peak=2.6)
+BIAS = -5.9
 FRAMES = 10
 """Of its last ones an object's cues are averaged over about so many."""
 ROWS = 120

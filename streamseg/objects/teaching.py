@@ -27,10 +27,10 @@ THREADS = 2
 
 
 class Teacher:
-    """Gives one lesson at a time. quality: "live" or "high"."""
+    """Gives one lesson at a time. quality: "live" or "high". seed: of GrabCut."""
 
-    def __init__(self, quality: str) -> None:
-        self.quality = quality
+    def __init__(self, quality: str, seed: int) -> None:
+        self.quality, self.seed = quality, seed
         self._threads = ThreadPoolExecutor(THREADS, "teaching")
         self.forget()
 
@@ -64,7 +64,7 @@ class Teacher:
         size = round(width * scale), round(height * scale)
         rgb = cv2.resize(frame.frame.rgb, size, interpolation=cv2.INTER_AREA)
         level = cv2.resize(level, size, interpolation=cv2.INTER_LINEAR)
-        mask = cut(rgb, level, how, side=SIDES[self.quality])
+        mask = cut(rgb, level, how, side=SIDES[self.quality], seed=self.seed)
         return cv2.resize(mask.astype(np.uint8) * 255, (width, height), interpolation=cv2.INTER_LINEAR) > 127
 
     def _taught(
@@ -73,38 +73,13 @@ class Teacher:
         """`pupil`, which knows more after this; it reads nothing else of the session."""
         timer = StageTimer()
         teach(pupil, frame, self.cut(frame, level, how))
+        pupil.solve()
         timer.lap("GrabCut")
         return pupil
 
 
 def teach(classifier: ForegroundClassifier, frame: FeatureFrame, mask: np.ndarray) -> None:
     """Let `classifier` learn from one frame that (H, W) `mask` is foreground."""
-    classifier.learn(frame.points, _shares(frame, mask))
-
-
-def taught(frames: Sequence[FeatureFrame], cuts: Sequence[np.ndarray]) -> ForegroundClassifier:
-    """What the (H, W) bool `cuts` of several frames teach together: one that the others contradict counts for little,
-    for a rounding may have turned it over."""
-    shares = [_shares(*one) for one in zip(frames, cuts, strict=True)]
-    weights = np.ones(len(frames))
-    for _ in range(2):
-        pupil = ForegroundClassifier()
-        for frame, share, weight in zip(frames, shares, weights):
-            pupil.learn(frame.points, share, float(weight))
-        if pupil.weights is None:
-            break
-        agreement = np.array([_agreement(pupil(frame.points) > 0, share > 0.5) for frame, share in zip(frames, shares)])
-        weights = agreement**2 / max(np.mean(agreement**2), 1e-6)
-    return pupil
-
-
-def _shares(frame: FeatureFrame, mask: np.ndarray) -> np.ndarray:
-    """(h w,) float32: how much of each cell is in the (H, W) `mask`."""
     assert frame.objectness is not None  # the extractor gives it wherever objects are wanted
-    return cv2.resize(mask.astype(np.float32), frame.objectness.shape[::-1], interpolation=cv2.INTER_AREA).ravel()
-
-
-def _agreement(one: np.ndarray, other: np.ndarray) -> float:
-    """Intersection over union, 0 where both are empty: such a cut teaches nothing."""
-    either = (one | other).sum()
-    return float((one & other).sum() / either) if either else 0.0
+    share = cv2.resize(mask.astype(np.float32), frame.objectness.shape[::-1], interpolation=cv2.INTER_AREA)
+    classifier.learn(frame.points, share.ravel())

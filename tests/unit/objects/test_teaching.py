@@ -38,7 +38,7 @@ def test_objects_learn_on_keyframes_only(shapes, make_salient, monkeypatch, qual
     assert all(is_key for _, is_key in taught)
 
 
-def test_the_seed_reaches_planes_ransac_and_background(shapes, make_salient, monkeypatch) -> None:
+def test_the_seed_reaches_planes_grabcut_ransac_and_background(shapes, make_salient, monkeypatch) -> None:
     seeds: dict[str, set[int]] = {}
 
     def noted(module, name: str, seed_of: Callable) -> None:
@@ -51,12 +51,13 @@ def test_the_seed_reaches_planes_ransac_and_background(shapes, make_salient, mon
         monkeypatch.setattr(module, name, call)
 
     noted(instances, "find_support", lambda depth, camera, seed=0, before=None: seed)
+    noted(teaching, "cut", lambda *args, seed=0, **rest: seed)
     noted(motion, "_camera_flow", lambda flow, seed: seed)
     noted(discovery, "BackgroundMemory", lambda seed=0: seed)
     segmenter = make_salient(seed=7)
     for frame in [shapes()[i] for i in range(8)]:
         segmenter.step(frame)
-    assert seeds == {name: {7} for name in ("find_support", "_camera_flow", "BackgroundMemory")}
+    assert seeds == {name: {7} for name in ("find_support", "cut", "_camera_flow", "BackgroundMemory")}
 
 
 def test_what_is_taught_counts_by_frame_number_however_long_it_takes(shapes, make_salient, monkeypatch) -> None:
@@ -84,7 +85,7 @@ def test_a_lesson_counts_after_so_many_frames_and_a_forgotten_one_never(quality:
     level = np.zeros((8, 8), np.float32)
     level[2:6, 2:6] = 1
     seen = FeatureFrame(Frame(0, "0", 0.0, rgb), random.random((4, 8, 8), np.float32), level, None, {})
-    teacher, novice = teaching.Teacher(quality), ForegroundClassifier()
+    teacher, novice = teaching.Teacher(quality, seed=0), ForegroundClassifier()
     teacher.begin(novice, seen, level, discovery.ALONE)
     known = [teacher.due(novice) for _ in range(8)]
     assert [one is novice for one in known] == [number != frames - 1 for number in range(8)]
