@@ -47,7 +47,8 @@ def test_masks_do_not_hinge_on_roundings(stability: Any, request: pytest.Fixture
     path = ROOT / name if name.startswith("samples") else request.getfixturevalue("shared") / "data" / name
     with open_source(str(path)) as source:
         frames = [source[i] for i in source.coming(1, 12)]
-    config = SegmenterConfig().but(size=384, objects=True)
+    with_depth = frames[0].depth is not None  # without, objects hinge on GrabCut's cuts: see the docs' table
+    config = SegmenterConfig().but(size=384, objects=with_depth)
     opened: dict[tuple[int, int], Backbone] = {}
 
     def network(size: tuple[int, int]) -> Backbone:
@@ -62,6 +63,5 @@ def test_masks_do_not_hinge_on_roundings(stability: Any, request: pytest.Fixture
         assert found.k[0] == found.k[1]
         assert found.ari >= 0.95
         assert found.ids >= 0.95
-        if frames[0].depth is not None:  # without, objects hinge on GrabCut's cuts: see the table
-            assert found.objects >= 0.94
+        assert found.objects >= 0.94 or not with_depth
     assert all(len(np.unique(one.regions)) > 1 for one in wanted)
