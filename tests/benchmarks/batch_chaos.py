@@ -3,10 +3,10 @@
     python tests/benchmarks/batch_chaos.py --recordings 200 --kills 3 --seed 0 --folder build/chaos
 
 Makes short recordings of samples/tabletop, one that kills every worker that takes it (this script plays the system that
-is out of memory), one that cannot be read and one that never ends (a pipe among its pictures). Kills workers at random
-moments and the driver once, starts the same command again, and compares every result with `streamseg run`'s, byte for
-byte. Exit 1 where a good recording is absent, twice, or different, a bad one is not named, or a socket of Ray could be
-reached from elsewhere.
+is out of memory), one that cannot be read and one that never ends (the script stops its worker). It kills workers at
+random moments and the driver once, starts the same command again, and compares what is there with `streamseg run`'s,
+byte for byte. Exit 1 where a good recording is absent, twice, or different, a bad one is not named, or a socket of Ray
+could be reached from elsewhere.
 
 over_ideal is the time of both commands, from their start to their end, by the ideal: the seconds that workers spent on
 recordings, by two. These are of the same run, so that other work on the machine cancels out. They hold what killed
@@ -33,7 +33,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import cv2
+from _chaos_recordings import make_recordings
 from listening import beyond_loopback
 
 from streamseg.runtime.index import Entry, read
@@ -42,28 +42,6 @@ ROOT = Path(__file__).resolve().parents[2]
 BAD = {"poison": "aside", "unreadable": "failed", "hang": "aside"}
 RUN = ["--size", "128", "--save", "overlay,labels"]
 FLAGS = [*RUN, "--workers", "2", "--retries", "2"]
-
-
-def make_recordings(folder: Path, count: int, frames: int, rng: random.Random) -> None:
-    """`count` good ones, crops of the sample forwards and backwards, and the three bad ones."""
-    pictures = [cv2.imread(str(path)) for path in sorted((ROOT / "samples" / "tabletop" / "rgb").iterdir())]
-    there_and_back = pictures + pictures[-2:0:-1]
-    for number in range(count):
-        first, top, left = rng.randrange(len(there_and_back)), rng.randrange(200), rng.randrange(280)
-        some = [there_and_back[(first + at) % len(there_and_back)] for at in range(frames)]
-        write(folder / f"rec{number:03d}", [one[top : top + 240, left : left + 320] for one in some])
-    write(folder / "poison", pictures[:frames])
-    write(folder / "hang", pictures[:frames])
-    (folder / "hang" / "00001.png").unlink()
-    os.mkfifo(folder / "hang" / "00001.png")
-    (folder / "unreadable").mkdir()
-    (folder / "unreadable" / "00000.png").write_bytes(b"\x89PNG\r\n\x1a\n and nothing else")
-
-
-def write(folder: Path, pictures: list) -> None:
-    folder.mkdir(parents=True)
-    for number, picture in enumerate(pictures):
-        cv2.imwrite(str(folder / f"{number:05d}.png"), picture)
 
 
 class Killer(threading.Thread):
@@ -84,6 +62,8 @@ class Killer(threading.Thread):
             for path in at:
                 if path.name.startswith("poison."):
                     self.kill(path)
+                if path.name.startswith("hang."):
+                    send(path, signal.SIGSTOP)
             if self.moments and len(done(self.out)) >= self.moments[0]:
                 for path in [path for path in at if path.name.startswith("rec")][:1]:
                     self.moments.pop(0)
@@ -105,6 +85,12 @@ def age(path: Path) -> float:
     with contextlib.suppress(FileNotFoundError):
         times += [one.stat().st_ctime for one in (path, *path.iterdir())]
     return times[0] - min(times)
+
+
+def send(path: Path, which: signal.Signals) -> None:
+    """A signal to the worker of a folder under construction."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(int(path.name.rsplit(".", 1)[1]), which)
 
 
 def lives(path: Path) -> bool:
@@ -145,6 +131,8 @@ def drive(command: list[str], out: Path, kill_after: int, sockets: Sockets) -> t
         process.kill()
         at_work = [path for path in (out / ".batch" / "work").glob("rec*.*.*") if lives(path)]
         lost = sum(map(age, at_work))
+        for path in (out / ".batch" / "work").glob("hang.*"):  # what is stopped cannot see that its driver has gone
+            send(path, signal.SIGKILL)
     process.wait()
     return time.monotonic() - began, ready, lost
 
@@ -195,10 +183,8 @@ def times(drives: list[tuple[float, float, float]], killer: Killer, entries: lis
 
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--recordings", type=int, default=200)
-    parser.add_argument("--frames", type=int, default=200)
-    parser.add_argument("--kills", type=int, default=3)
-    parser.add_argument("--seed", type=int, default=0)
+    for flag, default in (("--recordings", 200), ("--frames", 200), ("--kills", 3), ("--seed", 0)):
+        parser.add_argument(flag, type=int, default=default)
     parser.add_argument("--drivers", type=int, default=1, help="so many go on at once after the kill")
     parser.add_argument("--timeout", type=float, default=60.0)
     parser.add_argument("--compare", type=int, default=10**9, help="so many with run, drawn at random; all by default")

@@ -9,11 +9,14 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import signal
+from contextlib import suppress
 from typing import Any
 
 from streamseg.cluster.pools import Event, Pool
 from streamseg.cluster.task import Task
 from streamseg.errors import StreamsegError
+from streamseg.runtime.index import Entry
 from streamseg.text import without_secrets
 
 LOCAL = {
@@ -50,6 +53,7 @@ class RayPool(Pool):
         self._threads, self._stillborn = threads, 0
         self._actors: dict[int, Any] = {}
         self._refs: dict[Any, int] = {}
+        self._processes: dict[int, int] = {}
         self._up: set[int] = set()
         self._idle: set[int] = set()
         self._kind = ray.remote(_Actor)
@@ -81,14 +85,15 @@ class RayPool(Pool):
             return self._died(worker, problem)
         self._idle.add(worker)
         self._up.add(worker)
-        if entry is None:
-            self._stillborn = 0
-            return None
-        return Event(worker, entry)
+        if isinstance(entry, Entry):
+            return Event(worker, entry)
+        self._stillborn, self._processes[worker] = 0, entry or 0
+        return None
 
     def _died(self, worker: int, problem: Exception) -> Event | None:
         reason = " ".join(str(problem).split())
         was_up = worker in self._up
+        self._processes.pop(worker, None)
         self.replace(worker)
         if was_up:
             return Event(worker, None, _short(reason))
@@ -100,6 +105,10 @@ class RayPool(Pool):
     def replace(self, worker: int) -> None:
         self._refs = {ref: of for ref, of in self._refs.items() if of != worker}
         self._ray.kill(self._actors[worker], no_restart=True)
+        process = self._processes.pop(worker, 0)
+        if process and self._logs:  # on this machine: Ray only asks it to end, which what is frozen does not hear
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
         self._up.discard(worker)
         self._idle.discard(worker)
         self._start(worker)
@@ -118,8 +127,9 @@ class _Actor:
 
         self.worker = Worker(threads)
 
-    def ready(self) -> None:
-        """Returns when the actor is up."""
+    def ready(self) -> int:
+        """Its process, when the actor is up."""
+        return os.getpid()
 
     def do(self, task: Task) -> Any:
         return self.worker.do(task)
