@@ -1,13 +1,15 @@
 """Planes in depth that may carry things: a table, a floor, a desk from above.
 
-Found by RANSAC (Fischler & Bolles, CACM 1981), then bent a little, as the camera's depth is. The noise of a
+Found by RANSAC (Fischler & Bolles, CACM 1981) with local optimization (Chum, Matas & Kittler, DAGM 2003), followed from
+frame to frame as long as it holds what it held, and bent a little, as the camera's depth is. The noise of a
 structured-light camera grows with the square of the distance (Khoshelham & Elberink, Sensors 2012); how large it is
 differs from camera to camera, and is measured on the plane itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -33,31 +35,58 @@ SEARCHED = 800
 STOREY = 0.3
 """Metres below a plane in which nothing may lie, for then it is the top of things; a floor is farther below a table."""
 ROUNDS = 4
-"""Of fitting how the plane is bent, each on what is near to the one before."""
+"""Of fitting a plane, and how it is bent, each on what is near to the one before."""
 MEDIAN = 0.67
 """Of the distances from the mean, in standard deviations of a normal distribution."""
+KEPT = 0.1
+"""A plane is followed while the share of the readings on it is what it was when it was found, but for this part."""
 
 
-def supporting(points: np.ndarray, random: np.random.Generator) -> list[tuple[np.ndarray, float]]:
-    """At most two planes that may support, largest first: a normal, and how far above it the camera is.
+class Plane(NamedTuple):
+    """normal: (3,) unit vector towards the camera. offset: metres, how far above the plane the camera is. share: of the
+    readings that lay on it when it was found, or still do."""
+
+    normal: np.ndarray
+    offset: float
+    share: float
+
+
+def followed(points: np.ndarray, before: Sequence[Plane]) -> list[Plane]:
+    """The planes of the frame before as they lie in (n, 3) points of the next one; none where one of them no longer
+    holds as many as when it was found, or more: then there may be others."""
+    found, left = [], points
+    for plane in before:
+        normal, offset, on = _settled(left, plane.normal, plane.offset)
+        as_many = abs(on.sum() - plane.share * len(points)) < KEPT * plane.share * len(points)
+        if not as_many or upward(normal) != upward(plane.normal):
+            return []
+        found.append(Plane(normal, offset, plane.share))
+        left = left[~on]
+    return found
+
+
+def supporting(points: np.ndarray, random: np.random.Generator, before: Sequence[Plane] = ()) -> list[Plane]:
+    """At most two planes that may support, largest first.
 
     points: (n, 3) metres. The first holds SUPPORT of them, the second also NEARER of what the first holds. Only where
-    there is none, one that faces the camera.
+    there is none, one that faces the camera. before: of the frame before; another plane must be clearly larger.
     """
-    found: list[tuple[np.ndarray, float]] = []
-    facing = _largest(points, random, TRIALS // 4, lambda normals: (-normals[:, 2] > FACING) & ~upward(normals))
+    found: list[Plane] = []
+    facing = _largest(points, random, TRIALS // 4, before, lambda normals: (-normals[:, 2] > FACING) & ~upward(normals))
     if facing is not None and facing.sum() < MOST * len(points):
         facing = None
     # slices of it are no planes that support
     left, wanted = points if facing is None else points[~facing], SUPPORT * len(points)
     while len(found) < 2 and len(left) > wanted:
-        fits = _largest(left, random, TRIALS, upward)
+        fits = _largest(left, random, TRIALS, before, upward)
         if fits is None or fits.sum() < wanted:
             break
         wanted = max(wanted, NEARER * float(fits.sum()))
-        found.append(_plane(left[fits]))
+        found.append(Plane(*_fitted(left[fits]), float(fits.sum()) / len(points)))
         left = left[~fits]
-    return [_plane(points[facing])] if facing is not None and not found else found
+    if found or facing is None:
+        return found
+    return [Plane(*_fitted(points[facing]), float(facing.mean()))]
 
 
 def upward(normals: np.ndarray) -> np.ndarray:
@@ -66,10 +95,11 @@ def upward(normals: np.ndarray) -> np.ndarray:
     return up
 
 
-def _plane(points: np.ndarray) -> tuple[np.ndarray, float]:
+def _fitted(points: np.ndarray) -> tuple[np.ndarray, float]:
     """The plane nearest to (n, 3) points: a normal, and how far above it the camera is."""
     centre = points.mean(axis=0)
-    normal = np.linalg.svd(points - centre, full_matrices=False)[2][2].astype(np.float32)
+    apart = (points - centre).astype(np.float64)
+    normal = np.linalg.eigh(apart.T @ apart)[1][:, 0].astype(np.float32)
     offset = -float(normal @ centre)
     return (normal, offset) if offset > 0 else (-normal, -offset)
 
@@ -108,7 +138,11 @@ def noise(depth: np.ndarray) -> np.ndarray:
 
 
 def _largest(
-    points: np.ndarray, random: np.random.Generator, trials: int, wanted: Callable[[np.ndarray], np.ndarray]
+    points: np.ndarray,
+    random: np.random.Generator,
+    trials: int,
+    before: Sequence[Plane],
+    wanted: Callable[[np.ndarray], np.ndarray],
 ) -> np.ndarray | None:
     """(n,) bool: which of the (n, 3) points lie on the plane that has most of them, of those whose normals, (m, 3)
     towards the camera, are wanted."""
@@ -120,14 +154,33 @@ def _largest(
     offsets = -np.einsum("nd,nd->n", normals, corners[usable, 0])
     side = np.where(offsets < 0, -1, 1)  # the camera lies at the origin, on the positive side
     normals, offsets = normals * side[:, None], offsets * side
+    known = [_settled(points, plane.normal, plane.offset)[:2] for plane in before]
+    normals = np.concatenate([[normal for normal, _ in known], normals]) if known else normals
+    offsets = np.concatenate([[offset for _, offset in known], offsets]) if known else offsets
+    bonus = np.where(np.arange(len(normals)) < len(known), 1 + KEPT, 1)
     chosen = wanted(normals)
     if not chosen.any():
         return None
-    normals, offsets = normals[chosen], offsets[chosen]
+    normals, offsets, bonus = normals[chosen], offsets[chosen], bonus[chosen]
     few = points[:: max(1, len(points) // SEARCHED)]
     heights, near = few @ normals.T + offsets, 2 * noise(few[:, 2])[:, None]
     fits = np.abs(heights) < near
     below = (heights <= -near) & (heights > -STOREY)
-    best = int((fits.sum(axis=0) - below.sum(axis=0)).argmax())
-    largest: np.ndarray = np.abs(points @ normals[best] + offsets[best]) < 2 * noise(points[:, 2])
-    return largest
+    best = int(((fits.sum(axis=0) - below.sum(axis=0)) * bonus).argmax())
+    normal, _, on = _settled(points, normals[best], float(offsets[best]))
+    if not wanted(normal[None])[0]:  # it was a slice of another plane
+        on = np.abs(points @ normals[best] + offsets[best]) < 2 * noise(points[:, 2])
+    return on
+
+
+def _settled(points: np.ndarray, normal: np.ndarray, offset: float) -> tuple[np.ndarray, float, np.ndarray]:
+    """The plane near the given one that many of the (n, 3) points lie on, whichever three it was found by; and which of
+    them do, (n,) bool."""
+    near = 2 * noise(points[:, 2])
+    on: np.ndarray = np.abs(points @ normal + offset) < near
+    for _ in range(ROUNDS):
+        if on.sum() < 3:
+            break
+        normal, offset = _fitted(points[on])
+        on = np.abs(points @ normal + offset) < near
+    return normal, offset, on

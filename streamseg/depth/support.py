@@ -5,6 +5,7 @@ What is nearer to the plane than the noise of the depth lies on it, what is abov
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
@@ -30,7 +31,8 @@ class SupportPlane(NamedTuple):
     objects hang there. breaks, contacts: (H, W) bool, where the distance jumps, and where the surface is concave, as
     where things touch. depth: (H, W) float32 metres. noise: of 1 / depth, in 1/m, averaged over 3 x 3 pixels.
     places: (H, W, 3) float32 metres: to the right, forward and up from the point of the plane below the camera,
-    without a meaning where there is no reading."""
+    without a meaning where there is no reading. planes, bending: what was found, for the next frame
+    to follow: see `planes.supporting` and `planes.bending`."""
 
     on: np.ndarray
     above: np.ndarray
@@ -39,25 +41,34 @@ class SupportPlane(NamedTuple):
     places: np.ndarray
     depth: np.ndarray
     noise: float
+    planes: Sequence[planes.Plane] = ()
+    bending: tuple[np.ndarray, float] | None = None
 
 
-def find_support(depth: np.ndarray, camera: Intrinsics, seed: int = 0) -> SupportPlane | None:
+def find_support(
+    depth: np.ndarray, camera: Intrinsics, seed: int = 0, before: SupportPlane | None = None
+) -> SupportPlane | None:
     """The supporting plane of a frame and what stands on it; None where there is none.
 
-    depth: (H, W) float32 metres, 0 = no reading. camera: of this picture.
+    depth: (H, W) float32 metres, 0 = no reading. camera: of this picture. seed: of the search. before: of the frame
+    before, whose planes are followed, without a search, which a rounding may turn to another plane.
     """
     valid = depth > 0
     if valid.mean() < DENSE:
         return None
     x, y = _rays(depth.shape, camera)
     sparse = _points(depth[::STEP, ::STEP], x[:, ::STEP], y[::STEP])[valid[::STEP, ::STEP]]
-    found = planes.supporting(sparse, np.random.default_rng(seed))
+    known = before.planes if before else ()
+    found = planes.followed(sparse, known) or planes.supporting(sparse, np.random.default_rng(seed), known)
     if not found:
         return None
-    normal, offset = found[0]
-    if found[-1][1] < offset - planes.STOREY:  # the table rather than the floor below it
-        normal, offset = found[-1]
+    normal, offset, _ = found[0]
+    if found[-1].offset < offset - planes.STOREY:  # the table rather than the floor below it
+        normal, offset, _ = found[-1]
     bend, quieter = planes.bending(sparse, normal, offset)
+    if before is not None and before.bending is not None:  # the camera's, from frame to frame the same
+        bend, quieter = (bend + before.bending[0]) / 2, (quieter + before.bending[1]) / 2
+    bending = bend, quieter
     most = planes.CLEAR * planes.noise(depth)
     height = _along(normal, depth, x, y) + offset
     height -= np.clip(planes.bent(bend, x, y), -most, most)
@@ -77,7 +88,7 @@ def find_support(depth: np.ndarray, camera: Intrinsics, seed: int = 0) -> Suppor
     right = np.array([1, 0, 0], np.float32) - normal[0] * normal
     right /= np.linalg.norm(right)
     places = np.stack([_along(right, depth, x, y), _along(np.cross(normal, right), depth, x, y), height], axis=2)
-    return SupportPlane(on, above, valid & (far - near > BREAK * depth), contacts, places, depth, noise)
+    return SupportPlane(on, above, valid & (far - near > BREAK * depth), contacts, places, depth, noise, found, bending)
 
 
 def _rays(shape: tuple[int, ...], camera: Intrinsics) -> tuple[np.ndarray, np.ndarray]:

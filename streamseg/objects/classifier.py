@@ -17,7 +17,7 @@ class ForegroundClassifier:
         self.forget, self.ridge = forget, ridge
         self._squares: np.ndarray | None = None
         self._products: np.ndarray | None = None
-        self.weights: np.ndarray | None = None
+        self._weights: np.ndarray | None = None  # of these sums, once somebody has asked
 
     def learn(self, points: np.ndarray, share: np.ndarray) -> None:
         """points: (n, d) float32 cells of one frame. share: (n,) 0 ... 1, how much of each cell is foreground.
@@ -36,12 +36,27 @@ class ForegroundClassifier:
         assert self._products is not None
         self._squares = self.forget * self._squares + squares
         self._products = self.forget * self._products + products
-        penalty = self.ridge * float(np.trace(self._squares)) / len(squares)
-        self.weights = np.linalg.solve(self._squares + penalty * np.eye(len(squares), dtype=np.float32), self._products)
+        self._weights = None
+
+    @property
+    def weights(self) -> np.ndarray | None:
+        """(d + 1,) float32, the last one the bias; None before anything was learnt."""
+        if self._weights is None and self._squares is not None:
+            self.solve()
+        return self._weights
+
+    def solve(self) -> None:
+        """Find the weights now, of all that was learnt, and not when they are first asked for: milliseconds."""
+        if self._squares is None or self._products is None:
+            return
+        penalty = self.ridge * float(np.trace(self._squares)) / len(self._squares)
+        ridge = penalty * np.eye(len(self._squares), dtype=np.float32)
+        self._weights = np.linalg.solve(self._squares + ridge, self._products)
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
         """(n, d) -> (n,) float32: above 0 = foreground. Raises ValueError before anything was learnt."""
-        if self.weights is None:
+        weights = self.weights
+        if weights is None:
             raise ValueError("the classifier has learnt nothing yet")
-        score: np.ndarray = points @ self.weights[:-1] + self.weights[-1]
+        score: np.ndarray = points @ weights[:-1] + weights[-1]
         return score

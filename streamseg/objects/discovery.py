@@ -20,6 +20,7 @@ import numpy as np
 
 from streamseg.config import ObjectsConfig
 from streamseg.depth.camera import guessed_camera, told
+from streamseg.depth.support import SupportPlane
 from streamseg.features.extractor import FeatureFrame
 from streamseg.features.timing import StageTimer
 from streamseg.frame import Intrinsics
@@ -83,6 +84,7 @@ class ObjectDiscovery:
         self._lessons = 0  # cuts that taught
         self.teacher = Teacher(config.quality, config.seed)
         self._key_level: np.ndarray | None = None
+        self._support: SupportPlane | None = None
         self.camera: Intrinsics | None = None
         """What the camera of the recording is taken for where it is not known and depth is of use."""
         self._depth_used: deque[tuple[bool, bool, bool]] = deque(maxlen=1000)  # of the last frames
@@ -137,7 +139,7 @@ class ObjectDiscovery:
         else:
             mask = self._cut_out(seen) if self.quality == "high" else self._enlarged(seen)
         timer.part("foreground")
-        support = support_of(frame.frame, self.seed)
+        support = self._support = support_of(frame.frame, self.seed, self._support)
         timer.part("support plane")
         if support is not None and frame.frame.intrinsics is None:
             self.camera = guessed_camera(frame.frame.rgb.shape)

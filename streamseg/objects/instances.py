@@ -42,9 +42,9 @@ def separate(mask: np.ndarray, saliency: np.ndarray, support: SupportPlane | Non
     return cv2.max(objects, cv2.LUT(others, _numbered(after)))  # they lie apart
 
 
-def support_of(frame: Frame, seed: int) -> SupportPlane | None:
+def support_of(frame: Frame, seed: int, before: SupportPlane | None = None) -> SupportPlane | None:
     """The support plane of a frame with depth, (h, w) of about DEPTH_SIDE; None where there is none. A camera that is
-    not known is guessed."""
+    not known is guessed. before: that of the frame before."""
     if frame.depth is None:
         return None
     camera = frame.intrinsics or guessed_camera(frame.depth.shape)
@@ -52,7 +52,7 @@ def support_of(frame: Frame, seed: int) -> SupportPlane | None:
     depth = np.ascontiguousarray(frame.depth[::step, ::step])
     if not frame.depth_is_metric and depth.any():  # the planes' thresholds are metres, of scenes about a metre away
         depth = depth / np.float32(np.median(depth[depth > 0]))
-    return find_support(depth, camera.thinned(step), seed)
+    return find_support(depth, camera.thinned(step), seed, before)
 
 
 def _connected(mask: np.ndarray, saliency: np.ndarray) -> np.ndarray:

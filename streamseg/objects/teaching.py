@@ -73,6 +73,7 @@ class Teacher:
         """`pupil`, which knows more after this; it reads nothing else of the session."""
         timer = StageTimer()
         teach(pupil, frame, self.cut(frame, level, how))
+        pupil.solve()
         timer.lap("GrabCut")
         return pupil
 

@@ -50,7 +50,7 @@ def test_the_seed_reaches_planes_grabcut_ransac_and_background(shapes, make_sali
 
         monkeypatch.setattr(module, name, call)
 
-    noted(instances, "find_support", lambda depth, camera, seed=0: seed)
+    noted(instances, "find_support", lambda depth, camera, seed=0, before=None: seed)
     noted(teaching, "cut", lambda *args, seed=0, **rest: seed)
     noted(motion, "_camera_flow", lambda flow, seed: seed)
     noted(discovery, "BackgroundMemory", lambda seed=0: seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -13,7 +14,18 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from streamseg.errors import FrameError
-from streamseg.sources.reading.headers import is_deep, orientation, pages, picture_size, pnm, size_of, too_large
+from streamseg.sources import open_source
+from streamseg.sources.reading.headers import (
+    is_deep,
+    lacks_pages,
+    orientation,
+    pages,
+    picture_size,
+    pnm,
+    size_of,
+    stored_size,
+    too_large,
+)
 from streamseg.sources.reading.images import read_rgb
 
 
@@ -66,3 +78,25 @@ def test_pnm_values_run_to_maxval(tmp_path: Path) -> None:
     gray = read_rgb(tmp_path / "a.pgm")[0, :, 0].astype(int)
     assert (np.diff(gray) >= 0).all()
     assert gray[-1] == pytest.approx(954 / 1023 * 255, abs=2)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no pipes and devices with names")
+def test_pipes_and_devices_are_never_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.tif")
+    (tmp_path / "endless.png").symlink_to("/dev/zero")
+    for name in ("pipe.tif", "endless.png"):
+        assert stored_size(tmp_path / name) is None
+        assert pages(tmp_path / name) == [0]
+        with pytest.raises(FrameError, match="no plain file"):
+            read_rgb(tmp_path / name)
+
+
+def test_a_stack_that_was_cut_off_is_told(tmp_path: Path) -> None:
+    first, *others = (Image.new("RGB", (64, 48), (i, 90, 90)) for i in range(4))
+    first.save(tmp_path / "a.tif", save_all=True, append_images=others)
+    assert not lacks_pages(tmp_path / "a.tif")
+    data = (tmp_path / "a.tif").read_bytes()
+    (tmp_path / "a.tif").write_bytes(data[: len(data) * 2 // 3])
+    assert lacks_pages(tmp_path / "a.tif")
+    source = open_source(str(tmp_path))
+    assert [skip.reason for skip in source.skipped] == ["truncated TIFF"]

@@ -16,8 +16,6 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from streamseg.errors import FrameError
-from streamseg.sources import open_source
-from streamseg.sources.reading.headers import lacks_pages, pages, stored_size
 from streamseg.sources.reading.images import read_rgb, read_uint16
 from streamseg.sources.reading.masks import read_mask, read_soft_mask
 
@@ -237,25 +235,3 @@ def test_text_that_is_no_number_is_damage(value: bytes, tmp_path: Path) -> None:
     (tmp_path / "a.ppm").write_bytes(b"P3\n2 2\n255\n" + value * 12)
     with pytest.raises(FrameError, match="damaged PNM"):
         read_rgb(tmp_path / "a.ppm")
-
-
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no pipes and devices with names")
-def test_pipes_and_devices_are_never_waited_for(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe.tif")
-    (tmp_path / "endless.png").symlink_to("/dev/zero")
-    for name in ("pipe.tif", "endless.png"):
-        assert stored_size(tmp_path / name) is None
-        assert pages(tmp_path / name) == [0]
-        with pytest.raises(FrameError, match="no plain file"):
-            read_rgb(tmp_path / name)
-
-
-def test_a_stack_that_was_cut_off_is_told(tmp_path: Path) -> None:
-    first, *others = (Image.new("RGB", (64, 48), (i, 90, 90)) for i in range(4))
-    first.save(tmp_path / "a.tif", save_all=True, append_images=others)
-    assert not lacks_pages(tmp_path / "a.tif")
-    data = (tmp_path / "a.tif").read_bytes()
-    (tmp_path / "a.tif").write_bytes(data[: len(data) * 2 // 3])
-    assert lacks_pages(tmp_path / "a.tif")
-    source = open_source(str(tmp_path))
-    assert [skip.reason for skip in source.skipped] == ["truncated TIFF"]
