@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import threading
 import weakref
@@ -207,12 +208,14 @@ class Track:
 @functools.cache
 def _watch_forks() -> weakref.WeakSet[Track]:
     """All tracks of this process. After a fork the child forgets what was open: FFmpeg's threads stayed behind, and
-    the position in the file is the parent's. It is not freed either, for freeing waits for these threads.
+    the position in the file is the parent's. It is not freed either, for freeing waits for these threads; nor is what
+    the parent had dropped and not collected yet, pictures and their scalers among it.
     """
     tracks: weakref.WeakSet[Track] = weakref.WeakSet()
     left_behind: list[Any] = []
 
     def forget() -> None:
+        gc.freeze()
         for track in list(tracks):
             left_behind.append((track._container, track._frames, track._waiting, track._last))
             track._reset()
