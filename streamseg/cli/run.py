@@ -139,7 +139,7 @@ def run(ctx: click.Context, source: str | None, as_json: bool, quiet: bool, **gi
     """Segment SOURCE: a recording, a video, a folder of images, a camera number or an rtsp:// address.
 
     A path is recognized by its content; KIND:PATH forces one of: bag, bop, camera, co3d, davis, images,
-    kinect, ocid, realsense, record3d, rgbd, scannet, shards, stray, tum, video.
+    index, kinect, ocid, realsense, record3d, rgbd, scannet, shards, stray, tum, video.
     """
     from streamseg.cli import progress
     from streamseg.config import RunConfig, from_flags
