@@ -168,16 +168,13 @@ def test_it_ends_at_once_with_clients_that_take_nothing(server: PageServer) -> N
 def test_a_stalled_client_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serving, "SECONDS", 0.3)
     server = PageServer("live.html", {"/endless": lambda _: Answer(endless())}, port=0)
-    before = threading.active_count()
+    before = set(threading.enumerate())  # those of other tests may still be ending
     client = socket.create_connection(("127.0.0.1", server.port), timeout=5)
     client.sendall(b"GET /endless HTTP/1.1\r\nHost: localhost\r\n\r\n")
     client.recv(100)
-    assert threading.active_count() == before + 1
-    for _ in range(100):
-        if threading.active_count() == before:
-            break
-        time.sleep(0.05)
-    assert threading.active_count() == before
+    (serves,) = set(threading.enumerate()) - before
+    serves.join(5)
+    assert not serves.is_alive()
     client.close()
     server.close()
 
