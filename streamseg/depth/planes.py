@@ -169,18 +169,23 @@ def _largest(
     best = int(((fits.sum(axis=0) - below.sum(axis=0)) * bonus).argmax())
     normal, _, on = _settled(points, normals[best], float(offsets[best]))
     if not wanted(normal[None])[0]:  # it was a slice of another plane
-        on = np.abs(points @ normals[best] + offsets[best]) < 2 * noise(points[:, 2])
+        on = _near(points, normals[best], float(offsets[best]))
     return on
 
 
 def _settled(points: np.ndarray, normal: np.ndarray, offset: float) -> tuple[np.ndarray, float, np.ndarray]:
     """The plane near the given one that many of the (n, 3) points lie on, whichever three it was found by; and which of
     them do, (n,) bool."""
-    near = 2 * noise(points[:, 2])
-    on: np.ndarray = np.abs(points @ normal + offset) < near
+    on = _near(points, normal, offset)
     for _ in range(ROUNDS):
         if on.sum() < 3:
             break
         normal, offset = _fitted(points[on])
-        on = np.abs(points @ normal + offset) < near
+        on = _near(points, normal, offset)
     return normal, offset, on
+
+
+def _near(points: np.ndarray, normal: np.ndarray, offset: float) -> np.ndarray:
+    """(n,) bool: which of the (n, 3) points lie on a plane, but for the noise."""
+    on: np.ndarray = np.abs(points @ normal + offset) < 2 * noise(points[:, 2])
+    return on

@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
+from streamseg.cli.datasets.making import say_made, with_bar, workers_option
 from streamseg.cli.help import Command, option
-from streamseg.cli.options import behaviour_options, print_json
+from streamseg.cli.options import behaviour_options
 
 
 @click.command(cls=Command)
@@ -46,9 +47,7 @@ from streamseg.cli.options import behaviour_options, print_json
     metavar="N",
     help="Recordings in a shard.",
 )
-@option(
-    "--workers", type=click.IntRange(1, 256), default=None, show_default="one a core", metavar="N", help="Processes."
-)
+@workers_option
 @behaviour_options
 def pack(sources: tuple[str, ...], output: Path, as_json: bool, quiet: bool, **given: Any) -> None:  # fmt: skip
     """Pack SOURCEs, as `streamseg batch` takes them, for training: frames made smaller, in order, with masks and depth,
@@ -57,21 +56,11 @@ def pack(sources: tuple[str, ...], output: Path, as_json: bool, quiet: bool, **g
     The same command goes on where it was stopped.
     """
     from streamseg.backbones import machine
-    from streamseg.cli.progress import progress_bar
     from streamseg.cluster import packing
     from streamseg.cluster.packing.shard import Wish
-    from streamseg.terminal import answer, console
 
     per_shard, workers = given.pop("per_shard"), given.pop("workers") or machine.cores()
-    with progress_bar(console(stderr=True, quiet=quiet), "packing") as bar:
-        task = bar.add_task("", total=None, rate="")
-        result = packing.pack(
-            sources, output, Wish(**given), per_shard, workers, lambda n, of: bar.update(task, completed=n, total=of)
-        )
+    wish = Wish(**given)
+    result = with_bar("packing", quiet, lambda move: packing.pack(sources, output, wish, per_shard, workers, move))
     result.pop("sources")
-    if as_json:
-        print_json(result)
-    elif not quiet:
-        answer(f"{result['recordings']} recordings, {result['frames']} frames, {result['shards']} shards in {output}")
-        for name, reason in result["left_out"].items():
-            answer(f"left out: {name}: {reason}")
+    say_made(result, ("recordings", "frames", "shards"), output, as_json, quiet)
