@@ -184,8 +184,7 @@ class ObjectDiscovery:
         )
 
     def _learn(self, seen: Seen | None) -> None:
-        """Begin a lesson where it is time, and take what one has taught whose time has come. To be told of each frame;
-        None: one between keyframes, from which nothing is learnt."""
+        """To be told of each frame; None: one between keyframes, from which nothing is learnt."""
         self._since_taught = (self._since_taught or 0) + 1
         given = self._lessons if self.classifier.weights is not None else 0
         if seen is not None and (self.quality == "high" or self._since_taught >= pause(given)):
