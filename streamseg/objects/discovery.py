@@ -89,7 +89,7 @@ class ObjectDiscovery:
         self._support: SupportPlane | None = None
         self.camera: Intrinsics | None = None
         """What the camera of the recording is taken for where it is not known and depth is of use."""
-        self._depth_used: deque[tuple[bool, bool, bool]] = deque(maxlen=1000)  # of the last frames
+        self._depth_used: deque[bool] = deque(maxlen=1000)  # whether it showed a support; of the last keyframes
 
     def anew(self) -> ObjectDiscovery:
         """See `MaskStage`."""
@@ -100,8 +100,8 @@ class ObjectDiscovery:
     def start(self, frames: Sequence[FeatureFrame]) -> None:
         """See `MaskStage`."""
         self.background.start([(one.features, _objectness(one)) for one in frames], frames[0].by_attention)
-        self.teacher.forget()
         self._since_taught = 0
+        self.teacher.forget()
         levels, motions = zip(*(self._raw_saliency(one, self._level(one)) for one in frames), strict=True)
         self.motion.reset()  # the first of these frames comes again
         self.saliency.start(levels)
@@ -159,8 +159,8 @@ class ObjectDiscovery:
         timer.part("support plane")
         if support is not None and frame.frame.intrinsics is None:
             self.camera = guessed_camera(frame.frame.rgb.shape)
-        known = frame.frame.depth is not None, frame.frame.intrinsics is not None
-        self._depth_used.append((*known, support is not None))
+        if frame.frame.depth is not None:
+            self._depth_used.append(support is not None)
         parts = separate(mask, seen.saliency, support, self.seed)
         timer.part("instances")
         found = self.tracker(parts, frame.features)
@@ -173,10 +173,9 @@ class ObjectDiscovery:
     @property
     def note(self) -> str:
         """How depth helped to find the objects of the last frames, "" where it did as it should or there was none."""
-        with_depth = [(camera, support) for depth, camera, support in self._depth_used if depth]
-        if not with_depth:
+        if not self._depth_used:
             return ""
-        if any(support for _, support in with_depth):
+        if any(self._depth_used):
             return "" if self.camera is None else f"intrinsics: guessed, {told(self.camera)}"
         return (
             "depth did not help to find objects: no table or floor was found in it (too few readings, none in view, or "
