@@ -17,10 +17,11 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from train.averaging import Averaging
 from train.data.views import View, two_views
 from train.encoder import Encoder
 from train.optimizers import Plan, build
-from train.presets import settled
+from train.presets import fine_tunes, settled
 from train.settings import Settings
 
 Net = TypeVar("Net", bound=nn.Module)
@@ -49,18 +50,22 @@ class Method(pl.LightningModule):
     State of their own (queues, centers, vocabularies) goes into buffers: then it is saved, resumed and moved.
 
     frames: of a sample, evenly spaced by the gap that was drawn. wide: side of the whole frames in a batch, 0 = none.
-    optimizer, lr (for a batch of 256), weight_decay: if not told. An option may set frames and lr in __init__.
+    optimizer, lr (for a batch of 256), weight_decay, average (of fine-tuning): if not told. An option may set frames
+    and lr in __init__.
     """
 
     frames: int = 2
     optimizer: ClassVar[str] = "sgd"
     lr: float = 0.05
     weight_decay: ClassVar[float] = 1e-4
+    average: ClassVar[float] = 1.0
 
     def __init__(self, encoder: Encoder, options: Any, settings: Settings, total_steps: int) -> None:
         super().__init__()
         self.student, self.options, self.settings = encoder, options, settled(settings)
         self.total_steps = max(1, total_steps)
+        own = self.average if fine_tunes(settings) else 1.0
+        self.averaging = Averaging(encoder, own if settings.average < 0 else settings.average)
         self.embedding: torch.Tensor | None = None
         self.assignments: torch.Tensor | None = None
         self.fresh = True
@@ -100,11 +105,15 @@ class Method(pl.LightningModule):
         """Before the first step of a fresh run: vocabularies and the like. A resumed run has them in its buffers."""
 
     def backbone(self) -> Encoder:
-        """The network that is deployed."""
+        """The network that training makes."""
         return self.student
 
+    def deployed_backbone(self) -> Encoder:
+        """The network that is deployed: see `Averaging`."""
+        return self.averaging(self.backbone())
+
     def deployed_head(self) -> nn.Module | None:
-        """A `ForegroundHead` on the deployed features, which takes the place of objectness; None = there is none."""
+        """A `ForegroundHead` on the deployed features, which objectness makes use of; None = there is none."""
         return None
 
     @property
@@ -137,7 +146,7 @@ class Method(pl.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         head = self.deployed_head()
-        checkpoint["deployed"] = dict(self.backbone().net.state_dict())
+        checkpoint["deployed"] = self.averaging.state(self.backbone())
         checkpoint["head"] = dict(head.state_dict()) if head else None
 
     def configure_optimizers(self) -> Any:

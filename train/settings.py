@@ -34,8 +34,8 @@ class Settings:
     """A run. data: sources or folders of them, "kind[:path]" or paths. size: side of a view, pixels.
 
     steps: optimizer steps, 0 = by epochs. lr: for the whole batch, 0 = the method's own, scaled by batch size.
-    weight_decay, workers: -1 = auto. probe_every, nodes: 0 = auto. backbone_lr, heads_first, frozen_stages: -1 = by
-    `preset`. clip, save_period: 0 = off.
+    weight_decay, average, workers: -1 = auto. probe_every, nodes: 0 = auto. backbone_lr, heads_first, frozen_stages:
+    -1 = by `preset`. clip, save_period: 0 = off.
     """
 
     data: tuple[str, ...] = option(
@@ -85,6 +85,14 @@ class Settings:
         -1,
         "First parts of the backbone (stem, stages, blocks) that stay as they are.  auto: half, of pretraining none.",
         low=0,
+        auto=True,
+    )
+    average: float = option(
+        -1.0,
+        "What is deployed: weights that are so far from the starting ones to the trained ones, 1 = these.  auto: the "
+        "method's own, of pretraining 1.",
+        low=0,
+        high=1,
         auto=True,
     )
     weight_decay: float = option(-1.0, "Weight decay.  auto: the method's own.", low=0, auto=True)

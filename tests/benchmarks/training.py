@@ -5,7 +5,8 @@
 
 Trains every method on half of the videos and photographs (by a hash of their names: tests/benchmarks/masks.py), never
 with their masks, and scores `run` with the checkpoint beside `run` with the network that it started from. Constants are
-chosen with --half look, which divides that half once more and leaves all others alone. A round after the first goes on
+chosen with --half look, which divides that half once more, trains on each part in turn and scores both, in folders of
+their own; it leaves all other recordings alone. A round after the first goes on
 from the checkpoint of the one before. OUT keeps checkpoints and figures: what is there is not made again. A table is
 printed after each seed. The change has a 95 % interval over recordings, each the mean of its seeds (paired bootstrap).
 """
@@ -57,14 +58,15 @@ class Plan:
         return self.output / f"{name}{number}-{seed}"
 
 
-def recordings(data: Path, which: str) -> dict[str, list[str]]:
-    """The sources of each group of figures."""
+def recordings(data: Path, which: str) -> list[dict[str, list[str]]]:
+    """The sources of each group of figures, for each training."""
     found: list[Task] = [task for task in tasks(data) if task.frame < 0 and task.group in KINDS]
     looked = [task.source for task in found if half(task.name) == "look"]
     if which == "look":
-        return {"trained on": looked[::2], "same kinds": looked[1::2]}
+        parts = looked[::2], looked[1::2]
+        return [{"trained on": mine, "same kinds": other} for mine, other in (parts, parts[::-1])]
     same = [task.source for task in found if half(task.name) == "final"]
-    return {"trained on": looked, "same kinds": same, "other kinds": [str(data / name) for name in OTHERS]}
+    return [{"trained on": looked, "same kinds": same, "other kinds": [str(data / name) for name in OTHERS]}]
 
 
 def train(name: str, number: int, seed: int, plan: Plan) -> Path:
@@ -109,9 +111,15 @@ def figures(spec: Spec, seed: int, path: Path, plan: Plan) -> Figures:
             results = pool.map(measured, [(source, spec, seed, plan.every) for _, source in asked])
             for (group, source), result in zip(asked, results, strict=True):
                 found[group][Path(source).name] = result
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(found, indent=1), encoding="utf-8")
     loaded: Figures = json.loads(path.read_text(encoding="utf-8"))
     return loaded
+
+
+def pooled(found: Sequence[Figures]) -> Figures:
+    """The figures of several trainings, of which none has two for one recording and group."""
+    return {group: {name: one for figures in found for name, one in figures[group].items()} for group in found[0]}
 
 
 def cell(before: Sequence[Figures], after: Sequence[Figures], group: str, figure: str) -> str:
@@ -162,16 +170,19 @@ def main(
     """See the module."""
     output.mkdir(parents=True, exist_ok=True)
     given = {parts[0]: parts[1:] for parts in map(shlex.split, flags)}
-    plan = Plan(recordings(data, which), Spec(model, weights), steps, given, every, jobs, output)
+    start, groups = Spec(model, weights), recordings(data, which)
+    folders = [output] if len(groups) == 1 else [output / str(number) for number in range(len(groups))]
+    plans = [Plan(one, start, steps, given, every, jobs, folder) for one, folder in zip(groups, folders, strict=True)]
     asked = [one.partition("*") for one in methods]
     rounds = [(name, number) for name, _, count in asked for number in range(1, int(count or 1) + 1)]
     before: list[Figures] = []
     after: dict[tuple[str, int], list[Figures]] = {one: [] for one in rounds}
     for seed in range(seeds):
-        before.append(figures(plan.start, seed, output / f"start-{seed}.json", plan))
+        before.append(pooled([figures(start, seed, plan.output / f"start-{seed}.json", plan) for plan in plans]))
         for one in rounds:
-            made = train(*one, seed, plan)
-            after[one].append(figures(Spec(str(made)), seed, made.parent.with_suffix(".json"), plan))
+            made = [(plan, train(*one, seed, plan)) for plan in plans]
+            found = [figures(Spec(str(file)), seed, file.parent.with_suffix(".json"), plan) for plan, file in made]
+            after[one].append(pooled(found))
             rows(f"`{one[0]}`, round {one[1]}, seeds 0 to {seed}", before, after[one])
 
 

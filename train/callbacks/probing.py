@@ -65,7 +65,7 @@ class Probing(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, method: pl.LightningModule) -> None:
         assert isinstance(method, Method)
         if "frozen" not in self.figures and self.judges:
-            features = features_of(method.backbone())
+            features = features_of(method.deployed_backbone())
             self.figures["frozen"] = self.judges(features)
             if self.judges.report:
                 self.report["frozen"] = _listed(self.judges.report.result(features))
@@ -91,7 +91,7 @@ class Probing(pl.Callback):
             self._save(trainer, place, evicted)
 
     def _judged(self, trainer: pl.Trainer, method: Method, judges: Judges) -> tuple[int, int]:
-        features = features_of(method.backbone())
+        features = features_of(method.deployed_backbone())
         found = self.figures["last"] = judges(features)
         self.say(f"step {trainer.global_step}: {_shown(found)}")
         for logger in trainer.loggers:

@@ -28,7 +28,7 @@ from train.encoder import Encoder
 from train.method import Batch, Method, follow, frozen_copy
 from train.methods._anchor import Anchor
 from train.methods._cells import deployed, rows
-from train.momentum import momentum_for, momentum_option
+from train.methods._momentum import momentum_for, momentum_option
 from train.options import option
 from train.presets import fine_tunes
 from train.settings import Settings

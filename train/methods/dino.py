@@ -26,7 +26,7 @@ from torch.nn import functional
 from train.data.views import View, two_views
 from train.encoder import Encoder
 from train.method import Batch, Method, follow, frozen_copy
-from train.momentum import momentum_for, momentum_option
+from train.methods._momentum import momentum_for, momentum_option
 from train.options import option
 from train.settings import Settings
 

@@ -39,7 +39,7 @@ from train.methods._deployed import assigned, shares_of, under_masks
 from train.methods._detcon import contrast
 from train.methods._foreground import foreground, head_for
 from train.methods._masks import clustered, pooled, seen
-from train.momentum import momentum_for, momentum_option
+from train.methods._momentum import momentum_for, momentum_option
 from train.options import option
 from train.settings import Settings
 
@@ -100,6 +100,7 @@ class ODIN(Method):
     optimizer = "adamw"
     lr = 1e-3
     weight_decay = 1.5e-6
+    average = 0.5
 
     def __init__(self, encoder: Encoder, options: Options, settings: Settings, total_steps: int) -> None:
         super().__init__(encoder, options, settings, total_steps)

@@ -115,6 +115,16 @@ def test_levelness_is_energy_or_else_attention_or_nothing() -> None:
     assert objectness_of({"features": energy}) is None
 
 
+def test_a_head_counts_as_much_as_what_the_network_says_without_it() -> None:
+    answer, energy = np.random.default_rng(0).random((2, 2, 1, 3, 4)).astype(np.float32)
+    both = objectness_of({"energy": energy, "foreground": answer})
+    np.testing.assert_allclose(both, np.exp((np.log(energy) + np.log(answer)) / 2)[:, 0], rtol=1e-5)
+    again = objectness_of({"energy": 7 * energy, "foreground": answer})
+    np.testing.assert_allclose(again, np.sqrt(7) * both, rtol=1e-5)  # the unit of the energy decides nothing
+    alone = objectness_of({"foreground": answer})
+    np.testing.assert_array_equal(alone, answer[:, 0])
+
+
 def test_attention_of_all_heads_counts_and_one_patch_does_not_take_it_all() -> None:
     attention = np.full((2, 3, 12, 16), 1e-4, np.float32)
     attention[:, 0, 3:8, 4:10] = 0.03  # one head sees the thing,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from train.momentum import EPOCH, PRESETS, momentum_for
+from train.methods._momentum import EPOCH, PRESETS, momentum_for
 from train.presets import frozen_stages, settled
 from train.settings import Settings
 

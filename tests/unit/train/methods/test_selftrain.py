@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from sklearn.metrics import log_loss
 
 from streamseg.backbones import Spec, checkpoint, open_backbone
-from streamseg.features.objectness import objectness_of
 from streamseg.frame import VOID
 from train.encoder import open_encoder
 from train.method import Batch
@@ -110,9 +109,6 @@ def test_every_engine_gives_the_answers_of_the_head(engine: str, method, trained
     backbone = open_backbone(Spec(str(trained)), (64, 64), engine=engine, device="cpu", precision="fp32")
     outputs = backbone.run(images)
     np.testing.assert_allclose(outputs["foreground"], wanted, atol=1e-4)
-    objectness = objectness_of(outputs)
-    assert objectness is not None
-    np.testing.assert_array_equal(objectness, outputs["foreground"][:, 0])
 
 
 def test_a_run_that_goes_on_from_a_checkpoint_keeps_its_head(method, trained: Path) -> None:

@@ -1,0 +1,43 @@
+"""Weights between those that training started from and those that it came to: what is deployed of a fine-tuned net.
+
+WiSE-FT (Wortsman et al., 2022, "Robust fine-tuning of zero-shot models", arXiv:2109.01903): the mean of a pretrained
+net's weights and of the same ones fine-tuned keeps most of what was learnt, and loses less of what was known elsewhere.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+
+from train.encoder import Encoder
+
+
+class Averaging:
+    """Of `encoder` as it is now with what becomes of it. share: of the later weights, 0 ... 1; 1 = those alone.
+
+    It is not part of a checkpoint: a resumed run starts from the same weights.
+    """
+
+    def __init__(self, encoder: Encoder, share: float) -> None:
+        self.share = share
+        whole = share == 1
+        self.start = {} if whole else {name: one.detach().clone() for name, one in encoder.net.state_dict().items()}
+
+    def state(self, encoder: Encoder) -> dict[str, torch.Tensor]:
+        """The tensors of its net to deploy, by name. Counters, which have no mean, are those of `encoder`."""
+        now: dict[str, torch.Tensor] = encoder.net.state_dict()
+        if not self.start:
+            return dict(now)
+        return {
+            name: torch.lerp(self.start[name].to(one.device), one, self.share) if one.is_floating_point() else one
+            for name, one in now.items()
+        }
+
+    def __call__(self, encoder: Encoder) -> Encoder:
+        """`encoder`, or a copy of it with the tensors to deploy."""
+        if not self.start:
+            return encoder
+        found = copy.deepcopy(encoder)
+        found.net.load_state_dict(self.state(encoder))
+        return found
