@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch.nn import functional
 from torchvision.ops import roi_align
 
-from streamseg.clustering.kmeans import kmeans, squared_distances
+from train.methods._kmeans import clusters
 
 
 def clustered(columns: torch.Tensor, k: int) -> list[torch.Tensor]:
     """(B, F, D, h, w) -> for each of the F frames one-hot masks (B, k, h, w) float32.
 
     The F frames of a sample share one codebook, so that a mask means the same in all of them. Where a sample has fewer
-    than k distinct cells, the last masks are empty. The seed comes from torch's generator.
+    than k distinct cells, the last masks are empty. Randomness: torch's generator.
     """
-    seed = int(torch.randint(2**31 - 1, ()))
-    samples = columns.permute(0, 1, 3, 4, 2).cpu().numpy()
-    ids = np.stack(
-        [_nearest(cells.reshape(-1, cells.shape[-1]), k, seed).reshape(cells.shape[:-1]) for cells in samples]
-    )
-    masks = functional.one_hot(torch.from_numpy(ids), k).to(columns.device, torch.float32)  # (B, F, h, w, k)
+    batch, frames, dim, height, width = columns.shape
+    cells = columns.permute(0, 1, 3, 4, 2).reshape(batch, -1, dim)
+    ids = clusters(cells, k).view(batch, frames, height, width)
+    masks = functional.one_hot(ids, k).float()  # (B, F, h, w, k)
     return [frame.permute(0, 3, 1, 2) for frame in masks.unbind(dim=1)]
-
-
-def _nearest(points: np.ndarray, k: int, seed: int) -> np.ndarray:
-    """(n, d) float32 -> (n,) int64 clusters."""
-    points = np.ascontiguousarray(points, dtype=np.float32)
-    return squared_distances(points, kmeans(points, k, seed=seed).centroids).argmin(axis=1)
 
 
 def seen(masks: torch.Tensor, boxes: torch.Tensor, flips: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:

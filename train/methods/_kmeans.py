@@ -1,0 +1,54 @@
+"""K-Means of many point sets at once, on their own device: nothing is copied to the host, and nothing waits for it.
+
+Lloyd's iterations from k-means++ (Arthur and Vassilvitskii, 2007). A frame at a time by faiss, `streamseg.clustering`,
+is what masks are made with where single frames arrive.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional
+
+ITERATIONS = 20
+
+
+@torch.no_grad()
+def clusters(points: torch.Tensor, k: int, iterations: int = ITERATIONS) -> torch.Tensor:
+    """(B, n, d) finite points -> (B, n) int64 clusters 0 ... k - 1 of each set by itself.
+
+    Where a set has fewer than k distinct points, the last clusters are empty. Randomness: torch's generator of the
+    points' device.
+    """
+    points = points.float()
+    points = points - points.mean(dim=1, keepdim=True)  # distances between points far from 0 would lose their digits
+    centroids = _spread(points, k)
+    for _ in range(iterations):
+        member = functional.one_hot(nearest(points, centroids), k).to(points)
+        counts = member.sum(dim=1)[..., None]
+        means = member.transpose(1, 2) @ points / counts.clamp_min(1)
+        centroids = torch.where(counts > 0, means, centroids)  # one that lost all its points stays where it was
+    return nearest(points, centroids)
+
+
+def nearest(points: torch.Tensor, centroids: torch.Tensor) -> torch.Tensor:
+    """(B, n, d), (B, k, d) -> (B, n) int64: the nearest centroid, the first of equal ones."""
+    return _squared(points, centroids).argmin(dim=2)
+
+
+def _spread(points: torch.Tensor, k: int) -> torch.Tensor:
+    """(B, k, d) of the points: each drawn by its squared distance to those before it."""
+    batch, n, _ = points.shape
+    rows = torch.arange(batch, device=points.device)
+    chosen = [points[rows, torch.randint(n, (batch,), device=points.device)]]
+    far = torch.full((batch, n), torch.inf, device=points.device)
+    for _ in range(k - 1):
+        far = torch.minimum(far, (points - chosen[-1][:, None]).square().sum(dim=2))
+        below = far.cumsum(dim=1)
+        drawn = torch.rand(batch, 1, device=points.device) * below[:, -1:]
+        chosen.append(points[rows, torch.searchsorted(below, drawn, right=True)[:, 0].clamp_max(n - 1)])
+    return torch.stack(chosen, dim=1)
+
+
+def _squared(points: torch.Tensor, centroids: torch.Tensor) -> torch.Tensor:
+    """(B, n, k) squared distances, less the points' own squares, which are the same for all centroids."""
+    return centroids.square().sum(dim=2)[:, None] - 2 * points @ centroids.transpose(1, 2)
