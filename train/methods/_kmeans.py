@@ -1,24 +1,41 @@
-"""K-Means of many point sets at once, on their own device: nothing is copied to the host, and nothing waits for it.
+"""K-Means of many point sets: on a GPU of all at once, where nothing is copied to the host, and nothing waits for it.
 
-Lloyd's iterations from k-means++ (Arthur and Vassilvitskii, 2007). A frame at a time by faiss, `streamseg.clustering`,
-is what masks are made with where single frames arrive.
+Lloyd's iterations from k-means++ (Arthur and Vassilvitskii, 2007). On a CPU there is nothing to copy, and faiss, a set
+at a time, takes a tenth of the time.
 """
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch.nn import functional
+
+from streamseg.clustering.kmeans import kmeans, squared_distances
 
 ITERATIONS = 20
 
 
 @torch.no_grad()
-def clusters(points: torch.Tensor, k: int, iterations: int = ITERATIONS) -> torch.Tensor:
+def clusters(points: torch.Tensor, k: int) -> torch.Tensor:
     """(B, n, d) finite points -> (B, n) int64 clusters 0 ... k - 1 of each set by itself.
 
     Where a set has fewer than k distinct points, the last clusters are empty. Randomness: torch's generator of the
     points' device.
     """
+    if points.device.type != "cpu":
+        return lloyd(points, k)
+    seed = int(torch.randint(2**31 - 1, ()))
+    return torch.from_numpy(np.stack([_by_faiss(one, k, seed) for one in points.float().numpy()]))
+
+
+def _by_faiss(points: np.ndarray, k: int, seed: int) -> np.ndarray:
+    points = np.ascontiguousarray(points)
+    found: np.ndarray = squared_distances(points, kmeans(points, k, seed=seed).centroids).argmin(axis=1)
+    return found
+
+
+def lloyd(points: torch.Tensor, k: int, iterations: int = ITERATIONS) -> torch.Tensor:
+    """The same for all sets at once, on any device."""
     points = points.float()
     points = points - points.mean(dim=1, keepdim=True)  # distances between points far from 0 would lose their digits
     centroids = _spread(points, k)
