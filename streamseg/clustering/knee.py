@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -50,14 +51,23 @@ def find_knee(distortion: Mapping[int, float], within: tuple[int, int] | None = 
 
 @cache
 def _kneed() -> Any:
-    """kneed without matplotlib, which it loads to draw with: half of its time to load, and nothing is drawn here."""
-    drawing = "matplotlib.pyplot"
-    hidden = drawing not in sys.modules
-    if hidden:
-        sys.modules[drawing] = None  # type: ignore[assignment] # importing it is an ImportError, which kneed expects
+    """kneed without what takes nearly all of its time to load: matplotlib, for nothing is drawn here, and scipy.signal,
+    of which it needs one small function."""
+    signal = ModuleType("scipy.signal")
+    signal.argrelextrema = extrema  # type: ignore[attr-defined]
+    instead: dict[str, Any] = {"matplotlib.pyplot": None, "scipy.signal": signal}  # None: an ImportError, as it expects
+    hidden = {name: module for name, module in instead.items() if name not in sys.modules}
+    sys.modules.update(hidden)
     try:
         import kneed
     finally:
-        if hidden:
-            del sys.modules[drawing]
+        for name in hidden:
+            del sys.modules[name]
     return kneed
+
+
+def extrema(values: np.ndarray, comparator: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> tuple[np.ndarray, ...]:
+    """Places of (n,) values that compare so with both neighbours, at the ends with themselves: what
+    scipy.signal.argrelextrema gives, in a tuple."""
+    wide = np.pad(values, 1, mode="edge")
+    return np.nonzero(comparator(values, wide[2:]) & comparator(values, wide[:-2]))

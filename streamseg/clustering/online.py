@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import cv2
 import numpy as np
-from scipy.ndimage import gaussian_filter
 
 from streamseg.clustering.choice import choose_k
 from streamseg.clustering.codebook import Codebook
@@ -157,5 +157,5 @@ class Online:
 def _smoothed(features: np.ndarray) -> np.ndarray:
     """(D, h, w): what a start learns from: a region shows in neighbouring cells, a rounding in each by itself."""
     sigma = SMOOTH * min(features.shape[1:])
-    smoothed: np.ndarray = gaussian_filter(np.asarray(features), sigma=(0, sigma, sigma), mode="nearest")
-    return smoothed
+    planes = [cv2.GaussianBlur(plane, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE) for plane in np.asarray(features)]
+    return np.stack(planes).reshape(features.shape)

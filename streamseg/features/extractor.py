@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,7 +22,6 @@ from streamseg.config import SegmenterConfig
 from streamseg.errors import ModelError
 from streamseg.features.descriptors import rows
 from streamseg.features.flip import run_both_ways
-from streamseg.features.flow import Follow
 from streamseg.features.objectness import attention_to_blank, objectness_of
 from streamseg.features.preparation import prepare_batch
 from streamseg.features.timing import StageTimer
@@ -30,6 +29,13 @@ from streamseg.frame import Frame
 from streamseg.masks.upsample import depth_guide_of
 
 Size = tuple[int, int]
+
+
+class Way(NamedTuple):
+    """From a frame to the last keyframe. flow: see `KeyframeSelector`. gray: of the frame, see `small_gray`."""
+
+    flow: np.ndarray
+    gray: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,8 +47,7 @@ class FeatureFrame:
     where borders follow it, see `masks.upsample.depth_guide_of`, or None.
     is_key: whether the network ran on this very frame; else its features followed the optical flow.
     pixels: (H, W, 3) uint8 tensor of the frame where features is a tensor, beside it; else None.
-    follow: what moves maps of the keyframe to this frame, where the network did not run on it; else None.
-    flow: to the very frame before, where it is known, see `KeyframeSelector`.
+    way: how it is led back to the keyframe, where the network did not run on this one; else None.
     """
 
     frame: Frame
@@ -53,8 +58,7 @@ class FeatureFrame:
     is_key: bool = True
     by_attention: bool = False
     pixels: Any = None
-    follow: Follow | None = None
-    flow: np.ndarray | None = None
+    way: Way | None = None
 
     @cached_property
     def points(self) -> np.ndarray:
@@ -64,13 +68,11 @@ class FeatureFrame:
 
 @dataclass(frozen=True, eq=False)
 class PropagatedFrame:
-    """A frame that the network need not see. flow: to the last keyframe, see `KeyframeSelector`. neighbours: whether
-    that is the very frame before."""
+    """A frame that the network need not see."""
 
     frame: Frame
-    flow: np.ndarray
+    way: Way
     timings_ms: dict[str, float]
-    neighbours: bool = False
 
 
 class FeatureExtractor:

@@ -5,6 +5,8 @@ Dense flow: Kroeger et al., "Fast optical flow using dense inverse search", ECCV
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -46,6 +48,21 @@ class Follow:
     def __call__(self, maps: np.ndarray) -> np.ndarray:
         moved: np.ndarray = self._mixing @ maps.reshape(len(maps), -1).T
         return moved.T.reshape(maps.shape)  # a view: whoever wants it cell by cell has it so
+
+
+def follow_labels(labels: np.ndarray, flow: np.ndarray) -> np.ndarray:
+    """(H, W) uint8 labels of a keyframe as a later frame of the same size shows them, each pixel that of the nearest.
+    flow: of that frame, see `KeyframeSelector`."""
+    height, width = labels.shape
+    place = cv2.resize(flow * np.array([width, height], np.float32), (width, height))
+    cv2.add(place, _grid(height, width), dst=place)
+    return cv2.remap(labels, place, None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]  # its stub knows no None
+
+
+@lru_cache(maxsize=1)
+def _grid(height: int, width: int) -> np.ndarray:
+    """`positions` of the frames of a session, which are many and have one size."""
+    return positions(height, width)
 
 
 def positions(height: int, width: int) -> np.ndarray:

@@ -24,6 +24,8 @@ class KeyframeSelector:
 
     def __init__(self, distance: int = KEYFRAME_DISTANCE, first: int = 1) -> None:
         self.distance, self.first = distance, first
+        self.gray = np.zeros((0, 0), np.uint8)
+        """Of the last frame, see `small_gray`."""
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
         self.restart()
 
@@ -32,17 +34,12 @@ class KeyframeSelector:
         self._key: np.ndarray | None = None
         self._since = self._count = 0
 
-    @property
-    def neighbours(self) -> bool:
-        """Whether the last flow led to the very frame before."""
-        return self._since == 1
-
     def __call__(self, rgb: np.ndarray) -> np.ndarray | None:
         """(H, W, 3) uint8 -> None: a keyframe; or (h, w, 2) float32: from each place of this frame the way to its
         place in the keyframe, x and y as shares of width and height."""
         if self.distance == 1:
             return None
-        gray = small_gray(rgb)
+        self.gray = gray = small_gray(rgb)
         self._count += 1
         self._since += 1
         flow = None

@@ -46,13 +46,15 @@ class Tracker:
 
     def __call__(self, parts: np.ndarray, features: np.ndarray) -> np.ndarray:
         """(H, W) integer parts 1 ... n, 0 = none; (D, h, w) features -> (H, W) uint8 ids 1 ... 254, 0 = none."""
-        step = max(1, min(parts.shape) // SIDE)
-        few = np.ascontiguousarray(parts[::step, ::step])
-        table = np.array([0, *self.match(few, int(parts.max(initial=0)), features)], np.uint8)
+        table = np.array([0, *self.match(_thinned(parts), int(parts.max(initial=0)), features)], np.uint8)
         if parts.dtype != np.uint8:
             return table[parts]
         found: np.ndarray = cv2.LUT(parts, np.resize(table, 256))
         return found
+
+    def pass_by(self, ids: np.ndarray) -> None:
+        """A frame whose (H, W) uint8 ids are known already."""
+        self._before = _thinned(ids)
 
     def match(self, parts: np.ndarray, count: int, features: np.ndarray) -> list[int]:
         """The ids of the parts 1 ... count, see `__call__`; 0 where all 254 are taken."""
@@ -99,6 +101,11 @@ class Tracker:
         free = self.ids.new(taken)
         self._looks.pop(free, None)  # of who had it before
         return free
+
+
+def _thinned(parts: np.ndarray) -> np.ndarray:
+    step = max(1, min(parts.shape) // SIDE)
+    return np.ascontiguousarray(parts[::step, ::step])
 
 
 def _looks(parts: np.ndarray, count: int, features: np.ndarray) -> list[np.ndarray]:

@@ -4,8 +4,9 @@
     -> less where the motion speaks against it -> foreground -> instances -> ids
 
 The slow and exact step teaches the fast one. On keyframes GrabCut cuts out what is salient; a ridge regression on the
-features learns what these cuts have in common over the whole session, which evens their mistakes out; each frame then
-costs one product of matrices and a guided upsampling. A second round cuts again where saliency and classifier agree, a
+features learns what these cuts have in common over the whole session, which evens their mistakes out; each
+keyframe then costs one product of matrices and a guided upsampling. Frames between keyframes show the keyframe's
+objects, moved along the optical flow. A second round cuts again where saliency and classifier agree, a
 third where the classifier alone says. With quality "high" GrabCut takes the place of the upsampling.
 """
 
@@ -21,7 +22,8 @@ import numpy as np
 from streamseg.config import ObjectsConfig
 from streamseg.depth.camera import guessed_camera, told
 from streamseg.depth.support import SupportPlane
-from streamseg.features.extractor import FeatureFrame
+from streamseg.features.extractor import FeatureFrame, Way
+from streamseg.features.flow import follow_labels
 from streamseg.features.timing import StageTimer
 from streamseg.frame import Intrinsics
 from streamseg.masks.tracker import Tracker
@@ -34,7 +36,7 @@ from streamseg.objects.instances import separate, support_of
 from streamseg.objects.motion import Motion
 from streamseg.objects.saliency import Saliency
 from streamseg.objects.scores import ObjectScores
-from streamseg.objects.teaching import PERIOD, Teacher, teach
+from streamseg.objects.teaching import Teacher, pause, teach
 
 TRUST = 0.7
 """Weight of the saliency against the classifier once there is one: it is what keeps the classifier from drifting."""
@@ -80,14 +82,14 @@ class ObjectDiscovery:
         self.motion, self.background, self.saliency = Motion(self.seed), BackgroundMemory(self.seed), Saliency()
         self.classifier, self.evidence, self.tracker = ForegroundClassifier(), CueEvidence(), Tracker()
         self.scores = ObjectScores()
-        self._since_taught: int | None = None  # frames; None before the first
+        self._since_taught: int | None = None  # frames; None before the start
         self._lessons = 0  # cuts that taught
         self.teacher = Teacher(config.quality, config.seed)
-        self._key_level: np.ndarray | None = None
+        self._key_ids: np.ndarray | None = None
         self._support: SupportPlane | None = None
         self.camera: Intrinsics | None = None
         """What the camera of the recording is taken for where it is not known and depth is of use."""
-        self._depth_used: deque[tuple[bool, bool, bool]] = deque(maxlen=1000)  # of the last frames
+        self._depth_used: deque[bool] = deque(maxlen=1000)  # whether it showed a support; of the last keyframes
 
     def anew(self) -> ObjectDiscovery:
         """See `MaskStage`."""
@@ -98,7 +100,7 @@ class ObjectDiscovery:
     def start(self, frames: Sequence[FeatureFrame]) -> None:
         """See `MaskStage`."""
         self.background.start([(one.features, _objectness(one)) for one in frames], frames[0].by_attention)
-        self._key_level = None
+        self._since_taught = 0
         self.teacher.forget()
         levels, motions = zip(*(self._raw_saliency(one, self._level(one)) for one in frames), strict=True)
         self.motion.reset()  # the first of these frames comes again
@@ -121,11 +123,28 @@ class ObjectDiscovery:
 
     def step(self, frame: FeatureFrame, timer: StageTimer) -> np.ndarray:
         """(H, W) uint8: 0 = background, 1 ... 254 = objects, with ids that last."""
-        if self._since_taught is None and self.classifier.weights is None:
+        if self._since_taught is None:
             self.start([frame])
+        if frame.way is None:
+            self._key_ids = found = self._found(frame, timer)
+        else:
+            found = self._moved(frame.way)
+        timer.lap("objects")
+        return found
+
+    def _moved(self, way: Way) -> np.ndarray:
+        """(H, W) uint8: the objects of the keyframe in a frame behind it."""
+        assert self._key_ids is not None  # the first frame of a session is a keyframe
+        found = follow_labels(self._key_ids, way.flow)
+        self.motion.pass_by(way.gray)
+        self.tracker.pass_by(found)
+        self.scores.pass_by(found)
+        self._learn(None)
+        return found
+
+    def _found(self, frame: FeatureFrame, timer: StageTimer) -> np.ndarray:
+        """(H, W) uint8: the objects of a keyframe."""
         level = self._level(frame)
-        if frame.is_key:
-            self._key_level = level
         timer.part("saliency")
         level, moving = self._raw_saliency(frame, level)
         timer.part("motion")
@@ -134,18 +153,14 @@ class ObjectDiscovery:
         timer.part("evidence")
         self._learn(seen)
         timer.part("teaching")
-        if self.classifier.weights is None:
-            mask = np.zeros(frame.frame.rgb.shape[:2], bool)
-        else:
-            mask = self._cut_out(seen) if self.quality == "high" else self._enlarged(seen)
+        mask = self._foreground(seen)
         timer.part("foreground")
         support = self._support = support_of(frame.frame, self.seed, self._support)
         timer.part("support plane")
         if support is not None and frame.frame.intrinsics is None:
             self.camera = guessed_camera(frame.frame.rgb.shape)
-        self._depth_used.append(
-            (frame.frame.depth is not None, frame.frame.intrinsics is not None, support is not None)
-        )
+        if frame.frame.depth is not None:
+            self._depth_used.append(support is not None)
         parts = separate(mask, seen.saliency, support, self.seed)
         timer.part("instances")
         found = self.tracker(parts, frame.features)
@@ -153,46 +168,37 @@ class ObjectDiscovery:
         self.scores.see(found, level, _objectness(frame), seen.saliency, support)
         found = self.scores.kept(found, self.config.min_score)
         timer.part("scores")
-        timer.lap("objects")
         return found
 
     @property
     def note(self) -> str:
         """How depth helped to find the objects of the last frames, "" where it did as it should or there was none."""
-        with_depth = [(camera, support) for depth, camera, support in self._depth_used if depth]
-        if not with_depth:
+        if not self._depth_used:
             return ""
-        if any(support for _, support in with_depth):
+        if any(self._depth_used):
             return "" if self.camera is None else f"intrinsics: guessed, {told(self.camera)}"
         return (
             "depth did not help to find objects: no table or floor was found in it (too few readings, none in view, or "
             "a camera that lies on its side)"
         )
 
-    def _teaches(self, frame: FeatureFrame) -> bool:
-        """Whether GrabCut works on this frame: only the network's own view of a frame is worth learning from."""
-        self._since_taught = PERIOD if self._since_taught is None else self._since_taught + 1
-        if not frame.is_key or (self.quality != "high" and self._since_taught < PERIOD):
-            return False
-        self._since_taught = 0
-        return True
-
-    def _learn(self, seen: Seen) -> None:
-        """Begin a lesson where it is time, and take what one has taught whose time has come."""
-        if self._teaches(seen.frame):
+    def _learn(self, seen: Seen | None) -> None:
+        """To be told of each frame; None: one between keyframes, from which nothing is learnt."""
+        self._since_taught = (self._since_taught or 0) + 1
+        given = self._lessons if self.classifier.weights is not None else 0
+        if seen is not None and (self.quality == "high" or self._since_taught >= pause(given)):
             self.teacher.begin(self.classifier, seen.frame, *self._rough(seen))
+            self._since_taught = 0
         self.classifier = self.teacher.due(self.classifier)
 
     def _level(self, frame: FeatureFrame) -> np.ndarray:
         """(h, w) float32 >= 0: objectness of what is unlike the background."""
-        if frame.follow is not None and self._key_level is not None:
-            return frame.follow(self._key_level[None])[0]  # its features are those of the keyframe, elsewhere
         level = _objectness(frame)
         return level * self.background(frame.features, level, frame.by_attention)
 
     def _raw_saliency(self, frame: FeatureFrame, level: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """(h, w) float32 >= 0: `_level`, more where it moves by itself; and the (h, w) motion, see `Seen`."""
-        moving = self.motion(frame.frame.rgb, frame.flow)
+        moving = self.motion(frame.frame.rgb)
         if moving is None:
             return level, None
         moving = cv2.resize(moving, level.shape[::-1], interpolation=cv2.INTER_AREA)
@@ -214,12 +220,13 @@ class ObjectDiscovery:
         self._lessons += 1
         return middle.dithered(self._lessons - 1, DITHER)
 
-    def _cut_out(self, seen: Seen) -> np.ndarray:
-        """(H, W) bool: what the classifier says, its borders drawn by the colours of this frame."""
-        return self.teacher.cut(seen.frame, self._opinion(seen), BORDERS)
-
-    def _enlarged(self, seen: Seen) -> np.ndarray:
-        """(H, W) bool: what the classifier says, its borders along the edges of image and depth; much faster."""
+    def _foreground(self, seen: Seen) -> np.ndarray:
+        """(H, W) bool: what the classifier says, its borders drawn by the colours of this frame, or much faster along
+        the edges of image and depth."""
+        if self.classifier.weights is None:
+            return np.zeros(seen.frame.frame.rgb.shape[:2], bool)
+        if self.quality == "high":
+            return self.teacher.cut(seen.frame, self._opinion(seen), BORDERS)
         score, frame = self._score(seen), seen.frame
         mask: np.ndarray = upsample_labels(np.stack([-score, score]), frame.frame.rgb, frame.depth_guide) > 0
         return mask

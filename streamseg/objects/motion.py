@@ -22,7 +22,7 @@ RADIUS = 6
 
 
 class Motion:
-    """Compares each frame with the one before."""
+    """Compares frames with the one before: tell it of each, in order."""
 
     def __init__(self, seed: int = 0) -> None:
         self._seed = seed
@@ -33,20 +33,20 @@ class Motion:
         """Forget the session."""
         self._before: np.ndarray | None = None
 
-    def __call__(self, rgb: np.ndarray, flow: np.ndarray | None = None) -> np.ndarray | None:
+    def pass_by(self, gray: np.ndarray) -> None:
+        """A frame of which nothing is asked, see `small_gray`."""
+        self._before = gray
+
+    def __call__(self, rgb: np.ndarray) -> np.ndarray | None:
         """(H, W, 3) uint8 -> (h, w) float32, 0 = goes with the camera ... 1 = moves by itself, far beyond the noise.
 
-        flow: to the frame before, where it is known, see `KeyframeSelector`.
         None for a first frame, a frame of another size, and where the camera's motion cannot be told.
         """
         gray = small_gray(rgb)
         before, self._before = self._before, gray
         if before is None or before.shape != gray.shape:
             return None
-        if flow is None:
-            flow = self._flow.calc(gray, before, None)  # type: ignore[call-overload]  # its stub knows no None
-        else:
-            flow = flow * np.array(gray.shape[::-1], np.float32)
+        flow: np.ndarray = self._flow.calc(gray, before, None)  # type: ignore[call-overload]  # its stub knows no None
         camera = _camera_flow(flow, self._seed)
         if camera is None:
             return None

@@ -71,8 +71,7 @@ class ObjectScores:
         strength = level / max(float(np.median(objectness)), np.finfo(np.float32).tiny)
         maps = np.stack([_sized(one, small.shape) for one in (unlike, saliency, raised, strength)])
         self.cues = {}
-        present = np.bincount(ids.ravel(), minlength=256)[1:VOID] > 0
-        for i in (np.flatnonzero(present) + 1).tolist():
+        for i in _present(ids):
             inside = small == i
             if not inside.any():  # thinner than the steps
                 inside[tuple(np.argwhere(ids == i)[0] // step)] = True
@@ -85,6 +84,10 @@ class ObjectScores:
         mean = mean + (now - mean) / min(count, FRAMES)
         self._known[i] = count, mean
         return Cues(*mean.tolist())
+
+    def pass_by(self, ids: np.ndarray) -> None:
+        """A frame whose (H, W) uint8 objects came from the last one: none is new, some may be gone."""
+        self.latest = {i: self.latest[i] for i in _present(ids) if i in self.latest}
 
     def kept(self, ids: np.ndarray, least: float) -> np.ndarray:
         """(H, W) uint8 without the objects of the last frame whose score is below `least`, which are also forgotten in
@@ -103,6 +106,12 @@ def score(cues: Cues) -> float:
     """0 ... 1."""
     logit = BIAS + sum(weight * cue for weight, cue in zip(WEIGHTS, cues, strict=True))
     return float(1 / (1 + np.exp(-logit)))
+
+
+def _present(ids: np.ndarray) -> list[int]:
+    """Those of the objects in (H, W) uint8 ids."""
+    pixels = cv2.calcHist([ids], [0], None, [256], [0, 256]).ravel()
+    return [i for i in np.flatnonzero(pixels).tolist() if 0 < i < VOID]
 
 
 def _sized(picture: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -20,8 +20,10 @@ from streamseg.objects.grabcut import Levels, cut
 
 SIDES = {"live": 96, "high": 192}
 """Of the windows that GrabCut works in: pixels. Its time grows with their square."""
-PERIOD, DELAY = 10, 5
-"""Live, lessons are so many frames apart at least, and so many frames long."""
+SOON, LATE = 10, 40
+"""Live, lessons are so many frames apart at least, see `pause`,"""
+DELAY = 5
+"""and so many frames long."""
 THREADS = 2
 """For the cuts of a start; the masks do not depend on it."""
 
@@ -76,6 +78,11 @@ class Teacher:
         pupil.solve()
         timer.lap("GrabCut")
         return pupil
+
+
+def pause(lessons: int) -> int:
+    """Frames from one lesson to the next, live: the more have been given, the less another one changes."""
+    return min(max(SOON, lessons), LATE)
 
 
 def teach(classifier: ForegroundClassifier, frame: FeatureFrame, mask: np.ndarray) -> None:

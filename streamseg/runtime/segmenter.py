@@ -16,7 +16,7 @@ from dataclasses import replace
 import numpy as np
 
 from streamseg.config import SegmenterConfig
-from streamseg.features.extractor import FeatureExtractor, FeatureFrame, PropagatedFrame
+from streamseg.features.extractor import FeatureExtractor, FeatureFrame, PropagatedFrame, Way
 from streamseg.features.flow import Follow
 from streamseg.features.keyframes import KeyframeSelector
 from streamseg.features.timing import StageTimer
@@ -42,8 +42,8 @@ class Segmenter:
     @property
     def wants_depth(self) -> bool:
         """Whether the depth of every frame is of use, so that it is worth decoding ahead. That of keyframes, which
-        borders follow, is decoded where the network runs on them."""
-        return self.config.clustering.depth > 0 or self.config.objects.objects
+        borders follow and objects are found in, is decoded where the network runs on them."""
+        return self.config.clustering.depth > 0
 
     @property
     def start_frames(self) -> int:
@@ -134,7 +134,7 @@ class Segmenter:
         timer = StageTimer()
         flow = self._keyframes(frame.rgb)
         timer.lap("flow")
-        return frame if flow is None else PropagatedFrame(frame, flow, timer.laps, self._keyframes.neighbours)
+        return frame if flow is None else PropagatedFrame(frame, Way(flow, self._keyframes.gray), timer.laps)
 
     def start(self, frames: Sequence[Frame | FeatureFrame]) -> None:
         """Learn from the first frames (at least one) before the first step, so that nothing hangs on one of them."""
@@ -181,7 +181,7 @@ class Segmenter:
         key = self._key
         assert key is not None  # the first frame of a session is a keyframe
         timer = StageTimer()
-        follow = Follow(propagated.flow, *key.features.shape[1:])
+        follow = Follow(propagated.way.flow, *key.features.shape[1:])
         features = follow(key.features)
         objectness = None if key.objectness is None else follow(key.objectness[None])[0]
         if self.wants_depth:
@@ -189,7 +189,7 @@ class Segmenter:
         elif key.depth_guide is None:
             guide = None
         else:  # decoding this frame's own would cost more than all that follows the flow
-            guide = Follow(propagated.flow, *key.depth_guide.shape)(key.depth_guide[None])[0]
+            guide = Follow(propagated.way.flow, *key.depth_guide.shape)(key.depth_guide[None])[0]
         timer.lap("follow")
         return replace(
             key,
@@ -199,6 +199,5 @@ class Segmenter:
             depth_guide=guide,
             timings_ms=propagated.timings_ms | timer.laps,
             is_key=False,
-            follow=follow,
-            flow=propagated.flow if propagated.neighbours else None,
+            way=propagated.way,
         )

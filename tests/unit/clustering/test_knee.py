@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.signal import argrelextrema
 
-from streamseg.clustering.knee import find_knee
+from streamseg.clustering.knee import extrema, find_knee
 
 
 def test_a_clear_knee_is_found() -> None:
@@ -55,3 +59,17 @@ def test_a_range_of_two_is_settled_by_how_the_curve_goes_on() -> None:
 
 def test_what_is_outside_of_the_range_is_never_chosen() -> None:
     assert find_knee({2: 100.0, 3: 20.0, 4: 19.0, 5: 18.0, 6: 17.5}, (4, 6)).k in (4, 5, 6)
+
+
+@given(st.lists(st.integers(-3, 3), min_size=1, max_size=12), st.sampled_from([np.greater_equal, np.less_equal]))
+def test_extrema_are_those_of_scipy(values: list[int], comparator: np.ufunc) -> None:
+    curve = np.array(values, float)
+    np.testing.assert_array_equal(extrema(curve, comparator), argrelextrema(curve, comparator))
+
+
+def test_loading_kneed_leaves_scipy_and_matplotlib_as_they_are() -> None:
+    code = (
+        "from streamseg.clustering.knee import find_knee; find_knee({2: 9., 3: 4., 4: 1., 5: .9, 6: .8}); import sys; "
+        "assert 'scipy.signal' not in sys.modules; import scipy.signal; assert scipy.signal.firwin(3, 0.5).size == 3"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamseg.features.flow import Follow
+from streamseg.features.flow import Follow, follow_labels
 from streamseg.features.keyframes import KeyframeSelector
 
 SIZE = (240, 320)
@@ -86,3 +86,12 @@ def test_maps_stay_where_nothing_moves() -> None:
     np.testing.assert_array_equal(moved, maps)
     assert moved.reshape(5, -1).T.flags["C_CONTIGUOUS"]  # cell by cell, as all that follows wants it
     assert moved.dtype == np.float32
+
+
+@settings(max_examples=25, deadline=None)
+@given(dx=st.integers(-9, 9), dy=st.integers(-9, 9), h=st.integers(1, 40), w=st.integers(1, 50))
+def test_labels_move_by_whole_pixels_as_an_index_does(dx: int, dy: int, h: int, w: int) -> None:
+    labels = np.random.default_rng(0).integers(0, 255, (h, w), np.uint8)
+    flow = np.broadcast_to(np.array([dx / w, dy / h], np.float32), (16, 20, 2))
+    rows, columns = np.clip(np.arange(h) + dy, 0, h - 1), np.clip(np.arange(w) + dx, 0, w - 1)
+    np.testing.assert_array_equal(follow_labels(labels, flow), labels[rows][:, columns])

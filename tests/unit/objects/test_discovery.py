@@ -51,6 +51,17 @@ def test_shapes_are_found_and_keep_their_ids(shapes, make_salient, quality: str,
     assert sorted(names[0]) == [1, 2, 3]
 
 
+def test_between_keyframes_objects_move_with_the_picture(shapes, make_salient) -> None:
+    segmenter, worst = make_salient(keyframes=4), 1.0
+    for i in range(16):
+        planned = segmenter.plan(shapes()[i])
+        found = segmenter.step(planned)
+        assert set(found.scores) == set(np.unique(found.objects[found.objects > 0]))
+        if not isinstance(planned, Frame):
+            worst = min(worst, iou(found.objects > 0, shapes()[i].annotation > 0))
+    assert 0.8 < worst < 1.0  # 1.0: no frame lay between keyframes
+
+
 def test_high_quality_sees_a_gap_narrower_than_a_cell_of_the_grid(make_salient) -> None:
     truth = np.zeros((120, 160), bool)
     truth[40:80, 40:80] = truth[40:80, 87:120] = True

@@ -43,6 +43,14 @@ def plane(above: np.ndarray) -> SupportPlane:
 TWO = ids_of(o1=(32, 96, 32, 112), o7=(128, 224, 160, 288))
 
 
+def test_what_has_left_the_frame_has_no_score() -> None:
+    scores = ObjectScores()
+    see(scores, TWO, cells(TWO, {1: 0.8, 7: 0.3}, 0.05))
+    before = scores.latest
+    scores.pass_by(ids_of(o7=(128, 224, 160, 288)))
+    assert scores.latest == {7: before[7]}
+
+
 def test_what_stands_out_scores_higher() -> None:
     scores = ObjectScores()
     see(scores, TWO, cells(TWO, {1: 0.8, 7: 0.3}, 0.05))

@@ -17,25 +17,28 @@ from streamseg.objects.classifier import ForegroundClassifier
 @pytest.mark.parametrize("quality", ["live", "high"])
 def test_objects_learn_on_keyframes_only(shapes, make_salient, monkeypatch, quality: str) -> None:
     taught, seen = [], []
-    real_rough, real_teaches = discovery.ObjectDiscovery._rough, discovery.ObjectDiscovery._teaches
+    real = discovery.ObjectDiscovery._rough
 
     def rough(self, seen_frame):
-        taught.append((seen_frame.frame.frame.index, seen_frame.frame.is_key))
-        return real_rough(self, seen_frame)
-
-    def teaches(self, frame):
-        seen.append(frame.is_key)
-        return real_teaches(self, frame)
+        taught.append(seen_frame.frame.way is None)
+        return real(self, seen_frame)
 
     monkeypatch.setattr(discovery.ObjectDiscovery, "_rough", rough)
-    monkeypatch.setattr(discovery.ObjectDiscovery, "_teaches", teaches)
     segmenter = make_salient(quality=quality, keyframes=2)
     still = shapes()[0]
     for index in range(48):
-        segmenter.step(segmenter.plan(Frame(index, str(index), index / 25, still.rgb)))
+        planned = segmenter.plan(Frame(index, str(index), index / 25, still.rgb))
+        seen.append(isinstance(planned, Frame))
+        segmenter.step(planned)
     assert {True, False} == set(seen)  # after the start, each other frame is propagated
     assert len(taught) >= 3
-    assert all(is_key for _, is_key in taught)
+    assert all(taught)
+
+
+def test_lessons_are_rarer_the_more_there_were() -> None:
+    pauses = [teaching.pause(lessons) for lessons in range(200)]
+    assert pauses == sorted(pauses)
+    assert (pauses[0], pauses[-1]) == (teaching.SOON, teaching.LATE)
 
 
 def test_the_seed_reaches_planes_grabcut_ransac_and_background(shapes, make_salient, monkeypatch) -> None:
