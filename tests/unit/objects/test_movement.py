@@ -1,4 +1,4 @@
-"""What moves counts for and against objects as far as it was right, and is the same when the first frames come again."""
+"""What moves counts for and against objects as far as it was right; frames between keyframes are part of the way."""
 
 from __future__ import annotations
 
