@@ -41,7 +41,8 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 120}
 
 
 class Option(click.Option):
-    """An option with a heading. Refuses NaN, infinity and absurdly large numbers.
+    """An option with a heading. Refuses NaN, infinity, absurdly large numbers, and a path without a name, as scripts
+    make it of a variable that is not set: it would be the working folder.
 
     group: a key of GROUPS; by default the one that lists its name, else General.
     """
@@ -59,6 +60,8 @@ class Option(click.Option):
         return super().make_metavar(ctx)
 
     def process_value(self, ctx: click.Context, value: Any) -> Any:
+        if value == "" and (isinstance(self.type, click.Path) or "-o" in self.opts):
+            raise click.BadParameter("it is empty; a path needs a name (. is the working folder)", ctx, self)
         try:
             found = super().process_value(ctx, value)
         except click.BadParameter:

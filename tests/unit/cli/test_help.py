@@ -88,9 +88,10 @@ def test_help_is_as_wide_as_the_terminal(columns: str, width: int, monkeypatch: 
         (("--pca", "-1"), "'-1' is not a whole number of at least 0"),
         (("--depth-scale", "0"), "'0' is not a number above 0"),
         (("--k", "0"), "'0' is neither auto nor a whole number from 1 to 254"),
+        (("-o", ""), "it is empty; a path needs a name"),
     ],
 )
-def test_a_number_out_of_range_is_told_in_words(flag: tuple[str, str], words: str) -> None:
+def test_a_value_that_cannot_be_is_told_in_words(flag: tuple[str, str], words: str) -> None:
     done = CliRunner().invoke(ALL["run"], ["x", *flag])
     assert done.exit_code == 2
     assert words in done.output

@@ -1,0 +1,41 @@
+"""What the summary tells of objects; all other lines are shown by the tests of `run`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from streamseg.viewing.facts import facts_of_run
+
+
+def manifest(asked: bool, objects: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "frames": 4,
+        "status": "done",
+        "skipped": {},
+        "dropped": 0,
+        "fps": 30.0,
+        "latency_ms": {"p50": 1.0, "p99": 2.0},
+        "key_frames": 4,
+        "model": None,
+        "intrinsics": None,
+        "source": {"depth_units_per_metre": None},
+        "settings": {"objects": {"objects": asked}},
+        "k": [],
+        "objects": objects,
+        "id_changes": None,
+        "without_depth": {},
+    }
+
+
+@pytest.mark.parametrize(
+    ("asked", "objects", "told"),
+    [
+        (False, [], None),
+        (True, [], "none found"),
+        (True, [{"id": 1, "frames": 4}, {"id": 3, "frames": 2}], "2 in all, 1.5 in a frame on average"),
+    ],
+)
+def test_objects_are_counted_where_they_were_asked_for(asked: bool, objects: list, told: str | None) -> None:
+    assert dict(facts_of_run(manifest(asked, objects))).get("objects") == told
