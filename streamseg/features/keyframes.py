@@ -16,6 +16,8 @@ from streamseg.features.flow import positions, small_gray
 UNEXPLAINED = 0.15
 """Mean difference between a frame and the keyframe moved onto it, as a share of the frame's contrast, that is still
 the same scene. Neighbours in videos: 0.05 to 0.15; photographs from two sides: 0.4 to 1."""
+LATEST = 3
+"""So many times the distance a keyframe may wait for a frame that lacks nothing."""
 
 
 class KeyframeSelector:
@@ -34,17 +36,21 @@ class KeyframeSelector:
         self._key: np.ndarray | None = None
         self._since = self._count = 0
 
-    def __call__(self, rgb: np.ndarray) -> np.ndarray | None:
+    def __call__(self, rgb: np.ndarray, lacking: bool = False) -> np.ndarray | None:
         """(H, W, 3) uint8 -> None: a keyframe; or (h, w, 2) float32: from each place of this frame the way to its
-        place in the keyframe, x and y as shares of width and height."""
+        place in the keyframe, x and y as shares of width and height.
+
+        lacking: the frame has no depth though others have: it is a keyframe only where there is no other way, for
+        what a keyframe does not show its followers do not have either.
+        """
         if self.distance == 1:
             return None
         self.gray = gray = small_gray(rgb)
         self._count += 1
         self._since += 1
-        flow = None
-        if self._count > self.first and self._since < self.distance:
-            flow = self._explained(gray)
+        due = self._count <= self.first or self._since >= self.distance
+        late = self._since >= LATEST * self.distance
+        flow = self._explained(gray) if not due or (lacking and not late) else None
         if flow is None:
             self._key, self._since = gray, 0
             return None

@@ -87,6 +87,7 @@ class Segmenter:
         # what objects are learnt from shall be what the network saw; a codebook lives on less
         self._keyframes = KeyframeSelector(chosen.keyframe_distance, objects.start_frames if objects else 1)
         self._key: FeatureFrame | None = None
+        self._has_depth = False  # any frame so far
         self._wishes: queue.SimpleQueue[tuple[int | None, bool]] = queue.SimpleQueue()
 
     def steer(self, k: int | None = None, recluster: bool = False) -> None:
@@ -132,7 +133,9 @@ class Segmenter:
         if on_gpu and not wish.keyframes:
             return frame  # a GPU runs the network faster than a processor finds the flow
         timer = StageTimer()
-        flow = self._keyframes(frame.rgb)
+        has_depth = frame.load_depth is not None
+        self._has_depth |= has_depth
+        flow = self._keyframes(frame.rgb, lacking=self._has_depth and not has_depth)
         timer.lap("flow")
         return frame if flow is None else PropagatedFrame(frame, Way(flow, self._keyframes.gray), timer.laps)
 

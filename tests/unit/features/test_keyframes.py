@@ -60,6 +60,14 @@ def test_a_flat_picture_stays_the_same_scene() -> None:
     assert keyframes(flat) is not None
 
 
+def test_a_frame_that_lacks_depth_is_a_key_frame_only_where_there_is_no_other_way() -> None:
+    keyframes = KeyframeSelector(distance=3)
+    lacking = [False, False, False, True, True, False, False, *[True] * 12]
+    found = [keyframes(texture(), lacks) is None for lacks in lacking]
+    assert [i for i, is_key in enumerate(found) if is_key] == [0, 5, 14]  # 14: the fifth's flow gets too long
+    assert keyframes(texture(1), True) is None  # a cut
+
+
 @pytest.mark.parametrize("longest", [1, 2, 7])
 def test_longest_holds_even_where_nothing_changes(longest: int) -> None:
     keyframes = KeyframeSelector(longest)
