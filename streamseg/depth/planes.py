@@ -69,30 +69,52 @@ def supporting(points: np.ndarray, random: np.random.Generator, before: Sequence
     """At most two planes that may support, largest first.
 
     points: (n, 3) metres. The first holds SUPPORT of them, the second also NEARER of what the first holds. Only where
-    there is none, one that faces the camera. before: of the frame before; another plane must be clearly larger.
+    there is none, one that faces the camera, and without that, those that would support were the camera rolled: it may
+    lie on its side. before: of the frame before; another plane must be clearly larger.
     """
-    found: list[Plane] = []
     facing = _largest(points, random, TRIALS // 4, before, lambda normals: (-normals[:, 2] > FACING) & ~upward(normals))
     if facing is not None and facing.sum() < MOST * len(points):
         facing = None
     # slices of it are no planes that support
-    left, wanted = points if facing is None else points[~facing], SUPPORT * len(points)
-    while len(found) < 2 and len(left) > wanted:
-        fits = _largest(left, random, TRIALS, before, upward)
-        if fits is None or fits.sum() < wanted:
-            break
-        wanted = max(wanted, NEARER * float(fits.sum()))
-        found.append(Plane(*_fitted(left[fits]), float(fits.sum()) / len(points)))
-        left = left[~fits]
-    if found or facing is None:
+    left = points if facing is None else points[~facing]
+    found = _two(left, len(points), random, before, upward)
+    if found:
         return found
-    return [Plane(*_fitted(points[facing]), float(facing.mean()))]
+    if facing is not None:
+        return [Plane(*_fitted(points[facing]), float(facing.mean()))]
+    return _two(points, len(points), random, before, sideward)
+
+
+def _two(
+    left: np.ndarray,
+    count: int,
+    random: np.random.Generator,
+    before: Sequence[Plane],
+    wanted: Callable[[np.ndarray], np.ndarray],
+) -> list[Plane]:
+    """At most two planes with wanted normals in what is `left` of `count` points, largest first."""
+    found: list[Plane] = []
+    least = SUPPORT * count
+    while len(found) < 2 and len(left) > least:
+        fits = _largest(left, random, TRIALS, before, wanted)
+        if fits is None or fits.sum() < least:
+            break
+        least = max(least, NEARER * float(fits.sum()))
+        found.append(Plane(*_fitted(left[fits]), float(fits.sum()) / count))
+        left = left[~fits]
+    return found
 
 
 def upward(normals: np.ndarray) -> np.ndarray:
     """(...) bool: which of (..., 3) normals are of planes that may support."""
     up: np.ndarray = -normals[..., 1] > UPWARDS
     return up
+
+
+def sideward(normals: np.ndarray) -> np.ndarray:
+    """(...) bool: which of (..., 3) normals are of planes seen from above, were the camera rolled by some angle."""
+    found: np.ndarray = (np.linalg.norm(normals[..., :2], axis=-1) > UPWARDS) & (-normals[..., 2] > UPWARDS)
+    return found
 
 
 def _fitted(points: np.ndarray) -> tuple[np.ndarray, float]:

@@ -16,7 +16,6 @@ from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
 from streamseg.config import ObjectsConfig
@@ -30,10 +29,9 @@ from streamseg.masks.tracker import Tracker
 from streamseg.masks.upsample import upsample_labels
 from streamseg.objects.background import BackgroundMemory
 from streamseg.objects.classifier import ForegroundClassifier
-from streamseg.objects.evidence import CueEvidence
 from streamseg.objects.grabcut import Levels
 from streamseg.objects.instances import separate, support_of
-from streamseg.objects.motion import Motion
+from streamseg.objects.movement import Movement, Moves
 from streamseg.objects.saliency import Saliency
 from streamseg.objects.scores import ObjectScores
 from streamseg.objects.teaching import Teacher, pause, teach
@@ -49,8 +47,6 @@ BORDERS = Levels(low=0.5, peak=0.5, fg_threshold=0.75, bg_threshold=0.35)
 too coarse for gaps and thin parts: only what is near its border is left to the colours."""
 MOVING = 0.5
 """How much the objectness of a cell grows that moves by itself, relative to one that goes with the camera."""
-DOUBT = 0.3
-"""What a unit of the motion's evidence, a natural logarithm, takes from the classifier's score, of which 1 is sure."""
 DITHER = 0.3
 """How far the thresholds of cuts that teach are spread, see `Levels.dithered`."""
 ROUNDS = 3
@@ -58,12 +54,11 @@ ROUNDS = 3
 
 
 class Seen(NamedTuple):
-    """A frame and what is known of it before the classifier is asked. saliency: (h, w) float32. moving: (h, w) float32,
-    see `Motion`, or None."""
+    """A frame and what is known of it before the classifier is asked. saliency: (h, w) float32."""
 
     frame: FeatureFrame
     saliency: np.ndarray
-    moving: np.ndarray | None
+    moves: Moves
 
 
 class ObjectDiscovery:
@@ -79,9 +74,8 @@ class ObjectDiscovery:
     def __init__(self, config: ObjectsConfig) -> None:
         self.config, self.quality, self.seed = config, config.quality, config.seed
         self.survey_frames = 32 if config.quality == "high" else 0
-        self.motion, self.background, self.saliency = Motion(self.seed), BackgroundMemory(self.seed), Saliency()
-        self.classifier, self.evidence, self.tracker = ForegroundClassifier(), CueEvidence(), Tracker()
-        self.scores = ObjectScores()
+        self.movement, self.background, self.saliency = Movement(self.seed), BackgroundMemory(self.seed), Saliency()
+        self.classifier, self.tracker, self.scores = ForegroundClassifier(), Tracker(), ObjectScores()
         self._since_taught: int | None = None  # frames; None before the start
         self._lessons = 0  # cuts that taught
         self.teacher = Teacher(config.quality, config.seed)
@@ -102,10 +96,10 @@ class ObjectDiscovery:
         self.background.start([(one.features, _objectness(one)) for one in frames], frames[0].by_attention)
         self._since_taught = 0
         self.teacher.forget()
-        levels, motions = zip(*(self._raw_saliency(one, self._level(one)) for one in frames), strict=True)
-        self.motion.reset()  # the first of these frames comes again
+        moves = self.movement.start([(one.frame, _objectness(one).shape) for one in frames])
+        levels = [_raised(self._level(one), moved) for one, moved in zip(frames, moves)]
         self.saliency.start(levels)
-        seen = [Seen(one, self.saliency(level), moving) for one, level, moving in zip(frames, levels, motions)]
+        seen = [Seen(one, self.saliency(level), moved) for one, level, moved in zip(frames, levels, moves)]
         for number in range(ROUNDS):
             if number == 2 and self.classifier.weights is not None:
                 # what the classifier has made of all of them is surer than any one frame's saliency
@@ -117,7 +111,8 @@ class ObjectDiscovery:
             for one, mask in zip(frames, cuts):
                 teach(taught, one, mask)
             if taught.weights is not None:  # a round that finds nothing teaches nothing
-                self.classifier, self.evidence = taught, CueEvidence()
+                self.classifier = taught
+                self.movement.forget()
                 for known in seen:
                     self._weigh(known)
 
@@ -136,7 +131,7 @@ class ObjectDiscovery:
         """(H, W) uint8: the objects of the keyframe in a frame behind it."""
         assert self._key_ids is not None  # the first frame of a session is a keyframe
         found = follow_labels(self._key_ids, way.flow)
-        self.motion.pass_by(way.gray)
+        self.movement.pass_by(way)
         self.tracker.pass_by(found)
         self.scores.pass_by(found)
         self._learn(None)
@@ -146,9 +141,10 @@ class ObjectDiscovery:
         """(H, W) uint8: the objects of a keyframe."""
         level = self._level(frame)
         timer.part("saliency")
-        level, moving = self._raw_saliency(frame, level)
+        moves = self.movement(frame.frame, level.shape)
+        level = _raised(level, moves)
         timer.part("motion")
-        seen = Seen(frame, self.saliency(level), moving)
+        seen = Seen(frame, self.saliency(level), moves)
         self._weigh(seen)
         timer.part("evidence")
         self._learn(seen)
@@ -196,24 +192,17 @@ class ObjectDiscovery:
         level = _objectness(frame)
         return level * self.background(frame.features, level, frame.by_attention)
 
-    def _raw_saliency(self, frame: FeatureFrame, level: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """(h, w) float32 >= 0: `_level`, more where it moves by itself; and the (h, w) motion, see `Seen`."""
-        moving = self.motion(frame.frame.rgb)
-        if moving is None:
-            return level, None
-        moving = cv2.resize(moving, level.shape[::-1], interpolation=cv2.INTER_AREA)
-        return level * (1 + MOVING * moving), moving
-
     def _weigh(self, seen: Seen) -> None:
-        """Measure what the motion says of what the classifier finds in a frame."""
-        if seen.moving is not None and self.classifier.weights is not None:
-            self.evidence.learn(self._appearance(seen.frame), seen.moving)
+        """Measure what moves says of what the classifier finds in a frame."""
+        if self.classifier.weights is not None:
+            self.movement.learn(self._appearance(seen.frame), seen.moves)
 
     def _rough(self, seen: Seen) -> tuple[np.ndarray, Levels]:
         """What a cut that teaches starts from: saliency alone until there is a classifier."""
         if self.classifier.weights is None:
             return seen.saliency, self._levels(ALONE)
-        return TRUST * seen.saliency + (1 - TRUST) * self._opinion(seen), self._levels(TOGETHER)
+        rough = TRUST * seen.saliency + (1 - TRUST) * self._opinion(seen) + self.movement.leaning(seen.moves)
+        return rough.astype(np.float32), self._levels(TOGETHER)
 
     def _levels(self, middle: Levels) -> Levels:
         """Of the next cut that teaches."""
@@ -236,13 +225,18 @@ class ObjectDiscovery:
         return np.clip(0.5 + 0.5 * self._score(seen), 0, 1)
 
     def _score(self, seen: Seen) -> np.ndarray:
-        """(h, w) float32: above 0 = foreground. The classifier, less where the motion speaks against it."""
+        """(h, w) float32: above 0 = foreground. The classifier, less where what moves speaks against it."""
         score = self._appearance(seen.frame)
-        return score if seen.moving is None else score + DOUBT * self.evidence(seen.moving)
+        return (score + self.movement.against(seen.moves)).astype(np.float32)
 
     def _appearance(self, frame: FeatureFrame) -> np.ndarray:
         """(h, w) float32: above 0 = foreground, by its features."""
         return self.classifier(frame.points).reshape(_objectness(frame).shape)
+
+
+def _raised(level: np.ndarray, moves: Moves) -> np.ndarray:
+    """`level`, more where it moves by itself."""
+    return level if moves.moving is None else level * (1 + MOVING * moves.moving)
 
 
 def _objectness(frame: FeatureFrame) -> np.ndarray:

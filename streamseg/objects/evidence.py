@@ -15,6 +15,7 @@ AROUND = 3
 """Cells around the objects that are compared with them. Further away a cue has nothing to tell apart."""
 KEPT = 0.98
 """Of the counts, from one frame to the next."""
+MOST = 2.0
 DOUBTED = 10.0
 """Cells of no evidence that are counted on both sides: a few frames of small objects prove little."""
 
@@ -37,15 +38,12 @@ class CueEvidence:
         self._counts = KEPT * self._counts + np.stack([around, on])
 
     def __call__(self, cue: np.ndarray) -> np.ndarray:
-        """(h, w) float32 <= 0: the logarithm of the likelihood ratio where it speaks against an object, else 0.
-
-        What speaks for one is left out: around a thing that moves, its shadow and what it uncovers seem to move, too.
-        """
+        """(h, w) float32: the logarithm of the likelihood ratio, above 0 = speaks for an object; -MOST ... MOST."""
         both = self._counts.sum(axis=0)
         if not both.any():
             return np.zeros(cue.shape, np.float32)
         smooth = self._counts + DOUBTED * (both / both.sum() + 1 / BINS) / 2
         around, on = smooth / smooth.sum(axis=1, keepdims=True)
-        ratio = np.minimum(np.log(on / around), 0)
+        ratio = np.clip(np.log(on / around), -MOST, MOST)
         middles = (np.arange(BINS) + 0.5) / BINS
         return np.interp(cue, middles, ratio).astype(np.float32)

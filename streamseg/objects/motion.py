@@ -9,7 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from streamseg.features.flow import small_gray
+from streamseg.features.flow import positions, small_gray
 from streamseg.masks.upsample import guided
 
 EXPLAINED = 0.6
@@ -32,10 +32,14 @@ class Motion:
     def reset(self) -> None:
         """Forget the session."""
         self._before: np.ndarray | None = None
+        self._way: np.ndarray | None = None  # from the frame before to the last that was asked for
+        self.camera: np.ndarray | None = None
+        """(3, 3) homography from the last frame that was asked for to the one before that was, in pixels of
+        `small_gray`; None where it cannot be told."""
 
-    def pass_by(self, gray: np.ndarray) -> None:
-        """A frame of which nothing is asked, see `small_gray`."""
-        self._before = gray
+    def pass_by(self, gray: np.ndarray, flow: np.ndarray) -> None:
+        """A frame of which nothing is asked, see `small_gray`. flow: to the last that was, see `KeyframeSelector`."""
+        self._before, self._way = gray, flow
 
     def __call__(self, rgb: np.ndarray) -> np.ndarray | None:
         """(H, W, 3) uint8 -> (h, w) float32, 0 = goes with the camera ... 1 = moves by itself, far beyond the noise.
@@ -44,26 +48,27 @@ class Motion:
         """
         gray = small_gray(rgb)
         before, self._before = self._before, gray
+        way, self._way, self.camera = self._way, None, None
         if before is None or before.shape != gray.shape:
             return None
         flow: np.ndarray = self._flow.calc(gray, before, None)  # type: ignore[call-overload]  # its stub knows no None
-        camera = _camera_flow(flow, self._seed)
+        camera = _homography(flow, self._seed)
         if camera is None:
             return None
-        rest = np.linalg.norm(flow - camera, axis=2).astype(np.float32)
+        self.camera = camera
+        if way is not None:
+            rest_of_way = _homography(way * np.array(gray.shape[::-1], np.float32), self._seed)
+            self.camera = None if rest_of_way is None else rest_of_way @ camera
+        grid = positions(*gray.shape)
+        still = cv2.perspectiveTransform(grid.reshape(-1, 1, 2), camera).reshape(grid.shape) - grid
+        rest = np.linalg.norm(flow - still, axis=2).astype(np.float32)
         moving = rest / (rest + HALF + NOISES * float(np.median(rest)))
         return np.clip(guided(moving, gray, RADIUS), 0, 1)
 
 
-def _camera_flow(flow: np.ndarray, seed: int) -> np.ndarray | None:
-    """(h, w, 2) flow of a homography fitted to `flow` (h, w, 2), or None where it does not explain most of it."""
-    height, width = flow.shape[:2]
-    grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=2).astype(np.float32)
-    points = grid[4::8, 4::8].reshape(-1, 2)
-    moved = points + flow[4::8, 4::8].reshape(-1, 2)
+def _homography(flow: np.ndarray, seed: int) -> np.ndarray | None:
+    """(3, 3), fitted to `flow` (h, w, 2), or None where it does not explain most of it."""
+    points = positions(*flow.shape[:2])[4::8, 4::8].reshape(-1, 2)
     cv2.setRNGSeed(seed)  # of RANSAC
-    homography, fits = cv2.findHomography(points, moved, cv2.RANSAC, 1.0)
-    if homography is None or fits.mean() < EXPLAINED:
-        return None
-    where = cv2.perspectiveTransform(grid.reshape(-1, 1, 2), homography)
-    return np.asarray(where.reshape(grid.shape) - grid)
+    homography, fits = cv2.findHomography(points, points + flow[4::8, 4::8].reshape(-1, 2), cv2.RANSAC, 1.0)
+    return None if homography is None or fits.mean() < EXPLAINED else homography

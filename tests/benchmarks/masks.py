@@ -101,9 +101,7 @@ def frames_of(task: Task) -> Iterator[tuple[Frame, np.ndarray]]:
             frame = source[index]  # type: ignore[index]
             if frame.load_annotation is None or frame.annotation is None:
                 continue
-            known = _known(Path(task.source) / "valid" / f"{frame.name}.png")
-            truth = frame.annotation if known is None else np.where(known, frame.annotation, VOID)
-            yield replace(frame, intrinsics=None) if task.withheld else frame, truth.astype(np.uint8)
+            yield replace(frame, intrinsics=None) if task.withheld else frame, frame.annotation.astype(np.uint8)
 
 
 def false_things(task: Task, quality: str, seed: int, least: float) -> dict[str, float]:
@@ -138,26 +136,17 @@ def measure(task: Task, quality: str, seed: int, least: float) -> dict[str, floa
             objects = segmenter.step(frame).objects
             assert objects is not None
             assert frame.annotation is not None
-            known = _known(Path(task.source) / "valid" / f"{frame.name}.png")
-            results.append(_figures(objects, frame.annotation, known))
+            results.append(_figures(objects, frame.annotation))
     return {name: float(np.mean([one[name] for one in results])) for name in results[0]}
 
 
-def _figures(objects: np.ndarray, truth: np.ndarray, known: np.ndarray | None) -> dict[str, float]:
-    found = overlap(objects, truth, known)
-    counted = (truth != VOID) & (known if known is not None else True)
+def _figures(objects: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    found = overlap(objects, truth)
+    counted = truth != VOID
     mine, theirs = (objects > 0) & counted, (truth > 0) & counted
     union = float((mine | theirs).sum())
     free = float((mine & theirs).sum()) / union if union else 1.0
     return {"f": found.f, "at_75": found.at_75, "free": free, "found": float(found.found), "true": float(found.true)}
-
-
-def _known(path: Path) -> np.ndarray | None:
-    if not path.is_file():
-        return None
-    from PIL import Image
-
-    return np.array(Image.open(path)) > 0
 
 
 def _done(job: tuple[Task, str, int, float]) -> tuple[Task, dict[str, float]]:

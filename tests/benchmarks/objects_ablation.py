@@ -23,7 +23,7 @@ from streamseg.depth import containers, extent, planes, support
 from streamseg.depth import instances as depth_instances
 from streamseg.evaluation.scoring import score, short_names
 from streamseg.features import extractor
-from streamseg.objects import background, discovery, grabcut, instances, saliency
+from streamseg.objects import background, changes, discovery, grabcut, instances, movement, saliency
 
 
 @contextmanager
@@ -102,6 +102,16 @@ def with_background_of_features() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def without_changes() -> Iterator[None]:
+    """Only neighbouring frames are compared."""
+    with (
+        patch.object(changes.Changes, "start", lambda self, frames, cameras: [None] * len(frames)),
+        patch.object(changes.Changes, "__call__", lambda self, frame, camera: None),
+    ):
+        yield
+
+
 def _with_the_borders_of_live(self: discovery.ObjectDiscovery, seen: discovery.Seen) -> np.ndarray:
     self.quality = "live"
     try:
@@ -111,6 +121,8 @@ def _with_the_borders_of_live(self: discovery.ObjectDiscovery, seen: discovery.S
 
 
 _foreground = discovery.ObjectDiscovery._foreground
+
+
 VARIANTS: dict[str, tuple[Callable[[], Any], str]] = {
     "all of it, live": (lambda: patch.object(discovery, "MOVING", discovery.MOVING), "live"),
     "without the classifier: saliency above 0.5": (without_classifier, "live"),
@@ -128,7 +140,9 @@ VARIANTS: dict[str, tuple[Callable[[], Any], str]] = {
     "with the lowest cells as background of attention": (with_background_of_features, "live"),
     "without motion": (lambda: patch.object(discovery, "MOVING", 0.0), "live"),
     "without dithered thresholds": (lambda: patch.object(discovery, "DITHER", 0.0), "live"),
-    "without the motion's evidence": (lambda: patch.object(discovery, "DOUBT", 0.0), "live"),
+    "without the motion's evidence": (lambda: patch.object(movement, "DOUBTS", (0.0, movement.DOUBTS[1])), "live"),
+    "without the registered background": (without_changes, "live"),
+    "without what it says for objects": (lambda: patch.object(movement, "LEANING", 0.0), "live"),
     "without the frame's border": (lambda: patch.object(saliency, "BORDER", 0.0), "live"),
     "without saliency beside the classifier": (lambda: patch.object(discovery, "TRUST", 0.0), "live"),
     "without the gate": (lambda: patch.object(instances, "GATE", -1.0), "live"),

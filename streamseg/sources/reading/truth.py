@@ -11,15 +11,19 @@ from typing import NamedTuple
 
 import numpy as np
 
+from streamseg.errors import FrameError
+from streamseg.frame import VOID
 from streamseg.sources.reading.files import IMAGE_SUFFIXES, listing
 from streamseg.sources.reading.headers import orientation, stored_size
 from streamseg.sources.reading.images import upright
-from streamseg.sources.reading.masks import read_mask, taken_for
+from streamseg.sources.reading.masks import WHITE, read_mask, taken_for
 
 FOLDERS = ("masks", "mask", "segmentations", "segmentation", "segm", "annotations", "labels", "groundtruth", "gt")
 SUFFIXES = IMAGE_SUFFIXES | {".gif", ".pbm"}  # Carvana's masks, and plain bitmaps
 MARK = re.compile(r"(?P<stem>.+?)[._-](masks?|segm|seg|segmentation|labels?|gt|groundtruth|annotation)", re.IGNORECASE)
 LEADING = re.compile(r"(masks?|segm|seg|segmentation|labels?|gt)[._-](?P<stem>.+)", re.IGNORECASE)
+KNOWN = "valid"
+"""Folder beside the masks' own: white where the truth is known; elsewhere nothing is counted (OSD)."""
 LOOKED_AT = 200  # pictures whose orientation is looked up
 
 Load = Callable[[], np.ndarray]
@@ -50,6 +54,7 @@ def truth(
         return Truth({}, lost)
     first = next(iter(found.values()))
     words = taken_for(first)
+    known = {} if folder is None else _known(folder.parent / KNOWN, [mask.stem for mask in found.values()])
     notes = (
         [f"masks ({len(found)} of {len(pictures)} pictures, e.g. {first.name}) are read as: {words}"] if words else []
     )
@@ -58,6 +63,9 @@ def truth(
         notes.append("masks are drawn on the pixels as stored: they are turned with their pictures, as EXIF says")
     elif stored is None:
         notes.append("EXIF turns some pictures, and no size tells whether masks are drawn before that: taken for after")
+    if known:
+        notes.append(f"{KNOWN}/ tells where {len(known)} of {len(found)} masks are known; elsewhere nothing is counted")
+        read = partial(_where_known, read, known)
     loads: dict[Path, Load] = {
         picture: partial(_turned, read, mask, picture) if stored else partial(read, mask)
         for picture, mask in found.items()
@@ -129,6 +137,23 @@ def drawn_as_stored(found: dict[Path, Path]) -> bool | None:
             if drawn in (size, size[::-1]):
                 return drawn == size
     return None if turned else False
+
+
+def _known(folder: Path, stems: Sequence[str]) -> dict[str, Path]:
+    """Stem of a mask -> where it is known; nothing where `folder` holds other things, as pictures to validate with."""
+    found = {path.stem: path for path in masks_in(folder)}
+    known = {stem: found[stem] for stem in stems if stem in found}
+    return known if known and WHITE in taken_for(next(iter(known.values()))) else {}
+
+
+def _where_known(read: Callable[[Path], np.ndarray], known: dict[str, Path], mask: Path) -> np.ndarray:
+    ids = read(mask)
+    if mask.stem not in known:
+        return ids
+    where = read_mask(known[mask.stem])
+    if where.shape != ids.shape:
+        raise FrameError(f"{KNOWN}/{known[mask.stem].name} has another size than its mask")
+    return np.where(where > 0, ids, VOID).astype(np.uint8)
 
 
 def _turned(read: Callable[[Path], np.ndarray], mask: Path, picture: Path) -> np.ndarray:

@@ -55,12 +55,12 @@ def test_the_seed_reaches_planes_grabcut_ransac_and_background(shapes, make_sali
 
     noted(instances, "find_support", lambda depth, camera, seed=0, before=None: seed)
     noted(teaching, "cut", lambda *args, seed=0, **rest: seed)
-    noted(motion, "_camera_flow", lambda flow, seed: seed)
+    noted(motion, "_homography", lambda flow, seed: seed)
     noted(discovery, "BackgroundMemory", lambda seed=0: seed)
     segmenter = make_salient(seed=7)
     for frame in [shapes()[i] for i in range(8)]:
         segmenter.step(frame)
-    assert seeds == {name: {7} for name in ("find_support", "cut", "_camera_flow", "BackgroundMemory")}
+    assert seeds == {name: {7} for name in ("find_support", "cut", "_homography", "BackgroundMemory")}
 
 
 def test_what_is_taught_counts_by_frame_number_however_long_it_takes(shapes, make_salient, monkeypatch) -> None:

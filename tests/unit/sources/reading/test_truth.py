@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from streamseg.errors import FrameError
+from streamseg.frame import VOID
 from streamseg.sources import open_source
 from streamseg.sources.reading.truth import drawn_as_stored, folder_of, masks_of
 
@@ -67,3 +69,36 @@ def test_masks_without_a_picture_are_told(tmp_path: Path) -> None:
     picture(tmp_path / "a.jpg")
     drawn(tmp_path / "masks/frame_1.png")
     assert any(note.startswith("left out: 1 of 1 masks (frame_1.png") for note in open_source(str(tmp_path)).notes)
+
+
+def test_where_the_truth_is_known(tmp_path: Path) -> None:
+    picture(tmp_path / "rgb/a.jpg")
+    picture(tmp_path / "rgb/b.jpg")
+    known = np.zeros_like(MASK)
+    known[:, :4] = 255
+    drawn(tmp_path / "valid/a.png", known)
+    for name in ("a", "b"):
+        drawn(tmp_path / "masks" / f"{name}.png")
+    source = open_source(str(tmp_path / "rgb"))
+    truth = source[0].annotation
+    assert truth is not None
+    assert (truth[:3, :4] == 1).all()
+    assert (truth[3:, :4] == 0).all()
+    assert (truth[:, 4:] == VOID).all()
+    assert np.array_equal(source[1].annotation, MASK > 0)
+    assert any("valid/" in note for note in source.notes)
+
+
+def test_pictures_to_validate_with_say_nothing_of_the_truth(tmp_path: Path) -> None:
+    picture(tmp_path / "images/a.jpg")
+    picture(tmp_path / "valid/a.jpg")
+    drawn(tmp_path / "masks/a.png")
+    assert np.array_equal(open_source(str(tmp_path / "images"))[0].annotation, MASK > 0)
+
+
+def test_a_map_of_the_known_of_another_size_is_an_error(tmp_path: Path) -> None:
+    picture(tmp_path / "images/a.jpg")
+    drawn(tmp_path / "masks/a.png")
+    drawn(tmp_path / "valid/a.png", np.pad(MASK, 1))
+    with pytest.raises(FrameError, match="another size"):
+        open_source(str(tmp_path / "images"))[0].annotation  # noqa: B018

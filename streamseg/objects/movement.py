@@ -1,0 +1,87 @@
+"""What moves, of each frame, and what that says of objects: two cues, and how far the session has found them right.
+
+moving      against the frame before, see `motion`
+changed     against a background registered over seconds, see `changes`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from streamseg.features.extractor import Way
+from streamseg.frame import Frame
+from streamseg.objects.changes import Changes
+from streamseg.objects.evidence import CueEvidence
+from streamseg.objects.motion import Motion
+
+DOUBTS = 0.15, 0.3
+"""What a unit of the evidence of either cue, a natural logarithm, takes from the classifier's score, of which 1 is
+sure. What speaks for an object is left out: around one that moves its shadow and what it uncovers seem to move, too."""
+LEANING = 0.1
+"""What a unit of the evidence of changes, for or against, adds to what a cut that teaches starts from: there the
+colours decide where the halo ends."""
+
+
+class Moves(NamedTuple):
+    """Of one frame, each (h, w) float32, 0 ... 1, or None where the camera's motion cannot be told."""
+
+    moving: np.ndarray | None = None
+    changed: np.ndarray | None = None
+
+
+class Movement:
+    """Of a session; `start` on its first frames, then call it on each keyframe and `pass_by` on the others."""
+
+    def __init__(self, seed: int) -> None:
+        self._motion, self._changes = Motion(seed), Changes()
+        self.forget()
+
+    def forget(self) -> None:
+        """What the cues are worth."""
+        self._evidence = CueEvidence(), CueEvidence()
+
+    def start(self, frames: Sequence[tuple[Frame, tuple[int, ...]]]) -> list[Moves]:
+        """Of frames that come again, the first of them next, each with the size (h, w) of its cues."""
+        moving, cameras = [], []
+        for frame, _ in frames:
+            moving.append(self._motion(frame.rgb))
+            cameras.append(self._motion.camera)
+        self._motion.reset()
+        changed = self._changes.start([frame for frame, _ in frames], cameras)
+        return [Moves(_sized(one, size), _sized(other, size)) for one, other, (_, size) in zip(moving, changed, frames)]
+
+    def __call__(self, frame: Frame, size: tuple[int, ...]) -> Moves:
+        """Of a keyframe."""
+        moving = self._motion(frame.rgb)
+        return Moves(_sized(moving, size), _sized(self._changes(frame, self._motion.camera), size))
+
+    def pass_by(self, way: Way) -> None:
+        """A frame between keyframes, of which nothing is asked."""
+        self._motion.pass_by(way.gray, way.flow)
+
+    def learn(self, score: np.ndarray, moves: Moves) -> None:
+        """Measure what the cues say of what the classifier finds: (h, w) `score`, see `CueEvidence`."""
+        for evidence, cue in zip(self._evidence, moves):
+            if cue is not None:
+                evidence.learn(score, cue)
+
+    def against(self, moves: Moves) -> np.ndarray | float:
+        """(h, w) float32 <= 0, to be added to the classifier's score."""
+        parts = [
+            weight * np.minimum(evidence(cue), 0)
+            for weight, evidence, cue in zip(DOUBTS, self._evidence, moves)
+            if cue is not None
+        ]
+        return sum(parts, 0.0)
+
+    def leaning(self, moves: Moves) -> np.ndarray | float:
+        """(h, w) float32, to be added to what a cut that teaches starts from."""
+        return 0.0 if moves.changed is None else LEANING * self._evidence[1](moves.changed)
+
+
+def _sized(cue: np.ndarray | None, size: tuple[int, ...]) -> np.ndarray | None:
+    return None if cue is None else cv2.resize(cue, size[::-1], interpolation=cv2.INTER_AREA)

@@ -1,0 +1,74 @@
+"""What moves counts for and against objects as far as it was right; frames between keyframes are part of the way."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from streamseg.features.extractor import Way
+from streamseg.features.flow import small_gray
+from streamseg.frame import Frame
+from streamseg.objects.movement import Movement, Moves
+
+SIZE = (24, 32)
+WORLD = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (240, 320, 3), dtype=np.uint8), (0, 0), 3)
+WORLD = np.clip(128 + 4.0 * (WORLD - 128.0), 0, 255).astype(np.uint8)
+
+
+def frame(index: int) -> Frame:
+    """A square that crosses a world at rest."""
+    rgb = WORLD.copy()
+    rgb[90:150, 20 + 4 * index : 80 + 4 * index] = WORLD[:60, :60, ::-1] // 2
+    return Frame(index=index, name=str(index), timestamp=index / 30, rgb=rgb)
+
+
+def score(index: int) -> np.ndarray:
+    """What a classifier says that finds the square, and another thing that rests above it."""
+    found = np.full(SIZE, -1, np.float32)
+    found[9:15, 2 + (4 * index) // 10 : 8 + (4 * index) // 10] = 1
+    return found
+
+
+def test_cells_of_the_size_asked_for_and_evidence_of_both_signs() -> None:
+    movement = Movement(seed=0)
+    start = movement.start([(frame(i), SIZE) for i in range(8)])
+    assert start[0].moving is None  # nothing before it
+    for moves in start[1:]:
+        assert moves.moving is not None
+        assert moves.changed is not None
+        assert moves.moving.shape == moves.changed.shape == SIZE
+    for i, moves in enumerate(start):
+        movement.learn(score(i), moves)
+    leaning, against = (np.broadcast_to(one, SIZE) for one in (movement.leaning(start[7]), movement.against(start[7])))
+    assert leaning[score(7) > 0].mean() > 0.05
+    assert leaning[:6].max() < 0
+    assert against.max() <= 0
+    assert against[:6].mean() < against[score(7) > 0].mean()
+    movement.forget()
+    assert not np.any(movement.leaning(start[7]))
+
+
+def test_frames_that_are_passed_by_are_part_of_the_way() -> None:
+    """A camera that pans, looked at on each fourth frame: its background is still registered."""
+    pan, size = 3, (240, 240)
+    wide = cv2.resize(WORLD, (480, 240))
+    views = [np.ascontiguousarray(wide[:, pan * i : pan * i + 240]) for i in range(40)]
+    movement, found = Movement(seed=0), []
+    for i, rgb in enumerate(views):
+        if i % 4 == 0:
+            found.append(movement(Frame(index=i, name=str(i), timestamp=i / 30, rgb=rgb), size).changed)
+        else:
+            flow = np.zeros((160, 160, 2), np.float32)
+            flow[..., 0] = pan * (i % 4) / 240
+            movement.pass_by(Way(flow, small_gray(rgb)))
+    assert found[0] is None
+    assert found[-1] is not None
+    assert np.median(found[-1]) < 0.2
+    assert found[-1].mean() < 0.3
+
+
+def test_without_cues_nothing_is_said() -> None:
+    movement = Movement(seed=0)
+    movement.learn(score(0), Moves())
+    assert not np.any(movement.against(Moves()))
+    assert not np.any(movement.leaning(Moves()))
