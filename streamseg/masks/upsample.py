@@ -7,7 +7,7 @@ small grid; enlarging them, and not the scores, brings the edges back at full si
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 import cv2
 import numpy as np
@@ -15,8 +15,6 @@ import numpy as np
 WORKING_SIDE = 60
 """Short side of the small grid, pixels: subsampling by eight for a VGA frame. On labelled recordings 48 to 72 gave as
 good masks as 120 or 160, and closer borders, at a quarter of the time."""
-STRIP = 1 << 16
-"""Pixels of a strip of the frame that is worked on at once: a quarter of a megabyte a plane."""
 
 
 def upsample_labels(
@@ -126,22 +124,14 @@ def _coefficients(
 
 
 def _evaluate(slope: np.ndarray, offset: np.ndarray, gray: np.ndarray) -> np.ndarray:
-    """(H, W) uint8 argmax of slope * gray + offset at full size, a strip at a time that a processor's cache holds."""
-    height, width = gray.shape
-    # all are told relative to the first, which saves one; columns of full height make strips independent of each other
-    tall = [[cv2.resize(one, (one.shape[1], height)) for one in planes[1:] - planes[0]] for planes in (slope, offset)]
-    winner = np.empty(gray.shape, np.uint8)
-    rows = max(1, STRIP // width)
-    for top in range(0, height, rows):
-        part = slice(top, top + rows)
-        winner[part] = _argmax(_lines([a[part] for a in tall[0]], [b[part] for b in tall[1]], gray[part]))
-    return winner
+    """(H, W) uint8 argmax of slope * gray + offset at full size."""
+    brightness = gray * np.float32(1 / 255)
+    size = gray.shape[::-1]
 
+    def planes() -> Iterator[np.ndarray]:
+        yield np.zeros(gray.shape, np.float32)  # all are told relative to the first, which saves one
+        for a, b in zip(slope[1:] - slope[0], offset[1:] - offset[0], strict=True):
+            plane = cv2.multiply(cv2.resize(a, size), brightness)
+            yield cv2.add(plane, cv2.resize(b, size), dst=plane)
 
-def _lines(slopes: Sequence[np.ndarray], offsets: Sequence[np.ndarray], gray: np.ndarray) -> Iterator[np.ndarray]:
-    """(n, W) float32 zeros, then slope * gray + offset, both (n, w), of each pair at the width of (n, W) gray."""
-    brightness, size = gray * np.float32(1 / 255), gray.shape[::-1]
-    yield np.zeros(gray.shape, np.float32)
-    for slope, offset in zip(slopes, offsets, strict=True):
-        plane = cv2.multiply(cv2.resize(slope, size), brightness)
-        yield cv2.add(plane, cv2.resize(offset, size), dst=plane)
+    return _argmax(planes())
