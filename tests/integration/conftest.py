@@ -55,10 +55,10 @@ def sample() -> Path:
 
 
 def read_labels(folder: Path) -> list[np.ndarray]:
-    """The label files below `folder`/labels, by name."""
+    """The label files below `folder`/labels, by name; a hidden one is what a kill has left unfinished."""
     from PIL import Image
 
-    return [np.array(Image.open(path)) for path in sorted((folder / "labels").glob("*.png"))]
+    return [np.array(Image.open(path)) for path in sorted((folder / "labels").glob("[!.]*.png"))]
 
 
 def count_frames(video: Path) -> int:
