@@ -191,23 +191,24 @@ def _largest(
     best = int(((fits.sum(axis=0) - below.sum(axis=0)) * bonus).argmax())
     normal, _, on = _settled(points, normals[best], float(offsets[best]))
     if not wanted(normal[None])[0]:  # it was a slice of another plane
-        on = _near(points, normals[best], float(offsets[best]))
+        on = _near(points, normals[best], float(offsets[best]), 2 * noise(points[:, 2]))
     return on
 
 
 def _settled(points: np.ndarray, normal: np.ndarray, offset: float) -> tuple[np.ndarray, float, np.ndarray]:
     """The plane near the given one that many of the (n, 3) points lie on, whichever three it was found by; and which of
     them do, (n,) bool."""
-    on = _near(points, normal, offset)
+    within = 2 * noise(points[:, 2])
+    on = _near(points, normal, offset, within)
     for _ in range(ROUNDS):
         if on.sum() < 3:
             break
         normal, offset = _fitted(points[on])
-        on = _near(points, normal, offset)
+        on = _near(points, normal, offset, within)
     return normal, offset, on
 
 
-def _near(points: np.ndarray, normal: np.ndarray, offset: float) -> np.ndarray:
-    """(n,) bool: which of the (n, 3) points lie on a plane, but for the noise."""
-    on: np.ndarray = np.abs(points @ normal + offset) < 2 * noise(points[:, 2])
+def _near(points: np.ndarray, normal: np.ndarray, offset: float, within: np.ndarray) -> np.ndarray:
+    """(n,) bool: which of the (n, 3) points lie nearer to a plane than (n,) `within`."""
+    on: np.ndarray = np.abs(points @ normal + offset) < within
     return on

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from streamseg.config import SegmenterConfig
 from streamseg.errors import ModelError
 from streamseg.features.descriptors import rows
 from streamseg.features.flip import run_both_ways
+from streamseg.features.flow import Way
 from streamseg.features.objectness import attention_to_blank, objectness_of
 from streamseg.features.preparation import prepare_batch
 from streamseg.features.timing import StageTimer
@@ -31,13 +32,6 @@ from streamseg.masks.upsample import depth_guide_of
 Size = tuple[int, int]
 
 
-class Way(NamedTuple):
-    """From a frame to the last keyframe. flow: see `KeyframeSelector`. gray: of the frame, see `small_gray`."""
-
-    flow: np.ndarray
-    gray: np.ndarray
-
-
 @dataclass(frozen=True, eq=False)
 class FeatureFrame:
     """A frame and what the network sees in it.
@@ -45,9 +39,9 @@ class FeatureFrame:
     features: (D, h, w) float32, an array or, on a device, a tensor. objectness: (h, w) float32 >= 0, see
     `features.objectness`, or None. by_attention: whether that is the attention of a ViT. depth_guide: of the depth
     where borders follow it, see `masks.upsample.depth_guide_of`, or None.
-    is_key: whether the network ran on this very frame; else its features followed the optical flow.
     pixels: (H, W, 3) uint8 tensor of the frame where features is a tensor, beside it; else None.
-    way: how it is led back to the keyframe, where the network did not run on this one; else None.
+    way: back to the keyframe, from which the features followed the optical flow; None where the network ran on this
+    very frame. Then there is no objectness: nothing asks for it.
     """
 
     frame: Frame
@@ -55,10 +49,14 @@ class FeatureFrame:
     objectness: np.ndarray | None
     depth_guide: np.ndarray | None
     timings_ms: dict[str, float]
-    is_key: bool = True
     by_attention: bool = False
     pixels: Any = None
     way: Way | None = None
+
+    @property
+    def is_key(self) -> bool:
+        """Whether the network ran on this very frame."""
+        return self.way is None
 
     @cached_property
     def points(self) -> np.ndarray:
@@ -132,7 +130,7 @@ class FeatureExtractor:
             found = (self._on_device if on_device else self._on_host)(backbone, frames, batch, timer)
             share = timer.share(len(frames))
             return [
-                FeatureFrame(frame, maps, objectness, guide, share, True, attention, pixels)
+                FeatureFrame(frame, maps, objectness, guide, share, attention, pixels)
                 for frame, guide, (maps, objectness, attention, pixels) in zip(frames, guides, found, strict=True)
             ]
 

@@ -6,6 +6,7 @@ Dense flow: Kroeger et al., "Fast optical flow using dense inverse search", ECCV
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -17,19 +18,35 @@ SIDE = 160
 
 def small_gray(rgb: np.ndarray) -> np.ndarray:
     """(H, W, 3) uint8 -> (h, w) uint8 brightness, the shorter side SIDE: what flow is computed on."""
-    scale = SIDE / min(rgb.shape[:2])
-    size = max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale))
+    size = small_size(rgb.shape)
     gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
     while min(gray.shape) >= 2 * SIDE:  # halving is six times as fast as any other way of averaging
         gray = cv2.resize(gray, (gray.shape[1] // 2, gray.shape[0] // 2), interpolation=cv2.INTER_AREA)
     return cv2.resize(gray, size, interpolation=cv2.INTER_LINEAR)
 
 
+def small_size(shape: tuple[int, ...], side: float = SIDE) -> tuple[int, int]:
+    """(width, height) of a picture of (H, W, ...), resized so that its shorter side is `side`."""
+    scale = side / min(shape[:2])
+    return max(1, round(shape[1] * scale)), max(1, round(shape[0] * scale))
+
+
+class Way(NamedTuple):
+    """From a frame back to its keyframe.
+
+    flow: (h, w, 2) float32: from each place of the frame the way to its place in the keyframe, x and y as shares of
+    width and height. gray: of the frame, see `small_gray`.
+    """
+
+    flow: np.ndarray
+    gray: np.ndarray
+
+
 class Follow:
     """Maps of a keyframe as a later frame shows them, bilinear: called with (C, h, w) float32 it gives the same shape.
     What comes in from outside repeats the border.
 
-    flow: of that frame, see `KeyframeSelector`. height, width: of the maps.
+    flow: of that frame, see `Way`. height, width: of the maps.
     """
 
     def __init__(self, flow: np.ndarray, height: int, width: int) -> None:
@@ -52,19 +69,16 @@ class Follow:
 
 def follow_labels(labels: np.ndarray, flow: np.ndarray) -> np.ndarray:
     """(H, W) uint8 labels of a keyframe as a later frame of the same size shows them, each pixel that of the nearest.
-    flow: of that frame, see `KeyframeSelector`."""
+    flow: of that frame, see `Way`."""
     height, width = labels.shape
     place = cv2.resize(flow * np.array([width, height], np.float32), (width, height))
-    cv2.add(place, _grid(height, width), dst=place)
+    cv2.add(place, positions(height, width), dst=place)
     return cv2.remap(labels, place, None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]  # its stub knows no None
 
 
-@lru_cache(maxsize=1)
-def _grid(height: int, width: int) -> np.ndarray:
-    """`positions` of the frames of a session, which are many and have one size."""
-    return positions(height, width)
-
-
+@lru_cache(maxsize=8)
 def positions(height: int, width: int) -> np.ndarray:
-    """(height, width, 2) float32: x and y of each place."""
-    return np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=2).astype(np.float32)
+    """(height, width, 2) float32: x and y of each place. Read-only: the many frames of a session share it."""
+    found = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=2).astype(np.float32)
+    found.flags.writeable = False
+    return found

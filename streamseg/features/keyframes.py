@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from streamseg.config import KEYFRAME_DISTANCE
-from streamseg.features.flow import positions, small_gray
+from streamseg.features.flow import Way, positions, small_gray
 
 UNEXPLAINED = 0.15
 """Mean difference between a frame and the keyframe moved onto it, as a share of the frame's contrast, that is still
@@ -26,8 +26,6 @@ class KeyframeSelector:
 
     def __init__(self, distance: int = KEYFRAME_DISTANCE, first: int = 1) -> None:
         self.distance, self.first = distance, first
-        self.gray = np.zeros((0, 0), np.uint8)
-        """Of the last frame, see `small_gray`."""
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
         self.restart()
 
@@ -36,16 +34,15 @@ class KeyframeSelector:
         self._key: np.ndarray | None = None
         self._since = self._count = 0
 
-    def __call__(self, rgb: np.ndarray, lacking: bool = False) -> np.ndarray | None:
-        """(H, W, 3) uint8 -> None: a keyframe; or (h, w, 2) float32: from each place of this frame the way to its
-        place in the keyframe, x and y as shares of width and height.
+    def __call__(self, rgb: np.ndarray, lacking: bool = False) -> Way | None:
+        """(H, W, 3) uint8 -> None: a keyframe; or the way back to the last one.
 
         lacking: the frame has no depth though others have: it is a keyframe only where there is no other way, for
         what a keyframe does not show its followers do not have either.
         """
         if self.distance == 1:
             return None
-        self.gray = gray = small_gray(rgb)
+        gray = small_gray(rgb)
         self._count += 1
         self._since += 1
         due = self._count <= self.first or self._since >= self.distance
@@ -54,7 +51,7 @@ class KeyframeSelector:
         if flow is None:
             self._key, self._since = gray, 0
             return None
-        return flow / np.array(gray.shape[::-1], np.float32)
+        return Way(flow / np.array(gray.shape[::-1], np.float32), gray)
 
     def _explained(self, gray: np.ndarray) -> np.ndarray | None:
         """(h, w, 2) flow in pixels to the keyframe, or None where it does not explain the frame."""

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from streamseg.features.flow import SIDE
+from streamseg.features.flow import SIDE, small_size
 from streamseg.frame import Frame
 
 FRAMES = 5
@@ -87,9 +87,8 @@ def _halved(camera: np.ndarray) -> np.ndarray:
 
 def _small(rgb: np.ndarray) -> np.ndarray:
     """(H, W, 3) uint8 RGB -> (h, w, 3) uint8 Lab, half the size of `small_gray`."""
-    scale = SIDE / 2 / min(rgb.shape[:2])
-    size = max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale))
-    step = max(1, int(1 / scale / 2))  # averaged are four pixels, or more
+    size = small_size(rgb.shape, SIDE / 2)
+    step = max(1, min(rgb.shape[:2]) // SIDE)  # averaged are four pixels, or more
     thin = cv2.resize(np.ascontiguousarray(rgb[::step, ::step]), size, interpolation=cv2.INTER_AREA)
     return cv2.GaussianBlur(cv2.cvtColor(thin, cv2.COLOR_RGB2LAB), (3, 3), 0)  # edges that are a pixel off differ less
 

@@ -21,8 +21,8 @@ import numpy as np
 from streamseg.config import ObjectsConfig
 from streamseg.depth.camera import guessed_camera, told
 from streamseg.depth.support import SupportPlane
-from streamseg.features.extractor import FeatureFrame, Way
-from streamseg.features.flow import follow_labels
+from streamseg.features.extractor import FeatureFrame
+from streamseg.features.flow import Way, follow_labels
 from streamseg.features.timing import StageTimer
 from streamseg.frame import Intrinsics
 from streamseg.masks.tracker import Tracker
@@ -179,7 +179,8 @@ class ObjectDiscovery:
         )
 
     def _learn(self, seen: Seen | None) -> None:
-        """To be told of each frame; None: one between keyframes, from which nothing is learnt."""
+        """Begin a lesson where it is time, and take what one has taught whose time has come. To be told of each frame;
+        None: one between keyframes, from which nothing is learnt."""
         self._since_taught = (self._since_taught or 0) + 1
         given = self._lessons if self.classifier.weights is not None else 0
         if seen is not None and (self.quality == "high" or self._since_taught >= pause(given)):

@@ -16,6 +16,7 @@ AROUND = 3
 KEPT = 0.98
 """Of the counts, from one frame to the next."""
 MOST = 2.0
+"""What one cue may say, for or against: it is never sure."""
 DOUBTED = 10.0
 """Cells of no evidence that are counted on both sides: a few frames of small objects prove little."""
 

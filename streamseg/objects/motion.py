@@ -9,7 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from streamseg.features.flow import positions, small_gray
+from streamseg.features.flow import Way, positions, small_gray
 from streamseg.masks.upsample import guided
 
 EXPLAINED = 0.6
@@ -37,9 +37,9 @@ class Motion:
         """(3, 3) homography from the last frame that was asked for to the one before that was, in pixels of
         `small_gray`; None where it cannot be told."""
 
-    def pass_by(self, gray: np.ndarray, flow: np.ndarray) -> None:
-        """A frame of which nothing is asked, see `small_gray`. flow: to the last that was, see `KeyframeSelector`."""
-        self._before, self._way = gray, flow
+    def pass_by(self, way: Way) -> None:
+        """A frame of which nothing is asked; its keyframe is the last that was asked for."""
+        self._before, self._way = way.gray, way.flow
 
     def __call__(self, rgb: np.ndarray) -> np.ndarray | None:
         """(H, W, 3) uint8 -> (h, w) float32, 0 = goes with the camera ... 1 = moves by itself, far beyond the noise.

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from streamseg.features.extractor import Way
+from streamseg.features.flow import Way
 from streamseg.frame import Frame
 from streamseg.objects.changes import Changes
 from streamseg.objects.evidence import CueEvidence
@@ -61,7 +61,7 @@ class Movement:
 
     def pass_by(self, way: Way) -> None:
         """A frame between keyframes, of which nothing is asked."""
-        self._motion.pass_by(way.gray, way.flow)
+        self._motion.pass_by(way)
 
     def learn(self, score: np.ndarray, moves: Moves) -> None:
         """Measure what the cues say of what the classifier finds: (h, w) `score`, see `CueEvidence`."""

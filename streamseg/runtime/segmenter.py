@@ -16,7 +16,7 @@ from dataclasses import replace
 import numpy as np
 
 from streamseg.config import SegmenterConfig
-from streamseg.features.extractor import FeatureExtractor, FeatureFrame, PropagatedFrame, Way
+from streamseg.features.extractor import FeatureExtractor, FeatureFrame, PropagatedFrame
 from streamseg.features.flow import Follow
 from streamseg.features.keyframes import KeyframeSelector
 from streamseg.features.timing import StageTimer
@@ -135,9 +135,9 @@ class Segmenter:
         timer = StageTimer()
         has_depth = frame.load_depth is not None
         self._has_depth |= has_depth
-        flow = self._keyframes(frame.rgb, lacking=self._has_depth and not has_depth)
+        way = self._keyframes(frame.rgb, lacking=self._has_depth and not has_depth)
         timer.lap("flow")
-        return frame if flow is None else PropagatedFrame(frame, Way(flow, self._keyframes.gray), timer.laps)
+        return frame if way is None else PropagatedFrame(frame, way, timer.laps)
 
     def start(self, frames: Sequence[Frame | FeatureFrame]) -> None:
         """Learn from the first frames (at least one) before the first step, so that nothing hangs on one of them."""
@@ -186,7 +186,6 @@ class Segmenter:
         timer = StageTimer()
         follow = Follow(propagated.way.flow, *key.features.shape[1:])
         features = follow(key.features)
-        objectness = None if key.objectness is None else follow(key.objectness[None])[0]
         if self.wants_depth:
             guide = self.extractor.depth_guide(propagated.frame)
         elif key.depth_guide is None:
@@ -198,9 +197,8 @@ class Segmenter:
             key,
             frame=propagated.frame,
             features=features,
-            objectness=objectness,
+            objectness=None,
             depth_guide=guide,
             timings_ms=propagated.timings_ms | timer.laps,
-            is_key=False,
             way=propagated.way,
         )

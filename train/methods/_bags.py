@@ -7,9 +7,9 @@ from torch.nn import functional
 
 
 def squared_distances(cells: torch.Tensor, words: torch.Tensor) -> torch.Tensor:
-    """(B, n, D), (K, D) -> (B, n, K) squared Euclidean distances, >= 0."""
-    squares = cells.square().sum(dim=2, keepdim=True) + words.square().sum(dim=1)
-    return (squares - 2 * cells @ words.T).clamp_min(0)
+    """(B, n, D), (K, D) or (B, K, D) -> (B, n, K) squared Euclidean distances, >= 0."""
+    squares = cells.square().sum(dim=2, keepdim=True) + words.square().sum(dim=-1).unsqueeze(-2)
+    return (squares - 2 * cells @ words.mT).clamp_min(0)
 
 
 def bag(codes: torch.Tensor, counts: bool = False) -> torch.Tensor:

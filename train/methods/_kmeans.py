@@ -11,6 +11,7 @@ import torch
 from torch.nn import functional
 
 from streamseg.clustering.kmeans import kmeans, squared_distances
+from train.methods import _bags as bags
 
 ITERATIONS = 20
 
@@ -40,16 +41,11 @@ def lloyd(points: torch.Tensor, k: int, iterations: int = ITERATIONS) -> torch.T
     points = points - points.mean(dim=1, keepdim=True)  # distances between points far from 0 would lose their digits
     centroids = _spread(points, k)
     for _ in range(iterations):
-        member = functional.one_hot(nearest(points, centroids), k).to(points)
+        member = functional.one_hot(bags.squared_distances(points, centroids).argmin(dim=2), k).to(points)
         counts = member.sum(dim=1)[..., None]
         means = member.transpose(1, 2) @ points / counts.clamp_min(1)
         centroids = torch.where(counts > 0, means, centroids)  # one that lost all its points stays where it was
-    return nearest(points, centroids)
-
-
-def nearest(points: torch.Tensor, centroids: torch.Tensor) -> torch.Tensor:
-    """(B, n, d), (B, k, d) -> (B, n) int64: the nearest centroid, the first of equal ones."""
-    return _squared(points, centroids).argmin(dim=2)
+    return bags.squared_distances(points, centroids).argmin(dim=2)
 
 
 def _spread(points: torch.Tensor, k: int) -> torch.Tensor:
@@ -64,8 +60,3 @@ def _spread(points: torch.Tensor, k: int) -> torch.Tensor:
         drawn = torch.rand(batch, 1, device=points.device) * below[:, -1:]
         chosen.append(points[rows, torch.searchsorted(below, drawn, right=True)[:, 0].clamp_max(n - 1)])
     return torch.stack(chosen, dim=1)
-
-
-def _squared(points: torch.Tensor, centroids: torch.Tensor) -> torch.Tensor:
-    """(B, n, k) squared distances, less the points' own squares, which are the same for all centroids."""
-    return centroids.square().sum(dim=2)[:, None] - 2 * points @ centroids.transpose(1, 2)

@@ -27,12 +27,12 @@ def shifted(picture: np.ndarray, x: float, y: float) -> np.ndarray:
 
 def test_between_key_frames_the_flow_leads_back_to_the_last() -> None:
     keyframes, picture = KeyframeSelector(distance=4), texture()
-    flows = [keyframes(shifted(picture, 2 * i, -i)) for i in range(9)]
-    assert [flow is None for flow in flows] == [i % 4 == 0 for i in range(9)]
-    for i, flow in enumerate(flows):
-        if flow is not None:
-            way = np.median(flow, axis=(0, 1)) * SIZE[::-1]
-            assert way == pytest.approx((-2 * (i % 4), i % 4), abs=0.3)
+    ways = [keyframes(shifted(picture, 2 * i, -i)) for i in range(9)]
+    assert [way is None for way in ways] == [i % 4 == 0 for i in range(9)]
+    for i, way in enumerate(ways):
+        if way is not None:
+            moved = np.median(way.flow, axis=(0, 1)) * SIZE[::-1]
+            assert moved == pytest.approx((-2 * (i % 4), i % 4), abs=0.3)
 
 
 def test_the_first_frames_are_key_frames() -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from streamseg.features.extractor import Way
-from streamseg.features.flow import small_gray
+from streamseg.features.flow import Way, small_gray
 from streamseg.frame import Frame
 from streamseg.objects.movement import Movement, Moves
 

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamseg.features.extractor import FeatureFrame
+from streamseg.features.flow import Way
 from streamseg.features.scenes import STEADY
 from streamseg.frame import Frame
 from streamseg.runtime.segmenter import Segmenter
@@ -28,7 +29,8 @@ def seen(index: int, content: bool, is_key: bool = True) -> FeatureFrame:
     if content:
         rgb[10:30, 10:40] = 200
     features: Any = np.zeros((2, 3, 4), np.float32)
-    return FeatureFrame(Frame(index, str(index), 0.0, rgb), features, None, None, {}, is_key)
+    way = None if is_key else Way(np.zeros((3, 4, 2), np.float32), np.zeros((3, 4), np.uint8))
+    return FeatureFrame(Frame(index, str(index), 0.0, rgb), features, None, None, {}, way=way)
 
 
 def test_a_session_starts_on_the_frames_that_show_something() -> None:
