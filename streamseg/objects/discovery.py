@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from streamseg.config import ObjectsConfig
-from streamseg.depth.camera import guessed_camera, told
+from streamseg.depth.camera import guessed_camera
 from streamseg.depth.support import SupportPlane
 from streamseg.features.extractor import FeatureFrame
 from streamseg.features.flow import Way, follow_labels
@@ -31,7 +31,8 @@ from streamseg.objects.background import BackgroundMemory
 from streamseg.objects.classifier import ForegroundClassifier
 from streamseg.objects.grabcut import Levels
 from streamseg.objects.instances import separate, support_of
-from streamseg.objects.movement import Movement, Moves
+from streamseg.objects.movement import Movement, Moves, are_photographs
+from streamseg.objects.notes import PHOTOGRAPHS, depth_note
 from streamseg.objects.saliency import Saliency
 from streamseg.objects.scores import ObjectScores
 from streamseg.objects.teaching import Teacher, pause, teach
@@ -97,6 +98,8 @@ class ObjectDiscovery:
         self._since_taught = 0
         self.teacher.forget()
         moves = self.movement.start([(one.frame, _objectness(one).shape) for one in frames])
+        if are_photographs(moves):  # nobody watches them at a camera's rate
+            self._draw("high")
         levels = [_raised(self._level(one), moved) for one, moved in zip(frames, moves)]
         self.saliency.start(levels)
         seen = [Seen(one, self.saliency(level), moved) for one, level, moved in zip(frames, levels, moves)]
@@ -130,6 +133,7 @@ class ObjectDiscovery:
     def _moved(self, way: Way) -> np.ndarray:
         """(H, W) uint8: the objects of the keyframe in a frame behind it."""
         assert self._key_ids is not None  # the first frame of a session is a keyframe
+        self._draw(self.config.quality)  # a frame that follows another one is no photograph
         found = follow_labels(self._key_ids, way.flow)
         self.movement.pass_by(way)
         self.tracker.pass_by(found)
@@ -168,15 +172,13 @@ class ObjectDiscovery:
 
     @property
     def note(self) -> str:
-        """How depth helped to find the objects of the last frames, "" where it did as it should or there was none."""
-        if not self._depth_used:
-            return ""
-        if any(self._depth_used):
-            return "" if self.camera is None else f"intrinsics: guessed, {told(self.camera)}"
-        return (
-            "depth did not help to find objects: no table or floor was found in it (too few readings, none in view, or "
-            "a camera that lies on its side)"
-        )
+        """What the user did not choose of how objects are found, and whether depth helped; "" where all is as usual."""
+        drawn = "" if self.quality == self.config.quality else PHOTOGRAPHS
+        return "; ".join(filter(None, (drawn, depth_note(self._depth_used, self.camera))))
+
+    def _draw(self, quality: str) -> None:
+        """How finely, from here on."""
+        self.quality = self.teacher.quality = quality
 
     def _learn(self, seen: Seen | None) -> None:
         """Begin a lesson where it is time, and take what one has taught whose time has come. To be told of each frame;

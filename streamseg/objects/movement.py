@@ -33,6 +33,15 @@ class Moves(NamedTuple):
     changed: np.ndarray | None = None
 
 
+FEW = 3
+"""Frames that are told to be photographs, or not."""
+
+
+def are_photographs(moves: Sequence[Moves]) -> bool:
+    """Whether the first frames of a session, the first of which has none before it, do not follow each other."""
+    return len(moves) >= FEW and all(one.moving is None for one in moves)
+
+
 class Movement:
     """Of a session; `start` on its first frames, then call it on each keyframe and `pass_by` on the others."""
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import onnx
 import pytest
@@ -49,6 +50,21 @@ def test_shapes_are_found_and_keep_their_ids(shapes, make_salient, quality: str,
         names.append(tuple(map(int, pairs)))
     assert set(names) == {names[0]}
     assert sorted(names[0]) == [1, 2, 3]
+
+
+def test_photographs_are_drawn_finely_and_it_is_said(make_salient) -> None:
+    random, frames = np.random.default_rng(0), []
+    for i in range(4):
+        rgb = random.integers(0, 256, (64, 96, 3), dtype=np.uint8)
+        frames.append(Frame(index=i, name=str(i), timestamp=float(i), rgb=cv2.resize(rgb, None, fx=2, fy=2)))
+    one, many = make_salient(keyframes=4), make_salient(keyframes=4)
+    one.start(frames[:1])
+    assert "photographs" not in one.note  # it may begin a video
+    many.start(frames)
+    assert "photographs" in many.note
+    for frame in [frames[-1]] * 10:  # the first eight of a session are keyframes
+        many.step(many.plan(frame))
+    assert "photographs" not in many.note  # the last frame followed the one before
 
 
 def test_between_keyframes_objects_move_with_the_picture(shapes, make_salient) -> None:

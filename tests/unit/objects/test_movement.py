@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import islice
+from pathlib import Path
+
 import cv2
 import numpy as np
+import pytest
 
 from streamseg.features.flow import Way, small_gray
 from streamseg.frame import Frame
-from streamseg.objects.movement import Movement, Moves
+from streamseg.objects.movement import Movement, Moves, are_photographs
+from streamseg.sources import open_source
 
 SIZE = (24, 32)
 WORLD = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (240, 320, 3), dtype=np.uint8), (0, 0), 3)
@@ -71,3 +76,14 @@ def test_without_cues_nothing_is_said() -> None:
     movement.learn(score(0), Moves())
     assert not np.any(movement.against(Moves()))
     assert not np.any(movement.leaning(Moves()))
+
+
+@pytest.mark.parametrize(("path", "expected"), [("co3d_hydrant", True), ("multiview_espresso", True),
+                                                ("stills_coco_val", True), ("davis_dogs_jump_240p", False),
+                                                ("davis16_train/JPEGImages/480p/breakdance-flare", False),
+                                                ("davis16_train/JPEGImages/480p/bmx-bumps", False)])  # fmt: skip
+def test_photographs_are_told_from_video(shared: Path, path: str, expected: bool) -> None:
+    with open_source(str(shared / "data" / path)) as source:
+        first = list(islice(source, 8))
+    assert are_photographs(Movement(seed=0).start([(one, SIZE) for one in first])) == expected
+    assert not are_photographs(Movement(seed=0).start([(one, SIZE) for one in first[:1]]))  # nobody knows
