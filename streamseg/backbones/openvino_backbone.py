@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -28,8 +30,7 @@ class OpenVinoBackbone(Backbone):
     def __init__(
         self, recipe: Recipe, size: tuple[int, int], precision: str, threads: int, log: Log, streams: int = 1
     ) -> None:
-        import openvino
-
+        openvino = _runtime()
         if recipe.kind == "openvino":
             path, facts = Path(recipe.file), replace(openvino_file.read(Path(recipe.file))[0], sha256=recipe.sha256)
         else:
@@ -97,6 +98,21 @@ class OpenVinoBackbone(Backbone):
             return openvino_cache.compiled(key, compile_in)
         except (RuntimeError, ValueError) as problem:  # what it says is pages of its own source
             raise refused("openvino", f"OpenVINO cannot compile {self.name}", problem) from problem
+
+
+def _runtime() -> ModuleType:
+    """openvino without its converter of models, which takes half of its time to load and is not needed: openvino does
+    without where it cannot be imported."""
+    converter = "openvino.tools.ovc"
+    hidden = "openvino" not in sys.modules
+    if hidden:
+        sys.modules[converter] = None  # type: ignore[assignment]  # an ImportError, as it expects
+    try:
+        import openvino
+    finally:
+        if hidden:
+            del sys.modules[converter]
+    return openvino
 
 
 def _options(precision: str, threads: int) -> dict[str, Any]:

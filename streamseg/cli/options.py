@@ -93,8 +93,8 @@ clustering_options = with_options(
                  help="Weight of a feature cell's depth in the clustering; 0 = off."),
     option("--keyframes", type=Auto(click.IntRange(1, 1000)), default="auto", show_default=True, metavar="auto|N",
                  help="A keyframe is a frame that the network runs on: one of N neighbours at least, all if 1; "
-                 "the features of the others follow the optical flow. auto = 6; 4 with objects; 1 with --quality high, "
-                 "with --clustering per-frame and on a GPU."),
+                 "the features of the others follow the optical flow. auto = 6; 4 with objects, 8 where the flow "
+                 "leads there and back; 1 with --quality high, with --clustering per-frame and on a GPU."),
     option("--labels-on", type=click.Choice(["auto", "host", "device"]), default="auto", show_default=True,
                  help="Where clusters and labels are made: in host memory, or on the network's device; auto = there on "
                  "a GPU, where it can be."),

@@ -6,7 +6,8 @@ the same command gives the same masks.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -34,9 +35,25 @@ def on_gpu(n: int, d: int, k: int) -> bool:
 
     At a few hundred points the transfers cost more than they save.
     """
+    if n * d * k < WORTH_A_GPU:
+        return False
+    faiss = loaded()
+    return hasattr(faiss, "get_num_gpus") and faiss.get_num_gpus() > 0
+
+
+@cache
+def loaded() -> Any:
+    """faiss, once it is needed: it takes as long to load as a tenth of a start. Its own threads, and those of the BLAS
+    that it brings, would only fight with the network's over a few hundred cells: it gets one."""
+    from threadpoolctl import ThreadpoolController
+
+    known = {one.filepath for one in ThreadpoolController().lib_controllers}
     import faiss
 
-    return n * d * k >= WORTH_A_GPU and hasattr(faiss, "get_num_gpus") and faiss.get_num_gpus() > 0
+    faiss.omp_set_num_threads(1)
+    brought = [one.filepath for one in ThreadpoolController().lib_controllers if one.filepath not in known]
+    ThreadpoolController().select(filepath=brought).limit(limits=1, user_api="blas")
+    return faiss
 
 
 def kmeans(points: np.ndarray, k: int, *, seed: int, iterations: int = 20, restarts: int = 1) -> Clusters:
@@ -54,9 +71,7 @@ def kmeans(points: np.ndarray, k: int, *, seed: int, iterations: int = 20, resta
 
 
 def _train(points: np.ndarray, k: int, *, seed: int, iterations: int, restarts: int, gpu: bool) -> np.ndarray:
-    import faiss
-
-    faiss.omp_set_num_threads(1)  # a few hundred cells: threads would only fight with the network's
+    faiss = loaded()
     trainer = faiss.Kmeans(
         points.shape[1],
         k,

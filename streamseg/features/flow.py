@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from scipy.sparse import csr_matrix
 
 SIDE = 160
 """Shorter side of the pictures that flow is computed on, in pixels."""
@@ -50,6 +49,8 @@ class Follow:
     """
 
     def __init__(self, flow: np.ndarray, height: int, width: int) -> None:
+        from scipy.sparse import csr_matrix  # slow to load: what sees one frame does without
+
         grid = cv2.resize(flow, (width, height), interpolation=cv2.INTER_AREA) * np.array([width, height], np.float32)
         x, y = cv2.split(grid + positions(height, width))
         x, y = np.clip(x, 0, width - 1).ravel(), np.clip(y, 0, height - 1).ravel()

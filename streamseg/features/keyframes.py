@@ -16,16 +16,23 @@ from streamseg.features.flow import Way, positions, small_gray
 UNEXPLAINED = 0.15
 """Mean difference between a frame and the keyframe moved onto it, as a share of the frame's contrast, that is still
 the same scene. Neighbours in videos: 0.05 to 0.15; photographs from two sides: 0.4 to 1."""
+FURTHER = 2
+"""So many times the distance a keyframe may last where the flow holds good: where its way there and back (Sundaram et
+al., "Dense point trajectories by GPU-accelerated large displacement optical flow", ECCV 2010)"""
+ASTRAY, LOST = 2.0, 0.04
+"""ends more than so many pixels of `small_gray` astray for less than this share of the picture. A still or calm scene
+that a camera pans over: 0 to .03; people and dogs that jump, and what goes behind something: .06 to .2."""
 LATEST = 3
 """So many times the distance a keyframe may wait for a frame that lacks nothing."""
 
 
 class KeyframeSelector:
     """Decides for each frame, in order. distance: from one keyframe to the next at most; 1 = every frame is one.
-    first: so many frames at the start of a session are keyframes."""
+    stretch: it may be FURTHER where the flow holds good. first: so many frames at the start of a session are keyframes.
+    """
 
-    def __init__(self, distance: int = KEYFRAME_DISTANCE, first: int = 1) -> None:
-        self.distance, self.first = distance, first
+    def __init__(self, distance: int = KEYFRAME_DISTANCE, first: int = 1, stretch: bool = False) -> None:
+        self.distance, self.first, self.stretch = distance, first, stretch
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
         self.restart()
 
@@ -47,7 +54,10 @@ class KeyframeSelector:
         self._since += 1
         due = self._count <= self.first or self._since >= self.distance
         late = self._since >= LATEST * self.distance
-        flow = self._explained(gray) if not due or (lacking and not late) else None
+        further = self.stretch and self._count > self.first and self._since < FURTHER * self.distance
+        flow = self._explained(gray) if not due or further or (lacking and not late) else None
+        if flow is not None and due and not lacking and not self._returns(gray, flow):
+            flow = None
         if flow is None:
             self._key, self._since = gray, 0
             return None
@@ -62,3 +72,11 @@ class KeyframeSelector:
         moved = cv2.remap(self._key, place, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
         difference = cv2.mean(cv2.absdiff(gray, moved))[0]
         return flow if difference <= UNEXPLAINED * max(1.0, float(gray.std())) else None
+
+    def _returns(self, gray: np.ndarray, flow: np.ndarray) -> bool:
+        """Whether nearly all of `flow` leads from the keyframe back to where it came from."""
+        ahead: np.ndarray = self._flow.calc(self._key, gray, None)  # type: ignore[call-overload]  # as above
+        place = flow + positions(*gray.shape)
+        there = cv2.remap(ahead, place, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
+        x, y = cv2.split(flow + there)
+        return float((cv2.magnitude(x, y) > ASTRAY).mean()) < LOST

@@ -29,8 +29,9 @@ class ForegroundClassifier:
             return
         weights = (share / objects + (1 - share) / (len(share) - objects)).astype(np.float32)
         targets = (2 * share - 1).astype(np.float32)
-        rows = np.hstack([points, np.ones((len(points), 1), np.float32)])
-        squares, products = (rows * weights[:, None]).T @ rows, rows.T @ (weights * targets)
+        root = np.sqrt(weights)[:, None]
+        rows = np.hstack([points * root, root])
+        squares, products = rows.T @ rows, rows.T @ (root[:, 0] * targets)  # of one array: half of it is computed
         if self._squares is None or len(self._squares) != len(squares):
             self._squares, self._products = np.zeros_like(squares), np.zeros_like(products)
         assert self._products is not None

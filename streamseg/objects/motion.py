@@ -14,6 +14,8 @@ from streamseg.masks.upsample import guided
 
 EXPLAINED = 0.6
 """Share of the flow that the homography must explain within a pixel; below, the frames are no neighbours."""
+TRIALS = 100
+"""Of RANSAC: one that explains so much is missed once in a million, and one that explains less is not wanted."""
 HALF, NOISES = 0.5, 3.0
 """What moves half: so many pixels against the camera, and so many times the median of the frame, which is noise and the
 depth of the scene."""
@@ -70,5 +72,6 @@ def _homography(flow: np.ndarray, seed: int) -> np.ndarray | None:
     """(3, 3), fitted to `flow` (h, w, 2), or None where it does not explain most of it."""
     points = positions(*flow.shape[:2])[4::8, 4::8].reshape(-1, 2)
     cv2.setRNGSeed(seed)  # of RANSAC
-    homography, fits = cv2.findHomography(points, points + flow[4::8, 4::8].reshape(-1, 2), cv2.RANSAC, 1.0)
+    ends = points + flow[4::8, 4::8].reshape(-1, 2)
+    homography, fits = cv2.findHomography(points, ends, cv2.RANSAC, 1.0, maxIters=TRIALS)
     return None if homography is None or fits.mean() < EXPLAINED else homography

@@ -85,7 +85,9 @@ class Segmenter:
         self._scenes = SceneStages(chosen)
         objects = self._scenes.shown.objects
         # what objects are learnt from shall be what the network saw; a codebook lives on less
-        self._keyframes = KeyframeSelector(chosen.keyframe_distance, objects.start_frames if objects else 1)
+        stretch = objects is not None and not chosen.extractor.keyframes
+        first = objects.start_frames if objects else 1
+        self._keyframes = KeyframeSelector(chosen.keyframe_distance, first, stretch)
         self._key: FeatureFrame | None = None
         self._has_depth = False  # any frame so far
         self._wishes: queue.SimpleQueue[tuple[int | None, bool]] = queue.SimpleQueue()

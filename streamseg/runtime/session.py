@@ -160,7 +160,6 @@ def beside(source: Recording | LiveSource) -> str:
 
 def _single_threaded_algebra() -> AbstractContextManager[object]:
     """One thread for BLAS: on a few hundred cells more of them take longer, and the cores belong to the network."""
-    import faiss  # noqa: F401 (brings a BLAS of its own; only what is loaded can be limited)
     from threadpoolctl import threadpool_limits
 
     return threadpool_limits(1, user_api="blas")

@@ -74,6 +74,20 @@ def test_longest_holds_even_where_nothing_changes(longest: int) -> None:
     assert [keyframes(texture()) is None for _ in range(15)] == [i % longest == 0 for i in range(15)]
 
 
+def test_a_keyframe_lasts_longer_where_the_flow_holds_good() -> None:
+    def since(frames: list[np.ndarray], stretch: bool) -> list[int]:
+        keyframes = KeyframeSelector(4, first=2, stretch=stretch)
+        return [i for i, frame in enumerate(frames) if keyframes(frame) is None]
+
+    calm = [shifted(texture(), 2 * i, -i) for i in range(18)]
+    assert since(calm, stretch=True) == [0, 1, 9, 17]
+    assert since(calm, stretch=False) == [0, 1, 5, 9, 13, 17]
+    busy = [one.copy() for one in calm]
+    for i, frame in enumerate(busy):  # something crosses the picture and hides other parts of it in each frame
+        frame[60:160, 12 * i : 12 * i + 60] = texture(1)[60:160, :60]
+    assert since(busy, stretch=True) == since(busy, stretch=False)
+
+
 @settings(max_examples=25, deadline=None)
 @given(dx=st.floats(-3, 3), dy=st.floats(-3, 3), channels=st.integers(1, 9), h=st.integers(1, 12), w=st.integers(1, 14))
 def test_maps_move_as_opencv_moves_pictures(dx: float, dy: float, channels: int, h: int, w: int) -> None:
