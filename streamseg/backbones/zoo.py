@@ -110,7 +110,9 @@ def _checkpoint_recipe(spec: Spec) -> Recipe:
         licence=trained.get("licence", ""),
         method=header["method"] or "",
         # it reads the features that it was trained on, no others
-        head=bool(trained.get("head")) and (list(whole.layers), whole.facet) == (trained["layers"], trained["facet"]),
+        head=checkpoint.head_output(trained)
+        if (list(whole.layers), whole.facet) == (trained["layers"], trained["facet"])
+        else "",
     )
 
 

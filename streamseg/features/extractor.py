@@ -23,7 +23,7 @@ from streamseg.errors import ModelError
 from streamseg.features.descriptors import rows
 from streamseg.features.flip import run_both_ways
 from streamseg.features.flow import Way
-from streamseg.features.objectness import attention_to_blank, objectness_of
+from streamseg.features.objectness import answers_of, attention_to_blank, objectness_of
 from streamseg.features.preparation import prepare_batch
 from streamseg.features.timing import StageTimer
 from streamseg.frame import Frame
@@ -167,7 +167,7 @@ class FeatureExtractor:
         images = prepare_batch([frame.rgb for frame in frames], backbone.size, batch)
         timer.lap("prepare")
         outputs = self._run(backbone)(images)
-        maps, answers = outputs["features"].copy(), outputs.get("foreground")  # the backbone uses its arrays again
+        maps, answers = outputs["features"].copy(), answers_of(outputs)  # the backbone uses its arrays again
         check_numbers(backbone, maps)
         objectness = objectness_of(outputs, blank) if wanted else None
         if wanted and objectness is None:
@@ -193,7 +193,7 @@ class FeatureExtractor:
         from streamseg.features.preparation_torch import run  # imports torch
 
         outputs, pixels = run(backbone, [frame.rgb for frame in frames], batch, timer.lap)
-        answers = outputs.get("foreground")
+        answers = answers_of(outputs)
         return [
             {
                 "features": outputs["features"][i],
