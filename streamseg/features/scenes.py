@@ -18,8 +18,8 @@ import numpy as np
 from streamseg.frame import Frame
 
 CONTRAST, SIDE = 4.0, 16
-"""A frame shows something where the standard deviation of its gray levels, 0 ... 255, is larger; shrunk to so many
-pixels a side, which evens the noise of a sensor out."""
+"""A frame shows something where the standard deviation of red, of green or of blue, 0 ... 255, is larger; shrunk to so
+many pixels a side, which evens the noise of a sensor out."""
 STEADY, KNOWN = 8, 4
 """So many frames in a row that are alike make a scene; so many scenes are remembered."""
 STRUCTURE, COLOURS, OTHER = 0.8, 0.9, 0.55
@@ -197,4 +197,4 @@ def _found(whole: np.ndarray, picture: np.ndarray) -> float:
 def shows_something(rgb: np.ndarray) -> bool:
     """Whether an (H, W, 3) uint8 image is more than one shade, with or without noise."""
     small = cv2.resize(rgb, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    return float(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).std()) > CONTRAST
+    return bool(small.std(axis=(0, 1)).max() > CONTRAST)  # colours that are equally bright are something too

@@ -118,6 +118,13 @@ def test_one_shade_shows_nothing(shade: int) -> None:
     assert not shows_something(np.clip(shade + noise, 0, 255).astype(np.uint8))
 
 
+def test_colours_that_are_equally_bright_show_something() -> None:
+    red, blue = np.array([200, 60, 60]), np.array([60, 114, 150])  # both have the gray level 102
+    picture = np.tile(np.repeat([red, blue], 80, axis=0), (120, 1, 1)).astype(np.uint8)
+    assert cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).std() < 1
+    assert shows_something(picture)
+
+
 @pytest.mark.parametrize("path", ["davis_dogs_jump_240p/dogs_jump.mp4", "tum_fr1_rpy/rgbd_dataset_freiburg1_rpy",
                                   "davis16_train/JPEGImages/480p/breakdance-flare", "co3d_backpack", "rgbd_osd",
                                   "multiview_espresso"])  # fmt: skip
