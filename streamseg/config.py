@@ -33,6 +33,9 @@ KEYFRAME_DISTANCE_OBJECTS = 4
 """The same where objects are wanted: they move by themselves, and flow is worst at their borders. On labelled videos
 their foreground was as good as at 2. Twice as far where the flow holds good, see `features.keyframes`."""
 
+FOREGROUND = 2.0
+"""Weight of a foreground head's answer, 0 ... 1, beside features of length 1: see docs/benchmarks.md."""
+
 MIN_SCORE = 0.25
 """Of ten empty scenes 1.1 false things a frame are left without, .09 with it, while labelled recordings keep what they
 have: see docs/objects.md."""
@@ -76,7 +79,8 @@ class ClusteringConfig:
     """k: number of regions, 0 = by the knee within k_range (inclusive).
 
     clustering: "online" (one codebook for the session) or "per-frame" (cold K-Means and knee on every frame, the ids
-    matched afterwards). pca: components, 0 = off. position, depth: weights of these channels, 0 = off.
+    matched afterwards). pca: components, 0 = off. position, depth: weights of these channels, 0 = off. foreground: the
+    same of what a foreground head answers, where the network has one.
     edges: whether borders follow the image and the depth (guided filter). seed: of everything random.
     """
 
@@ -86,6 +90,7 @@ class ClusteringConfig:
     pca: int = 0
     position: float = 0.0
     depth: float = 0.0
+    foreground: float = FOREGROUND
     edges: bool = True
     seed: int = 0
 

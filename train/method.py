@@ -50,7 +50,8 @@ class Method(pl.LightningModule):
     State of their own (queues, centers, vocabularies) goes into buffers: then it is saved, resumed and moved.
 
     frames: of a sample, evenly spaced by the gap that was drawn. wide: side of the whole frames in a batch, 0 = none.
-    optimizer, lr (for a batch of 256), weight_decay, average (of fine-tuning): if not told. An option may set frames
+    head_output: of its head, see `Backbone.run`. optimizer, lr (for a batch of 256), weight_decay, average (of
+    fine-tuning): if not told. An option may set frames
     and lr in __init__.
     """
 
@@ -59,6 +60,7 @@ class Method(pl.LightningModule):
     lr: float = 0.05
     weight_decay: ClassVar[float] = 1e-4
     average: ClassVar[float] = 1.0
+    head_output: ClassVar[str] = "foreground"
 
     def __init__(self, encoder: Encoder, options: Any, settings: Settings, total_steps: int) -> None:
         super().__init__()
@@ -113,7 +115,7 @@ class Method(pl.LightningModule):
         return self.averaging(self.backbone())
 
     def deployed_head(self) -> nn.Module | None:
-        """A `ForegroundHead` on the deployed features, which objectness makes use of; None = there is none."""
+        """A `ForegroundHead` on the deployed features, of which regions make use, and objects; None = there is none."""
         return None
 
     @property

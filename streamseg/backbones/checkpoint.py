@@ -2,7 +2,7 @@
 
 {"format": 1, "streamseg": version, "method": "byol",
  "backbone": {"name": "resnet18", "architecture": "resnet18.tv_in1k", "layers": [4, 5], "facet": "output",
-              "licence": "BSD-3-Clause", "head": false},
+              "licence": "BSD-3-Clause", "head": ""},     or its head's output; true = "foreground"
  "state_dict": {timm's name: tensor, ...},   the deployed backbone
  "head": {name: tensor, ...} or absent,     of `networks.foreground_head`
  "config": {...},                            what the run was asked for
@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from streamseg.backbones.contract import OUTPUTS
 from streamseg.cache import recall, remember
 from streamseg.errors import ModelError, OutputError
 from streamseg.files import written
@@ -95,6 +96,8 @@ def _fault(header: dict[str, Any]) -> str:
         return "its backbone has no layers"
     if not all(isinstance(backbone.get(name, ""), str) for name in ("architecture", "licence")):
         return "its backbone is described by something else than words"
+    if not isinstance(head := backbone.get("head", ""), (bool, str)) or head not in (False, True, "", *OUTPUTS[-2:]):
+        return "its backbone has a head of a kind that is not known"
     for name in ("method", "streamseg"):
         if not isinstance(header.get(name) or "", str):
             return f"its {name} is no word"
@@ -117,6 +120,12 @@ def _fault_of_tensors(content: dict[str, Any]) -> str:
         ):
             return f"its {name} holds something else than named tensors"
     return "" if isinstance(content.get("training") or {}, dict) else "its training state is no table"
+
+
+def head_output(backbone: dict[str, Any]) -> str:
+    """The output of the foreground head of a header's backbone, see `Recipe`."""
+    said = backbone.get("head") or ""
+    return "foreground" if said is True else str(said)
 
 
 def read_header(path: Path) -> dict[str, Any]:

@@ -26,7 +26,7 @@ OPSET = 18
 OPSETS = range(13, 21)
 """Those offered: int8 scales by channel came with 13, and torch's tracing exporter stops at 20. ViTs need 14."""
 
-OUTPUTS = ("features", "attention", "energy", "foreground")
+OUTPUTS = ("features", "attention", "energy", "foreground", "region_foreground")
 """What a network may give, see `Backbone.run`; features always."""
 
 Log = Callable[[str], None]
@@ -53,7 +53,7 @@ class Recipe:
     file: a weights file, or the .onnx file itself; "" = published weights from the hub. sha256: of `file`, or "".
     kind: "cnn" or "vit". layers: stages or blocks, positive and rising; indices: the same as places in timm's
     feature_info. strides: of each layer. facet: as in Spec. method: that trained it, "" = as published.
-    head: whether the file holds a foreground head, too.
+    head: the output of the foreground head that the file holds, too: see `Backbone.run`; "" = it holds none.
     """
 
     name: str
@@ -68,7 +68,7 @@ class Recipe:
     licence: str = ""
     size: tuple[int, int] | None = None
     method: str = ""
-    head: bool = False
+    head: str = ""
 
     @property
     def shape(self) -> Shape:
@@ -101,7 +101,8 @@ class Backbone(ABC):
         """(B, 3, H, W) float32 RGB in [0, 1] -> {"features": (B, D, h, w) float32, each vector of length 1;
         for CNNs also "energy": (B, 1, h, w) float32 >= 0, root mean square of the deepest layer's activations;
         for ViTs also "attention": (B, heads, h, w) float32, of the CLS token in the last block;
-        with a trained head also "foreground": (B, 1, h, w) float32 in 0 ... 1, how surely a cell is part of an object}.
+        with a trained head also "foreground": (B, 1, h, w) float32 in 0 ... 1, how surely a cell is part of an object,
+        or, where only regions are to make use of it, the same as "region_foreground"}.
 
         The arrays may be reused by the next call.
         """

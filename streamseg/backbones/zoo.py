@@ -103,6 +103,7 @@ def _checkpoint_recipe(spec: Spec) -> Recipe:
     trained = header["backbone"]
     layers = spec.layers or tuple(trained["layers"])
     whole = recipe(replace(spec, model=trained["name"], layers=layers, facet=spec.facet or trained["facet"]), False)
+    own = (list(whole.layers), whole.facet) == (trained["layers"], trained["facet"])
     return replace(
         whole,
         file=spec.model,
@@ -110,7 +111,7 @@ def _checkpoint_recipe(spec: Spec) -> Recipe:
         licence=trained.get("licence", ""),
         method=header["method"] or "",
         # it reads the features that it was trained on, no others
-        head=bool(trained.get("head")) and (list(whole.layers), whole.facet) == (trained["layers"], trained["facet"]),
+        head=checkpoint.head_output(trained) if own else "",
     )
 
 

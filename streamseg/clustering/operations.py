@@ -18,13 +18,14 @@ from streamseg.masks.upsample import upsample_labels
 class Operations(NamedTuple):
     """points: (Descriptors, (D, h, w) features, (H, W) depth or None) -> (h w, d). step: (Codebook, points) -> (h w, k)
     squared distances. to_host: any of these as an array. beside: (array, any of these) -> the array where that lies.
-    labels: (distances, ids, features, rgb, pixels, depth guide, radius) -> (H, W) uint8 ids, in host memory; pixels:
-    the frame's tensor, see `FeatureFrame`."""
+    stacked: (D, h, w) maps -> one with the channels of all. labels: (distances, ids, features, rgb, pixels, depth
+    guide, radius) -> (H, W) uint8 ids, in host memory; pixels: the frame's tensor, see `FeatureFrame`."""
 
     points: Callable[..., Any]
     step: Callable[[Codebook, Any], Any]
     to_host: Callable[[Any], np.ndarray]
     beside: Callable[[np.ndarray, Any], Any]
+    stacked: Callable[[list[Any]], Any]
     labels: Callable[..., np.ndarray]
 
 
@@ -47,11 +48,13 @@ def _labels(
     return cv2.LUT(upsample_labels(scores, rgb, depth_guide, radius=radius), table)
 
 
-HOST = Operations(_points, Codebook.step, np.asarray, lambda array, _: array, _labels)
+HOST = Operations(_points, Codebook.step, np.asarray, lambda array, _: array, np.concatenate, _labels)
 
 
 def on_device() -> Operations:
     """The same for tensors; imports torch."""
+    import torch
+
     from streamseg.clustering import codebook_torch
     from streamseg.features import descriptors_torch
     from streamseg.masks import resampling_torch, upsample_torch
@@ -67,5 +70,6 @@ def on_device() -> Operations:
         codebook_torch.step,
         lambda values: values.cpu().numpy(),
         resampling_torch.upload,
+        torch.cat,
         labels,
     )

@@ -48,7 +48,7 @@ class Regions:
         """See `MaskStage`."""
         self._choose(frames[0])
         depths = [self._depth(one) for one in frames]
-        self._clusters.start([one.features for one in frames], depths, frames[0].frame.index)
+        self._clusters.start([self._clustered(one) for one in frames], depths, frames[0].frame.index)
 
     def steer(self, k: int) -> None:
         """From the next step on `k` regions, 0 = as the knee says."""
@@ -57,7 +57,7 @@ class Regions:
     def step(self, frame: FeatureFrame, timer: StageTimer) -> np.ndarray:
         """(H, W) uint8: every pixel in one region, ids 1 ... 254."""
         operations = self._choose(frame)
-        distances, ids = self._clusters.step(frame.features, self._depth(frame), frame.frame.index)
+        distances, ids = self._clusters.step(self._clustered(frame), self._depth(frame), frame.frame.index)
         self.k = len(ids)
         timer.lap("cluster")
         labels = self._enlarged(operations, frame, distances, ids)
@@ -77,6 +77,12 @@ class Regions:
         return operations.labels(
             distances, ids, frame.features, frame.frame.rgb, frame.pixels, frame.depth_guide, radius
         )
+
+    def _clustered(self, frame: FeatureFrame) -> Any:
+        """(D, h, w): its features, and what a foreground head answers as one more."""
+        if frame.answer is None or not self.config.foreground:
+            return frame.features
+        return self._choose(frame).stacked([frame.features, self.config.foreground * frame.answer])
 
     def _choose(self, frame: FeatureFrame) -> Operations:
         if self._operations is None:

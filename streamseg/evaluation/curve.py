@@ -20,7 +20,7 @@ FRAMES, CELLS = 8, 2048
 def distortion_curve(session: Session, settings: ClusteringConfig) -> dict[str, Any]:
     """{"k": [...], "distortion": [...] (mean squared distance of a cell to its centroid), "knee": k, "by": how}.
 
-    Of up to FRAMES frames, spread evenly, of which CELLS cells are drawn; without depth. One k at least.
+    Of up to FRAMES frames, spread evenly, of which CELLS cells are drawn; of features and places alone. One k at least.
     """
     source = session.source
     assert isinstance(source, Recording)

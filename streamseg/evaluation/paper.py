@@ -63,7 +63,7 @@ def _cell(
     setups: Sequence[SessionConfig], size: int, pca: int, asked: Request, listener: scoring.Listener
 ) -> list[list[float]]:
     """For each seed the IoU of each sequence."""
-    how = {"clustering": "per-frame", "edges": False, "objects": False, "pca": pca}
+    how = {"clustering": "per-frame", "edges": False, "objects": False, "pca": pca, "foreground": 0.0}
     runs = []
     for setup in setups:
         cell = setup.but(size=size, **how)

@@ -23,7 +23,7 @@ from streamseg.errors import ModelError
 from streamseg.features.descriptors import rows
 from streamseg.features.flip import run_both_ways
 from streamseg.features.flow import Way
-from streamseg.features.objectness import attention_to_blank, objectness_of
+from streamseg.features.objectness import answers_of, attention_to_blank, objectness_of
 from streamseg.features.preparation import prepare_batch
 from streamseg.features.timing import StageTimer
 from streamseg.frame import Frame
@@ -40,6 +40,7 @@ class FeatureFrame:
     `features.objectness`, or None. by_attention: whether that is the attention of a ViT. depth_guide: of the depth
     where borders follow it, see `masks.upsample.depth_guide_of`, or None.
     pixels: (H, W, 3) uint8 tensor of the frame where features is a tensor, beside it; else None.
+    answer: (1, h, w) float32, 0 ... 1, of a foreground head, an array or tensor as the features; None without one.
     way: back to the keyframe, from which the features followed the optical flow; None where the network ran on this
     very frame. Then there is no objectness: nothing asks for it.
     """
@@ -51,6 +52,7 @@ class FeatureFrame:
     timings_ms: dict[str, float]
     by_attention: bool = False
     pixels: Any = None
+    answer: Any = None
     way: Way | None = None
 
     @property
@@ -130,8 +132,8 @@ class FeatureExtractor:
             found = (self._on_device if on_device else self._on_host)(backbone, frames, batch, timer)
             share = timer.share(len(frames))
             return [
-                FeatureFrame(frame, maps, objectness, guide, share, attention, pixels)
-                for frame, guide, (maps, objectness, attention, pixels) in zip(frames, guides, found, strict=True)
+                FeatureFrame(frame=frame, depth_guide=guide, timings_ms=share, **seen)
+                for frame, guide, seen in zip(frames, guides, found, strict=True)
             ]
 
     def planned(self, plan: Sequence[Frame | PropagatedFrame], batch: int = 0) -> list[FeatureFrame | PropagatedFrame]:
@@ -157,13 +159,15 @@ class FeatureExtractor:
     def _run(self, backbone: Backbone) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
         return partial(run_both_ways, backbone) if self.config.flip else backbone.run
 
-    def _on_host(self, backbone: Backbone, frames: Sequence[Frame], batch: int, timer: StageTimer) -> list[Any]:
+    def _on_host(
+        self, backbone: Backbone, frames: Sequence[Frame], batch: int, timer: StageTimer
+    ) -> list[dict[str, Any]]:
         wanted = self.config.objects.objects
         blank = self.blank(backbone) if wanted else None
         images = prepare_batch([frame.rgb for frame in frames], backbone.size, batch)
         timer.lap("prepare")
         outputs = self._run(backbone)(images)
-        maps = outputs["features"].copy()  # the backbone uses its arrays again
+        maps, answers = outputs["features"].copy(), answers_of(outputs)  # the backbone uses its arrays again
         check_numbers(backbone, maps)
         objectness = objectness_of(outputs, blank) if wanted else None
         if wanted and objectness is None:
@@ -173,11 +177,29 @@ class FeatureExtractor:
                 "in `run` neither objects nor panoptic in --save",
             )
         timer.lap("backbone")
-        attention = blank is not None
-        return [(maps[i], None if objectness is None else objectness[i], attention, None) for i, _ in enumerate(frames)]
+        return [
+            {
+                "features": maps[i],
+                "objectness": None if objectness is None else objectness[i],
+                "by_attention": blank is not None,
+                "answer": None if answers is None else answers[i].copy(),
+            }
+            for i, _ in enumerate(frames)
+        ]
 
-    def _on_device(self, backbone: Backbone, frames: Sequence[Frame], batch: int, timer: StageTimer) -> list[Any]:
+    def _on_device(
+        self, backbone: Backbone, frames: Sequence[Frame], batch: int, timer: StageTimer
+    ) -> list[dict[str, Any]]:
         from streamseg.features.preparation_torch import run  # imports torch
 
-        maps, pixels = run(backbone, [frame.rgb for frame in frames], batch, timer.lap)
-        return [(maps[i], None, False, pixels[i]) for i, _ in enumerate(frames)]
+        outputs, pixels = run(backbone, [frame.rgb for frame in frames], batch, timer.lap)
+        answers = answers_of(outputs)
+        return [
+            {
+                "features": outputs["features"][i],
+                "objectness": None,
+                "pixels": pixels[i],
+                "answer": None if answers is None else answers[i],
+            }
+            for i, _ in enumerate(frames)
+        ]

@@ -7,6 +7,8 @@ under the curve of 0.94 on seven labelled recordings.
 A network with a foreground head: the geometric mean of that and of what the head answers. The head is better where
 something like its lessons is seen, and sure of nothing elsewhere; the energy knows more of the world.
 
+A head whose training leaves it unsure of things that it has not seen (`odin`) is for regions alone.
+
 ViT: the attention of the CLS token (DINO, arXiv:2104.14294), relative to what the same places get in pictures with
 nothing in them: 0.94, and 0.89 without that.
 """
@@ -14,6 +16,7 @@ nothing in them: 0.94, and 0.89 without that.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import cv2
 import numpy as np
@@ -33,6 +36,11 @@ def objectness_of(outputs: Outputs, blank: np.ndarray | None = None) -> np.ndarr
         return own
     taught: np.ndarray = answer[:, 0]
     return taught.copy() if own is None else np.sqrt(taught * own)
+
+
+def answers_of(outputs: Mapping[str, Any]) -> Any:
+    """(B, 1, h, w), what a foreground head answers, for regions; None where there is no head."""
+    return outputs.get("foreground", outputs.get("region_foreground"))
 
 
 def _untaught(outputs: Outputs, blank: np.ndarray | None) -> np.ndarray | None:

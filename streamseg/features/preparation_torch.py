@@ -21,11 +21,11 @@ from streamseg.masks.resampling_torch import area, bilinear, wait
 @torch.inference_mode()
 def run(
     backbone: Backbone, frames: Sequence[np.ndarray], batch: int, lap: Callable[[str], object]
-) -> tuple[Tensor, Tensor]:
+) -> tuple[dict[str, Tensor], Tensor]:
     """Run the network on (H, W, 3) uint8 frames of one size, with one upload and one call.
 
     batch: of the call; missing frames are filled up. lap: told when "prepare" and "backbone" are done. Returns the
-    features, (B, D, h, w) float32, and the pixels, (B, H, W, 3) uint8, of the B frames, on the backbone's device.
+    backbone's outputs, (B, D, h, w) float32, and the pixels, (B, H, W, 3) uint8, of the B frames, on its device.
     """
     with _own_stream(backbone.place):
         pixels = _upload_all(frames, backbone.place)
@@ -33,10 +33,10 @@ def run(
         whole = torch.stack(images + images[-1:] * (batch - len(images)))
         wait(whole)
         lap("prepare")
-        features = backbone.run_on_device(whole)["features"][: len(frames)]
-        wait(features)
+        outputs = {name: maps[: len(frames)] for name, maps in backbone.run_on_device(whole).items()}
+        wait(outputs["features"])
         lap("backbone")
-    return features, pixels
+    return outputs, pixels
 
 
 def _own_stream(device: str) -> AbstractContextManager[object]:

@@ -199,6 +199,7 @@ class Segmenter:
             key,
             frame=propagated.frame,
             features=features,
+            answer=None if key.answer is None else follow(key.answer),
             objectness=None,
             depth_guide=guide,
             timings_ms=propagated.timings_ms | timer.laps,

@@ -23,14 +23,26 @@ class Anchor:
     def __call__(self, images: torch.Tensor, found: Features, cells: torch.Tensor) -> torch.Tensor:
         """0 where nothing has changed. images: (B, 3, H, W); found, cells: what the network makes of them now, cells
         as they are deployed, (B, D, h, w)."""
+        first = self.first(images)
         with torch.no_grad():
-            first = self.start.to(images.device)(images)
             then = deployed(self.start, images, first)
-        loss = relation(rows(cells), rows(then))
+        return relation(rows(cells), rows(then)) + self._energy(found, first)
+
+    def energy(self, images: torch.Tensor, found: Features) -> torch.Tensor:
+        """Of this, what concerns the activation energy alone; 0 for a ViT, which has none."""
+        return self._energy(found, self.first(images))
+
+    @torch.no_grad()
+    def first(self, images: torch.Tensor) -> Features:
+        """What the starting network makes of them."""
+        found: Features = self.start.to(images.device)(images)
+        return found
+
+    def _energy(self, found: Features, first: Features) -> torch.Tensor:
         if self.start.recipe.kind != "cnn":
-            return loss
+            return found.pooled.new_zeros(())
         now, before = energy(found), energy(first)
-        return loss + functional.mse_loss(now, before) / before.var().clamp_min(1e-6)
+        return functional.mse_loss(now, before) / before.var().clamp_min(1e-6)
 
 
 def energy(found: Features) -> torch.Tensor:

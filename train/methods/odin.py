@@ -9,8 +9,9 @@ two EMAs of the online network with momenta of their own. --masks kmeans:2 makes
 --masks objects takes what `streamseg run --quality high` finds in the recordings, background as one mask more. --match
 deployed leaves projector and predictor out, which absorb the task, and matches the features that are clustered: see
 `_deployed`. Both are the defaults: of the losses that we tried they are those that move the features. Together they
-leave nothing of the activation energy that tells where objects are; so a foreground head learns that beside them, from
-the same masks, with the loss of `selftrain`.
+leave nothing of the activation energy that tells where objects are: --anchor holds it, see `_anchor`, and what is
+deployed lies nearer to the start than to the trained network. A foreground head learns beside them, with the loss of
+`selftrain`, for regions alone: of things that it has not seen it stays too unsure to say where objects are.
 
 Deviations: the whole frame stands in for the spanning view; the two views may come from two frames, which are then
 clustered together, so that a mask means the same in both; features of all chosen layers are clustered and matched, the
@@ -34,6 +35,7 @@ from torch import nn
 from streamseg.backbones.networks.foreground_head import ForegroundHead
 from train.encoder import Encoder, Features
 from train.method import Batch, Method, follow, follow_statistics, frozen_copy
+from train.methods._anchor import Anchor
 from train.methods._cells import check_size, deployed, hypercolumns, rows, watched
 from train.methods._deployed import assigned, shares_of, under_masks
 from train.methods._detcon import contrast
@@ -41,6 +43,7 @@ from train.methods._foreground import foreground, head_for
 from train.methods._masks import clustered, pooled, seen
 from train.methods._momentum import momentum_for, momentum_option
 from train.options import option
+from train.presets import fine_tunes
 from train.settings import Settings
 
 DEPLOYED_LR = 4e-3
@@ -83,6 +86,9 @@ class Options:
         "Masks of which other frames are told apart: of all, or only of other recordings.",
         choices=("all", "recordings"),
     )
+    anchor: float = option(
+        1.0, "With --match deployed, in fine-tuning: weight of the activation energy staying as it was.", low=0
+    )
     momentum: float = momentum_option("target")
     discovery_momentum: float = option(0.996, "The same of the discovery network.", low=0, high=1)
 
@@ -100,7 +106,8 @@ class ODIN(Method):
     optimizer = "adamw"
     lr = 1e-3
     weight_decay = 1.5e-6
-    average = 0.5
+    average = 0.25
+    head_output = "region_foreground"
 
     def __init__(self, encoder: Encoder, options: Options, settings: Settings, total_steps: int) -> None:
         super().__init__(encoder, options, settings, total_steps)
@@ -113,6 +120,7 @@ class ODIN(Method):
             check_size(encoder, settings.size)
             self.lr = DEPLOYED_LR
         self.head = head_for(encoder) if self._deploys_head(options) else None
+        self.anchor = Anchor(encoder) if options.anchor and fine_tunes(settings) else None
         self.target = frozen_copy(nn.ModuleList([self.student, self.projector]))
         self.clusters = 0 if options.masks == "objects" else int(options.masks.rpartition(":")[2])
         self.discovery = frozen_copy(self.student) if self.clusters else None
@@ -155,7 +163,8 @@ class ODIN(Method):
 
     def of_cells(self, batch: Batch) -> torch.Tensor:
         """The loss on features as they are deployed."""
-        online = [deployed(self.student, view) for view in batch.views]
+        found = [self.student(view) for view in batch.views]
+        online = [deployed(self.student, *pair) for pair in zip(batch.views, found)]
         matched = self.matched(batch, (online[0].shape[2], online[0].shape[3]))
         teacher: Any = self.target[0]
         with torch.no_grad():
@@ -164,6 +173,8 @@ class ODIN(Method):
         self.embedding = watched(rows(online[0]))
         pairs = zip(online, reversed(keys), matched.weights)
         loss = torch.stack([assigned(*pair, matched.valid, self.options.temperature) for pair in pairs]).mean()
+        if self.anchor:
+            loss = loss + self.options.anchor * self.anchor.energy(batch.views[0], found[0])
         if self.head is None:
             return loss
         head = self.head

@@ -2,7 +2,7 @@
 
     images (B, 3, H, W) RGB in [0, 1] -> features (B, D, h, w), and what tells things from background:
     of a CNN energy (B, 1, h, w), of a ViT with a CLS token its attention (B, heads, h, w), and of a network that was
-    trained with a foreground head its answer, foreground (B, 1, h, w)
+    trained with a foreground head its answer, foreground or region_foreground (B, 1, h, w)
 
 Layers of several strides are joined like the columns of a hypercolumn (Hariharan et al., 2015, arXiv:1411.5752): each
 map L2-normalized per cell, upsampled bilinearly to the finest grid, concatenated, and normalized again. Keys of the
@@ -58,7 +58,7 @@ class Network(nn.Module):
             names.append("energy")
         elif self.net.cls_token is not None:
             names.append("attention")
-        return (*names, "foreground") if self.head is not None else tuple(names)
+        return (*names, self.recipe.head) if self.head is not None else tuple(names)
 
     def layers(self, pixels: torch.Tensor) -> tuple[list[torch.Tensor], torch.Tensor | None]:
         """Maps (B, C, h, w) of the chosen layers by timm's own forward pass, and no attention."""

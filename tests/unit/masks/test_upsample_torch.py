@@ -93,11 +93,11 @@ class Watching(Backbone):
 def test_the_network_gets_the_same_pixels(frame, size: tuple[int, int]) -> None:
     backbone, laps = Watching(size), []
     frames = [frame.rgb, np.ascontiguousarray(frame.rgb[::-1])]
-    features, pixels = preparation_torch.run(backbone, frames, 3, laps.append)
+    outputs, pixels = preparation_torch.run(backbone, frames, 3, laps.append)
     (images,) = backbone.seen  # one call, filled up to the batch
     assert laps == ["prepare", "backbone"]
     assert np.array_equal(pixels.numpy(), frames)
-    assert features.shape == (2, 3, size[0] // 8, size[1] // 8)
+    assert outputs["features"].shape == (2, 3, size[0] // 8, size[1] // 8)
     wanted = np.concatenate([prepare(rgb, size) for rgb in [*frames, frames[-1]]])
     assert images.shape == wanted.shape
     levels = np.abs(images.numpy() - wanted) * 255

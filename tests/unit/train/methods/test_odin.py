@@ -181,3 +181,24 @@ def test_more_masks_than_are_sampled(method: odin.ODIN) -> None:
     found = few.matched(batch_of(few), (4, 4))
     assert found.valid.shape == (4, 2)
     assert all(part.shape == (4, 2, 4, 4) for part in found.weights)
+
+
+def test_on_the_deployed_features_the_energy_is_held_and_the_head_is_for_regions() -> None:
+    losses: dict[float, float] = {}
+    masks = torch.zeros(4, 64, 64, dtype=torch.uint8)
+    masks[:, 16:48, 16:48] = 1
+    for weight in (0.0, 2.0):
+        torch.manual_seed(0)
+        encoder = open_encoder(Spec("timm:resnet10t"), pretrained=False)
+        method = odin.ODIN(encoder, odin.Options(anchor=weight), Settings(size=64, batch_size=4), 100).eval()
+        batch = batch_of(method)._replace(masks=[masks, masks])
+        with torch.no_grad():
+            torch.manual_seed(1)
+            list(method.student.parameters())[-1].add_(1)
+            losses[weight] = method.loss(batch).item()
+            if method.anchor:
+                held = method.anchor.energy(batch.views[0], method.student(batch.views[0])).item()
+    assert held > 0.01
+    assert losses[2.0] - losses[0.0] == pytest.approx(2 * held, rel=1e-3)
+    assert method.deployed_head() is not None
+    assert method.head_output == "region_foreground"

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import log_loss
 
 from streamseg.backbones import Spec, checkpoint, open_backbone
+from streamseg.features.objectness import answers_of, objectness_of
 from streamseg.frame import VOID
 from train.encoder import open_encoder
 from train.method import Batch
@@ -121,3 +122,24 @@ def test_a_run_that_goes_on_from_a_checkpoint_keeps_its_head(method, trained: Pa
 def test_other_layers_are_used_without_the_head(trained: Path) -> None:
     backbone = open_backbone(Spec(str(trained), layers=(4,)), (64, 64), engine="torch", device="cpu")
     assert set(backbone.run(np.zeros((1, 3, 64, 64), np.float32))) == {"features", "energy"}
+
+
+@pytest.mark.parametrize("engine", ["torch", "onnxruntime", "openvino"])
+def test_a_head_for_regions_alone_says_nothing_of_objects(engine: str, trained: Path, tmp_path: Path) -> None:
+    content = checkpoint.read(trained)
+    header = content["backbone"] | {"head": "region_foreground"}
+    kept = {name: value for name, value in content.items() if name not in ("format", "streamseg")}
+    checkpoint.write(tmp_path / "regions.pt", kept | {"backbone": header})
+    images = np.random.default_rng(0).random((1, 3, 64, 64), np.float32)
+    both, alone = (
+        {
+            name: maps.copy()
+            for name, maps in open_backbone(Spec(str(path)), (64, 64), engine=engine, device="cpu", precision="fp32")
+            .run(images)
+            .items()
+        }
+        for path in (trained, tmp_path / "regions.pt")
+    )
+    np.testing.assert_allclose(answers_of(alone), answers_of(both), atol=1e-6)
+    np.testing.assert_allclose(objectness_of(alone), both["energy"][:, 0], atol=1e-5)
+    assert not np.allclose(objectness_of(both), both["energy"][:, 0])
