@@ -11,7 +11,6 @@ import click
 from streamseg.cli.entry import DEBUG
 from streamseg.cli.help import option
 from streamseg.cli.parameters import Auto, Camera, Numbers, Range, Shift, Size
-from streamseg.config import FOREGROUND
 from streamseg.text import to_json
 
 
@@ -92,7 +91,7 @@ clustering_options = with_options(
                  help="Weight of a feature cell's place in the clustering; 0 = off."),
     option("--depth", type=click.FloatRange(0), default=0.0, metavar="W",
                  help="Weight of a feature cell's depth in the clustering; 0 = off."),
-    option("--foreground", type=click.FloatRange(0), default=FOREGROUND, show_default=True, metavar="W",
+    option("--foreground", type=click.FloatRange(0), default=2.0, show_default=True, metavar="W",
                  help="Weight in the clustering of what a checkpoint's foreground head answers; 0 = off."),
     option("--keyframes", type=Auto(click.IntRange(1, 1000)), default="auto", show_default=True, metavar="auto|N",
                  help="A keyframe is a frame that the network runs on: one of N neighbours at least, all if 1; "

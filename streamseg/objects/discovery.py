@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from copy import copy
 from typing import NamedTuple
 
 import numpy as np
@@ -51,7 +52,8 @@ MOVING = 0.5
 DITHER = 0.3
 """How far the thresholds of cuts that teach are spread, see `Levels.dithered`."""
 ROUNDS = 3
-"""Of `start`: what is cut out by saliency, by saliency and classifier, and by the classifier alone."""
+"""Of `start`: what is cut out by saliency, by saliency and classifier, and by the classifier alone. With "high" changes
+lean the last one, and then the second comes once more, from which the classifier learns in addition."""
 
 
 class Seen(NamedTuple):
@@ -103,14 +105,15 @@ class ObjectDiscovery:
         levels = [_raised(self._level(one), moved) for one, moved in zip(frames, moves)]
         self.saliency.start(levels)
         seen = [Seen(one, self.saliency(level), moved) for one, level, moved in zip(frames, levels, moves)]
-        for number in range(ROUNDS):
+        for number in range(ROUNDS + (self.survey_frames > 0)):
             if number == 2 and self.classifier.weights is not None:
                 # what the classifier has made of all of them is surer than any one frame's saliency
-                rough = [(self._opinion(one), self._levels(BORDERS)) for one in seen]
+                leaning = ((self.survey_frames > 0) * self.movement.leaning(one.moves) for one in seen)
+                rough = [(self._opinion(one) + by, self._levels(BORDERS)) for one, by in zip(seen, leaning)]
             else:
                 rough = [self._rough(one) for one in seen]
             cuts = self.teacher.cut_all(frames, rough)
-            taught = ForegroundClassifier()
+            taught = ForegroundClassifier() if number < ROUNDS else copy(self.classifier)
             for one, mask in zip(frames, cuts):
                 teach(taught, one, mask)
             if taught.weights is not None:  # a round that finds nothing teaches nothing
