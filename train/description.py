@@ -34,7 +34,7 @@ def checkpoint_header(name: str, method: Method, settings: Settings, options: An
             "layers": list(recipe.layers),
             "facet": recipe.facet,
             "licence": recipe.licence,
-            "head": method.head_output if method.deployed_head() else "",
+            "head": "" if method.deployed_head() is None else method.head_output,
         },
         "config": config(settings, options),
         "provenance": {

@@ -51,8 +51,7 @@ class Method(pl.LightningModule):
 
     frames: of a sample, evenly spaced by the gap that was drawn. wide: side of the whole frames in a batch, 0 = none.
     head_output: of its head, see `Backbone.run`. optimizer, lr (for a batch of 256), weight_decay, average (of
-    fine-tuning): if not told. An option may set frames
-    and lr in __init__.
+    fine-tuning): if not told. An option may set frames and lr in __init__.
     """
 
     frames: int = 2

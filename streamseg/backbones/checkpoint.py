@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from streamseg.backbones.contract import OUTPUTS
+from streamseg.backbones.contract import HEAD_OUTPUTS
 from streamseg.cache import recall, remember
 from streamseg.errors import ModelError, OutputError
 from streamseg.files import written
@@ -96,7 +96,7 @@ def _fault(header: dict[str, Any]) -> str:
         return "its backbone has no layers"
     if not all(isinstance(backbone.get(name, ""), str) for name in ("architecture", "licence")):
         return "its backbone is described by something else than words"
-    if not isinstance(head := backbone.get("head", ""), (bool, str)) or head not in (False, True, "", *OUTPUTS[-2:]):
+    if not isinstance(head := backbone.get("head", ""), (bool, str)) or head not in (False, True, "", *HEAD_OUTPUTS):
         return "its backbone has a head of a kind that is not known"
     for name in ("method", "streamseg"):
         if not isinstance(header.get(name) or "", str):

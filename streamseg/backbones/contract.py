@@ -26,7 +26,9 @@ OPSET = 18
 OPSETS = range(13, 21)
 """Those offered: int8 scales by channel came with 13, and torch's tracing exporter stops at 20. ViTs need 14."""
 
-OUTPUTS = ("features", "attention", "energy", "foreground", "region_foreground")
+HEAD_OUTPUTS = ("foreground", "region_foreground")
+"""What a foreground head may answer as."""
+OUTPUTS = ("features", "attention", "energy", *HEAD_OUTPUTS)
 """What a network may give, see `Backbone.run`; features always."""
 
 Log = Callable[[str], None]

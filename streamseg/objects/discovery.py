@@ -105,10 +105,10 @@ class ObjectDiscovery:
         levels = [_raised(self._level(one), moved) for one, moved in zip(frames, moves)]
         self.saliency.start(levels)
         seen = [Seen(one, self.saliency(level), moved) for one, level, moved in zip(frames, levels, moves)]
-        for number in range(ROUNDS + (self.survey_frames > 0)):
+        for number in range(ROUNDS + bool(self.survey_frames)):
             if number == 2 and self.classifier.weights is not None:
                 # what the classifier has made of all of them is surer than any one frame's saliency
-                leaning = ((self.survey_frames > 0) * self.movement.leaning(one.moves) for one in seen)
+                leaning = [self.movement.leaning(one.moves) if self.survey_frames else 0.0 for one in seen]
                 rough = [(self._opinion(one) + by, self._levels(BORDERS)) for one, by in zip(seen, leaning)]
             else:
                 rough = [self._rough(one) for one in seen]

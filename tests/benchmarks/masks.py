@@ -28,9 +28,10 @@ import numpy as np
 
 import streamseg
 from streamseg.config import ObjectsConfig, SessionConfig
+from streamseg.evaluation.iou import iou
 from streamseg.evaluation.overlap import overlap
 from streamseg.evaluation.scoring import score
-from streamseg.frame import VOID, Frame
+from streamseg.frame import Frame
 from streamseg.sources import open_source
 
 VIDEO_ONE = ("davis16_train/JPEGImages/480p/*", "davis_car_shadow/JPEGImages/480p/*")
@@ -142,10 +143,7 @@ def measure(task: Task, quality: str, seed: int, least: float) -> dict[str, floa
 
 def _figures(objects: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     found = overlap(objects, truth)
-    counted = truth != VOID
-    mine, theirs = (objects > 0) & counted, (truth > 0) & counted
-    union = float((mine | theirs).sum())
-    free = float((mine & theirs).sum()) / union if union else 1.0
+    free = iou(objects > 0, truth)
     return {"f": found.f, "at_75": found.at_75, "free": free, "found": float(found.found), "true": float(found.true)}
 
 

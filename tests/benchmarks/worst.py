@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,7 +23,8 @@ import numpy as np
 from masks import FIGURE, Task, frames_of, tasks
 
 import streamseg
-from streamseg.frame import VOID
+from streamseg.evaluation.iou import iou
+from streamseg.frame import VOID, Frame
 from streamseg.masks.drawing import overlay
 from streamseg.sources import open_source
 
@@ -40,30 +41,27 @@ class Worst(NamedTuple):
     truth: np.ndarray
 
 
-def foreground_iou(objects: np.ndarray, truth: np.ndarray) -> float:
-    """Of (H, W) uint8 maps, where 0 is background and VOID in the truth is left out; 1 where both are empty."""
-    counted = truth != VOID
-    mine, theirs = (objects > 0) & counted, (truth > 0) & counted
-    union = float((mine | theirs).sum())
-    return float((mine & theirs).sum()) / union if union else 1.0
-
-
 def worst_frame(task: Task, quality: str) -> Worst | None:
     """The frame of a recording, all of which is run through; None where none is annotated."""
-    found: list[Worst] = []
+    worst: Worst | None = None
     with streamseg.Segmenter(objects=True, quality=quality) as segmenter:
-        if task.frame >= 0 or task.group == "empty":
-            frames = ((frame, truth) for frame, truth in frames_of(task))
-        else:
-            source = open_source(task.source)
-            frames = ((frame, frame.annotation) for frame in source)  # type: ignore[misc]
-        for frame, truth in frames:
+        for frame, truth in frames(task):
             objects = segmenter.step(frame).objects
             if truth is None or objects is None:
                 continue
-            found.append(Worst(foreground_iou(objects, truth), frame.rgb, objects, truth))
-            found = [min(found, key=lambda one: one.iou)]
-    return found[0] if found else None
+            figure = iou(objects > 0, truth)
+            if worst is None or figure < worst.iou:
+                worst = Worst(figure, frame.rgb, objects, truth)
+    return worst
+
+
+def frames(task: Task) -> Iterator[tuple[Frame, np.ndarray | None]]:
+    """All frames of a video, with their truth where there is one; of other tasks those that are scored."""
+    if task.frame >= 0 or task.group == "empty":
+        yield from frames_of(task)
+        return
+    with open_source(task.source) as source:
+        yield from ((frame, frame.annotation) for frame in source)
 
 
 def picture(worst: Worst, title: str) -> np.ndarray:

@@ -119,8 +119,8 @@ class ODIN(Method):
         else:
             check_size(encoder, settings.size)
             self.lr = DEPLOYED_LR
+            self.anchor = Anchor(encoder) if options.anchor and fine_tunes(settings) else None
         self.head = head_for(encoder) if self._deploys_head(options) else None
-        self.anchor = Anchor(encoder) if options.anchor and fine_tunes(settings) else None
         self.target = frozen_copy(nn.ModuleList([self.student, self.projector]))
         self.clusters = 0 if options.masks == "objects" else int(options.masks.rpartition(":")[2])
         self.discovery = frozen_copy(self.student) if self.clusters else None
@@ -183,7 +183,7 @@ class ODIN(Method):
 
     @staticmethod
     def _deploys_head(options: Options) -> bool:
-        """What this loss does to features leaves nothing of their energy, which tells where objects are."""
+        """Whether a head learns: of masks that are objects, on features as they are deployed."""
         return options.match == "deployed" and options.masks == "objects"
 
     def deployed_head(self) -> ForegroundHead | None:
