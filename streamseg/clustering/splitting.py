@@ -17,8 +17,8 @@ DIRECTIONS = 64
 EVERY, FEW = 10, 3
 """Up to so many clusters each is tried as the one to split; beyond, the few of the highest distortion."""
 AT_FIRST, TRIED, SETTLED = 2, 6, 4
-"""Lloyd iterations for all candidates, for the best few of them, and more for the one that is taken. Few: what is still to be gained then is a
-thousandth of the distortion, along directions in which roundings move the centroids most."""
+"""Lloyd iterations for all candidates, for the best few of them, and more for the one that is taken. Few: what is still
+to be gained then is a thousandth of the distortion, along directions in which roundings move the centroids most."""
 
 POWER = 10
 """A direction of .99 of the variance of the principal one is left with 1e-4 of it."""
@@ -116,7 +116,7 @@ def _halves(points: np.ndarray) -> np.ndarray | None:
 
 
 def _principal(squares: np.ndarray) -> np.ndarray:
-    """(d,) the principal direction of (d, d) squares: by squaring it POWER times, a third of the time of all of them."""
+    """(d,) the principal direction of (d, d) squares, by squaring POWER times: a third of the time of finding all."""
     for _ in range(POWER):
         squares = squares @ squares
         squares /= squares.trace()
