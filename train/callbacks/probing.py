@@ -16,12 +16,12 @@ import pytorch_lightning as pl
 import torch
 from torch import nn
 
-from streamseg.config import FOREGROUND
 from train.callbacks.checkpointing import BEST, KEPT
 from train.encoder import Encoder
 from train.method import Batch, Method
 from train.probes import Features, Result
 from train.probes.judges import Judges
+from train.probes.network import with_answer
 
 Log = Callable[[str], None]
 
@@ -37,9 +37,7 @@ def features_of(encoder: Encoder, head: nn.Module | None = None) -> Features:
             networks[size] = encoder.deployed(size, head)
         with torch.inference_mode():
             outputs = networks[size](torch.from_numpy(images))
-        parts = outputs[:1] if head is None else (outputs[0], FOREGROUND * outputs[-1])
-        found: np.ndarray = torch.cat(parts, dim=1).numpy()
-        return found
+        return with_answer(outputs[0].numpy(), outputs[-1].numpy() if head else None)
 
     return features
 
