@@ -38,7 +38,7 @@ def _described(package_file: str, offers: str) -> dict[str, str]:
 def _first_line(text: str) -> str:
     """Of a module's docstring, "" without one. Parsing all modules would take as long as a thirtieth of a start."""
     if text.startswith('"""'):
-        return text[3:].split("\n", 1)[0].split('"""', 1)[0].strip()
+        return text[3:].split("\n", 1)[0].split('"""', 1)[0].lstrip()
     return (ast.get_docstring(ast.parse(text)) or "").split("\n", 1)[0]
 
 
