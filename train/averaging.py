@@ -7,6 +7,7 @@ net's weights and of the same ones fine-tuned keeps most of what was learnt, and
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 
 import torch
 
@@ -21,22 +22,25 @@ class Averaging:
 
     def __init__(self, encoder: Encoder, share: float) -> None:
         self.share = share
-        whole = share == 1
-        self.start = {} if whole else {name: one.detach().clone() for name, one in encoder.net.state_dict().items()}
+        self.start = {name: one.detach().clone() for name, one in encoder.net.state_dict().items()}
+
+    def between(self, trained: Mapping[str, torch.Tensor], share: float) -> dict[str, torch.Tensor]:
+        """The tensors that lie so far from those of the start to the trained ones, by name. Counters, which have no
+        mean, are the trained ones."""
+        return {
+            name: one
+            if share == 1 or not one.is_floating_point()
+            else torch.lerp(self.start[name].to(one.device), one, share)
+            for name, one in trained.items()
+        }
 
     def state(self, encoder: Encoder) -> dict[str, torch.Tensor]:
-        """The tensors of its net to deploy, by name. Counters, which have no mean, are those of `encoder`."""
-        now: dict[str, torch.Tensor] = encoder.net.state_dict()
-        if not self.start:
-            return dict(now)
-        return {
-            name: torch.lerp(self.start[name].to(one.device), one, self.share) if one.is_floating_point() else one
-            for name, one in now.items()
-        }
+        """The tensors of its net to deploy, by name."""
+        return self.between(encoder.net.state_dict(), self.share)
 
     def __call__(self, encoder: Encoder) -> Encoder:
         """`encoder`, or a copy of it with the tensors to deploy."""
-        if not self.start:
+        if self.share == 1:
             return encoder
         found = copy.deepcopy(encoder)
         found.net.load_state_dict(self.state(encoder))

@@ -6,6 +6,7 @@ length 1; a loss sees the maps as the net makes them.
 
 from __future__ import annotations
 
+import copy
 from typing import Any, NamedTuple
 
 import torch
@@ -15,7 +16,9 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from streamseg.backbones import Recipe, Spec, network, trainable
+from streamseg.backbones.networks.foreground_head import ForegroundHead
 from streamseg.backbones.networks.network import qkv
+from streamseg.backbones.networks.timm_networks import read_head
 from streamseg.errors import ModelError
 
 
@@ -128,10 +131,18 @@ class Encoder(nn.Module):
                 part.eval()
         return self
 
-    def deployed(self, size: tuple[int, int]) -> nn.Module:
-        """A copy as `streamseg run` will use it, in evaluation mode: images of `size` -> (features, ...)."""
+    def own_head(self) -> ForegroundHead | None:
+        """A new copy of the head that came with its starting weights; None where there was none."""
+        return read_head(self.recipe) if self.recipe.head and self.sha256 else None  # "" = random weights
+
+    def deployed(self, size: tuple[int, int], head: nn.Module | None = None) -> nn.Module:
+        """A copy as `streamseg run` will use it, in evaluation mode: images of `size` -> (features, ..., answer of
+        `head` where there is one)."""
         tensors = {name: tensor.detach().cpu() for name, tensor in self.net.state_dict().items()}
-        return network(self.recipe, size, tensors)
+        found: Any = network(self.recipe, size, tensors)
+        found.head = copy.deepcopy(head).cpu().eval() if head else None
+        whole: nn.Module = found
+        return whole
 
 
 def open_encoder(spec: Spec, pretrained: bool = True, frozen_norms: bool = False) -> Encoder:

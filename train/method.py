@@ -50,8 +50,9 @@ class Method(pl.LightningModule):
     State of their own (queues, centers, vocabularies) goes into buffers: then it is saved, resumed and moved.
 
     frames: of a sample, evenly spaced by the gap that was drawn. wide: side of the whole frames in a batch, 0 = none.
-    head_output: of its head, see `Backbone.run`. optimizer, lr (for a batch of 256), weight_decay, average (of
-    fine-tuning): if not told. An option may set frames and lr in __init__.
+    head_output: of its head, see `Backbone.run`. optimizer, lr (for a batch of 256), weight_decay: if not told.
+    average: the largest share of what was fine-tuned that is deployed where no masks judge it, see `Averaging`. An
+    option may set frames and lr in __init__.
     """
 
     frames: int = 2

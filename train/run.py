@@ -82,10 +82,10 @@ def run(
             return {}
         found: dict[str, Any] = {}
         if not checkpointing.interrupted:
-            found = outcome.report(probing, settings, output, display.say)
+            found = outcome.report(probing, method, settings, output, display.say)
             outcome.draw(samples.recordings, settings, output, made, trainer.global_step, display.say)
         result = {
-            **_summary(name, encoder, settings, options, output, probing, found),
+            **_summary(name, method, settings, options, output, probing, found),
             "status": "interrupted" if checkpointing.interrupted else "done",
             "steps": trainer.global_step,
             "loss": table.summary(),
@@ -98,7 +98,7 @@ def run(
 
 def _summary(
     name: str,
-    encoder: Encoder,
+    method: Method,
     settings: Settings,
     options: Any,
     output: Path,
@@ -114,8 +114,9 @@ def _summary(
         "report": found,
         "checkpoints": {file[:-3]: str(output / file) for file in (BEST, LAST) if (output / file).exists()},
         "config": config(settings, options),
-        "backbone": encoder.recipe.name,
-        "init_sha256": encoder.sha256,
+        "backbone": method.student.recipe.name,
+        "init_sha256": method.student.sha256,
+        "average": method.averaging.share,
     }
 
 

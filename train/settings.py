@@ -89,8 +89,8 @@ class Settings:
     )
     average: float = option(
         -1.0,
-        "What is deployed: weights that are so far from the starting ones to the trained ones, 1 = these.  auto: the "
-        "method's own, of pretraining 1.",
+        "What is deployed: weights that are so far from the starting ones to the trained ones, 1 = these.  auto: as "
+        "far as the probe sees nothing become worse, of pretraining 1.",
         low=0,
         high=1,
         auto=True,

@@ -79,6 +79,8 @@ def describe_report(report: Statistics) -> dict[str, object]:
         "without_depth": dict(report.no_depth),
         "fps": round(report.fps, 2),
         "seconds": round(report.seconds, 3),
+        "start_seconds": round(report.start_seconds, 3),
+        "pace": round(report.pace, 2),
         "latency_ms": percentiles(report.latency_ms),
         "ladder": report.ladder,
         "stage_ms": {stage: percentiles(times) for stage, times in report.stage_ms.items()},

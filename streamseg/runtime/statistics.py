@@ -12,7 +12,8 @@ from streamseg.sources import Skip
 
 @dataclass
 class Statistics:
-    """What happened. Times in milliseconds by frame processed, in order; `seconds` from the first read to the end.
+    """What happened. Times in milliseconds by frame processed, in order; `seconds` from the first read to the end,
+    `start_seconds` of them until the first masks.
 
     frames_in: read or found broken. key_frames: of those processed, how many the network looked at. dropped: of a live
     source, because the segmenter was busy. skipped: broken ones.
@@ -20,9 +21,10 @@ class Statistics:
     waiting does not count. ladder: of a live source what was given up for it, {"frame", "keyframes"} a change, see
     `features.ladder`.
     no_depth: reasons why frames of an RGB-D source had none, as far as theirs was looked at, see
-    `Segmenter.wants_depth`. id_changes: for each frame after the first, the share of its pixels whose id is another
-    than in the frame before (frames of one size). scores: of each object, frame by frame. intrinsics: of the first
-    frame. guessed_camera: what is taken for it where it is not known, see `Segmenter.guessed_camera`.
+    `Segmenter.wants_depth`. id_changes: for each frame after the first, the share of its pixels whose id, as
+    `Segmentation.shown` has it, is another than in the frame before (frames of one size). scores: of each object, frame
+    by frame. intrinsics: of the first frame. guessed_camera: what is taken for it where it is not known, see
+    `Segmenter.guessed_camera`.
     """
 
     frames_in: int = 0
@@ -37,6 +39,7 @@ class Statistics:
     id_changes: array[float] = field(default_factory=lambda: array("f"))
     scores: dict[int, array[float]] = field(default_factory=dict)
     seconds: float = 0.0
+    start_seconds: float = 0.0
     stopped: str = ""
     intrinsics: Intrinsics | None = None
     guessed_camera: Intrinsics | None = None
@@ -49,3 +52,9 @@ class Statistics:
     def fps(self) -> float:
         """Frames processed for each second of the whole run, reading and writing included."""
         return self.processed / self.seconds if self.seconds else 0.0
+
+    @property
+    def pace(self) -> float:
+        """Frames for each second after the first masks; 0 where there were no others."""
+        rest = self.seconds - self.start_seconds
+        return (self.processed - 1) / rest if self.processed > 1 and rest > 0 else 0.0

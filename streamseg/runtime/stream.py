@@ -53,9 +53,10 @@ def stream(
             "max_latency": max_latency,
         }
         frames = segmented(source, segmenter, report, interrupted, **options)  # type: ignore[arg-type]
-        with _accounted(source, report), writer, closing(frames):
+        with _accounted(source, report) as began, writer, closing(frames):
             try:
                 for frame, segmentation in frames:
+                    report.start_seconds = report.start_seconds or time.perf_counter() - began
                     writer.put(frame, segmentation)
                     for sink in sinks:
                         if sink.main_thread:
@@ -70,11 +71,11 @@ def stream(
 
 
 @contextmanager
-def _accounted(source: Recording | LiveSource, report: Statistics) -> Iterator[None]:
-    """Time what is inside, and add the losses that the source itself knows of."""
+def _accounted(source: Recording | LiveSource, report: Statistics) -> Iterator[float]:
+    """Time what is inside, from the [s] that it gives, and add the losses that the source itself knows of."""
     began = time.perf_counter()
     try:
-        yield
+        yield began
     finally:
         report.seconds = time.perf_counter() - began
         report.skipped[:0] = source.skipped

@@ -32,7 +32,7 @@ from train.settings import Settings
 RUNS = {
     "selftrain": ("selftrain",),
     "byol": ("byol",),
-    "odin": ("odin",),
+    "odin": ("odin", "--average", "0.25"),
     "byol, all of the net, high rate": ("byol", "--preset", "pretrain", "--lr", "0.01"),
 }
 """The last one spoils the network: a score that is of use must say so."""
@@ -80,7 +80,7 @@ def main(sources: Sequence[str], output: Path, steps: int, size: int, runs: Sequ
     rows = []
     for name, spec in checkpoints(runs, sources, output, steps).items():
         network = Network(spec, Engine())
-        found, true = scores.result(network), truth.result(network)
+        found, true = scores.result(network.clustered), truth.result(network.clustered)
         network.close()
         own = {uri: figures["agreement"] for uri, figures in found.by_group().items()}
         real = {uri: figures["iou_union"] for uri, figures in true.by_group().items()}

@@ -14,27 +14,30 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from torch import nn
 
 from train.callbacks.checkpointing import BEST, KEPT
 from train.encoder import Encoder
 from train.method import Batch, Method
 from train.probes import Features, Result
 from train.probes.judges import Judges
+from train.probes.network import with_answer
 
 Log = Callable[[str], None]
 
 
-def features_of(encoder: Encoder) -> Features:
-    """(B, 3, H, W) float32 in [0, 1] -> features (B, D, h, w) of `encoder` as it would be deployed now."""
-    networks: dict[tuple[int, int], torch.nn.Module] = {}
+def features_of(encoder: Encoder, head: nn.Module | None = None) -> Features:
+    """(B, 3, H, W) float32 in [0, 1] -> (B, D, h, w): the features of `encoder` as it would be deployed now; with
+    `head` also its answer, as `run` clusters them."""
+    networks: dict[tuple[int, int], nn.Module] = {}
 
     def features(images: np.ndarray) -> np.ndarray:
         size = (int(images.shape[2]), int(images.shape[3]))
         if size not in networks:
-            networks[size] = encoder.deployed(size)
+            networks[size] = encoder.deployed(size, head)
         with torch.inference_mode():
-            found: np.ndarray = networks[size](torch.from_numpy(images))[0].numpy()
-        return found
+            outputs = networks[size](torch.from_numpy(images))
+        return with_answer(outputs[0].numpy(), outputs[-1].numpy() if head else None)
 
     return features
 
@@ -65,8 +68,8 @@ class Probing(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, method: pl.LightningModule) -> None:
         assert isinstance(method, Method)
         if "frozen" not in self.figures and self.judges:
-            features = features_of(method.deployed_backbone())
-            self.figures["frozen"] = self.judges(features)
+            features = features_of(method.student, method.student.own_head())
+            self.figures["frozen"] = self.judges(features, features_of(method.student))
             if self.judges.report:
                 self.report["frozen"] = _listed(self.judges.report.result(features))
             self.say(f"before training: {_shown(self.figures['frozen'])}")
@@ -91,17 +94,26 @@ class Probing(pl.Callback):
             self._save(trainer, place, evicted)
 
     def _judged(self, trainer: pl.Trainer, method: Method, judges: Judges) -> tuple[int, int]:
-        features = features_of(method.deployed_backbone())
-        found = self.figures["last"] = judges(features)
+        encoder = method.deployed_backbone()
+        features = features_of(encoder, method.deployed_head())
+        found = self.figures["last"] = judges(features, features_of(encoder))
         self.say(f"step {trainer.global_step}: {_shown(found)}")
         for logger in trainer.loggers:
             logger.log_metrics({f"probe/{name}": value for name, value in found.items()}, trainer.global_step)
         place, evicted = self._placed(found[judges.figure], trainer.global_step)
         if place == 0:
-            self.figures["best"] = found
-            if judges.report:
-                self.report["best"] = _listed(judges.report.result(features))
+            self._best(found, features, judges)
         return place, evicted
+
+    def judge_again(self, clustered: Features, features: Features) -> None:
+        """Where best.pt has become another network: see `Judges`."""
+        assert self.judges is not None
+        self._best(self.judges(clustered, features), clustered, self.judges)
+
+    def _best(self, found: dict[str, float], clustered: Features, judges: Judges) -> None:
+        self.figures["best"] = found
+        if judges.report:
+            self.report["best"] = _listed(judges.report.result(clustered))
 
     def _placed(self, value: float, step: int) -> tuple[int, int]:
         """Where among the best ones this is, -1 = not; and the step of the one that goes, 0 = none."""

@@ -26,23 +26,20 @@ class Anchor:
         first = self.first(images)
         with torch.no_grad():
             then = deployed(self.start, images, first)
-        return relation(rows(cells), rows(then)) + self._energy(found, first)
+        return relation(rows(cells), rows(then)) + self.energy(found, first)
 
-    def energy(self, images: torch.Tensor, found: Features) -> torch.Tensor:
-        """Of this, what concerns the activation energy alone; 0 for a ViT, which has none."""
-        return self._energy(found, self.first(images))
+    def energy(self, found: Features, first: Features) -> torch.Tensor:
+        """Of this, what concerns the activation energy alone; 0 for a ViT, which has none. first: see `first`."""
+        if self.start.recipe.kind != "cnn":
+            return found.pooled.new_zeros(())
+        now, before = energy(found), energy(first)
+        return functional.mse_loss(now, before) / before.var().clamp_min(1e-6)
 
     @torch.no_grad()
     def first(self, images: torch.Tensor) -> Features:
         """What the starting network makes of them."""
         found: Features = self.start.to(images.device)(images)
         return found
-
-    def _energy(self, found: Features, first: Features) -> torch.Tensor:
-        if self.start.recipe.kind != "cnn":
-            return found.pooled.new_zeros(())
-        now, before = energy(found), energy(first)
-        return functional.mse_loss(now, before) / before.var().clamp_min(1e-6)
 
 
 def energy(found: Features) -> torch.Tensor:

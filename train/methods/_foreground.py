@@ -6,7 +6,6 @@ import torch
 from torch.nn import functional
 
 from streamseg.backbones.networks.foreground_head import ForegroundHead
-from streamseg.backbones.networks.timm_networks import read_head
 from streamseg.frame import VOID
 from train.encoder import Encoder
 from train.methods._whole import mean_everywhere
@@ -14,9 +13,7 @@ from train.methods._whole import mean_everywhere
 
 def head_for(encoder: Encoder) -> ForegroundHead:
     """A new head for the features of `encoder`; where a run goes on from a checkpoint with a head, that one."""
-    if encoder.recipe.head and encoder.sha256:  # "" = random weights, which it knows nothing of
-        return read_head(encoder.recipe)
-    return ForegroundHead(sum(encoder.dims))
+    return encoder.own_head() or ForegroundHead(sum(encoder.dims))
 
 
 def foreground(head: ForegroundHead, features: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:

@@ -9,15 +9,14 @@ two EMAs of the online network with momenta of their own. --masks kmeans:2 makes
 --masks objects takes what `streamseg run --quality high` finds in the recordings, background as one mask more. --match
 deployed leaves projector and predictor out, which absorb the task, and matches the features that are clustered: see
 `_deployed`. Both are the defaults: of the losses that we tried they are those that move the features. Together they
-leave nothing of the activation energy that tells where objects are: --anchor holds it, see `_anchor`, and what is
-deployed lies nearer to the start than to the trained network. A foreground head learns beside them, with the loss of
-`selftrain`, for regions alone: of things that it has not seen it stays too unsure to say where objects are.
+leave little of the activation energy that tells where objects are: --anchor holds it, see `_anchor`, and the starting
+weights are deployed unless masks of --val show that the trained ones are better. A foreground head learns with the loss
+of `selftrain`, on the features of both: for regions alone, of things that it has not seen it stays too unsure.
 
 Deviations: the whole frame stands in for the spanning view; the two views may come from two frames, which are then
-clustered together, so that a mask means the same in both; features of all chosen layers are clustered and matched, the
-way they are joined where they are used; masks that are too small in a view are left out; pretrained weights to start
-from, so that the masks make sense from the first step; views of a fifth of their frame at least (DetCon's .08); AdamW
-instead of LARS.
+clustered together, so that a mask means the same in both; features of all chosen layers are clustered and matched, as
+they are joined where they are used; masks that are too small in a view are left out; pretrained weights to start from,
+so that masks make sense from the first step; views of a fifth of their frame at least (DetCon's .08); AdamW, not LARS.
 """
 
 from __future__ import annotations
@@ -106,7 +105,7 @@ class ODIN(Method):
     optimizer = "adamw"
     lr = 1e-3
     weight_decay = 1.5e-6
-    average = 0.25
+    average = 0.0
     head_output = "region_foreground"
 
     def __init__(self, encoder: Encoder, options: Options, settings: Settings, total_steps: int) -> None:
@@ -170,16 +169,17 @@ class ODIN(Method):
         with torch.no_grad():
             target = [deployed(teacher, view) for view in batch.views]
             keys = [under_masks(*pair) for pair in zip(target, matched.weights)]
-        self.embedding = watched(rows(online[0]))
+        self.embedding, temperature = watched(rows(online[0])), self.options.temperature
         pairs = zip(online, reversed(keys), matched.weights)
-        loss = torch.stack([assigned(*pair, matched.valid, self.options.temperature) for pair in pairs]).mean()
+        loss = torch.stack([assigned(*pair, matched.valid, temperature) for pair in pairs]).mean()
         if self.anchor:
-            loss = loss + self.options.anchor * self.anchor.energy(batch.views[0], found[0])
-        if self.head is None:
+            first = self.anchor.first(batch.views[0])
+            loss = loss + self.options.anchor * self.anchor.energy(found[0], first)
+            online.append(deployed(self.anchor.start, batch.views[0], first))
+        if (head := self.head) is None:
             return loss
-        head = self.head
-        taught = [foreground(head, part, masks) for part, masks in zip(online, batch.masks)]
-        return loss + torch.stack(taught).mean()
+        taught = zip(online, [*batch.masks, batch.masks[0]])
+        return loss + torch.stack([foreground(head, part, masks) for part, masks in taught]).mean()
 
     @staticmethod
     def _deploys_head(options: Options) -> bool:

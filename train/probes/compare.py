@@ -55,7 +55,7 @@ def _dense(question: Question, log: Log) -> Probe:
             )
             for name, reason in made.skipped.items():
                 log(f"{name}: left out, {reason}")
-        return probes[size, multiple].result(network)
+        return probes[size, multiple].result(network.clustered)
 
     return probe
 

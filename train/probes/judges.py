@@ -50,9 +50,10 @@ class Judges:
     val: tuple[Recording, ...] = ()
     classes: ClassProbe | None = None
 
-    def __call__(self, features: Features) -> dict[str, float]:
-        """All figures but those of the report."""
-        found = self.choice.result(features).figures() if self.choice else {}
+    def __call__(self, clustered: Features, features: Features) -> dict[str, float]:
+        """All figures but those of the report. clustered: the features as regions are made of them, hence with what a
+        head answers; classes are told apart by the features alone."""
+        found = self.choice.result(clustered).figures() if self.choice else {}
         return found | (self.classes(features) if self.classes else {})
 
 

@@ -11,6 +11,8 @@ import numpy as np
 
 from streamseg.backbones import Backbone, Shape, Spec, checkpoint, open_backbone, zoo
 from streamseg.backbones.exported import cached
+from streamseg.config import FOREGROUND
+from streamseg.features.objectness import answers_of
 from streamseg.features.preparation import input_size
 
 OPEN = 8
@@ -27,6 +29,11 @@ class Engine:
     log: Callable[[str], None] = lambda line: None
 
 
+def with_answer(features: np.ndarray, answer: np.ndarray | None) -> np.ndarray:
+    """A copy of features (B, D, h, w), with a head's answer (B, 1, h, w), None = no head, as `run` weighs it."""
+    return features.copy() if answer is None else np.concatenate([features, FOREGROUND * answer], axis=1)
+
+
 class Network:
     """Features of images of any size that `shape` allows; a backbone is opened for each. Raises ModelError."""
 
@@ -37,6 +44,14 @@ class Network:
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """(B, 3, H, W) float32 RGB in [0, 1] -> (B, D, h, w) float32, each vector of length 1; a copy."""
+        return self._opened(images)(images).copy()
+
+    def clustered(self, images: np.ndarray) -> np.ndarray:
+        """The same as `run` clusters it: with what a foreground head answers as one more channel."""
+        outputs = self._opened(images).run(images)
+        return with_answer(outputs["features"], answers_of(outputs))
+
+    def _opened(self, images: np.ndarray) -> Backbone:
         size = (images.shape[2], images.shape[3])
         if size not in self._open:
             how = self.engine
@@ -45,7 +60,7 @@ class Network:
             )
             if len(self._open) > OPEN:
                 self._open.popitem(last=False)[1].close()
-        return self._open[size](images).copy()
+        return self._open[size]
 
     def whole(self, size: int | tuple[int, int]) -> tuple[int, int]:
         """The network's (H, W) for square images of shorter side `size`, or for `size` as given."""

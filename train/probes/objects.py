@@ -23,17 +23,21 @@ from train.probes import Result
 FIGURES = ("free", "jf")
 
 
-def score_objects(recordings: Sequence[Recording], spec: Spec, size: int, frames: int, seed: int) -> dict[str, Result]:
+def score_objects(
+    recordings: Sequence[Recording], spec: Spec, size: int, frames: int, seed: int, *, chooses: bool = False
+) -> dict[str, Result]:
     """{"free": a unit is a frame, "jf": a unit is a recording}, of those that could be measured; values 0 ... 1.
 
     size: of the network's input, shorter side. frames: at most so many of each recording, its last ones, and not more
-    than its second half. Raises StreamsegError.
+    than its second half. chooses: the last ones of the first half, by the engine that needs no export, for weights of
+    which there are several to choose from. Raises StreamsegError.
     """
     free: list[float] = []
     groups: list[int] = []
     names: list[str] = []
     whole: list[float] = []
-    asked = SessionConfig("").but(objects=True, seed=seed, spec=spec, size=size)
+    engine = "torch" if chooses else "auto"
+    asked = SessionConfig("").but(objects=True, seed=seed, spec=spec, size=size, engine=engine)
     with open_segmenter(asked) as segmenter:
         for recording in recordings:
             own: list[float] = []
@@ -44,8 +48,11 @@ def score_objects(recordings: Sequence[Recording], spec: Spec, size: int, frames
                 if "free" in figures:
                     into.append(figures["free"])
 
-            first = len(recording) - min(frames, max(1, len(recording) // 2))
-            part = Part(recording, range(first, len(recording)))
+            half = max(1, len(recording) // 2)
+            end = len(recording) - half if chooses else len(recording)
+            part = Part(recording, range(max(0, end - min(frames, half)), end))
+            if not len(part):
+                continue
             with open_session(asked, segmenter=segmenter, source=part) as session:
                 scorer = Scorer(recording.kind, see)
                 if stream(session.source, session.segmenter, [scorer]).stopped:

@@ -30,6 +30,8 @@ def test_every_frame_arrives_in_order_and_is_accounted_for(shapes, make_segmente
     assert report.key_frames == len(report.stage_ms["backbone"])
     assert len(report.stage_ms["follow"]) == 25 - report.key_frames
     assert report.fps == pytest.approx(25 / report.seconds)
+    assert 0 < report.start_seconds < report.seconds
+    assert report.pace == pytest.approx(24 / (report.seconds - report.start_seconds))
     assert screen.threads == {"MainThread"}
     assert "MainThread" not in sink.threads
 
@@ -125,6 +127,7 @@ def test_nothing_but_broken_frames(shapes, make_segmenter) -> None:
 
     report = stream(Broken(5), make_segmenter(k=4), [Collect()])
     assert (report.processed, len(report.skipped), report.fps) == (0, 5, 0)
+    assert (report.start_seconds, report.pace) == (0, 0)
 
 
 @pytest.mark.parametrize("kind", [Collect, OnScreen])

@@ -1,4 +1,4 @@
-"""What the summary tells of objects; all other lines are shown by the tests of `run`."""
+"""What the summary tells of objects and of speed; all other lines are shown by the tests of `run`."""
 
 from __future__ import annotations
 
@@ -39,3 +39,15 @@ def manifest(asked: bool, objects: list[dict[str, Any]]) -> dict[str, Any]:
 )
 def test_objects_are_counted_where_they_were_asked_for(asked: bool, objects: list, told: str | None) -> None:
     assert dict(facts_of_run(manifest(asked, objects))).get("objects") == told
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({}, "30.0 frames/s"),  # a manifest of an older version
+        ({"start_seconds": 0.2, "pace": 0.0}, "30.0 frames/s"),  # one frame
+        ({"start_seconds": 1.234, "pace": 48.04}, "30.0 frames/s; 48.0 after the first masks, which took 1.2 s"),
+    ],
+)
+def test_speed_is_told_with_and_without_the_start(more: dict[str, float], told: str) -> None:
+    assert dict(facts_of_run(manifest(False, []) | more))["speed"] == told

@@ -209,17 +209,32 @@ class Track:
 def _watch_forks() -> weakref.WeakSet[Track]:
     """All tracks of this process. After a fork the child forgets what was open: FFmpeg's threads stayed behind, and
     the position in the file is the parent's. It is not freed either, for freeing waits for these threads; nor is what
-    the parent had dropped and not collected yet, pictures and their scalers among it.
+    the parent had dropped and not collected yet, pictures and their scalers among it: until the child has put that
+    aside, nothing is collected, for the hooks of other modules come first.
     """
     tracks: weakref.WeakSet[Track] = weakref.WeakSet()
     left_behind: list[Any] = []
+    forking = threading.Lock()  # one thread at a time
+    collects = True
+
+    def hold() -> None:
+        nonlocal collects
+        forking.acquire()
+        collects = gc.isenabled()
+        gc.disable()
+
+    def go_on() -> None:
+        if collects:
+            gc.enable()
+        forking.release()
 
     def forget() -> None:
         gc.freeze()
         for track in list(tracks):
             left_behind.append((track._container, track._frames, track._waiting, track._last))
             track._reset()
+        go_on()
 
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=forget)
+        os.register_at_fork(before=hold, after_in_parent=go_on, after_in_child=forget)
     return tracks

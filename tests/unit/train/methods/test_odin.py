@@ -187,7 +187,7 @@ def test_on_the_deployed_features_the_energy_is_held_and_the_head_is_for_regions
     losses: dict[float, float] = {}
     masks = torch.zeros(4, 64, 64, dtype=torch.uint8)
     masks[:, 16:48, 16:48] = 1
-    for weight in (0.0, 2.0):
+    for weight in (1.0, 3.0):
         torch.manual_seed(0)
         encoder = open_encoder(Spec("timm:resnet10t"), pretrained=False)
         method = odin.ODIN(encoder, odin.Options(anchor=weight), Settings(size=64, batch_size=4), 100).eval()
@@ -196,9 +196,11 @@ def test_on_the_deployed_features_the_energy_is_held_and_the_head_is_for_regions
             torch.manual_seed(1)
             list(method.student.parameters())[-1].add_(1)
             losses[weight] = method.loss(batch).item()
-            if method.anchor:
-                held = method.anchor.energy(batch.views[0], method.student(batch.views[0])).item()
+            assert method.anchor is not None
+            view = batch.views[0]
+            held = method.anchor.energy(method.student(view), method.anchor.first(view)).item()
     assert held > 0.01
-    assert losses[2.0] - losses[0.0] == pytest.approx(2 * held, rel=1e-3)
+    assert losses[3.0] - losses[1.0] == pytest.approx(2 * held, rel=1e-3)
     assert method.deployed_head() is not None
     assert method.head_output == "region_foreground"
+    assert method.averaging.share == 0  # objects are those of the start, unless masks say otherwise

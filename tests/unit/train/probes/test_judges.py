@@ -31,7 +31,7 @@ def test_masks_choose_by_one_half_and_report_by_the_other(data: list[Recording])
     assert judges is not None
     assert isinstance(judges.choice, DenseProbe)
     assert judges.report is not None
-    assert judges.figure in judges(colours)
+    assert judges.figure in judges(colours, colours)
     chosen, told = (
         {view.index for views in probe.views.values() for view in views} for probe in (judges.choice, judges.report)
     )

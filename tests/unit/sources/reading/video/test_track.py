@@ -1,0 +1,47 @@
+"""What a process that was forked inherits of a video: nothing that FFmpeg's threads hold."""
+
+from __future__ import annotations
+
+import gc
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+
+from streamseg.sources import open_source
+
+
+def dropped(path: Path) -> None:
+    """A decoded picture, its scaler and that one's threads become garbage that only the collector finds."""
+    with av.open(str(path)) as container:
+        picture: Any = next(container.decode(video=0))
+    picture.to_ndarray(format="rgb24")
+    cycle: list[Any] = [picture]
+    cycle.append(cycle)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_fork_does_not_wait_for_threads_that_stayed_behind(tmp_path: Path, make: Any) -> None:
+    path = tmp_path / "a.mp4"
+    make.video(path, 4)
+    _first = open_source(str(path))[0]
+    before = gc.get_threshold()
+    gc.disable()
+    dropped(path)
+    gc.set_threshold(1)  # the child collects as soon as it can
+    gc.enable()
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    gc.set_threshold(*before)
+    assert gc.isenabled()
+    for _ in range(300):
+        if os.waitpid(child, os.WNOHANG)[0]:
+            return
+        time.sleep(0.1)
+    os.kill(child, 9)
+    pytest.fail("the child hangs")

@@ -1,0 +1,96 @@
+"""What is deployed: the largest share of the trained weights by which nothing falls, or the starting ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from streamseg.backbones import Spec, checkpoint
+from train.callbacks.checkpointing import CheckpointFile
+from train.callbacks.probing import Probing, features_of
+from train.description import checkpoint_header
+from train.encoder import open_encoder
+from train.library import train
+from train.methods.selftrain import Options, SelfTrain
+from train.probes import Features, Result
+from train.probes.judges import Judges
+from train.reports.deploying import better, settle
+from train.settings import Settings
+
+TABLETOP = Path(__file__).resolve().parents[4] / "samples" / "tabletop"
+
+
+def change(difference: float, low: float | None = None) -> dict[str, Any]:
+    return {"difference": difference, "interval": None if low is None else [low, 2 * difference - low]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "wanted"),
+    [
+        ({"agreement": change(0.1, 0.02)}, True),
+        ({"agreement": change(0.1, -0.02)}, False),
+        ({"agreement": change(0.1)}, False),
+        ({"iou_union": change(0.1, 0.02), "free": change(0.0, -0.1)}, True),
+        ({"iou_union": change(0.1, 0.02), "free": change(-0.01, -0.1)}, False),
+    ],
+)
+def test_nothing_falls_and_something_rises_for_sure(changes: dict[str, Any], wanted: bool) -> None:
+    assert better(changes) == wanted
+
+
+class Near:
+    """Likes features the more, the nearer they are to those of a network."""
+
+    def __init__(self, wanted: Features) -> None:
+        self.images = np.random.default_rng(0).random((4, 3, 64, 64), np.float32)
+        self.wanted = wanted(self.images)
+
+    def result(self, features: Features) -> Result:
+        distance = np.abs(features(self.images) - self.wanted).mean(axis=(1, 2, 3))
+        return Result({"agreement": -distance}, np.zeros(4, int), ("one",))
+
+
+@pytest.mark.parametrize(("best", "told", "wanted"), [(0.4, -1.0, 0.5), (0.05, -1.0, 0.0), (0.05, 1.0, 1.0)])
+def test_the_largest_share_that_is_better_is_deployed(best: float, told: float, wanted: float, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    settings = Settings(size=64, preset="finetune", average=told)
+    method = SelfTrain(open_encoder(Spec("timm:resnet10t", layers=(4,)), pretrained=False), Options(), settings, 10)
+    method.eval()
+    with torch.no_grad():
+        for one in method.student.net.parameters():
+            one += 0.1 * torch.randn_like(one)
+    usual, method.averaging.share = method.averaging.share, best
+    choice: Any = Near(features_of(method.deployed_backbone(), method.deployed_head()))
+    method.averaging.share = usual
+    for name in ("best.pt", "last.pt"):
+        content: dict[str, Any] = {"state_dict": method.state_dict()}
+        method.on_save_checkpoint(content)
+        CheckpointFile(checkpoint_header("selftrain", method, settings, Options(), "")).save_checkpoint(
+            content, tmp_path / name
+        )
+    probing = Probing(Judges(choice, "agreement"), 1, tmp_path, print)
+    assert settle(probing, method, settings, tmp_path, print) == wanted
+    tensors = method.averaging.between(method.student.net.state_dict(), wanted)
+    for name in ("best.pt", "last.pt"):
+        found = checkpoint.read(tmp_path / name)["state_dict"]
+        assert all(torch.equal(one, tensors[place]) for place, one in found.items())
+
+
+def test_weights_that_nothing_speaks_for_are_not_deployed(tmp_path: Path) -> None:
+    spoilt = {"backbone_lr": 1.0, "lr": 3.0, "heads_first": 0.0, "steps": 2, "probe_every": 2}
+    small = {"layers": (3,), "size": 64, "batch_size": 2, "probe_size": 96, "pictures": False, "logger": "csv"}
+    made = train("byol", TABLETOP, output=tmp_path, **spoilt, **small)
+    assert made.metrics["average"] == 0
+    start = open_encoder(Spec("efficientnet_lite0", layers=(3,))).net.state_dict()
+    for path in (made.best, made.last):
+        assert path is not None
+        content = checkpoint.read(path)
+        assert all(torch.equal(one, start[name]) for name, one in content["state_dict"].items())
+        assert not all(
+            torch.equal(content["training"]["state_dict"][f"student.net.{name}"], one) for name, one in start.items()
+        )
+    assert made.metrics["probe"]["best"] == pytest.approx(made.metrics["probe"]["frozen"], abs=1e-6)

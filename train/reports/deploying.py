@@ -1,0 +1,138 @@
+"""How far from the starting weights to the trained ones what is deployed lies: as far as nothing becomes worse by it.
+
+WiSE-FT (Wortsman et al., 2022, arXiv:2109.01903) chooses the share by held-out frames. So does this, by the frames that
+choose best.pt, never by those of the report: the largest share by which no figure is lower than by 0, and one is higher
+with its 95 % interval. Share 0 is the network that training started from, with the trained head: where nothing shows
+that the trained weights are better, they are not used.
+
+With masks the figures are the best segment, the union, and the objects that `run` finds (`free`). Without, the
+label-free score, which sees no objects: then the share is not larger than what the method was measured with.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from streamseg.backbones import Spec, checkpoint
+from train.callbacks.checkpointing import BEST, LAST
+from train.callbacks.probing import Probing, features_of
+from train.method import Method
+from train.presets import fine_tunes
+from train.probes import Features, Result
+from train.probes.judges import PROBED_FRAMES, Judges
+from train.probes.objects import score_objects
+from train.reports.verdict import compared
+from train.settings import Settings
+
+SHARES = 1.0, 0.5, 0.25
+COUNTED = ("iou_best", "iou_union", "agreement", "free")
+"""Figures that must not fall."""
+CANDIDATE = ".candidate.pt"
+Content = dict[str, Any]
+Changes = dict[str, dict[str, Any]]
+
+
+def settle(
+    probing: Probing | None, method: Method, settings: Settings, output: Path, say: Callable[[str], None]
+) -> float:
+    """Choose the share by best.pt, and write that and last.pt anew by it. Returns the share that is deployed: that of
+    the run where it was told, or where nothing can judge."""
+    judges = probing.judges if probing else None
+    usual = method.averaging.share
+    if settings.average >= 0 or not fine_tunes(settings) or not (output / BEST).exists():
+        return usual
+    if probing is None or judges is None or judges.choice is None:
+        return usual
+    best = checkpoint.read(output / BEST)
+    compare = _comparison(best, judges, method, settings, output)
+    share = 0.0
+    for candidate in (one for one in SHARES if judges.val or one <= usual):
+        changes = compare(candidate)
+        told = ", ".join(f"{name} {_told(change)}" for name, change in changes.items())
+        say(f"{candidate:g} of the way from the starting to the trained weights: {told}")
+        if better(changes):
+            share = candidate
+            break
+    say(f"deployed: {_named(share, best)}; --average W tells another share")
+    if share != usual:
+        method.averaging.share = share
+        for file in (BEST, LAST):
+            checkpoint.write(output / file, _at(share, checkpoint.read(output / file), method))
+        probing.judge_again(*_seen(_at(share, best, method), method))
+    return share
+
+
+def _named(share: float, best: Content) -> str:
+    if share:
+        return f"weights {share:g} of the way to the trained ones"
+    return "the starting weights" + (" with the trained head" if best.get("head") else "")
+
+
+def better(changes: Changes) -> bool:
+    """Whether no figure is lower, and one is higher with its interval. changes: see `compared`."""
+    return not _falls(changes) and any(one["interval"] and one["interval"][0] > 0 for one in changes.values())
+
+
+def _falls(changes: Changes) -> bool:
+    return any(one["difference"] < 0 for one in changes.values())
+
+
+def _comparison(
+    best: Content, judges: Judges, method: Method, settings: Settings, output: Path
+) -> Callable[[float], Changes]:
+    """What figures gain by a share, against share 0; of objects, which take longest, only where no other falls."""
+    choice = judges.choice
+    assert choice is not None
+
+    @cache
+    def regions(share: float) -> dict[str, Result]:
+        return {"regions": choice.result(_seen(_at(share, best, method), method)[0])}
+
+    @cache
+    def objects(share: float) -> dict[str, Result]:
+        file, frames = output / CANDIDATE, PROBED_FRAMES // 2
+        try:
+            checkpoint.write(file, {**_at(share, best, method), "training": None})
+            return score_objects(judges.val, Spec(str(file)), settings.probe_size, frames, settings.seed, chooses=True)
+        finally:
+            file.unlink(missing_ok=True)
+
+    def changes(share: float, of: Callable[[float], dict[str, Result]]) -> Changes:
+        before, after = of(0.0), of(share)
+        pairs = [compared(before[name], after[name], settings.seed) for name in before.keys() & after.keys()]
+        return {name: one for found in pairs for name, one in found.items() if name in COUNTED}
+
+    def compare(share: float) -> Changes:
+        found = changes(share, regions)
+        return found if _falls(found) or not judges.val else found | changes(share, objects)
+
+    return compare
+
+
+def _at(share: float, content: Content, method: Method) -> Content:
+    """A checkpoint of the run that deploys this share of the weights that were trained up to then."""
+    backbone = method.backbone()
+    place = next(name for name, one in method.named_modules() if one is backbone)
+    trained = copy.deepcopy(backbone.net).cpu()
+    prefix = f"{place}.net."
+    whole = content["training"]["state_dict"].items()
+    trained.load_state_dict({name.removeprefix(prefix): one for name, one in whole if name.startswith(prefix)})
+    return {**content, "state_dict": method.averaging.between(trained.state_dict(), share)}
+
+
+def _seen(content: Content, method: Method) -> tuple[Features, Features]:
+    """What is clustered of a checkpoint of the run, and its features alone."""
+    encoder, head = copy.deepcopy(method.backbone()).cpu(), copy.deepcopy(method.deployed_head())
+    encoder.net.load_state_dict(content["state_dict"])
+    if head is not None:
+        head.load_state_dict(content["head"])
+    return features_of(encoder, head), features_of(encoder)
+
+
+def _told(change: Mapping[str, Any]) -> str:
+    told = f"{change['difference']:+.3f}"
+    return told + (" [{:+.3f}, {:+.3f}]".format(*change["interval"]) if change["interval"] else "")
