@@ -36,6 +36,8 @@ class Moves(NamedTuple):
     changed: np.ndarray | None = None
 
 
+ENOUGH = 16
+"""Frames of a survey, in which cues were measured, that tell what rests: in eight a bus does not get far."""
 FEW = 3
 """Frames that are told to be photographs, or not."""
 
@@ -92,7 +94,7 @@ class Movement:
             if told:
                 cells.append(points[on.ravel()])
                 evidence.append(np.max(told, axis=0))
-        if cells:
+        if len(cells) >= ENOUGH:
             self.rests.learn(np.concatenate(cells), np.concatenate(evidence), self._seed)
 
     def against(self, moves: Moves) -> np.ndarray | float:

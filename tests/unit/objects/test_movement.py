@@ -54,7 +54,7 @@ def test_cells_of_the_size_asked_for_and_evidence_of_both_signs() -> None:
 
 def test_a_survey_tells_the_thing_that_rests_beside_the_one_that_moves() -> None:
     movement = Movement(seed=0)
-    start = movement.start([(frame(i), SIZE) for i in range(16)])
+    start = movement.start([(frame(i), SIZE) for i in range(20)])
     seen, things = [], []
     for i, moves in enumerate(start):
         found = score(i)
@@ -66,6 +66,8 @@ def test_a_survey_tells_the_thing_that_rests_beside_the_one_that_moves() -> None
         seen.append((np.eye(8, dtype=np.float32)[thing.ravel()] + noise, found, moves))
         things.append(thing.ravel())
     assert not movement.rests(seen[0][0]).any()
+    movement.survey(seen[:8])
+    assert not movement.rests(seen[0][0]).any()  # too short a time
     movement.survey(seen)
     rests, thing = np.concatenate([movement.rests(points) for points, _, _ in seen]), np.concatenate(things)
     assert rests[thing == 2].mean() > 0.9
@@ -75,7 +77,7 @@ def test_a_survey_tells_the_thing_that_rests_beside_the_one_that_moves() -> None
 def test_a_survey_of_photographs_tells_nothing() -> None:
     movement = Movement(seed=0)
     points = np.random.default_rng(0).random((SIZE[0] * SIZE[1], 8), np.float32)
-    movement.survey([(points, np.ones(SIZE, np.float32), Moves())] * 4)
+    movement.survey([(points, np.ones(SIZE, np.float32), Moves())] * 32)
     assert not movement.rests(points).any()
 
 
