@@ -33,6 +33,9 @@ KEYFRAME_DISTANCE_OBJECTS = 4
 """The same where objects are wanted: they move by themselves, and flow is worst at their borders. On labelled videos
 their foreground was as good as at 2. Twice as far where the flow holds good, see `features.keyframes`."""
 
+ONE_KIND = frozenset({"overlay", "objects", "npz", "coco", "ytvis", "dataset", "yolo", "labelstudio", "mots", "ply"})
+"""Sinks that take one kind of masks and nothing else: where it is the objects, nobody needs regions."""
+
 FOREGROUND = 2.0
 """Weight of a foreground head's answer, 0 ... 1, beside features of length 1: see docs/benchmarks.md."""
 
@@ -131,10 +134,11 @@ def _moved(load: Callable[[], np.ndarray], align: Alignment) -> np.ndarray:
 @dataclass(frozen=True)
 class SegmenterConfig:
     """All that decides which masks given frames get. scene_cuts: "restart" (what is learnt is learnt of a scene, and
-    starts anew after a hard cut) or "ignore"."""
+    starts anew after a hard cut) or "ignore". regions: whether they are wanted; objects do without."""
 
     _: KW_ONLY
     scene_cuts: str = "restart"
+    regions: bool = True
     extractor: ExtractorConfig = field(default_factory=ExtractorConfig)
     clustering: ClusteringConfig = field(default_factory=ClusteringConfig)
     objects: ObjectsConfig = field(default_factory=ObjectsConfig)
@@ -150,6 +154,11 @@ class SegmenterConfig:
     def borders_follow_depth(self) -> bool:
         """Where there is any: those of regions with `edges`, those of objects always."""
         return self.clustering.edges or self.objects.objects
+
+    @property
+    def usual_masks(self) -> str:
+        """Which masks people want to see: the objects where they are asked for, else the regions."""
+        return "objects" if self.objects.objects else "regions"
 
     @property
     def flip(self) -> bool:
@@ -203,17 +212,20 @@ class RunConfig(SessionConfig):
 
     @property
     def mask_kind(self) -> str:
-        """Which mask sinks and the overlay take: `masks`, or the objects where they are asked for, else the regions."""
-        return self.masks or ("objects" if self.objects.objects else "regions")
+        """Which mask sinks and the overlay take: `masks`, or what `usual_masks` says."""
+        return self.masks or self.usual_masks
 
 
 def from_flags(given: dict[str, Any]) -> dict[str, Any]:
     """Flags by name -> arguments of `SessionConfig` and its kin: those that belong together are put into their config;
-    the rest stays as it is. What is saved and shown says whether objects must be found."""
+    the rest stays as it is. What is saved and shown says whether objects must be found, and regions."""
     rest = dict(given)
     if "save" in rest:
         shown = {*rest["save"], rest.get("masks")}
         rest["objects"] = rest.get("objects") or not {"objects", "panoptic"}.isdisjoint(shown)
+        watched = rest.get("show") or rest.get("view")  # there the masks can be changed
+        wanted = ONE_KIND.issuperset(rest["save"]) and rest.get("masks") in ("objects", "", None) and not watched
+        rest["regions"] = not (rest["objects"] and rest["save"] and wanted)
 
     def taken(part: type) -> dict[str, Any]:
         return {one.name: rest[one.name] for one in fields(part) if one.name in rest}

@@ -127,8 +127,9 @@ class Segment:
 class Segmentation:
     """What was found in one frame.
 
-    regions: (H, W) uint8 ids 1 ... 254, stable over the sequence; VOID (255) = none; the frame's own size.
-    k: number of clusters in use.
+    regions: (H, W) uint8 ids 1 ... 254, stable over the sequence; VOID (255) = none; the frame's own size. All VOID
+        where nobody asked for them.
+    k: number of clusters in use; 0 likewise.
     objects: (H, W) uint8, 0 = background, 1 ... 254 = things, stable over the sequence; None if not asked for.
     timings_ms: milliseconds by stage.
     scores: of the ids in `objects`, 0 ... 1: how likely there is such a thing; of those that have one.

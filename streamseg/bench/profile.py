@@ -40,7 +40,7 @@ def profile(turn: Turn, trace: Path | None = None) -> dict[str, Any]:
         session.warm_up(turn.batch)
         source = recording(session.source, turn.frames)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="streamseg-profile-")))
-        run, report = Run(title=source.uri, fps=source.fps), Statistics()
+        run, report = Run(title=source.uri, fps=source.fps, masks=turn.usual_masks), Statistics()
         with ExitStack() as closing:
             sinks = [closing.enter_context(open_sink(name, folder, run)) for name in turn.save]
             with listening(spans.append):

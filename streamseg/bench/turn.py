@@ -59,14 +59,14 @@ class Loop(Recording):
 
 
 class Masks(Sink):
-    """Keeps the labels of the first frames, thinned out."""
+    """Keeps the masks of the first frames, thinned out."""
 
     def __init__(self) -> None:
         self.kept: list[np.ndarray] = []
 
     def write(self, frame: Frame, segmentation: Segmentation) -> None:
         if len(self.kept) < COMPARED:
-            self.kept.append(segmentation.regions[::STEP, ::STEP].copy())
+            self.kept.append(segmentation.shown[::STEP, ::STEP].copy())
 
     def close(self) -> None:
         pass
@@ -94,7 +94,7 @@ def measure(turn: Turn) -> dict[str, Any]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="streamseg-bench-")))
         masks, monitor, report = Masks(), Monitor(), Statistics()
         with ExitStack() as closing:
-            run = Run(title=source.uri, fps=source.fps)
+            run = Run(title=source.uri, fps=source.fps, masks=turn.usual_masks)
             sinks = [closing.enter_context(open_sink(name, folder, run)) for name in turn.save]
             monitor.start()
             stream(

@@ -16,9 +16,12 @@ DIRECTIONS = 64
 """Principal directions in which clusters are looked for: nine tenths of what features of 432 channels vary by."""
 EVERY, FEW = 10, 3
 """Up to so many clusters each is tried as the one to split; beyond, the few of the highest distortion."""
-TRIED, SETTLED = 6, 4
-"""Lloyd iterations for a candidate, and more for the one that is taken. Few: what is still to be gained then is a
-thousandth of the distortion, along directions in which roundings move the centroids most."""
+AT_FIRST, TRIED, SETTLED = 2, 6, 4
+"""Lloyd iterations for all candidates, for the best few of them, and more for the one that is taken. Few: what is still
+to be gained then is a thousandth of the distortion, along directions in which roundings move the centroids most."""
+
+POWER = 10
+"""A direction of .99 of the variance of the principal one is left with 1e-4 of it."""
 
 
 class Clustering(NamedTuple):
@@ -59,9 +62,11 @@ def one_more(points: np.ndarray, before: Clustering) -> Clustering | None:
         halves = _halves(points[before.nearest == cluster])
         if halves is not None:
             rest = np.delete(before.centroids, cluster, axis=0)
-            found.append(lloyd(points, np.vstack([rest, halves]), TRIED))
+            found.append(lloyd(points, np.vstack([rest, halves]), AT_FIRST))
     if not found:
         return None
+    found = sorted(found, key=lambda one: one.distortion)[:FEW]
+    found = [lloyd(points, one.centroids, TRIED - AT_FIRST) for one in found]
     return lloyd(points, min(found, key=lambda one: one.distortion).centroids, SETTLED)
 
 
@@ -79,22 +84,20 @@ def many_more(points: np.ndarray, before: Clustering, count: int) -> Clustering 
 def lloyd(points: np.ndarray, centroids: np.ndarray, iterations: int) -> Clustering:
     """Lloyd's iterations, until they no longer help. points: (n, d) float32. A centroid without points stays."""
     before = np.inf
+    numbers, places = np.arange(len(centroids))[:, None], np.arange(len(points))
+    length = float(np.vdot(points, points))
     for turn in range(iterations + 1):
-        nearest = _nearest(points, centroids)
-        distortion = float(_squared(points, centroids, nearest).sum())
+        closeness = points @ centroids.T - np.einsum("kd,kd->k", centroids, centroids) / 2
+        nearest = closeness.argmax(axis=1)
+        # |p - c|^2 = |p|^2 - 2 (p c - |c|^2 / 2)
+        distortion = max(0.0, length - 2 * float(closeness[places, nearest].sum(dtype=np.float64)))
         if turn == iterations or distortion >= before:
             break
         before = distortion
-        members = np.zeros((len(centroids), len(points)), np.float32)
-        members[nearest, np.arange(len(points))] = 1
+        members = (nearest == numbers).astype(np.float32)
         counts = members.sum(axis=1, keepdims=True)
         centroids = np.where(counts > 0, members @ points / np.maximum(counts, 1), centroids).astype(np.float32)
     return Clustering(centroids, distortion, nearest)
-
-
-def _nearest(points: np.ndarray, centroids: np.ndarray) -> np.ndarray:
-    closeness: np.ndarray = points @ centroids.T - np.einsum("kd,kd->k", centroids, centroids) / 2
-    return closeness.argmax(axis=1)
 
 
 def _squared(points: np.ndarray, centroids: np.ndarray, nearest: np.ndarray) -> np.ndarray:
@@ -108,6 +111,14 @@ def _halves(points: np.ndarray) -> np.ndarray | None:
     centred = points - points.mean(axis=0)
     if len(points) < 2 or np.abs(centred).max() <= 1e-6 * max(1.0, float(np.abs(points).max())):
         return None
-    along = centred @ np.linalg.eigh(centred.T @ centred)[1][:, -1]
-    upper = along > 0
+    upper = centred @ _principal(centred.T @ centred) > 0
     return np.stack([points[upper].mean(axis=0), points[~upper].mean(axis=0)])
+
+
+def _principal(squares: np.ndarray) -> np.ndarray:
+    """(d,) the principal direction of (d, d) squares, by squaring POWER times: a third of the time of finding all."""
+    for _ in range(POWER):
+        squares = squares @ squares
+        squares /= squares.trace()
+    direction: np.ndarray = squares[:, squares.diagonal().argmax()]
+    return direction

@@ -142,8 +142,10 @@ def bending(points: np.ndarray, normal: np.ndarray, offset: float) -> tuple[np.n
         if near.sum() < 2 * len(bend):
             break
         quieter = float(np.clip(np.median(left[near]) / MEDIAN, QUIETER, 1))
-        weighted = terms[near] / worst[near, None]
-        bend = np.linalg.lstsq(weighted, height[near] / worst[near], rcond=1e-4)[0].astype(np.float32)
+        weighted = (terms[near] / worst[near, None]).astype(np.float64)
+        # the normal equations: a fifth of the time of solving for all points
+        squares, products = weighted.T @ weighted, weighted.T @ (height[near] / worst[near])
+        bend = np.linalg.lstsq(squares, products, rcond=1e-8)[0].astype(np.float32)
     return bend, quieter
 
 

@@ -5,6 +5,7 @@ Dense flow: Kroeger et al., "Fast optical flow using dense inverse search", ECCV
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -72,9 +73,29 @@ def follow_labels(labels: np.ndarray, flow: np.ndarray) -> np.ndarray:
     """(H, W) uint8 labels of a keyframe as a later frame of the same size shows them, each pixel that of the nearest.
     flow: of that frame, see `Way`."""
     height, width = labels.shape
-    place = cv2.resize(flow * np.array([width, height], np.float32), (width, height))
-    cv2.add(place, positions(height, width), dst=place)
-    return cv2.remap(labels, place, None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]  # its stub knows no None
+    found = np.zeros_like(labels)
+    # row by row: NumPy is slow where the innermost axis is short
+    way = (flow.reshape(len(flow), -1) * np.tile(np.array([width, height], np.float32), flow.shape[1])).reshape(
+        flow.shape
+    )
+    box = _reached(cv2.boundingRect(labels), way, height, width)
+    place = cv2.resize(way, (width, height))[box]
+    if place.size:  # there are labels, and they stay in the picture
+        place = cv2.add(place, positions(height, width)[box])
+        found[box] = cv2.remap(labels, place, None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]  # its stub knows no None
+    return found
+
+
+def _reached(box: Sequence[int], way: np.ndarray, height: int, width: int) -> tuple[slice, slice]:
+    """Rows and columns outside of which no pixel has its place in a (x, y, width, height) box. way: (h, w, 2) pixels
+    from each pixel to its place, before it is enlarged."""
+    found = []
+    for first, count, side, shifts in zip(box[1::-1], box[:1:-1], (height, width), cv2.split(way)[::-1]):
+        low, high, *_ = cv2.minMaxLoc(shifts)
+        # what points out of the picture gets what lies at its border, and may stay where it is
+        begin, end = first - int(np.ceil(max(high, 0))) - 1, first + count + int(np.ceil(max(-low, 0))) + 1
+        found.append(slice(max(0, begin), max(0, min(side, end)) if count else 0))
+    return found[0], found[1]
 
 
 @lru_cache(maxsize=8)

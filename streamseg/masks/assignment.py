@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 FEW = 32
-"""Rows and columns that are matched here: loading scipy.optimize takes as long as a tenth of a start."""
+"""Rows or columns that are matched here: loading scipy.optimize takes as long as a tenth of a start."""
 
 
 def assignment(cost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The rows, rising, and the columns that they are given to. cost: (n, m), finite; min(n, m) pairs."""
     cost = np.asarray(cost, np.float64)
-    if max(cost.shape) > FEW:
+    if min(cost.shape) > FEW:
         from scipy.optimize import linear_sum_assignment
 
         rows, columns = linear_sum_assignment(cost)

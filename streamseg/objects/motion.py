@@ -63,7 +63,7 @@ class Motion:
             self.camera = None if rest_of_way is None else rest_of_way @ camera
         grid = positions(*gray.shape)
         still = cv2.perspectiveTransform(grid.reshape(-1, 1, 2), camera).reshape(grid.shape) - grid
-        rest = np.linalg.norm(flow - still, axis=2).astype(np.float32)
+        rest = cv2.magnitude(*cv2.split(flow - still))
         moving = rest / (rest + HALF + NOISES * float(np.median(rest)))
         return np.clip(guided(moving, gray, RADIUS), 0, 1)
 

@@ -72,10 +72,14 @@ class ObjectScores:
         maps = np.stack([_sized(one, small.shape) for one in (unlike, saliency, raised, strength)])
         self.cues = {}
         for i in _present(ids):
-            inside = small == i
+            inside = (small == i).view(np.uint8)
             if not inside.any():  # thinner than the steps
-                inside[tuple(np.argwhere(ids == i)[0] // step)] = True
-            self.cues[i] = self._averaged(i, _measured(inside, small == 0, maps))
+                inside[tuple(np.argwhere(ids == i)[0] // step)] = 1
+            reach = max(2, int(np.sqrt(cv2.countNonZero(inside)) / AROUND))
+            x, y, width, height = cv2.boundingRect(inside)
+            box = slice(max(0, y - reach), y + height + reach), slice(max(0, x - reach), x + width + reach)
+            now = _measured(inside[box] > 0, small[box] == 0, maps[:, *box], reach)
+            self.cues[i] = self._averaged(i, now)
         self.latest = {i: score(cues) for i, cues in self.cues.items()}
 
     def _averaged(self, i: int, now: np.ndarray) -> Cues:
@@ -118,11 +122,11 @@ def _sized(picture: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return cv2.resize(picture.astype(np.float32), shape[::-1], interpolation=cv2.INTER_LINEAR)
 
 
-def _measured(inside: np.ndarray, free: np.ndarray, maps: np.ndarray) -> np.ndarray:
-    """The cues in one frame. inside, free: (h, w) bool, the object and what is none. maps: (4, h, w) float32."""
+def _measured(inside: np.ndarray, free: np.ndarray, maps: np.ndarray, reach: int) -> np.ndarray:
+    """The cues in one frame. inside, free: (h, w) bool, the object and what is none. maps: (4, h, w) float32. reach:
+    pixels that count as around."""
     unlike, salient, raised, _ = maps[:, inside].mean(axis=1)
     peak = np.log(np.clip(maps[3][inside].max(), *STRENGTHS))
-    reach = max(2, int(np.sqrt(inside.sum()) / AROUND))
     near = cv2.dilate(inside.astype(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)) > 0
     around = near & free & ~inside
     return np.array([unlike, salient - (maps[1][around].mean() if around.any() else 0.0), raised, peak])

@@ -158,7 +158,7 @@ def _step(
         report.no_depth[frame.depth_problem] += 1
     for i, score in segmentation.scores.items():
         report.scores.setdefault(i, array("f")).append(score)
-    regions = segmentation.regions
-    if before is not None and before.regions.shape == regions.shape:
-        report.id_changes.append(np.count_nonzero(before.regions != regions) / regions.size)
+    shown = segmentation.shown
+    if before is not None and before.shown.shape == shown.shape:
+        report.id_changes.append(np.count_nonzero(before.shown != shown) / shown.size)
     return segmentation

@@ -1,7 +1,7 @@
 """One frame in, one segmentation out: the only place that knows the order of the stages. Sequential.
 
     frame -> plan: keyframe? -> extractor (the network) ------> regions (K-Means, knee) -> masks
-                            or -> follow the optical flow --+-> objects, where they are asked for
+                            or -> follow the optical flow --+-> objects        either where they are asked for
 
 `plan` and `step` go from frame to frame. The extractor between them may run ahead, in threads.
 """
@@ -20,7 +20,7 @@ from streamseg.features.extractor import FeatureExtractor, FeatureFrame, Propaga
 from streamseg.features.flow import Follow
 from streamseg.features.keyframes import KeyframeSelector
 from streamseg.features.timing import StageTimer
-from streamseg.frame import Frame, Intrinsics, Segmentation
+from streamseg.frame import VOID, Frame, Intrinsics, Segmentation
 from streamseg.runtime.stages import SceneStages
 
 
@@ -43,7 +43,7 @@ class Segmenter:
     def wants_depth(self) -> bool:
         """Whether the depth of every frame is of use, so that it is worth decoding ahead. That of keyframes, which
         borders follow and objects are found in, is decoded where the network runs on them."""
-        return self.config.clustering.depth > 0
+        return self.config.clustering.depth > 0 and self.config.regions
 
     @property
     def start_frames(self) -> int:
@@ -58,7 +58,8 @@ class Segmenter:
     @property
     def k_history(self) -> list[dict[str, object]]:
         """[{"frame": index, "k": k, "by": how}], one entry a change."""
-        return self._scenes.shown.regions.history
+        regions = self._scenes.shown.regions
+        return regions.history if regions else []
 
     @property
     def scene_cuts(self) -> list[dict[str, int]]:
@@ -103,8 +104,9 @@ class Segmenter:
             k, recluster = self._wishes.get()
             if k is not None:
                 for stages in self._scenes.known.values():
-                    stages.regions.steer(k)
-            if recluster:
+                    if stages.regions:
+                        stages.regions.steer(k)
+            if recluster and self._scenes.shown.regions:
                 self._scenes.shown.regions.start([found])
 
     def spread_keyframes(self, factor: int) -> None:
@@ -113,16 +115,18 @@ class Segmenter:
 
     def warm_up(self, frame_size: tuple[int, int], batch: int = 1) -> None:
         """Build and run the network for frames of (H, W), and load the clustering, before the first frame counts."""
-        backbone = self.extractor.backbone(frame_size)
+        backbone, stages = self.extractor.backbone(frame_size), self._scenes.shown
         if self.extractor.on_device:
             (found,) = self.extractor([Frame(0, "", 0.0, np.zeros((*frame_size, 3), np.uint8))], batch)
-            self._scenes.shown.regions.warm_up_device(found)
+            if stages.regions:
+                stages.regions.warm_up_device(found)
         else:
             empty = np.zeros((batch, 3, *backbone.size), np.float32)
             with ThreadPoolExecutor(backbone.streams) as pool:  # all at once: each has a first run of its own
                 list(pool.map(backbone, [empty] * backbone.streams))
-        self._scenes.shown.regions.warm_up()
-        if self._scenes.shown.objects:
+        if stages.regions:
+            stages.regions.warm_up()
+        if stages.objects:
             self.extractor.blank(backbone)
 
     def plan(self, frame: Frame, scene: int = 0) -> Frame | PropagatedFrame:
@@ -171,20 +175,29 @@ class Segmenter:
             stages.start(again)
             timer.lap("start")
         self._obey(found)
-        regions = stages.regions.step(found, timer)
-        objects, scores = None, {}
+        k, objects, scores = 0, None, {}
+        if stages.regions:
+            regions = stages.regions.step(found, timer)
+            k = stages.regions.k
+        else:
+            regions = np.full(found.frame.rgb.shape[:2], VOID, np.uint8)
         if stages.objects:
             objects = stages.objects.step(found, timer)
             scores = stages.objects.scores.latest
-        return Segmentation(regions, stages.regions.k, objects, found.timings_ms | timer.laps, scores)
+        return Segmentation(regions, k, objects, found.timings_ms | timer.laps, scores)
 
     def _extracted(self, frame: Frame | FeatureFrame) -> FeatureFrame:
         return frame if isinstance(frame, FeatureFrame) else self.extractor([frame])[0]
 
     def _followed(self, propagated: PropagatedFrame) -> FeatureFrame:
-        """What the network would see in a frame that it did not run on."""
+        """What the network would see in a frame that it did not run on; the keyframe's own where only objects are
+        wanted, for these follow by themselves."""
         key = self._key
         assert key is not None  # the first frame of a session is a keyframe
+        if not self.config.regions:
+            return replace(
+                key, frame=propagated.frame, objectness=None, timings_ms=propagated.timings_ms, way=propagated.way
+            )
         timer = StageTimer()
         follow = Follow(propagated.way.flow, *key.features.shape[1:])
         features = follow(key.features)

@@ -54,14 +54,14 @@ class Opening:
 class Stages(NamedTuple):
     """What makes the masks of one scene."""
 
-    regions: Regions
+    regions: Regions | None
     objects: ObjectDiscovery | None
     opening: Opening
 
     @property
     def all(self) -> list[MaskStage]:
         """Those that there are."""
-        return [self.regions, self.objects] if self.objects else [self.regions]
+        return [stage for stage in (self.regions, self.objects) if stage]
 
     def start(self, frames: Sequence[FeatureFrame]) -> None:
         """Learn from these frames."""
@@ -70,7 +70,7 @@ class Stages(NamedTuple):
 
     def anew(self) -> Stages:
         """For another scene of the session."""
-        return Stages(self.regions.anew(), self.objects and self.objects.anew(), Opening())
+        return Stages(self.regions and self.regions.anew(), self.objects and self.objects.anew(), Opening())
 
 
 class SceneStages:
@@ -80,7 +80,8 @@ class SceneStages:
 
     def __init__(self, config: SegmenterConfig) -> None:
         objects = ObjectDiscovery(config.objects) if config.objects.objects else None
-        self.shown = Stages(Regions(config.clustering), objects, Opening())
+        regions = Regions(config.clustering) if config.regions else None
+        self.shown = Stages(regions, objects, Opening())
         self.known = {1: self.shown}  # by scene, sorted by when it was last shown
         self.cuts: list[dict[str, int]] = []
         self._scenes = Scenes() if config.scene_cuts == "restart" else None

@@ -21,9 +21,10 @@ class Statistics:
     waiting does not count. ladder: of a live source what was given up for it, {"frame", "keyframes"} a change, see
     `features.ladder`.
     no_depth: reasons why frames of an RGB-D source had none, as far as theirs was looked at, see
-    `Segmenter.wants_depth`. id_changes: for each frame after the first, the share of its pixels whose id is another
-    than in the frame before (frames of one size). scores: of each object, frame by frame. intrinsics: of the first
-    frame. guessed_camera: what is taken for it where it is not known, see `Segmenter.guessed_camera`.
+    `Segmenter.wants_depth`. id_changes: for each frame after the first, the share of its pixels whose id, as
+    `Segmentation.shown` has it, is another than in the frame before (frames of one size). scores: of each object, frame
+    by frame. intrinsics: of the first frame. guessed_camera: what is taken for it where it is not known, see
+    `Segmenter.guessed_camera`.
     """
 
     frames_in: int = 0

@@ -54,10 +54,10 @@ def parts(turn: Turn) -> dict[str, tuple[float, float]]:
             "draw": _clocked(lambda i: overlay(kept[i % len(kept)].rgb, labels), turn.frames),
         }
         with tempfile.TemporaryDirectory(prefix="streamseg-limits-") as folder:
-            run = Run(title=source.uri, fps=source.fps)
+            run = Run(title=source.uri, fps=source.fps, masks=turn.usual_masks)
             with open_sink("overlay", Path(folder), run) as sink:
                 found["draw and write"] = _clocked(
-                    lambda i: sink.write(_numbered(kept[i % len(kept)], i), Segmentation(labels, k=2, timings_ms={})),
+                    lambda i: sink.write(_numbered(kept[i % len(kept)], i), Segmentation(labels, 2, labels)),
                     turn.frames,
                 )
     return found

@@ -10,6 +10,7 @@ from streamseg.config import (
     ObjectsConfig,
     RunConfig,
     SegmenterConfig,
+    SessionConfig,
     from_flags,
 )
 
@@ -75,6 +76,32 @@ def test_flags_go_to_the_config_that_has_them() -> None:
 )
 def test_what_is_saved_says_whether_objects_are_found(flags: dict, wanted: bool) -> None:
     assert RunConfig("clip.mp4", **from_flags(flags)).objects.objects is wanted
+
+
+@pytest.mark.parametrize(
+    ("flags", "wanted"),
+    [
+        ({"save": ("overlay", "objects")}, False),
+        ({"save": ("overlay", "coco"), "masks": "objects"}, False),
+        ({"save": ("overlay",), "objects": True}, False),
+        ({"save": ("overlay", "objects"), "masks": "panoptic"}, True),
+        ({"save": ("overlay", "objects"), "masks": "regions"}, True),
+        ({"save": ("objects", "labels")}, True),
+        ({"save": ("objects", "mcap")}, True),
+        ({"save": ("objects", "jsonl")}, True),
+        ({"save": ("objects",), "view": ("browser",)}, True),
+        ({"save": ("objects",), "show": True}, True),
+        ({"save": (), "objects": True}, True),
+        ({"save": ("overlay",)}, True),
+        ({"objects": True}, True),
+    ],
+)
+def test_regions_are_left_out_where_nobody_takes_them(flags: dict, wanted: bool) -> None:
+    assert SessionConfig("clip.mp4", **_of_session(from_flags(flags))).regions is wanted
+
+
+def _of_session(given: dict) -> dict:
+    return {name: value for name, value in given.items() if name not in ("save", "masks", "view", "show")}
 
 
 def test_flags_are_left_as_they_were() -> None:

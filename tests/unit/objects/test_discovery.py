@@ -18,7 +18,7 @@ from streamseg.backbones import Backbone, Spec, open_backbone
 from streamseg.config import SessionConfig
 from streamseg.errors import FrameError, ModelError
 from streamseg.features.extractor import FeatureFrame
-from streamseg.frame import Frame
+from streamseg.frame import VOID, Frame
 from streamseg.runtime.frames import _survey
 from streamseg.runtime.session import open_session
 from streamseg.runtime.stream import stream
@@ -50,6 +50,18 @@ def test_shapes_are_found_and_keep_their_ids(shapes, make_salient, quality: str,
         names.append(tuple(map(int, pairs)))
     assert set(names) == {names[0]}
     assert sorted(names[0]) == [1, 2, 3]
+
+
+def test_objects_do_without_regions(shapes, make_salient) -> None:
+    frames = [shapes()[i] for i in range(10)]
+    both, alone = (make_salient(keyframes=3, regions=wanted) for wanted in (True, False))
+    alone.steer(k=3, recluster=True)  # of no consequence
+    for frame in frames:
+        one, other = (segmenter.step(segmenter.plan(frame)) for segmenter in (both, alone))
+        assert np.array_equal(one.objects, other.objects)
+        assert one.scores == other.scores
+        assert (other.k, np.unique(other.regions).tolist()) == (0, [VOID])
+    assert (alone.k_history, len(both.k_history)) == ([], 1)
 
 
 def test_photographs_are_drawn_finely_and_it_is_said(make_salient) -> None:

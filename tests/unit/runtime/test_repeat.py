@@ -38,7 +38,15 @@ from streamseg.text import to_json
             "alpha": 0.25,
             "batch": 4,
         },
-        {"objects": True, "quality": "high", "save": ("objects",), "clustering": "per-frame", "pca": 3, "depth": 0.5},
+        {
+            "objects": True,
+            "regions": False,
+            "quality": "high",
+            "save": ("objects",),
+            "clustering": "per-frame",
+            "pca": 3,
+            "depth": 0.5,
+        },
     ],
 )
 def test_a_run_can_be_repeated(changed: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

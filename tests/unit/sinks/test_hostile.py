@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 from streamseg import sinks
+from streamseg.config import ONE_KIND
 from streamseg.errors import OutputError
 from streamseg.frame import VOID, Frame, Intrinsics, Segmentation
 from streamseg.sinks import Run, open_sink
@@ -35,6 +37,29 @@ def item(index: int, size: tuple[int, int] = (48, 64), name: str = "") -> tuple[
     depth, camera = np.ones(size, np.float32), Intrinsics(50, 50, 32, 24)
     whole = Frame(index, name or f"{index:05d}", index / 30, rgb, camera, load_depth=lambda: depth, pose=np.eye(4))
     return whole, Segmentation(labels, k=4, objects=labels)
+
+
+@pytest.mark.parametrize("name", sorted(ONE_KIND))
+def test_some_take_the_objects_alone(name: str, tmp_path: Path) -> None:
+    """For which regions need not be found: what they write does not depend on them."""
+    written = []
+    for label, k in ((VOID, 0), (3, 5)):
+        folder = tmp_path / str(k)
+        folder.mkdir()
+        with open_sink(name, folder, Run(title="x", masks="objects")) as sink:
+            for index in range(2):
+                frame, found = item(index)
+                sink.write(frame, replace(found, regions=np.full_like(found.regions, label), k=k))
+        written.append({path.relative_to(folder): _content(path) for path in folder.rglob("*") if path.is_file()})
+    assert written[0]
+    assert written[0] == written[1]
+
+
+def _content(path: Path) -> object:
+    if path.suffix != ".npz":  # an archive holds the time of day
+        return path.read_bytes()
+    with np.load(path) as archive:
+        return {name: archive[name].tobytes() for name in archive}
 
 
 def files(folder: Path) -> list[Path]:
