@@ -130,7 +130,7 @@ def _seen(content: Content, method: Method) -> tuple[Features, Features]:
     encoder.net.load_state_dict(content["state_dict"])
     if head is not None:
         head.load_state_dict(content["head"])
-    return features_of(encoder, head), features_of(encoder)
+    return features_of(encoder, head, method.head_output), features_of(encoder)
 
 
 def _told(change: Mapping[str, Any]) -> str:
