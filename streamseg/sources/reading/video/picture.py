@@ -15,7 +15,11 @@ BT2020_CONSTANT, BT2020, BT601, UNSPECIFIED = 10, 9, 5, 2  # ISO/IEC 23091-2 (H.
 
 def to_rgb(picture: VideoFrame) -> np.ndarray:
     """(H, W, 3) uint8 RGB of a decoded picture, turned upright as its metadata says."""
-    return upright(_converted(picture), picture.side_data.get("DISPLAYMATRIX"))
+    from av.sidedata.sidedata import SideDataContainer
+
+    # `picture.side_data` is kept by the picture, which it holds: then only the garbage collector finds the two, and
+    # until it comes a hundred pictures lie about
+    return upright(_converted(picture), SideDataContainer(picture).get("DISPLAYMATRIX"))  # type: ignore[call-arg]  # its stub has none
 
 
 def upright(rgb: np.ndarray, matrix: object | None) -> np.ndarray:

@@ -45,3 +45,18 @@ def test_a_fork_does_not_wait_for_threads_that_stayed_behind(tmp_path: Path, mak
         time.sleep(0.1)
     os.kill(child, 9)
     pytest.fail("the child hangs")
+
+
+def test_pictures_do_not_wait_for_the_garbage_collector(tmp_path: Path, make: Any) -> None:
+    path = tmp_path / "a.mp4"
+    make.video(path, 12)
+    gc.collect()
+    gc.disable()
+    try:
+        with open_source(str(path)) as source:
+            for index in range(12):
+                source[index]
+            left = sum(isinstance(one, av.VideoFrame) for one in gc.get_objects())
+    finally:
+        gc.enable()
+    assert left < 6  # those that the decoder and the track still hold
