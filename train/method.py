@@ -51,8 +51,8 @@ class Method(pl.LightningModule):
 
     frames: of a sample, evenly spaced by the gap that was drawn. wide: side of the whole frames in a batch, 0 = none.
     head_output: of its head, see `Backbone.run`. optimizer, lr (for a batch of 256), weight_decay: if not told.
-    average: the largest share of what was fine-tuned that is deployed where no masks judge it, see `Averaging`. An
-    option may set frames and lr in __init__.
+    average: the share of what was fine-tuned that is deployed where nothing judges it, see `Averaging`. measured: the
+    largest one where no masks do, see `reports.deploying`. An option may set frames and lr in __init__.
     """
 
     frames: int = 2
@@ -60,6 +60,7 @@ class Method(pl.LightningModule):
     lr: float = 0.05
     weight_decay: ClassVar[float] = 1e-4
     average: ClassVar[float] = 1.0
+    measured: ClassVar[float] = 1.0
     head_output: ClassVar[str] = "foreground"
 
     def __init__(self, encoder: Encoder, options: Any, settings: Settings, total_steps: int) -> None:

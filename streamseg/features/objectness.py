@@ -7,7 +7,8 @@ under the curve of 0.94 on seven labelled recordings.
 A network with a foreground head: the geometric mean of that and of what the head answers. The head is better where
 something like its lessons is seen, and sure of nothing elsewhere; the energy knows more of the world.
 
-A head whose training leaves it unsure of things that it has not seen (`odin`) is for regions alone.
+A head whose training leaves it unsure of things that it has not seen (`odin`) is for regions alone, and counts half
+there: see docs/benchmarks.md.
 
 ViT: the attention of the CLS token (DINO, arXiv:2104.14294), relative to what the same places get in pictures with
 nothing in them: 0.94, and 0.89 without that.
@@ -21,6 +22,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+UNSURE = 0.5
+"""What the answer of a head counts that is for regions alone."""
 Outputs = Mapping[str, np.ndarray]
 GRAYS = 0.0, 0.25, 0.5, 0.75, 1.0
 """Of the pictures with nothing in them."""
@@ -40,7 +43,9 @@ def objectness_of(outputs: Outputs, blank: np.ndarray | None = None) -> np.ndarr
 
 def answers_of(outputs: Mapping[str, Any]) -> Any:
     """(B, 1, h, w), what a foreground head answers, for regions; None where there is no head."""
-    return outputs.get("foreground", outputs.get("region_foreground"))
+    if "region_foreground" in outputs:
+        return UNSURE * outputs["region_foreground"]
+    return outputs.get("foreground")
 
 
 def _untaught(outputs: Outputs, blank: np.ndarray | None) -> np.ndarray | None:

@@ -16,6 +16,7 @@ import pytorch_lightning as pl
 import torch
 from torch import nn
 
+from streamseg.features.objectness import answers_of
 from train.callbacks.checkpointing import BEST, KEPT
 from train.encoder import Encoder
 from train.method import Batch, Method
@@ -26,9 +27,9 @@ from train.probes.network import with_answer
 Log = Callable[[str], None]
 
 
-def features_of(encoder: Encoder, head: nn.Module | None = None) -> Features:
+def features_of(encoder: Encoder, head: nn.Module | None = None, output: str = "foreground") -> Features:
     """(B, 3, H, W) float32 in [0, 1] -> (B, D, h, w): the features of `encoder` as it would be deployed now; with
-    `head` also its answer, as `run` clusters them."""
+    `head` also its answer, as `run` clusters them. output: of the head, see `Backbone.run`."""
     networks: dict[tuple[int, int], nn.Module] = {}
 
     def features(images: np.ndarray) -> np.ndarray:
@@ -37,7 +38,7 @@ def features_of(encoder: Encoder, head: nn.Module | None = None) -> Features:
             networks[size] = encoder.deployed(size, head)
         with torch.inference_mode():
             outputs = networks[size](torch.from_numpy(images))
-        return with_answer(outputs[0].numpy(), outputs[-1].numpy() if head else None)
+        return with_answer(outputs[0].numpy(), answers_of({output: outputs[-1].numpy()}) if head else None)
 
     return features
 
@@ -68,7 +69,7 @@ class Probing(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, method: pl.LightningModule) -> None:
         assert isinstance(method, Method)
         if "frozen" not in self.figures and self.judges:
-            features = features_of(method.student, method.student.own_head())
+            features = features_of(method.student, method.student.own_head(), method.student.recipe.head)
             self.figures["frozen"] = self.judges(features, features_of(method.student))
             if self.judges.report:
                 self.report["frozen"] = _listed(self.judges.report.result(features))
@@ -95,7 +96,7 @@ class Probing(pl.Callback):
 
     def _judged(self, trainer: pl.Trainer, method: Method, judges: Judges) -> tuple[int, int]:
         encoder = method.deployed_backbone()
-        features = features_of(encoder, method.deployed_head())
+        features = features_of(encoder, method.deployed_head(), method.head_output)
         found = self.figures["last"] = judges(features, features_of(encoder))
         self.say(f"step {trainer.global_step}: {_shown(found)}")
         for logger in trainer.loggers:

@@ -50,7 +50,7 @@ def settle(
     best = checkpoint.read(output / BEST)
     compare = _comparison(best, judges, method, settings, output)
     share = 0.0
-    for candidate in (one for one in SHARES if judges.val or one <= usual):
+    for candidate in (one for one in SHARES if judges.val or one <= min(usual, method.measured)):
         changes = compare(candidate)
         told = ", ".join(f"{name} {_told(change)}" for name, change in changes.items())
         say(f"{candidate:g} of the way from the starting to the trained weights: {told}")
@@ -130,7 +130,7 @@ def _seen(content: Content, method: Method) -> tuple[Features, Features]:
     encoder.net.load_state_dict(content["state_dict"])
     if head is not None:
         head.load_state_dict(content["head"])
-    return features_of(encoder, head), features_of(encoder)
+    return features_of(encoder, head, method.head_output), features_of(encoder)
 
 
 def _told(change: Mapping[str, Any]) -> str:

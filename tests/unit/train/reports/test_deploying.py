@@ -15,6 +15,7 @@ from train.callbacks.probing import Probing, features_of
 from train.description import checkpoint_header
 from train.encoder import open_encoder
 from train.library import train
+from train.methods.byol import BYOL
 from train.methods.selftrain import Options, SelfTrain
 from train.probes import Features, Result
 from train.probes.judges import Judges
@@ -54,8 +55,20 @@ class Near:
         return Result({"agreement": -distance}, np.zeros(4, int), ("one",))
 
 
-@pytest.mark.parametrize(("best", "told", "wanted"), [(0.4, -1.0, 0.5), (0.05, -1.0, 0.0), (0.05, 1.0, 1.0)])
-def test_the_largest_share_that_is_better_is_deployed(best: float, told: float, wanted: float, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("best", "told", "measured", "wanted"),
+    [
+        (0.4, -1.0, 1.0, 0.5),
+        (0.05, -1.0, 1.0, 0.0),
+        (0.05, 1.0, 1.0, 1.0),
+        (0.4, -1.0, 0.25, 0.25),
+        (0.4, -1.0, 0.0, 0.0),
+    ],
+)
+def test_the_largest_share_that_is_better_is_deployed(
+    best: float, told: float, measured: float, wanted: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SelfTrain, "measured", measured)
     torch.manual_seed(0)
     settings = Settings(size=64, preset="finetune", average=told)
     method = SelfTrain(open_encoder(Spec("timm:resnet10t", layers=(4,)), pretrained=False), Options(), settings, 10)
@@ -80,7 +93,8 @@ def test_the_largest_share_that_is_better_is_deployed(best: float, told: float, 
         assert all(torch.equal(one, tensors[place]) for place, one in found.items())
 
 
-def test_weights_that_nothing_speaks_for_are_not_deployed(tmp_path: Path) -> None:
+def test_weights_that_nothing_speaks_for_are_not_deployed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(BYOL, "measured", 1.0)
     spoilt = {"backbone_lr": 1.0, "lr": 3.0, "heads_first": 0.0, "steps": 2, "probe_every": 2}
     small = {"layers": (3,), "size": 64, "batch_size": 2, "probe_size": 96, "pictures": False, "logger": "csv"}
     made = train("byol", TABLETOP, output=tmp_path, **spoilt, **small)
