@@ -10,7 +10,7 @@ STAMP = $(VENV)/.installed
 # rclpy's wheels restart every Python of their environment: they get one of their own, in front of ours
 ROS = ros-kilted-rclpy==9.1.2 ros-kilted-sensor-msgs==5.5.1 ros-kilted-rmw-fastrtps-cpp==9.3.3
 
-.PHONY: demo machine test test-folders test-rest test-ros reliability lint docs install clean
+.PHONY: demo machine compiled test test-folders test-rest test-ros reliability lint docs install clean
 
 demo: install
 	$(BIN)/streamseg run samples/tabletop -o demo --size 512 --save overlay,labels,objects,npz,coco,jsonl --overwrite
@@ -19,8 +19,12 @@ demo: install
 	@echo "and at   demo/objects/      one indexed PNG a frame; demo/labels/ the regions;  demo/run.json says what was run"
 
 # two halves side by side, one thread each: most tests are small, and wait for files and processes
-test: install machine lint
+test: install compiled machine lint
 	OMP_NUM_THREADS=1 $(MAKE) --no-print-directory --jobs 2 --output-sync=target test-folders test-rest
+
+# hundreds of tests start a command, which would compile our modules where Python may not keep them
+compiled: install
+	$(BIN)/python -m compileall -q streamseg train export
 
 # what a red test may hang on: the CPU, its units, and the precision that auto comes to
 machine: install

@@ -52,8 +52,7 @@ class Follow:
     def __init__(self, flow: np.ndarray, height: int, width: int) -> None:
         from scipy.sparse import csr_matrix  # slow to load: what sees one frame does without
 
-        grid = cv2.resize(flow, (width, height), interpolation=cv2.INTER_AREA) * np.array([width, height], np.float32)
-        x, y = cv2.split(grid + positions(height, width))
+        x, y = cv2.split(_places(flow, height, width))
         x, y = np.clip(x, 0, width - 1).ravel(), np.clip(y, 0, height - 1).ravel()
         left, top = x.astype(np.int32), y.astype(np.int32)
         right, below = np.minimum(left + 1, width - 1), np.minimum(top + 1, height - 1)
@@ -67,6 +66,19 @@ class Follow:
     def __call__(self, maps: np.ndarray) -> np.ndarray:
         moved: np.ndarray = self._mixing @ maps.reshape(len(maps), -1).T
         return moved.T.reshape(maps.shape)  # a view: whoever wants it cell by cell has it so
+
+
+def follow_plane(plane: np.ndarray, flow: np.ndarray) -> np.ndarray:
+    """(h, w) float32 of a keyframe as a later frame shows it: as `Follow`, faster for one plane."""
+    place = _places(flow, *plane.shape)
+    return cv2.remap(plane, place, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]  # its stub knows no None
+
+
+def _places(flow: np.ndarray, height: int, width: int) -> np.ndarray:
+    """(height, width, 2) float32: x and y in the keyframe's map of each place of a frame's."""
+    grid = cv2.resize(flow, (width, height), interpolation=cv2.INTER_AREA) * np.array([width, height], np.float32)
+    found: np.ndarray = grid + positions(height, width)
+    return found
 
 
 def follow_labels(labels: np.ndarray, flow: np.ndarray) -> np.ndarray:

@@ -4,10 +4,10 @@
     -> less where the motion speaks against it -> foreground -> instances -> ids
 
 The slow and exact step teaches the fast one. On keyframes GrabCut cuts out what is salient; a ridge regression on the
-features learns what these cuts have in common over the whole session, which evens their mistakes out; each
-keyframe then costs one product of matrices and a guided upsampling. Frames between keyframes show the keyframe's
-objects, moved along the optical flow. A second round cuts again where saliency and classifier agree, a
-third where the classifier alone says. With quality "high" GrabCut takes the place of the upsampling.
+features learns what these cuts have in common over the whole session; each keyframe then costs one product of matrices
+and a guided upsampling. Frames between keyframes show the keyframe's objects, moved along the optical flow. A second
+round cuts again where saliency and classifier agree, a third where the classifier alone says. With quality "high"
+GrabCut takes the place of the upsampling.
 """
 
 from __future__ import annotations
@@ -45,15 +45,15 @@ ALONE = Levels(low=0.35, peak=0.65, fg_threshold=0.75, bg_threshold=0.1)
 TOGETHER = Levels(low=0.5, peak=0.6, fg_threshold=0.85, bg_threshold=0.15)
 """and from saliency and classifier, which is less so."""
 BORDERS = Levels(low=0.5, peak=0.5, fg_threshold=0.75, bg_threshold=0.35)
-"""How it draws the borders of what the classifier has found. The classifier is right about most cells, but its grid is
-too coarse for gaps and thin parts: only what is near its border is left to the colours."""
+"""How it draws the borders of what the classifier has found, whose grid is too coarse for gaps and thin parts: what is
+near its border is left to the colours."""
 MOVING = 0.5
 """How much the objectness of a cell grows that moves by itself, relative to one that goes with the camera."""
 DITHER = 0.3
 """How far the thresholds of cuts that teach are spread, see `Levels.dithered`."""
 ROUNDS = 3
-"""Of `start`: what is cut out by saliency, by saliency and classifier, and by the classifier alone. With "high" changes
-lean the last one, and then the second comes once more, from which the classifier learns in addition."""
+"""Of `start`: what is cut out by saliency, by both, and by the classifier alone. With "high" changes lean the last one,
+and then the second comes once more, from which the classifier learns in addition."""
 
 
 class Seen(NamedTuple):
@@ -67,9 +67,8 @@ class Seen(NamedTuple):
 class ObjectDiscovery:
     """The objects of a session, a `MaskStage`.
 
-    `start` on several frames makes the first masks as good as the later ones; with quality "high" frames from all over
-    a recording do. Live, GrabCut works on some keyframes; with "high" on every frame, more finely, and it draws the
-    borders, too.
+    `start` on several frames, with "high" from all over a recording, makes the first masks as good as the later ones.
+    Live, GrabCut works on some keyframes; with "high" on every frame, more finely, and it draws the borders, too.
     """
 
     start_frames = 8
@@ -112,15 +111,16 @@ class ObjectDiscovery:
                 rough = [(self._opinion(one) + by, self._levels(BORDERS)) for one, by in zip(seen, leaning)]
             else:
                 rough = [self._rough(one) for one in seen]
-            cuts = self.teacher.cut_all(frames, rough)
             taught = ForegroundClassifier() if number < ROUNDS else copy(self.classifier)
-            for one, mask in zip(frames, cuts):
+            for one, mask in zip(frames, self.teacher.cut_all(frames, rough)):
                 teach(taught, one, mask)
             if taught.weights is not None:  # a round that finds nothing teaches nothing
                 self.classifier = taught
                 self.movement.forget()
                 for known in seen:
                     self._weigh(known)
+                if self.survey_frames:
+                    self.movement.survey([(one.frame.points, self._appearance(one.frame), one.moves) for one in seen])
 
     def step(self, frame: FeatureFrame, timer: StageTimer) -> np.ndarray:
         """(H, W) uint8: 0 = background, 1 ... 254 = objects, with ids that last."""
@@ -184,8 +184,8 @@ class ObjectDiscovery:
         self.quality = self.teacher.quality = quality
 
     def _learn(self, seen: Seen | None) -> None:
-        """Begin a lesson where it is time, and take what one has taught whose time has come. To be told of each frame;
-        None: one between keyframes, from which nothing is learnt."""
+        """Begin a lesson where it is time, and take what one has taught whose time has come. None: of a frame between
+        keyframes, from which nothing is learnt."""
         self._since_taught = (self._since_taught or 0) + 1
         given = self._lessons if self.classifier.weights is not None else 0
         if seen is not None and (self.quality == "high" or self._since_taught >= pause(given)):
@@ -216,8 +216,7 @@ class ObjectDiscovery:
         return middle.dithered(self._lessons - 1, DITHER)
 
     def _foreground(self, seen: Seen) -> np.ndarray:
-        """(H, W) bool: what the classifier says, its borders drawn by the colours of this frame, or much faster along
-        the edges of image and depth."""
+        """(H, W) bool: what the classifier says, its borders drawn by colours, or much faster along edges."""
         if self.classifier.weights is None:
             return np.zeros(seen.frame.frame.rgb.shape[:2], bool)
         if self.quality == "high":
@@ -231,9 +230,10 @@ class ObjectDiscovery:
         return np.clip(0.5 + 0.5 * self._score(seen), 0, 1)
 
     def _score(self, seen: Seen) -> np.ndarray:
-        """(h, w) float32: above 0 = foreground. The classifier, less where what moves speaks against it."""
+        """(h, w) float32: above 0 = foreground. The classifier, less where what moves, or rests, speaks against it."""
         score = self._appearance(seen.frame)
-        return (score + self.movement.against(seen.moves)).astype(np.float32)
+        rests = self.movement.rests(seen.frame.points).reshape(score.shape)
+        return (score + self.movement.against(seen.moves) - rests).astype(np.float32)
 
     def _appearance(self, frame: FeatureFrame) -> np.ndarray:
         """(h, w) float32: above 0 = foreground, by its features."""

@@ -38,7 +38,7 @@ class Levels(NamedTuple):
 
 
 def cut(
-    rgb: np.ndarray, saliency: np.ndarray, levels: Levels, *, side: int, rounds: int = 3, seed: int = 0
+    rgb: np.ndarray, saliency: np.ndarray, levels: Levels, *, side: int, rounds: int = 2, seed: int = 0
 ) -> np.ndarray:
     """(H, W) bool: the objects that `saliency` shows, with the borders of the image.
 

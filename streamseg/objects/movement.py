@@ -2,6 +2,8 @@
 
 moving      against the frame before, see `motion`
 changed     against a background registered over seconds, see `changes`
+
+Of a survey, frames from all over a recording, they also tell which parts rest in all of them, see `resting`.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from streamseg.frame import Frame
 from streamseg.objects.changes import Changes
 from streamseg.objects.evidence import CueEvidence
 from streamseg.objects.motion import Motion
+from streamseg.objects.resting import RestingParts
 
 DOUBTS = 0.15, 0.3
 """What a unit of the evidence of either cue, a natural logarithm, takes from the classifier's score, of which 1 is
@@ -33,6 +36,8 @@ class Moves(NamedTuple):
     changed: np.ndarray | None = None
 
 
+ENOUGH = 16
+"""Frames of a survey, in which cues were measured, that tell what rests: in eight a bus does not get far."""
 FEW = 3
 """Frames that are told to be photographs, or not."""
 
@@ -46,7 +51,9 @@ class Movement:
     """Of a session; `start` on its first frames, then call it on each keyframe and `pass_by` on the others."""
 
     def __init__(self, seed: int) -> None:
-        self._motion, self._changes = Motion(seed), Changes()
+        self._motion, self._changes, self._seed = Motion(seed), Changes(), seed
+        self.rests = RestingParts()
+        """Which cells of a frame look like parts that rest, of what was found in a survey."""
         self.forget()
 
     def forget(self) -> None:
@@ -77,6 +84,18 @@ class Movement:
         for evidence, cue in zip(self._evidence, moves):
             if cue is not None:
                 evidence.learn(score, cue)
+
+    def survey(self, frames: Sequence[tuple[np.ndarray, np.ndarray, Moves]]) -> None:
+        """Learn which parts rest, by what `learn` was told: the (n, D) cells, (h, w) score and moves of each frame."""
+        cells, evidence = [], []
+        for points, score, moves in frames:
+            on = score > 0
+            told = [one(cue)[on] for one, cue in zip(self._evidence, moves) if cue is not None]
+            if told:
+                cells.append(points[on.ravel()])
+                evidence.append(np.max(told, axis=0))
+        if len(cells) >= ENOUGH:
+            self.rests.learn(np.concatenate(cells), np.concatenate(evidence), self._seed)
 
     def against(self, moves: Moves) -> np.ndarray | float:
         """(h, w) float32 <= 0, to be added to the classifier's score."""

@@ -17,7 +17,7 @@ import numpy as np
 
 from streamseg.config import SegmenterConfig
 from streamseg.features.extractor import FeatureExtractor, FeatureFrame, PropagatedFrame
-from streamseg.features.flow import Follow
+from streamseg.features.flow import Follow, follow_plane
 from streamseg.features.keyframes import KeyframeSelector
 from streamseg.features.timing import StageTimer
 from streamseg.frame import VOID, Frame, Intrinsics, Segmentation
@@ -206,7 +206,7 @@ class Segmenter:
         elif key.depth_guide is None:
             guide = None
         else:  # decoding this frame's own would cost more than all that follows the flow
-            guide = Follow(propagated.way.flow, *key.depth_guide.shape)(key.depth_guide[None])[0]
+            guide = follow_plane(key.depth_guide, propagated.way.flow)
         timer.lap("follow")
         return replace(
             key,

@@ -90,7 +90,7 @@ class Stray(NumberedRecording):
 
 def as_stored(picture: Any) -> np.ndarray:
     """(H, W, 3) uint8 RGB, not turned as the video's metadata ask: depth lies on the picture as it is stored."""
-    return np.ascontiguousarray(picture.to_ndarray(format="rgb24"))
+    return np.ascontiguousarray(picture.to_ndarray(format="rgb24", threads=1))
 
 
 def read_depth(path: Path, confidence: Path | None, units_per_metre: float, size: tuple[int, int]) -> np.ndarray:

@@ -43,14 +43,8 @@ def against(recording: str, weights: str, turns: int) -> dict[str, Any]:
     for size in (256, 512):
         for name, spec in (("resnet18", Spec("resnet18", weights)), ("default", Spec("efficientnet_lite0"))):
             task = runner.Bench(
-                recording,
-                spec=spec,
-                size=(size, size),
-                turns=turns,
-                against="report",
-                against_weights=weights,
-                engines=("openvino",),
-            )
+                recording, turns=turns, against="report", against_weights=weights, engines=("openvino",)
+            ).but(spec=spec, size=(size, size))
             found[f"{name} at {size}"] = runner.run(task, say)
     return found
 
@@ -60,7 +54,7 @@ def engines(recording: str, weights: str, turns: int) -> dict[str, Any]:
 
 
 def long(recording: str, weights: str, turns: int) -> dict[str, Any]:
-    return runner.run(runner.Bench(recording, turns=1, frames=20_000, size=128, engines=("openvino",)), say)
+    return runner.run(runner.Bench(recording, turns=1, frames=20_000, engines=("openvino",)).but(size=128), say)
 
 
 SCENARIOS = {"against": against, "engines": engines, "long": long}

@@ -162,6 +162,10 @@ VARIANTS: dict[str, tuple[Callable[[], Any], str]] = {
         "high",
     ),
     "high, without mirror images": (without_flip, "high"),
+    "high, without parts that rest": (
+        lambda: patch.object(movement.Movement, "survey", lambda self, frames: None),
+        "high",
+    ),
 }
 
 

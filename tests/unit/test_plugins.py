@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -32,3 +33,15 @@ def test_the_help_of_run_lists_them_all() -> None:
 def test_did_you_mean() -> None:
     assert plugins.did_you_mean("tun", ["tum", "co3d"]) == "did you mean 'tum'? known: co3d, tum"
     assert plugins.did_you_mean("zzz", ["tum"]) == "known: tum"
+
+
+@pytest.mark.parametrize(
+    "text", ['"""One line."""', '"""One\n\nmore"""\ndef open():\n    pass', "'''Single.'''", "x = 1", '""" Odd """']
+)
+def test_descriptions_are_what_python_says(text: str, tmp_path: Path) -> None:
+    (tmp_path / "__init__.py").touch()
+    (tmp_path / "one.py").write_text(text)
+    first = (ast.get_docstring(ast.parse(text)) or "").split("\n", 1)[0]
+    assert plugins.describe(str(tmp_path / "__init__.py")) == {"one": first}
+    offered = plugins.describe(str(tmp_path / "__init__.py"), offers="open")
+    assert offered == ({"one": first} if "def open" in text else {})

@@ -52,6 +52,35 @@ def test_cells_of_the_size_asked_for_and_evidence_of_both_signs() -> None:
     assert not np.any(movement.leaning(start[7]))
 
 
+def test_a_survey_tells_the_thing_that_rests_beside_the_one_that_moves() -> None:
+    movement = Movement(seed=0)
+    start = movement.start([(frame(i), SIZE) for i in range(20)])
+    seen, things = [], []
+    for i, moves in enumerate(start):
+        found = score(i)
+        thing = np.where(found > 0, 1, 0)
+        thing[2:7, 20:28] = 2  # of the world at rest
+        found[thing == 2] = 1
+        movement.learn(found, moves)
+        noise = np.random.default_rng(i).normal(0, 0.1, (thing.size, 8)).astype(np.float32)
+        seen.append((np.eye(8, dtype=np.float32)[thing.ravel()] + noise, found, moves))
+        things.append(thing.ravel())
+    assert not movement.rests(seen[0][0]).any()
+    movement.survey(seen[:8])
+    assert not movement.rests(seen[0][0]).any()  # too short a time
+    movement.survey(seen)
+    rests, thing = np.concatenate([movement.rests(points) for points, _, _ in seen]), np.concatenate(things)
+    assert rests[thing == 2].mean() > 0.9
+    assert rests[thing == 1].mean() < 0.1
+
+
+def test_a_survey_of_photographs_tells_nothing() -> None:
+    movement = Movement(seed=0)
+    points = np.random.default_rng(0).random((SIZE[0] * SIZE[1], 8), np.float32)
+    movement.survey([(points, np.ones(SIZE, np.float32), Moves())] * 32)
+    assert not movement.rests(points).any()
+
+
 def test_frames_that_are_passed_by_are_part_of_the_way() -> None:
     """A camera that pans, looked at on each fourth frame: its background is still registered."""
     pan, size = 3, (240, 240)

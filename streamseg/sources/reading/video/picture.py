@@ -36,12 +36,15 @@ def upright(rgb: np.ndarray, matrix: object | None) -> np.ndarray:
 
 def _converted(picture: VideoFrame) -> np.ndarray:
     """RGB by the picture's own colour matrix. FFmpeg's scaler refuses those that are no matrix of YUV (YCgCo, ICtCp,
-    constant luminance ...): they are shown as its players show them, by BT.2020's or BT.601's."""
+    constant luminance ...): they are shown as its players show them, by BT.2020's or BT.601's.
+
+    One thread: each picture has a scaler of its own, and starting its threads takes as long as scaling.
+    """
     try:
-        return picture.to_ndarray(format="rgb24")
+        return picture.to_ndarray(format="rgb24", threads=1)
     except OSError as problem:
         if problem.errno not in (errno.ENOTSUP, errno.EINVAL):
             raise
     picture.colorspace = BT2020 if picture.colorspace == BT2020_CONSTANT else BT601
     picture.color_primaries = picture.color_trc = UNSPECIFIED
-    return picture.to_ndarray(format="rgb24")
+    return picture.to_ndarray(format="rgb24", threads=1)

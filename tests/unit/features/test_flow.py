@@ -1,0 +1,44 @@
+"""Maps and labels that follow the optical flow, against what moving the whole picture gives."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streamseg.features.flow import Follow, follow_labels, follow_plane, positions
+
+SCENES = st.tuples(
+    st.integers(0, 10**6), st.integers(8, 120), st.integers(8, 120), st.sampled_from([0.0, 0.02, 0.3, 3.0])
+)
+
+
+def scene(seed: int, height: int, width: int, speed: float) -> tuple[np.ndarray, np.ndarray]:
+    """(H, W) labels with few objects, or none, and a smooth flow that may lead out of the picture."""
+    random = np.random.default_rng(seed)
+    labels = np.zeros((height, width), np.uint8)
+    for i in range(random.integers(0, 4)):
+        y, x = random.integers(0, height), random.integers(0, width)
+        labels[y : y + random.integers(1, height // 2 + 2), x : x + random.integers(1, width // 2 + 2)] = i + 1
+    flow = cv2.GaussianBlur(random.standard_normal((40, 60, 2), np.float32), (0, 0), 5) * np.float32(speed)
+    return labels, flow + np.float32(speed) * random.standard_normal(2).astype(np.float32) / 4
+
+
+@settings(max_examples=60)
+@given(SCENES)
+def test_labels_move_as_those_of_the_whole_picture_do(one: tuple[int, int, int, float]) -> None:
+    labels, flow = scene(*one)
+    height, width = labels.shape
+    place = cv2.resize(flow * np.array([width, height], np.float32), (width, height)) + positions(height, width)
+    whole = cv2.remap(labels, place, None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+    assert np.array_equal(follow_labels(labels, flow), whole)
+
+
+@settings(max_examples=20)
+@given(SCENES)
+def test_one_plane_moves_as_many_do(one: tuple[int, int, int, float]) -> None:
+    labels, flow = scene(*one)
+    plane = cv2.GaussianBlur(labels.astype(np.float32), (5, 5), 0)
+    many = Follow(flow, *plane.shape)(np.stack([plane, 1 - plane]))
+    assert np.abs(follow_plane(plane, flow) - many[0]).max() < 1e-3
