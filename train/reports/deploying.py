@@ -58,6 +58,8 @@ def settle(
             share = candidate
             break
     say(f"deployed: {_named(share, best)}; --average W tells another share")
+    if not share and not judges.val:
+        say("note: without masks nothing showed that trained weights are better; --val takes recordings with masks")
     if share != usual:
         method.averaging.share = share
         for file in (BEST, LAST):

@@ -60,10 +60,12 @@ JOINS = settings(max_examples=3, deadline=None, suppress_health_check=[HealthChe
 
 
 def place(seed: int, count: int, tint: int = 0) -> list[np.ndarray]:
-    """Two coloured things that drift before a wall with stripes of its own. tint: the channel of its colour."""
+    """Two coloured things that drift before a wall with stripes of its own, which stand or, with a tint, lie: standing
+    ones may be alike by chance. tint: the channel of the wall's colour."""
     random = np.random.default_rng(seed)
-    wall = random.integers(40, 180, (1, 40, 1)).repeat(4, 1).repeat(120, 0) + 50 * (np.arange(3) == tint)
-    wall = wall.astype(np.uint8)
+    stripes = random.integers(40, 180, 40)[:, None].repeat(4, 1).ravel()
+    wall = stripes[:120, None].repeat(160, 1) if tint else stripes[None].repeat(120, 0)
+    wall = (wall[..., None] + 50 * (np.arange(3) == tint)).astype(np.uint8)
     hues = random.permutation(6)[:2] * 30
     pictures = []
     for i in range(count):
