@@ -12,7 +12,7 @@ ROS = ros-kilted-rclpy==9.1.2 ros-kilted-sensor-msgs==5.5.1 ros-kilted-rmw-fastr
 
 .PHONY: demo machine compiled test test-folders test-rest test-ros reliability lint docs install clean
 
-demo: install
+demo: install compiled
 	$(BIN)/streamseg run samples/tabletop -o demo --size 512 --save overlay,labels,objects,npz,coco,jsonl --overwrite
 	@echo
 	@echo "Look at  demo/overlay.mp4   the objects over the recording"
@@ -22,7 +22,7 @@ demo: install
 test: install compiled machine lint
 	OMP_NUM_THREADS=1 $(MAKE) --no-print-directory --jobs 2 --output-sync=target test-folders test-rest
 
-# hundreds of tests start a command, which would compile our modules where Python may not keep them
+# where Python may not keep what it compiles, each command would compile our modules at its start, which takes .3 s
 compiled: install
 	$(BIN)/python -m compileall -q streamseg train export
 

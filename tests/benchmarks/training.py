@@ -76,14 +76,14 @@ def train(name: str, number: int, seed: int, plan: Plan) -> Path:
         start = plan.start.model if number == 1 else str(plan.folder(name, number - 1, seed) / "last.pt")
         command = [sys.executable, "-m", "streamseg", "train", name, "-o", str(folder), "--steps", str(plan.steps)]
         command += ["--seed", str(seed), "--size", "192", "--backbone", start, "--quiet"]
-        command += ["--probe-every", str(plan.steps)]  # what is scored is the last checkpoint
+        command += ["--probe-every", str(plan.steps)]  # best.pt is of the last step
         command += ["--no-pictures", *plan.flags.get(name, [])]
         command += [part for source in plan.groups["trained on"] for part in ("--data", source)]
         command += ["--init", plan.start.weights] if plan.start.weights and number == 1 else []
         if number == 1:
             _take_objects(folder, seed)
         subprocess.run(command, check=True)
-    return folder / "last.pt"
+    return folder / "best.pt"
 
 
 def _take_objects(folder: Path, seed: int) -> None:

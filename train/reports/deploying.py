@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from streamseg.backbones import Spec, checkpoint
-from train.callbacks.checkpointing import BEST, LAST
+from train.callbacks.checkpointing import BEST
 from train.callbacks.probing import Probing, features_of
 from train.method import Method
 from train.presets import fine_tunes
@@ -39,8 +39,8 @@ Changes = dict[str, dict[str, Any]]
 def settle(
     probing: Probing | None, method: Method, settings: Settings, output: Path, say: Callable[[str], None]
 ) -> float:
-    """Choose the share by best.pt, and write that and last.pt anew by it. Returns the share that is deployed: that of
-    the run where it was told, or where nothing can judge."""
+    """Choose the share of best.pt, and write it anew by that; last.pt stays what training made. Returns the share of
+    best.pt: that of the run where it was told, or where nothing can judge."""
     judges = probing.judges if probing else None
     usual = method.averaging.share
     if settings.average >= 0 or not fine_tunes(settings) or not (output / BEST).exists():
@@ -57,13 +57,12 @@ def settle(
         if better(changes):
             share = candidate
             break
-    say(f"deployed: {_named(share, best)}; --average W tells another share")
+    say(f"{BEST}: {_named(share, best)}; --average W tells another share")
     if not share and not judges.val:
         say("note: without masks nothing showed that trained weights are better; --val takes recordings with masks")
     if share != usual:
         method.averaging.share = share
-        for file in (BEST, LAST):
-            checkpoint.write(output / file, _at(share, checkpoint.read(output / file), method))
+        checkpoint.write(output / BEST, _at(share, best, method))
         probing.judge_again(*_seen(_at(share, best, method), method))
     return share
 

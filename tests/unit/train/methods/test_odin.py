@@ -203,4 +203,7 @@ def test_on_the_deployed_features_the_energy_is_held_and_the_head_is_for_regions
     assert losses[3.0] - losses[1.0] == pytest.approx(2 * held, rel=1e-3)
     assert method.deployed_head() is not None
     assert method.head_output == "region_foreground"
-    assert method.averaging.share == 0  # objects are those of the start, unless masks say otherwise
+    assert (method.averaging.share, method.measured) == (
+        0.25,
+        0,
+    )  # best.pt has the objects of the start, unless masks say otherwise

@@ -87,8 +87,8 @@ def test_the_largest_share_that_is_better_is_deployed(
         )
     probing = Probing(Judges(choice, "agreement"), 1, tmp_path, print)
     assert settle(probing, method, settings, tmp_path, print) == wanted
-    tensors = method.averaging.between(method.student.net.state_dict(), wanted)
-    for name in ("best.pt", "last.pt"):
+    for name, share in [("best.pt", wanted), ("last.pt", usual)]:
+        tensors = method.averaging.between(method.student.net.state_dict(), share)
         found = checkpoint.read(tmp_path / name)["state_dict"]
         assert all(torch.equal(one, tensors[place]) for place, one in found.items())
 
@@ -100,10 +100,10 @@ def test_weights_that_nothing_speaks_for_are_not_deployed(tmp_path: Path, monkey
     made = train("byol", TABLETOP, output=tmp_path, **spoilt, **small)
     assert made.metrics["average"] == 0
     start = open_encoder(Spec("efficientnet_lite0", layers=(3,))).net.state_dict()
-    for path in (made.best, made.last):
+    for path, kept in [(made.best, True), (made.last, False)]:
         assert path is not None
         content = checkpoint.read(path)
-        assert all(torch.equal(one, start[name]) for name, one in content["state_dict"].items())
+        assert all(torch.equal(one, start[name]) for name, one in content["state_dict"].items()) == kept
         assert not all(
             torch.equal(content["training"]["state_dict"][f"student.net.{name}"], one) for name, one in start.items()
         )
