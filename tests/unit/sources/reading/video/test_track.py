@@ -1,4 +1,4 @@
-"""What a process that was forked inherits of a video: nothing that FFmpeg's threads hold."""
+"""What is left of pictures: a forked process inherits nothing that FFmpeg's threads hold, and none is kept."""
 
 from __future__ import annotations
 
@@ -47,16 +47,22 @@ def test_a_fork_does_not_wait_for_threads_that_stayed_behind(tmp_path: Path, mak
     pytest.fail("the child hangs")
 
 
+def pictures() -> int:
+    """How many there are in this process."""
+    return sum(isinstance(one, av.VideoFrame) for one in gc.get_objects())
+
+
 def test_pictures_do_not_wait_for_the_garbage_collector(tmp_path: Path, make: Any) -> None:
     path = tmp_path / "a.mp4"
     make.video(path, 12)
     gc.collect()
     gc.disable()
     try:
+        before = pictures()  # those of other tests
         with open_source(str(path)) as source:
             for index in range(12):
                 source[index]
-            left = sum(isinstance(one, av.VideoFrame) for one in gc.get_objects())
+            left = pictures() - before
     finally:
         gc.enable()
     assert left < 6  # those that the decoder and the track still hold
