@@ -36,7 +36,7 @@ from train.folder import RESULT, TABLE, Place, checked, opened
 from train.method import Method
 from train.presets import frozen_stages, settled
 from train.probes.judges import open_judges
-from train.reports import loggers, outcome
+from train.reports import deploying, loggers, outcome
 from train.reports.verdict import verdict
 from train.settings import Settings
 from train.sync_norm import synchronize
@@ -80,32 +80,33 @@ def run(
             seconds = _fit(trainer, method, Batches(samples, settings, start), last)
         if not trainer.is_global_zero:
             return {}
-        found: dict[str, Any] = {}
+        share, found = method.averaging.share, dict[str, Any]()
         if not checkpointing.interrupted:
-            found = outcome.report(probing, method, settings, output, display.say)
+            share = deploying.settle(probing, method, settings, output, display.say)
+            found = outcome.report(probing, settings, output, display.say)
             outcome.draw(samples.recordings, settings, output, made, trainer.global_step, display.say)
         result = {
-            **_summary(name, method, settings, options, output, probing, found),
+            **_summary(name, encoder, settings, options, output, probing, share, found),
             "status": "interrupted" if checkpointing.interrupted else "done",
             "steps": trainer.global_step,
             "loss": table.summary(),
             "samples_per_second": (trainer.global_step - start) * settings.samples_per_step / seconds,
             "skipped": samples.skipped(),
         }
-        _write_json(output / RESULT, result)
-        return json.loads(json.dumps(result))  # as a reader of run.json gets it: tuples are lists there
+        return _write_json(output / RESULT, result)
 
 
 def _summary(
     name: str,
-    method: Method,
+    encoder: Encoder,
     settings: Settings,
     options: Any,
     output: Path,
     probing: Probing | None,
+    share: float,
     found: dict[str, Any],
 ) -> dict[str, Any]:
-    """What is known apart from how the run went. found: see `outcome.report`."""
+    """What is known apart from how the run went. share: see `deploying.settle`. found: see `outcome.report`."""
     figures = probing.figures if probing else {}
     return {
         "verdict": verdict(found, figures),
@@ -114,9 +115,9 @@ def _summary(
         "report": found,
         "checkpoints": {file[:-3]: str(output / file) for file in (BEST, LAST) if (output / file).exists()},
         "config": config(settings, options),
-        "backbone": method.student.recipe.name,
-        "init_sha256": method.student.sha256,
-        "average": method.averaging.share,
+        "backbone": encoder.recipe.name,
+        "init_sha256": encoder.sha256,
+        "average": share,
     }
 
 
@@ -217,9 +218,13 @@ def _trainer(
     )
 
 
-def _write_json(path: Path, content: dict[str, Any]) -> None:
+def _write_json(path: Path, content: dict[str, Any]) -> dict[str, Any]:
+    """Returns it as a reader of the file gets it: tuples are lists there."""
+    text = json.dumps(content, indent=2)
     with written(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2), encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8")
+    found: dict[str, Any] = json.loads(text)
+    return found
 
 
 def _quiet_libraries() -> None:

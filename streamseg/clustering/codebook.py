@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from streamseg.clustering.kmeans import kmeans, squared_distances
+from streamseg.clustering.kmeans import closeness, kmeans, squared_distances
 from streamseg.masks.assignment import assignment
 from streamseg.masks.ids import Ids
 
@@ -37,8 +37,7 @@ class Codebook:
 
         `codebook_torch.step` is the same for a tensor.
         """
-        own = np.einsum("kd,kd->k", self.centroids, self.centroids) / 2
-        nearest = (points @ self.centroids.T - own).argmax(axis=1)  # the squares of the points tell nothing here
+        nearest = closeness(points, self.centroids).argmax(axis=1)
         counts = np.bincount(nearest, minlength=len(self.centroids))
         members = np.zeros((len(self.centroids), len(points)), np.float32)
         members[nearest, np.arange(len(points))] = 1

@@ -12,14 +12,16 @@ from typing import NamedTuple
 
 import numpy as np
 
+from streamseg.clustering.kmeans import closeness
+
 DIRECTIONS = 64
 """Principal directions in which clusters are looked for: nine tenths of what features of 432 channels vary by."""
 EVERY, FEW = 10, 3
-"""Up to so many clusters each is tried as the one to split; beyond, the few of the highest distortion."""
+"""Up to so many clusters each is tried as the one to split; beyond, the few of the highest distortion; and so many
+of those tried are gone on with."""
 AT_FIRST, TRIED, SETTLED = 2, 6, 4
 """Lloyd iterations for all candidates, for the best few of them, and more for the one that is taken. Few: what is still
 to be gained then is a thousandth of the distortion, along directions in which roundings move the centroids most."""
-
 POWER = 10
 """A direction of .99 of the variance of the principal one is left with 1e-4 of it."""
 
@@ -87,10 +89,9 @@ def lloyd(points: np.ndarray, centroids: np.ndarray, iterations: int) -> Cluster
     numbers, places = np.arange(len(centroids))[:, None], np.arange(len(points))
     length = float(np.vdot(points, points))
     for turn in range(iterations + 1):
-        closeness = points @ centroids.T - np.einsum("kd,kd->k", centroids, centroids) / 2
-        nearest = closeness.argmax(axis=1)
-        # |p - c|^2 = |p|^2 - 2 (p c - |c|^2 / 2)
-        distortion = max(0.0, length - 2 * float(closeness[places, nearest].sum(dtype=np.float64)))
+        close = closeness(points, centroids)
+        nearest = close.argmax(axis=1)
+        distortion = max(0.0, length - 2 * float(close[places, nearest].sum(dtype=np.float64)))
         if turn == iterations or distortion >= before:
             break
         before = distortion

@@ -18,11 +18,15 @@ SIDE = 160
 
 def small_gray(rgb: np.ndarray) -> np.ndarray:
     """(H, W, 3) uint8 -> (h, w) uint8 brightness, the shorter side SIDE: what flow is computed on."""
-    size = small_size(rgb.shape)
-    gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
-    while min(gray.shape) >= 2 * SIDE:  # halving is six times as fast as any other way of averaging
-        gray = cv2.resize(gray, (gray.shape[1] // 2, gray.shape[0] // 2), interpolation=cv2.INTER_AREA)
-    return cv2.resize(gray, size, interpolation=cv2.INTER_LINEAR)
+    gray = halved(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), 2 * SIDE)
+    return cv2.resize(gray, small_size(rgb.shape), interpolation=cv2.INTER_LINEAR)
+
+
+def halved(picture: np.ndarray, most: int) -> np.ndarray:
+    """(H, W, ...) uint8, halved until its shorter side is below `most`: six times as fast as any other averaging."""
+    while min(picture.shape[:2]) >= most:
+        picture = cv2.resize(picture, (picture.shape[1] // 2, picture.shape[0] // 2), interpolation=cv2.INTER_AREA)
+    return picture
 
 
 def small_size(shape: tuple[int, ...], side: float = SIDE) -> tuple[int, int]:

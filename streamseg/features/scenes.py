@@ -15,6 +15,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from streamseg.features.flow import halved, small_size
 from streamseg.frame import Frame
 
 CONTRAST, SIDE = 4.0, 16
@@ -135,11 +136,7 @@ def signature_of(rgb: np.ndarray) -> Signature:
 
 def _shrunk(rgb: np.ndarray) -> np.ndarray:
     """See `Signature.picture`."""
-    scale = 2 * PICTURE / min(rgb.shape[:2])
-    width, height = (max(2, round(side * scale)) for side in rgb.shape[1::-1])
-    while min(rgb.shape[:2]) >= 8 * PICTURE:  # as in `flow.small_gray`: faster by far
-        rgb = cv2.resize(rgb, (rgb.shape[1] // 2, rgb.shape[0] // 2), interpolation=cv2.INTER_AREA)
-    return cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
+    return cv2.resize(halved(rgb, 8 * PICTURE), small_size(rgb.shape, 2 * PICTURE), interpolation=cv2.INTER_AREA)
 
 
 def _signature(small: np.ndarray) -> Signature:

@@ -1,9 +1,9 @@
 """How far from the starting weights to the trained ones what is deployed lies: as far as nothing becomes worse by it.
 
 WiSE-FT (Wortsman et al., 2022, arXiv:2109.01903) chooses the share by held-out frames. So does this, by the frames that
-choose best.pt, never by those of the report: the largest share by which no figure is lower than by 0, and one is higher
-with its 95 % interval. Share 0 is the network that training started from, with the trained head: where nothing shows
-that the trained weights are better, they are not used.
+choose best.pt, never by those of the report: the largest share by which no figure is lower than by share 0, and one is
+higher with its 95 % interval. Share 0 is the network that training started from, with the trained head: where nothing
+shows that the trained weights are better, they are not used.
 
 With masks the figures are the best segment, the union, and the objects that `run` finds (`free`). Without, the
 label-free score, which sees no objects: then the share is not larger than what the method was measured with.
@@ -45,7 +45,7 @@ def settle(
     usual = method.averaging.share
     if settings.average >= 0 or not fine_tunes(settings) or not (output / BEST).exists():
         return usual
-    if probing is None or judges is None or judges.choice is None:
+    if probing is None or judges is None or judges.choice is None:  # nothing can judge
         return usual
     best = checkpoint.read(output / BEST)
     compare = _comparison(best, judges, method, settings, output)
@@ -61,9 +61,9 @@ def settle(
     if not share and not judges.val:
         say("note: without masks nothing showed that trained weights are better; --val takes recordings with masks")
     if share != usual:
-        method.averaging.share = share
-        checkpoint.write(output / BEST, _at(share, best, method))
-        probing.judge_again(*_seen(_at(share, best, method), method))
+        chosen = _at(share, best, method)
+        checkpoint.write(output / BEST, chosen)
+        probing.judge_again(*_seen(chosen, method))
     return share
 
 

@@ -13,11 +13,9 @@ from streamseg.files import written
 from streamseg.sources import Recording
 from train.callbacks.checkpointing import BEST, LAST
 from train.callbacks.probing import Probing
-from train.method import Method
 from train.probes.judges import PROBED_FRAMES
 from train.probes.objects import score_objects
 from train.reports.before_after import FILE, before_after
-from train.reports.deploying import settle
 from train.reports.loggers import picture
 from train.reports.verdict import compared, of_scores
 from train.settings import Settings
@@ -25,12 +23,8 @@ from train.settings import Settings
 Log = Callable[[str], None]
 
 
-def report(
-    probing: Probing | None, method: Method, settings: Settings, output: Path, say: Log
-) -> dict[str, dict[str, Any]]:
-    """Settle what is deployed, see `deploying`. Then the figures of best.pt beside those of the start, by name, as
-    `verdict.compared` has them; {} without masks."""
-    settle(probing, method, settings, output, say)
+def report(probing: Probing | None, settings: Settings, output: Path, say: Log) -> dict[str, dict[str, Any]]:
+    """The figures of best.pt beside those of the start, by name, as `verdict.compared` has them; {} without masks."""
     if probing is None or probing.judges is None or probing.judges.report is None:
         return {}
     if not {"frozen", "best"} <= probing.report.keys():
