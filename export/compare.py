@@ -19,10 +19,10 @@ import numpy as np
 from export import frames as pictures
 from export import quantize, to_openvino, verify
 from export.to_onnx import open_file
-from streamseg import terminal
 from streamseg.backbones import Backbone, Spec, open_backbone, write_onnx
 from streamseg.backbones.exported.onnx_file import ends, load
 from streamseg.errors import ModelError
+from streamseg.text import terminal
 
 Log = Callable[[str], None]
 FRAMES, CALIBRATION, ROUNDS, WARM_UP = 8, 16, 30, 2

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from streamseg.cli.help import option
 from streamseg.cli.options import print_json, with_options
 from streamseg.cli.parameters import Numbers, Size
-from streamseg.terminal import answer, notes
+from streamseg.text.terminal import answer, notes
 
 if TYPE_CHECKING:
     from export.verify import Comparison

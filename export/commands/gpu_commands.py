@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from export.commands import flags
-from streamseg import terminal
 from streamseg.cli.help import Command, option
 from streamseg.cli.options import behaviour_options, print_json, with_options
+from streamseg.text import terminal
 
 _network_options = with_options(
     flags.part_flags,

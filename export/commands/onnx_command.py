@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from export.commands import flags
-from streamseg import terminal
 from streamseg.cli.help import Command, option
 from streamseg.cli.options import behaviour_options
+from streamseg.text import terminal
 
 
 @click.command(cls=Command)

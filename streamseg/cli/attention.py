@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from streamseg import terminal
 from streamseg.cli.help import Command, option
 from streamseg.cli.options import behaviour_options, frames_options, network_options, print_json, source_options
+from streamseg.text import terminal
 
 
 @click.command(cls=Command)

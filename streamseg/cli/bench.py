@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from streamseg import terminal
 from streamseg.cli.help import Command, option
 from streamseg.cli.options import behaviour_options, clustering_options, model_options, print_json, source_options
+from streamseg.text import terminal
 
 
 def _names(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:

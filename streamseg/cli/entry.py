@@ -13,7 +13,7 @@ import click
 from streamseg.cache import root
 from streamseg.errors import StreamsegError
 from streamseg.runtime.signals import terminable
-from streamseg.terminal import say
+from streamseg.text.terminal import say
 
 DEBUG = "STREAMSEG_DEBUG"
 NO_MEMORY = "there is not enough memory", "use smaller pictures (--size), or end other programs"

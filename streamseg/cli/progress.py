@@ -20,7 +20,7 @@ from rich.progress import (
 from rich.table import Table
 
 from streamseg.runtime.statistics import Statistics
-from streamseg.terminal import console
+from streamseg.text.terminal import console
 from streamseg.viewing.facts import facts_of_run
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from rich.table import Table
 
-from streamseg import terminal
 from streamseg.evaluation.protocols import figures_of, kinds
+from streamseg.text import terminal
 
 IOU = ("best", "union", "free")
 SHARED = ("j", "f", "jf", "ari", "id_changes", "id_ratio")

@@ -8,7 +8,7 @@ import pytorch_lightning as pl
 from rich.progress import TextColumn
 
 from streamseg.cli.progress import progress_bar
-from streamseg.terminal import console
+from streamseg.text.terminal import console
 from train.callbacks.pending import look_every
 from train.method import Batch
 

@@ -11,10 +11,10 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from streamseg import terminal
 from streamseg.cli.help import Command, Option
 from streamseg.cli.options import behaviour_options, conclude
 from streamseg.errors import StreamsegError
+from streamseg.text import terminal
 from train.commands import config_file
 from train.data.recordings import absolute
 from train.options import click_options

@@ -12,7 +12,7 @@ import click
 
 from streamseg.cli.help import Command, Option
 from streamseg.cli.options import behaviour_options, print_json
-from streamseg.terminal import answer, notes
+from streamseg.text.terminal import answer, notes
 from train.commands import config_file
 from train.commands.method import made, whole_paths
 from train.options import click_options

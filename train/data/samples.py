@@ -17,7 +17,7 @@ from torchvision.transforms.v2 import functional
 from streamseg.errors import FrameError, SourceError
 from streamseg.frame import VOID, Frame
 from streamseg.sources import Recording, Skip
-from streamseg.terminal import say
+from streamseg.text.terminal import say
 from train.data.frame_cache import FrameCache
 from train.data.order import Order, part_ends
 from train.data.views import Made, View, make

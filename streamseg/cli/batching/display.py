@@ -13,8 +13,8 @@ from rich.table import Table
 from streamseg.cli.progress import progress_bar
 from streamseg.cluster.batch import Progress
 from streamseg.runtime.index import Entry
-from streamseg.terminal import console
 from streamseg.text import without_secrets
+from streamseg.text.terminal import console
 
 LINE_SECONDS = 30.0
 """How often a line tells the progress where stderr is no terminal."""

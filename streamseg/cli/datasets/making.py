@@ -22,7 +22,7 @@ workers_option = option(
 def with_bar(what: str, quiet: bool, make: Callable[[Progress], dict[str, Any]]) -> dict[str, Any]:
     """What `make` returns, under a bar that it moves."""
     from streamseg.cli.progress import progress_bar
-    from streamseg.terminal import console
+    from streamseg.text.terminal import console
 
     with progress_bar(console(stderr=True, quiet=quiet), what) as bar:
         task = bar.add_task("", total=None, rate="")
@@ -31,7 +31,7 @@ def with_bar(what: str, quiet: bool, make: Callable[[Progress], dict[str, Any]])
 
 def say_made(result: dict[str, Any], counted: Sequence[str], output: Path, as_json: bool, quiet: bool) -> None:
     """Print what was made: the figures of `result` that are `counted`, and what was left out."""
-    from streamseg.terminal import answer
+    from streamseg.text.terminal import answer
 
     if as_json:
         print_json(result)

@@ -14,9 +14,9 @@ from typing import Any
 
 from rich.table import Table
 
-from streamseg import terminal
 from streamseg.errors import ModelError
 from streamseg.runtime.manifest import versions
+from streamseg.text import terminal
 
 PACKAGES = (
     "streamseg", "torch", "torchvision", "timm", "onnx", "onnxruntime-gpu", "onnxruntime", "openvino", "opencv-python",

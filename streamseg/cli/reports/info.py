@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from streamseg import terminal
 from streamseg.backbones import checkpoint
 from streamseg.backbones.exported import cached, engine_file, onnx_file, openvino_file
 from streamseg.errors import ModelError
 from streamseg.sources.ros import bagfile
+from streamseg.text import terminal
 
 if TYPE_CHECKING:
     from rich.console import Console

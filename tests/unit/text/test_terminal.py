@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.table import Table
 
-from streamseg import terminal
+from streamseg.text import terminal
 
 TRAPS = ("\x1b[2J", "\x1b]0;owned\x07", "\x9b31m", "a\rb", "\x1bPq\x1b\\", "\x07", "[red]x[/red]", "[/]")
 
