@@ -43,9 +43,10 @@ def facts_of_run(result: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _speed(result: Mapping[str, Any]) -> str:
-    """Of the whole run; and what it is worth without its start, which counts for much where the run is short."""
+    """Of the whole run; and without its start, unless that took most of the time: then the frames that it read ahead,
+    and had the network see, would make the few others look faster than they are."""
     whole = f"{result['fps']:.1f} frames/s"
-    if not result.get("pace"):
+    if not result.get("pace") or result["seconds"] < 2 * result["start_seconds"]:
         return whole
     return f"{whole}; {result['pace']:.1f} after the first masks, which took {result['start_seconds']:.1f} s"
 

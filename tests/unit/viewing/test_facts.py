@@ -45,8 +45,12 @@ def test_objects_are_counted_where_they_were_asked_for(asked: bool, objects: lis
     ("more", "told"),
     [
         ({}, "30.0 frames/s"),  # a manifest of an older version
-        ({"start_seconds": 0.2, "pace": 0.0}, "30.0 frames/s"),  # one frame
-        ({"start_seconds": 1.234, "pace": 48.04}, "30.0 frames/s; 48.0 after the first masks, which took 1.2 s"),
+        ({"seconds": 0.2, "start_seconds": 0.2, "pace": 0.0}, "30.0 frames/s"),  # one frame
+        ({"seconds": 2.4, "start_seconds": 1.234, "pace": 121.0}, "30.0 frames/s"),  # most of the time was the start
+        (
+            {"seconds": 2.5, "start_seconds": 1.234, "pace": 48.04},
+            "30.0 frames/s; 48.0 after the first masks, which took 1.2 s",
+        ),
     ],
 )
 def test_speed_is_told_with_and_without_the_start(more: dict[str, float], told: str) -> None:
