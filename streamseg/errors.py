@@ -9,9 +9,12 @@ class StreamsegError(Exception):
     """A known failure: `message` says what was wrong and with which value, `hint` what to do next (one line each)."""
 
     def __init__(self, message: str, hint: str) -> None:
-        super().__init__(message)
+        super().__init__(message, hint)  # both: a process of a pool hands its error over by these
         self.message = message
         self.hint = hint
+
+    def __str__(self) -> str:
+        return self.message
 
 
 class SourceError(StreamsegError):

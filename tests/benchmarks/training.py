@@ -1,7 +1,8 @@
 """Whether training helps: methods and seeds, on the recordings they were trained on, on others, and on other kinds.
 
     python tests/benchmarks/training.py --data FOLDER -o OUT [--half look|final] [--method NAME[*ROUNDS]]...
-        [--flags "NAME ..."]... [--seeds N] [--steps N] [--every N] [--model NAME] [--weights FILE] [--jobs N]
+        [--flags "NAME ..."]... [--seeds N] [--steps N] [--every N] [--model NAME] [--weights FILE]
+        [--layers LIST] [--jobs N]
 
 Trains every method on half of the videos and photographs (by a hash of their names: tests/benchmarks/masks.py), never
 with their masks, and scores `run` with the checkpoint beside `run` with the network that it started from. Constants are
@@ -80,6 +81,7 @@ def train(name: str, number: int, seed: int, plan: Plan) -> Path:
         command += ["--no-pictures", *plan.flags.get(name, [])]
         command += [part for source in plan.groups["trained on"] for part in ("--data", source)]
         command += ["--init", plan.start.weights] if plan.start.weights and number == 1 else []
+        command += ["--layers", ",".join(map(str, plan.start.layers))] if plan.start.layers and number == 1 else []
         if number == 1:
             _take_objects(folder, seed)
         subprocess.run(command, check=True)
@@ -154,6 +156,7 @@ def rows(title: str, before: Sequence[Figures], after: Sequence[Figures]) -> Non
 @click.option("--every", default=1, help="Score one frame of so many.")
 @click.option("--model", default="efficientnet_lite0")
 @click.option("--weights", default="")
+@click.option("--layers", default="", help="As in train.")
 @click.option("--jobs", default=2, help="Recordings that are scored at once.")
 def main(
     data: Path,
@@ -166,12 +169,13 @@ def main(
     every: int,
     model: str,
     weights: str,
+    layers: str,
     jobs: int,
 ) -> None:
     """See the module."""
     output.mkdir(parents=True, exist_ok=True)
     given = {parts[0]: parts[1:] for parts in map(shlex.split, flags)}
-    start, groups = Spec(model, weights), recordings(data, which)
+    start, groups = Spec(model, weights, tuple(map(int, filter(None, layers.split(","))))), recordings(data, which)
     folders = [output] if len(groups) == 1 else [output / str(number) for number in range(len(groups))]
     plans = [Plan(one, start, steps, given, every, jobs, folder) for one, folder in zip(groups, folders, strict=True)]
     asked = [one.partition("*") for one in methods]
