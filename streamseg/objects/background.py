@@ -9,23 +9,27 @@ of objects, too.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from streamseg.features.descriptors import rows
 
-SIZE, RENEWED = 512, 8
-"""Cells remembered, and how many of them a frame replaces, the oldest first: all of them in two seconds of video."""
+SIZE, LARGE = 512, 2048
+"""Cells remembered; the time of a frame grows with them."""
+FRAMES = 64
+"""In so many all of them are replaced, the oldest first: in two seconds of video."""
 LOWEST, HIGHEST = 0.25, 0.2
 """Shares of the cells of a frame that count as background for their low objectness, and that do not even along the
 border for their high one."""
 
 
 class BackgroundMemory:
-    """A memory of background cells. `start` on the first frames, then call it on each."""
+    """A memory of background cells. `start` on the first frames, then call it on each. size: SIZE cells or more."""
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, seed: int = 0, size: int = SIZE) -> None:
+        self.size = size
         self._random = np.random.default_rng(seed)
         self._memory = np.zeros((0, 0), np.float32)
         self._oldest = 0
@@ -35,19 +39,20 @@ class BackgroundMemory:
         objectness is that of a ViT."""
         points = np.concatenate([rows(features) for features, _ in maps])
         chosen = np.concatenate([_background(level, attention) for _, level in maps])
-        self._memory, self._oldest = points[self._drawn(chosen, SIZE)], 0
+        self._memory, self._oldest = points[self._drawn(chosen, self.size)], 0
 
     def __call__(self, features: np.ndarray, objectness: np.ndarray, attention: bool = False) -> np.ndarray:
         """(D, h, w), (h, w) -> (h, w) float32: 0 = like a cell of the background ... 2 = the opposite of them all."""
         if len(features) != self._memory.shape[1]:
             self.start([(features, objectness)], attention)
         cells = features.reshape(len(features), -1)
+        self._memory = self._memory[: self.size]  # it was larger where a set of photographs became a video
         self._renew(cells, _background(objectness, attention))
-        alike = (self._memory @ cells).max(axis=0)  # this way round: faster by a third
+        alike = _nearest(self._memory @ cells)  # this way round: faster by a third
         return np.maximum(1 - alike, 0).reshape(objectness.shape)
 
     def _renew(self, cells: np.ndarray, chosen: np.ndarray) -> None:
-        drawn = self._drawn(chosen, min(RENEWED, len(self._memory)))
+        drawn = self._drawn(chosen, min(self.size // FRAMES, len(self._memory)))
         places = (self._oldest + np.arange(len(drawn))) % len(self._memory)
         self._memory[places] = cells[:, drawn].T
         self._oldest = int(places[-1] + 1) % len(self._memory)
@@ -57,6 +62,21 @@ class BackgroundMemory:
         that is chosen or not by a rounding changes one lot and not all."""
         order = self._random.permutation(len(chosen))
         return order[chosen[order]][:count]
+
+
+def _nearest(alike: np.ndarray) -> np.ndarray:
+    """(memory, cells) -> (cells,): how alike the most alike of SIZE remembered cells is.
+
+    Of a larger memory the mean over all draws of so many, for what one draw holds is a matter of luck: a weighted mean
+    of the most alike (bagged nearest neighbours: Hall and Samworth, JRSS B 67(3), 2005).
+    """
+    share = SIZE / len(alike)
+    if share >= 1:
+        return np.asarray(alike.max(axis=0))
+    count = min(len(alike), math.ceil(4 / share))  # those behind weigh e^-4 together
+    first = -np.sort(-np.partition(alike, -count, axis=0)[-count:], axis=0)
+    weights = ((1 - share) ** np.arange(count)).astype(np.float32)
+    return np.asarray(weights / weights.sum() @ first)
 
 
 def _background(objectness: np.ndarray, attention: bool) -> np.ndarray:

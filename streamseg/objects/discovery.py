@@ -28,7 +28,7 @@ from streamseg.features.timing import StageTimer
 from streamseg.frame import Intrinsics
 from streamseg.masks.tracker import Tracker
 from streamseg.masks.upsample import upsample_labels
-from streamseg.objects.background import BackgroundMemory
+from streamseg.objects.background import LARGE, SIZE, BackgroundMemory
 from streamseg.objects.classifier import ForegroundClassifier
 from streamseg.objects.grabcut import Levels
 from streamseg.objects.instances import separate, support_of
@@ -79,8 +79,7 @@ class ObjectDiscovery:
         self.movement, self.background, self.saliency = Movement(self.seed), BackgroundMemory(self.seed), Saliency()
         self.classifier, self.tracker, self.scores = ForegroundClassifier(), Tracker(), ObjectScores()
         self._since_taught: int | None = None  # frames; None before the start
-        self._lessons = 0  # cuts that taught
-        self.teacher = Teacher(config.quality, config.seed)
+        self.teacher, self._lessons = Teacher(config.quality, config.seed), 0  # cuts that taught
         self._key_ids: np.ndarray | None = None
         self._support: SupportPlane | None = None
         self.camera: Intrinsics | None = None
@@ -95,12 +94,12 @@ class ObjectDiscovery:
 
     def start(self, frames: Sequence[FeatureFrame]) -> None:
         """See `MaskStage`."""
-        self.background.start([(one.features, _objectness(one)) for one in frames], frames[0].by_attention)
         self._since_taught = 0
         self.teacher.forget()
         moves = self.movement.start([(one.frame, _objectness(one).shape) for one in frames])
         if are_photographs(moves):  # nobody watches them at a camera's rate
-            self._draw("high")
+            self._draw("high", LARGE)
+        self.background.start([(one.features, _objectness(one)) for one in frames], frames[0].by_attention)
         levels = [_raised(self._level(one), moved) for one, moved in zip(frames, moves)]
         self.saliency.start(levels)
         seen = [Seen(one, self.saliency(level), moved) for one, level, moved in zip(frames, levels, moves)]
@@ -179,9 +178,10 @@ class ObjectDiscovery:
         drawn = "" if self.quality == self.config.quality else PHOTOGRAPHS
         return "; ".join(filter(None, (drawn, depth_note(self._depth_used, self.camera))))
 
-    def _draw(self, quality: str) -> None:
-        """How finely, from here on."""
+    def _draw(self, quality: str, remembered: int = SIZE) -> None:
+        """How finely, from here on, and with how many cells of background."""
         self.quality = self.teacher.quality = quality
+        self.background.size = remembered
 
     def _learn(self, seen: Seen | None) -> None:
         """Begin a lesson where it is time, and take what one has taught whose time has come. None: of a frame between

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from streamseg.objects.background import RENEWED, SIZE, BackgroundMemory
+from streamseg.objects.background import FRAMES, LARGE, SIZE, BackgroundMemory, _nearest
 
 
 def scene(seed: int, thing: int = 1, ground: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -40,7 +40,7 @@ def test_the_memory_follows_a_camera_that_moves_on() -> None:
     surroundings = BackgroundMemory()
     surroundings.start([scene(seed) for seed in range(3)])
     assert contrast(surroundings(*scene(3, thing=0))) < 0.1  # a thing that looks like the ground behind it
-    for seed in range(4, 4 + SIZE // RENEWED):
+    for seed in range(4, 4 + FRAMES):
         surroundings(*scene(seed, thing=1, ground=2))
     assert contrast(surroundings(*scene(3, thing=0, ground=2))) > 0.5  # the old ground is forgotten
 
@@ -86,3 +86,39 @@ def test_a_rounding_does_not_draw_other_cells() -> None:
     found, others = exact(features, level), other(features, rounded)
     same = np.isclose(found, others, atol=1e-5).mean()
     assert same > 0.9
+
+
+def test_the_nearest_of_a_large_memory_is_the_mean_over_draws() -> None:
+    """Against many draws that are made."""
+    random = np.random.default_rng(0)
+    alike = random.random((4 * SIZE, 5)).astype(np.float32) ** 8  # the most alike few stand out
+    drawn = [alike[random.random(len(alike)) < 1 / 4].max(axis=0) for _ in range(4000)]
+    np.testing.assert_allclose(_nearest(alike), np.mean(drawn, axis=0), atol=1e-3)  # the few behind are left out
+    np.testing.assert_array_equal(_nearest(alike[:SIZE]), alike[:SIZE].max(axis=0))
+
+
+def test_another_draw_of_many_cells_changes_little() -> None:
+    random = np.random.default_rng(2)
+    maps = [(random.standard_normal((8, 40, 60)).astype(np.float32), random.random((40, 60))) for _ in range(8)]
+    maps = [(features / np.linalg.norm(features, axis=0), level) for features, level in maps]
+
+    def change(size: int) -> float:
+        """Between two seeds."""
+        found = []
+        for seed in range(2):
+            memory = BackgroundMemory(seed, size)
+            memory.start(maps)
+            found.append(memory(*maps[0]))
+        return float(np.abs(found[0] - found[1]).mean())
+
+    assert change(LARGE) < change(SIZE) / 2
+
+
+def test_a_set_of_photographs_that_becomes_a_video_costs_no_more_than_one() -> None:
+    random = np.random.default_rng(3)
+    features, level = random.standard_normal((8, 90, 120)).astype(np.float32), random.random((90, 120))
+    memory = BackgroundMemory(size=LARGE)
+    memory.start([(features, level)])
+    memory.size = SIZE
+    memory(features, level)
+    assert len(memory._memory) == SIZE

@@ -19,6 +19,7 @@ from streamseg.config import SessionConfig
 from streamseg.errors import FrameError, ModelError
 from streamseg.features.extractor import FeatureFrame
 from streamseg.frame import VOID, Frame
+from streamseg.objects.background import LARGE, SIZE
 from streamseg.runtime.frames import _survey
 from streamseg.runtime.session import open_session
 from streamseg.runtime.stream import stream
@@ -74,9 +75,11 @@ def test_photographs_are_drawn_finely_and_it_is_said(make_salient) -> None:
     assert "photographs" not in one.note  # it may begin a video
     many.start(frames)
     assert "photographs" in many.note
+    assert many._scenes.shown.objects.background.size == LARGE
     for frame in [frames[-1]] * 10:  # the first eight of a session are keyframes
         many.step(many.plan(frame))
     assert "photographs" not in many.note  # the last frame followed the one before
+    assert many._scenes.shown.objects.background.size == SIZE
 
 
 def test_between_keyframes_objects_move_with_the_picture(shapes, make_salient) -> None:
