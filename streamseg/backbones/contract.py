@@ -7,7 +7,7 @@ normalization of each feature vector lie inside the network.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -84,7 +84,7 @@ class Backbone(ABC):
     name: for people and the manifest. sha256: of the weights. dim: D. stride: pixels per feature cell.
     size: (H, W) of its input, multiples of `stride`. engine, device, precision: what is really used, never a wish.
     precision_reason: why this one, for people and the manifest; "" where there was no choice.
-    streams: how many threads may call it at once; each of them gets arrays of its own.
+    streams: how many threads may call it at once; each of them gets arrays of its own. outputs: what `run` may give.
     """
 
     name: str
@@ -97,6 +97,7 @@ class Backbone(ABC):
     precision: str
     precision_reason: str = ""
     streams: int = 1
+    outputs: Sequence[str] = OUTPUTS
 
     @abstractmethod
     def run(self, images: np.ndarray) -> dict[str, np.ndarray]:

@@ -38,13 +38,13 @@ class OnnxRuntimeBackbone(Backbone):
         self.size = size
         self._session = _session(str(path), device, threads, _providers(path, size, device, log))
         (self._input,) = (value.name for value in self._session.get_inputs())
-        self._outputs = [value.name for value in self._session.get_outputs() if value.name in OUTPUTS]
+        self.outputs = [value.name for value in self._session.get_outputs() if value.name in OUTPUTS]
 
     def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
         self._check_batch(len(images))
         images = self.pixels(images)
         with self._told():
-            return dict(zip(self._outputs, self._session.run(self._outputs, {self._input: images})))
+            return dict(zip(self.outputs, self._session.run(self.outputs, {self._input: images})))
 
     @cached_property
     def tensors(self) -> bool:
@@ -62,7 +62,7 @@ class OnnxRuntimeBackbone(Backbone):
             torch.cuda.current_stream().synchronize()  # the session does not wait for streams other than its own
         binding = self._session.io_binding()
         binding.bind_input(self._input, self.place, 0, np.float32, tuple(images.shape), images.data_ptr())
-        for name in self._outputs:
+        for name in self.outputs:
             binding.bind_output(name, self.place)
         with self._told():
             self._session.run_with_iobinding(binding)
@@ -71,7 +71,7 @@ class OnnxRuntimeBackbone(Backbone):
         outputs = [torch.from_dlpack(value).clone() for value in binding.get_outputs()]
         if images.is_cuda:
             torch.cuda.current_stream().synchronize()
-        return dict(zip(self._outputs, outputs, strict=True))
+        return dict(zip(self.outputs, outputs, strict=True))
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:

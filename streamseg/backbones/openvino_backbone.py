@@ -51,7 +51,7 @@ class OpenVinoBackbone(Backbone):
         except RuntimeError as problem:  # what it says is pages of its own source
             raise refused("openvino", f"OpenVINO cannot read {str(path)!r}", problem) from problem
         names = [name for output in self._model.outputs for name in output.get_names()]
-        self._outputs = [name for name in OUTPUTS if name in names]
+        self.outputs = [name for name in OUTPUTS if name in names]
         self._networks: dict[int, Any] = {}
         self._compiling = threading.Lock()
         self._mine = threading.local()
@@ -69,7 +69,7 @@ class OpenVinoBackbone(Backbone):
             request.infer()
         except RuntimeError as problem:
             raise refused("openvino", f"OpenVINO cannot run {self.name}", problem) from problem
-        return {name: request.get_tensor(name).data for name in self._outputs}
+        return {name: request.get_tensor(name).data for name in self.outputs}
 
     def _request(self, batch: int) -> Any:
         """This thread's request for `batch` images."""

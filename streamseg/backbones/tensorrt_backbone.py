@@ -32,6 +32,7 @@ class TensorRtBackbone(Backbone):
         check_machine(path, facts, _tensorrt.this_machine(tensorrt))
         self.name, self.sha256, self.precision = name, facts.sha256, facts.precision
         self.size, self.stride, self.dim = facts.size, facts.stride, facts.outputs["features"][0]
+        self.outputs = list(facts.outputs)
         self._facts = facts
         self._log = _tensorrt.last_words(tensorrt)
         self._runtime = _tensorrt.start(tensorrt.Runtime, self._log)

@@ -28,6 +28,7 @@ class TorchBackbone(Backbone):
         self.name, self.stride = recipe.name, recipe.shape.stride
         network, self.sha256 = timm_networks.build(recipe, size, DTYPES[precision])
         self._network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.outputs = self._network.outputs
         self.dim = self.run(np.zeros((1, 3, *size), np.float32))["features"].shape[1]
 
     def run(self, images: np.ndarray) -> dict[str, np.ndarray]:

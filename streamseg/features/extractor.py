@@ -150,6 +150,8 @@ class FeatureExtractor:
 
     def blank(self, backbone: Backbone) -> np.ndarray | None:
         """See `attention_to_blank`. To be asked for before a run: backbones use their arrays again."""
+        if "attention" not in backbone.outputs:
+            return None
         key = backbone.size, self.config.flip
         with self._building:
             if key not in self._blanks:

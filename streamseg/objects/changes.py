@@ -79,6 +79,11 @@ class Changes:
         return found
 
 
+def load_colours() -> None:
+    """Have OpenCV make its tables of Lab, which takes some tenth of a second, once a process."""
+    cv2.cvtColor(np.zeros((1, 1, 3), np.uint8), cv2.COLOR_RGB2LAB)
+
+
 def _halved(camera: np.ndarray) -> np.ndarray:
     """The homography between pictures of half the size."""
     found: np.ndarray = camera * np.array([[1, 1, 0.5], [1, 1, 0.5], [2, 2, 1]])

@@ -61,7 +61,7 @@ def run(
         watching = list(others)
         watching += [stack.enter_context(open_viewer(name, about)) for name in job.view]
         watching += [stack.enter_context(open_sink("window", Path(), about))] if job.show else []
-        session.warm_up(job.batch)
+        session.prepare()
         interrupted = stack.enter_context(interruptible())  # from here on every file is finished, whatever comes
         folder = None
         if job.output is not None:

@@ -47,7 +47,7 @@ def segment(
     config = _config(str(source), objects, settings)
     with ExitStack() as stack:
         session = stack.enter_context(open_session(config, log))
-        session.warm_up(batch)
+        session.prepare()
         frames = segmented(
             session.source,
             session.segmenter,

@@ -15,6 +15,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from streamseg.backbones import Backbone
 from streamseg.config import SegmenterConfig
 from streamseg.features.extractor import FeatureExtractor, FeatureFrame, PropagatedFrame
 from streamseg.features.flow import Follow, follow_plane
@@ -113,9 +114,18 @@ class Segmenter:
         """From the next plan on keyframes may be `factor` times as far apart as the settings say."""
         self._keyframes.distance = self.config.keyframe_distance * factor
 
+    def build(self, frame_size: tuple[int, int]) -> Backbone:
+        """Build the network for frames of (H, W), and load beside it what the stages compute with."""
+        with ThreadPoolExecutor(1, "loading") as beside:
+            loaded = [beside.submit(stage.warm_up) for stage in self._scenes.shown.all]
+            backbone = self.extractor.backbone(frame_size)
+            for one in loaded:
+                one.result()
+        return backbone
+
     def warm_up(self, frame_size: tuple[int, int], batch: int = 1) -> None:
-        """Build and run the network for frames of (H, W), and load the clustering, before the first frame counts."""
-        backbone, stages = self.extractor.backbone(frame_size), self._scenes.shown
+        """`build`, and run the network once, so that the first frame takes as long as any other."""
+        backbone, stages = self.build(frame_size), self._scenes.shown
         if self.extractor.on_device:
             (found,) = self.extractor([Frame(0, "", 0.0, np.zeros((*frame_size, 3), np.uint8))], batch)
             if stages.regions:
@@ -124,8 +134,6 @@ class Segmenter:
             empty = np.zeros((batch, 3, *backbone.size), np.float32)
             with ThreadPoolExecutor(backbone.streams) as pool:  # all at once: each has a first run of its own
                 list(pool.map(backbone, [empty] * backbone.streams))
-        if stages.regions:
-            stages.regions.warm_up()
         if stages.objects:
             self.extractor.blank(backbone)
 

@@ -37,6 +37,14 @@ class Session(NamedTuple):
         if size is not None:
             self.segmenter.warm_up(size, batch)
 
+    def prepare(self) -> None:
+        """Build the network before the first frame, where the size of the frames is known. Only that of a live source
+        runs, too, for a recording can wait for its first frame."""
+        size = self.frame_size()
+        if size is not None:
+            live = isinstance(self.source, LiveSource)
+            (self.segmenter.warm_up if live else self.segmenter.build)(size)
+
 
 @contextmanager
 def open_session(
