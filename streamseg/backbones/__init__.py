@@ -21,7 +21,7 @@ from streamseg.errors import ModelError
 
 def describe(spec: Spec) -> Shape:
     """Stride and allowed sizes of `spec`, without importing torch (a timm:NAME is looked at once, then remembered)."""
-    return plugins.load(__name__, "zoo").recipe(spec).shape
+    return plugins.load(__name__, "zoo").recipe(spec, weights=False).shape
 
 
 def check_size(spec: Spec, size: tuple[int, int]) -> None:

@@ -18,6 +18,7 @@ from streamseg.backbones.exported import cached, onnx_cache, openvino_cache, ope
 from streamseg.backbones.exported.refusals import refused
 from streamseg.errors import ModelError
 
+PROCESSOR = "FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES"
 NAMES = {"f32": "fp32", "bf16": "bf16", "f16": "fp16"}
 
 
@@ -46,16 +47,12 @@ class OpenVinoBackbone(Backbone):
         )
         self._options = _options(asked, threads) | {"NUM_STREAMS": self.streams}
         cached.require_unicode(path)
-        try:
-            self._model = self._core.read_model(path)
-        except RuntimeError as problem:  # what it says is pages of its own source
-            raise refused("openvino", f"OpenVINO cannot read {str(path)!r}", problem) from problem
-        names = [name for output in self._model.outputs for name in output.get_names()]
-        self.outputs = [name for name in OUTPUTS if name in names]
         self._networks: dict[int, Any] = {}
         self._compiling = threading.Lock()
         self._mine = threading.local()
         compiled = self._network(1)
+        names = [name for output in compiled.outputs for name in output.get_names()]
+        self.outputs = [name for name in OUTPUTS if name in names]
         hint = NAMES[compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()]
         self.precision = "int8" if facts.precision == "int8" else hint  # files in fp16 are computed as the hint says
         if asked != hint:
@@ -86,17 +83,28 @@ class OpenVinoBackbone(Backbone):
             return self._networks[batch]
 
     def _compiled(self, batch: int) -> Any:
-        """Compile, by way of OpenVINO's own cache, which halves the start-up time. Raises ModelError."""
+        """Compile, or load what was compiled before. Raises ModelError."""
+        shape = [batch, 3, *self.size]
 
-        def compile_in(folder: Path | None) -> Any:
-            where = {"CACHE_DIR": str(folder)} if folder else {}
-            return self._core.compile_model(self._model, "CPU", self._options | where)
+        def make() -> Any:
+            try:
+                model = self._core.read_model(self._path)
+            except RuntimeError as problem:  # what it says is pages of its own source
+                raise refused("openvino", f"OpenVINO cannot read {str(self._path)!r}", problem) from problem
+            model.reshape(shape)
+            return self._core.compile_model(model, "CPU", self._options)
 
+        # what is compiled belongs to a version of OpenVINO and to a processor
+        here = self._openvino.get_version(), *(self._core.get_property("CPU", name) for name in PROCESSOR)
+        key = f"{self._path.name} {self.sha256} {shape} {self._options} {here}"
         try:
-            self._model.reshape([batch, 3, *self.size])
-            key = f"{self._path.name} {self.sha256} {self._model.input(0).partial_shape} {self._options}"
-            return openvino_cache.compiled(key, compile_in)
-        except (RuntimeError, ValueError) as problem:  # what it says is pages of its own source
+            return openvino_cache.compiled(
+                key,
+                load=lambda content: self._core.import_model(content, "CPU", self._options),
+                make=make,
+                save=lambda network: network.export_model().getvalue(),
+            )
+        except (RuntimeError, ValueError) as problem:
             raise refused("openvino", f"OpenVINO cannot compile {self.name}", problem) from problem
 
 

@@ -1,6 +1,8 @@
 """OpenVINO's compiled networks in the user's cache folder, each beside a JSON with its SHA-256.
 
-OpenVINO itself does not look whether a file is as it wrote it: a bit that a disk forgot would change masks in silence.
+OpenVINO itself has such a cache. It asks for the network that was compiled, which takes as long to read and to hash as a
+third of a start, and it does not look whether a file is as it wrote it: a bit that a disk forgot would change masks in
+silence.
 """
 
 from __future__ import annotations
@@ -8,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import TypeVar
 
 from streamseg.backbones.exported import cached
@@ -19,27 +20,30 @@ SUFFIX = ".blob"
 Network = TypeVar("Network")
 
 
-def compiled(key: str, compile_in: Callable[[Path | None], Network]) -> Network:
-    """What `compile_in` makes with a cache folder of its own, or without one where that cannot be used.
+def compiled(
+    key: str, load: Callable[[bytes], Network], make: Callable[[], Network], save: Callable[[Network], bytes]
+) -> Network:
+    """What `make` compiles, or what `load` makes of the bytes that `save` gave for it in an earlier run.
 
-    key: differs whenever the compiled network may. compile_in: raises RuntimeError where a cached file is no good.
+    key: differs whenever the compiled network may. load: raises RuntimeError for bytes that are no good. Raises what
+    `make` raises.
     """
-    whole = cached.folder("openvino")
-    folder = whole / hashlib.sha256(key.encode()).hexdigest()[:16]
-    try:
-        folder.mkdir(exist_ok=True)
-        for path in folder.glob(f"*{SUFFIX}"):
-            if recall(path.with_suffix(".json")) != {"blob_sha256": cached.sha256(path)}:
-                path.unlink()
-                path.with_suffix(".json").unlink(missing_ok=True)
-        network = compile_in(folder)
-        for path in folder.glob(f"*{SUFFIX}"):
-            if not path.with_suffix(".json").exists():
-                remember(path.with_suffix(".json"), {"blob_sha256": cached.sha256(path)})
-        trim(whole, SUFFIX)
-        return network
-    except (OSError, RuntimeError, ValueError, ModelError):
-        with suppress(OSError):
-            for path in folder.glob("*"):
-                path.unlink()
-        return compile_in(None)
+    path = cached.folder("openvino") / f"{_digest(key.encode())[:16]}{SUFFIX}"
+    with suppress(OSError, RuntimeError):
+        content = path.read_bytes()
+        if recall(path.with_suffix(".json")) == {"blob_sha256": _digest(content)}:
+            network = load(content)
+            path.touch()  # the longest unused goes first
+            return network
+    network = make()
+    with suppress(OSError, RuntimeError, ModelError):  # then it is made again the next time
+        content = save(network)
+        with cached.written(path) as temporary:
+            temporary.write_bytes(content)
+        remember(path.with_suffix(".json"), {"blob_sha256": _digest(content)})
+        trim(path.parent, SUFFIX)
+    return network
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -32,3 +32,13 @@ def test_threads_get_arrays_of_their_own(backbone, opened, images):
 def test_one_inference_stream_unless_told(opened):
     assert opened("openvino", "efficientnet").streams == 1
     assert opened("torch", "efficientnet").streams == 1
+
+
+def test_a_network_from_the_cache_is_the_one_that_was_compiled(
+    specs, images, monkeypatch: pytest.MonkeyPatch, tmp_path
+) -> None:
+    monkeypatch.setenv("STREAMSEG_CACHE", str(tmp_path))
+    options = {"engine": "openvino", "device": "cpu", "precision": "fp32"}
+    compiled, loaded = (open_backbone(specs("efficientnet"), SIZE, **options) for _ in range(2))
+    assert loaded.outputs == compiled.outputs == ["features", "energy"]
+    np.testing.assert_array_equal(loaded(images[:1]), compiled(images[:1]))
