@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import deque
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.table import Table
+import click
 
 from streamseg.runtime.statistics import Statistics
-from streamseg.text.terminal import console
+from streamseg.text import clean
+from streamseg.text.terminal import answer, console
 from streamseg.viewing.facts import facts_of_run
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, TaskID, TextColumn
 
 
 def progress_bar(screen: Console, doing: str, *columns: TextColumn) -> Progress:
     """A bar that starts with the word `doing` and counts; then `columns`, the task's field `rate`, and the time left.
     Silent where `screen` is no terminal."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
     return Progress(
         SpinnerColumn(),
         TextColumn(f"[bold]{doing}"),
@@ -44,9 +42,9 @@ def progress_bar(screen: Console, doing: str, *columns: TextColumn) -> Progress:
 class Display:
     """A bar with frames/s and ETA on a terminal; only the notes where stderr is no terminal; nothing when quiet."""
 
-    def __init__(self, quiet: bool) -> None:
-        self.console = console(stderr=True, quiet=quiet)
-        self.bar = progress_bar(self.console, "segmenting")
+    def __init__(self, quiet: bool, ready: Callable[[], None] = lambda: None) -> None:
+        self.quiet, self.ready = quiet, ready
+        self.bar: Progress | None = None
         self.task: TaskID | None = None
         self.times: deque[float] = deque(maxlen=30)  # of the last frames: the rate shown is today's, not the run's
 
@@ -54,14 +52,22 @@ class Display:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self.bar.stop()
+        if self.bar:
+            self.bar.stop()
 
     def log(self, line: str) -> None:
         """One line about what is used."""
-        self.console.print(line, style="dim")
+        if self.bar:
+            self.bar.console.print(line, style="dim")  # above the bar
+        elif not self.quiet:
+            click.secho(clean(line), err=True, dim=True)
 
     def begin(self, total: int | None) -> None:
         """Everything is ready; `total` frames are to come (None = nobody knows). Again for each further run."""
+        self.ready()
+        if self.quiet or not sys.stderr.isatty():
+            return
+        self.bar = self.bar or progress_bar(console(stderr=True), "segmenting")
         if self.task is not None:
             self.bar.remove_task(self.task)
         self.times.clear()
@@ -70,7 +76,7 @@ class Display:
 
     def update(self, report: Statistics) -> None:
         """Another frame is done."""
-        if self.task is not None and not self.bar.disable:
+        if self.bar and self.task is not None and not self.bar.disable:
             self.times.append(time.perf_counter())
             seconds = self.times[-1] - self.times[0]
             rate = f"{(len(self.times) - 1) / seconds:.0f} frames/s" if seconds else ""
@@ -79,9 +85,9 @@ class Display:
 
 def print_summary(result: Mapping[str, Any]) -> None:
     """The manifest in a few lines."""
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    for name, text in facts_of_run(result):
-        table.add_row(name, text)
+    facts = facts_of_run(result)
     if result["output"]:
-        table.add_row("results", result["output"])
-    console().print(table)
+        facts.append(("results", result["output"]))
+    width = max(len(name) for name, _ in facts)
+    for name, text in facts:
+        answer(f"{name:{width}}  {text}")

@@ -141,11 +141,7 @@ def run(ctx: click.Context, source: str | None, as_json: bool, quiet: bool, **gi
     A path is recognized by its content; KIND:PATH forces one of: bag, bop, camera, co3d, davis, images,
     index, kinect, ocid, realsense, record3d, rgbd, scannet, shards, stray, tum, video.
     """
-    from streamseg.cli import progress
-    from streamseg.config import RunConfig, from_flags
-    from streamseg.errors import SourceError
-    from streamseg.runtime import job
-    from streamseg.text import without_secrets
+    from streamseg.runtime.memory import starting
 
     if source is None:
         raise click.UsageError("Missing argument 'SOURCE'.", ctx)
@@ -153,15 +149,23 @@ def run(ctx: click.Context, source: str | None, as_json: bool, quiet: bool, **gi
     given["masks"] = given["masks"] or ""
     if output is None and not given["show"] and not given["view"]:
         output = Path("out") / _default_name(source)
-    with progress.Display(quiet) as display:
-        result = job.run(
-            RunConfig(source=source, output=output, **from_flags(given)),
-            log=display.log,
-            begin=display.begin,
-            progress=display.update,
-        )
+    with starting() as started:
+        from streamseg.cli import progress
+        from streamseg.config import RunConfig, from_flags
+        from streamseg.runtime import job
+
+        with progress.Display(quiet, started) as display:
+            result = job.run(
+                RunConfig(source=source, output=output, **from_flags(given)),
+                log=display.log,
+                begin=display.begin,
+                progress=display.update,
+            )
     conclude(ctx, result, as_json, quiet, progress.print_summary)
     if result["status"] == "lost":
+        from streamseg.errors import SourceError
+        from streamseg.text import without_secrets
+
         raise SourceError(
             f"{without_secrets(source)!r} was lost and did not come back", "check the camera and its cable"
         )

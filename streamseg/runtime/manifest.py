@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
@@ -30,14 +32,16 @@ PACKAGES = (
 
 
 def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
-    """Installed versions, without importing anything; what is absent is left out."""
-    found = {}
-    for package in packages:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
+    """Installed versions; what is absent is left out. Read off the folders' names, NAME-VERSION.dist-info, for
+    `importlib.metadata` takes a fortieth of a start."""
+    installed: dict[str, str] = {}
+    for folder in sys.path:
+        with suppress(OSError):
+            for name in os.listdir(folder or "."):
+                project, _, version = name.removesuffix(".dist-info").rpartition("-")
+                if name.endswith(".dist-info"):
+                    installed.setdefault(project.replace("_", "-").lower(), version)  # Python takes the first, too
+    return {package: installed[package] for package in packages if package in installed}
 
 
 def percentiles(values: Sequence[float]) -> dict[str, float]:
