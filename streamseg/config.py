@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from streamseg import plugins
 from streamseg.errors import SourceError
 from streamseg.frame import Intrinsics
 
@@ -32,9 +33,6 @@ a keyframe; at 8 they got worse."""
 KEYFRAME_DISTANCE_OBJECTS = 4
 """The same where objects are wanted: they move by themselves, and flow is worst at their borders. On labelled videos
 their foreground was as good as at 2. Twice as far where the flow holds good, see `features.keyframes`."""
-
-ONE_KIND = frozenset({"overlay", "objects", "npz", "coco", "ytvis", "dataset", "yolo", "labelstudio", "mots", "ply"})
-"""Sinks that take one kind of masks and nothing else: where it is the objects, nobody needs regions."""
 
 FOREGROUND = 2.0
 """Weight of a foreground head's answer, 0 ... 1, beside features of length 1: see docs/benchmarks.md."""
@@ -224,7 +222,8 @@ def from_flags(given: dict[str, Any]) -> dict[str, Any]:
         shown = {*rest["save"], rest.get("masks")}
         rest["objects"] = rest.get("objects") or not {"objects", "panoptic"}.isdisjoint(shown)
         watched = rest.get("show") or rest.get("view")  # there the masks can be changed
-        wanted = ONE_KIND.issuperset(rest["save"]) and rest.get("masks") in ("objects", "", None) and not watched
+        one_kind = plugins.declaring(str(_SINKS), "ONE_KIND").issuperset(rest["save"])
+        wanted = one_kind and rest.get("masks") in ("objects", "", None) and not watched
         rest["regions"] = not (rest["objects"] and rest["save"] and wanted)
 
     def taken(part: type) -> dict[str, Any]:
@@ -238,6 +237,7 @@ def from_flags(given: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in rest.items() if name not in used} | found
 
 
+_SINKS = Path(__file__).with_name("sinks") / "__init__.py"
 _PARTS: dict[str, Any] = {
     "extractor": ExtractorConfig,
     "clustering": ClusteringConfig,

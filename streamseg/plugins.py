@@ -35,6 +35,15 @@ def _described(package_file: str, offers: str) -> dict[str, str]:
     return found
 
 
+def declaring(package_file: str, name: str) -> frozenset[str]:
+    """The public modules beside `package_file` that set `name` to True at their top level; they are not imported."""
+    return frozenset(
+        path.stem
+        for path in Path(package_file).parent.glob("[!_]*.py")
+        if re.search(rf"^{name} = True$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    )
+
+
 def _first_line(text: str) -> str:
     """Of a module's docstring, "" without one. Parsing all modules would take as long as a thirtieth of a start."""
     if text.startswith('"""'):

@@ -65,7 +65,7 @@ class Regions:
         return labels
 
     def warm_up(self) -> None:
-        """See `MaskStage`."""
+        """Load what clusters."""
         choose_k(np.eye(12, dtype=np.float32), (1, 3))
 
     def warm_up_device(self, frame: FeatureFrame) -> None:

@@ -21,9 +21,6 @@ class MaskStage(Protocol):
     start_frames: int
     survey_frames: int
 
-    def warm_up(self) -> None:
-        """Load what it computes with; in any thread."""
-
     def anew(self) -> MaskStage:
         """One for another scene of the session: it has learnt nothing yet, and its ids go on."""
 

@@ -117,10 +117,9 @@ class Segmenter:
     def build(self, frame_size: tuple[int, int]) -> Backbone:
         """Build the network for frames of (H, W), and load beside it what the stages compute with."""
         with ThreadPoolExecutor(1, "loading") as beside:
-            loaded = [beside.submit(stage.warm_up) for stage in self._scenes.shown.all]
+            loaded = beside.submit(self._scenes.shown.warm_up)
             backbone = self.extractor.backbone(frame_size)
-            for one in loaded:
-                one.result()
+            loaded.result()
         return backbone
 
     def warm_up(self, frame_size: tuple[int, int], batch: int = 1) -> None:

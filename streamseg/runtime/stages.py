@@ -16,6 +16,7 @@ from streamseg.features.extractor import FeatureFrame
 from streamseg.features.scenes import KNOWN, STEADY, Scenes, shows_something
 from streamseg.features.stage import MaskStage
 from streamseg.frame import Frame
+from streamseg.objects.changes import load_colours
 from streamseg.objects.discovery import ObjectDiscovery
 
 AGAIN = 1, 4
@@ -62,6 +63,13 @@ class Stages(NamedTuple):
     def all(self) -> list[MaskStage]:
         """Those that there are."""
         return [stage for stage in (self.regions, self.objects) if stage]
+
+    def warm_up(self) -> None:
+        """Load what they compute with; in any thread."""
+        if self.regions:
+            self.regions.warm_up()
+        if self.objects:
+            load_colours()
 
     def start(self, frames: Sequence[FeatureFrame]) -> None:
         """Learn from these frames."""

@@ -1,9 +1,10 @@
 """Sinks: where masks go. One file a sink; its name is what `--save` takes, its docstring's first line its description.
 
 A sink module offers `open(folder: Path, run: Run) -> Sink`, and `OUTPUT`, the name of the file or folder that it writes
-("" for none). It asks `Run.new_file` for each file. Files are written under a temporary name (`files.PartialFile`) and
-get their own at `close()`, so that no half file ever carries a final name. A sink may let an OSError escape:
-`open_sink` makes it an OutputError that says what to do.
+("" for none). One that takes one kind of masks and nothing else says `ONE_KIND = True`: where that kind is the objects,
+nobody needs regions. It asks `Run.new_file` for each file. Files are written under a temporary name
+(`files.PartialFile`) and get their own at `close()`, so that no half file ever carries a final name. A sink may let an
+OSError escape: `open_sink` makes it an OutputError that says what to do.
 
 A module that offers `watch(run: Run) -> Sink` shows a run while it goes on; its name is what `--view` takes.
 """

@@ -17,6 +17,7 @@ from streamseg.sinks.encoding.rle import masks, singular
 from streamseg.text import to_json
 
 OUTPUT = "annotations.json"
+ONE_KIND = True
 
 
 def open(folder: Path, run: Run) -> CocoFile:

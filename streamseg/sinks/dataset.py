@@ -13,6 +13,7 @@ from streamseg.sinks.coco import CocoFile
 from streamseg.sinks.encoding.pictures import Pictures
 
 OUTPUT = "dataset"
+ONE_KIND = True
 
 
 def open(folder: Path, run: Run) -> CocoFile:

@@ -22,6 +22,7 @@ from streamseg.sinks.encoding.rle import singular
 from streamseg.text import to_json
 
 OUTPUT = "labelstudio"
+ONE_KIND = True
 URL = "/data/local-files/?d="
 CONFIG = """<View>
   <Image name="image" value="$image" zoom="true"/>

@@ -14,6 +14,7 @@ from streamseg.sinks import Run, Sink
 from streamseg.sinks.encoding.rle import masks
 
 OUTPUT = "mots.txt"
+ONE_KIND = True
 CLASS = 1
 
 

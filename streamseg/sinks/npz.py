@@ -12,6 +12,7 @@ from streamseg.frame import VOID, Frame, Segmentation
 from streamseg.sinks import Run, Sink
 
 OUTPUT = "labels.npz"
+ONE_KIND = True
 
 
 def open(folder: Path, run: Run) -> LabelArchive:

@@ -8,6 +8,7 @@ from streamseg.sinks import Run
 from streamseg.sinks.encoding.indexed import IndexedFiles
 
 OUTPUT = "objects"
+ONE_KIND = True
 
 
 def open(folder: Path, run: Run) -> IndexedFiles:

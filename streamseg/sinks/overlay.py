@@ -20,6 +20,7 @@ from streamseg.masks import drawing
 from streamseg.sinks import Run, Sink
 
 OUTPUT = "overlay.mp4"
+ONE_KIND = True
 ENCODERS = {"libx264": {"preset": "ultrafast", "tune": "zerolatency", "crf": "21"}, "mpeg4": {"qscale": "3"}}
 """The first one that this build of FFmpeg has is used: H.264, which browsers play, or else MPEG-4 part 2.
 

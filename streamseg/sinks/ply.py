@@ -17,6 +17,7 @@ from streamseg.sinks import Run, Sink
 from streamseg.sinks.encoding.cloud import FusedCloud, ply, points_of
 
 OUTPUT = "ply"
+ONE_KIND = True
 RIM = 2
 """Pixels at the outline of a mask that no fused cloud takes."""
 

@@ -19,6 +19,7 @@ from streamseg.sinks.encoding.polygon import filled, polygon
 from streamseg.sinks.encoding.rle import singular
 
 OUTPUT = "yolo"
+ONE_KIND = True
 CORNERS = 3
 """A polygon has so many at least: readers refuse others."""
 

@@ -12,6 +12,7 @@ from streamseg.sinks.encoding.rle import Mask, masks, singular
 from streamseg.text import to_json
 
 OUTPUT = "youtube_vis.json"
+ONE_KIND = True
 
 
 def open(folder: Path, run: Run) -> YouTubeVisFile:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from streamseg.sources.reading.cameras import camera_of
 from streamseg.sources.reading.depth import Encoding, read_metres, resized
 from streamseg.sources.reading.files import images_in, listing, require_folder
 from streamseg.sources.reading.images import read_gray
+from streamseg.sources.reading.video.picture import as_stored
 from streamseg.sources.reading.video.track import Track, open_container
 
 PRIORITY = 22
@@ -76,7 +76,7 @@ class Stray(NumberedRecording):
             self.depth_scale_origin = "--depth-scale" if options.depth_scale else "the format's own"
 
     def rgb(self, index: int) -> np.ndarray:
-        return self._track.read(index, as_stored)
+        return self._track.read(index, as_stored)  # depth lies on the picture as it is stored
 
     def depth_of(self, index: int, size: tuple[int, int]) -> tuple[Load | None, str]:
         path = self._depth.get(index)
@@ -86,11 +86,6 @@ class Stray(NumberedRecording):
 
     def close(self) -> None:
         self._track.close()
-
-
-def as_stored(picture: Any) -> np.ndarray:
-    """(H, W, 3) uint8 RGB, not turned as the video's metadata ask: depth lies on the picture as it is stored."""
-    return np.ascontiguousarray(picture.to_ndarray(format="rgb24", threads=1))
 
 
 def read_depth(path: Path, confidence: Path | None, units_per_metre: float, size: tuple[int, int]) -> np.ndarray:

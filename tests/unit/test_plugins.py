@@ -30,6 +30,13 @@ def test_the_help_of_run_lists_them_all() -> None:
         assert name in text
 
 
+def test_what_a_plugin_declares_is_read_without_importing_it(tmp_path: Path) -> None:
+    (tmp_path / "__init__.py").write_text("LOUD = True")
+    (tmp_path / "radar.py").write_text('"""Echoes."""\nLOUD = True\nraise RuntimeError("not imported")')
+    (tmp_path / "sonar.py").write_text('"""Pings."""\nLOUD = False')
+    assert plugins.declaring(str(tmp_path / "__init__.py"), "LOUD") == {"radar"}
+
+
 def test_did_you_mean() -> None:
     assert plugins.did_you_mean("tun", ["tum", "co3d"]) == "did you mean 'tum'? known: co3d, tum"
     assert plugins.did_you_mean("zzz", ["tum"]) == "known: tum"

@@ -1,8 +1,7 @@
 """OpenVINO's compiled networks in the user's cache folder, each beside a JSON with its SHA-256.
 
-OpenVINO itself has such a cache. It asks for the network that was compiled, which takes as long to read and to hash as a
-third of a start, and it does not look whether a file is as it wrote it: a bit that a disk forgot would change masks in
-silence.
+OpenVINO itself has such a cache. It reads the network that was compiled first, which takes as long as loading what was
+made of it. And it does not look whether a file is as it wrote it: a bit that a disk forgot would change masks.
 """
 
 from __future__ import annotations

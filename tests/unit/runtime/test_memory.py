@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import gc
 import os
 import platform
 import subprocess
 import sys
 
 import pytest
+
+from streamseg.runtime.memory import starting
 
 PICTURES = """
 import resource, sys, threading
@@ -44,3 +47,18 @@ def test_pictures_use_memory_again() -> None:
 
 def test_whoever_sets_malloc_is_left_alone() -> None:
     assert faults("keep", MALLOC_ARENA_MAX="4")[0] is False
+
+
+def test_garbage_is_looked_for_once_a_program_has_started() -> None:
+    assert gc.isenabled()
+    with starting() as started:
+        assert not gc.isenabled()
+        started()
+        assert gc.isenabled()
+        assert gc.get_freeze_count() > 0
+    assert gc.isenabled()
+    gc.unfreeze()
+    with pytest.raises(ValueError, match="x"), starting():
+        raise ValueError("x")
+    assert gc.isenabled()
+    gc.unfreeze()

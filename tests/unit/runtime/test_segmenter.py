@@ -10,6 +10,7 @@ from streamseg.config import SegmenterConfig
 from streamseg.errors import ModelError
 from streamseg.features.extractor import PropagatedFrame
 from streamseg.frame import Frame
+from streamseg.runtime.session import Session
 
 
 @pytest.mark.parametrize("clustering", ["online", "per-frame"])
@@ -167,3 +168,26 @@ def test_a_k_that_cannot_be_is_told(make_segmenter) -> None:
     segmenter = make_segmenter(k=20)
     segmenter.step(Frame(0, "0", 0.0, np.zeros((120, 120, 3), np.uint8)))
     assert "not 20" in segmenter.note
+
+
+def test_a_recording_builds_its_network_and_runs_it_on_frames_alone(
+    shapes, make_segmenter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segmenter, asked = make_segmenter(objects=True), []
+    session = Session(shapes(1), segmenter, lambda: (120, 160))
+    session.prepare()
+    (backbone,) = segmenter.extractor.backbones
+    run = backbone.run
+
+    def counted(images: np.ndarray) -> dict[str, np.ndarray]:
+        asked.append(len(images))
+        return run(images) | {"energy": np.ones((len(images), 1, 15, 20), np.float32)}
+
+    monkeypatch.setattr(backbone, "run", counted)
+    monkeypatch.setattr(backbone, "outputs", ("features", "energy"))  # no attention to compare with empty pictures'
+    session.prepare()
+    assert asked == []
+    segmenter.step(shapes(1)[0])
+    assert asked == [1]
+    session.warm_up()
+    assert asked == [1, 1]

@@ -14,8 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
-from streamseg import sinks
-from streamseg.config import ONE_KIND
+from streamseg import plugins, sinks
 from streamseg.errors import OutputError
 from streamseg.frame import VOID, Frame, Intrinsics, Segmentation
 from streamseg.sinks import Run, open_sink
@@ -39,7 +38,7 @@ def item(index: int, size: tuple[int, int] = (48, 64), name: str = "") -> tuple[
     return whole, Segmentation(labels, k=4, objects=labels)
 
 
-@pytest.mark.parametrize("name", sorted(ONE_KIND))
+@pytest.mark.parametrize("name", sorted(plugins.declaring(str(sinks.__file__), "ONE_KIND")))
 def test_some_take_the_objects_alone(name: str, tmp_path: Path) -> None:
     """For which regions need not be found: what they write does not depend on them."""
     written = []

@@ -22,6 +22,12 @@ def to_rgb(picture: VideoFrame) -> np.ndarray:
     return upright(_converted(picture), SideDataContainer(picture).get("DISPLAYMATRIX"))  # type: ignore[call-arg]  # its stub has none
 
 
+def as_stored(picture: VideoFrame) -> np.ndarray:
+    """(H, W, 3) uint8 RGB, not turned. Raises OSError for a colour matrix that FFmpeg's scaler refuses."""
+    # one thread: each picture has a scaler of its own, and starting its threads takes as long as scaling
+    return np.ascontiguousarray(picture.to_ndarray(format="rgb24", threads=1))
+
+
 def upright(rgb: np.ndarray, matrix: object | None) -> np.ndarray:
     """`rgb` as a display matrix has it: turned by quarters and mirrored.
 
@@ -40,15 +46,12 @@ def upright(rgb: np.ndarray, matrix: object | None) -> np.ndarray:
 
 def _converted(picture: VideoFrame) -> np.ndarray:
     """RGB by the picture's own colour matrix. FFmpeg's scaler refuses those that are no matrix of YUV (YCgCo, ICtCp,
-    constant luminance ...): they are shown as its players show them, by BT.2020's or BT.601's.
-
-    One thread: each picture has a scaler of its own, and starting its threads takes as long as scaling.
-    """
+    constant luminance ...): they are shown as its players show them, by BT.2020's or BT.601's."""
     try:
-        return picture.to_ndarray(format="rgb24", threads=1)
+        return as_stored(picture)
     except OSError as problem:
         if problem.errno not in (errno.ENOTSUP, errno.EINVAL):
             raise
     picture.colorspace = BT2020 if picture.colorspace == BT2020_CONSTANT else BT601
     picture.color_primaries = picture.color_trc = UNSPECIFIED
-    return picture.to_ndarray(format="rgb24", threads=1)
+    return as_stored(picture)
