@@ -1,0 +1,116 @@
+"""How long a live source's frames take from their arrival to their masks, and how many are dropped.
+
+    python tests/benchmarks/live.py RECORDING [--seconds 20] [--rate 30] [--save overlay,objects] [--max-latency MS]
+
+The recording is played forth and back at a camera's rate, decoded beforehand, into a run as `streamseg run` does it,
+files written. Prints latencies [ms] of all frames and of those after the start, apart for keyframes and the others.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import click
+
+from streamseg.config import RunConfig, from_flags
+from streamseg.frame import Frame
+from streamseg.runtime.manifest import percentiles
+from streamseg.runtime.session import open_session
+from streamseg.runtime.statistics import Statistics
+from streamseg.runtime.stream import stream
+from streamseg.sinks import Run, open_sink
+from streamseg.sources import LiveSource, Recording, open_source
+
+KEPT = 120
+"""Frames that are held in memory."""
+START = 2.0
+"""Seconds after the first masks that belong to the start: frames that waited meanwhile are through by then."""
+
+
+class Camera(LiveSource):
+    """`count` frames, `rate` a second, forth and back through what a recording begins with."""
+
+    def __init__(self, recording: Recording, rate: float, count: int) -> None:
+        self.uri, self.kind, self.fps, self.count = recording.uri, "camera", rate, count
+        self.frames = [recording[i] for i in range(min(KEPT, len(recording)))]
+        self.frame_size = self.frames[0].rgb.shape[:2]
+        self.ended = Event()
+
+    def __iter__(self) -> Iterator[Frame]:
+        began, there = time.perf_counter(), len(self.frames) - 1
+        for index in range(self.count):
+            if self.ended.wait(max(0.0, began + index / self.fps - time.perf_counter())):
+                return
+            place = abs((index + there) % (2 * there) - there)
+            yield replace(self.frames[place], index=index, name=f"{index:06d}", timestamp=index / self.fps)
+
+    def close(self) -> None:
+        self.ended.set()
+
+
+def played(job: RunConfig, camera: Camera) -> dict[str, Any]:
+    """Run `job` on `camera`."""
+    report, keys, late, dropped = Statistics(), [0], [], [0]
+    first = 0.0
+
+    def seen(so_far: Statistics) -> None:
+        nonlocal first
+        first = first or time.perf_counter()
+        if time.perf_counter() - first < START:
+            dropped[0] = so_far.dropped
+        else:
+            late.append((so_far.latency_ms[-1], so_far.key_frames > keys[-1]))
+        keys.append(so_far.key_frames)
+
+    with ExitStack() as stack:
+        session = stack.enter_context(open_session(job, source=camera))
+        session.warm_up()
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="streamseg-live-")))
+        about = Run("live", camera.fps, masks=job.mask_kind)
+        with ExitStack() as closing:
+            sinks = [closing.enter_context(open_sink(name, folder, about)) for name in job.save]
+            stream(
+                camera,
+                session.segmenter,
+                sinks,
+                report=report,
+                progress=seen,
+                max_latency=job.max_latency,
+                policy="latest",
+            )
+    return {
+        "frames": report.frames_in,
+        "dropped": report.dropped,
+        "dropped in the start": dropped[0],
+        "start_s": round(report.start_seconds, 2),
+        "all": percentiles(report.latency_ms),
+        "after the start": percentiles([ms for ms, _ in late]),
+        "keyframes": percentiles([ms for ms, key in late if key]) | {"frames": sum(key for _, key in late)},
+        "others": percentiles([ms for ms, key in late if not key]) | {"frames": sum(not key for _, key in late)},
+    }
+
+
+@click.command()
+@click.argument("recording")
+@click.option("--seconds", default=20.0)
+@click.option("--rate", default=30.0)
+@click.option("--save", default="overlay,objects")
+@click.option("--max-latency", type=float)
+def main(recording: str, seconds: float, rate: float, save: str, max_latency: float | None) -> None:
+    """Print the figures as JSON."""
+    with open_source(recording) as source:
+        camera = Camera(source, rate, round(seconds * rate))
+    flags = {"save": tuple(save.split(",")), "max_latency": max_latency}
+    click.echo(json.dumps(played(RunConfig(recording, **from_flags(flags)), camera), indent=2))
+
+
+if __name__ == "__main__":
+    main()
