@@ -44,7 +44,7 @@ def stream(
     """
     report = report if report is not None else Statistics()
     with nullcontext(interrupted) if interrupted else interruptible() as interrupted:
-        writer = Writer([sink for sink in sinks if not sink.main_thread], report)
+        writer = Writer(source, [sink for sink in sinks if not sink.main_thread], report)
         options = {
             "every": every,
             "max_frames": max_frames,

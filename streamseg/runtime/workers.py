@@ -18,8 +18,9 @@ from streamseg.runtime.statistics import Statistics
 from streamseg.sinks import Sink
 from streamseg.sources import LiveSource, Recording, Skip
 
-QUEUE = 4
-"""Frames that may wait before and after the segmenter: enough to smooth, few enough to keep memory and latency low."""
+QUEUE, LIVE_QUEUE = 8, 4
+"""Frames of a recording that may wait before and after the segmenter: as many as lie between two keyframes, so that the
+threads beside it work on while it is busy with one. Of a live source fewer, for those that wait are late."""
 LONGEST, LARGEST = 16, 64 << 20
 """Frames, and bytes, that travel through the network's queue as one at most: a long way between keyframes must not hold
 them all in memory."""
@@ -85,6 +86,10 @@ def _groups(
         yield group
 
 
+def _room(source: Recording | LiveSource) -> int:
+    return LIVE_QUEUE if isinstance(source, LiveSource) else QUEUE
+
+
 class Reader:
     """Reads ahead in a thread. Iterating gives frames; an error of the source is raised there.
 
@@ -103,7 +108,7 @@ class Reader:
     ) -> None:
         self.source, self.every, self.max_frames, self.depth = source, every, max_frames, depth
         self.report, self.interrupted, self.drops = report, interrupted, drops
-        self.queue: queue.Queue[Frame | BaseException | None] = queue.Queue(1 if drops else QUEUE)
+        self.queue: queue.Queue[Frame | BaseException | None] = queue.Queue(1 if drops else _room(source))
         self._arrived: dict[int, float] = {}  # of frames of a live source, by what they are in memory
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self._work, name="reader", daemon=True)
@@ -188,9 +193,9 @@ class Reader:
 class Writer:
     """Writes in a thread, in order. An error there is raised by the next `put`, or on leaving."""
 
-    def __init__(self, sinks: Sequence[Sink], report: Statistics) -> None:
+    def __init__(self, source: Recording | LiveSource, sinks: Sequence[Sink], report: Statistics) -> None:
         self.sinks, self.report = sinks, report
-        self.queue: queue.Queue[tuple[Frame, Segmentation] | None] = queue.Queue(QUEUE)
+        self.queue: queue.Queue[tuple[Frame, Segmentation] | None] = queue.Queue(_room(source))
         self.problem: BaseException | None = None
         self.thread = threading.Thread(target=self._work, name="writer", daemon=True)
 

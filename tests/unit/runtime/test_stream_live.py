@@ -12,7 +12,7 @@ import numpy as np
 
 from streamseg.frame import Frame, Segmentation
 from streamseg.runtime.stream import stream
-from streamseg.runtime.workers import QUEUE
+from streamseg.runtime.workers import LIVE_QUEUE
 from streamseg.sources import LiveSource
 
 from .conftest import Collect, OnScreen
@@ -71,7 +71,7 @@ def test_a_slow_sink_costs_frames_of_a_live_source_but_no_delay(shapes, make_seg
     report = stream(Timed(shapes(400), period=0.004, count=300), make_segmenter(k=4), [Slow(delay=0.03)])
     assert report.dropped > 150
     assert report.frames_in == 300 == report.processed + report.dropped
-    assert np.median(written[8:]) < 0.03 * (QUEUE + 4)
+    assert np.median(written[8:]) < 0.03 * (LIVE_QUEUE + 4)
 
 
 def test_a_camera_that_changes_its_size(shapes, make_segmenter) -> None:
