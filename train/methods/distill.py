@@ -8,6 +8,9 @@ of frames t and t + d together, as 1 - linear CKA (Kornblith et al., 2019, arXiv
 1 - <K, L> / (|K| |L|), with K, L the matrices of inner products of centred features. K-Means sees distances
 between features; they are unchanged by centring, and their scale does not matter to it either.
 
+The teacher's features say nothing of the student's activation energy, which tells `run` where objects are, and spoil
+it: --anchor holds it, see `_anchor`.
+
 Both nets see the same crop of a frame, colours are changed for the student only: what the teacher knows of a place
 must not depend on the light. Teacher and student are compared as they are deployed: layers joined, vectors of length 1.
 
@@ -29,8 +32,10 @@ from streamseg.errors import StreamsegError
 from train.data.views import View
 from train.encoder import Encoder
 from train.method import Batch, Method
+from train.methods._anchor import Anchor
 from train.methods._cells import check_size, deployed, relation, resampled, rows, watched
 from train.options import option
+from train.presets import fine_tunes
 from train.settings import Settings
 
 
@@ -47,6 +52,7 @@ class Options:
     teacher_size: int = option(0, "Side of its views, pixels.  auto: the student's.", low=32, high=2048, auto=True)
     feature_weight: float = option(1.0, "Of the regression of the teacher's features.", low=0)
     relation_weight: float = option(1.0, "Of the similarities between cells.", low=0)
+    anchor: float = option(1.0, "Of holding the activation energy, in fine-tuning.", low=0)
 
 
 class Distill(Method):
@@ -71,6 +77,7 @@ class Distill(Method):
         with torch.no_grad():
             dim = self._teacher[0](torch.zeros(1, 3, side, side))[0].shape[1]
         self.regressor = nn.Conv2d(sum(encoder.dims), dim, 1)
+        self.anchor = Anchor(encoder) if options.anchor and fine_tunes(settings) else None
 
     def views(self) -> tuple[View, ...]:
         """Of each frame the teacher's view, then the student's of the same crop."""
@@ -81,7 +88,8 @@ class Distill(Method):
         return tuple(views)
 
     def loss(self, batch: Batch) -> torch.Tensor:
-        student = [deployed(self.student, view) for view in batch.views[1::2]]
+        found = [self.student(view) for view in batch.views[1::2]]
+        student = [deployed(self.student, *pair) for pair in zip(batch.views[1::2], found, strict=True)]
         size = student[0].shape[2:]
         taught = [resampled(self.targets(view), size) for view in batch.views[0::2]]
         self.embedding = watched(rows(torch.cat(student)))
@@ -90,7 +98,10 @@ class Distill(Method):
         ).mean()
         relations = relation(torch.cat([*map(rows, student)], dim=1), torch.cat([*map(rows, taught)], dim=1))
         self.note(features=features.detach(), relations=relations.detach())
-        return self.options.feature_weight * features + self.options.relation_weight * relations
+        loss = self.options.feature_weight * features + self.options.relation_weight * relations
+        if self.anchor:
+            loss = loss + self.options.anchor * self.anchor.energy(found[0], self.anchor.first(batch.views[1]))
+        return loss
 
     @torch.no_grad()
     def targets(self, images: torch.Tensor) -> torch.Tensor:

@@ -12,6 +12,7 @@ from streamseg.backbones import Spec, open_backbone
 from streamseg.errors import StreamsegError
 from train.encoder import open_encoder
 from train.method import Batch
+from train.methods._anchor import energy
 from train.methods._cells import deployed, relation
 from train.methods.distill import METHOD, Options, regression
 from train.settings import Settings
@@ -94,7 +95,7 @@ def test_views_of_teacher_and_student_share_crops_but_not_colours(shared: Path) 
 
 
 def test_steps_bring_the_similarities_nearer(shared: Path) -> None:
-    learner = method(shared).train()
+    learner = method(shared, anchor=0).train()
     seen = batch()
     optimizer = torch.optim.AdamW([p for p in learner.parameters() if p.requires_grad], 1e-3)
     losses = []
@@ -105,6 +106,20 @@ def test_steps_bring_the_similarities_nearer(shared: Path) -> None:
         optimizer.step()
         losses.append(float(loss.detach()))
     assert losses[-1] < 0.85 * losses[0], losses
+
+
+def test_the_anchor_holds_the_activation_energy(shared: Path) -> None:
+    changed = []
+    for anchor in (0.0, 1.0):
+        learner, seen = method(shared, anchor=anchor).eval(), batch()  # as in fine-tuning, norms stay
+        first = energy(learner.student(seen.views[1])).detach()
+        optimizer = torch.optim.AdamW([p for p in learner.parameters() if p.requires_grad], 1e-3)
+        for _ in range(5):
+            optimizer.zero_grad()
+            learner.loss(seen).backward()
+            optimizer.step()
+        changed.append(float((energy(learner.student(seen.views[1])).detach() - first).square().mean()))
+    assert changed[1] < 0.5 * changed[0], changed
 
 
 def test_another_teacher_is_noticed_on_resume(shared: Path) -> None:
