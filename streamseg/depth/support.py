@@ -56,8 +56,8 @@ def find_support(
     valid = depth > 0
     if valid.mean() < DENSE:
         return None
-    x, y = _rays(depth.shape, camera)
-    sparse = _points(depth[::STEP, ::STEP], x[:, ::STEP], y[::STEP])[valid[::STEP, ::STEP]]
+    x, y = rays(depth.shape, camera)
+    sparse = points_of(depth[::STEP, ::STEP], x[:, ::STEP], y[::STEP])[valid[::STEP, ::STEP]]
     known = before.planes if before else ()
     found = planes.followed(sparse, known) or planes.supporting(sparse, np.random.default_rng(seed), known)
     if not found:
@@ -70,46 +70,55 @@ def find_support(
         bend, quieter = (bend + before.bending[0]) / 2, (quieter + before.bending[1]) / 2
     bending = bend, quieter
     most = planes.CLEAR * planes.noise(depth)
-    height = _along(normal, depth, x, y) + offset
+    height = along(normal, depth, x, y) + offset
     height -= np.clip(planes.bent(bend, x, y), -most, most)
     most *= quieter
     rises = height >= most
     on = valid & (height > -most) & ~rises
     above = valid & rises & (height < TALL)
     rows, columns = np.nonzero(above)
-    feet = _points(depth[above], x[0, columns], y[rows, 0]) - height[above][:, None] * normal
-    above[above] = _stands(extent(on, valid & (height <= -most), normal), feet, camera)
+    feet = points_of(depth[above], x[0, columns], y[rows, 0]) - height[above][:, None] * normal
+    above[above] = stands(extent(on, valid & (height <= -most), normal), feet, camera)
+    result = described(depth, camera, normal, height, on, above)
+    return result._replace(on=on & planes.upward(normal), planes=found, bending=bending)
+
+
+def described(
+    depth: np.ndarray, camera: Intrinsics, normal: np.ndarray, height: np.ndarray, on: np.ndarray, above: np.ndarray
+) -> SupportPlane:
+    """What there is to know of (H, W) depth, of which on and above, (H, W) bool, are known. normal, height: (3,), and
+    (H, W) metres above the plane, that tell the places."""
+    x, y = rays(depth.shape, camera)
+    valid, kernel = depth > 0, np.ones((3, 3), np.uint8)
     contacts, noise = find_contacts(depth, camera.fx, on)
-    on &= planes.upward(normal)
-    kernel = np.ones((3, 3), np.uint8)
     above = cv2.morphologyEx(above.astype(np.uint8), cv2.MORPH_OPEN, kernel) > 0
     far = cv2.dilate(depth, kernel)
     near = cv2.erode(np.where(valid, depth, np.float32(np.inf)), kernel)
     right = np.array([1, 0, 0], np.float32) - normal[0] * normal
     right /= np.linalg.norm(right)
-    places = np.stack([_along(right, depth, x, y), _along(np.cross(normal, right), depth, x, y), height], axis=2)
-    return SupportPlane(on, above, valid & (far - near > BREAK * depth), contacts, places, depth, noise, found, bending)
+    places = np.stack([along(right, depth, x, y), along(np.cross(normal, right), depth, x, y), height], axis=2)
+    return SupportPlane(on, above, valid & (far - near > BREAK * depth), contacts, places, depth, noise)
 
 
-def _rays(shape: tuple[int, ...], camera: Intrinsics) -> tuple[np.ndarray, np.ndarray]:
+def rays(shape: tuple[int, ...], camera: Intrinsics) -> tuple[np.ndarray, np.ndarray]:
     """(1, W) and (H, 1) float32: x right and y down at one metre behind each column and each row."""
     x = (np.arange(shape[1], dtype=np.float32) - np.float32(camera.cx)) / np.float32(camera.fx)
     y = (np.arange(shape[0], dtype=np.float32) - np.float32(camera.cy)) / np.float32(camera.fy)
     return x[None], y[:, None]
 
 
-def _points(depth: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def points_of(depth: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """(..., 3) float32 metres, x right, y down, z forward, of (...) depth along the rays through (x, y, 1)."""
     return np.stack([depth * x, depth * y, depth], axis=-1)
 
 
-def _along(direction: np.ndarray, depth: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def along(direction: np.ndarray, depth: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """(H, W) metres along a (3,) direction from the camera."""
     metres: np.ndarray = depth * (direction[0] * x + (direction[1] * y + direction[2]))
     return metres
 
 
-def _stands(inside: np.ndarray, feet: np.ndarray, camera: Intrinsics) -> np.ndarray:
+def stands(inside: np.ndarray, feet: np.ndarray, camera: Intrinsics) -> np.ndarray:
     """(n,) bool: which of the (n, 3) feet, points of the plane straight below others, lie inside (H, W) its extent."""
     x, y, z = feet.T
     z = np.maximum(z, 1e-3)

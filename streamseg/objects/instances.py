@@ -5,9 +5,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from streamseg.depth.bins import find_bin
 from streamseg.depth.camera import guessed_camera
 from streamseg.depth.instances import find_instances, kept_parts
-from streamseg.depth.support import SupportPlane, find_support
+from streamseg.depth.support import DENSE, SupportPlane, find_support
 from streamseg.frame import Frame
 
 GATE = 0.45
@@ -49,10 +50,24 @@ def support_of(frame: Frame, seed: int, before: SupportPlane | None = None) -> S
         return None
     camera = frame.intrinsics or guessed_camera(frame.depth.shape)
     step = max(1, min(frame.depth.shape) // DEPTH_SIDE)
-    depth = np.ascontiguousarray(frame.depth[::step, ::step])
+    depth = _thinned(frame.depth, step)
     if not frame.depth_is_metric and depth.any():  # the planes' thresholds are metres, of scenes about a metre away
         depth = depth / np.float32(np.median(depth[depth > 0]))
-    return find_support(depth, camera.thinned(step), seed, before)
+    support = find_support(depth, camera.thinned(step), seed, before)
+    return find_bin(depth, camera.thinned(step), support) or support
+
+
+def _thinned(depth: np.ndarray, step: int) -> np.ndarray:
+    """Every step-th row and column of (H, W) depth. Where few have a reading, as in depth that was registered to a
+    picture with more pixels, which makes a sieve of it, each takes the nearest reading in its step x step pixels."""
+    some = np.ascontiguousarray(depth[::step, ::step])
+    if step == 1 or np.count_nonzero(some) >= DENSE * some.size:
+        return some
+    height, width = depth.shape[0] // step * step, depth.shape[1] // step * step
+    tiles = depth[:height, :width].reshape(height // step, step, width // step, step)
+    nearest = np.where(tiles > 0, tiles, np.float32(np.inf)).min(axis=(1, 3))
+    some[: height // step, : width // step] = np.where(np.isfinite(nearest), nearest, 0)
+    return some
 
 
 def _connected(mask: np.ndarray, saliency: np.ndarray) -> np.ndarray:

@@ -17,4 +17,4 @@ def depth_note(used: Collection[bool], camera: Intrinsics | None) -> str:
         return ""
     if any(used):
         return "" if camera is None else f"intrinsics: guessed, {told(camera)}"
-    return "depth did not help to find objects: no table or floor was found in it (too few readings, or none in view)"
+    return "depth did not help to find objects: no table, floor or bin was found in it (few readings, or none in view)"
