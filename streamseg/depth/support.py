@@ -32,7 +32,8 @@ class SupportPlane(NamedTuple):
     where things touch. depth: (H, W) float32 metres. noise: of 1 / depth, in 1/m, averaged over 3 x 3 pixels.
     places: (H, W, 3) float32 metres: to the right, forward and up from the point of the plane below the camera,
     without a meaning where there is no reading. planes, bending: what was found, for the next frame
-    to follow: see `planes.supporting` and `planes.bending`."""
+    to follow: see `planes.supporting` and `planes.bending`.
+    without_bin: how many frames in a row showed no container."""
 
     on: np.ndarray
     above: np.ndarray
@@ -43,6 +44,7 @@ class SupportPlane(NamedTuple):
     noise: float
     planes: Sequence[planes.Plane] = ()
     bending: tuple[np.ndarray, float] | None = None
+    without_bin: int = 0
 
 
 def find_support(

@@ -17,6 +17,8 @@ SMALLEST = 5e-4
 """Of the frame: smaller parts are specks."""
 MOST = 254
 """Objects of a frame, as in an indexed picture."""
+PATIENCE = 8
+"""Where so many frames with a support plane showed no bin, one is looked for in each eighth."""
 DEPTH_SIDE = 240
 """Objects that stand on something are found in depth whose shorter side has about so many pixels: outlines of depth are
 no sharper than that, and live every millisecond counts."""
@@ -44,8 +46,8 @@ def separate(mask: np.ndarray, saliency: np.ndarray, support: SupportPlane | Non
 
 
 def support_of(frame: Frame, seed: int, before: SupportPlane | None = None) -> SupportPlane | None:
-    """The support plane of a frame with depth, (h, w) of about DEPTH_SIDE; None where there is none. A camera that is
-    not known is guessed. before: that of the frame before."""
+    """What things stand on or lie in, of a frame with depth: its bin or its support plane, (h, w) of about DEPTH_SIDE;
+    None where there is neither. A camera that is not known is guessed. before: that of the frame before."""
     if frame.depth is None:
         return None
     camera = frame.intrinsics or guessed_camera(frame.depth.shape)
@@ -53,8 +55,12 @@ def support_of(frame: Frame, seed: int, before: SupportPlane | None = None) -> S
     depth = _thinned(frame.depth, step)
     if not frame.depth_is_metric and depth.any():  # the planes' thresholds are metres, of scenes about a metre away
         depth = depth / np.float32(np.median(depth[depth > 0]))
-    support = find_support(depth, camera.thinned(step), seed, before)
-    return find_bin(depth, camera.thinned(step), support) or support
+    camera = camera.thinned(step)
+    support = find_support(depth, camera, seed, before)
+    vain = before.without_bin if before and support else 0
+    rests = vain >= PATIENCE and vain % PATIENCE
+    container = None if rests else find_bin(depth, camera, support)
+    return container or (support and support._replace(without_bin=vain + 1))
 
 
 def _thinned(depth: np.ndarray, step: int) -> np.ndarray:

@@ -8,7 +8,9 @@ import pytest
 from streamseg.depth.bins import find_bin
 from streamseg.depth.instances import find_instances
 from streamseg.depth.support import SupportPlane, find_support
-from streamseg.frame import Intrinsics
+from streamseg.frame import Frame, Intrinsics
+from streamseg.objects import instances
+from streamseg.objects.instances import PATIENCE, support_of
 
 SIZE = (240, 320)
 CAMERA = Intrinsics(262.5, 262.5, 159.5, 119.5)
@@ -117,3 +119,25 @@ def test_depth_without_readings_or_planes_holds_no_bin() -> None:
     assert find_bin(np.zeros(SIZE, np.float32), CAMERA, None) is None
     noise = np.random.default_rng(0).uniform(0.5, 2, SIZE).astype(np.float32)
     assert find_bin(noise, CAMERA, None) is None
+
+
+def test_on_a_table_a_bin_is_looked_for_now_and_then_and_found_when_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = []
+
+    def counted(*given: object) -> SupportPlane | None:
+        looked.append(given)
+        return find_bin(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(instances, "find_bin", counted)
+    views = [seen([FLOOR, *boxes], (0, -0.25, 0.8), 74)[0] for boxes in (THINGS, [*WALLS, *THINGS])]
+    table, tote = (
+        Frame(0, "0", 0.0, np.zeros((*SIZE, 3), np.uint8), intrinsics=CAMERA, load_depth=view.copy) for view in views
+    )
+    before = None
+    for _ in range(4 * PATIENCE):
+        before = support_of(table, 0, before)
+    assert len(looked) == PATIENCE + 3
+    for _ in range(PATIENCE):
+        before = support_of(tote, 0, before)
+    assert before is not None
+    assert min(best_ious(before, seen([FLOOR, *WALLS, *THINGS], (0, -0.25, 0.8), 74)[1], 6, len(THINGS))) > 0.5
