@@ -11,11 +11,10 @@ import cv2
 import numpy as np
 
 from streamseg.config import KEYFRAME_DISTANCE
-from streamseg.features.flow import Way, positions, small_gray
+from streamseg.features.flow import Way, positions, small_gray, unexplained
 
 UNEXPLAINED = 0.15
-"""Mean difference between a frame and the keyframe moved onto it, as a share of the frame's contrast, that is still
-the same scene. Neighbours in videos: 0.05 to 0.15; photographs from two sides: 0.4 to 1."""
+"""Between a frame and the keyframe moved onto it: so much is still the same scene, see `unexplained`."""
 FURTHER = 2
 """So many times the distance a keyframe may last where the flow holds good: where its way there and back (Sundaram et
 al., "Dense point trajectories by GPU-accelerated large displacement optical flow", ECCV 2010)"""
@@ -68,10 +67,7 @@ class KeyframeSelector:
         if self._key is None or self._key.shape != gray.shape:
             return None
         flow: np.ndarray = self._flow.calc(gray, self._key, None)  # type: ignore[call-overload]  # its stub knows no None
-        place = flow + positions(*gray.shape)
-        moved = cv2.remap(self._key, place, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
-        difference = cv2.mean(cv2.absdiff(gray, moved))[0]
-        return flow if difference <= UNEXPLAINED * max(1.0, float(gray.std())) else None
+        return flow if unexplained(gray, self._key, flow) <= UNEXPLAINED else None
 
     def _returns(self, gray: np.ndarray, flow: np.ndarray) -> bool:
         """Whether nearly all of `flow` leads from the keyframe back to where it came from."""

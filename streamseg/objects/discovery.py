@@ -26,7 +26,6 @@ from streamseg.features.extractor import FeatureFrame
 from streamseg.features.flow import Way, follow_labels
 from streamseg.features.timing import StageTimer
 from streamseg.frame import Intrinsics
-from streamseg.masks.tracker import Tracker
 from streamseg.masks.upsample import upsample_labels
 from streamseg.objects.background import LARGE, SIZE, BackgroundMemory
 from streamseg.objects.classifier import ForegroundClassifier
@@ -34,6 +33,7 @@ from streamseg.objects.grabcut import Levels
 from streamseg.objects.instances import separate, support_of
 from streamseg.objects.movement import Movement, Moves, are_photographs
 from streamseg.objects.notes import PHOTOGRAPHS, depth_note
+from streamseg.objects.parting import PartingTracker
 from streamseg.objects.saliency import Saliency
 from streamseg.objects.scores import ObjectScores
 from streamseg.objects.teaching import Teacher, pause, teach
@@ -77,7 +77,7 @@ class ObjectDiscovery:
         self.config, self.quality, self.seed = config, config.quality, config.seed
         self.survey_frames = 32 if config.quality == "high" else 0
         self.movement, self.background, self.saliency = Movement(self.seed), BackgroundMemory(self.seed), Saliency()
-        self.classifier, self.tracker, self.scores = ForegroundClassifier(), Tracker(), ObjectScores()
+        self.classifier, self.tracker, self.scores = ForegroundClassifier(), PartingTracker(), ObjectScores()
         self._since_taught: int | None = None  # frames; None before the start
         self.teacher, self._lessons = Teacher(config.quality, config.seed), 0  # cuts that taught
         self._key_ids: np.ndarray | None = None
@@ -165,7 +165,7 @@ class ObjectDiscovery:
             self._depth_used.append(support is not None)
         parts = separate(mask, seen.saliency, support, self.seed)
         timer.part("instances")
-        found = self.tracker(parts, frame.features)
+        found = self.tracker(parts, frame.features, self.movement.flow)
         timer.part("ids")
         self.scores.see(found, level, _objectness(frame), seen.saliency, support)
         found = self.scores.kept(found, self.config.min_score)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from streamseg.features.flow import Way, positions, small_gray
+from streamseg.features.flow import Way, positions, small_gray, unexplained
 from streamseg.masks.upsample import guided
 
 EXPLAINED = 0.6
@@ -19,6 +19,8 @@ TRIALS = 100
 HALF, NOISES = 0.5, 3.0
 """What moves half: so many pixels against the camera, and so many times the median of the frame, which is noise and the
 depth of the scene."""
+FOLLOWS = 0.3
+"""Of frames that follow each other less is unexplained by the flow, see there: between neighbours and photographs."""
 RADIUS = 6
 """Of the guided filter that brings the motion back to the edges of the picture: flow leaks over them."""
 
@@ -34,6 +36,9 @@ class Motion:
     def reset(self) -> None:
         """Forget the session."""
         self._before: np.ndarray | None = None
+        self.flow: np.ndarray | None = None
+        """(h, w, 2) float32 from the last frame that was asked for to the very one before it, see `Way`; None where
+        these do not follow each other."""
         self._way: np.ndarray | None = None  # from the frame before to the last that was asked for
         self.camera: np.ndarray | None = None
         """(3, 3) homography from the last frame that was asked for to the one before that was, in pixels of
@@ -50,10 +55,12 @@ class Motion:
         """
         gray = small_gray(rgb)
         before, self._before = self._before, gray
-        way, self._way, self.camera = self._way, None, None
+        way, self._way, self.camera, self.flow = self._way, None, None, None
         if before is None or before.shape != gray.shape:
             return None
         flow: np.ndarray = self._flow.calc(gray, before, None)  # type: ignore[call-overload]  # its stub knows no None
+        if unexplained(gray, before, flow) < FOLLOWS:
+            self.flow = flow / np.array(gray.shape[::-1], np.float32)
         camera = _homography(flow, self._seed)
         if camera is None:
             return None

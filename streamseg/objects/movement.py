@@ -56,6 +56,11 @@ class Movement:
         """Which cells of a frame look like parts that rest, of what was found in a survey."""
         self.forget()
 
+    @property
+    def flow(self) -> np.ndarray | None:
+        """See `Motion.flow`."""
+        return self._motion.flow
+
     def forget(self) -> None:
         """What the cues are worth."""
         self._evidence = CueEvidence(), CueEvidence()
