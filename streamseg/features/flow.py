@@ -49,8 +49,8 @@ class Way(NamedTuple):
 def unexplained(gray: np.ndarray, key: np.ndarray, flow: np.ndarray) -> float:
     """How far (h, w) uint8 `gray` differs from `key` moved onto it, on average, as a share of its contrast.
 
-    flow: (h, w, 2) float32, pixels from each place to its place in `key`. Neighbours in videos: 0.03 to 0.2; photographs
-    from two sides: 0.4 to 1.
+    flow: (h, w, 2) float32, pixels from each place to its place in `key`. Neighbours in videos: 0.03 to 0.2;
+    photographs from two sides: 0.4 to 1.
     """
     place = flow + positions(*gray.shape)
     moved = cv2.remap(key, place, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]  # its stub knows no None

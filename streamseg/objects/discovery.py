@@ -165,7 +165,7 @@ class ObjectDiscovery:
             self._depth_used.append(support is not None)
         parts = separate(mask, seen.saliency, support, self.seed)
         timer.part("instances")
-        found = self.tracker(parts, frame.features, self.movement.flow)
+        found = self.tracker(parts, frame.features, self.movement.flow if support is None else None)
         timer.part("ids")
         self.scores.see(found, level, _objectness(frame), seen.saliency, support)
         found = self.scores.kept(found, self.config.min_score)

@@ -2,7 +2,8 @@
 
 Two people who pass each other are one connected part for a while. The ids of the frame before, moved along the optical
 flow, claim the parts of this one. Where several that were apart before claim the same part, each pixel goes to the id
-that it looks like most (mean feature), and where looks do not tell, to the one that was there.
+that it looks like most (mean feature), and where looks do not tell, to the one that was there. What stands on a support
+plane is parted by depth alone: there this would only keep its slips.
 """
 
 from __future__ import annotations
@@ -13,16 +14,16 @@ import cv2
 import numpy as np
 
 from streamseg.features.flow import follow_labels
-from streamseg.masks.tracker import Tracker
+from streamseg.masks.tracker import SIDE, Tracker
 
 CLAIM = 0.12
 """Of the part, or of what the id had: an id that covers less of the part has no claim to it."""
 PLACE = 0.12
 """What lying where it was counts for an id, against the cosine of a cell with its look."""
-BLUR = 2.0
-"""Of where it was, in pixels of the tracker's pictures: flow is no surer."""
+BLUR = 7
+"""Side of the window over which that is averaged, in pixels of the tracker's pictures: flow is no surer."""
 ROWS = 120
-"""Whether things are apart is seen in pictures with about so many rows: what a pixel parts may be one."""
+"""Claims, and whether things are apart, are seen in pictures with about so many rows: what a pixel parts may be one."""
 
 
 class PartingTracker(Tracker):
@@ -33,48 +34,60 @@ class PartingTracker(Tracker):
         self._apart: set[tuple[int, int]] = set()  # pairs of ids, the smaller one first
 
     def __call__(self, parts: np.ndarray, features: np.ndarray, flow: np.ndarray | None = None) -> np.ndarray:
-        """As `Tracker`; of parts a uint8 array. flow: (h, w, 2) float32 back to the frame before, see `Way`, or None."""
+        """As `Tracker`, of uint8 parts. flow: (h, w, 2) float32 back to the frame before, see `Way`, or None."""
         if flow is not None and self._before is not None:
             self._before = follow_labels(self._before, flow)
-            parts = self._parted(parts, self._before, features)
+            if self._apart:
+                parts = self._parted(parts, self._before, features)
         found = super().__call__(parts, features)
+        assert self._before is not None  # these are the ids of this frame
         self._see(self._before)
         return found
 
     def _parted(self, parts: np.ndarray, before: np.ndarray, features: np.ndarray) -> np.ndarray:
         """`parts`, those that several ids claim in pieces. before: (h, w) uint8, the ids where they should be now."""
-        step = max(1, min(parts.shape) // min(before.shape))
-        small = np.ascontiguousarray(parts[::step, ::step])
-        if small.shape != before.shape or not self._apart:
+        step = max(1, min(parts.shape) // SIDE)
+        small = parts[::step, ::step]
+        if small.shape != before.shape:
             return parts
-        count = int(parts.max(initial=0))
-        pairs = np.bincount((small.astype(np.int64) * 256 + before).ravel(), minlength=(count + 1) * 256)
+        last = count = int(parts.max(initial=0))
+        for part, claims in self._claims(_few(small), _few(before), count).items():
+            if last + len(claims) <= 256:
+                parts = _in_pieces(parts, part, self._whose(claims, before, features), last)
+                last += len(claims) - 1
+        return parts
+
+    def _claims(self, parts: np.ndarray, before: np.ndarray, count: int) -> dict[int, list[int]]:
+        """{part: the ids that claim it}, of parts 1 ... count those that have several."""
+        pairs = np.bincount((parts.astype(np.int32) * 256 + before).ravel(), minlength=(count + 1) * 256)
         shared = pairs.reshape(count + 1, 256)
         least = CLAIM * np.minimum(shared.sum(axis=1, keepdims=True), shared.sum(axis=0))
-        most = shared[1:].argmax(axis=0) + 1 if count else np.zeros(256)  # an id claims one part only
-        for part in range(1, count + 1):
-            claims = [i for i in np.flatnonzero((shared[part] > least[part]) & (most == part)).tolist() if i]
-            claims = [i for i in claims if any((min(i, j), max(i, j)) in self._apart for j in claims)]
-            if len(claims) > 1 and int(parts.max()) + len(claims) <= 255:
-                parts = _in_pieces(parts, part, self._whose(claims, before, features))
-        return parts
+        claimed = (shared > least) & (shared == shared[1:].max(axis=0, initial=0))  # an id claims one part
+        claimed[0], claimed[:, 0] = False, False
+        found = {}
+        for part in np.flatnonzero(claimed.sum(axis=1) > 1).tolist():
+            ids = np.flatnonzero(claimed[part]).tolist()
+            apart = {i for pair in combinations(ids, 2) if pair in self._apart for i in pair}
+            if apart:
+                found[part] = sorted(apart)
+        return found
 
     def _whose(self, claims: list[int], before: np.ndarray, features: np.ndarray) -> np.ndarray:
         """(h, w) uint8: the number in `claims` of the id that each pixel goes to."""
         looks = np.stack([self._looks[i] for i in claims])
         alike = (looks @ features.reshape(len(features), -1)).reshape(-1, *features.shape[1:])
-        size = before.shape[1], before.shape[0]
-        best = [
-            cv2.resize(one, size) + PLACE * cv2.GaussianBlur((before == i).astype(np.float32), (0, 0), BLUR)
-            for i, one in zip(claims, alike)
-        ]
-        return np.argmax(best, axis=0).astype(np.uint8)
+        whose, best = np.zeros(before.shape, np.uint8), np.full(before.shape, -np.inf, np.float32)
+        for number, (i, one) in enumerate(zip(claims, alike)):
+            there = cv2.blur((before == i).astype(np.float32), (BLUR, BLUR))
+            likely = cv2.scaleAdd(there, PLACE, cv2.resize(one, before.shape[::-1]))
+            whose[likely > best] = number
+            best = np.maximum(best, likely)
+        return whose
 
     def _see(self, ids: np.ndarray) -> None:
         """Note which of the (h, w) ids of this frame do not touch."""
-        step = max(1, min(ids.shape) // ROWS)
-        small = np.ascontiguousarray(ids[::step, ::step])
-        there = [i for i in np.unique(small).tolist() if i]
+        small = _few(ids)
+        there = (np.flatnonzero(np.bincount(small.ravel())[1:]) + 1).tolist()
         wide = {i: cv2.dilate((small == i).view(np.uint8), np.ones((3, 3), np.uint8)) for i in there[:-1]}
         self._apart |= {(i, j) for i, j in combinations(there, 2) if not (small[wide[i] > 0] == j).any()}
 
@@ -84,9 +97,22 @@ class PartingTracker(Tracker):
         return free
 
 
-def _in_pieces(parts: np.ndarray, part: int, whose: np.ndarray) -> np.ndarray:
-    """A copy of `parts` in which one part is as many as (h, w) `whose` says; the first of them keeps its number."""
+def _few(picture: np.ndarray) -> np.ndarray:
+    """Every n-th row and column of a (h, w) picture, about ROWS rows."""
+    step = max(1, min(picture.shape) // ROWS)
+    return np.ascontiguousarray(picture[::step, ::step])
+
+
+def _in_pieces(parts: np.ndarray, part: int, whose: np.ndarray, last: int) -> np.ndarray:
+    """A copy of (H, W) uint8 `parts` in which one of them is as many as (h, w) `whose` says: 0 keeps its number, the
+    others have those after `last`."""
+    inside = (parts == part).view(np.uint8)
+    x, y, width, height = cv2.boundingRect(inside)
+    box = slice(y, y + height), slice(x, x + width)
     if whose.shape != parts.shape:
         whose = cv2.resize(whose, parts.shape[::-1], interpolation=cv2.INTER_NEAREST)
-    last = int(parts.max())
-    return np.where((parts == part) & (whose > 0), last + whose, parts).astype(np.uint8)
+    numbers = (np.arange(256) + last).astype(np.uint8)
+    numbers[0] = part
+    found = parts.copy()
+    found[box] = cv2.copyTo(cv2.LUT(whose[box], numbers), inside[box], found[box].copy())
+    return found

@@ -95,3 +95,23 @@ def test_a_picture_of_one_colour_does_not_move() -> None:
     motion(np.full((*SIZE, 3), 90, np.uint8))
     found = motion(np.full((*SIZE, 3), 90, np.uint8))
     assert found is None or found.max() < 1e-6
+
+
+def test_the_flow_leads_to_the_frame_before() -> None:
+    motion = Motion()
+    motion(seen(homography(), None))
+    assert motion.flow is None
+    motion(seen(homography(dx=6, dy=-3), None))
+    assert motion.flow is not None
+    middle = motion.flow[40:-40, 40:-40] * np.array(SIZE[::-1])
+    np.testing.assert_allclose(np.median(middle, axis=(0, 1)), (-6, 3), atol=0.5)
+    motion.reset()
+    motion(seen(homography(), None))
+    assert motion.flow is None
+
+
+def test_frames_that_do_not_follow_each_other_have_no_flow() -> None:
+    motion = Motion()
+    motion(texture(0))
+    motion(texture(7))
+    assert motion.flow is None

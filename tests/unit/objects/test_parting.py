@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from streamseg.objects.parting import PartingTracker
+
+SIZE, CELL = (240, 320), 16
+STAY = np.zeros((160, 213, 2), np.float32)
+LEFT, RIGHT = (80, 32), (80, 208)  # rows, columns of the corners of two squares
+SIDE = 80
+
+
+def seen(
+    boxes: dict[int, tuple[int, int]], joined: bool = False, size: tuple[int, int] = SIZE
+) -> tuple[np.ndarray, np.ndarray]:
+    """Squares {look: corner}: parts of their own, or one part of all, and features that tell their looks."""
+    parts, looks = np.zeros(size, np.uint8), np.zeros(size, np.uint8)
+    k = size[0] // SIZE[0]
+    for number, (look, corner) in enumerate(boxes.items(), 1):
+        box = tuple(slice(k * at, k * (at + SIDE)) for at in corner)
+        parts[box], looks[box] = 1 if joined else number, look
+    cells = looks[CELL * k // 2 :: CELL * k, CELL * k // 2 :: CELL * k]
+    return parts, np.stack([(cells == i).astype(np.float32) for i in range(4)])
+
+
+def moved(columns: float) -> np.ndarray:
+    """Flow of a frame that shows everything so much further right."""
+    flow = STAY.copy()
+    flow[..., 0] = -columns / SIZE[1]
+    return flow
+
+
+def at(found: np.ndarray, corner: tuple[int, int]) -> int:
+    """The id in the middle of a square."""
+    return int(found[corner[0] + SIDE // 2, corner[1] + SIDE // 2])
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_what_was_apart_stays_two_where_it_touches(scale: int) -> None:
+    tracker = PartingTracker()
+    size = SIZE[0] * scale, SIZE[1] * scale
+    tracker(*seen({1: LEFT, 2: RIGHT}, size=size))
+    tracker(*seen({1: (80, 96), 2: RIGHT}, size=size), STAY)
+    parts, features = seen({1: (80, 128), 2: RIGHT}, joined=True, size=size)
+    found = tracker(parts, features, STAY)
+    assert ((found > 0) == (parts > 0)).all()
+    assert at(found[::scale, ::scale], (80, 128)) == 1
+    assert at(found[::scale, ::scale], RIGHT) == 2
+    assert (found == 1).sum() == pytest.approx((found == 2).sum(), rel=0.1)
+    again = tracker(parts, features, STAY)
+    assert (again == found).mean() > 0.99
+
+
+def test_what_looks_the_same_is_parted_where_it_was() -> None:
+    tracker = PartingTracker()
+    parts, features = seen({1: LEFT, 2: RIGHT})
+    same = np.stack([features[0], features[1] + features[2]])
+    tracker(parts, same)
+    parts, features = seen({1: (80, 80), 2: (80, 160)}, joined=True)
+    found = tracker(parts, np.stack([features[0], features[1] + features[2]]), STAY)
+    assert found[120, 90] == 1
+    assert found[120, 230] == 2
+
+
+def test_what_was_never_apart_stays_one() -> None:
+    tracker = PartingTracker()
+    parts, features = seen({1: (80, 80), 2: (80, 160)}, joined=True)
+    for _ in range(3):
+        assert np.unique(tracker(parts, features, STAY)).tolist() == [0, 1]
+
+
+def test_a_part_that_falls_in_two_and_touches_itself_is_no_two_things() -> None:
+    tracker = PartingTracker()
+    parts, features = seen({1: (80, 80), 2: (80, 160)})  # two parts, side by side from the start
+    tracker(parts, features)
+    found = tracker(np.minimum(parts, 1), features, STAY)
+    assert np.unique(found).tolist() == [0, 1]
+
+
+def test_without_flow_nothing_is_parted() -> None:
+    tracker = PartingTracker()
+    tracker(*seen({1: LEFT, 2: RIGHT}))
+    found = tracker(*seen({1: (80, 128), 2: RIGHT}, joined=True))
+    assert len(np.unique(found)) == 2
+
+
+def test_what_moved_far_is_known_by_the_flow() -> None:
+    tracker = PartingTracker()
+    parts, features = seen({1: LEFT})
+    tracker(parts, features)
+    parts, other = seen({2: (80, 140)})  # nothing of it lies where it was, and it looks otherwise
+    assert at(tracker(parts, other, moved(100)), (80, 140)) == 1
+    tracker = PartingTracker()
+    tracker(*seen({1: LEFT}))
+    assert at(tracker(parts, other), (80, 140)) == 2
+
+
+def test_an_id_that_is_given_anew_was_never_apart() -> None:
+    tracker = PartingTracker()
+    tracker(*seen({1: LEFT, 2: RIGHT}))
+    assert tracker._apart == {(1, 2)}
+    for name in range(3, 255):
+        tracker.ids.saw(name)
+    assert tracker._new_id([2]) == 1
+    assert tracker._apart == set()
+
+
+def test_another_size_starts_no_parting() -> None:
+    tracker = PartingTracker()
+    tracker(*seen({1: LEFT, 2: RIGHT}))
+    parts, features = seen({1: (80, 128), 2: RIGHT}, joined=True)
+    turned = np.ascontiguousarray(parts.T)
+    found = tracker(turned, np.ascontiguousarray(features.transpose(0, 2, 1)), STAY.transpose(1, 0, 2))
+    assert ((found > 0) == (turned > 0)).all()
+
+
+def test_there_are_never_too_many_parts() -> None:
+    tracker = PartingTracker()
+    tracker(*seen({1: LEFT, 2: RIGHT}))
+    parts, features = seen({1: (80, 128), 2: RIGHT}, joined=True)
+    parts[:2, :254] = np.arange(2, 256, dtype=np.uint8)[None]
+    assert ((tracker(parts, features, STAY) > 0) <= (parts > 0)).all()
+
+
+def test_nothing_found_is_fine() -> None:
+    tracker = PartingTracker()
+    tracker(*seen({1: LEFT, 2: RIGHT}))
+    empty = np.zeros(SIZE, np.uint8)
+    assert not tracker(empty, seen({})[1], STAY).any()
+    assert not tracker(empty, seen({})[1], STAY).any()
