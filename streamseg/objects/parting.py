@@ -35,10 +35,8 @@ class PartingTracker(Tracker):
 
     def __call__(self, parts: np.ndarray, features: np.ndarray, flow: np.ndarray | None = None) -> np.ndarray:
         """As `Tracker`, of uint8 parts. flow: (h, w, 2) float32 back to the frame before, see `Way`, or None."""
-        if flow is not None and self._before is not None:
-            self._before = follow_labels(self._before, flow)
-            if self._apart:
-                parts = self._parted(parts, self._before, features)
+        if flow is not None and self._before is not None and self._apart:
+            parts = self._parted(parts, follow_labels(self._before, flow), features)
         found = super().__call__(parts, features)
         assert self._before is not None  # these are the ids of this frame
         self._see(self._before)

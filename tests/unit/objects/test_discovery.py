@@ -238,20 +238,3 @@ def test_depth_parts_things_that_touch_in_the_picture(sample: tuple[Backbone, li
         shares.append(np.mean(best))
     assert shares[0] > 0.7
     assert shares[0] > shares[1]
-
-
-def test_things_that_meet_stay_two(make_salient) -> None:
-    segmenter = make_salient(regions=False)
-    random = np.random.default_rng(0)
-    texture = random.integers(100, 140, (120, 160, 1), dtype=np.uint8).repeat(3, axis=2)
-    found = []
-    for i in range(8):
-        rgb = texture.copy()
-        for color, x in (((220, 60, 40), 8 + 8 * i), ((40, 90, 220), 104)):
-            rgb[40:80, x : x + 40] = np.clip(texture[40:80, :40] * 0.5 + np.array(color) * 0.5, 0, 255)
-        found.append(segmenter.step(Frame(i, str(i), rgb)).objects)
-    apart, together = found[2], found[-1]
-    names = int(apart[60, 44]), int(apart[60, 124])
-    assert len(set(names)) == 2
-    assert 0 not in names
-    assert (together[60, 84], together[60, 124]) == names

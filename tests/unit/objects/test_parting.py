@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
+from streamseg.frame import Frame
 from streamseg.objects.parting import PartingTracker
 
 SIZE, CELL = (240, 320), 16
@@ -85,15 +87,16 @@ def test_without_flow_nothing_is_parted() -> None:
     assert len(np.unique(found)) == 2
 
 
-def test_what_moved_far_is_known_by_the_flow() -> None:
+def test_who_claims_what_is_told_by_the_flow() -> None:
     tracker = PartingTracker()
-    parts, features = seen({1: LEFT})
-    tracker(parts, features)
-    parts, other = seen({2: (80, 140)})  # nothing of it lies where it was, and it looks otherwise
-    assert at(tracker(parts, other, moved(100)), (80, 140)) == 1
-    tracker = PartingTracker()
-    tracker(*seen({1: LEFT}))
-    assert at(tracker(parts, other), (80, 140)) == 2
+    boxes = {1: (80, 80), 2: (80, 176)}  # a step of 96 to the left: 2 lies where 1 was
+    parts, features = seen(boxes)
+    same = np.stack([features[0], features[1] + features[2]])
+    tracker(parts, same)
+    parts, features = seen({1: (80, 0), 2: (80, 80)}, joined=True)
+    found = tracker(parts, np.stack([features[0], features[1] + features[2]]), moved(-96))
+    assert len(np.unique(found[80:160, :160])) == 2
+    assert found[120, 20] != found[120, 140]
 
 
 def test_an_id_that_is_given_anew_was_never_apart() -> None:
@@ -129,3 +132,20 @@ def test_nothing_found_is_fine() -> None:
     empty = np.zeros(SIZE, np.uint8)
     assert not tracker(empty, seen({})[1], STAY).any()
     assert not tracker(empty, seen({})[1], STAY).any()
+
+
+def test_things_that_meet_stay_two(make_salient) -> None:
+    texture = np.random.default_rng(0).integers(100, 140, (120, 160, 1), dtype=np.uint8).repeat(3, axis=2)
+    frames = []
+    for i in range(10):
+        rgb = texture.copy()
+        for color, x in ((220, 60, 40), 8 + 4 * i), ((60, 220, 40), 112 - 4 * i):
+            rgb[40:80, x : x + 40] = texture[40:80, :40] // 2 + np.array(color, np.uint8) // 2
+        frames.append(Frame(i, str(i), float(i), rgb))
+    segmenter = make_salient(regions=False)
+    segmenter.start(frames[:4])
+    found = [segmenter.step(frame).objects for frame in frames]
+    names = found[2][60, 36], found[2][60, 124]
+    assert 0 < min(names) < max(names)
+    assert (found[-1][60, 56], found[-1][60, 104]) == names
+    assert len(np.unique(cv2.connectedComponents((found[-1] > 0).view(np.uint8))[1])) == 2  # they touch
