@@ -4,10 +4,9 @@
     -> less where the motion speaks against it -> foreground -> instances -> ids
 
 The slow and exact step teaches the fast one. On keyframes GrabCut cuts out what is salient; a ridge regression on the
-features learns what these cuts have in common over the whole session; each keyframe then costs one product of matrices
-and a guided upsampling. Frames between keyframes show the keyframe's objects, moved along the optical flow. A second
-round cuts again where saliency and classifier agree, a third where the classifier alone says. With quality "high"
-GrabCut takes the place of the upsampling.
+features learns what these cuts have in common over the session; each keyframe then costs one product of matrices and a
+guided upsampling. Frames between them show the keyframe's objects, moved along the optical flow. A second round cuts
+where saliency and classifier agree, a third where the classifier alone says. With quality "high" GrabCut upsamples.
 """
 
 from __future__ import annotations
@@ -169,6 +168,7 @@ class ObjectDiscovery:
         timer.part("ids")
         self.scores.see(found, level, _objectness(frame), seen.saliency, support)
         found = self.scores.kept(found, self.config.min_score)
+        self.tracker.see(found)
         timer.part("scores")
         return found
 

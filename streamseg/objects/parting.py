@@ -37,10 +37,7 @@ class PartingTracker(Tracker):
         """As `Tracker`, of uint8 parts. flow: (h, w, 2) float32 back to the frame before, see `Way`, or None."""
         if flow is not None and self._before is not None and self._apart:
             parts = self._parted(parts, follow_labels(self._before, flow), features)
-        found = super().__call__(parts, features)
-        assert self._before is not None  # these are the ids of this frame
-        self._see(self._before)
-        return found
+        return super().__call__(parts, features)
 
     def _parted(self, parts: np.ndarray, before: np.ndarray, features: np.ndarray) -> np.ndarray:
         """`parts`, those that several ids claim in pieces. before: (h, w) uint8, the ids where they should be now."""
@@ -82,12 +79,14 @@ class PartingTracker(Tracker):
             best = np.maximum(best, likely)
         return whose
 
-    def _see(self, ids: np.ndarray) -> None:
-        """Note which of the (h, w) ids of this frame do not touch."""
-        small = _few(ids)
+    def see(self, shown: np.ndarray) -> None:
+        """Note which ids of a frame, (H, W) uint8, do not touch. Those that are not shown tell nothing."""
+        small = _few(shown)
         there = (np.flatnonzero(np.bincount(small.ravel())[1:]) + 1).tolist()
-        wide = {i: cv2.dilate((small == i).view(np.uint8), np.ones((3, 3), np.uint8)) for i in there[:-1]}
-        self._apart |= {(i, j) for i, j in combinations(there, 2) if not (small[wide[i] > 0] == j).any()}
+        for i in there:
+            wide = cv2.dilate((small == i).view(np.uint8), np.ones((3, 3), np.uint8)) > 0
+            touched = np.bincount(small[wide], minlength=256)
+            self._apart |= {(i, j) for j in there if j > i and not touched[j]}
 
     def _new_id(self, taken: list[int]) -> int:
         free = super()._new_id(taken)

@@ -125,7 +125,7 @@ def _sized(picture: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 def _measured(inside: np.ndarray, free: np.ndarray, maps: np.ndarray, reach: int) -> np.ndarray:
     """The cues in one frame. inside, free: (h, w) bool, the object and what is none. maps: (4, h, w) float32. reach:
     pixels that count as around."""
-    unlike, salient, raised, _ = maps[:, inside].mean(axis=1)
+    unlike, salient, raised = maps[:3, inside].mean(axis=1)
     peak = np.log(np.clip(maps[3][inside].max(), *STRENGTHS))
     near = cv2.dilate(inside.astype(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)) > 0
     around = near & free & ~inside

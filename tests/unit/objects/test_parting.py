@@ -38,19 +38,28 @@ def at(found: np.ndarray, corner: tuple[int, int]) -> int:
     return int(found[corner[0] + SIDE // 2, corner[1] + SIDE // 2])
 
 
+def shown(
+    tracker: PartingTracker, parts: np.ndarray, features: np.ndarray, flow: np.ndarray | None = None
+) -> np.ndarray:
+    """The ids of a frame that are all shown."""
+    found = tracker(parts, features, flow)
+    tracker.see(found)
+    return found
+
+
 @pytest.mark.parametrize("scale", [1, 2])
 def test_what_was_apart_stays_two_where_it_touches(scale: int) -> None:
     tracker = PartingTracker()
     size = SIZE[0] * scale, SIZE[1] * scale
-    tracker(*seen({1: LEFT, 2: RIGHT}, size=size))
-    tracker(*seen({1: (80, 96), 2: RIGHT}, size=size), STAY)
+    shown(tracker, *seen({1: LEFT, 2: RIGHT}, size=size))
+    shown(tracker, *seen({1: (80, 96), 2: RIGHT}, size=size), STAY)
     parts, features = seen({1: (80, 128), 2: RIGHT}, joined=True, size=size)
-    found = tracker(parts, features, STAY)
+    found = shown(tracker, parts, features, STAY)
     assert ((found > 0) == (parts > 0)).all()
     assert at(found[::scale, ::scale], (80, 128)) == 1
     assert at(found[::scale, ::scale], RIGHT) == 2
     assert (found == 1).sum() == pytest.approx((found == 2).sum(), rel=0.1)
-    again = tracker(parts, features, STAY)
+    again = shown(tracker, parts, features, STAY)
     assert (again == found).mean() > 0.99
 
 
@@ -58,9 +67,9 @@ def test_what_looks_the_same_is_parted_where_it_was() -> None:
     tracker = PartingTracker()
     parts, features = seen({1: LEFT, 2: RIGHT})
     same = np.stack([features[0], features[1] + features[2]])
-    tracker(parts, same)
+    shown(tracker, parts, same)
     parts, features = seen({1: (80, 80), 2: (80, 160)}, joined=True)
-    found = tracker(parts, np.stack([features[0], features[1] + features[2]]), STAY)
+    found = shown(tracker, parts, np.stack([features[0], features[1] + features[2]]), STAY)
     assert found[120, 90] == 1
     assert found[120, 230] == 2
 
@@ -69,21 +78,28 @@ def test_what_was_never_apart_stays_one() -> None:
     tracker = PartingTracker()
     parts, features = seen({1: (80, 80), 2: (80, 160)}, joined=True)
     for _ in range(3):
-        assert np.unique(tracker(parts, features, STAY)).tolist() == [0, 1]
+        assert np.unique(shown(tracker, parts, features, STAY)).tolist() == [0, 1]
 
 
 def test_a_part_that_falls_in_two_and_touches_itself_is_no_two_things() -> None:
     tracker = PartingTracker()
     parts, features = seen({1: (80, 80), 2: (80, 160)})  # two parts, side by side from the start
-    tracker(parts, features)
-    found = tracker(np.minimum(parts, 1), features, STAY)
+    shown(tracker, parts, features)
+    found = shown(tracker, np.minimum(parts, 1), features, STAY)
     assert np.unique(found).tolist() == [0, 1]
+
+
+def test_who_was_not_shown_was_not_seen_apart() -> None:
+    tracker = PartingTracker()
+    found = tracker(*seen({1: LEFT, 2: RIGHT}))
+    tracker.see(np.where(found == 1, found, 0))  # the other one's score is too low
+    assert len(np.unique(tracker(*seen({1: (80, 128), 2: RIGHT}, joined=True), STAY))) == 2
 
 
 def test_without_flow_nothing_is_parted() -> None:
     tracker = PartingTracker()
-    tracker(*seen({1: LEFT, 2: RIGHT}))
-    found = tracker(*seen({1: (80, 128), 2: RIGHT}, joined=True))
+    shown(tracker, *seen({1: LEFT, 2: RIGHT}))
+    found = shown(tracker, *seen({1: (80, 128), 2: RIGHT}, joined=True))
     assert len(np.unique(found)) == 2
 
 
@@ -92,16 +108,16 @@ def test_who_claims_what_is_told_by_the_flow() -> None:
     boxes = {1: (80, 80), 2: (80, 176)}  # a step of 96 to the left: 2 lies where 1 was
     parts, features = seen(boxes)
     same = np.stack([features[0], features[1] + features[2]])
-    tracker(parts, same)
+    shown(tracker, parts, same)
     parts, features = seen({1: (80, 0), 2: (80, 80)}, joined=True)
-    found = tracker(parts, np.stack([features[0], features[1] + features[2]]), moved(-96))
+    found = shown(tracker, parts, np.stack([features[0], features[1] + features[2]]), moved(-96))
     assert len(np.unique(found[80:160, :160])) == 2
     assert found[120, 20] != found[120, 140]
 
 
 def test_an_id_that_is_given_anew_was_never_apart() -> None:
     tracker = PartingTracker()
-    tracker(*seen({1: LEFT, 2: RIGHT}))
+    shown(tracker, *seen({1: LEFT, 2: RIGHT}))
     assert tracker._apart == {(1, 2)}
     for name in range(3, 255):
         tracker.ids.saw(name)
@@ -111,7 +127,7 @@ def test_an_id_that_is_given_anew_was_never_apart() -> None:
 
 def test_another_size_starts_no_parting() -> None:
     tracker = PartingTracker()
-    tracker(*seen({1: LEFT, 2: RIGHT}))
+    shown(tracker, *seen({1: LEFT, 2: RIGHT}))
     parts, features = seen({1: (80, 128), 2: RIGHT}, joined=True)
     turned = np.ascontiguousarray(parts.T)
     found = tracker(turned, np.ascontiguousarray(features.transpose(0, 2, 1)), STAY.transpose(1, 0, 2))
@@ -120,15 +136,15 @@ def test_another_size_starts_no_parting() -> None:
 
 def test_there_are_never_too_many_parts() -> None:
     tracker = PartingTracker()
-    tracker(*seen({1: LEFT, 2: RIGHT}))
+    shown(tracker, *seen({1: LEFT, 2: RIGHT}))
     parts, features = seen({1: (80, 128), 2: RIGHT}, joined=True)
     parts[:2, :254] = np.arange(2, 256, dtype=np.uint8)[None]
-    assert ((tracker(parts, features, STAY) > 0) <= (parts > 0)).all()
+    assert ((shown(tracker, parts, features, STAY) > 0) <= (parts > 0)).all()
 
 
 def test_nothing_found_is_fine() -> None:
     tracker = PartingTracker()
-    tracker(*seen({1: LEFT, 2: RIGHT}))
+    shown(tracker, *seen({1: LEFT, 2: RIGHT}))
     empty = np.zeros(SIZE, np.uint8)
     assert not tracker(empty, seen({})[1], STAY).any()
     assert not tracker(empty, seen({})[1], STAY).any()
