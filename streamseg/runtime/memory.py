@@ -35,13 +35,13 @@ def retain_freed_memory() -> bool:
 @contextmanager
 def starting() -> Iterator[Callable[[], None]]:
     """Inside, until what this gives is called, Python does not look for garbage. It would take a tenth of a start, and
-    nothing of what a start loads is any. What was made by then is not looked through later, either, nor at the exit.
+    nothing of what a start loads is any. It is looked through later: what is frozen (`gc.freeze`) is never taken down,
+    of which libraries like torch's compiler complain at the exit.
     """
     looks = gc.isenabled()
     gc.disable()
 
     def started() -> None:
-        gc.freeze()
         if looks:
             gc.enable()
 
