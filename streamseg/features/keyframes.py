@@ -75,4 +75,4 @@ class KeyframeSelector:
         place = flow + positions(*gray.shape)
         there = cv2.remap(ahead, place, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
         x, y = cv2.split(flow + there)
-        return float((cv2.magnitude(x, y) > ASTRAY).mean()) < LOST
+        return float((np.square(x) + np.square(y) > ASTRAY**2).mean()) < LOST

@@ -70,7 +70,9 @@ class Motion:
             self.camera = None if rest_of_way is None else rest_of_way @ camera
         grid = positions(*gray.shape)
         still = cv2.perspectiveTransform(grid.reshape(-1, 1, 2), camera).reshape(grid.shape) - grid
-        rest = cv2.magnitude(*cv2.split(flow - still))
+        away = flow - still
+        # cv2.magnitude rounds by where in memory its arrays lie: same frames, same result
+        rest = np.sqrt(np.square(away[..., 0]) + np.square(away[..., 1]))
         moving = rest / (rest + HALF + NOISES * float(np.median(rest)))
         return np.clip(guided(moving, gray, RADIUS), 0, 1)
 
