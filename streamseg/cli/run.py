@@ -129,7 +129,8 @@ def _default_name(source: str) -> str:
     default=None,
     show_default="none",
     metavar="MS",
-    help="Of a live source, from a frame's arrival to its masks: beyond it keyframes get rarer, step by step.",
+    help="Of a live source, from a frame's arrival to its masks: beyond it frames no longer wait for keyframes, then "
+    "these get rarer.",
 )
 @alpha_option
 @option("--overwrite", is_flag=True, help="Replace the run that the output folder holds.")

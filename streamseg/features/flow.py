@@ -39,11 +39,13 @@ class Way(NamedTuple):
     """From a frame back to its keyframe.
 
     flow: (h, w, 2) float32: from each place of the frame the way to its place in the keyframe, x and y as shares of
-    width and height. gray: of the frame, see `small_gray`.
+    width and height. gray: of the frame, see `small_gray`. begun: of a keyframe that is worked on beside the frames how
+    many frames ago it came, 0 = it is this one; its way leads to the keyframe before. None: no such one.
     """
 
     flow: np.ndarray
     gray: np.ndarray
+    begun: int | None = None
 
 
 def unexplained(gray: np.ndarray, key: np.ndarray, flow: np.ndarray) -> float:

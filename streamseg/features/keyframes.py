@@ -15,6 +15,8 @@ from streamseg.features.flow import Way, positions, small_gray, unexplained
 
 UNEXPLAINED = 0.15
 """Between a frame and the keyframe moved onto it: so much is still the same scene, see `unexplained`."""
+ROUGHLY = 0.5
+"""So much may be unexplained where a frame has to show what there is; beyond it may as well be another picture."""
 FURTHER = 2
 """So many times the distance a keyframe may last where the flow holds good: where its way there and back (Sundaram et
 al., "Dense point trajectories by GPU-accelerated large displacement optical flow", ECCV 2010)"""
@@ -28,20 +30,24 @@ LATEST = 3
 class KeyframeSelector:
     """Decides for each frame, in order. distance: from one keyframe to the next at most; 1 = every frame is one.
     stretch: it may be FURTHER where the flow holds good. first: so many frames at the start of a session are keyframes.
+
+    late: of a keyframe whose time has come, so many frames follow the one before, itself among them, while the network
+    works on it; may be set at any time. One that the flow cannot explain does not wait.
     """
 
     def __init__(self, distance: int = KEYFRAME_DISTANCE, first: int = 1, stretch: bool = False) -> None:
-        self.distance, self.first, self.stretch = distance, first, stretch
+        self.distance, self.first, self.stretch, self.late = distance, first, stretch, 0
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
         self.restart()
 
     def restart(self) -> None:
         """The next frame is a first one."""
-        self._key: np.ndarray | None = None
+        self._shape: tuple[int, ...] = ()
+        self._key = self._coming = np.zeros((0, 0), np.uint8)  # `_coming`: a keyframe that is worked on
         self._since = self._count = 0
 
     def __call__(self, rgb: np.ndarray, lacking: bool = False) -> Way | None:
-        """(H, W, 3) uint8 -> None: a keyframe; or the way back to the last one.
+        """(H, W, 3) uint8 -> None: a keyframe, shown at once; or the way back to the last one.
 
         lacking: the frame has no depth though others have: it is a keyframe only where there is no other way, for
         what a keyframe does not show its followers do not have either.
@@ -51,23 +57,24 @@ class KeyframeSelector:
         gray = small_gray(rgb)
         self._count += 1
         self._since += 1
-        due = self._count <= self.first or self._since >= self.distance
-        late = self._since >= LATEST * self.distance
-        further = self.stretch and self._count > self.first and self._since < FURTHER * self.distance
-        flow = self._explained(gray) if not due or further or (lacking and not late) else None
-        if flow is not None and due and not lacking and not self._returns(gray, flow):
-            flow = None
-        if flow is None:
-            self._key, self._since = gray, 0
+        late = min(self.late, self.distance - 1)
+        if self._coming.size and self._since >= late:
+            self._key, self._coming = self._coming, self._coming[:0]
+        opening = self._count <= self.first and not lacking
+        due = opening or self._since >= self.distance * (LATEST if lacking else 1)
+        further = self.stretch and not opening and self._since < FURTHER * self.distance
+        flow: np.ndarray | None = None
+        rest = np.inf
+        if rgb.shape == self._shape and (late or further or not due):
+            flow = self._flow.calc(gray, self._key, None)  # type: ignore[call-overload]  # its stub knows no None
+            rest = unexplained(gray, self._key, flow)
+        holds = flow is not None and rest <= UNEXPLAINED and (not due or (further and self._returns(gray, flow)))
+        if flow is None or rest > ROUGHLY or not (holds or late):
+            self._key, self._coming, self._since, self._shape = gray, self._coming[:0], 0, rgb.shape
             return None
-        return Way(flow / np.array(gray.shape[::-1], np.float32), gray)
-
-    def _explained(self, gray: np.ndarray) -> np.ndarray | None:
-        """(h, w, 2) flow in pixels to the keyframe, or None where it does not explain the frame."""
-        if self._key is None or self._key.shape != gray.shape:
-            return None
-        flow: np.ndarray = self._flow.calc(gray, self._key, None)  # type: ignore[call-overload]  # its stub knows no None
-        return flow if unexplained(gray, self._key, flow) <= UNEXPLAINED else None
+        if not holds and not self._coming.size:
+            self._coming, self._since = gray, 0
+        return Way(flow / np.array(gray.shape[::-1], np.float32), gray, self._since if self._coming.size else None)
 
     def _returns(self, gray: np.ndarray, flow: np.ndarray) -> bool:
         """Whether nearly all of `flow` leads from the keyframe back to where it came from."""

@@ -71,13 +71,13 @@ def segmented(
                 if interrupted.is_set():
                     break
                 segmentation = _step(segmenter, one, before, report, reader.age_ms)
-                if ladder and ladder.note(report.latency_ms[-1]):
-                    segmenter.spread_keyframes(ladder.factor)
-                    report.ladder.append({"frame": report.processed, "keyframes": ladder.factor})
+                if ladder:
+                    _keep_up(ladder, segmenter, segmentation, report)
                 yield one.frame, segmentation
                 before = segmentation
         finally:
             seen.close()
+            segmenter.beside.take()
 
 
 def _survey(
@@ -126,6 +126,14 @@ def _started(
         yield one
 
 
+def _keep_up(ladder: Ladder, segmenter: Segmenter, last: Segmentation, report: Statistics) -> None:
+    """Have the segmenter do what the ladder says after the last frame."""
+    if ladder.note(report.latency_ms[-1], last.timings_ms.get("beside", 0.0)):
+        beside, factor, *_ = ladder.rung
+        segmenter.hurry(beside, factor)
+        report.ladder.append({"frame": report.processed, "keyframes": factor, "beside": beside})
+
+
 def _bytes(planned: Frame | PropagatedFrame) -> int:
     frame = planned if isinstance(planned, Frame) else planned.frame
     return frame.rgb.nbytes
@@ -148,7 +156,7 @@ def _step(
         report.intrinsics = frame.intrinsics
     segmentation = segmenter.step(seen)
     report.guessed_camera = segmenter.guessed_camera
-    report.key_frames += isinstance(seen, FeatureFrame)
+    report.key_frames += isinstance(seen, FeatureFrame) or seen.way.begun == 0
     age = age_ms(frame)
     report.latency_ms.append(sum(segmentation.timings_ms.values()) if age is None else age)
     report.processed += 1

@@ -12,11 +12,13 @@ import queue
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from streamseg.backbones import Backbone
 from streamseg.config import SegmenterConfig
+from streamseg.features.beside import LATE, KeyframeBeside
 from streamseg.features.extractor import FeatureExtractor, FeatureFrame, PropagatedFrame
 from streamseg.features.flow import Follow, follow_plane
 from streamseg.features.keyframes import KeyframeSelector
@@ -32,7 +34,7 @@ class Segmenter:
     """
 
     def __init__(self, extractor: FeatureExtractor) -> None:
-        self.extractor = extractor
+        self.extractor, self.beside = extractor, KeyframeBeside()
         self.reset()
 
     @property
@@ -83,6 +85,7 @@ class Segmenter:
 
     def reset(self, config: SegmenterConfig | None = None) -> None:
         """Forget the session; keep the networks. config: of the next session, None = as before."""
+        self.beside.take()
         self.extractor.config = chosen = self.config if config is None else config
         self._scenes = SceneStages(chosen)
         objects = self._scenes.shown.objects
@@ -110,8 +113,10 @@ class Segmenter:
             if recluster and self._scenes.shown.regions:
                 self._scenes.shown.regions.start([found])
 
-    def spread_keyframes(self, factor: int) -> None:
-        """From the next plan on keyframes may be `factor` times as far apart as the settings say."""
+    def hurry(self, beside: bool, factor: int) -> None:
+        """From the next plan on. beside: keyframes are worked on beside the frames, see `features.beside`. factor: they
+        may be so many times as far apart as the settings say."""
+        self._keyframes.late = LATE if beside else 0
         self._keyframes.distance = self.config.keyframe_distance * factor
 
     def build(self, frame_size: tuple[int, int]) -> Backbone:
@@ -170,6 +175,20 @@ class Segmenter:
 
     def step(self, frame: Frame | FeatureFrame | PropagatedFrame) -> Segmentation:
         """Segment one frame. Frames may change their size; ids go on."""
+        way = frame.way if isinstance(frame, PropagatedFrame) else None
+        took = {} if way and way.begun else self.beside.take()
+        if isinstance(frame, PropagatedFrame) and frame.way.begun is not None:
+            if frame.way.begun == 0:
+                self.beside.begin(partial(self._segmented, frame.frame))
+            masks = self.beside.moved(frame)
+        else:
+            masks = self._segmented(frame)
+            if way is None:
+                self.beside.shown = masks
+        return replace(masks, timings_ms={**masks.timings_ms, **took})
+
+    def _segmented(self, frame: Frame | FeatureFrame | PropagatedFrame) -> Segmentation:
+        """`step` without anything beside it."""
         if isinstance(frame, PropagatedFrame):
             found = self._followed(frame)
         else:

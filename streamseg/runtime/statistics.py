@@ -18,8 +18,8 @@ class Statistics:
     frames_in: read or found broken. key_frames: of those processed, how many the network looked at. dropped: of a live
     source, because the segmenter was busy. skipped: broken ones.
     latency_ms: of a live source from a frame's arrival to its masks, waiting included; of a recording all stages, where
-    waiting does not count. ladder: of a live source what was given up for it, {"frame", "keyframes"} a change, see
-    `features.ladder`.
+    waiting does not count. ladder: of a live source what was given up for it, {"frame", "keyframes", "beside"} a
+    change, see `features.ladder`.
     no_depth: reasons why frames of an RGB-D source had none, as far as theirs was looked at, see
     `Segmenter.wants_depth`. id_changes: for each frame after the first, the share of its pixels whose id, as
     `Segmentation.shown` has it, is another than in the frame before (frames of one size). scores: of each object, frame
@@ -34,7 +34,7 @@ class Statistics:
     skipped: list[Skip] = field(default_factory=list)
     no_depth: Counter[str] = field(default_factory=Counter)
     latency_ms: array[float] = field(default_factory=lambda: array("f"))
-    ladder: list[dict[str, int]] = field(default_factory=list)
+    ladder: list[dict[str, int | bool]] = field(default_factory=list)
     stage_ms: dict[str, array[float]] = field(default_factory=dict)
     id_changes: array[float] = field(default_factory=lambda: array("f"))
     scores: dict[int, array[float]] = field(default_factory=dict)

@@ -20,6 +20,8 @@ def facts_of_run(result: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("speed", _speed(result)),
         ("latency", f"p50 {latency['p50']:.1f} ms, p99 {latency['p99']:.1f} ms"),
     ]
+    if result.get("ladder"):
+        facts.append(("for the latency", _given_up(result["ladder"])))
     if result["key_frames"] < result["frames"]:
         facts.append(("keyframes", f"{result['key_frames']}: the network ran on these, the others follow the flow"))
     if model:
@@ -40,6 +42,13 @@ def facts_of_run(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     facts += [("skipped", f"{which['count']} x {reason}") for reason, which in result["skipped"].items()]
     facts += [("without depth", f"{count} x {reason}") for reason, count in result["without_depth"].items()]
     return facts
+
+
+def _given_up(ladder: Sequence[Mapping[str, Any]]) -> str:
+    """What a live run did without to be in time, see `features.ladder`."""
+    factor = max(step["keyframes"] for step in ladder)
+    rarer = f", and keyframes were up to {factor} times as far apart" * (factor > 1)
+    return f"from frame {ladder[0]['frame']} on frames did not always wait for keyframes{rarer}"
 
 
 def _speed(result: Mapping[str, Any]) -> str:

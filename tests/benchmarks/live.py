@@ -91,6 +91,7 @@ def played(job: RunConfig, camera: Camera) -> dict[str, Any]:
         "dropped": report.dropped,
         "dropped in the start": dropped[0],
         "start_s": round(report.start_seconds, 2),
+        "ladder": report.ladder,
         "all": percentiles(report.latency_ms),
         "after the start": percentiles([ms for ms, _ in late]),
         "keyframes": percentiles([ms for ms, key in late if key]) | {"frames": sum(key for _, key in late)},

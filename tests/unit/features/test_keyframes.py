@@ -88,6 +88,48 @@ def test_a_keyframe_lasts_longer_where_the_flow_holds_good() -> None:
     assert since(busy, stretch=True) == since(busy, stretch=False)
 
 
+def test_a_keyframe_that_is_late_is_followed_once_it_is_there() -> None:
+    """Until then frames follow the one before, itself among them; then the way is the one to it."""
+    keyframes = KeyframeSelector(distance=4)
+    keyframes.late = 2
+    ways = [keyframes(shifted(texture(), 2 * i, -i)) for i in range(13)]
+    assert [None if way is None else way.begun for way in ways] == [None, None, None, None, *[0, 1, None, None] * 2, 0]
+    assert ways[0] is None
+    leads_to = [0, 0, 0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8]
+    for i, way in enumerate(ways[1:], start=1):
+        assert way is not None
+        back = i - leads_to[i]
+        assert np.median(way.flow, axis=(0, 1)) * SIZE[::-1] == pytest.approx((-2 * back, back), abs=0.3)
+
+
+def test_at_a_cut_no_frame_shows_the_keyframe_before_also_where_keyframes_are_late() -> None:
+    keyframes = KeyframeSelector(distance=4)
+    keyframes.late = 2
+    frames = [*[texture()] * 6, *[texture(1)] * 3]  # the fifth is worked on when the cut comes
+    begun = [None if way is None else way.begun for way in map(keyframes, frames)]
+    assert begun == [None, None, None, None, 0, 1, None, None, None]
+    keyframes = KeyframeSelector(distance=4)
+    keyframes.late = 2
+    assert [keyframes(one) is None for one in frames] == [True, *[False] * 5, True, False, False]
+
+
+def test_keyframes_that_were_late_may_be_in_time_again_at_once() -> None:
+    keyframes = KeyframeSelector(distance=4)
+    keyframes.late = 3
+    assert [keyframes(texture()) is None for _ in range(5)] == [True, *[False] * 4]
+    keyframes.late = 0
+    found = [keyframes(texture()) for _ in range(4)]
+    assert [way is None for way in found] == [False, False, False, True]
+    assert all(way.begun is None for way in found if way)
+
+
+def test_a_frame_of_another_size_is_a_keyframe_also_where_it_looks_the_same() -> None:
+    keyframes = KeyframeSelector(distance=4)
+    assert keyframes(texture()) is None
+    assert keyframes(cv2.resize(texture(), SIZE[::-1], fx=0, fy=0)) is not None
+    assert keyframes(cv2.resize(texture(), (2 * SIZE[1], 2 * SIZE[0]))) is None
+
+
 @settings(max_examples=25, deadline=None)
 @given(dx=st.floats(-3, 3), dy=st.floats(-3, 3), channels=st.integers(1, 9), h=st.integers(1, 12), w=st.integers(1, 14))
 def test_maps_move_as_opencv_moves_pictures(dx: float, dy: float, channels: int, h: int, w: int) -> None:

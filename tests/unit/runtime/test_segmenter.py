@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from streamseg.config import SegmenterConfig
 from streamseg.errors import ModelError
+from streamseg.features.beside import LATE
 from streamseg.features.extractor import PropagatedFrame
 from streamseg.frame import Frame
 from streamseg.runtime.session import Session
@@ -130,6 +132,45 @@ def test_between_key_frames_borders_follow_the_depth_of_the_key_frame(
     with_its_own = make_segmenter(k=4, **extra)
     with_its_own.step(key)
     assert adjusted_rand_score(labels.ravel(), with_its_own.step(later.frame).regions.ravel()) > 0.9
+
+
+def test_frames_wait_for_no_keyframe_that_is_worked_on_beside_them(shapes, make_segmenter) -> None:
+    """They show the one before, moved, and LATE frames later what it says; any number of times the same."""
+
+    def run(beside: bool) -> tuple[list[np.ndarray], list[int]]:
+        segmenter = make_segmenter(k=4)
+        segmenter.hurry(beside, 1)
+        taken, regions = [], []
+        for i in range(16):
+            masks = segmenter.step(segmenter.plan(shapes()[i]))
+            taken += [i] * ("beside" in masks.timings_ms)
+            regions.append(masks.regions)
+        segmenter.beside.take()
+        return regions, taken
+
+    first, taken = run(beside=True)
+    assert len(taken) >= 2
+    assert all(later - earlier > LATE for earlier, later in itertools.pairwise(taken))
+    assert np.array_equal(first, run(beside=True)[0])
+    at_once, none = run(beside=False)
+    assert none == []
+    for one, other in zip(first, at_once, strict=True):
+        assert adjusted_rand_score(one.ravel(), other.ravel()) > 0.85
+
+
+def test_what_fails_beside_the_frames_is_told_by_the_frame_that_would_show_it(shapes, make_segmenter) -> None:
+    def gone() -> np.ndarray:
+        raise OSError("the disk is gone")
+
+    segmenter = make_segmenter(k=4)
+    segmenter.hurry(True, 1)
+    planned = [segmenter.plan(shapes()[i]) for i in range(16)]
+    first = next(i for i, one in enumerate(planned) if isinstance(one, PropagatedFrame) and one.way.begun == 0)
+    planned[first] = replace(planned[first], frame=replace(planned[first].frame, load_depth=gone))
+    for one in planned[: first + LATE]:
+        segmenter.step(one)
+    with pytest.raises(OSError, match="the disk is gone"):
+        segmenter.step(planned[first + LATE])
 
 
 @pytest.mark.parametrize("clustering", ["online", "per-frame"])

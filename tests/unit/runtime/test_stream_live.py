@@ -120,6 +120,8 @@ def test_a_run_that_is_held_to_a_latency_makes_keyframes_rarer_and_says_so(shape
         )
         for most in (1e-6, None)  # nothing is in time; nothing is asked
     )
-    assert [step["keyframes"] for step in held.ladder] == [2, 4, 8]
+    assert [step["keyframes"] for step in held.ladder] == [1, 2, 4, 8]
+    assert all(step["beside"] for step in held.ladder)
+    assert held.stage_ms["beside"]
     assert free.ladder == []
     assert held.key_frames < free.key_frames

@@ -55,3 +55,21 @@ def test_objects_are_counted_where_they_were_asked_for(asked: bool, objects: lis
 )
 def test_speed_is_told_with_and_without_the_start(more: dict[str, float], told: str) -> None:
     assert dict(facts_of_run(manifest(False, []) | more))["speed"] == told
+
+
+@pytest.mark.parametrize(
+    ("ladder", "told"),
+    [
+        ([], None),
+        (
+            [{"frame": 16, "keyframes": 1, "beside": True}, {"frame": 90, "keyframes": 1, "beside": False}],
+            "from frame 16 on frames did not always wait for keyframes",
+        ),
+        (
+            [{"frame": 16, "keyframes": 1, "beside": True}, {"frame": 24, "keyframes": 2, "beside": True}],
+            "from frame 16 on frames did not always wait for keyframes, and keyframes were up to 2 times as far apart",
+        ),
+    ],
+)
+def test_what_a_live_run_did_without_is_told(ladder: list[dict[str, Any]], told: str | None) -> None:
+    assert dict(facts_of_run(manifest(False, []) | {"ladder": ladder})).get("for the latency") == told

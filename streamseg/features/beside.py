@@ -1,0 +1,57 @@
+"""A keyframe that is worked on beside the frames: these show the keyframe before, moved, until its masks are there.
+
+So no frame of a live source waits for the network. The masks are there LATE frames after it, by number and not by the
+clock: the same frames get the same masks on any machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+
+from streamseg.features.extractor import PropagatedFrame
+from streamseg.features.flow import Way, follow_labels
+from streamseg.features.timing import StageTimer
+from streamseg.frame import VOID, Segmentation
+
+LATE = 3
+"""Frames: at 30 a second somewhat longer than a keyframe with objects takes on two cores."""
+
+
+class KeyframeBeside:
+    """One at a time. shown: the masks of the last keyframe that is there; to be set where it was not worked on here."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, "keyframe")
+        self._work: Future[Segmentation] | None = None
+        self.shown: Segmentation | None = None
+
+    def begin(self, work: Callable[[], Segmentation]) -> None:
+        """Have `work` done in a thread, which has the session's state for itself until `take`."""
+        self._work = self._thread.submit(work)
+
+    def take(self) -> dict[str, float]:
+        """Wait for what is under way, if anything is, and show it. Returns its milliseconds, as a stage of the frame
+        that waits for it. Raises its errors."""
+        work, self._work = self._work, None
+        if work is None:
+            return {}
+        self.shown = work.result()
+        return {"beside": sum(self.shown.timings_ms.values())}
+
+    def moved(self, later: PropagatedFrame) -> Segmentation:
+        """What is shown, as a later frame shows it."""
+        assert self.shown is not None  # the first frame of a session is a keyframe
+        timer, before = StageTimer(), self.shown
+        regions = _moved(before.regions, later.way, VOID)
+        objects = None if before.objects is None else _moved(before.objects, later.way, 0)
+        timer.lap("follow")
+        return replace(before, regions=regions, objects=objects, timings_ms=later.timings_ms | timer.laps)
+
+
+def _moved(labels: np.ndarray, way: Way, none: int) -> np.ndarray:
+    """`none`: the label of no region, or object, which is everywhere where nobody asked for them."""
+    return follow_labels(labels, way.flow) if (labels != none).any() else labels
