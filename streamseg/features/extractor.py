@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -27,6 +27,7 @@ from streamseg.features.objectness import answers_of, attention_to_blank, object
 from streamseg.features.preparation import prepare_batch
 from streamseg.features.timing import StageTimer
 from streamseg.frame import Frame
+from streamseg.masks.resize import reduced
 from streamseg.masks.upsample import depth_guide_of
 
 Size = tuple[int, int]
@@ -64,6 +65,11 @@ class FeatureFrame:
     def points(self) -> np.ndarray:
         """(h w, D) float32: the features, cell by cell, of a frame in host memory."""
         return rows(self.features)
+
+    def reduced(self) -> FeatureFrame:
+        """The same with a picture that is smaller where it is large, see `masks.resize.reduced`."""
+        frame = reduced(self.frame)
+        return self if frame is self.frame else replace(self, frame=frame)
 
 
 @dataclass(frozen=True, eq=False)

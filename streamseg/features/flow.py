@@ -12,6 +12,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from streamseg.masks.resize import halved, halved_labels, labels_sized
+
 SIDE = 160
 """Shorter side of the pictures that flow is computed on, in pixels."""
 
@@ -20,13 +22,6 @@ def small_gray(rgb: np.ndarray) -> np.ndarray:
     """(H, W, 3) uint8 -> (h, w) uint8 brightness, the shorter side SIDE: what flow is computed on."""
     gray = halved(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), 2 * SIDE)
     return cv2.resize(gray, small_size(rgb.shape), interpolation=cv2.INTER_LINEAR)
-
-
-def halved(picture: np.ndarray, most: int) -> np.ndarray:
-    """(H, W, ...) uint8, halved until its shorter side is below `most`: six times as fast as any other averaging."""
-    while min(picture.shape[:2]) >= most:
-        picture = cv2.resize(picture, (picture.shape[1] // 2, picture.shape[0] // 2), interpolation=cv2.INTER_AREA)
-    return picture
 
 
 def small_size(shape: tuple[int, ...], side: float = SIDE) -> tuple[int, int]:
@@ -99,8 +94,9 @@ def _places(flow: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def follow_labels(labels: np.ndarray, flow: np.ndarray) -> np.ndarray:
-    """(H, W) uint8 labels of a keyframe as a later frame of the same size shows them, each pixel that of the nearest.
-    flow: of that frame, see `Way`."""
+    """(H, W) uint8 labels of a keyframe as a later frame of the same size shows them, each pixel that of the nearest;
+    large ones move by several pixels, see `masks.resize`. flow: of that frame, see `Way`."""
+    whole, labels = labels.shape, halved_labels(labels)
     height, width = labels.shape
     found = np.zeros_like(labels)
     # row by row: NumPy is slow where the innermost axis is short
@@ -112,7 +108,7 @@ def follow_labels(labels: np.ndarray, flow: np.ndarray) -> np.ndarray:
     if place.size:  # there are labels, and they stay in the picture
         place = cv2.add(place, positions(height, width)[box])
         found[box] = cv2.remap(labels, place, None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]  # its stub knows no None
-    return found
+    return labels_sized(found, *whole)
 
 
 def _reached(box: Sequence[int], way: np.ndarray, height: int, width: int) -> tuple[slice, slice]:

@@ -15,8 +15,9 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from streamseg.features.flow import halved, small_size
+from streamseg.features.flow import small_size
 from streamseg.frame import Frame
+from streamseg.masks.resize import halved
 
 CONTRAST, SIDE = 4.0, 16
 """A frame shows something where the standard deviation of red, of green or of blue, 0 ... 255, is larger; shrunk to so

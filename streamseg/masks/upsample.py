@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator
 import cv2
 import numpy as np
 
+from streamseg.masks.resize import halved, labels_sized
+
 WORKING_SIDE = 60
 """Short side of the small grid, pixels: subsampling by eight for a VGA frame. On labelled recordings 48 to 72 gave as
 good masks as 120 or 160, and closer borders, at a quarter of the time."""
@@ -26,14 +28,18 @@ def upsample_labels(
     eps: float = 1e-3,
 ) -> np.ndarray:
     """Enlarge (k, h, w) float32 scores (higher = more likely) to the frame and return (H, W) uint8 argmax, 0 ... k - 1.
+    A large frame's is found on every second or fourth pixel, see `masks.resize`.
 
     rgb: (H, W, 3) uint8, guides by its brightness. depth_guide: of its depth, see `depth_guide_of`; guides too.
     radius: of the filter's box, in feature cells; 0 = bilinear only. eps: how flat a guide (in [0, 1]) must be for
     the filter to smooth over it, as a variance. Ties go to the lower number.
     """
+    whole = rgb.shape[:2]
+    rgb = halved(rgb)
     height, width = rgb.shape[:2]
     if radius <= 0:
-        return _argmax(cv2.resize(plane, (width, height)).reshape(height, width) for plane in scores)
+        rough = _argmax(cv2.resize(plane, (width, height)).reshape(height, width) for plane in scores)
+        return labels_sized(rough, *whole)
     small = working_size(height, width)
     planes = np.stack([cv2.resize(plane, small).reshape(small[::-1]) for plane in scores])
     gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
@@ -44,7 +50,7 @@ def upsample_labels(
     slopes, offset = _coefficients(planes, guides, box, eps)
     for slope, guide in zip(slopes[1:], guides[1:], strict=True):
         offset += slope * guide  # known on the small grid only
-    return _evaluate(slopes[0], offset, gray)
+    return labels_sized(_evaluate(slopes[0], offset, gray), *whole)
 
 
 def guided(plane: np.ndarray, gray: np.ndarray, radius: int, eps: float = 1e-3) -> np.ndarray:

@@ -24,6 +24,7 @@ from streamseg.features.flow import Follow, follow_plane
 from streamseg.features.keyframes import KeyframeSelector
 from streamseg.features.timing import StageTimer
 from streamseg.frame import VOID, Frame, Intrinsics, Segmentation
+from streamseg.masks.resize import labels_sized
 from streamseg.runtime.stages import SceneStages
 
 
@@ -208,7 +209,8 @@ class Segmenter:
         else:
             regions = np.full(found.frame.rgb.shape[:2], VOID, np.uint8)
         if stages.objects:
-            objects = stages.objects.step(found, timer)
+            seen = found.reduced() if found.is_key else found  # between keyframes nobody looks at the picture
+            objects = labels_sized(stages.objects.step(seen, timer), *found.frame.rgb.shape[:2])
             scores = stages.objects.scores.latest
         return Segmentation(regions, k, objects, found.timings_ms | timer.laps, scores)
 

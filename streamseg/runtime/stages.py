@@ -73,8 +73,10 @@ class Stages(NamedTuple):
 
     def start(self, frames: Sequence[FeatureFrame]) -> None:
         """Learn from these frames."""
-        for stage in self.all:
-            stage.start(frames)
+        if self.regions:
+            self.regions.start(frames)
+        if self.objects:
+            self.objects.start([one.reduced() for one in frames])
 
     def anew(self) -> Stages:
         """For another scene of the session."""

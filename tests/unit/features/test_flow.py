@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamseg.features.flow import Follow, follow_labels, follow_plane, positions
+from streamseg.masks.resize import LARGE
 
 SCENES = st.tuples(
     st.integers(0, 10**6), st.integers(8, 120), st.integers(8, 120), st.sampled_from([0.0, 0.02, 0.3, 3.0])
@@ -42,3 +43,11 @@ def test_one_plane_moves_as_many_do(one: tuple[int, int, int, float]) -> None:
     plane = cv2.GaussianBlur(labels.astype(np.float32), (5, 5), 0)
     many = Follow(flow, *plane.shape)(np.stack([plane, 1 - plane]))
     assert np.abs(follow_plane(plane, flow) - many[0]).max() < 1e-3
+
+
+def test_large_labels_move_as_those_of_half_the_size_do() -> None:
+    labels, flow = scene(3, LARGE // 2, LARGE, 0.02)
+    wanted = follow_labels(labels, flow)
+    found = follow_labels(labels.repeat(2, axis=0).repeat(2, axis=1), flow)
+    assert wanted.any()
+    assert np.array_equal(found, wanted.repeat(2, axis=0).repeat(2, axis=1))

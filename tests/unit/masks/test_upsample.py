@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streamseg.masks.resize import LARGE
 from streamseg.masks.upsample import depth_guide_of, upsample_labels
 
 
@@ -97,3 +98,16 @@ def test_a_score_that_wins_everywhere_wins_everywhere(winner: int) -> None:
     scores[winner] = 0
     rgb = np.random.default_rng(0).integers(0, 256, (100, 140, 3), dtype=np.uint8)
     assert (upsample_labels(scores, rgb) == winner).all()
+
+
+def test_a_large_frame_gets_the_labels_of_one_half_as_large() -> None:
+    """But for what lies between two pixels."""
+    random = np.random.default_rng(0)
+    small = cv2.GaussianBlur(random.integers(0, 256, (LARGE // 2, LARGE, 3), dtype=np.uint8), (0, 0), 9)
+    scores = cv2.GaussianBlur(random.random((20, 40, 4), np.float32), (0, 0), 2).transpose(2, 0, 1).copy()
+    large = cv2.resize(small, None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
+    for radius in (0, 1):
+        wanted = upsample_labels(scores, small, radius=radius)
+        found = upsample_labels(scores, large, radius=radius)
+        assert found.shape == large.shape[:2]
+        assert (found == wanted.repeat(2, axis=0).repeat(2, axis=1)).all()
