@@ -78,7 +78,8 @@ def find_bin(depth: np.ndarray, camera: Intrinsics, support: SupportPlane | None
     front[beyond] = stands(within, feet, camera)
     found = described(depth, camera, walls[0].normal, heights[0], on & within, front)
     followed = () if support is None else support.planes
-    return found._replace(on=valid & ~found.above, planes=followed, bending=support.bending if support else None)
+    bending = support.bending if support else None
+    return found._replace(on=valid & ~found.above, planes=followed, bending=bending, hollow=True)
 
 
 def _before(plane: np.ndarray, hollow: np.ndarray, depth: np.ndarray) -> bool:

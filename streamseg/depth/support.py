@@ -33,7 +33,8 @@ class SupportPlane(NamedTuple):
     places: (H, W, 3) float32 metres: to the right, forward and up from the point of the plane below the camera,
     without a meaning where there is no reading. planes, bending: what was found, for the next frame
     to follow: see `planes.supporting` and `planes.bending`.
-    without_bin: how many frames in a row showed no container."""
+    hollow: whether these are the walls and the floor of a container. without_bin: how many frames in a row showed
+    none."""
 
     on: np.ndarray
     above: np.ndarray
@@ -44,6 +45,7 @@ class SupportPlane(NamedTuple):
     noise: float
     planes: Sequence[planes.Plane] = ()
     bending: tuple[np.ndarray, float] | None = None
+    hollow: bool = False
     without_bin: int = 0
 
 

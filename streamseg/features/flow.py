@@ -16,6 +16,8 @@ from streamseg.masks.resize import halved, halved_labels, labels_sized
 
 SIDE = 160
 """Shorter side of the pictures that flow is computed on, in pixels."""
+FOLLOWS = 0.3
+"""Of frames that follow each other less is unexplained by the flow, see there: between neighbours and photographs."""
 
 
 def small_gray(rgb: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from streamseg.config import KEYFRAME_DISTANCE
-from streamseg.features.flow import Way, positions, small_gray, unexplained
+from streamseg.features.flow import FOLLOWS, Way, positions, small_gray, unexplained
 
 UNEXPLAINED = 0.15
 """Between a frame and the keyframe moved onto it: so much is still the same scene, see `unexplained`."""
@@ -38,7 +38,13 @@ class KeyframeSelector:
     def __init__(self, distance: int = KEYFRAME_DISTANCE, first: int = 1, stretch: bool = False) -> None:
         self.distance, self.first, self.stretch, self.late = distance, first, stretch, 0
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+        self._compared = self._alike = 0
         self.restart()
+
+    @property
+    def follow(self) -> bool:
+        """Whether most frames follow the one before, as a video's do; True where none was compared yet."""
+        return 2 * self._alike >= self._compared
 
     def restart(self) -> None:
         """The next frame is a first one."""
@@ -65,9 +71,12 @@ class KeyframeSelector:
         further = self.stretch and not opening and self._since < FURTHER * self.distance
         flow: np.ndarray | None = None
         rest = np.inf
-        if rgb.shape == self._shape and (late or further or not due):
-            flow = self._flow.calc(gray, self._key, None)  # type: ignore[call-overload]  # its stub knows no None
-            rest = unexplained(gray, self._key, flow)
+        if self._shape and (late or further or not due):
+            if rgb.shape == self._shape:
+                flow = self._flow.calc(gray, self._key, None)  # type: ignore[call-overload]  # its stub knows no None
+                rest = unexplained(gray, self._key, flow)
+            self._compared += 1
+            self._alike += rest < FOLLOWS
         holds = flow is not None and rest <= UNEXPLAINED and (not due or (further and self._returns(gray, flow)))
         if flow is None or rest > ROUGHLY or not (holds or late):
             self._key, self._coming, self._since, self._shape = gray, self._coming[:0], 0, rgb.shape

@@ -11,7 +11,6 @@ where saliency and classifier agree, a third where the classifier alone says. Wi
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from copy import copy
 from typing import NamedTuple
@@ -19,19 +18,17 @@ from typing import NamedTuple
 import numpy as np
 
 from streamseg.config import ObjectsConfig
-from streamseg.depth.camera import guessed_camera
 from streamseg.depth.support import SupportPlane
 from streamseg.features.extractor import FeatureFrame
 from streamseg.features.flow import Way, follow_labels
 from streamseg.features.timing import StageTimer
-from streamseg.frame import Intrinsics
 from streamseg.masks.upsample import upsample_labels
 from streamseg.objects.background import LARGE, SIZE, BackgroundMemory
 from streamseg.objects.classifier import ForegroundClassifier
 from streamseg.objects.grabcut import Levels
 from streamseg.objects.instances import separate, support_of
 from streamseg.objects.movement import Movement, Moves, are_photographs
-from streamseg.objects.notes import PHOTOGRAPHS, depth_note
+from streamseg.objects.notes import PHOTOGRAPHS, Noted
 from streamseg.objects.parting import PartingTracker
 from streamseg.objects.saliency import Saliency
 from streamseg.objects.scores import ObjectScores
@@ -81,14 +78,12 @@ class ObjectDiscovery:
         self.teacher, self._lessons = Teacher(config.quality, config.seed), 0  # cuts that taught
         self._key_ids: np.ndarray | None = None
         self._support: SupportPlane | None = None
-        self.camera: Intrinsics | None = None
-        """What the camera of the recording is taken for where it is not known and depth is of use."""
-        self._depth_used: deque[bool] = deque(maxlen=1000)  # whether it showed a support; of the last keyframes
+        self.noted = Noted()
 
     def anew(self) -> ObjectDiscovery:
         """See `MaskStage`."""
         other = ObjectDiscovery(self.config)
-        other.tracker.ids, other.camera, other._depth_used = self.tracker.ids, self.camera, self._depth_used
+        other.tracker.ids, other.noted = self.tracker.ids, self.noted
         return other
 
     def start(self, frames: Sequence[FeatureFrame]) -> None:
@@ -134,7 +129,7 @@ class ObjectDiscovery:
     def _moved(self, way: Way) -> np.ndarray:
         """(H, W) uint8: the objects of the keyframe in a frame behind it."""
         assert self._key_ids is not None  # the first frame of a session is a keyframe
-        self._draw(self.config.quality)  # a frame that follows another one is no photograph
+        self._follows()
         found = follow_labels(self._key_ids, way.flow)
         self.movement.pass_by(way)
         self.tracker.pass_by(found)
@@ -147,6 +142,8 @@ class ObjectDiscovery:
         level = self._level(frame)
         timer.part("saliency")
         moves = self.movement(frame.frame, level.shape)
+        if moves.moving is not None:
+            self._follows()
         level = _raised(level, moves)
         timer.part("motion")
         seen = Seen(frame, self.saliency(level), moves)
@@ -158,10 +155,7 @@ class ObjectDiscovery:
         timer.part("foreground")
         support = self._support = support_of(frame.frame, self.seed, self._support)
         timer.part("support plane")
-        if support is not None and frame.frame.intrinsics is None:
-            self.camera = guessed_camera(frame.frame.rgb.shape)
-        if frame.frame.depth is not None:
-            self._depth_used.append(support is not None)
+        self.noted.see(frame.frame, support)
         parts = separate(mask, seen.saliency, support, self.seed)
         timer.part("instances")
         found = self.tracker(parts, frame.features, self.movement.flow if support is None else None)
@@ -176,7 +170,12 @@ class ObjectDiscovery:
     def note(self) -> str:
         """What the user did not choose of how objects are found, and whether depth helped; "" where all is as usual."""
         drawn = "" if self.quality == self.config.quality else PHOTOGRAPHS
-        return "; ".join(filter(None, (drawn, depth_note(self._depth_used, self.camera))))
+        return "; ".join(filter(None, (drawn, self.noted.of_depth)))
+
+    def _follows(self) -> None:
+        """A frame that follows another one is no photograph."""
+        self.noted.follow = True
+        self._draw(self.config.quality)
 
     def _draw(self, quality: str, remembered: int = SIZE) -> None:
         """How finely, from here on, and with how many cells of background."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from streamseg.features.flow import Way, positions, small_gray, unexplained
+from streamseg.features.flow import FOLLOWS, Way, positions, small_gray, unexplained
 from streamseg.masks.upsample import guided
 
 EXPLAINED = 0.6
@@ -19,8 +19,6 @@ TRIALS = 100
 HALF, NOISES = 0.5, 3.0
 """What moves half: so many pixels against the camera, and so many times the median of the frame, which is noise and the
 depth of the scene."""
-FOLLOWS = 0.3
-"""Of frames that follow each other less is unexplained by the flow, see there: between neighbours and photographs."""
 RADIUS = 6
 """Of the guided filter that brings the motion back to the edges of the picture: flow leaks over them."""
 

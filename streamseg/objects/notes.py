@@ -1,20 +1,46 @@
-"""What a run says of how its objects were found, where that is not as the user may expect."""
+"""What a session noted of how its objects were found, and what a run says of it where users may not expect it."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from array import array
+from dataclasses import dataclass, field
 
-from streamseg.depth.camera import told
-from streamseg.frame import Intrinsics
+from streamseg.depth.camera import guessed_camera, told
+from streamseg.depth.support import SupportPlane
+from streamseg.frame import Frame, Intrinsics
 
 PHOTOGRAPHS = "objects: the frames do not follow each other, as photographs: drawn as finely as with --quality high"
+KINDS = ("bin", "plane", "none")
 
 
-def depth_note(used: Collection[bool], camera: Intrinsics | None) -> str:
-    """used: of the last frames with depth, whether a table or a floor was found. camera: what the recording's is taken
-    for, None where it is known. Returns "" where depth helped as it should, or there was none."""
-    if not used:
-        return ""
-    if any(used):
-        return "" if camera is None else f"intrinsics: guessed, {told(camera)}"
-    return "depth did not help to find objects: no table, floor or bin was found in it (few readings, or none in view)"
+@dataclass
+class Noted:
+    """Of all scenes of a session.
+
+    follow: whether a frame followed the one before it, as a video's do. camera: what the recording's is taken for where
+    it is not known and depth is of use. supports: indices of the keyframes with depth, by what they showed: a "bin" or
+    shelf that things lie in, a "plane" that they stand on, or "none" of both.
+    """
+
+    follow: bool = False
+    camera: Intrinsics | None = None
+    supports: dict[str, array[int]] = field(default_factory=lambda: {kind: array("q") for kind in KINDS})
+
+    def see(self, frame: Frame, support: SupportPlane | None) -> None:
+        """A keyframe, and what was found in its depth."""
+        if frame.depth is None:
+            return
+        self.supports["none" if support is None else "bin" if support.hollow else "plane"].append(frame.index)
+        if support is not None and frame.intrinsics is None:
+            self.camera = guessed_camera(frame.rgb.shape)
+
+    @property
+    def of_depth(self) -> str:
+        """A note; "" where depth helped as it should, or there was none."""
+        if not any(self.supports.values()):
+            return ""
+        if self.supports["bin"] or self.supports["plane"]:
+            return "" if self.camera is None else f"intrinsics: guessed, {told(self.camera)}"
+        return (
+            "depth did not help to find objects: no table, floor or bin was found in it (few readings, or none in view)"
+        )

@@ -155,8 +155,8 @@ def _step(
     if not report.processed:
         report.intrinsics = frame.intrinsics
     segmentation = segmenter.step(seen)
-    report.guessed_camera = segmenter.guessed_camera
     report.key_frames += isinstance(seen, FeatureFrame) or seen.way.begun == 0
+    report.noted = segmenter.noted
     age = age_ms(frame)
     report.latency_ms.append(sum(segmentation.timings_ms.values()) if age is None else age)
     report.processed += 1

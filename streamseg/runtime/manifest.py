@@ -92,15 +92,18 @@ def describe_report(report: Statistics) -> dict[str, object]:
             {"id": i, "frames": len(scores), "score": round(float(np.mean(scores)), 3)}
             for i, scores in sorted(report.scores.items())
         ],
-        # null where no two frames in a row have one size
-        "id_changes": round(float(np.mean(report.id_changes)), 5) if len(report.id_changes) else None,
+        "supports": {kind: {"count": len(on), "frames": [*on[:20]]} for kind, on in report.noted.supports.items()},
+        # null where no two frames in a row have one size, or where they do not follow each other
+        "id_changes": round(float(np.mean(report.id_changes)), 5)
+        if report.id_changes and report.noted.follow
+        else None,
     }
 
 
 def _camera(report: Statistics) -> dict[str, object] | None:
     """Intrinsics in use; a guess says that it is one."""
-    if report.intrinsics is None and report.guessed_camera is not None:
-        return {**asdict(report.guessed_camera), "guessed": True}
+    if report.intrinsics is None and report.noted.camera is not None:
+        return {**asdict(report.noted.camera), "guessed": True}
     return None if report.intrinsics is None else asdict(report.intrinsics)
 
 

@@ -23,8 +23,9 @@ from streamseg.features.extractor import FeatureExtractor, FeatureFrame, Propaga
 from streamseg.features.flow import Follow, follow_plane
 from streamseg.features.keyframes import KeyframeSelector
 from streamseg.features.timing import StageTimer
-from streamseg.frame import VOID, Frame, Intrinsics, Segmentation
+from streamseg.frame import VOID, Frame, Segmentation
 from streamseg.masks.resize import labels_sized
+from streamseg.objects.notes import Noted
 from streamseg.runtime.stages import SceneStages
 
 
@@ -80,9 +81,10 @@ class Segmenter:
         return "; ".join(one for one in (fewer, self._scenes.note, objects.note if objects else "") if one)
 
     @property
-    def guessed_camera(self) -> Intrinsics | None:
-        """What the camera is taken for where it is not known but depth is of use; None where nothing is guessed."""
-        return self._scenes.shown.objects.camera if self._scenes.shown.objects else None
+    def noted(self) -> Noted:
+        """Of the frames, and of how their objects were found; without objects only whether frames follow each other."""
+        objects = self._scenes.shown.objects
+        return objects.noted if objects else Noted(self._keyframes.follow)
 
     def reset(self, config: SegmenterConfig | None = None) -> None:
         """Forget the session; keep the networks. config: of the next session, None = as before."""

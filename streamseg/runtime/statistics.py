@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from streamseg.frame import Intrinsics
+from streamseg.objects.notes import Noted
 from streamseg.sources import Skip
 
 
@@ -23,8 +24,7 @@ class Statistics:
     no_depth: reasons why frames of an RGB-D source had none, as far as theirs was looked at, see
     `Segmenter.wants_depth`. id_changes: for each frame after the first, the share of its pixels whose id, as
     `Segmentation.shown` has it, is another than in the frame before (frames of one size). scores: of each object, frame
-    by frame. intrinsics: of the first frame. guessed_camera: what is taken for it where it is not known, see
-    `Segmenter.guessed_camera`.
+    by frame. intrinsics: of the first frame. noted: see `Segmenter.noted`.
     """
 
     frames_in: int = 0
@@ -42,7 +42,7 @@ class Statistics:
     start_seconds: float = 0.0
     stopped: str = ""
     intrinsics: Intrinsics | None = None
-    guessed_camera: Intrinsics | None = None
+    noted: Noted = field(default_factory=lambda: Noted(follow=True))
 
     def took(self, stage: str, milliseconds: float) -> None:
         """Note the time of one stage of one frame."""

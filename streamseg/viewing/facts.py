@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+TOLD = 8
+"""So many frames at most are named."""
+
 
 def facts_of_run(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     """(name, text) of each figure of a run.json; only its status where the run did not come to an end."""
@@ -37,6 +40,8 @@ def facts_of_run(result: Mapping[str, Any]) -> list[tuple[str, str]]:
         facts.append(("regions", f"{min(ks)}" if min(ks) == max(ks) else f"{min(ks)} to {max(ks)}"))
     if result["settings"]["objects"]["objects"]:
         facts.append(("objects", _told(result["objects"], result["frames"])))
+    if any(one["count"] for one in result.get("supports", {}).values()):
+        facts.append(("support", _supported(result["supports"])))
     if result["id_changes"] is not None:
         facts.append(("ids that change", f"{100 * result['id_changes']:.1f} % of the pixels a frame"))
     facts += [("skipped", f"{which['count']} x {reason}") for reason, which in result["skipped"].items()]
@@ -65,3 +70,16 @@ def _told(objects: Sequence[Mapping[str, Any]], frames: int) -> str:
     if not objects:
         return "none found"
     return f"{len(objects)} in all, {sum(one['frames'] for one in objects) / frames:.1f} in a frame on average"
+
+
+def _supported(supports: Mapping[str, Mapping[str, Any]]) -> str:
+    """How many keyframes show what things lie in or stand on, and of what most do not show, which ones."""
+    counts = [one["count"] for one in supports.values()]
+    parts: list[str] = []
+    for one, name in zip(supports.values(), ("bin or shelf", "table or other plane", "neither")):
+        of = f" of {sum(counts)} keyframes with depth" * (not parts)
+        parts.append(f"{name} in {one['count'] or 'none'}{of}")
+        if 0 < one["count"] < max(counts):
+            more = ", ..." * (one["count"] > TOLD)
+            parts[-1] += f" (frame{'s' * (one['count'] > 1)} {', '.join(map(str, one['frames'][:TOLD]))}{more})"
+    return ", ".join(parts if counts[-1] else parts[:-1])

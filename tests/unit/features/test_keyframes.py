@@ -159,3 +159,18 @@ def test_labels_move_by_whole_pixels_as_an_index_does(dx: int, dy: int, h: int, 
     flow = np.broadcast_to(np.array([dx / w, dy / h], np.float32), (16, 20, 2))
     rows, columns = np.clip(np.arange(h) + dy, 0, h - 1), np.clip(np.arange(w) + dx, 0, w - 1)
     np.testing.assert_array_equal(follow_labels(labels, flow), labels[rows][:, columns])
+
+
+@pytest.mark.parametrize(("pictures", "follow"), [(1, True), (2, False), (6, False)])
+def test_photographs_do_not_follow_each_other(pictures: int, follow: bool) -> None:
+    keyframes = KeyframeSelector(distance=4)
+    for seed in range(pictures):
+        keyframes(texture(seed))
+    assert keyframes.follow == follow
+
+
+def test_a_video_with_a_cut_follows() -> None:
+    keyframes = KeyframeSelector(distance=4)
+    for i in range(10):
+        keyframes(shifted(texture(i > 5), i, 0))
+    assert keyframes.follow

@@ -75,10 +75,12 @@ def test_photographs_are_drawn_finely_and_it_is_said(make_salient) -> None:
     assert "photographs" not in one.note  # it may begin a video
     many.start(frames)
     assert "photographs" in many.note
+    assert not many.noted.follow
     assert many._scenes.shown.objects.background.size == LARGE
     for frame in [frames[-1]] * 10:  # the first eight of a session are keyframes
         many.step(many.plan(frame))
     assert "photographs" not in many.note  # the last frame followed the one before
+    assert many.noted.follow
     assert many._scenes.shown.objects.background.size == SIZE
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from array import array
 from pathlib import Path
 
 import numpy as np
@@ -54,9 +55,26 @@ def test_versions_of_what_is_installed() -> None:
 def test_a_guessed_camera_says_that_it_is_one() -> None:
     report = Statistics()
     assert manifest.describe_report(report)["intrinsics"] is None
-    report.guessed_camera = Intrinsics(576, 576, 319.5, 239.5)
+    report.noted.camera = Intrinsics(576, 576, 319.5, 239.5)
     assert manifest.describe_report(report)["intrinsics"] == {
         "fx": 576, "fy": 576, "cx": 319.5, "cy": 239.5, "guessed": True,
     }  # fmt: skip
     report.intrinsics = Intrinsics(525, 525, 319.5, 239.5)
     assert manifest.describe_report(report)["intrinsics"] == {"fx": 525, "fy": 525, "cx": 319.5, "cy": 239.5}
+
+
+def test_of_pictures_that_do_not_follow_each_other_no_id_is_said_to_change() -> None:
+    report = Statistics(id_changes=array("f", [0.25, 0.5]))
+    assert manifest.describe_report(report)["id_changes"] == 0.375
+    report.noted.follow = False
+    assert manifest.describe_report(report)["id_changes"] is None
+
+
+def test_what_supports_is_counted_and_its_first_frames_are_named() -> None:
+    report = Statistics()
+    report.noted.supports["plane"].extend(range(0, 160, 4))
+    assert manifest.describe_report(report)["supports"] == {
+        "bin": {"count": 0, "frames": []},
+        "plane": {"count": 40, "frames": [*range(0, 80, 4)]},
+        "none": {"count": 0, "frames": []},
+    }

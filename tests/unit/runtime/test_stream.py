@@ -4,7 +4,9 @@ import itertools
 import os
 import signal
 import threading
+from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -87,6 +89,19 @@ def test_id_changes_are_the_share_of_pixels(shapes, make_segmenter) -> None:
     report = stream(shapes(6), make_segmenter(k=4), [sink])
     expected = [(a != b).mean() for a, b in itertools.pairwise(sink.labels)]
     assert list(report.id_changes) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("video", [True, False])
+def test_it_is_known_whether_frames_follow_each_other(shapes, make_segmenter, video: bool) -> None:
+    class Photographs(shapes):
+        def __getitem__(self, index: int) -> Frame:
+            noise = np.random.default_rng(index).normal(0, 1, (*self.frame_size, 3))
+            rgb = np.clip(128 + 400 * cv2.GaussianBlur(noise, (0, 0), 4), 0, 255).astype(np.uint8)
+            return replace(super().__getitem__(index), rgb=rgb)
+
+    report = stream((shapes if video else Photographs)(6), make_segmenter(k=4), [])
+    assert len(report.id_changes) == 5
+    assert report.noted.follow == video
 
 
 def test_every_and_max_frames(shapes, make_segmenter) -> None:

@@ -73,3 +73,35 @@ def test_speed_is_told_with_and_without_the_start(more: dict[str, float], told: 
 )
 def test_what_a_live_run_did_without_is_told(ladder: list[dict[str, Any]], told: str | None) -> None:
     assert dict(facts_of_run(manifest(False, []) | {"ladder": ladder})).get("for the latency") == told
+
+
+def supports(*frames: list[int]) -> dict[str, Any]:
+    return {kind: {"count": len(on), "frames": on[:20]} for kind, on in zip(("bin", "plane", "none"), frames)}
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        ({}, None),  # of regions, or a manifest of an older version
+        (supports([], [], []), None),
+        (supports([0], [], []), "bin or shelf in 1 of 1 keyframes with depth, table or other plane in none"),
+        (supports([], [0, 4], []), "bin or shelf in none of 2 keyframes with depth, table or other plane in 2"),
+        (
+            supports([0, 4, 8], [12, 16], [20]),
+            "bin or shelf in 3 of 6 keyframes with depth, table or other plane in 2 (frames 12, 16), "
+            "neither in 1 (frame 20)",
+        ),
+        (
+            supports([], [*range(50)], [*range(50, 59)]),
+            "bin or shelf in none of 59 keyframes with depth, table or other plane in 50, "
+            "neither in 9 (frames 50, 51, 52, 53, 54, 55, 56, 57, ...)",
+        ),
+    ],
+)
+def test_it_is_told_where_a_bin_or_a_table_was_found(found: dict[str, Any], told: str | None) -> None:
+    assert dict(facts_of_run(manifest(True, []) | {"supports": found})).get("support") == told
+
+
+def test_ids_that_change_are_told_where_they_mean_something() -> None:
+    assert dict(facts_of_run(manifest(True, []) | {"id_changes": 0.034}))["ids that change"].startswith("3.4 %")
+    assert "ids that change" not in dict(facts_of_run(manifest(True, [])))
