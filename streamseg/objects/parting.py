@@ -1,9 +1,12 @@
-"""Things that were apart once stay two: what has grown together is parted again.
+"""Things that were apart once stay two, and one that was hidden for a while is the same afterwards.
 
 Two people who pass each other are one connected part for a while. The ids of the frame before, moved along the optical
 flow, claim the parts of this one. Where several that were apart before claim the same part, each pixel goes to the id
 that it looks like most (mean feature), and where looks do not tell, to the one that was there. What stands on a support
 plane is parted by depth alone: there this would only keep its slips.
+
+What comes out from behind something is but a sliver at first, which looks like nothing known and gets a new id. As soon
+as it looks more like a thing that is missing, it is that thing again, unless the two ids were seen apart.
 """
 
 from __future__ import annotations
@@ -78,6 +81,24 @@ class PartingTracker(Tracker):
             whose[likely > best] = number
             best = np.maximum(best, likely)
         return whose
+
+    def _known(self, looks: list[np.ndarray], overlap: np.ndarray) -> list[int]:
+        """As `Tracker`; but where a missing id is older than a part's own and more like the part, the missing one."""
+        ids, age = super()._known(looks, overlap), {i: n for n, i in enumerate(self._looks)}
+        missing = [i for i in age if i not in ids and len(self._looks[i]) == len(looks[0])] if any(ids) else []
+        if not missing:
+            return ids
+        alike = np.stack(looks) @ np.stack([self._looks[i] for i in missing]).T
+        own = [look @ self._looks[i] if i else np.inf for i, look in zip(ids, looks)]
+        older = np.array([age[i] for i in missing]) < np.array([age.get(i, 0) for i in ids])[:, None]
+        fits = older & (alike >= np.maximum(own, self.rule.alike)[:, None])
+        settled = set()
+        for _, part, column in sorted((-alike[at], *at) for at in zip(*np.nonzero(fits))):
+            pair = missing[column], ids[part]
+            if part not in settled and missing[column] not in ids and (min(pair), max(pair)) not in self._apart:
+                ids[part] = missing[column]
+                settled.add(part)
+        return ids
 
     def see(self, shown: np.ndarray) -> None:
         """Note which ids of a frame, (H, W) uint8, do not touch. Those that are not shown tell nothing."""

@@ -165,3 +165,57 @@ def test_things_that_meet_stay_two(make_salient) -> None:
     assert 0 < min(names) < max(names)
     assert (found[-1][60, 56], found[-1][60, 104]) == names
     assert len(np.unique(cv2.connectedComponents((found[-1] > 0).view(np.uint8))[1])) == 2  # they touch
+
+
+def looking(*looks: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Squares side by side, each with its look, () = none there: parts and features of a frame."""
+    parts, features = np.zeros(SIZE, np.uint8), np.zeros((4, SIZE[0] // CELL, SIZE[1] // CELL), np.float32)
+    for number, look in enumerate(looks):
+        box = np.s_[80 : 80 + SIDE, 96 * number : 96 * number + SIDE]
+        parts[box] = parts.max() + 1 if look else 0
+        for channel, value in enumerate(look):
+            features[channel][tuple(slice(one.start // CELL, one.stop // CELL) for one in box)] = value
+    return parts, features
+
+
+THING, OTHER, SLIVER = (1.0, 0.2), (0.0, 0.3, 1.0), (0.6, 0.2, 0.8)
+AWAY = looking()
+
+
+def after(*frames: tuple[np.ndarray, np.ndarray]) -> list[int]:
+    """The ids in the last of frames."""
+    tracker = PartingTracker()
+    found = [shown(tracker, *frame) for frame in frames][-1]
+    return [at(found, (80, 96 * i)) for i in range(3)]
+
+
+@pytest.mark.parametrize("long", [1, 40])
+def test_what_comes_out_from_behind_something_gets_its_id_back(long: int) -> None:
+    gone = [AWAY] * long
+    assert after(looking(THING), *gone, looking(SLIVER)) == [2, 0, 0]
+    assert after(looking(THING), *gone, looking(SLIVER), looking(THING)) == [1, 0, 0]
+    assert after(looking(THING), *gone, looking(SLIVER), looking(THING), looking(SLIVER)) == [1, 0, 0]
+
+
+def test_a_stranger_keeps_its_new_id() -> None:
+    assert after(looking(THING), AWAY, looking(SLIVER), looking(OTHER), looking(OTHER)) == [2, 0, 0]
+
+
+def test_what_was_seen_apart_takes_no_id_from_each_other() -> None:
+    both = looking(OTHER, THING)
+    assert after(both) == [1, 2, 0]
+    assert after(both, looking((), THING), looking((), (0.5, 0.2, 1.0)), looking((), OTHER)) == [0, 2, 0]
+
+
+def test_who_is_like_itself_is_nobody_else() -> None:
+    like = (1.0, 0.2, 0.7)
+    assert after(looking(THING), AWAY, *[looking(SLIVER)] * 2, looking(like), looking(like))[0] == 2
+
+
+def test_of_two_that_are_missing_the_more_alike_returns_and_only_once() -> None:
+    third, slivers = (0.8, 0.2, 0.0, 0.6), ((0.3, 0.2, 0.9), (0.3, 0.3, -0.9))
+    gone = looking(THING, third), AWAY, looking(*slivers)
+    assert after(looking(THING, third), AWAY, looking(SLIVER), looking(THING)) == [1, 0, 0]
+    assert after(*gone) == [3, 4, 0]
+    assert after(*gone, looking(third, THING)) == [2, 1, 0]
+    assert after(looking(THING), AWAY, looking(*slivers), looking(THING, (1.0, 0.3))) == [1, 3, 0]
