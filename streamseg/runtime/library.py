@@ -31,15 +31,16 @@ def segment(
     max_frames: int | None = None,
     batch: int = 1,
     policy: str = "latest",
+    max_latency: float | None = None,
     log: Log | None = None,
     **settings: Any,
 ) -> Generator[Result]:
     """Segment a recording, a video, a folder of images, a camera number or an rtsp:// address, frame by frame.
 
     source: as on the command line. objects: whether objects are wanted beside regions. every: of each n frames the
-    first. max_frames: stop after so many. batch, policy: see `frames.segmented`. settings: any flag of `streamseg run`
-    that decides masks, by the name of its field in `streamseg.config`, e.g. model, size, k, quality, seed, intrinsics.
-    log: takes one line a time about what is used.
+    first. max_frames: stop after so many. batch, policy, max_latency: see `frames.segmented`. settings: any flag of
+    `streamseg run` that decides masks, by the name of its field in `streamseg.config`, e.g. model, size, k, quality,
+    seed, intrinsics. log: takes one line a time about what is used.
 
     A generator: its threads stop when it ends or is closed; signals are left alone. Broken frames are skipped. Raises
     StreamsegError, TypeError for an unknown setting.
@@ -57,6 +58,7 @@ def segment(
             max_frames=max_frames,
             batch=batch,
             policy=policy,
+            max_latency=max_latency,
         )
         for frame, segmentation in stack.enter_context(closing(frames)):
             yield Result(frame, segmentation)

@@ -36,7 +36,7 @@ def _indices(file: Path) -> np.ndarray:
 
 
 def test_a_result_has_all_that_people_want() -> None:
-    *_, result = streamseg.segment(SAMPLE, objects=True, **HOW)
+    *_, result = streamseg.segment(SAMPLE, objects=True, max_latency=40, **HOW)
     assert result.frame.rgb.shape[:2] == result.regions.shape == result.masks.shape
     assert result.properties
     assert {one.id for one in result.properties} == set(np.unique(result.objects).tolist()) - {0}
