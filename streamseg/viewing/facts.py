@@ -73,13 +73,14 @@ def _told(objects: Sequence[Mapping[str, Any]], frames: int) -> str:
 
 
 def _supported(supports: Mapping[str, Mapping[str, Any]]) -> str:
-    """How many keyframes show what things lie in or stand on, and of what most do not show, which ones."""
-    counts = [one["count"] for one in supports.values()]
+    """How many keyframes show what things lie in or stand on, the most first, and which ones what most do not show."""
+    named = zip(supports.values(), ("bin or shelf", "table or other plane", "neither"))
+    told = sorted((one for one in named if one[0]["count"] or one[1] != "neither"), key=lambda one: -one[0]["count"])
     parts: list[str] = []
-    for one, name in zip(supports.values(), ("bin or shelf", "table or other plane", "neither")):
-        of = f" of {sum(counts)} keyframes with depth" * (not parts)
+    for one, name in told:
+        of = f" of {sum(one['count'] for one in supports.values())} keyframes with depth" * (not parts)
         parts.append(f"{name} in {one['count'] or 'none'}{of}")
-        if 0 < one["count"] < max(counts):
+        if parts[1:] and one["count"] > 0:
             more = ", ..." * (one["count"] > TOLD)
             parts[-1] += f" (frame{'s' * (one['count'] > 1)} {', '.join(map(str, one['frames'][:TOLD]))}{more})"
-    return ", ".join(parts if counts[-1] else parts[:-1])
+    return ", ".join(parts)

@@ -85,7 +85,7 @@ def supports(*frames: list[int]) -> dict[str, Any]:
         ({}, None),  # of regions, or a manifest of an older version
         (supports([], [], []), None),
         (supports([0], [], []), "bin or shelf in 1 of 1 keyframes with depth, table or other plane in none"),
-        (supports([], [0, 4], []), "bin or shelf in none of 2 keyframes with depth, table or other plane in 2"),
+        (supports([], [0, 4], []), "table or other plane in 2 of 2 keyframes with depth, bin or shelf in none"),
         (
             supports([0, 4, 8], [12, 16], [20]),
             "bin or shelf in 3 of 6 keyframes with depth, table or other plane in 2 (frames 12, 16), "
@@ -93,8 +93,8 @@ def supports(*frames: list[int]) -> dict[str, Any]:
         ),
         (
             supports([], [*range(50)], [*range(50, 59)]),
-            "bin or shelf in none of 59 keyframes with depth, table or other plane in 50, "
-            "neither in 9 (frames 50, 51, 52, 53, 54, 55, 56, 57, ...)",
+            "table or other plane in 50 of 59 keyframes with depth, "
+            "neither in 9 (frames 50, 51, 52, 53, 54, 55, 56, 57, ...), bin or shelf in none",
         ),
     ],
 )
