@@ -10,12 +10,10 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
-import numpy as np
-
 from streamseg.features.extractor import PropagatedFrame
-from streamseg.features.flow import Way, follow_labels
+from streamseg.features.flow import follow_labels
 from streamseg.features.timing import StageTimer
-from streamseg.frame import VOID, Segmentation
+from streamseg.frame import Segmentation
 
 LATE = 3
 """Frames: at 30 a second somewhat longer than a keyframe with objects takes on two cores."""
@@ -45,13 +43,8 @@ class KeyframeBeside:
     def moved(self, later: PropagatedFrame) -> Segmentation:
         """What is shown, as a later frame shows it."""
         assert self.shown is not None  # the first frame of a session is a keyframe
-        timer, before = StageTimer(), self.shown
-        regions = _moved(before.regions, later.way, VOID)
-        objects = None if before.objects is None else _moved(before.objects, later.way, 0)
+        timer, before, flow = StageTimer(), self.shown, later.way.flow
+        regions = follow_labels(before.regions, flow) if before.k else before.regions  # 0: nobody asked for them
+        objects = None if before.objects is None else follow_labels(before.objects, flow)
         timer.lap("follow")
         return replace(before, regions=regions, objects=objects, timings_ms=later.timings_ms | timer.laps)
-
-
-def _moved(labels: np.ndarray, way: Way, none: int) -> np.ndarray:
-    """`none`: the label of no region, or object, which is everywhere where nobody asked for them."""
-    return follow_labels(labels, way.flow) if (labels != none).any() else labels

@@ -31,9 +31,8 @@ def halved_labels(labels: np.ndarray, most: int = LARGE) -> np.ndarray:
 def reduced(frame: Frame) -> Frame:
     """A frame without depth whose picture is halved; the very frame where it is not large, or has depth: that may have
     readings in few of its pixels, none of which must be lost."""
-    if frame.load_depth is not None or min(frame.rgb.shape[:2]) < LARGE:
-        return frame
-    return replace(frame, rgb=halved(frame.rgb), intrinsics=None)
+    rgb = frame.rgb if frame.load_depth is not None else halved(frame.rgb)
+    return frame if rgb is frame.rgb else replace(frame, rgb=rgb, intrinsics=None)
 
 
 def labels_sized(labels: np.ndarray, height: int, width: int) -> np.ndarray:

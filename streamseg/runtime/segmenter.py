@@ -178,16 +178,16 @@ class Segmenter:
 
     def step(self, frame: Frame | FeatureFrame | PropagatedFrame) -> Segmentation:
         """Segment one frame. Frames may change their size; ids go on."""
-        way = frame.way if isinstance(frame, PropagatedFrame) else None
-        took = {} if way and way.begun else self.beside.take()
-        if isinstance(frame, PropagatedFrame) and frame.way.begun is not None:
-            if frame.way.begun == 0:
+        begun = frame.way.begun if isinstance(frame, PropagatedFrame) else None
+        took = {} if begun else self.beside.take()
+        if not isinstance(frame, PropagatedFrame):
+            masks = self.beside.shown = self._segmented(frame)
+        elif begun is None:
+            masks = self._segmented(frame)
+        else:
+            if begun == 0:
                 self.beside.begin(partial(self._segmented, frame.frame))
             masks = self.beside.moved(frame)
-        else:
-            masks = self._segmented(frame)
-            if way is None:
-                self.beside.shown = masks
         return replace(masks, timings_ms={**masks.timings_ms, **took})
 
     def _segmented(self, frame: Frame | FeatureFrame | PropagatedFrame) -> Segmentation:
