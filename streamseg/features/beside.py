@@ -40,6 +40,12 @@ class KeyframeBeside:
         self.shown = work.result()
         return {"beside": sum(self.shown.timings_ms.values())}
 
+    def end(self) -> None:
+        """Wait for what is under way, and drop it with its errors: somebody has ended the frames, or an error has."""
+        work, self._work = self._work, None
+        if work is not None:
+            work.exception()
+
     def moved(self, later: PropagatedFrame) -> Segmentation:
         """What is shown, as a later frame shows it."""
         assert self.shown is not None  # the first frame of a session is a keyframe

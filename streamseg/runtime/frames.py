@@ -75,9 +75,19 @@ def segmented(
                     _keep_up(ladder, segmenter, segmentation, report)
                 yield one.frame, segmentation
                 before = segmentation
+            segmenter.beside.take()  # an error in the last keyframe is the run's
         finally:
             seen.close()
-            segmenter.beside.take()
+            segmenter.beside.end()
+
+
+def held_back(source: Recording | LiveSource, max_latency: float | None) -> str:
+    """A line where `max_latency` was asked for and does nothing, else ""."""
+    if max_latency is None or isinstance(source, LiveSource):
+        return ""
+    return (
+        "note: a recording is read no faster than it is segmented, so --max-latency, for live sources, does nothing"
+    )
 
 
 def _survey(

@@ -14,6 +14,7 @@ from streamseg.config import RunConfig
 from streamseg.errors import SourceError
 from streamseg.runtime import manifest
 from streamseg.runtime.folder import OutputFolder, open_folder
+from streamseg.runtime.frames import held_back
 from streamseg.runtime.repeat import settings_of
 from streamseg.runtime.segmenter import Segmenter
 from streamseg.runtime.session import Session, open_session
@@ -61,6 +62,8 @@ def run(
         watching = list(others)
         watching += [stack.enter_context(open_viewer(name, about)) for name in job.view]
         watching += [stack.enter_context(open_sink("window", Path(), about))] if job.show else []
+        if idle := held_back(session.source, job.max_latency):
+            note(idle)
         session.prepare()
         interrupted = stack.enter_context(interruptible())  # from here on every file is finished, whatever comes
         folder = None

@@ -15,7 +15,7 @@ from streamseg.config import SessionConfig, from_flags
 from streamseg.errors import StreamsegError
 from streamseg.frame import Frame, Intrinsics
 from streamseg.runtime import segmenter as runtime
-from streamseg.runtime.frames import segmented
+from streamseg.runtime.frames import held_back, segmented
 from streamseg.runtime.result import Result
 from streamseg.runtime.session import open_segmenter, open_session
 from streamseg.runtime.statistics import Statistics
@@ -48,6 +48,9 @@ def segment(
     config = _config(str(source), objects, settings)
     with ExitStack() as stack:
         session = stack.enter_context(open_session(config, log))
+        idle = held_back(session.source, max_latency)
+        if log and idle:
+            log(idle)
         session.prepare()
         frames = segmented(
             session.source,

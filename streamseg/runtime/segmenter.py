@@ -88,7 +88,7 @@ class Segmenter:
 
     def reset(self, config: SegmenterConfig | None = None) -> None:
         """Forget the session; keep the networks. config: of the next session, None = as before."""
-        self.beside.take()
+        self.beside.end()
         self.extractor.config = chosen = self.config if config is None else config
         self._scenes = SceneStages(chosen)
         objects = self._scenes.shown.objects

@@ -36,7 +36,11 @@ def _indices(file: Path) -> np.ndarray:
 
 
 def test_a_result_has_all_that_people_want() -> None:
-    *_, result = streamseg.segment(SAMPLE, objects=True, max_latency=40, **HOW)
+    said: list[str] = []
+    *_, result = streamseg.segment(SAMPLE, objects=True, max_latency=40, log=said.append, **HOW)
+    assert [line for line in said if "latency" in line] == [
+        "note: a recording is read no faster than it is segmented, so --max-latency, for live sources, does nothing"
+    ]
     assert result.frame.rgb.shape[:2] == result.regions.shape == result.masks.shape
     assert result.properties
     assert {one.id for one in result.properties} == set(np.unique(result.objects).tolist()) - {0}
