@@ -133,6 +133,7 @@ class Segmentation:
     objects: (H, W) uint8, 0 = background, 1 ... 254 = things, stable over the sequence; None if not asked for.
     timings_ms: milliseconds by stage.
     scores: of the ids in `objects`, 0 ... 1: how likely there is such a thing; of those that have one.
+    latency_ms: from the arrival of a live source's frame to this, waiting included; of a recording's, all stages.
     """
 
     regions: np.ndarray
@@ -140,6 +141,7 @@ class Segmentation:
     objects: np.ndarray | None = None
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     scores: Mapping[int, float] = field(default_factory=dict)
+    latency_ms: float = 0.0
 
     def mask(self, kind: str) -> np.ndarray:
         """(H, W) uint8. kind: "regions", "objects" or "panoptic". Raises ValueError for objects that were not asked

@@ -116,6 +116,15 @@ frames_options = with_options(
 )
 """--every and --max-frames, where recordings are gone through."""
 
+latency_option = option(
+    "--max-latency",
+    type=click.FloatRange(0, min_open=True),
+    show_default="none",
+    metavar="MS",
+    help="Of a live source, from a frame's arrival to its masks: beyond it frames no longer wait for keyframes, then "
+    "these get rarer.",
+)
+
 alpha_option = option(
     "--alpha",
     type=click.FloatRange(0, 1),

@@ -12,6 +12,7 @@ from streamseg.cli.options import (
     behaviour_options,
     clustering_options,
     conclude,
+    latency_option,
     model_options,
     quality_option,
     source_options,
@@ -47,6 +48,7 @@ class Node(Command):
 )  # fmt: skip
 @alpha_option
 @option("--max-frames", type=click.IntRange(1), metavar="N", show_default="all", help="Stop after N frames.")
+@latency_option
 @option("--ros-args", is_flag=True, expose_value=False, help="What follows is ROS's own.")
 @model_options
 @clustering_options

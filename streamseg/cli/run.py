@@ -14,6 +14,7 @@ from streamseg.cli.options import (
     clustering_options,
     conclude,
     frames_options,
+    latency_option,
     model_options,
     quality_option,
     source_options,
@@ -123,15 +124,7 @@ def _default_name(source: str) -> str:
     show_default=True,
     help="Of a live source that is too fast: drop what waits when the next frame comes, or let it wait.",
 )
-@option(
-    "--max-latency",
-    type=click.FloatRange(0, min_open=True),
-    default=None,
-    show_default="none",
-    metavar="MS",
-    help="Of a live source, from a frame's arrival to its masks: beyond it frames no longer wait for keyframes, then "
-    "these get rarer.",
-)
+@latency_option
 @alpha_option
 @option("--overwrite", is_flag=True, help="Replace the run that the output folder holds.")
 @behaviour_options

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 from array import array
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 
@@ -49,6 +51,7 @@ def segmented(
     of the source are raised here.
     """
     live = isinstance(source, LiveSource)
+    ladder = Ladder(max_latency) if max_latency is not None else None
     # before the reader starts: a recording is read by one thread at a time
     survey = _survey(source, segmenter, interrupted, every, max_frames)
     reader = Reader(
@@ -66,16 +69,25 @@ def segmented(
         )
         try:
             before: Segmentation | None = None
-            ladder = Ladder(max_latency) if live and max_latency else None
+            report.max_latency = max_latency if live else None
+            first = 0.0  # when the first masks were there
             for one in _started(seen, segmenter, survey, interrupted, live):
                 if interrupted.is_set():
                     break
-                segmentation = _step(segmenter, one, before, report, reader.age_ms)
-                if ladder:
-                    _keep_up(ladder, segmenter, segmentation, report)
+                segmentation = segmenter.step(one)
+                arrived, now = reader.arrival(one.frame), time.perf_counter()
+                first = first or now
+                waited = sum(segmentation.timings_ms.values()) if arrived is None else (now - arrived) * 1e3
+                segmentation = replace(segmentation, latency_ms=waited)
+                _note(one, segmentation, before, segmenter, report)
+                if arrived is None or arrived > first:  # what waited for the start says nothing of the rest
+                    report.latency_ms.append(waited)
+                    if ladder and live and not segmenter.extractor.on_device:
+                        _keep_up(ladder, segmenter, segmentation, report)
                 yield one.frame, segmentation
                 before = segmentation
-            segmenter.beside.take()  # an error in the last keyframe is the run's
+            if not interrupted.is_set():
+                segmenter.beside.take()  # an error in the last keyframe is the run's
         finally:
             seen.close()
             segmenter.beside.end()
@@ -85,9 +97,7 @@ def held_back(source: Recording | LiveSource, max_latency: float | None) -> str:
     """A line where `max_latency` was asked for and does nothing, else ""."""
     if max_latency is None or isinstance(source, LiveSource):
         return ""
-    return (
-        "note: a recording is read no faster than it is segmented, so --max-latency, for live sources, does nothing"
-    )
+    return "note: a recording is read no faster than it is segmented, so --max-latency, for live sources, does nothing"
 
 
 def _survey(
@@ -138,7 +148,7 @@ def _started(
 
 def _keep_up(ladder: Ladder, segmenter: Segmenter, last: Segmentation, report: Statistics) -> None:
     """Have the segmenter do what the ladder says after the last frame."""
-    if ladder.note(report.latency_ms[-1], last.timings_ms.get("beside", 0.0)):
+    if ladder.note(last.latency_ms, last.timings_ms.get("beside", 0.0)):
         beside, factor, *_ = ladder.rung
         segmenter.hurry(beside, factor)
         report.ladder.append({"frame": report.processed, "keyframes": factor, "beside": beside})
@@ -153,22 +163,19 @@ def _is_key(planned: Frame | PropagatedFrame) -> bool:
     return isinstance(planned, Frame)
 
 
-def _step(
-    segmenter: Segmenter,
+def _note(
     seen: FeatureFrame | PropagatedFrame,
+    segmentation: Segmentation,
     before: Segmentation | None,
+    segmenter: Segmenter,
     report: Statistics,
-    age_ms: Callable[[Frame], float | None],
-) -> Segmentation:
-    """Segment one frame and note how it went."""
+) -> None:
+    """Note how one frame went. before: what was found in the one before it."""
     frame = seen.frame
     if not report.processed:
         report.intrinsics = frame.intrinsics
-    segmentation = segmenter.step(seen)
     report.key_frames += isinstance(seen, FeatureFrame) or seen.way.begun == 0
     report.noted = segmenter.noted
-    age = age_ms(frame)
-    report.latency_ms.append(sum(segmentation.timings_ms.values()) if age is None else age)
     report.processed += 1
     for stage, milliseconds in segmentation.timings_ms.items():
         report.took(stage, milliseconds)
@@ -179,4 +186,3 @@ def _step(
     shown = segmentation.shown
     if before is not None and before.shown.shape == shown.shape:
         report.id_changes.append(np.count_nonzero(before.shown != shown) / shown.size)
-    return segmentation

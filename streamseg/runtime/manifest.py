@@ -86,6 +86,7 @@ def describe_report(report: Statistics) -> dict[str, object]:
         "start_seconds": round(report.start_seconds, 3),
         "pace": round(report.pace, 2),
         "latency_ms": percentiles(report.latency_ms),
+        "late": report.late,
         "ladder": report.ladder,
         "stage_ms": {stage: percentiles(times) for stage, times in report.stage_ms.items()},
         "objects": [

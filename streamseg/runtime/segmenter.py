@@ -98,6 +98,7 @@ class Segmenter:
         self._keyframes = KeyframeSelector(chosen.keyframe_distance, first, stretch)
         self._key: FeatureFrame | None = None
         self._has_depth = False  # any frame so far
+        self._hurried = False
         self._wishes: queue.SimpleQueue[tuple[int | None, bool]] = queue.SimpleQueue()
 
     def steer(self, k: int | None = None, recluster: bool = False) -> None:
@@ -118,7 +119,9 @@ class Segmenter:
 
     def hurry(self, beside: bool, factor: int) -> None:
         """From the next plan on. beside: keyframes are worked on beside the frames, see `features.beside`. factor: they
-        may be so many times as far apart as the settings say."""
+        may be so many times as far apart as the settings say. Where labels are made on a device, all frames are
+        keyframes, and stay so."""
+        self._hurried = beside or factor > 1
         self._keyframes.late = LATE if beside else 0
         self._keyframes.distance = self.config.keyframe_distance * factor
 
@@ -151,7 +154,8 @@ class Segmenter:
             self._keyframes.restart()
         wish = self.config.extractor
         on_gpu = wish.labels_on == "device" or any(one.device != "cpu" for one in self.extractor.backbones)
-        if on_gpu and not wish.keyframes:
+        if on_gpu and not wish.keyframes and (not self._hurried or self.extractor.on_device):
+            self._keyframes.restart()
             return frame  # a GPU runs the network faster than a processor finds the flow
         timer = StageTimer()
         has_depth = frame.load_depth is not None

@@ -95,8 +95,9 @@ class SceneStages:
         self.known = {1: self.shown}  # by scene, sorted by when it was last shown
         self.cuts: list[dict[str, int]] = []
         self._scenes = Scenes() if config.scene_cuts == "restart" else None
-        self._planned, self._number, self._left, self._since = 1, 1, 0, STEADY
-        self._turns: deque[tuple[Frame, int]] = deque()  # frames that come, and the scenes that they begin
+        self._planned, self._number, self._left = 1, 1, 0
+        self._count = self._last = 0  # frames planned; the one of them that began the scene that is shown
+        self._turns: deque[tuple[Frame, int, int]] = deque()  # frames that come, their count, the scenes they begin
 
     def plan(self, frame: Frame, scene: int = 0) -> bool:
         """Told of each frame before the network is: whether another scene begins with it. scene: its number where
@@ -105,30 +106,30 @@ class SceneStages:
             return False
         scene = scene or self._scenes(frame.rgb)
         begins, self._planned = scene != self._planned, scene
+        self._count += 1
         if begins:
-            self._turns.append((frame, scene))
+            self._turns.append((frame, self._count, scene))
         return begins
 
     def begins(self, frame: Frame) -> str:
         """What begins with a frame that was planned and has not come yet: a "new" scene, a "known" one, or "" none."""
-        scene = next((scene for first, scene in self._turns if first is frame), 0)
+        scene = next((scene for first, _, scene in self._turns if first is frame), 0)
         return ("known" if scene in self.known else "new") if scene else ""
 
     def turn(self, frame: Frame) -> None:
         """Show the scene of this frame, the next one of those that were planned."""
-        self._since += 1
         if not self._turns or self._turns[0][0] is not frame:
             return
-        _, scene = self._turns.popleft()
+        _, count, scene = self._turns.popleft()
         self.shown = self.known.pop(scene) if scene in self.known else self.shown.anew()
         self.known[scene] = self.shown
         while len(self.known) > KNOWN + 1:
             del self.known[next(iter(self.known))]
-        if scene == self._left and self._since < STEADY:
+        if scene == self._left and count - self._last < STEADY:
             self.cuts.pop()  # it was a flash
         else:
             self.cuts.append({"frame": frame.index, "scene": scene})
-        self._left, self._number, self._since = self._number, scene, 0
+        self._left, self._number, self._last = self._number, scene, count
 
     @property
     def note(self) -> str:

@@ -18,9 +18,9 @@ class Statistics:
 
     frames_in: read or found broken. key_frames: of those processed, how many the network looked at. dropped: of a live
     source, because the segmenter was busy. skipped: broken ones.
-    latency_ms: of a live source from a frame's arrival to its masks, waiting included; of a recording all stages, where
-    waiting does not count. ladder: of a live source what was given up for it, {"frame", "keyframes", "beside"} a
-    change, see `features.ladder`.
+    latency_ms: of a live source from a frame's arrival to its masks, waiting included, of frames that came after the
+    first masks; of a recording all stages, where waiting does not count. max_latency: what a live source was held to,
+    [ms]. ladder: what was given up for it, {"frame", "keyframes", "beside"} a change, see `features.ladder`.
     no_depth: reasons why frames of an RGB-D source had none, as far as theirs was looked at, see
     `Segmenter.wants_depth`. id_changes: for each frame after the first, the share of its pixels whose id, as
     `Segmentation.shown` has it, is another than in the frame before (frames of one size). scores: of each object, frame
@@ -34,6 +34,7 @@ class Statistics:
     skipped: list[Skip] = field(default_factory=list)
     no_depth: Counter[str] = field(default_factory=Counter)
     latency_ms: array[float] = field(default_factory=lambda: array("f"))
+    max_latency: float | None = None
     ladder: list[dict[str, int | bool]] = field(default_factory=list)
     stage_ms: dict[str, array[float]] = field(default_factory=dict)
     id_changes: array[float] = field(default_factory=lambda: array("f"))
@@ -47,6 +48,12 @@ class Statistics:
     def took(self, stage: str, milliseconds: float) -> None:
         """Note the time of one stage of one frame."""
         self.stage_ms.setdefault(stage, array("f")).append(milliseconds)
+
+    @property
+    def late(self) -> int | None:
+        """How many frames came later than `max_latency`; None where nothing was asked for."""
+        allowed = self.max_latency
+        return None if allowed is None else sum(one > allowed for one in self.latency_ms)
 
     @property
     def fps(self) -> float:

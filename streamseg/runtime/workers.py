@@ -135,10 +135,9 @@ class Reader:
                 raise item
             yield item
 
-    def age_ms(self, frame: Frame) -> float | None:
-        """Milliseconds since a frame of a live source came, to be asked for once; None of a recording."""
-        arrived = self._arrived.pop(id(frame), None)
-        return None if arrived is None else (time.perf_counter() - arrived) * 1e3
+    def arrival(self, frame: Frame) -> float | None:
+        """When a frame of a live source came, by `time.perf_counter`, to be asked for once; None of a recording."""
+        return self._arrived.pop(id(frame), None)
 
     def _work(self) -> None:
         try:

@@ -21,8 +21,9 @@ def facts_of_run(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     facts = [
         ("frames", f"{result['frames']} ({result['status']}{lost})"),
         ("speed", _speed(result)),
-        ("latency", f"p50 {latency['p50']:.1f} ms, p99 {latency['p99']:.1f} ms"),
     ]
+    if latency["p99"]:
+        facts.append(("latency", f"p50 {latency['p50']:.1f} ms, p99 {latency['p99']:.1f} ms{_late(result)}"))
     if result.get("ladder"):
         facts.append(("for the latency", _given_up(result["ladder"])))
     if result["key_frames"] < result["frames"]:
@@ -47,6 +48,13 @@ def facts_of_run(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     facts += [("skipped", f"{which['count']} x {reason}") for reason, which in result["skipped"].items()]
     facts += [("without depth", f"{count} x {reason}") for reason, count in result["without_depth"].items()]
     return facts
+
+
+def _late(result: Mapping[str, Any]) -> str:
+    """How many frames of a live source came later than they should."""
+    if result.get("late") is None:
+        return ""
+    return f"; {result['late'] or 'none'} later than {result['settings']['run']['max_latency']:g} ms"
 
 
 def _given_up(ladder: Sequence[Mapping[str, Any]]) -> str:

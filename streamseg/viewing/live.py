@@ -130,7 +130,7 @@ class Live:
             "figures": due,
             "k": segmentation.k,
             "fps": self.rate.fps,
-            "latency_ms": sum(segmentation.timings_ms.values()),
+            "latency_ms": segmentation.latency_ms,
             "kinds": kinds,
         }
         masks = {kind: partial(segmentation.mask, kind) for kind in kinds}

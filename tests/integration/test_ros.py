@@ -179,13 +179,14 @@ def test_parameters_are_flags_and_compressed_images_are_read(camera: Camera, sam
     spinning = threading.Thread(target=camera.spin, args=(lambda: bool(timer.is_canceled()), 60))
     spinning.start()
     flags = ["ros", "--image-topic", "image/compressed", "--max-frames", "10", "--json", "--quiet", "--size", "512"]
-    parameters = ["--ros-args", "-p", "size:=96", "-p", "k:=3", "-p", "encoding:=mono16"]
+    parameters = ["--ros-args", "-p", "size:=96", "-p", "k:=3", "-p", "encoding:=mono16", "-p", "max_latency:=60000"]
     done = CliRunner().invoke(group, [*flags, *parameters], catch_exceptions=False)
     timer.cancel()
     spinning.join()
     assert done.exit_code == 0, done.output
     result = json.loads(done.stdout)
     assert (result["frames"], result["model"]["size"], result["settings"]["clustering"]["k"]) == (10, [96, 128], 3)
+    assert (result["settings"]["run"]["max_latency"], result["late"]) == (60000, 0)
     for topic, values in (("/streamseg/objects", range(255)), ("/streamseg/regions", (1, 2, 3))):
         assert camera.came[topic], topic
         for message in camera.came[topic]:

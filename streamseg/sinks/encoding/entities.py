@@ -55,7 +55,7 @@ class Entities:
         if frame.depth is not None and frame.depth_is_metric and frame.intrinsics:
             self._log_in_space(labels, frame.depth, frame.rgb, frame.intrinsics, segments)
         curves = {
-            "k": segmentation.k, "ids": len(segments), "latency_ms": sum(segmentation.timings_ms.values()),
+            "k": segmentation.k, "ids": len(segments), "latency_ms": segmentation.latency_ms,
             "frames_per_second": fps,
         }  # fmt: skip
         for name, value in curves.items():

@@ -33,7 +33,7 @@ def frame(index: int, stamp: float = 0.0) -> tuple[Frame, Segmentation]:
     pose = np.eye(4)
     pose[:3, 3] = index, 2, 3
     whole = Frame(index, str(index), stamp + index / 10, rgb, Intrinsics(60, 61, 39, 29), lambda: depth, pose=pose)
-    return whole, Segmentation(labels, k=4, objects=labels, timings_ms={"a": 2.0, "b": 0.5})
+    return whole, Segmentation(labels, k=4, objects=labels, latency_ms=2.5)
 
 
 @pytest.fixture(scope="module")

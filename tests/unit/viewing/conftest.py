@@ -72,7 +72,9 @@ def seen(index: int, name: str = "", size: tuple[int, int] = (48, 64)) -> tuple[
     depth = np.full(size, 2.0, np.float32)
     camera = Intrinsics(100, 100, 32, 24)
     frame = Frame(index, name or f"{index:05d}", index / 10, rgb, camera, load_depth=lambda: depth)
-    return frame, Segmentation(regions, k=2, objects=objects, timings_ms={"network": 5.0}, scores={7: 0.8})
+    return frame, Segmentation(
+        regions, k=2, objects=objects, timings_ms={"network": 4.0}, scores={7: 0.8}, latency_ms=5.0
+    )
 
 
 @pytest.fixture
