@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from streamseg.cli.help import Command, option
 from streamseg.cli.options import behaviour_options, clustering_options, model_options, print_json, source_options
@@ -87,7 +89,8 @@ def _sinks(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str,
 @clustering_options
 @source_options
 @behaviour_options
-def bench(as_json: bool, quiet: bool, profile: Path | None, **given: Any) -> None:
+@click.pass_context
+def bench(ctx: click.Context, as_json: bool, quiet: bool, profile: Path | None, **given: Any) -> None:
     """Measure SOURCE, a recording: frames/s, latency by stage, processor time and memory, for every engine.
 
     Without SOURCE a clip of drifting shapes is made, 640x480, as PNG files.
@@ -98,6 +101,9 @@ def bench(as_json: bool, quiet: bool, profile: Path | None, **given: Any) -> Non
     from streamseg.bench import runner as measure
     from streamseg.config import from_flags
 
+    if profile:
+        _require_one_turn(ctx, profile, given["engines"])
+        given["engine"] = given["engines"][0] if given["engines"] else given["engine"]
     given["against"] = given["against"] or ""
     log = None if quiet else terminal.say
     with ExitStack() as stack:
@@ -114,6 +120,17 @@ def bench(as_json: bool, quiet: bool, profile: Path | None, **given: Any) -> Non
         print_json(result)
     elif not quiet:
         show(result)
+
+
+def _require_one_turn(ctx: click.Context, trace: Path, engines: Sequence[str]) -> None:
+    """Said before the run: what a profile has no use for, and where its file cannot go."""
+    for name in ("turns", "against"):
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE and ctx.params[name] != 1:
+            raise click.UsageError(f"--profile is of one turn: leave --{name} out")
+    if len(engines) > 1:
+        raise click.UsageError("--profile is of one engine: give --engines one")
+    if not trace.absolute().parent.is_dir():
+        raise click.BadParameter(f"there is no folder {str(trace.parent)!r}", ctx, param_hint="--profile")
 
 
 def _print_profile(result: dict[str, Any]) -> None:

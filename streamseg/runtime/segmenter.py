@@ -150,14 +150,15 @@ class Segmenter:
     def plan(self, frame: Frame, scene: int = 0) -> Frame | PropagatedFrame:
         """The frame itself, if the network should run on it; for frames in order, each once. scene: see
         `SceneStages.plan`."""
+        timer = StageTimer()
         if self._scenes.plan(frame, scene):
             self._keyframes.restart()
+        timer.part("scene")
         wish = self.config.extractor
         on_gpu = wish.labels_on == "device" or any(one.device != "cpu" for one in self.extractor.backbones)
         if on_gpu and not wish.keyframes and (not self._hurried or self.extractor.on_device):
             self._keyframes.restart()
             return frame  # a GPU runs the network faster than a processor finds the flow
-        timer = StageTimer()
         has_depth = frame.load_depth is not None
         self._has_depth |= has_depth
         way = self._keyframes(frame.rgb, lacking=self._has_depth and not has_depth)
@@ -167,9 +168,11 @@ class Segmenter:
     def start(self, frames: Sequence[Frame | FeatureFrame]) -> None:
         """Learn from the first frames (at least one) before the first step, so that nothing hangs on one of them."""
         found = [self._extracted(frame) for frame in frames]
+        timer = StageTimer()
         self._scenes.turn(found[0].frame)
         stages = self._scenes.shown
         stages.start(stages.opening.begin(found))
+        timer.lap("start")
 
     def begins_scene(self, frame: Frame) -> str:
         """See `SceneStages.begins`: `start` is of use for a "new" one."""

@@ -52,8 +52,16 @@ def test_a_profile_is_a_table_and_a_trace(cli: Cli, sample: Path, tmp_path: Path
     result = json.loads(done.stdout)
     rows = {(row["thread"], row["stage"]): row for row in result["stages"]}
     assert {("reader", "read"), ("network", "backbone"), ("MainThread", "objects"), ("writer", "write")} <= set(rows)
+    assert rows["MainThread", "start"]["calls"] == 1
     whole, parts = rows["MainThread", "objects"], [row for row in rows.values() if row["thread"] == "MainThread"]
     assert sum(row["wall"] for row in parts if row["part"]) <= whole["wall"] + 0.1
     assert 0 < sum(row["cpu"] for row in rows.values() if not row["part"]) <= result["cpu_ms_per_frame"] + 1
     events = json.loads(trace.read_text(encoding="utf-8"))["traceEvents"]
     assert sum(event["name"] == "objects" for event in events) == result["frames"] == 12
+    for more, said in (
+        (("--turns", "2", "--profile", trace), "leave --turns out"),
+        (("--engines", "torch,openvino", "--profile", trace), "give --engines one"),
+        (("--profile", tmp_path / "none" / "trace.json"), "there is no folder"),
+    ):
+        refused = cli("bench", sample, "--frames", "4", *more)
+        assert (refused.returncode, said in refused.stderr) == (2, True), refused.stderr
