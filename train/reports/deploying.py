@@ -104,7 +104,10 @@ def _comparison(
 
     def changes(share: float, of: Callable[[float], dict[str, Result]]) -> Changes:
         before, after = of(0.0), of(share)
-        pairs = [compared(before[name], after[name], settings.seed) for name in before.keys() & after.keys()]
+        # what is deployed is a choice, not a claim: the plain percentiles will do
+        pairs = [
+            compared(before[one], after[one], settings.seed, stretched=False) for one in before.keys() & after.keys()
+        ]
         return {name: one for found in pairs for name, one in found.items() if name in COUNTED}
 
     def compare(share: float) -> Changes:

@@ -16,18 +16,22 @@ FEWEST = 2
 """Units that a figure with an interval has at least."""
 
 
-def compared(before: Result, after: Result, seed: int = 0) -> dict[str, dict[str, Any]]:
-    """{figure: {"before", "after", "difference", "interval"}}, units paired; the interval is None for a single unit."""
+def compared(before: Result, after: Result, seed: int = 0, stretched: bool = True) -> dict[str, dict[str, Any]]:
+    """{figure: {"before", "after", "difference", "interval", "recordings"}}, units paired; the interval is None for a
+    single unit. stretched: see `interval`."""
     found: dict[str, dict[str, Any]] = {}
     for name, scores in after.scores.items():
         figures = before.figures()[name], after.figures()[name]
         change = scores - before.scores[name]
-        low_high = interval(change, after.groups, after.macro, seed=seed) if len(change) >= FEWEST else None
+        low_high = None
+        if len(change) >= FEWEST:
+            low_high = interval(change, after.groups, after.macro, seed=seed, stretched=stretched)
         found[name] = {
             "before": figures[0],
             "after": figures[1],
             "difference": figures[1] - figures[0],
             "interval": None if low_high is None else list(low_high),
+            "recordings": len(np.unique(after.groups)),
         }
     return found
 
@@ -45,6 +49,8 @@ def verdict(report: Mapping[str, Mapping[str, Any]], figures: Mapping[str, Mappi
     better = [what for what, one in judged.items() if one["interval"] and one["interval"][0] > 0]
     worse = [what for what, one in judged.items() if one["interval"] and one["interval"][1] < 0]
     told = "; ".join(_told(what, one) for what, one in judged.items())
+    if min(one["recordings"] for one in judged.values()) == 1:
+        told += "; this is one recording: give --val more, for others may fare otherwise"
     if worse:
         also = f" and {' and '.join(better)} better" if better else ""
         return f"training made {' and '.join(worse)} worse{also}: {told}" + ("" if better else "; keep the start")

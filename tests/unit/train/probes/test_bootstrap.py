@@ -43,6 +43,18 @@ def test_ninety_five_of_a_hundred_intervals_hold_the_mean() -> None:
     assert 0.88 <= held / 100 <= 0.99
 
 
+@pytest.mark.parametrize("recordings", [2, 4])
+def test_few_recordings_seldom_claim_what_is_not_there(recordings: int) -> None:
+    """Nominal are 2.5 of 100 on each side; plain percentiles come to 20 and 9."""
+    random = np.random.default_rng(3)
+    groups = np.repeat(np.arange(recordings), 10)
+    claims = 0
+    for trial in range(200):
+        scores = random.normal(0, 0.05, recordings)[groups] + random.normal(0, 0.03, len(groups))
+        claims += interval(scores, groups, True, seed=trial)[0] > 0
+    assert claims / 200 <= 0.06
+
+
 def test_equal_networks_differ_by_nothing() -> None:
     assert interval(np.zeros(9), np.repeat(np.arange(3), 3), True) == (0.0, 0.0)
 

@@ -40,6 +40,13 @@ def test_one_unit_has_no_interval_and_proves_nothing() -> None:
     assert verdict(report, {}).startswith("no difference can be told")
 
 
+def test_one_recording_is_told() -> None:
+    before, after = (Result({"free": values}, np.zeros(12, int), ("a",), macro=True) for values in (NOISE, NOISE + 0.1))
+    assert verdict(compared(before, after), {}).endswith(
+        "this is one recording: give --val more, for others may fare otherwise"
+    )
+
+
 def test_without_masks_nothing_is_claimed() -> None:
     assert verdict({}, {}).startswith("no probe")
     said = verdict({}, {"frozen": {"agreement": 0.3}, "best": {"agreement": 0.8}})
