@@ -9,7 +9,8 @@ with their masks, and scores `run` with the checkpoint beside `run` with the net
 chosen with --half look, which divides that half once more, trains on each part in turn and scores both, in folders of
 their own; it leaves all other recordings alone. A round after the first goes on
 from the checkpoint of the one before. OUT keeps checkpoints and figures: what is there is not made again. A table is
-printed after each seed. The change has a 95 % interval over recordings, each the mean of its seeds (paired bootstrap).
+printed after each seed. The change has a 95 % interval over recordings, each the mean of its seeds (paired bootstrap,
+as wide as Student's t asks of so few: `train.probes.bootstrap`).
 """
 
 from __future__ import annotations
@@ -27,10 +28,11 @@ from pathlib import Path
 
 import click
 import numpy as np
-from masks import STILLS, Task, change, half, tasks
+from masks import STILLS, Task, half, tasks
 
 from streamseg.config import SessionConfig, Spec
 from streamseg.evaluation.scoring import over_seeds
+from train.probes.bootstrap import interval
 
 FIGURES = {"segments_best": "best segment", "segments_union": "union", "free": "free", "jf": "J&F"}
 KINDS = "video one", "photographs"
@@ -132,8 +134,9 @@ def cell(before: Sequence[Figures], after: Sequence[Figures], group: str, figure
     def means(runs: Sequence[Figures]) -> list[float]:
         return [float(np.mean([one[group][name][figure] for one in runs])) for name in names]
 
-    mean, low, high = change(means(before), means(after))
-    return f"{np.mean(means(before)):.3f}, {mean:+.3f} [{low:+.3f}, {high:+.3f}]"
+    change = np.subtract(means(after), means(before))
+    low, high = interval(change, np.arange(len(change)), macro=False)
+    return f"{np.mean(means(before)):.3f}, {change.mean():+.3f} [{low:+.3f}, {high:+.3f}]"
 
 
 def rows(title: str, before: Sequence[Figures], after: Sequence[Figures]) -> None:
