@@ -45,12 +45,11 @@ def shares_of(masks: list[torch.Tensor], most: int, grid: tuple[int, int]) -> li
     masks: for each view (B, H, W), VOID = unknown; an id means the same in all views of a sample. Returns for each view
     (B, most, h, w) float32; masks that do not occur are empty.
     """
-    found = [part.new_zeros((len(part), most, *grid), dtype=torch.float32) for part in masks]
-    for b in range(len(masks[0])):
-        views = [part[b] for part in masks]
-        counts = torch.bincount(torch.cat([view.flatten() for view in views]), minlength=VOID + 1)[1:VOID]
-        largest = [int(i) + 1 for i in counts.argsort(descending=True, stable=True)[: most - 1] if counts[i]]
-        for place, name in enumerate([0, *largest]):
-            for view, shares in zip(views, found):
-                shares[b, place] = functional.adaptive_avg_pool2d((view == name).float()[None], grid)[0]
-    return found
+    ids = torch.cat([part.flatten(1) for part in masks], dim=1).long()
+    counts = ids.new_zeros(len(ids), VOID + 1).scatter_add_(1, ids, torch.ones_like(ids))
+    counts[:, [0, VOID]] = 0
+    largest = counts.argsort(dim=1, descending=True, stable=True)[:, : most - 1]
+    largest = largest.masked_fill(counts.gather(1, largest) == 0, VOID + 1)  # which no pixel has
+    names = functional.pad(largest, (1, most - 1 - largest.shape[1]), value=VOID + 1)
+    names[:, 0] = 0
+    return [functional.adaptive_avg_pool2d((part[:, None] == names[..., None, None]).float(), grid) for part in masks]

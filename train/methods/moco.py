@@ -111,7 +111,7 @@ class MoCo(Method):
     @torch.no_grad()
     def enqueue(self, keys: torch.Tensor, numbers: torch.Tensor) -> None:
         """Replace the oldest keys by (B, projection) new ones, of frames (B, 2)."""
-        places = (int(self.place) + torch.arange(len(keys), device=self.queue.device)) % len(self.queue)
+        places = (self.place + torch.arange(len(keys), device=self.queue.device)) % len(self.queue)
         places, keys, numbers = (part[-len(self.queue) :] for part in (places, keys, numbers))
         self.queue[places] = keys
         self.queued[places] = numbers.to(self.queued.device)
