@@ -14,7 +14,7 @@ import threading
 import time
 from array import array
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 
@@ -58,32 +58,19 @@ def segmented(
         source, every, max_frames, segmenter.wants_depth, report, interrupted, drops=live and policy == "latest"
     )
     with reader:
-        coming = itertools.islice(reader, max_frames)
-        # of a recording a look ahead tells a cut from a flash; a live source has none to spare
-        looks_ahead = not live and segmenter.config.scene_cuts == "restart"
-        told = settled(coming, Scenes()) if looks_ahead else zip(coming, itertools.repeat(0))
-        planned = itertools.starmap(segmenter.plan, told)
+        planned = _planned(itertools.islice(reader, max_frames), segmenter, live)
         streams = 1 if live else segmenter.extractor.streams
         seen = ahead(
             planned, segmenter.extractor.planned, streams, batch, patient=not live, counts=_is_key, size=_bytes
         )
         try:
             before: Segmentation | None = None
-            report.max_latency = max_latency if live else None
-            first = 0.0  # when the first masks were there
+            timed = _Timed(reader, segmenter, report, ladder if live else None)
             for one in _started(seen, segmenter, survey, interrupted, live):
                 if interrupted.is_set():
                     break
-                segmentation = segmenter.step(one)
-                arrived, now = reader.arrival(one.frame), time.perf_counter()
-                first = first or now
-                waited = sum(segmentation.timings_ms.values()) if arrived is None else (now - arrived) * 1e3
-                segmentation = replace(segmentation, latency_ms=waited)
+                segmentation = timed(one.frame, segmenter.step(one))
                 _note(one, segmentation, before, segmenter, report)
-                if arrived is None or arrived > first:  # what waited for the start says nothing of the rest
-                    report.latency_ms.append(waited)
-                    if ladder and live and not segmenter.extractor.on_device:
-                        _keep_up(ladder, segmenter, segmentation, report)
                 yield one.frame, segmentation
                 before = segmentation
             if not interrupted.is_set():
@@ -98,6 +85,13 @@ def held_back(source: Recording | LiveSource, max_latency: float | None) -> str:
     if max_latency is None or isinstance(source, LiveSource):
         return ""
     return "note: a recording is read no faster than it is segmented, so --max-latency, for live sources, does nothing"
+
+
+def _planned(coming: Iterable[Frame], segmenter: Segmenter, live: bool) -> Iterator[Frame | PropagatedFrame]:
+    """Of a recording a look ahead tells a cut from a flash; a live source has none to spare."""
+    looks_ahead = not live and segmenter.config.scene_cuts == "restart"
+    told = settled(coming, Scenes()) if looks_ahead else zip(coming, itertools.repeat(0))
+    return itertools.starmap(segmenter.plan, told)
 
 
 def _survey(
@@ -146,12 +140,30 @@ def _started(
         yield one
 
 
-def _keep_up(ladder: Ladder, segmenter: Segmenter, last: Segmentation, report: Statistics) -> None:
-    """Have the segmenter do what the ladder says after the last frame."""
-    if ladder.note(last.latency_ms, last.timings_ms.get("beside", 0.0)):
-        beside, factor, *_ = ladder.rung
-        segmenter.hurry(beside, factor)
-        report.ladder.append({"frame": report.processed, "keyframes": factor, "beside": beside})
+class _Timed:
+    """Says how long each frame took to its masks, and has the segmenter give something up where that is too long."""
+
+    def __init__(self, reader: Reader, segmenter: Segmenter, report: Statistics, ladder: Ladder | None) -> None:
+        self.reader, self.segmenter, self.report, self.ladder = reader, segmenter, report, ladder
+        report.max_latency = ladder.allowed if ladder else None
+        self.first = 0.0  # when the first masks were there
+
+    def __call__(self, frame: Frame, found: Segmentation) -> Segmentation:
+        arrived, now = self.reader.arrival(frame), time.perf_counter()
+        self.first = self.first or now
+        waited = sum(found.timings_ms.values()) if arrived is None else (now - arrived) * 1e3
+        if arrived is None or arrived > self.first:  # what waited for the start says nothing of the rest
+            self.report.latency_ms.append(waited)
+            if self.ladder and not self.segmenter.extractor.on_device:
+                self._keep_up(self.ladder, waited, found.timings_ms.get("beside", 0.0))
+        return replace(found, latency_ms=waited)
+
+    def _keep_up(self, ladder: Ladder, waited: float, beside: float) -> None:
+        if ladder.note(waited, beside):
+            rung = ladder.rung
+            self.segmenter.hurry(rung.beside, rung.factor)
+            step = {"frame": self.report.processed + 1, "keyframes": rung.factor, "beside": rung.beside}
+            self.report.ladder.append(step)
 
 
 def _bytes(planned: Frame | PropagatedFrame) -> int:
@@ -175,12 +187,10 @@ def _note(
     if not report.processed:
         report.intrinsics = frame.intrinsics
     report.key_frames += isinstance(seen, FeatureFrame) or seen.way.begun == 0
-    report.noted = segmenter.noted
+    report.noted, report.no_depth = segmenter.noted, segmenter.no_depth
     report.processed += 1
     for stage, milliseconds in segmentation.timings_ms.items():
         report.took(stage, milliseconds)
-    if frame.depth_problem:
-        report.no_depth[frame.depth_problem] += 1
     for i, score in segmentation.scores.items():
         report.scores.setdefault(i, array("f")).append(score)
     shown = segmentation.shown

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import queue
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -20,7 +21,7 @@ from streamseg.backbones import Backbone
 from streamseg.config import SegmenterConfig
 from streamseg.features.beside import LATE, KeyframeBeside
 from streamseg.features.extractor import FeatureExtractor, FeatureFrame, PropagatedFrame
-from streamseg.features.flow import Follow, follow_plane
+from streamseg.features.following import alone, followed
 from streamseg.features.keyframes import KeyframeSelector
 from streamseg.features.timing import StageTimer
 from streamseg.frame import VOID, Frame, Segmentation
@@ -99,6 +100,7 @@ class Segmenter:
         self._key: FeatureFrame | None = None
         self._has_depth = False  # any frame so far
         self._hurried = False
+        self.no_depth: Counter[str] = Counter()  # reasons, of frames whose depth was looked at
         self._wishes: queue.SimpleQueue[tuple[int | None, bool]] = queue.SimpleQueue()
 
     def steer(self, k: int | None = None, recluster: bool = False) -> None:
@@ -221,37 +223,16 @@ class Segmenter:
             seen = found.reduced() if found.is_key else found  # between keyframes nobody looks at the picture
             objects = labels_sized(stages.objects.step(seen, timer), *found.frame.rgb.shape[:2])
             scores = stages.objects.scores.latest
+        if found.frame.depth_problem:
+            self.no_depth[found.frame.depth_problem] += 1
         return Segmentation(regions, k, objects, found.timings_ms | timer.laps, scores)
 
     def _extracted(self, frame: Frame | FeatureFrame) -> FeatureFrame:
         return frame if isinstance(frame, FeatureFrame) else self.extractor([frame])[0]
 
-    def _followed(self, propagated: PropagatedFrame) -> FeatureFrame:
-        """What the network would see in a frame that it did not run on; the keyframe's own where only objects are
-        wanted, for these follow by themselves."""
-        key = self._key
-        assert key is not None  # the first frame of a session is a keyframe
+    def _followed(self, later: PropagatedFrame) -> FeatureFrame:
+        """What the network would see in a frame that it did not run on; objects follow by themselves."""
+        assert self._key is not None  # the first frame of a session is a keyframe
         if not self.config.regions:
-            return replace(
-                key, frame=propagated.frame, objectness=None, timings_ms=propagated.timings_ms, way=propagated.way
-            )
-        timer = StageTimer()
-        follow = Follow(propagated.way.flow, *key.features.shape[1:])
-        features = follow(key.features)
-        if self.wants_depth:
-            guide = self.extractor.depth_guide(propagated.frame)
-        elif key.depth_guide is None:
-            guide = None
-        else:  # decoding this frame's own would cost more than all that follows the flow
-            guide = follow_plane(key.depth_guide, propagated.way.flow)
-        timer.lap("follow")
-        return replace(
-            key,
-            frame=propagated.frame,
-            features=features,
-            answer=None if key.answer is None else follow(key.answer),
-            objectness=None,
-            depth_guide=guide,
-            timings_ms=propagated.timings_ms | timer.laps,
-            way=propagated.way,
-        )
+            return alone(self._key, later)
+        return followed(self._key, later, self.extractor.depth_guide if self.wants_depth else None)

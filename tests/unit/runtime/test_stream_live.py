@@ -132,6 +132,18 @@ def test_a_latency_that_is_impossible(shapes, make_segmenter, most: float) -> No
         stream(Camera(shapes(50), period=0.001), make_segmenter(k=4), [Collect()], max_latency=most)
 
 
+@pytest.mark.parametrize(("labels_on", "followers"), [("host", 5), ("auto", 0)])
+def test_a_gpu_looks_at_each_frame_until_it_is_late(shapes, make_segmenter, labels_on: str, followers: int) -> None:
+    """Where it makes the labels, too, it goes on to."""
+    segmenter, frames = make_segmenter(k=4, labels_on=labels_on), [shapes()[i] for i in range(6)]
+    segmenter.step(frames[0])
+    segmenter.extractor.backbones[0].device = "cuda"
+    assert [segmenter.plan(frame) for frame in frames] == frames
+    segmenter.hurry(False, 2)
+    planned = [segmenter.plan(frame) for frame in frames]
+    assert [isinstance(one, Frame) for one in planned] == [True] * (6 - followers) + [False] * followers
+
+
 def test_a_run_that_is_held_to_a_latency_makes_keyframes_rarer_and_says_so(shapes, make_segmenter) -> None:
     held, free = (
         stream(

@@ -1,0 +1,40 @@
+"""What the network would see in a frame that it did not run on: what it saw in the keyframe, moved along the flow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from streamseg.features.extractor import FeatureFrame, PropagatedFrame
+from streamseg.features.flow import Follow, follow_plane
+from streamseg.features.timing import StageTimer
+from streamseg.frame import Frame
+
+
+def alone(key: FeatureFrame, later: PropagatedFrame) -> FeatureFrame:
+    """The later frame with the keyframe's own features, for who moves by himself what he made of these."""
+    return replace(key, frame=later.frame, objectness=None, timings_ms=later.timings_ms, way=later.way)
+
+
+def followed(
+    key: FeatureFrame, later: PropagatedFrame, own_guide: Callable[[Frame], np.ndarray | None] | None
+) -> FeatureFrame:
+    """The later frame with the keyframe's features, moved. own_guide: gives the depth guide of its own depth; None =
+    the keyframe's is moved, too: decoding the depth would cost more than all that follows the flow."""
+    timer = StageTimer()
+    follow = Follow(later.way.flow, *key.features.shape[1:])
+    features = follow(key.features)
+    if own_guide:
+        guide = own_guide(later.frame)
+    else:
+        guide = None if key.depth_guide is None else follow_plane(key.depth_guide, later.way.flow)
+    timer.lap("follow")
+    return replace(
+        alone(key, later),
+        features=features,
+        answer=None if key.answer is None else follow(key.answer),
+        depth_guide=guide,
+        timings_ms=later.timings_ms | timer.laps,
+    )
