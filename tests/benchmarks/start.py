@@ -1,13 +1,15 @@
 """How long a start takes, from the command to the end of a run of one frame, in units of `python -c "import torch"`.
 
-    python tests/benchmarks/start.py RECORDING [--turns 5] [--save overlay,objects]
+    python tests/benchmarks/start.py RECORDING [--first] [--turns 5] [--save overlay,objects]
 
-Both take turns, after one that warms the caches. Prints medians of wall time and of processor time in seconds, and the
-medians of the turns' ratios.
+With --first the first run ever, with an empty cache folder, in units of one whose caches are warm. Both take turns,
+after one that warms the caches. Prints medians of wall time and of processor time in seconds, and the medians of the
+turns' ratios.
 """
 
 from __future__ import annotations
 
+import os
 import resource
 import statistics
 import subprocess
@@ -18,34 +20,37 @@ import time
 import click
 
 
-def timed(command: list[str]) -> tuple[float, float]:
-    """(wall, processor) seconds of a process and its children."""
+def timed(command: list[str], cache: str) -> tuple[float, float]:
+    """(wall, processor) seconds of a process and its children. cache: the folder where streamseg keeps networks."""
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    environment = os.environ | {"STREAMSEG_CACHE": cache}
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
     wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
     return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 @click.command()
 @click.argument("recording")
+@click.option("--first", is_flag=True)
 @click.option("--turns", default=5)
 @click.option("--save", default="overlay,objects")
-def main(recording: str, turns: int, save: str) -> None:
+def main(recording: str, first: bool, turns: int, save: str) -> None:
     """Print the table."""
+    took: list[list[tuple[float, float]]] = [[], []]
     with tempfile.TemporaryDirectory(prefix="streamseg-start-") as folder:
-        run = ["-m", "streamseg", "run", recording, "--save", save, "--max-frames", "1", "-o", folder, "--overwrite"]
-        commands = {"run": [sys.executable, *run], "torch": [sys.executable, "-c", "import torch"]}
-        for command in commands.values():
-            timed(command)
-        took = {name: [] for name in commands}  # type: dict[str, list[tuple[float, float]]]
-        for _ in range(turns):
-            for name, command in commands.items():
-                took[name].append(timed(command))
+        output, warm = f"{folder}/run", f"{folder}/cache"
+        run = ["-m", "streamseg", "run", recording, "--save", save, "--max-frames", "1", "-o", output, "--overwrite"]
+        ours, theirs = [sys.executable, *run], [sys.executable, *(run if first else ("-c", "import torch"))]
+        for command in (ours, theirs):
+            timed(command, warm)
+        for turn in range(turns):
+            took[0].append(timed(ours, f"{folder}/empty-{turn}" if first else warm))
+            took[1].append(timed(theirs, warm))
     for place, kind in enumerate(("wall time", "processor time")):
-        ours, theirs = ([one[place] for one in took[name]] for name in ("run", "torch"))
-        ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
-        middle = f"{statistics.median(ours):.2f} s to {statistics.median(theirs):.2f} s"
-        click.echo(f"{kind}: {middle}, {ratio:.2f} ({min(ours):.2f} to {min(theirs):.2f} at best)")
+        mine, its = ([seconds[place] for seconds in turns_of] for turns_of in took)
+        ratio = statistics.median(a / b for a, b in zip(mine, its, strict=True))
+        middle = f"{statistics.median(mine):.2f} s to {statistics.median(its):.2f} s"
+        click.echo(f"{kind}: {middle}, {ratio:.2f} ({min(mine):.2f} to {min(its):.2f} at best)")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Networks as .onnx files in the user's cache folder: made once with torch, afterwards used without importing it.
+"""Networks as .onnx files in the user's cache folder: made once, with torch but for the default one, and then used.
 
 A file NAME.onnx belongs to NAME.json, which says what it is and carries its SHA-256: written last, it vouches for the
 whole; a pair that does not match is made again.
@@ -21,7 +21,7 @@ from streamseg.cache import recall, remember, trim
 from streamseg.errors import ModelError
 from streamseg.files import safe_name
 
-EXPORT_FORMAT = 3
+EXPORT_FORMAT = 4
 """Raise it whenever the same recipe gives another graph."""
 TOLERANCE = {"fp32": 1e-4, "fp16": 2e-2}
 """Largest difference between the exported network and torch, by precision; features lie in [-1, 1]."""
@@ -40,9 +40,8 @@ def onnx_file(recipe: Recipe, size: tuple[int, int], log: Log, precision: str = 
         with suppress(OSError):
             path.touch()  # the longest unused goes first
     else:
-        log(f"preparing {recipe.name} for {size[0]}x{size[1]}; this happens once, and takes some seconds")
         started = time.perf_counter()
-        facts = _export(recipe, size, precision, path)
+        facts = _export(recipe, size, precision, path, log)
         log(f"kept as {path} after {time.perf_counter() - started:.1f} s")
         trim(path.parent, ".onnx")
     return path, facts
@@ -73,13 +72,23 @@ def _cached(path: Path, log: Log) -> Facts | None:
     return None
 
 
-def _export(recipe: Recipe, size: tuple[int, int], precision: str, path: Path) -> Facts:
-    """Build with torch, write, compare, and only then give the file its name."""
-    from streamseg.backbones.networks import to_onnx
+def _export(recipe: Recipe, size: tuple[int, int], precision: str, path: Path, log: Log) -> Facts:
+    """Write, and only then give the file its name; what torch writes is first compared with what torch computes."""
+    from streamseg.backbones.exported import lite0
 
+    known = lite0.describes(recipe, precision)
+    direct = known and recipe.sha256 == lite0.SHA256
+    how = "" if direct else ", and takes some seconds with PyTorch"
+    why = ": its weights are not those that are installed with streamseg" if known and not direct else ""
+    log(f"preparing {recipe.name} for {size[0]}x{size[1]}; this happens once{how}{why}")
     with cached.written(path) as temporary:
-        network, facts = to_onnx.write(recipe, size, temporary, precision)
-        to_onnx.verify(network, size, temporary, TOLERANCE[precision])
+        if direct:
+            facts = lite0.write(recipe, size, temporary)
+        else:
+            from streamseg.backbones.networks import to_onnx
+
+            network, facts = to_onnx.write(recipe, size, temporary, precision)
+            to_onnx.verify(network, size, temporary, TOLERANCE[precision])
         digest = cached.sha256(temporary)
     with cached.explained(path):
         remember(path.with_suffix(".json"), {"onnx_sha256": digest, "facts": asdict(facts)})

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import streamseg
+from streamseg.backbones.contract import Recipe
 from streamseg.errors import ModelError
 
 EXPECTED = "expected one float32 input (N, 3, H, W) and an output `features` (N, D, h, w), as `streamseg export` writes"
@@ -26,6 +28,41 @@ class Facts:
     licence: str = ""
     multiple: int = 0
     precision: str = "fp32"
+
+
+def facts_of(recipe: Recipe, sha256: str, dim: int, size: tuple[int, int] | None, precision: str = "fp32") -> Facts:
+    """Of a network that is made by `recipe`, with weights of that SHA-256."""
+    return Facts(
+        name=recipe.name,
+        sha256=sha256,
+        dim=dim,
+        stride=recipe.shape.stride,
+        size=size,
+        licence=recipe.licence,
+        multiple=recipe.shape.multiple,
+        precision=precision,
+    )
+
+
+def metadata(recipe: Recipe, facts: Facts, max_batch: int = 0) -> dict[str, str]:
+    """The metadata_props of such a network's file. max_batch: 0 = unknown, and not said."""
+    size = facts.size
+    said = {
+        "streamseg": streamseg.__version__,
+        "method": recipe.method,
+        "backbone": recipe.name,
+        "architecture": recipe.architecture,
+        "layers": ",".join(map(str, recipe.layers)),
+        "facet": recipe.facet,
+        "stride": str(facts.stride),
+        "multiple": str(facts.multiple),
+        "dim": str(facts.dim),
+        "size": f"{size[0]}x{size[1]}" if size else "dynamic",
+        "precision": facts.precision,
+        "licence": recipe.licence,
+        "source_sha256": facts.sha256,
+    }
+    return said | ({"max_batch": str(max_batch)} if max_batch else {})
 
 
 Dims = tuple[int | None, ...]

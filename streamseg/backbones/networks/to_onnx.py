@@ -15,8 +15,8 @@ import numpy as np
 import onnx
 import torch
 
-import streamseg
 from streamseg.backbones.contract import OPSET, OPSETS, Recipe
+from streamseg.backbones.exported import onnx_file
 from streamseg.backbones.exported.onnx_file import Facts
 from streamseg.backbones.networks import timm_networks
 from streamseg.backbones.networks.network import Network
@@ -49,17 +49,8 @@ def write(
     model = onnx.load(path)
     if simplify:
         model = _simplified(model)
-    facts = Facts(
-        name=recipe.name,
-        sha256=sha256,
-        dim=shapes[0][0],
-        stride=recipe.shape.stride,
-        size=size,
-        licence=recipe.licence,
-        multiple=recipe.shape.multiple,
-        precision=precision,
-    )
-    onnx.helper.set_model_props(model, _metadata(recipe, facts, max_batch))
+    facts = onnx_file.facts_of(recipe, sha256, shapes[0][0], size, precision)
+    onnx.helper.set_model_props(model, onnx_file.metadata(recipe, facts, max_batch))
     try:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as problem:
@@ -136,26 +127,6 @@ def _unwritable(recipe: Recipe, opset: int, problem: Exception) -> ModelError:
     reason = (str(problem).strip() or type(problem).__name__).splitlines()[0][:160]
     hint = f"use --opset {OPSET}" if opset != OPSET else "please report this model"
     return ModelError(f"{recipe.name} cannot be written as ONNX of opset {opset}: {reason}", hint)
-
-
-def _metadata(recipe: Recipe, facts: Facts, max_batch: int) -> dict[str, str]:
-    size = facts.size
-    said = {
-        "streamseg": streamseg.__version__,
-        "method": recipe.method,
-        "backbone": recipe.name,
-        "architecture": recipe.architecture,
-        "layers": ",".join(map(str, recipe.layers)),
-        "facet": recipe.facet,
-        "stride": str(facts.stride),
-        "multiple": str(facts.multiple),
-        "dim": str(facts.dim),
-        "size": f"{size[0]}x{size[1]}" if size else "dynamic",
-        "precision": facts.precision,
-        "licence": recipe.licence,
-        "source_sha256": facts.sha256,
-    }
-    return said | ({"max_batch": str(max_batch)} if max_batch else {})
 
 
 def verify(network: Network, size: tuple[int, int], path: Path, tolerance: float) -> None:
