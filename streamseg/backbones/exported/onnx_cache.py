@@ -1,4 +1,4 @@
-"""Networks as .onnx files in the user's cache folder: made once, with torch but for the default one, and then used.
+"""Networks as .onnx files in the user's cache folder: made once, all but the default one with torch, and then kept.
 
 A file NAME.onnx belongs to NAME.json, which says what it is and carries its SHA-256: written last, it vouches for the
 whole; a pair that does not match is made again.
