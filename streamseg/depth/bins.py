@@ -104,10 +104,11 @@ def _planes(points: np.ndarray) -> list[planes.Plane]:
     votes, left = agree.astype(np.float32), np.ones(len(moments), bool)
     found: list[planes.Plane] = []
     while len(found) < PLANES:
-        best = int((votes @ left.astype(np.float32)).argmax())
-        mine = agree[best] & left
-        if mine.sum() < SMALLEST * len(moments):
+        counts = votes @ left.astype(np.float32)
+        best = int(counts.argmax())
+        if int(counts[best]) < SMALLEST * len(moments):  # of those that were not tried
             break
+        mine = agree[best] & left
         votes[best] = 0
         for _ in range(2):
             normal, offset = (value[0] for value in _fitted(moments[mine].sum(axis=0)[None])[:2])

@@ -123,6 +123,13 @@ def test_depth_without_readings_or_planes_holds_no_bin() -> None:
     assert find_bin(noise, CAMERA, None) is None
 
 
+def test_the_search_ends_where_planes_that_were_voted_for_fit_nothing() -> None:
+    down = np.linspace(0.4, 1, SIZE[0])[:, None]
+    steps = np.round(np.repeat(7.362685860900611 / down, SIZE[1], axis=1)).astype(np.float32)  # of whole metres
+    camera = Intrinsics(262.5, 262.5, 160, 120)
+    assert find_bin(steps, camera, find_support(steps, camera)) is None
+
+
 def test_on_a_table_a_bin_is_looked_for_now_and_then_and_found_when_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     looked = []
 
