@@ -13,7 +13,7 @@ from streamseg.config import SessionConfig
 from streamseg.errors import FrameError, SourceError
 from streamseg.evaluation.protocols import open_protocol
 from streamseg.evaluation.sequence import Sequence as Scores
-from streamseg.frame import Frame, Segmentation
+from streamseg.frame import VOID, Frame, Segmentation
 from streamseg.runtime.session import Session, open_session
 from streamseg.runtime.statistics import Statistics
 from streamseg.runtime.stream import stream
@@ -23,6 +23,10 @@ from streamseg.sources import LiveSource, Recording
 HIDDEN = 1e-3
 """Share of the frame below which a CO3D mask holds nothing: the object was not found in that frame."""
 
+HINTS = dict.fromkeys(
+    (" ids", " colours"), "number the things 1 ... 254 over all masks, and write these as indexed PNG"
+) | {"nothing is known": "255 in a mask is void, and so is what is black in valid/"}
+"""Of recordings of which nothing could be scored, by words of a reason."""
 
 Observer = Callable[[Frame, Segmentation, np.ndarray, dict[str, float]], None]
 """Sees each scored frame, with its truth and its own IoU figures."""
@@ -75,6 +79,8 @@ class Scorer(Sink):
             truth = frame.annotation
             if truth is None:
                 raise FrameError("no annotation")
+            if (truth == VOID).all():
+                raise FrameError("nothing is known of it")
             if self.kind == "co3d" and (not frame.rgb.any() or np.mean(truth > 0) < HIDDEN):
                 raise FrameError("hidden")  # a target held back, or a mask that was never found: no truth
         except FrameError as problem:
@@ -188,6 +194,8 @@ def nothing_scored(source: str, unscored: dict[str, list[str]]) -> SourceError:
     """The error of a recording of which no frame could be scored."""
     reasons = "; ".join(f"{reason} ({len(names)})" for reason, names in unscored.items()) or "none was read"
     hint = "masks need the frames' size and, with --every or --max-frames, must belong to frames that are taken"
+    for words, other in HINTS.items():
+        hint = other if words in reasons else hint
     return SourceError(f"no frame of {source!r} could be scored: {reasons}", hint)
 
 

@@ -1,8 +1,11 @@
-"""Coloured masks: which colour is which id, the same over all files of a folder."""
+"""Coloured masks, and those of large numbers: which is which id, the same over all files of a folder."""
 
 from __future__ import annotations
 
 import functools
+import io
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +13,39 @@ from PIL import Image
 
 from streamseg.davis_palette import davis
 from streamseg.errors import FrameError
-from streamseg.sources.reading.images import read_rgb
+from streamseg.frame import VOID
+from streamseg.sources.reading.images import read_file, read_rgb
+
+MARK = re.compile(r"(?P<stem>.+?)[._-](?P<mark>masks?|segm|seg|segmentation|labels?|gt|groundtruth|annotation)", re.I)
+LEADING = re.compile(r"(?P<mark>masks?|segm|seg|segmentation|labels?|gt)[._-](?P<stem>.+)", re.I)
+"""Names of masks that lie beside their pictures."""
 
 FILLED = 0.3
 """Of a colour's pixels, those that lie in squares of it; of mixed colours at edges nearly none do."""
 
 FRINGE = 15
 """By how much each channel of a colour may differ that JPEG of a high quality left beside another."""
+
+
+def family(path: Path) -> tuple[Path, str, str]:
+    """What `members` takes to find the masks of a folder that were made as this one."""
+    found = MARK.fullmatch(path.stem) or LEADING.fullmatch(path.stem)
+    return path.parent, path.suffix, found["mark"] if found else ""
+
+
+def members(folder: Path, suffix: str, mark: str) -> list[Path]:
+    """Files of a suffix and with a mark in their names, "" = none, in the order of their names."""
+    return [path for path in sorted(folder.glob(f"*{suffix}")) if family(path)[2] == mark]
+
+
+def opened(data: bytes) -> Image.Image:
+    """The picture in a mask file's bytes, with the values that are stored. Raises FrameError."""
+    try:
+        image = Image.open(io.BytesIO(data))
+        image.load()
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        raise FrameError("unreadable mask") from None
+    return image
 
 
 def colour_ids(pixels: np.ndarray, path: Path) -> np.ndarray:
@@ -26,11 +55,22 @@ def colour_ids(pixels: np.ndarray, path: Path) -> np.ndarray:
     present, inverse = np.unique(packed, return_inverse=True)
     table = _davis_ids()
     if not all(int(colour) in table for colour in present):
-        table = _folder_ids(path.parent, path.suffix)
+        table = _folder_ids(*family(path))
     ids = np.array([table.get(int(colour), 256) for colour in present])
     if ids.max() > 255:
         raise FrameError("mask has too many colours")
     return ids.astype(np.uint8)[inverse].reshape(packed.shape)
+
+
+def value_ids(values: np.ndarray, path: Path) -> np.ndarray:
+    """(H, W) uint8 ids of (H, W) integers up to 65535, which is void: ranks among all values of the masks beside
+    `path`. Raises FrameError: more than 254 of them."""
+    table = _folder_values(*family(path))
+    present, inverse = np.unique(values, return_inverse=True)
+    ids = np.array([table.get(int(value), 256) for value in present])
+    if ids.max() > 255:
+        raise FrameError("masks of the folder have more than 254 ids")
+    return ids.astype(np.uint8)[inverse].reshape(values.shape)
 
 
 def own_palette(path: Path, palette: np.ndarray, used: np.ndarray) -> bool:
@@ -42,14 +82,13 @@ def own_palette(path: Path, palette: np.ndarray, used: np.ndarray) -> bool:
     black = ~palette[used].any(axis=1)
     if palette[0].any() and black.any():
         return True
-    return not _one_palette(path.parent, path.suffix)
+    return not _one_palette(*family(path))
 
 
 @functools.lru_cache(maxsize=32)
-def _one_palette(folder: Path, suffix: str) -> bool:
+def _one_palette(folder: Path, suffix: str, mark: str) -> bool:
     """Whether the palettes of a folder agree as far as they reach; 16 of the files are looked at."""
-    files = sorted(folder.glob(f"*{suffix}"))
-    longest = b""
+    files, longest = members(folder, suffix, mark), b""
     for path in files[:: max(1, len(files) // 16)][:16]:
         try:
             with Image.open(path) as image:
@@ -101,14 +140,27 @@ def _davis_ids() -> dict[int, int]:
 
 
 @functools.lru_cache(maxsize=8)
-def _folder_ids(folder: Path, suffix: str) -> dict[int, int]:
-    """Colour -> id over all masks of a folder: black 0, the others 1, 2, ... in the order of their RGB values."""
-    colours: set[int] = set()
-    for path in sorted(folder.glob(f"*{suffix}")):
+def _folder_ids(folder: Path, suffix: str, mark: str) -> dict[int, int]:
+    """Colour -> id over all masks of a folder, in the order of their RGB values; black is 0."""
+    return _ranks(members(folder, suffix, mark), lambda path: _without_edges(_pack(read_rgb(path))), {0: 0})
+
+
+@functools.lru_cache(maxsize=8)
+def _folder_values(folder: Path, suffix: str, mark: str) -> dict[int, int]:
+    """Value -> id over all masks of a folder, of 16 bits or more; 65535 is void."""
+    return _ranks(members(folder, suffix, mark), lambda path: np.asarray(opened(read_file(path))), {0: 0, 65535: 255})
+
+
+def _ranks(files: list[Path], read: Callable[[Path], np.ndarray], known: dict[int, int]) -> dict[int, int]:
+    """Value -> id: those that are `known`, and 1 ... 254 in the order of the values in all files, unless these are
+    more."""
+    found: set[int] = set()
+    for path in files:
         try:
-            colours.update(np.unique(_without_edges(_pack(read_rgb(path)))).tolist())
+            found.update(np.unique(read(path)).tolist())
         except FrameError:
             continue
-        if len(colours) > 256:
+        if len(found) > 256:
             break
-    return {0: 0} | {colour: rank for rank, colour in enumerate(sorted(colours - {0}), 1)}
+    ranked = sorted(found - known.keys())
+    return known | ({value: rank for rank, value in enumerate(ranked, 1)} if len(ranked) < VOID else {})

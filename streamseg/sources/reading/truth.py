@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,12 +15,11 @@ from streamseg.frame import VOID
 from streamseg.sources.reading.files import IMAGE_SUFFIXES, listing
 from streamseg.sources.reading.headers import orientation, stored_size
 from streamseg.sources.reading.images import upright
+from streamseg.sources.reading.mask_colours import LEADING, MARK
 from streamseg.sources.reading.masks import WHITE, read_mask, taken_for
 
 FOLDERS = ("masks", "mask", "segmentations", "segmentation", "segm", "annotations", "labels", "groundtruth", "gt")
 SUFFIXES = IMAGE_SUFFIXES | {".gif", ".pbm"}  # Carvana's masks, and plain bitmaps
-MARK = re.compile(r"(?P<stem>.+?)[._-](masks?|segm|seg|segmentation|labels?|gt|groundtruth|annotation)", re.IGNORECASE)
-LEADING = re.compile(r"(masks?|segm|seg|segmentation|labels?|gt)[._-](?P<stem>.+)", re.IGNORECASE)
 KNOWN = "valid"
 """Folder beside the masks' own: white where the truth is known; elsewhere nothing is counted (OSD)."""
 LOOKED_AT = 200  # pictures whose orientation is looked up

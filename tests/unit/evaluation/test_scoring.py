@@ -16,6 +16,7 @@ from streamseg.evaluation.scoring import (
     Score,
     Scorer,
     mean_figures,
+    nothing_scored,
     over_seeds,
     require_annotation,
     score,
@@ -57,6 +58,28 @@ def test_frames_without_usable_truth_are_named() -> None:
     assert result.unscored == {"no annotation": ["00001"], "unreadable mask": ["00002"]}
     assert result.figures["best"] == result.figures["free"] == result.figures["jf"] == 1
     assert result.figures["id_changes"] is None  # the two frames are no neighbours
+
+
+def test_a_frame_of_which_nothing_is_known_is_not_scored() -> None:
+    scorer = Scorer("images", protocol="davis17u")
+    for index, truth in enumerate((thing(), np.full(SHAPE, 255, np.uint8), thing())):
+        scorer.write(frame(index, truth), Segmentation(thing() + 1, k=2, objects=np.zeros(SHAPE, np.uint8)))
+    result = scorer.result()
+    assert (result.frames, result.unscored) == (2, {"nothing is known of it": ["00001"]})
+    assert result.figures["free"] == result.figures["jf"] == result.figures["davis17u_j_mean"] == 0
+
+
+@pytest.mark.parametrize(
+    ("reason", "hint"),
+    [
+        ("mask is 2x2, colour is 4x4", "frames' size"),
+        ("nothing is known of it", "void"),
+        ("masks of the folder have more than 254 ids", "number the things"),
+        ("mask has too many colours", "number the things"),
+    ],
+)
+def test_what_is_to_do_when_nothing_is_scored_depends_on_why(reason: str, hint: str) -> None:
+    assert hint in nothing_scored("clip", {reason: ["0"]}).hint
 
 
 @pytest.mark.parametrize(("kind", "scored"), [("co3d", 1), ("davis", 3)])

@@ -163,30 +163,28 @@ def test_depth_of_eight_bits_or_colours_is_refused(tmp_path: Path, make: Any) ->
 
 
 def test_masks_of_every_kind_give_ids(tmp_path: Path) -> None:
+    def read(image: Image.Image, name: str) -> np.ndarray:
+        (tmp_path / name).mkdir()  # masks of one folder are of one kind
+        image.save(tmp_path / name / "0.png")
+        return read_mask(tmp_path / name / "0.png")
+
     ids = np.zeros((6, 8), np.uint8)
     ids[1:3, 1:3], ids[4, 4], ids[0] = 1, 2, 255
     indexed = Image.fromarray(ids)
     indexed.putpalette(np.random.default_rng(1).integers(0, 256, 768, dtype=np.uint8).tobytes())
-    indexed.save(tmp_path / "indexed.png")
-    assert np.array_equal(read_mask(tmp_path / "indexed.png"), ids)
-    Image.fromarray(ids).save(tmp_path / "gray.png")
-    assert np.array_equal(read_mask(tmp_path / "gray.png"), ids)
+    assert np.array_equal(read(indexed, "indexed"), ids)
+    assert np.array_equal(read(Image.fromarray(ids), "gray"), ids)
     object_ = (ids == 1).astype(np.uint8)
-    Image.fromarray(object_ * 255).save(tmp_path / "binary.png")
-    assert np.array_equal(read_mask(tmp_path / "binary.png"), object_)
-    Image.fromarray(object_.astype(bool)).save(tmp_path / "bits.png")
-    assert np.array_equal(read_mask(tmp_path / "bits.png"), object_)
+    assert np.array_equal(read(Image.fromarray(object_ * 255), "binary"), object_)
+    assert np.array_equal(read(Image.fromarray(object_.astype(bool)), "bits"), object_)
     rgba = np.full((6, 8, 4), 255, np.uint8)
     rgba[..., :3] = object_[..., None] * 255
-    Image.fromarray(rgba).save(tmp_path / "rgba.png")
-    assert np.array_equal(read_mask(tmp_path / "rgba.png"), object_)
+    assert np.array_equal(read(Image.fromarray(rgba), "rgba"), object_)
     palette = np.array([[0, 0, 0], [128, 0, 0], [0, 128, 0], [128, 128, 0]], np.uint8)
-    Image.fromarray(palette[[[0, 1, 2, 3]]]).save(tmp_path / "davis.png")
-    assert read_mask(tmp_path / "davis.png").tolist() == [[0, 1, 2, 3]]
+    assert read(Image.fromarray(palette[[[0, 1, 2, 3]]]), "davis").tolist() == [[0, 1, 2, 3]]
     ramp = np.arange(256, dtype=np.uint8)[None]
-    Image.fromarray(ramp).save(tmp_path / "soft.png")
-    assert np.array_equal(read_mask(tmp_path / "soft.png"), ramp >= 128)
-    assert np.array_equal(read_soft_mask(tmp_path / "soft.png"), ramp >= 128)
+    assert np.array_equal(read(Image.fromarray(ramp), "soft"), ramp >= 128)
+    assert np.array_equal(read_soft_mask(tmp_path / "soft" / "0.png"), ramp >= 128)
 
 
 def test_foreign_colours_keep_their_ids_over_the_frames(tmp_path: Path) -> None:

@@ -39,3 +39,28 @@ def test_too_many_colours_are_an_error(tmp_path: Path) -> None:
     pixels = saved(tmp_path / "0.png", [(i % 256, 7 + i // 256, 3) for i in range(300)])
     with pytest.raises(FrameError, match="too many colours"):
         colour_ids(pixels, tmp_path / "0.png")
+
+
+def test_gray_colours_are_read_as_the_colours_beside_them(tmp_path: Path) -> None:
+    black, gray, red = (0, 0, 0), (128, 128, 128), (128, 0, 0)  # of the DAVIS palette: 0, 7, 1
+    saved(tmp_path / "0.png", [black, gray, red])
+    saved(tmp_path / "1.png", [black, gray])
+    assert reading(tmp_path / "1.png").ids[0, ::4].tolist() == [0, 7]
+
+
+def test_a_picture_beside_its_mask_has_no_say_in_the_colours(tmp_path: Path) -> None:
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(tmp_path / "a.png")
+    saved(tmp_path / "a_mask.png", [(0, 0, 0), (10, 250, 10), (250, 10, 10)])
+    assert reading(tmp_path / "a_mask.png").ids[0, ::4].tolist() == [0, 1, 2]
+
+
+def test_the_254th_colour_is_the_last_that_is_no_void(tmp_path: Path) -> None:
+    for count in (254, 255):
+        folder = tmp_path / f"{count}"
+        folder.mkdir()
+        pixels = saved(folder / "0.png", [(0, 0, 0), *((i, 7, 3) for i in range(count))])
+        if count == 254:
+            assert colour_ids(pixels, folder / "0.png").max() == 254
+        else:
+            with pytest.raises(FrameError, match="too many colours"):
+                colour_ids(pixels, folder / "0.png")

@@ -112,6 +112,75 @@ def test_gray_ids_stay_ids_however_many_there_are(ids: list[int], tmp_path_facto
     assert np.array_equal(reading(path).ids, drawn)
 
 
+def squares(*values: int) -> np.ndarray:
+    """(64, 96) int32, 0 but for a square of each value, none of which touches another."""
+    drawn = np.zeros((64, 96), np.int32)
+    for at, value in enumerate(values):
+        drawn[20:30, 5 + 15 * at :][:, :10] = value
+    return drawn
+
+
+def read_folder(folder: Path, masks: list[np.ndarray], suffix: str = "png") -> list[list[int]]:
+    """The ids in each of the masks of a folder."""
+    paths = [saved(folder, Image.fromarray(mask), f"{at:05d}.{suffix}") for at, mask in enumerate(masks)]
+    return [np.unique(reading(path).ids).tolist() for path in paths]
+
+
+@pytest.mark.parametrize("ids", [(1,), (1, 2), (3, 5), (14, 15), (250, 254)])
+def test_void_apart_from_small_ids_is_no_white_object(ids: tuple[int, ...], tmp_path: Path) -> None:
+    assert read_folder(tmp_path, [squares(*ids, 255).astype(np.uint8)]) == [[0, *ids, 255]]
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_a_frame_with_nothing_but_void_is_read_as_those_beside_it(kind: type, tmp_path: Path) -> None:
+    frames = [squares(1, 255), squares(255), squares(255), squares(255), squares()]
+    assert read_folder(tmp_path / "ids", [frame.astype(kind) for frame in frames]) == [
+        [0, 1, 255],
+        *[[0, 255]] * 3,
+        [0],
+    ]
+    assert read_folder(tmp_path / "white", [frame.astype(kind) for frame in frames[1:]]) == [*[[0, 1]] * 3, [0]]
+
+
+def test_thin_ids_are_no_edges_where_others_fill_areas(tmp_path: Path) -> None:
+    thin = squares(255).astype(np.uint8)
+    thin[50, 5:90] = 100
+    full = squares(100, 255).astype(np.uint8)
+    assert read_folder(tmp_path, [full, thin, full]) == [[0, 100, 255]] * 3
+
+
+def test_a_palette_says_what_black_and_white_are_in_it(tmp_path: Path) -> None:
+    for at, frame in enumerate((squares(1, 2), squares(2))):
+        image = Image.fromarray(frame.astype(np.uint8))
+        image.putpalette([0, 0, 0, 255, 0, 0, 255, 255, 255])
+        saved(tmp_path, image, f"{at}.png")
+    assert [np.unique(reading(tmp_path / f"{at}.png").ids).tolist() for at in (0, 1)] == [[0, 1, 2], [0, 2]]
+
+
+def test_pictures_beside_a_marked_mask_say_nothing_of_it(tmp_path: Path) -> None:
+    saved(tmp_path, Image.fromarray(squares(80, 120).astype(np.uint8)), "cat.png")
+    assert np.unique(reading(saved(tmp_path, Image.fromarray(DISC), "cat_mask.png")).ids).tolist() == [0, 1]
+
+
+def test_ids_above_255_are_numbered_over_the_folder(tmp_path: Path) -> None:
+    frames = [squares(300, 1000), squares(1000, 7), squares(65535), squares(257)]
+    found = read_folder(tmp_path / "few", [frame.astype(np.uint16) for frame in frames])
+    assert found == [[0, 3, 4], [0, 1, 4], [0, 255], [0, 2]]
+    many = np.repeat(np.arange(300, 700, dtype=np.uint16), 4).reshape(40, 40)
+    with pytest.raises(FrameError, match="more than 254 ids"):
+        read_folder(tmp_path / "many", [many])
+
+
+def test_floats_are_ids_or_probabilities(tmp_path: Path) -> None:
+    ids = squares(1, 2, 255).astype(np.float32)
+    assert read_folder(tmp_path / "ids", [ids], "tiff") == [[0, 1, 2, 255]]
+    assert read_folder(tmp_path / "numbered", [squares(300, 70).astype(np.float32)], "tiff") == [[0, 1, 2]]
+    assert read_folder(tmp_path / "shares", [squares(1).astype(np.float32) * 0.5], "tiff") == [[0, 1]]
+    for bad in (np.nan, 1.5, -0.5):
+        with pytest.raises(FrameError, match="neither ids nor"):
+            read_folder(tmp_path / f"{bad}", [squares(1).astype(np.float32) * bad], "tiff")
+
+
 def test_what_it_is_taken_for_is_told(tmp_path: Path) -> None:
     assert reading(saved(tmp_path, Image.fromarray(DISC))).taken_for == "black and white: white is object 1"
     (tmp_path / "x.png").write_bytes(b"no picture")
