@@ -7,7 +7,7 @@
     SegmenterConfig   the first three together: all that decides the masks of given frames
     RunConfig         a whole run
 
-A field has the name of its flag on the command line.
+A field has the name of its flag on the command line. What values it may have: see `limits`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import numpy as np
 from streamseg import plugins
 from streamseg.errors import SourceError
 from streamseg.frame import Intrinsics
+from streamseg.limits import Checked
 
 if TYPE_CHECKING:
     from streamseg.sources.alignment import Alignment
@@ -59,7 +60,7 @@ class Spec:
 
 
 @dataclass(frozen=True)
-class ExtractorConfig:
+class ExtractorConfig(Checked):
     """size: of the network's input, its shorter side or (H, W). engine, device, precision: "auto", or see `backbones`.
 
     keyframes: frames from one keyframe to the next at most, 1 = every frame is one, 0 = auto, see
@@ -76,7 +77,7 @@ class ExtractorConfig:
 
 
 @dataclass(frozen=True)
-class ClusteringConfig:
+class ClusteringConfig(Checked):
     """k: number of regions, 0 = by the knee within k_range (inclusive).
 
     clustering: "online" (one codebook for the session) or "per-frame" (cold K-Means and knee on every frame, the ids
@@ -97,7 +98,7 @@ class ClusteringConfig:
 
 
 @dataclass(frozen=True)
-class ObjectsConfig:
+class ObjectsConfig(Checked):
     """objects: whether they are wanted. quality: "live", or "high" (offline). min_score: those with a lower score, 0
     ... 1, are left out, see `objects.scores`. seed: of everything random."""
 
@@ -130,7 +131,7 @@ def _moved(load: Callable[[], np.ndarray], align: Alignment) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class SegmenterConfig:
+class SegmenterConfig(Checked):
     """All that decides which masks given frames get. scene_cuts: "restart" (what is learnt is learnt of a scene, and
     starts anew after a hard cut) or "ignore". regions: whether they are wanted; objects do without."""
 

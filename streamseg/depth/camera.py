@@ -1,7 +1,8 @@
 """A camera for depth whose own is not known: any pinhole keeps planes plane, so that one of the usual kind will do.
 
 Depth seen through a wrong pinhole is a linear map of space: planes stay planes, what lies above them stays above, and
-edges stay convex or concave. Only sizes and angles are wrong, and they are never told to people.
+edges stay convex or concave. Only sizes and angles are wrong, and they are never told to people;
+depth itself is measured and is told.
 """
 
 from __future__ import annotations
@@ -22,4 +23,6 @@ def guessed_camera(shape: tuple[int, ...]) -> Intrinsics:
 def told(camera: Intrinsics) -> str:
     """What people should know of a guessed camera."""
     numbers = ",".join(f"{value:g}" for value in (camera.fx, camera.fy, camera.cx, camera.cy))
-    return f"{numbers}: objects are parted by depth, but nothing is told in metres; else give --intrinsics FX,FY,CX,CY"
+    return (
+        f"{numbers}: objects are parted by depth, but have no 3-D position or size; else give --intrinsics FX,FY,CX,CY"
+    )

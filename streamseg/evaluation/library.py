@@ -9,6 +9,8 @@ from typing import Any
 from streamseg.evaluation import command
 from streamseg.evaluation.request import DEFAULT, request
 from streamseg.evaluation.scoring import NOBODY
+from streamseg.limits import check
+from streamseg.runtime.library import check_names
 
 
 def evaluate(
@@ -32,6 +34,8 @@ def evaluate(
     of its own. settings: as in `segment`.
     Figures are shares in [0, 1]; `figures` in the document says what each one means. Raises StreamsegError.
     """
+    check_names(settings)
+    check({"seeds": seeds, "every": every, "max_frames": max_frames})
     given = [sources] if isinstance(sources, str | Path) else list(sources)
     how: dict[str, Any] = {
         "seeds": seeds,

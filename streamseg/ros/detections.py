@@ -1,7 +1,8 @@
 """Objects of a frame as messages of vision_msgs 4 (ROS 2 Humble and later): boxes in the image and in space.
 
 LabelInfo says what the numbers in ~/objects are: 0 the background, any other one object, whose Detection2D and
-Detection3D have the number as `id`. It is sent when the numbers change.
+Detection3D have the number as `id`. It is sent when the numbers change. The score of a detection's only hypothesis is
+the object's: how likely there is such a thing, 0 ... 1, and 1 where it has none.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class Detections:
         if segmentation.objects is None:
             return {}
         depth = frame.depth if deep and frame.depth_is_metric else None
-        found = measure(segmentation.objects, depth, frame.intrinsics)
+        found = measure(segmentation.objects, depth, frame.intrinsics, segmentation.scores)
         flat = [self._flat(header, one) for one in found]
         solid = [self._solid(header, one) for one in found if one.centroid is not None and one.size is not None]
         messages = {
@@ -65,7 +66,7 @@ class Detections:
         box = self._filled("BoundingBox2D", size_x=float(width), size_y=float(height))
         # whole numbers are the middles of pixels
         box.center.position.x, box.center.position.y = x + (width - 1) / 2, y + (height - 1) / 2
-        return self._filled("Detection2D", header=header, results=[self._hypothesis()], bbox=box, id=str(segment.id))
+        return self._detection("Detection2D", header, segment, box)
 
     def _solid(self, header: Any, segment: Segment) -> Any:
         assert segment.centroid is not None
@@ -75,9 +76,10 @@ class Detections:
         place.x, place.y, place.z = segment.centroid
         box.center.orientation.w = 1.0
         box.size.x, box.size.y, box.size.z = segment.size
-        return self._filled("Detection3D", header=header, results=[self._hypothesis()], bbox=box, id=str(segment.id))
+        return self._detection("Detection3D", header, segment, box)
 
-    def _hypothesis(self) -> Any:
+    def _detection(self, kind: str, header: Any, segment: Segment, box: Any) -> Any:
         found = self._filled("ObjectHypothesisWithPose")
-        found.hypothesis.class_id, found.hypothesis.score = CLASS, 1.0
-        return found
+        found.hypothesis.class_id = CLASS
+        found.hypothesis.score = 1.0 if segment.score is None else float(segment.score)
+        return self._filled(kind, header=header, results=[found], bbox=box, id=str(segment.id))

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack, closing
+from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 
-from streamseg.config import SessionConfig, from_flags
+from streamseg import limits
+from streamseg.config import (
+    ClusteringConfig,
+    ExtractorConfig,
+    ObjectsConfig,
+    SegmenterConfig,
+    SessionConfig,
+    SourceConfig,
+    Spec,
+    from_flags,
+)
 from streamseg.errors import StreamsegError
 from streamseg.frame import Frame, Intrinsics
+from streamseg.plugins import did_you_mean
 from streamseg.runtime import segmenter as runtime
 from streamseg.runtime.frames import held_back, segmented
 from streamseg.runtime.result import Result
@@ -43,9 +55,10 @@ def segment(
     seed, intrinsics. log: takes one line a time about what is used.
 
     A generator: its threads stop when it ends or is closed; signals are left alone. Broken frames are skipped. Raises
-    StreamsegError, TypeError for an unknown setting.
+    StreamsegError, also for an unknown setting or a value that it cannot have.
     """
     config = _config(str(source), objects, settings)
+    limits.check({"every": every, "max_frames": max_frames, "batch": batch, "policy": policy})
     with ExitStack() as stack:
         session = stack.enter_context(open_session(config, log))
         idle = held_back(session.source, max_latency)
@@ -115,7 +128,17 @@ class Segmenter:
         self.close()
 
 
+def check_names(settings: Iterable[str]) -> None:
+    """Raises StreamsegError for a name that is no setting's."""
+    parts = (Spec, ExtractorConfig, ClusteringConfig, ObjectsConfig, SourceConfig, SegmenterConfig)
+    known = {one.name for part in parts for one in fields(part)} - {"spec", "extractor"}
+    for name in settings:
+        if name not in known:
+            raise StreamsegError(f"no setting is called {name!r}", did_you_mean(name, known))
+
+
 def _config(source: str, objects: bool, settings: dict[str, Any]) -> SessionConfig:
+    check_names(settings)
     return SessionConfig(source, **from_flags({"objects": objects} | settings))
 
 

@@ -84,8 +84,18 @@ def test_arrays_that_do_not_fit_are_refused_in_plain_words() -> None:
             segmenter.step(np.zeros((4, 4)))
         with pytest.raises(streamseg.StreamsegError, match="depth is"):
             segmenter.step(np.zeros((48, 64, 3), np.uint8), depth=np.ones((24, 32), np.float32))
-    with pytest.raises(TypeError, match="colour"):
-        next(streamseg.segment(SAMPLE, colour=3))
+
+
+def test_settings_are_refused_as_the_command_line_does() -> None:
+    with pytest.raises(streamseg.StreamsegError, match="'min_scor'") as told:
+        next(streamseg.segment(SAMPLE, min_scor=0.3))
+    assert "did you mean 'min_score'" in told.value.hint
+    with pytest.raises(streamseg.StreamsegError, match="'siz'"):
+        streamseg.evaluate(SAMPLE, siz=3)
+    with pytest.raises(streamseg.StreamsegError, match="every is 0"):
+        next(streamseg.segment(SAMPLE, every=0))
+    with pytest.raises(streamseg.StreamsegError, match="quality is 'best'"):
+        streamseg.Segmenter(objects=True, quality="best")
 
 
 def test_evaluate_is_the_document_of_eval() -> None:

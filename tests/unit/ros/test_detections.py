@@ -62,14 +62,14 @@ def types(store: Any) -> Any:
 
 
 def scene(depth: bool = True) -> tuple[Frame, Segmentation]:
-    """Object 7: 11 columns and 5 rows at 2 m; object 9 at 1 m."""
+    """Object 7: 11 columns and 5 rows at 2 m, score .5; object 9 at 1 m, without a score."""
     objects = np.zeros((48, 64), np.uint8)
     objects[10:15, 20:31], objects[30:40, 5:9] = 7, 9
     metres = np.full((48, 64), 2, np.float32)
     metres[30:40, 5:9] = 1
     camera = Intrinsics(50, 50, 25, 12)
     frame = Frame(0, "0", 0.0, np.zeros((48, 64, 3), np.uint8), camera, (lambda: metres) if depth else None)
-    return frame, Segmentation(np.ones((48, 64), np.uint8), 1, objects)
+    return frame, Segmentation(np.ones((48, 64), np.uint8), 1, objects, scores={7: 0.5})
 
 
 def test_boxes_in_the_image_and_in_space(store: Any, types: Any) -> None:
@@ -89,7 +89,9 @@ def test_boxes_in_the_image_and_in_space(store: Any, types: Any) -> None:
     assert [one.id for one in flat] == [one.id for one in solid] == ["7", "9"]
     assert (flat[0].bbox.size_x, flat[0].bbox.size_y) == (11, 5)
     assert (flat[0].bbox.center.position.x, flat[0].bbox.center.position.y) == (25, 12)
-    assert (flat[0].results[0].hypothesis.class_id, flat[0].results[0].hypothesis.score) == ("object", 1)
+    for detections in (flat, solid):
+        hypotheses = [one.results[0].hypothesis for one in detections]
+        assert [(one.class_id, one.score) for one in hypotheses] == [("object", 0.5), ("object", 1)]
     place = solid[0].bbox.center.position
     assert (place.x, place.y, place.z) == pytest.approx((0, 0, 2), abs=1e-6)
     assert solid[0].bbox.size.x == pytest.approx(2 * 10 / 50, rel=0.1)

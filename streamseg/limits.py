@@ -1,0 +1,78 @@
+"""What values a setting may have, wherever it comes from: the command line refuses the same ones by its flags."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import fields
+from numbers import Integral, Real
+from typing import Any
+
+from streamseg import plugins
+from streamseg.errors import StreamsegError
+
+CHOICES = {
+    "clustering": ("online", "per-frame"),
+    "labels_on": ("auto", "host", "device"),
+    "policy": ("latest", "all"),
+    "quality": ("live", "high"),
+    "scene_cuts": ("restart", "ignore"),
+}
+WHOLE = {
+    "k": (0, 254),
+    "keyframes": (0, 1000),
+    "pca": (0, math.inf),
+    "seed": (0, 2**31 - 1),
+    "every": (1, math.inf),
+    "max_frames": (1, math.inf),
+    "batch": (1, 256),
+    "seeds": (1, math.inf),
+}
+REAL = {
+    "min_score": (0, 1),
+    "alpha": (0, 1),
+    "position": (0, math.inf),
+    "depth": (0, math.inf),
+    "foreground": (0, math.inf),
+}
+"""Lowest and highest, both included; none is infinite."""
+SIDES, REGIONS = (16, 8192), (1, 64)
+"""Of the network's input, and of k_range."""
+
+
+class Checked:
+    """A dataclass whose fields are held to their limits. Raises StreamsegError."""
+
+    def __post_init__(self) -> None:
+        values = {one.name: getattr(self, one.name) for one in fields(self)}  # type: ignore[arg-type]
+        check({name: value for name, value in values.items() if not isinstance(value, Checked)})
+
+
+def check(values: Mapping[str, Any]) -> None:
+    """Settings by name; those without limits, and None, are passed by. Raises StreamsegError."""
+    for name, value in values.items():
+        if name in CHOICES and value not in CHOICES[name]:
+            raise StreamsegError(f"{name} is {value!r}", plugins.did_you_mean(str(value), CHOICES[name]))
+        for limits, kind, what in ((WHOLE, Integral, "a whole number"), (REAL, Real, "a number")):
+            if name in limits and value is not None and not _within(value, kind, limits[name]):
+                low, high = limits[name]
+                upto = f" to {high}" if high < math.inf else " on"
+                raise StreamsegError(f"{name} is {value!r}", f"give {what} from {low}{upto}")
+    if "size" in values and not _sides(values["size"]):
+        raise StreamsegError(f"size is {values['size']!r}", "give N (shorter side) or (H, W), each 16 to 8192")
+    if "k_range" in values and not _range(values["k_range"]):
+        raise StreamsegError(f"k_range is {values['k_range']!r}", "give (LOW, HIGH) within 1 ... 64")
+
+
+def _within(value: Any, kind: type, limits: tuple[float, float]) -> bool:
+    return isinstance(value, kind) and limits[0] <= value <= limits[1] and value != math.inf  # type: ignore[operator]
+
+
+def _sides(size: Any) -> bool:
+    sides = size if isinstance(size, tuple | list) and len(size) == 2 else (size,)
+    return all(_within(side, Integral, SIDES) for side in sides)
+
+
+def _range(pair: Any) -> bool:
+    fits = isinstance(pair, tuple | list) and len(pair) == 2
+    return fits and all(_within(end, Integral, REGIONS) for end in pair) and pair[0] <= pair[1]
