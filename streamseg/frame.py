@@ -52,8 +52,8 @@ class Frame:
     timestamp: seconds; the source's own clock.
     rgb: (H, W, 3) uint8, RGB.
     intrinsics: of the colour camera, or None where unknown.
-    load_depth: returns (H, W) float32 metres, registered to `rgb`, 0 = no reading; None where there is no depth.
-        It may raise FrameError. Nothing is decoded until `depth` is read.
+    load_depth: returns (H, W) float32 metres, registered to `rgb`, 0 = no reading, as what is negative or not finite;
+        None where there is no depth. It may raise FrameError. Nothing is decoded until `depth` is read.
     load_annotation: returns (H, W) integer ground truth, 0 = background, 255 = void; None where there is none.
     file: the picture's own file, None where it is one of many in a video or comes from a camera.
     depth_problem: why a frame of an RGB-D source has no depth, for the manifest; "" where it has or needs none.
@@ -93,6 +93,8 @@ class Frame:
             depth = self.load_depth()
             if depth.shape != self.rgb.shape[:2]:
                 raise FrameError(f"depth is {depth.shape}, colour is {self.rgb.shape[:2]}")
+            if depth.size and not (depth.min() >= 0 and depth.max() < math.inf):  # of frames that are made by hand
+                return np.where(np.isfinite(depth) & (depth > 0), depth, np.float32(0))
             return depth
         except FrameError as problem:
             object.__setattr__(self, "depth_problem", str(problem))

@@ -3,7 +3,7 @@
 FOLDER holds the masks of one recording; of several, a folder for each, called as the recording's. Where it holds
 objects/ or labels/, as `streamseg run` writes them, these are objects and segments, and joined to panoptic masks;
 without labels/, panoptic/ holds the segments. Else its masks are both, with 0 as background. Indexed, gray and coloured
-images are read as ground truth is. The scores of objects/ are those of segments.jsonl beside it, where that is there.
+images are read as ground truth is. Scores of the objects are those of segments.jsonl in FOLDER, where that is there.
 """
 
 from __future__ import annotations
@@ -57,12 +57,14 @@ class Masks:
         if stem is None:
             self.missing.append(frame.name)
         objects = self._read(self.objects, stem, size) if self.objects else None
+        scores = self.scores.get(frame.name, {})
         if self.labels is self.objects:
             assert objects is not None
-            return Segmentation(np.where(objects == 0, VOID, objects).astype(np.uint8), k=0, objects=objects)
+            regions = np.where(objects == 0, VOID, objects).astype(np.uint8)
+            return Segmentation(regions, k=0, objects=objects, scores=scores)
         labels = self._read(self.labels, stem, size)
         regions = np.where(labels == 0, VOID, labels).astype(np.uint8)
-        return Segmentation(regions, k=0, objects=objects, scores=self.scores.get(frame.name, {}))
+        return Segmentation(regions, k=0, objects=objects, scores=scores)
 
     def _read(self, files: dict[str, Path], stem: str | None, size: tuple[int, int]) -> np.ndarray:
         if stem is None or stem not in files:

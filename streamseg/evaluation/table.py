@@ -7,10 +7,14 @@ from typing import Any
 
 from rich.table import Table
 
-from streamseg.evaluation.protocols import figures_of, kinds
+from streamseg.evaluation.protocols import figures_of, kinds, needs_of
 from streamseg.text import terminal
 
 IOU = ("best", "union", "free")
+UNDEFINED = (
+    "-: not defined; all but ARI, ids and own need true objects; ids and own need two frames in a row, ratio true ids"
+    " that change, AP scores, and free, IDsw, IDF1 and AP masks of objects"
+)
 SHARED = ("j", "f", "jf", "ari", "id_changes", "id_ratio")
 HEADS = {
     "best": "best",
@@ -34,9 +38,13 @@ def columns(models: Sequence[dict[str, Any]], protocol: str = "") -> dict[str, s
     regions."""
     if protocol:
         return {figure.head: name for name, figure in figures_of(protocol).items()}
-    objects = any(model["mean"]["jf"] for model in models)
-    prefix = "" if objects else "segments_"
+    prefix = "" if _of_objects(models) else "segments_"
     return {head: prefix + name if name in SHARED else name for name, head in HEADS.items()}
+
+
+def _of_objects(models: Sequence[dict[str, Any]]) -> bool:
+    """Whether objects were looked for, be there true ones or not: ARI is defined without."""
+    return any(model["mean"]["ari"] for model in models)
 
 
 def cell(figure: str, value: dict[str, float] | None, seeds: int = 1) -> str:
@@ -58,11 +66,16 @@ def _points(value: float) -> str:
 
 def explain(models: Sequence[dict[str, Any]], protocol: str = "") -> list[str]:
     """What the columns mean, for the foot of a table."""
+    shown = columns(models, protocol).values()
+    figures = [entry["figures"] for model in models for entry in model["sequences"]]
+    undefined = any(one[name] is None for one in figures for name in shown)
     if protocol:
-        return [kinds()[protocol], *(f"{one.head}: {one.meaning}" for one in figures_of(protocol).values())]
-    what = "objects" if columns(models)["J"] == "j" else "regions, as no objects were asked for or found"
+        needs = [f"-: not defined; a sequence needs {needs_of(protocol)}"] if undefined else []
+        meanings = [f"{one.head}: {one.meaning}" for one in figures_of(protocol).values()]
+        return [kinds()[protocol], *meanings, *needs]
+    what = "objects" if _of_objects(models) else "regions, as no objects were asked for"
     masks = ["best, union: IoU of the best region and of the best union of regions of each frame"]
-    if any(model["mean"]["free"] for model in models):
+    if _of_objects(models):
         masks = [
             "best, union: IoU of the best mask and of the best union of masks of each frame: objects, and the regions"
             " around (panoptic)",
@@ -76,6 +89,7 @@ def explain(models: Sequence[dict[str, Any]], protocol: str = "") -> list[str]:
         "ids: pixels that change their id from frame to frame; own: those of the ground truth; ratio: ids / own",
         "IDsw, IDF1: ID switches of true objects, and F of the masks with the right id (IoU at least .5); AP: average"
         " precision of the objects by their scores (COCO)",
+        *([UNDEFINED] if undefined else []),
     ]
 
 

@@ -29,7 +29,7 @@ from streamseg.plugins import did_you_mean
 from streamseg.runtime import segmenter as runtime
 from streamseg.runtime.frames import held_back, segmented
 from streamseg.runtime.result import Result
-from streamseg.runtime.session import open_segmenter, open_session
+from streamseg.runtime.session import open_segmenter, open_session, unused
 from streamseg.runtime.statistics import Statistics
 
 Log = Callable[[str], None]
@@ -89,6 +89,8 @@ class Segmenter:
     def __init__(self, *, objects: bool = False, log: Log | None = None, **settings: Any) -> None:
         self._stack = ExitStack()
         config = _config("", objects, settings)
+        if log and (note := unused(config)):
+            log(note)
         self._segmenter: runtime.Segmenter = self._stack.enter_context(open_segmenter(config, log, streams=1))
         self._index = 0
 

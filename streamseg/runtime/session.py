@@ -10,7 +10,7 @@ import numpy as np
 
 from streamseg.backbones import Backbone, describe, open_backbone
 from streamseg.backbones.placement import place_of_labels
-from streamseg.config import SegmenterConfig, SessionConfig
+from streamseg.config import ObjectsConfig, SegmenterConfig, SessionConfig
 from streamseg.depth.registration import fit
 from streamseg.errors import FrameError, SourceError
 from streamseg.features.extractor import FeatureExtractor
@@ -75,6 +75,8 @@ def open_session(
                     log(f"note: {note}")
                 if note := beside(source) if _depth_is_trusted(setup) else "":
                     log(note)
+                if note := unused(setup):
+                    log(note)
             yield Session(source, used, frame_size)
 
 
@@ -135,6 +137,16 @@ def squeezed(frame: tuple[int, int], network: tuple[int, int]) -> str:
         f"{SQUEEZED} {h}x{w} (height x width), so frames of {height}x{width} are squeezed; export it "
         "with their aspect: streamseg export ... --size HxW"
     )
+
+
+def unused(setup: SegmenterConfig) -> str:
+    """A line about settings of objects where none are looked for; "" where all is well."""
+    usual = ObjectsConfig()
+    names = [name for name in ("quality", "min_score") if getattr(setup.objects, name) != getattr(usual, name)]
+    if setup.objects.objects or not names:
+        return ""
+    flags = " and ".join(f"--{name.replace('_', '-')}" for name in names)
+    return f"note: {flags}: nothing to do, for no objects are looked for; --save objects asks for them"
 
 
 def _depth_is_trusted(setup: SessionConfig) -> bool:

@@ -41,6 +41,14 @@ def test_depth_of_another_size_is_not_used() -> None:
     assert "(5, 6)" in frame.depth_problem
 
 
+def test_what_is_no_distance_is_no_reading() -> None:
+    depth = np.array([[1, np.nan, np.inf], [-np.inf, -1, 0]], np.float32)
+    frame = Frame(0, "0", 0.0, RGB[:2, :3], load_depth=lambda: depth)
+    assert frame.depth is not None
+    assert frame.depth.dtype == np.float32
+    assert frame.depth.tolist() == [[1, 0, 0], [0, 0, 0]]
+
+
 def test_a_frame_without_depth_or_truth() -> None:
     frame = Frame(0, "0", 0.0, RGB)
     assert frame.depth is frame.annotation is None

@@ -1,7 +1,8 @@
 """Protocols: objects scored exactly as a benchmark's own evaluation does. One file a protocol.
 
 Its name is what `--protocol` takes. A module offers `open() -> Protocol`, and FIGURES: of each figure its column's head
-and what it means. Figures are shares, 0 ... 1, but for decays, which may be negative.
+and what it means; NEEDS is what a sequence needs to have figures, where not all do. Figures are shares, 0 ... 1, but
+for decays, which may be negative.
 """
 
 from __future__ import annotations
@@ -54,6 +55,11 @@ def figures_of(name: str) -> dict[str, Figure]:
         raise SourceError(f"no protocol is called {name!r}", plugins.did_you_mean(name, kinds()))
     found: dict[str, Figure] = plugins.load(__name__, name).FIGURES
     return found
+
+
+def needs_of(name: str) -> str:
+    """What a sequence needs to have the figures of a protocol; "" = nothing but a frame."""
+    return getattr(plugins.load(__name__, name), "NEEDS", "")
 
 
 def open_protocol(name: str) -> Protocol:

@@ -28,6 +28,7 @@ FIGURES = {
     "davis17u_jf": Figure("J&F", "(J + F) / 2, mean over true objects (DAVIS-2017 unsupervised, 20 ids at most)"),
     **j_and_f("davis17u", "{measure}, {statistic}, mean over true objects"),
 }
+NEEDS = "true objects"
 
 
 def open() -> Protocol:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import cv2
@@ -138,6 +139,15 @@ def test_labels_alone_are_no_objects(recording: SessionConfig, tmp_path: Path) -
     assert figures["free"] is None
     assert figures["jf"] is None
     assert figures["segments_jf"] == 1
+
+
+def test_scores_beside_masks_in_one_folder_are_theirs(recording: SessionConfig, tmp_path: Path) -> None:
+    folder = write(tmp_path / "given", "png")
+    assert score(recording, folder).figures["ap"] is None
+    segments = [{"id": 1, "score": 0.9}, {"id": 2, "score": 0.4}]
+    lines = [json.dumps({"name": name, "masks": "objects", "segments": segments}) for name in NAMES]
+    (folder / "segments.jsonl").write_text("\n".join(lines))
+    assert score(recording, folder).figures["ap"] == 1
 
 
 def test_masks_of_another_size_are_an_error(recording: SessionConfig, tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ import pytest
 from onnx import TensorProto, helper
 
 from streamseg.backbones import Spec
-from streamseg.config import SessionConfig
-from streamseg.runtime.session import beside, open_session, squeezed
+from streamseg.config import SegmenterConfig, SessionConfig
+from streamseg.runtime.session import beside, open_session, squeezed, unused
 from streamseg.sources import Options, open_source
 from streamseg.sources.alignment import Alignment
 
@@ -61,6 +61,13 @@ def told(setup: SessionConfig) -> list[str]:
     lines: list[str] = []
     with open_session(setup, lines.append):
         return [line for line in lines if "does not lie on the colour" in line]
+
+
+def test_settings_of_objects_that_nobody_asks_for_are_told() -> None:
+    config = SegmenterConfig()
+    assert unused(config) == unused(config.but(objects=True, quality="high", min_score=0.0)) == ""
+    assert "--quality and --min-score" in unused(config.but(quality="high", min_score=0.0))
+    assert "--save objects" in unused(config.but(min_score=0.5))
 
 
 def test_depth_beside_the_colour_is_told_once_and_the_advice_ends_it(shared: Path) -> None:
