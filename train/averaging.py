@@ -7,7 +7,8 @@ net's weights and of the same ones fine-tuned keeps most of what was learnt, and
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 
@@ -33,6 +34,15 @@ class Averaging:
             else torch.lerp(self.start[name].to(one.device), one, share)
             for name, one in trained.items()
         }
+
+    @contextmanager
+    def deploying(self, share: float) -> Iterator[None]:
+        """While inside, this share is deployed."""
+        usual, self.share = self.share, share
+        try:
+            yield
+        finally:
+            self.share = usual
 
     def state(self, encoder: Encoder) -> dict[str, torch.Tensor]:
         """The tensors of its net to deploy, by name."""

@@ -1,8 +1,13 @@
-"""The output folder of a training run: one run at a time, and what a killed one left behind goes with the next."""
+"""The output folder of a training run: one run at a time, and what a killed one left behind goes with the next.
+
+A run that is replaced is put aside first, and goes when the new one has a checkpoint: an error before that, or a kill,
+leaves it as it was.
+"""
 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,25 +20,36 @@ from train.callbacks.checkpointing import LAST
 TABLE, RESULT = "metrics.csv", "run.json"
 BEGUN = ".streamseg.begun"
 """Lies in the folder of a run until that has a checkpoint: what else lies there may be made anew."""
-OF_A_RUN = ("best.pt", "checkpoints/*.pt", TABLE, RESULT, "loggers.json", "masks.png", "events.out.tfevents.*")
-"""What a run writes beside `LAST`."""
+ASIDE = ".streamseg.replaced"
+"""A folder in that of a run: the older run that it replaces, until it has a checkpoint itself."""
+OF_A_RUN = ("best.pt", "checkpoints/*.pt", TABLE, RESULT, "loggers.json", "masks.png", "hparams.yaml",
+            "events.out.tfevents.*")  # fmt: skip
+"""What a run writes beside `LAST`, but for its objects."""
+OBJECTS = "objects/*/*.png", "objects.json"
+"""Objects that were found: the next run takes them where they fit. The last file says that all are there."""
 PARTIAL = (".last.partial.pt", ".best.partial.pt", ".metrics.partial.csv", ".run.partial.json")
 
 
 class Place(NamedTuple):
-    """Where a run writes. resume: it goes on with the run that is there. overwrite: an older run makes room."""
+    """Where a run writes. resume: it goes on with the run that is there. overwrite: an older run makes room. inputs:
+    what it reads, by flag."""
 
     output: Path
     resume: bool = False
     overwrite: bool = False
+    inputs: tuple[tuple[str, str], ...] = ()
 
 
 def checked(place: Place, first: bool) -> Path | None:
-    """The checkpoint to go on from, or None. Raises OutputError rather than write over an older run.
+    """The checkpoint to go on from, or None. Raises OutputError rather than write over an older run, or over what the
+    new one reads.
 
     first: whether this process writes; the others come when it has begun.
     """
     output, last = place.output, place.output / LAST
+    if first and (output / ASIDE).is_dir():
+        with locked(output):  # else another run is under way, which has put it aside
+            _cleared(output)
     if place.resume:
         if not last.is_file():
             raise OutputError(
@@ -48,6 +64,12 @@ def checked(place: Place, first: bool) -> Path | None:
             f"{str(output)!r} holds a run already",
             "give another -o, go on with it: --resume, or replace it: --overwrite",
         )
+    for flag, path in place.inputs:
+        if output.resolve() in (Path(path).resolve(), *Path(path).resolve().parents):
+            raise OutputError(
+                f"{flag} {path!r} lies in the output folder {str(output)!r}, which the run writes into",
+                "give another -o, or copy it elsewhere",
+            )
     probe = next(folder for folder in (output, *output.absolute().parents) if folder.exists())
     if not probe.is_dir() or not os.access(probe, os.W_OK):
         raise OutputError(f"{str(output)!r} cannot be written", "give a folder you may write to with -o")
@@ -56,30 +78,69 @@ def checked(place: Place, first: bool) -> Path | None:
 
 @contextmanager
 def opened(place: Place, first: bool) -> Iterator[None]:
-    """Have the folder alone, without what a killed run left in it, or an older one that makes room: the objects that it
-    found stay, and are found anew where they do not fit. Raises OutputError where another run has the folder."""
+    """Have the folder alone, without what a killed run left in it. An older run that makes room goes at the end, if
+    there is a new checkpoint by then; else it is put back. Raises OutputError where another run has the folder."""
     output = place.output
     if not first:
         yield
         return
     output.mkdir(parents=True, exist_ok=True)
     with locked(output):
-        left = list(PARTIAL)
-        if place.overwrite:
-            left += [LAST, *OF_A_RUN]
-        if not (output / LAST).exists() and (output / BEGUN).exists():
-            left += [TABLE, "events.out.tfevents.*"]
-        _remove(path for name in left for path in output.glob(name))
+        _cleared(output)
+        _remove(output, PARTIAL)
+        if (output / BEGUN).exists() and not (output / LAST).exists():
+            _remove(output, OF_A_RUN)
+        elif place.overwrite:
+            (output / BEGUN).unlink(missing_ok=True)
+            _put_aside(output, (*OF_A_RUN, LAST))
         if not (output / LAST).exists():
             (output / BEGUN).touch()
         try:
             yield
         finally:
+            _cleared(output)
             if (output / LAST).exists():
                 (output / BEGUN).unlink(missing_ok=True)
 
 
-def _remove(paths: Iterable[Path]) -> None:
-    for path in paths:
+def make_room(output: Path) -> None:
+    """For objects that are found anew. Those of an older run that is put aside go there, too."""
+    if (output / ASIDE).is_dir():
+        _put_aside(output, OBJECTS)
+    _remove(output, reversed(OBJECTS))
+
+
+def _put_aside(output: Path, patterns: Iterable[str]) -> None:
+    for path in _matching(output, patterns):
+        kept = output / ASIDE / path.relative_to(output)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        path.replace(kept)
+
+
+def _cleared(output: Path) -> None:
+    """Take the older run away where the new one has a checkpoint, else put it back. Whatever moment a kill comes at,
+    the next call ends what this one, or `_put_aside`, began: without `BEGUN` all that lies aside belongs back."""
+    aside = output / ASIDE
+    if not aside.is_dir():
+        return
+    if (output / BEGUN).exists():
+        if (output / LAST).exists():
+            shutil.rmtree(aside)
+            return
+        _remove(output, OF_A_RUN + (OBJECTS if (aside / OBJECTS[-1]).exists() else ()))
+        (output / BEGUN).unlink()
+    for kept in [path for path in aside.rglob("*") if path.is_file()]:
+        path = output / kept.relative_to(aside)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        kept.replace(path)
+    shutil.rmtree(aside)
+
+
+def _remove(output: Path, patterns: Iterable[str]) -> None:
+    for path in _matching(output, patterns):
         with suppress(OSError):
             path.unlink()
+
+
+def _matching(output: Path, patterns: Iterable[str]) -> list[Path]:
+    return [path for pattern in patterns for path in output.glob(pattern)]

@@ -111,6 +111,12 @@ class Method(pl.LightningModule):
         """The network that training makes."""
         return self.student
 
+    @property
+    def safe_share(self) -> float:
+        """What is deployed before anything has compared the trained weights with those of the start: these, where the
+        share is chosen, else the one that was told."""
+        return 0.0 if self.settings.average < 0 and fine_tunes(self.settings) else self.averaging.share
+
     def deployed_backbone(self) -> Encoder:
         """The network that is deployed: see `Averaging`."""
         return self.averaging(self.backbone())

@@ -10,6 +10,8 @@ becomes `--momentum X`, with its default in `--help`, refused outside [0, 1].
 from __future__ import annotations
 
 import dataclasses
+import re
+from collections.abc import Iterator
 from typing import Any, cast
 
 import click
@@ -43,6 +45,16 @@ def option(
 def click_options(cls: type, group: str = "Method") -> list[Option]:
     """The flags of the dataclass `cls`, in its order; group: the heading of those that have none of their own."""
     return [_click_option(field, heading(field.name, group)) for field in dataclasses.fields(cls)]
+
+
+def paths_in(said: Any) -> Iterator[tuple[str, str]]:
+    """(flag, value) of the flags of the dataclass `said` that take a path, value by value; a value may be a name."""
+    for field in dataclasses.fields(said):
+        if re.search("PATH|FILE|FOLDER|CKPT", field.metadata["metavar"] or ""):
+            value = getattr(said, field.name)
+            yield from (
+                ("--" + field.name.replace("_", "-"), one) for one in ([value] if isinstance(value, str) else value)
+            )
 
 
 def _click_option(field: dataclasses.Field, group: str) -> Option:

@@ -9,7 +9,6 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +18,14 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import move_data_to_device
 
 from streamseg.backbones import checkpoint
-from streamseg.errors import SourceError, StreamsegError
+from streamseg.errors import ModelError, SourceError, StreamsegError
 from streamseg.files import written
 from train.callbacks.checkpointing import BEST, LAST, CheckpointFile, Checkpointing
 from train.callbacks.display import Display
 from train.callbacks.monitoring import HealthMonitor, Table
 from train.callbacks.pending import look_every
 from train.callbacks.probing import Probing
-from train.data.batches import Batches, open_samples
+from train.data.batches import Batches, Data, open_data, open_samples
 from train.data.fingerprint import fingerprint
 from train.data.samples import Samples
 from train.description import checkpoint_header, config, flat, opening_line
@@ -35,7 +34,7 @@ from train.encoder import Encoder, open_encoder
 from train.folder import RESULT, TABLE, Place, checked, opened
 from train.method import Method
 from train.presets import frozen_stages, settled
-from train.probes.judges import open_judges
+from train.probes.judges import Held, open_held, open_judges
 from train.reports import deploying, loggers, outcome
 from train.reports.verdict import verdict
 from train.settings import Settings
@@ -60,33 +59,31 @@ def run(
     with contextlib.ExitStack() as stack:
         torch.manual_seed(settings.seed)
         encoder = _encoder(settings)
-        claim = cache(lambda: stack.enter_context(opened(place, is_first())))
-        samples, total = open_samples(kind, settings, options, output, stack, display.say, claim)
-        data = _same_run(samples, last, start, total)
-        method = kind(encoder, options, settings, total)
-        samples.views, samples.wide, samples.frames = method.views(), method.wide, method.frames
-        probing = _probing(settings, samples, total, output, display.say)
-        claim()  # what the command line got wrong is known by now
+        data = open_data(settings, stack)
+        about_data = _same_run(data, encoder, last, start)
+        method = kind(encoder, options, settings, data.steps)
+        held = open_held(settings, data.recordings, display.say) if is_first() else None
+        # what the command line got wrong is known by now: an older run makes room
+        stack.enter_context(opened(place, is_first()))
+        samples = open_samples(method, data, settings, output, stack, display.say)
+        probing = _probing(held, settings, samples, data.steps, output, display.say)
         table = Table(output / TABLE, start, write=is_first())
         checkpointing = Checkpointing(output, settings.save_every, settings.save_period)
         callbacks = [HealthMonitor(display.say, samples.describe, output), table, checkpointing, probing, display]
         made = loggers.opened(settings.logger, output, start, flat(settings, options), is_first())
-        about = CheckpointFile(checkpoint_header(name, method, settings, options, data))
-        trainer = _trainer(hardware, settings, total, made, [one for one in callbacks if one], about)
-        notes = (f"note: {line}" for line in samples.left_out())
-        for line in (*notes, opening_line(name, encoder, samples, settings, total, trainer)):
+        about = CheckpointFile(checkpoint_header(name, method, settings, options, about_data))
+        trainer = _trainer(hardware, settings, data.steps, made, [one for one in callbacks if one], about)
+        for line in (*samples.left_out(), opening_line(name, encoder, samples, settings, data.steps, trainer)):
             display.say(line)
         with checkpointing.interruptible(trainer):
             seconds = _fit(trainer, method, Batches(samples, settings, start), last)
         if not trainer.is_global_zero:
             return {}
-        share, found = method.averaging.share, dict[str, Any]()
-        if not checkpointing.interrupted:
-            share = deploying.settle(probing, method, settings, output, display.say)
-            found = outcome.report(probing, settings, output, display.say)
-            outcome.draw(samples.recordings, settings, output, made, trainer.global_step, display.say)
         result = {
-            **_summary(name, encoder, settings, options, output, probing, share, found),
+            **_came_out(method, probing, samples, output, made, checkpointing.interrupted, display.say),
+            "method": name,
+            "checkpoints": {file[:-3]: str(output / file) for file in (BEST, LAST) if (output / file).exists()},
+            "config": config(settings, options),
             "status": "interrupted" if checkpointing.interrupted else "done",
             "steps": trainer.global_step,
             "loss": table.summary(),
@@ -96,28 +93,31 @@ def run(
         return _write_json(output / RESULT, result)
 
 
-def _summary(
-    name: str,
-    encoder: Encoder,
-    settings: Settings,
-    options: Any,
-    output: Path,
+def _came_out(
+    method: Method,
     probing: Probing | None,
-    share: float,
-    found: dict[str, Any],
+    samples: Samples,
+    output: Path,
+    made: list[Logger],
+    interrupted: bool,
+    say: Callable[[str], None],
 ) -> dict[str, Any]:
-    """What is known apart from how the run went. share: see `deploying.settle`. found: see `outcome.report`."""
-    figures = probing.figures if probing else {}
+    """What the summary says of the network. made: the loggers."""
+    settings, found = method.settings, dict[str, Any]()
+    if interrupted:
+        share, line = deploying.unsettled(probing, method, output)
+    else:
+        share = deploying.settle(probing, method, settings, output, say)
+        found = outcome.report(probing, settings, output, say)
+        outcome.draw(samples.recordings, settings, output, made, method.global_step, say)
+        line = verdict(found, probing.figures if probing else {})
     return {
-        "verdict": verdict(found, figures),
-        "method": name,
-        "probe": figures,
+        "verdict": line,
+        "probe": probing.figures if probing else {},
         "report": found,
-        "checkpoints": {file[:-3]: str(output / file) for file in (BEST, LAST) if (output / file).exists()},
-        "config": config(settings, options),
-        "backbone": encoder.recipe.name,
-        "init_sha256": encoder.sha256,
         "average": share,
+        "backbone": method.student.recipe.name,
+        "init_sha256": method.student.sha256,
     }
 
 
@@ -159,19 +159,26 @@ def _told_once() -> Iterator[None]:
         threading.excepthook = usual
 
 
-def _same_run(samples: Samples, last: Path | None, start: int, total: int) -> str:
-    """The fingerprint of the data. Raises StreamsegError where a run that goes on was started with other data, or has
-    made more steps than are asked for."""
-    if start > total:
-        raise StreamsegError(f"the run has made {start} steps already, {total} were asked for", "give more --steps")
+def _same_run(data: Data, encoder: Encoder, last: Path | None, start: int) -> str:
+    """The fingerprint of the data. Raises StreamsegError where a run that goes on was started with other data or other
+    weights, or has made more steps than are asked for."""
+    if start > data.steps:
+        raise StreamsegError(
+            f"the run has made {start} steps already, {data.steps} were asked for", "give more --steps"
+        )
     if not is_first():
         return ""
-    found = fingerprint(samples.recordings)
-    before = (checkpoint.read_header(last)["provenance"] or {}).get("data_sha256", "") if last else ""
-    if before and found != before:
+    found = fingerprint(data.recordings)
+    before = (checkpoint.read_header(last)["provenance"] or {}) if last else {}
+    if found != (before.get("data_sha256") or found):
         raise SourceError(
-            f"the run was started with other data than these {len(samples)} frames",
+            f"the run was started with other data than these {data.frames} frames",
             "give the same recordings with --data, wherever they lie now, or start a new run with another -o",
+        )
+    if encoder.sha256 != before.get("init_sha256", encoder.sha256):
+        raise ModelError(
+            f"the weights that training starts from, of {encoder.recipe.name}, have changed since the run was started",
+            "bring the old file back, or start a new run with another -o",
         )
     return found
 
@@ -184,11 +191,12 @@ def _encoder(settings: Settings) -> Encoder:
 
 
 def _probing(
-    settings: Settings, samples: Samples, total: int, output: Path, say: Callable[[str], None]
+    held: Held | None, settings: Settings, samples: Samples, total: int, output: Path, say: Callable[[str], None]
 ) -> Probing | None:
+    """held: None in processes that are not the first."""
     if not settings.probe:
         return None
-    judges = open_judges(settings, samples.recordings, say) if is_first() else None
+    judges = open_judges(held, settings, samples.recordings, say) if held else None
     return Probing(judges, settings.probe_every or max(1, total // 5), output, say, settings.save_top_k)
 
 

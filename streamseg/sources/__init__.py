@@ -96,6 +96,10 @@ class Recording(Source):
     def name_of(self, index: int) -> str:
         """The name frame `index` has or would have, without decoding it."""
 
+    def file_of(self, index: int) -> Path | None:
+        """The picture file that is frame `index`; None where it is no file of its own. Raises IndexError."""
+        return None
+
     def reduced(self, index: int, least: int) -> np.ndarray:
         """(H, W, 3) uint8 RGB of frame `index`, smaller than it is where its file allows that to be decoded cheaper;
         the shorter side is `least` at least, or its own. Raises as `self[index]` does."""

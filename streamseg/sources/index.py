@@ -88,6 +88,13 @@ class IndexedRecording(Recording):
         return self.index.about(self.place).names[index]
 
     def __getitem__(self, index: int) -> Frame:
+        return self._whole(index)[index]
+
+    def file_of(self, index: int) -> Path | None:
+        return self._whole(index).file_of(index)
+
+    def _whole(self, index: int) -> Recording:
+        """The recording itself, for its frame `index`."""
         self.name_of(index)
         recording = _opened(self.uri, os.getpid())
         if len(recording) != self.count:
@@ -95,7 +102,7 @@ class IndexedRecording(Recording):
                 f"{self.uri!r} has {len(recording)} frames now, and had {self.count} when its index was made",
                 f"run again: streamseg data index ... -o {self.index.path}",
             )
-        return recording[index]
+        return recording
 
 
 @lru_cache(maxsize=KEPT)

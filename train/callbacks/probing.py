@@ -5,8 +5,6 @@ the same frames whether it is better.
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -45,7 +43,8 @@ def features_of(encoder: Encoder, head: nn.Module | None = None, output: str = "
 
 class Probing(pl.Callback):
     """judges: None in processes that are not the first, and where nothing can be judged. top: how many of the best
-    checkpoints are kept.
+    checkpoints are kept. What best.pt deploys is chosen when the run ends, see `reports.deploying`: until then it
+    deploys what is no worse than the start, also where the run is interrupted, killed, or ends with an error.
 
     figures: {"frozen": {...}, "best": {...}, "last": {...}} of the probe that chooses, as they become known. report:
     {"frozen", "best"} of the other probe, its scores by name, one a frame. kept: (value of what chooses, step) of the
@@ -92,7 +91,7 @@ class Probing(pl.Callback):
         place, evicted = self._judged(trainer, method, self.judges) if self.judges else (-1, 0)
         place, evicted = trainer.strategy.broadcast((place, evicted))
         if place >= 0:
-            self._save(trainer, place, evicted)
+            self._save(trainer, method, place, evicted)
 
     def _judged(self, trainer: pl.Trainer, method: Method, judges: Judges) -> tuple[int, int]:
         encoder = method.deployed_backbone()
@@ -124,20 +123,13 @@ class Probing(pl.Callback):
         evicted = int(gone[0][1]) if gone else 0
         return (-1, 0) if evicted == step else (self.kept.index([value, step]), evicted)
 
-    def _save(self, trainer: pl.Trainer, place: int, evicted: int) -> None:
-        own = self.folder / BEST if self.top == 1 else self._file(trainer.global_step)
-        trainer.save_checkpoint(own)
-        if self.top == 1 or not trainer.is_global_zero:
-            return
+    def _save(self, trainer: pl.Trainer, method: Method, place: int, evicted: int) -> None:
+        if self.top > 1:
+            trainer.save_checkpoint(self._file(trainer.global_step))
         if place == 0:
-            partial = self.folder / ".best.partial.pt"
-            partial.unlink(missing_ok=True)
-            try:
-                os.link(own, partial)
-            except OSError:  # a file system without links
-                shutil.copyfile(own, partial)
-            partial.replace(self.folder / BEST)
-        if evicted:
+            with method.averaging.deploying(method.safe_share):
+                trainer.save_checkpoint(self.folder / BEST)
+        if evicted and trainer.is_global_zero:
             self._file(evicted).unlink(missing_ok=True)
 
     def _file(self, step: int) -> Path:

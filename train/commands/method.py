@@ -16,8 +16,8 @@ from streamseg.cli.options import behaviour_options, conclude
 from streamseg.errors import StreamsegError
 from streamseg.text import terminal
 from train.commands import config_file
-from train.data.recordings import absolute
-from train.options import click_options
+from train.data.recordings import absolute, place_of
+from train.options import click_options, paths_in
 from train.settings import Settings
 
 FREE_TO_CHANGE = frozenset(
@@ -70,7 +70,7 @@ def started(ctx: click.Context, name: str, module: ModuleType, quiet: bool) -> d
         raise click.UsageError("--resume goes on with the run, --overwrite replaces it: give one of them.")
     explicit = {key for key in given if ctx.get_parameter_source(key) not in (ParameterSource.DEFAULT, None)}
     settings, options = _config(module, name, folder, resume, given, explicit)
-    place = Place(folder, resume, overwrite)
+    place = Place(folder, resume, overwrite, _inputs(ctx, settings, options))
     return run.run(name, module.METHOD, settings, options, place, Display(quiet or not is_first()))
 
 
@@ -105,6 +105,15 @@ def _config(
                 f"leave {flag} out, or start a new run with another -o",
             )
     return made(Settings, now), made(module.Options, now)
+
+
+def _inputs(ctx: click.Context, settings: Settings, options: Any) -> tuple[tuple[str, str], ...]:
+    """(flag, path) of what the run reads, as far as it is here."""
+    said = [*paths_in(settings), *paths_in(options)]
+    if config_file.PATH in ctx.meta:
+        said.append(("--config", str(ctx.meta[config_file.PATH])))
+    found = [(flag, place_of(value)) for flag, value in said if value]
+    return tuple((flag, path) for flag, path in found if os.path.exists(path))
 
 
 def whole_paths(given: dict[str, Any]) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def draw(module: ModuleType, settings: Settings, options: Any, rows: int, path: 
 
     from streamseg.errors import OutputError
     from streamseg.files import written
-    from train.data.batches import open_samples
+    from train.data.batches import open_data, open_samples
     from train.encoder import open_encoder
     from train.presets import settled
     from train.reports.sheet import sheet
@@ -65,10 +65,9 @@ def draw(module: ModuleType, settings: Settings, options: Any, rows: int, path: 
 
     settings = settled(replace(settings, cache="none", batch_size=1, accumulate=1, steps=1))
     with ExitStack() as stack:
-        samples, _ = open_samples(Unlabelled, settings, options, path.parent, stack, notes(quiet), lambda: None)
-        encoder = open_encoder(settings.spec, pretrained=False)
-        method = module.METHOD(encoder, options, settings, 1)
-        samples.views, samples.frames = method.views(), method.frames
+        data = open_data(settings, stack)
+        method = Unlabelled(open_encoder(settings.spec, pretrained=False), options, settings, 1)
+        samples = open_samples(method, data, settings, path.parent, stack, notes(quiet))
         shown = sheet(samples, rows)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

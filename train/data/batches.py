@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
 import torch
@@ -14,66 +14,70 @@ from torch.utils.data import DataLoader
 
 from streamseg.config import ExtractorConfig, ObjectsConfig, SegmenterConfig
 from streamseg.errors import StreamsegError
-from streamseg.sources import Skip
+from streamseg.sources import Recording, Skip
 from train.data.frame_cache import FrameCache
 from train.data.own_objects import with_own_objects
 from train.data.recordings import open_recordings
-from train.data.samples import ENLARGED, Numbers, Samples, loader
+from train.data.samples import ENLARGED, Numbers, Samples, check_count, loader
 from train.distributed import is_first, is_first_here, worker_count
 from train.method import Batch, Method
 from train.settings import Settings
 
 
-def open_samples(
-    kind: type[Method],
-    settings: Settings,
-    options: Any,
-    output: Path,
-    stack: ExitStack,
-    say: Callable[[str], None],
-    claim: Callable[[], object],
-) -> tuple[Samples, int]:
-    """The samples of --data, and how many optimizer steps the run has. What has to be closed goes onto `stack`. say:
-    takes a line a time about what takes long. claim: called before anything is written into `output`.
+class Data(NamedTuple):
+    """What --data names. lost: what of it could not be opened. frames: of all recordings. steps: of the run."""
 
-    Raises StreamsegError where the batch is larger than the data.
-    """
+    recordings: list[Recording]
+    lost: list[Skip]
+    frames: int
+    steps: int
+
+
+def open_data(settings: Settings, stack: ExitStack) -> Data:
+    """Open the recordings of --data; they are closed by `stack`. Raises StreamsegError where they are too few."""
     lost: list[Skip] = []
     recordings = open_recordings(settings.data, lost.append)
     for recording in recordings:
         stack.callback(recording.close)
-    count, side = sum(len(recording) for recording in recordings), ENLARGED * settings.size
-    batch = settings.samples_per_step
+    count, batch = sum(len(recording) for recording in recordings), settings.samples_per_step
     if batch > count:
         raise StreamsegError(
             f"a batch of {batch} is larger than the data, which has {count} frames",
             f"use --batch-size {max(1, count // settings.accumulate)} at most, or give more recordings",
         )
-    masks = kind.masks_from(options)
+    check_count(count)
+    return Data(recordings, lost, count, settings.steps or settings.epochs * (count // batch))
+
+
+def open_samples(
+    method: Method, data: Data, settings: Settings, output: Path, stack: ExitStack, say: Callable[[str], None]
+) -> Samples:
+    """The samples that `method` wants of `data`. What has to be closed goes onto `stack`. say: takes a line a time
+    about what takes long. Where the method learns objects, they are found first, and written into `output`."""
+    recordings, masks, side = data.recordings, method.masks_from(method.options), ENLARGED * settings.size
     if masks == "objects" or settings.cache == "disk":
-        claim()
-        output.mkdir(parents=True, exist_ok=True)  # of a process that does not claim, too
+        output.mkdir(parents=True, exist_ok=True)  # of a process that does not write, too
     if masks == "objects":
-        recordings = with_own_objects(recordings, _finder(settings), output, is_first(), say)
+        recordings = list(with_own_objects(recordings, _finder(settings), output, is_first(), say))
     # the others of a machine see the frames of its first process
     kept = settings.cache if is_first_here() or sys.platform != "linux" else "none"
-    pictures = FrameCache(kept, count, side, 3, output)
+    pictures = FrameCache(kept, data.frames, side, 3, output)
     stack.callback(pictures.close)
-    annotations = FrameCache(kept, count, side, 1, output) if masks else None
+    annotations = FrameCache(kept, data.frames, side, 1, output) if masks else None
     if annotations:
         stack.callback(annotations.close)
-    samples = Samples(
+    return Samples(
         recordings,
-        (),
-        frames=kind.frames,
+        method.views(),
+        frames=method.frames,
         gap=settings.gap,
+        wide=method.wide,
         labelled=bool(masks),
         seed=settings.seed,
         pictures=pictures,
         annotations=annotations,
-        lost=lost,
+        lost=data.lost,
     )
-    return samples, settings.steps or settings.epochs * (count // batch)
 
 
 def _finder(settings: Settings) -> SegmenterConfig:

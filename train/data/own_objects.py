@@ -28,6 +28,7 @@ from streamseg.runtime.statistics import Statistics
 from streamseg.sinks.encoding.indexed import indexed_png
 from streamseg.sources import Recording, read_mask
 from train.data.fingerprint import fingerprint
+from train.folder import make_room
 
 FOLDER, DONE = "objects", "objects.json"
 
@@ -68,6 +69,7 @@ def with_own_objects(
     asked = {"config": repr(config), "data": fingerprint(recordings)}
     while not (known := _read(done)) or {name: known.get(name) for name in asked} != asked:
         if first:
+            make_room(output)
             content = asked | _find(recordings, config, folder, say)
             with written(done) as temporary:
                 temporary.write_text(json.dumps(content, indent=2), encoding="utf-8")

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import os
+import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 from streamseg.errors import SourceError
 from streamseg.frame import Frame
-from streamseg.sources import Recording, split_kind, split_part
+from streamseg.sources import Recording
 from train.data.fingerprint import fingerprint
+from train.data.recordings import place_of
 
 
 class Part(Recording):
     """The frames of `inner` with the numbers in `span`, counted from 0. Closing it leaves `inner` open."""
 
-    def __init__(self, inner: Recording, span: range) -> None:
+    def __init__(self, inner: Recording, span: Sequence[int]) -> None:
         self.inner, self.span = inner, span
         self.uri, self.kind, self.fps = inner.uri, inner.kind, inner.fps
 
@@ -27,6 +30,9 @@ class Part(Recording):
 
     def name_of(self, index: int) -> str:
         return self.inner.name_of(self.span[index])
+
+    def file_of(self, index: int) -> Path | None:
+        return self.inner.file_of(self.span[index])
 
 
 class Kept(Recording):
@@ -45,32 +51,55 @@ class Kept(Recording):
         return self.frames[index].name
 
 
-def refuse_overlap(data: Sequence[Recording], val: Sequence[Recording]) -> None:
-    """Raise SourceError where a frame of `val` is trained on: the same file, or a copy of the recording elsewhere."""
+def refuse_overlap(data: Sequence[Recording], held: Sequence[Recording], flag: str) -> None:
+    """Raise SourceError where a frame of `held` is trained on: the same file, or a copy of it elsewhere, or a copy of
+    the recording. flag: that names `held`."""
     by_place: dict[str, list[Recording]] = {}
     by_names: dict[tuple[int, str, str], list[Recording]] = {}
     for one in data:
-        by_place.setdefault(_place(one), []).append(one)
+        by_place.setdefault(place_of(one.uri), []).append(one)
         by_names.setdefault(_ends(one), []).append(one)
-    for one in val:
+    for one in held:
         names = {one.name_of(i) for i in range(len(one))}
-        for other in by_place.get(_place(one), ()):
+        for other in by_place.get(place_of(one.uri), ()):
             shared = [name for i in range(len(other)) if (name := other.name_of(i)) in names]
             if shared:
-                raise _overlap(one, other, f"{len(shared)} frames, such as {shared[0]}")
+                raise _overlap(flag, one, other, f"{len(shared)} frames, such as {shared[0]}")
         for other in by_names.get(_ends(one), ()):
             if fingerprint([one]) == fingerprint([other]):
-                raise _overlap(one, other, "all frames: one is a copy of the other")
+                raise _overlap(flag, one, other, "all frames: one is a copy of the other")
+    _refuse_copies(data, held, flag)
 
 
-def _overlap(one: Recording, other: Recording, what: str) -> SourceError:
+def _refuse_copies(data: Sequence[Recording], held: Sequence[Recording], flag: str) -> None:
+    """By the content of files; only those are read of which one of the other side has the same size."""
+    looked_at = _by_size(held)
+    trained = _by_size(data) if looked_at else {}
+    for size in looked_at.keys() & trained.keys():
+        known = {_digest(path): other for other, path in trained[size]}
+        for one, path in looked_at[size]:
+            if other := known.get(_digest(path)):
+                raise _overlap(flag, one, other, f"frames of it are copies, such as {path.name}")
+
+
+def _by_size(recordings: Sequence[Recording]) -> dict[int, list[tuple[Recording, Path]]]:
+    found: dict[int, list[tuple[Recording, Path]]] = {}
+    for one in recordings:
+        for path in filter(None, map(one.file_of, range(len(one)))):
+            with suppress(OSError):  # a frame that is not there is trained on by nobody
+                found.setdefault(path.stat().st_size, []).append((one, path))
+    return found
+
+
+def _digest(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def _overlap(flag: str, one: Recording, other: Recording, what: str) -> SourceError:
     return SourceError(
-        f"--val {one.uri!r} overlaps --data {other.uri!r}: {what}", "give --val recordings that are not trained on"
+        f"{flag} {one.uri!r} overlaps --data {other.uri!r}: {what}", f"give {flag} recordings that are not trained on"
     )
-
-
-def _place(recording: Recording) -> str:
-    return os.path.realpath(os.path.expanduser(split_part(split_kind(recording.uri)[1])[0]))
 
 
 def _ends(recording: Recording) -> tuple[int, str, str]:

@@ -51,6 +51,11 @@ def absolute(name: str) -> str:
     return (f"{kind}:" if kind else "") + whole + (f"#{part}" if part else "")
 
 
+def place_of(name: str) -> str:
+    """The real path of what `name` names, without kind and part; of a word that is no path, one that may not exist."""
+    return os.path.realpath(os.path.expanduser(split_part(split_kind(name)[1])[0]))
+
+
 def _named(name: str, leave_out: LeaveOut) -> list[Recording]:
     kind, path = split_kind(name)
     path, part = split_part(path)

@@ -59,11 +59,7 @@ class Samples(Dataset):
         lengths = [len(recording) for recording in self.recordings]
         self.first = np.concatenate([[0], np.cumsum(lengths)])
         self.order = Order(part_ends(self.recordings), seed)
-        if self.first[-1] < 2:
-            raise SourceError(
-                f"training needs at least two frames; there {'is one' if self.first[-1] else 'are none'}",
-                "give more recordings with --data",
-            )
+        check_count(int(self.first[-1]))
 
     def __len__(self) -> int:
         return int(self.first[-1])
@@ -102,7 +98,7 @@ class Samples(Dataset):
             if recording.skipped:
                 notes.append(f"{len(recording.skipped)} frames cannot be used: {recording.skipped[0].reason}, ...")
             lost += [f"{recording.uri}: {note}" for note in notes]
-        return lost
+        return [f"note: {line}" for line in lost]
 
     def _chosen(self, number: int, rng: np.random.Generator) -> list[tuple[int, int]]:
         """(recording, frame) of each frame of the sample."""
@@ -156,6 +152,15 @@ class Samples(Dataset):
         size = [int(side) for side in picture.shape[1:]]
         tensor = torch.from_numpy(np.ascontiguousarray(mask[None, :, :, 0]))
         return functional.resize(tensor, size, functional.InterpolationMode.NEAREST)[0]
+
+
+def check_count(frames: int) -> None:
+    """Raise SourceError for fewer than two frames."""
+    if frames < 2:
+        raise SourceError(
+            f"training needs at least two frames; there {'is one' if frames else 'are none'}",
+            "give more recordings with --data",
+        )
 
 
 def _annotation(frame: Frame) -> np.ndarray:

@@ -8,6 +8,8 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from streamseg.features.preparation import input_size
+from streamseg.sources import Recording
+from train.data.parts import Part
 from train.probes import Features, knn, labelled, linear
 from train.probes.embed import embed
 
@@ -22,6 +24,13 @@ class ClassProbe:
     def __init__(self, folder: str, size: int, seed: int, say: Callable[[str], None]) -> None:
         self.data = labelled.read(Path(folder), frames=FRAMES, val_share=SHARE, seed=seed, log=say)
         self.size, self.seed, self.say = input_size((size, size), size, 32), seed, say
+
+    def held_out(self) -> list[Recording]:
+        """The frames by which it measures; those that it learns classes from may be trained on."""
+        found: dict[int, tuple[Recording, list[int]]] = {}
+        for item in self.data.val:
+            found.setdefault(id(item.recording), (item.recording, []))[1].append(item.index)
+        return [Part(recording, numbers) for recording, numbers in found.values()]
 
     def __call__(self, features: Features) -> dict[str, float]:
         train, val = (embed(features, items, self.size, self.say) for items in (self.data.train, self.data.val))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from threading import Event
+from typing import NamedTuple
 
 from streamseg.config import ExtractorConfig, ObjectsConfig, SegmenterConfig
 from streamseg.errors import SourceError
@@ -57,24 +58,40 @@ class Judges:
         return found | (self.classes(features) if self.classes else {})
 
 
-def open_judges(settings: Settings, data: Sequence[Recording], say: Log) -> Judges | None:
-    """The judges of a run on `data`; None where the run wants none, or nothing can be judged, which is said. Raises
-    SourceError where --val overlaps the data, or has too few masks."""
+class Held(NamedTuple):
+    """What --val and --val-classes hold out. dense: of recordings with masks; None = there are none."""
+
+    val: list[Recording]
+    dense: DenseProbe | None
+    classes: ClassProbe | None
+
+
+def open_held(settings: Settings, data: Sequence[Recording], say: Log) -> Held:
+    """Open and check --val and --val-classes of a run on `data`, before anything is searched or written. Raises
+    SourceError where they overlap the data, or have too few masks."""
     if not settings.probe:
-        return None
+        return Held([], None, None)
     size, seed = settings.probe_size, settings.seed
     classes = ClassProbe(settings.val_classes, size, seed, say) if settings.val_classes else None
-    looked: Sequence[Recording] = data
-    if settings.val:
-        val = open_recordings(settings.val, lambda skip: say(f"note: left out of --val: {skip.name}: {skip.reason}"))
-        refuse_overlap(data, val)
-        if any(_has_masks(recording) for recording in val):
-            whole = DenseProbe(val, size, PROBED_FRAMES, seed)
-            chooses, report = whole.halves()
-            return Judges(chooses, MASKED, report, tuple(one for one in val if one.uri in whole.views), classes)
+    if classes:
+        refuse_overlap(data, classes.held_out(), "--val-classes")
+    val = open_recordings(settings.val, lambda skip: say(f"note: left out of --val: {skip.name}: {skip.reason}"))
+    refuse_overlap(data, val, "--val")
+    masked = any(_has_masks(recording) for recording in val)
+    if val and not masked:
         say("note: --val has no masks: the label-free score chooses best.pt, and cannot tell whether training helps")
-        looked = val
-    choice = _label_free(looked, settings, say)
+    return Held(val, DenseProbe(val, size, PROBED_FRAMES, seed) if masked else None, classes)
+
+
+def open_judges(held: Held, settings: Settings, data: Sequence[Recording], say: Log) -> Judges | None:
+    """The judges of a run on `data`; None where the run wants none, or nothing can be judged, which is said."""
+    if not settings.probe:
+        return None
+    val, dense, classes = held
+    if dense:
+        chooses, report = dense.halves()
+        return Judges(chooses, MASKED, report, tuple(one for one in val if one.uri in dense.views), classes)
+    choice = _label_free(val or data, settings, say)
     if choice:
         return Judges(choice, label_free.FIGURE, classes=classes)
     return Judges(None, "knn_top1", classes=classes) if classes else None

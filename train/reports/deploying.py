@@ -18,10 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from streamseg.backbones import Spec, checkpoint
-from train.callbacks.checkpointing import BEST
+from train.callbacks.checkpointing import BEST, LAST
 from train.callbacks.probing import Probing, features_of
 from train.method import Method
-from train.presets import fine_tunes
 from train.probes import Features, Result
 from train.probes.judges import PROBED_FRAMES, Judges
 from train.probes.objects import score_objects
@@ -43,11 +42,12 @@ def settle(
     best.pt: that of the run where it was told, or where nothing can judge."""
     judges = probing.judges if probing else None
     usual = method.averaging.share
-    if settings.average >= 0 or not fine_tunes(settings) or not (output / BEST).exists():
-        return usual
-    if probing is None or judges is None or judges.choice is None:  # nothing can judge
+    if method.safe_share == usual or not (output / BEST).exists():
         return usual
     best = checkpoint.read(output / BEST)
+    if probing is None or judges is None or judges.choice is None:  # nothing can judge
+        checkpoint.write(output / BEST, _at(usual, best, method))
+        return usual
     compare = _comparison(best, judges, method, settings, output)
     share = 0.0
     for candidate in (one for one in SHARES if judges.val or one <= min(usual, method.measured)):
@@ -60,11 +60,25 @@ def settle(
     say(f"{BEST}: {_named(share, best)}; --average W tells another share")
     if not share and not judges.val:
         say("note: without masks nothing showed that trained weights are better; --val takes recordings with masks")
+    chosen = _at(share, best, method)
+    checkpoint.write(output / BEST, chosen)
     if share != usual:
-        chosen = _at(share, best, method)
-        checkpoint.write(output / BEST, chosen)
         probing.judge_again(*_seen(chosen, method))
     return share
+
+
+def unsettled(probing: Probing | None, method: Method, output: Path) -> tuple[float, str]:
+    """Of a run that was interrupted, which compares nothing any more: the share of best.pt, see `Method.safe_share`,
+    and the verdict."""
+    said = f"interrupted after {method.global_step} of {method.total_steps} steps; --resume goes on"
+    if not (output / BEST).exists():
+        return method.averaging.share, said
+    share = method.safe_share
+    if probing and share != method.averaging.share:
+        probing.figures.pop("best", None)  # they are of other weights
+    if share:
+        return share, f"{said}; {BEST} was not compared with the start"
+    return share, f"{said}; until a run ends {BEST} has the starting weights, {LAST} what training made"
 
 
 def _named(share: float, best: Content) -> str:

@@ -77,10 +77,14 @@ class FileRecording(Recording):
             load_depth=self._options.aligned(entry.depth),
             load_annotation=annotation,
             depth_problem=entry.depth_problem,
-            file=None if entry.page else entry.colour,
+            file=self.file_of(index),
             depth_is_metric=entry.depth_is_metric,
             pose=entry.pose,
         )
+
+    def file_of(self, index: int) -> Path | None:
+        entry = self._at(index)
+        return None if entry.page else entry.colour
 
     def reduced(self, index: int, least: int) -> np.ndarray:
         entry = self._at(index)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import cv2
 import pytest
 
 from streamseg.errors import SourceError
@@ -32,10 +33,21 @@ def test_overlap_is_refused_by_place_and_by_content(images: Path, tmp_path: Path
     link.symlink_to(images)
     for other in (images, link, copy, f"images:{images}"):
         with pytest.raises(SourceError, match="overlaps --data"):
-            refuse_overlap([opened(images)], [opened(other)])
+            refuse_overlap([opened(images)], [opened(other)], "--val")
+
+
+def test_copies_of_a_few_frames_overlap_whatever_they_are_called(images: Path, tmp_path: Path) -> None:
+    part = tmp_path / "part"
+    part.mkdir()
+    for number, name in enumerate(("003.png", "007.png")):
+        shutil.copy(images / name, part / f"other{number}.png")
+    with pytest.raises(SourceError, match=r"--val-classes .*part' overlaps --data .*copies, such as other"):
+        refuse_overlap([opened(images)], [opened(part)], "--val-classes")
 
 
 def test_other_recordings_with_the_same_names_do_not_overlap(images: Path, tmp_path: Path) -> None:
-    other = shutil.copytree(images, tmp_path / "other")
-    shutil.copy(other / "003.png", other / "000.png")
-    refuse_overlap([opened(images)], [opened(other)])
+    other = tmp_path / "other"
+    other.mkdir()
+    for path in images.iterdir():
+        cv2.imwrite(str(other / path.name), 255 - cv2.imread(str(path)))
+    refuse_overlap([opened(images)], [opened(other)], "--val")

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from streamseg.errors import SourceError
 from streamseg.sources import Recording, open_source
 from tests.unit.train.probes.test_dense import colours
 from train.probes.classes import ClassProbe
 from train.probes.dense import DenseProbe
-from train.probes.judges import open_judges
+from train.probes.judges import Judges, open_held, open_judges
 from train.probes.label_free import LabelFreeProbe
 from train.settings import Settings
 
@@ -26,8 +29,12 @@ def data(images: Path) -> list[Recording]:
     return [found]
 
 
+def judged(settings: Settings, data: list[Recording], say: Callable[[str], object]) -> Judges | None:
+    return open_judges(open_held(settings, data, say), settings, data, say)
+
+
 def test_masks_choose_by_one_half_and_report_by_the_other(data: list[Recording]) -> None:
-    judges = open_judges(Settings(val=(str(TABLETOP),), probe_size=96), data, print)
+    judges = judged(Settings(val=(str(TABLETOP),), probe_size=96), data, print)
     assert judges is not None
     assert isinstance(judges.choice, DenseProbe)
     assert judges.report is not None
@@ -42,7 +49,7 @@ def test_without_masks_the_objects_choose_and_nothing_reports(images: Path) -> N
     said: list[str] = []
     data = open_source(str(TABLETOP))
     assert isinstance(data, Recording)
-    judges = open_judges(Settings(probe_size=128), [data], said.append)
+    judges = judged(Settings(probe_size=128), [data], said.append)
     assert judges is not None
     assert isinstance(judges.choice, LabelFreeProbe)
     assert judges.report is None
@@ -51,8 +58,8 @@ def test_without_masks_the_objects_choose_and_nothing_reports(images: Path) -> N
 
 def test_a_run_may_want_none_and_random_weights_find_nothing(data: list[Recording]) -> None:
     said: list[str] = []
-    assert open_judges(Settings(probe=False), data, said.append) is None
-    assert open_judges(Settings(init="none"), data, said.append) is None
+    assert judged(Settings(probe=False), data, said.append) is None
+    assert judged(Settings(init="none"), data, said.append) is None
     assert ["no best.pt" in line for line in said] == [True]
 
 
@@ -65,3 +72,19 @@ def test_classes_are_told_apart_by_their_colours(tmp_path: Path) -> None:
             cv2.imwrite(str(tmp_path / name / f"{name}{number}x.png"), noise + np.uint8(colour))
     found = ClassProbe(str(tmp_path), 64, 0, print)(colours)
     assert found == {"knn_top1": 1.0, "linear_top1": 1.0}
+
+
+def test_classes_are_not_told_apart_by_what_is_trained_on(images: Path, tmp_path: Path, data: list[Recording]) -> None:
+    """What classes are learnt from may be."""
+    for number, path in enumerate(sorted(images.iterdir())):
+        part = tmp_path / "classes" / ("train" if number < 8 else "val") / "ab"[number % 2]
+        part.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, part)
+    settings = Settings(val_classes=str(tmp_path / "classes"), probe_size=64)
+    with pytest.raises(SourceError, match=r"--val-classes .* overlaps --data"):
+        open_held(settings, data, print)
+    for path in sorted(images.iterdir())[8:]:
+        path.unlink()
+    rest = open_source(str(images))
+    assert isinstance(rest, Recording)
+    assert open_held(settings, [rest], print).classes

@@ -1,0 +1,92 @@
+"""The folder of a run: an older run that is replaced is there, whole, until the new one has a checkpoint."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from streamseg.errors import OutputError
+from train.folder import BEGUN, Place, checked, make_room, opened
+
+FILES = ("last.pt", "best.pt", "checkpoints/best-000003.pt", "metrics.csv", "run.json", "masks.png",
+         "events.out.tfevents.1", "objects.json", "objects/0/000001.png")  # fmt: skip
+MINE = "notes.txt", "checkpoints/mine.txt"
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    for name in (*FILES, *MINE):
+        put(tmp_path, name, "old")
+    return tmp_path
+
+
+def put(output: Path, name: str, content: str = "new") -> None:
+    (output / name).parent.mkdir(parents=True, exist_ok=True)
+    (output / name).write_text(content)
+
+
+def content(output: Path) -> dict[str, str]:
+    return {str(path.relative_to(output)): path.read_text() for path in output.rglob("*") if path.is_file()}
+
+
+NEW = "best.pt", "metrics.csv", "hparams.yaml", "events.out.tfevents.2", "objects/0/000002.png"
+
+
+def replaced(output: Path, *files: str) -> None:
+    """A run takes the place of the older one, finds objects anew, writes these files, and ends with an error."""
+    with opened(Place(output, overwrite=True), True):
+        assert not (output / "last.pt").exists()
+        make_room(output)
+        for name in files:
+            put(output, name)
+        raise ZeroDivisionError
+
+
+def test_an_error_before_the_first_checkpoint_leaves_the_older_run_as_it_was(old: Path) -> None:
+    before = content(old)
+    with pytest.raises(ZeroDivisionError):
+        replaced(old, *NEW)
+    assert content(old) == before
+    with pytest.raises(OutputError, match="holds a run already"):
+        checked(Place(old), True)
+
+
+def test_a_kill_before_the_first_checkpoint_does_so_too(
+    old: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At any moment: before each move aside, and before each move back."""
+    before, real, left = content(old), Path.replace, list[Path]()
+    put(old, BEGUN, "")  # what a run leaves that was killed behind its first checkpoint
+
+    def replace(path: Path, target: Path) -> Path:
+        left.append(shutil.copytree(old, tmp_path_factory.mktemp("killed") / "old"))
+        return real(path, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    with pytest.raises(ZeroDivisionError):
+        replaced(old, *NEW)
+    monkeypatch.undo()
+    assert len(left) == 2 * len(FILES)
+    for output in left:
+        assert checked(Place(output, resume=True), True) == output / "last.pt"
+        (output / BEGUN).unlink(missing_ok=True)
+        assert content(output) == before
+
+
+def test_it_goes_when_the_new_run_has_a_checkpoint(old: Path) -> None:
+    with opened(Place(old, overwrite=True), True):
+        put(old, "last.pt")
+    kept = {name: "old" for name in ("objects.json", "objects/0/000001.png", *MINE)}
+    assert content(old) == {"last.pt": "new", **kept}
+    with pytest.raises(ZeroDivisionError):
+        replaced(old, "last.pt", "metrics.csv")
+    assert content(old) == {"last.pt": "new", "metrics.csv": "new"} | dict.fromkeys(MINE, "old")
+
+
+def test_what_the_run_reads_does_not_lie_where_it_writes(old: Path) -> None:
+    for path in (old, old / "best.pt"):
+        with pytest.raises(OutputError, match=f"--backbone '{path}' lies in the output folder"):
+            checked(Place(old, overwrite=True, inputs=(("--backbone", str(path)),)), True)
+    assert checked(Place(old / "out", inputs=(("--data", str(old)),)), True) is None
