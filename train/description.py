@@ -10,6 +10,7 @@ import pytorch_lightning as pl
 from train.data.samples import Samples
 from train.encoder import Encoder
 from train.method import Method
+from train.options import flag_of
 from train.settings import Settings
 
 
@@ -44,6 +45,17 @@ def checkpoint_header(name: str, method: Method, settings: Settings, options: An
             "data_sha256": data,
         },
     }
+
+
+def unused(method: Method) -> list[str]:
+    """What people should know of flags that make no difference, though somebody said something else than usual."""
+    fields = {field.name: field for said in (method.settings, method.options) for field in dataclasses.fields(said)}
+    values = flat(method.settings, method.options)
+    return [
+        f"note: {flag_of(name)} makes no difference here: {why}"
+        for name, why in method.unused().items()
+        if values[name] != fields[name].default
+    ]
 
 
 def opening_line(

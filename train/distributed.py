@@ -7,11 +7,16 @@ import re
 from typing import Any
 
 import torch
+from pytorch_lightning.strategies import StrategyRegistry
 
+from streamseg import plugins
 from streamseg.backbones.machine import cores
 from streamseg.errors import StreamsegError
 from train.one_machine import OneMachine
 from train.settings import Settings
+
+STRATEGIES = StrategyRegistry.available_strategies()
+"""Of Lightning, by name."""
 
 
 def trainer_devices(settings: Settings) -> dict[str, Any]:
@@ -28,6 +33,12 @@ def trainer_devices(settings: Settings) -> dict[str, Any]:
     count = int(match[2] or match[3] or (there if kind == "cuda" and match[1] == "auto" else 1))
     if kind == "cuda" and not 1 <= count <= there:
         raise StreamsegError(f"{count} CUDA devices were asked for, {there} are here", "use --devices cpu, or fewer")
+    if count < 1:
+        raise StreamsegError(f"--devices {settings.devices!r} is no device", "give one at least, such as --devices cpu")
+    if settings.strategy != "auto" and settings.strategy not in STRATEGIES:
+        raise StreamsegError(
+            f"Lightning has no strategy {settings.strategy!r}", plugins.did_you_mean(settings.strategy, STRATEGIES)
+        )
     nodes = settings.nodes or machines()
     world = count * nodes
     if settings.batch_size % world:

@@ -7,6 +7,9 @@ length 1; a loss sees the maps as the net makes them.
 from __future__ import annotations
 
 import copy
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
@@ -147,4 +150,15 @@ class Encoder(nn.Module):
 
 def open_encoder(spec: Spec, pretrained: bool = True, frozen_norms: bool = False) -> Encoder:
     """The encoder of `spec` with its weights, or random ones (from torch's seed). Raises ModelError."""
-    return Encoder(*trainable(spec, pretrained), frozen_norms)
+    with flags_called({"--model": "--backbone", "--weights": "--init"}):
+        return Encoder(*trainable(spec, pretrained), frozen_norms)
+
+
+@contextmanager
+def flags_called(names: Mapping[str, str]) -> Iterator[None]:
+    """While inside, errors of networks advise the flags of training. names: by those that `run` has."""
+    try:
+        yield
+    except ModelError as problem:
+        hint = re.sub("|".join(names), lambda found: names[found[0]], problem.hint)
+        raise type(problem)(problem.message, hint) from problem

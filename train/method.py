@@ -21,6 +21,7 @@ from train.averaging import Averaging
 from train.data.views import View, two_views
 from train.encoder import Encoder
 from train.optimizers import Plan, build
+from train.options import idle
 from train.presets import fine_tunes, settled
 from train.settings import Settings
 
@@ -83,6 +84,17 @@ class Method(pl.LightningModule):
     def masks_from(cls, options: Any) -> str:
         """The masks of a batch: "" none, "annotation" those of the recordings, "objects" what `run` finds in them."""
         return ""
+
+    def unused(self) -> dict[str, str]:
+        """{setting or option: why} of those that make no difference to this run, whatever they say."""
+        said, found = self.settings, idle(self.options)
+        if self.frames == 1:
+            found["gap"] = "a sample is one frame"
+        if said.steps:
+            found["epochs"] = "--steps tells the length of the run"
+        if not said.probe:
+            found |= dict.fromkeys(("val", "val_classes", "probe_every", "save_top_k"), "--no-probe measures nothing")
+        return found
 
     @property
     def labelled(self) -> bool:

@@ -31,13 +31,16 @@ def option(
     type: click.ParamType | None = None,
     auto: bool | str = False,
     shown: str = "",
+    of: str = "",
 ) -> Any:
     """A dataclass field that is also a flag. low, high: allowed range, both included; choices: allowed words.
 
     auto: the default is a number that stands for "decided later"; on the command line it is the word auto, or this one.
-    shown: the default as somebody would type it.
+    shown: the default as somebody would type it. of: the option of the same dataclass without which this one makes no
+    difference, and its value, e.g. "match projected"; "paste" = any that is not 0.
     """
-    about = {"help": help, "low": low, "high": high, "choices": choices, "metavar": metavar, "type": type}
+    help += f"  Only with --{of}." if of else ""
+    about = {"help": help, "of": of, "low": low, "high": high, "choices": choices, "metavar": metavar, "type": type}
     about |= {"auto": auto, "shown": shown}
     return dataclasses.field(default=default, metadata=about)
 
@@ -52,13 +55,28 @@ def paths_in(said: Any) -> Iterator[tuple[str, str]]:
     for field in dataclasses.fields(said):
         if re.search("PATH|FILE|FOLDER|CKPT", field.metadata["metavar"] or ""):
             value = getattr(said, field.name)
-            yield from (
-                ("--" + field.name.replace("_", "-"), one) for one in ([value] if isinstance(value, str) else value)
-            )
+            yield from ((flag_of(field.name), one) for one in ([value] if isinstance(value, str) else value))
+
+
+def idle(said: Any) -> dict[str, str]:
+    """{name: why} of the options of the dataclass `said` that make no difference beside the others."""
+    found: dict[str, str] = {}
+    for field in dataclasses.fields(said):
+        name, _, wanted = field.metadata["of"].partition(" ")
+        value = getattr(said, name) if name else True
+        # of "kmeans:K" the word counts
+        if not (str(value).partition(":")[0] == wanted.partition(":")[0] if wanted else value):
+            found[field.name] = f"it is only of use with --{field.metadata['of']}"
+    return found
+
+
+def flag_of(name: str) -> str:
+    """The flag of the field `name`."""
+    return "--" + name.replace("_", "-")
 
 
 def _click_option(field: dataclasses.Field, group: str) -> Option:
-    flag, about = "--" + field.name.replace("_", "-"), field.metadata
+    flag, about = flag_of(field.name), field.metadata
     shared = {"help": about["help"], "metavar": about["metavar"], "group": group}
     if isinstance(field.default, bool):
         return Option(
@@ -84,5 +102,7 @@ def _type(field: dataclasses.Field) -> click.ParamType:
     if isinstance(field.default, int) or "int" in str(field.type):
         return click.IntRange(low, high)
     if isinstance(field.default, float) or "float" in str(field.type):
-        return click.FLOAT if low is None and high is None else click.FloatRange(low, high)
+        # the number that stands for auto is no number that somebody may type
+        bounds = click.FloatRange(low, high, min_open=bool(about["auto"]) and low == field.default)
+        return click.FLOAT if low is None and high is None else bounds
     return click.STRING

@@ -28,7 +28,7 @@ from train.callbacks.probing import Probing
 from train.data.batches import Batches, Data, open_data, open_samples
 from train.data.fingerprint import fingerprint
 from train.data.samples import Samples
-from train.description import checkpoint_header, config, flat, opening_line
+from train.description import checkpoint_header, config, flat, opening_line, unused
 from train.distributed import is_first, trainer_devices
 from train.encoder import Encoder, open_encoder
 from train.folder import RESULT, TABLE, Place, checked, opened
@@ -63,6 +63,8 @@ def run(
         about_data = _same_run(data, encoder, last, start)
         method = kind(encoder, options, settings, data.steps)
         held = open_held(settings, data.recordings, display.say) if is_first() else None
+        for line in unused(method):
+            display.say(line)
         # what the command line got wrong is known by now: an older run makes room
         stack.enter_context(opened(place, is_first()))
         samples = open_samples(method, data, settings, output, stack, display.say)

@@ -18,12 +18,13 @@ def in_words(kind: click.ParamType) -> str:
 
 
 def limits_of(kind: click.ParamType) -> str:
-    """ "from 1 to 256", "at least 1", "above 0", "at most 1", or "" """
+    """ "from 1 to 256", "at least 1", "above 0", "above 0 to 1", "at most 1", or "" """
     if not isinstance(kind, click.IntRange | click.FloatRange):
         return ""
     low, high = kind.min, kind.max
     if low is not None and high is not None:
-        return f"from {low:g} to {high:g}" if isinstance(low, float) else f"from {low} to {high}"
+        first = "above" if kind.min_open else "from"
+        return f"{first} {low:g} to {high:g}" if isinstance(low, float) else f"{first} {low} to {high}"
     if low is not None:
         return f"above {low}" if kind.min_open else f"at least {low}"
     return f"at most {high}" if high is not None else ""

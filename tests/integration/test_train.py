@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -88,6 +89,23 @@ def test_an_interrupted_run_keeps_what_it_has(
     steps = checkpoint.read(tmp_path / "last.pt")["training"]["global_step"]
     assert steps == len(losses(tmp_path)) < 500
     assert json.loads((tmp_path / "run.json").read_text())["status"] == "interrupted"
+
+
+def test_a_run_that_cannot_be_replaced_is_left_as_it_was(
+    data: tuple[str, str], whole: Path, cli: Cli, tmp_path: Path
+) -> None:
+    """Whatever is wrong with the new one; 60 pixels are found to be wrong by the network itself."""
+    old = shutil.copytree(whole, tmp_path / "old")
+    before = contents(old)
+    for wrong in (("--backbone", old / "last.pt"), ("--probe", "--val", "absent"), ("--size", "60")):
+        done = cli("selftrain", *data, *SMALL, *wrong, "-o", old, "--overwrite", module="train")
+        assert done.returncode == 1, done.stderr
+        assert done.stderr.splitlines()[-2].startswith("error: ")
+        assert contents(old) == before
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_a_checkpoint_is_exported_and_streamed(

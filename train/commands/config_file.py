@@ -64,7 +64,9 @@ def flags_of(path: Path, method: str, params: Iterable[click.Parameter]) -> dict
             raise StreamsegError(f"{str(path)!r} does not hold the flags of a run", "give a run.json of this version")
         known = _by_name(params)
         # a file of another version may know other flags
-        given = {name: value for part in parts.values() for name, value in part.items() if name in known}
+        given = {
+            name: _word(known[name], value) for part in parts.values() for name, value in part.items() if name in known
+        }
     else:
         given = {name: value for name, value in content.items() if name != "method"}
     return typed(repr(str(path)), given, params)
@@ -128,14 +130,23 @@ def typed(
     return found
 
 
+def as_shown(param: click.Parameter, value: Any) -> Any:
+    """A value that a run had, as somebody would type it."""
+    return _as_typed(param, _word(param, value))
+
+
+def _word(param: click.Parameter, value: Any) -> Any:
+    """A value that a run had; its word where it stands for one, which nobody types as a number."""
+    stands = isinstance(param.type, Auto) and not isinstance(value, str) and value == param.type.value
+    return param.type.word if stands else value  # type: ignore[attr-defined]
+
+
 def _as_typed(param: click.Parameter, value: Any) -> Any:
     """`value` as somebody would type it, so that it is checked as if somebody had."""
     if param.multiple:
         return [str(one) for one in value] if isinstance(value, list | tuple) else [str(value)]
     if isinstance(value, bool):
         return value
-    if isinstance(param.type, Auto) and not isinstance(value, str) and value == param.type.value:
-        return param.type.word  # of a run.json
     if isinstance(value, list | tuple):
         return (":" if param.name == "gap" else ",").join(map(str, value))
     return str(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,7 +18,7 @@ from streamseg.errors import StreamsegError
 from streamseg.text import terminal
 from train.commands import config_file
 from train.data.recordings import absolute, place_of
-from train.options import click_options, paths_in
+from train.options import click_options, flag_of, paths_in
 from train.settings import Settings
 
 FREE_TO_CHANGE = frozenset(
@@ -69,13 +70,19 @@ def started(ctx: click.Context, name: str, module: ModuleType, quiet: bool) -> d
     if resume and overwrite:
         raise click.UsageError("--resume goes on with the run, --overwrite replaces it: give one of them.")
     explicit = {key for key in given if ctx.get_parameter_source(key) not in (ParameterSource.DEFAULT, None)}
-    settings, options = _config(module, name, folder, resume, given, explicit)
+    settings, options = _config(module, name, folder, resume, given, explicit, ctx.command.params)
     place = Place(folder, resume, overwrite, _inputs(ctx, settings, options))
     return run.run(name, module.METHOD, settings, options, place, Display(quiet or not is_first()))
 
 
 def _config(
-    module: ModuleType, name: str, folder: Path, resume: bool, given: dict[str, Any], explicit: set[str]
+    module: ModuleType,
+    name: str,
+    folder: Path,
+    resume: bool,
+    given: dict[str, Any],
+    explicit: set[str],
+    params: Sequence[click.Parameter],
 ) -> tuple[Settings, Any]:
     """Settings and options as given; of a resumed run as they were, and what is given must not contradict them."""
     if not resume:
@@ -99,9 +106,10 @@ def _config(
         now["steps"] = given["steps"]
     for key in explicit & was.keys() - FREE_TO_CHANGE:
         if _plain(given[key]) != _plain(now[key]):
-            flag = "--" + key.replace("_", "-")
+            flag, param = flag_of(key), next(one for one in params if one.name == key)
+            before, asked = (config_file.as_shown(param, value) for value in (was[key], given[key]))
             raise StreamsegError(
-                f"the run was started with {flag} {was[key]}, and cannot go on with {given[key]}",
+                f"the run was started with {flag} {before}, and cannot go on with {asked}",
                 f"leave {flag} out, or start a new run with another -o",
             )
     return made(Settings, now), made(module.Options, now)
@@ -117,7 +125,10 @@ def _inputs(ctx: click.Context, settings: Settings, options: Any) -> tuple[tuple
 
 
 def whole_paths(given: dict[str, Any]) -> dict[str, Any]:
-    """With whole paths, so that the run can go on from another working folder."""
+    """With whole paths, so that the run can go on from another working folder. Raises UsageError for empty ones."""
+    for name in ("data", "val", "backbone", "init"):
+        if given[name] == "" or "" in tuple(given[name]):
+            raise click.UsageError(f"Option {flag_of(name)!r} is empty: give a name or a path.")
     whole = {name: tuple(map(absolute, given[name])) for name in ("data", "val")}
     files = {name: os.path.abspath(given[name]) for name in ("backbone", "init") if "." in given[name]}
     files |= {name: os.path.abspath(given[name]) for name in ("val_classes",) if given[name]}
@@ -153,6 +164,6 @@ def _print_summary(result: dict[str, Any]) -> None:
     for name, one in result["report"].items():
         low_high = one["interval"]
         change = f"{one['difference']:+.3f}" + (" [{:+.3f}, {:+.3f}]".format(*low_high) if low_high else "")
-        table.add_row(f"report {name.removeprefix('iou_')}", f"{one['before']:.3f} to {one['after']:.3f} ({change})")
+        table.add_row(f"report {name}", f"{one['before']:.3f} to {one['after']:.3f} ({change})")
     table.add_row("checkpoints", ", ".join(result["checkpoints"].values()))
     console.print(table)

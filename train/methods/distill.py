@@ -30,7 +30,7 @@ from streamseg.backbones import Spec, network, trainable
 from streamseg.cli.parameters import Numbers
 from streamseg.errors import StreamsegError
 from train.data.views import View
-from train.encoder import Encoder
+from train.encoder import Encoder, flags_called
 from train.method import Batch, Method
 from train.methods._anchor import Anchor
 from train.methods._cells import check_size, deployed, relation, resampled, rows, watched
@@ -67,7 +67,8 @@ class Distill(Method):
         super().__init__(encoder, options, settings, total_steps)
         check_size(encoder, settings.size)
         said = Spec(options.teacher, options.teacher_weights, options.teacher_layers, options.teacher_facet)
-        net, recipe, sha256 = trainable(said)
+        with flags_called({name: f"--teacher-{name[2:]}" for name in ("--weights", "--layers", "--facet")}):
+            net, recipe, sha256 = trainable(said)
         multiple = recipe.shape.multiple
         self.teacher_size = multiple * max(1, round((options.teacher_size or settings.size) / multiple))
         side = self.teacher_size

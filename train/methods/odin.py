@@ -1,4 +1,4 @@
-"""ODIN: masks by K-Means on one network's features; two others match what lies under the same mask in two views.
+"""ODIN: masks of objects, or by K-Means on one network's features; what is under one mask in two views is matched.
 
 Henaff et al., 2022, "Object discovery and representation networks", arXiv:2203.08777. The discovery network sees the
 whole frame; K-Means on its features gives masks; each view's features are averaged under each mask, projected by the
@@ -76,20 +76,19 @@ class Options:
     )
     sampled: int = option(16, "Masks of a frame that are matched in a step, at most.", low=2)
     smallest: float = option(0.02, "Share of a view that a mask must cover in both to be matched.", low=0, high=1)
-    enlarge: float = option(1.0, "Side of the whole frame that is clustered, times --size.", low=0.25, high=4)
-    hidden: int = option(4096, "Units of the hidden layer of projector and predictor.", low=1)
-    projection: int = option(256, "Units of the projection.", low=1)
+    enlarge: float = option(1.0, "Side of the clustered frame, times --size.", low=0.25, high=4, of="masks kmeans:K")
+    hidden: int = option(4096, "Hidden units of projector and predictor.", low=1, of="match projected")
+    projection: int = option(256, "Units of the projection.", low=1, of="match projected")
     temperature: float = option(0.1, "Temperature of the contrastive loss.", low=0.001)
     negatives: str = option(
         "recordings",
         "Masks of which other frames are told apart: of all, or only of other recordings.",
         choices=("all", "recordings"),
+        of="match projected",
     )
-    anchor: float = option(
-        1.0, "With --match deployed, in fine-tuning: weight of the activation energy staying as it was.", low=0
-    )
+    anchor: float = option(1.0, "Weight of holding the activation energy, in fine-tuning.", low=0, of="match deployed")
     momentum: float = momentum_option("target")
-    discovery_momentum: float = option(0.996, "The same of the discovery network.", low=0, high=1)
+    discovery_momentum: float = option(0.996, "The same of the discovery network.", low=0, high=1, of="masks kmeans:K")
 
 
 class Matched(NamedTuple):

@@ -39,7 +39,7 @@ class Options:
     smallest_crop: float = option(0.2, "Share of a frame that a view shows at least.", low=0.01, high=1)
     paste: float = option(0.0, "Share of the views that get the objects of another one pasted in.", low=0, high=1)
     instances: float = option(0.0, "Weight of telling a recording's objects apart, over its frames.", low=0)
-    temperature: float = option(0.1, "Temperature of that.", low=0.001)
+    temperature: float = option(0.1, "Temperature of that.", low=0.001, of="instances")
 
 
 class SelfTrain(Method):

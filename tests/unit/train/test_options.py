@@ -8,6 +8,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from train.methods.byol import Options as OfBYOL
 from train.options import click_options, option
 from train.settings import Settings
 
@@ -25,6 +26,13 @@ def parsed(*args: str) -> tuple[int, dict[str, object], str]:
     command = click.Command("some", params=[*click_options(Options)], callback=lambda **values: given.update(values))
     result = CliRunner().invoke(command, args)
     return result.exit_code, given, result.output
+
+
+def test_a_number_that_stands_for_auto_is_none_of_the_numbers_that_are_advised():
+    done = CliRunner().invoke(click.Command("some", params=[*click_options(Settings)]), ["--lr", "0"])
+    assert "'0' is neither auto nor a number above 0" in done.output
+    done = CliRunner().invoke(click.Command("some", params=[*click_options(OfBYOL)]), ["--momentum", "0"])
+    assert "neither auto nor a number above 0 to 1" in done.output
 
 
 @pytest.mark.parametrize("args", [(), ("--queue", "auto", "--decay", "auto")])

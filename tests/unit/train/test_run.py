@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 import torch
 
-from streamseg.backbones import checkpoint
+from streamseg.backbones import Spec, checkpoint
 from streamseg.cli.entry import run_command
 from train.cli import group
+from train.encoder import open_encoder
 
 SMALL = (
     "--size",
@@ -117,7 +118,7 @@ def test_a_resumed_run_must_be_the_same(train: Any, images: Path, tmp_path: Path
     assert "--resume" in said
     code, _, said = train("byol", "--resume", "--lr", 9, "-o", out)
     assert code == 1
-    assert "--lr 0.0" in said
+    assert "--lr auto, and cannot go on with 9.0" in said
     code, _, said = train("byol", "--resume", "-o", tmp_path / "nowhere")
     assert code == 1
     assert "no checkpoint" in said
@@ -139,6 +140,33 @@ def test_a_run_goes_on_elsewhere_with_its_own_data_alone(
     assert train("byol", "--resume", "-o", "../out", "--data", moved, "--steps", 3, "--quiet")[0] == 0
     assert list(losses(tmp_path / "out")) == [1, 2, 3]
     refuse(*reversed(train("byol", "--resume", "-o", "../out", "--data", "moved", "--steps", 1)[::2]), "--steps")
+
+
+def test_a_run_goes_on_from_the_weights_that_it_started_from(train: Any, images: Path, tmp_path: Path) -> None:
+    file, out = tmp_path / "start.pth", tmp_path / "out"
+    torch.manual_seed(0)
+    start = open_encoder(Spec("timm:resnet10t", layers=(3,)), pretrained=False).net.state_dict()
+    torch.save(start, file)
+    net = ("--backbone", "timm:resnet10t", "--init", file)
+    assert train("byol", "--data", images, *SMALL, *net, "--steps", 1, "-o", out, "--quiet")[0] == 0
+    torch.save({name: one * 0 for name, one in start.items()}, file)
+    refuse(
+        *reversed(train("byol", "--resume", "--steps", 2, "-o", out)[::2]), "weights", "have changed", "bring the old"
+    )
+    torch.save(start, file)
+    assert train("byol", "--resume", "--steps", 2, "-o", out, "--quiet")[0] == 0
+
+
+def test_a_run_that_fails_before_its_first_checkpoint_leaves_the_older_one(
+    train: Any, images: Path, tmp_path: Path
+) -> None:
+    """Also where the error comes in the middle of training."""
+    out = tmp_path / "out"
+    args = ("byol", "--data", images, *SMALL, "-o", out, "--quiet", "--steps")
+    assert train(*args, 1)[0] == 0
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    refuse(*reversed(train(*args, 12, "--lr", "1e12", "--warmup", 0.9, "--overwrite")[::2]), "the loss became")
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
 
 
 def test_a_run_that_was_killed_before_its_first_checkpoint_begins_anew(
@@ -193,14 +221,24 @@ def test_bad_input(train: Any, images: Path, tmp_path: Path, monkeypatch: pytest
     refuse(*tried("--data", one, *SMALL, "--batch-size", 1), "at least two frames")
     refuse(*tried("--data", images, *SMALL, "--batch-size", 64), "64", "12 frames", "--batch-size 12")
     refuse(*tried("--data", images, *SMALL, "--init", "absent.pth"), "absent.pth")
+    refuse(*tried("--data", images, *SMALL, "--init", "absent.pth"), "hint: --init takes")
     refuse(*tried("--data", images, *SMALL, "--devices", "tpu"), "tpu")
+    refuse(*tried("--data", images, *SMALL, "--devices", "cpu:0"), "cpu:0", "--devices cpu")
+    refuse(*tried("--data", images, *SMALL, "--strategy", "dpp"), "dpp", "did you mean 'ddp'")
     refuse(*tried("--data", images, *SMALL, "--devices", "cpu:3"), "shared by 3", "--batch-size 6")
     if not torch.cuda.is_available():
         refuse(*tried("--data", images, *SMALL, "--devices", "cuda"), "CUDA", "--devices cpu")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("STREAMSEG_DATA", str(tmp_path))
     refuse(*tried("--data", "co3d"), "co3d", "STREAMSEG_DATA")
+    refuse(*tried("--data", images, *SMALL, "--val", tmp_path / "absent", "--probe"), "absent")
     assert not out.exists()
+    for flag in ("--data", "--val", "--backbone", "--init"):
+        code, _, said = train("byol", "--data", images, flag, "")
+        assert code == 2
+        assert f"{flag}' is empty" in said
+    code, _, said = train("distill", "--data", images, *SMALL, "--teacher-weights", "absent.pth", "-o", out)
+    refuse(said, code, "hint: --teacher-weights takes")
     code, _, said = train("bylo", "--data", images)
     assert code == 2
     assert "did you mean 'byol'" in said

@@ -76,9 +76,10 @@ def test_what_a_file_cannot_say(tmp_path: Path, text: str, words: tuple[str, ...
 
 
 def test_values_are_checked_as_typed_ones(tmp_path: Path) -> None:
-    (tmp_path / "a.yaml").write_text("steps: -3")
-    with pytest.raises(click.BadParameter, match="neither auto nor a whole number"):
-        parsed(tmp_path / "a.yaml")
+    for steps in (-3, 0):
+        (tmp_path / "a.yaml").write_text(f"steps: {steps}")
+        with pytest.raises(click.BadParameter, match="neither auto nor a whole number"):
+            parsed(tmp_path / "a.yaml")
 
 
 def test_no_file_and_no_format(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 from click.testing import CliRunner
 
+from streamseg.errors import OutputError
 from streamseg.evaluation.attention import GAP
 from train.cli import group
 
@@ -37,6 +38,14 @@ def test_it_draws_what_the_run_would_draw(tmp_path: Path) -> None:
         assert done.exit_code == 0, done.output
         found.append(path.read_bytes())
     assert found[0] == found[1] != found[2]
+
+
+def test_a_name_that_is_no_picture_is_refused_before_anything_is_drawn(tmp_path: Path) -> None:
+    for name in ("sheet", "sheet.txt"):
+        done = CliRunner().invoke(group, ["preview", "byol", *SMALL, "-o", str(tmp_path / "new" / name)])
+        assert isinstance(done.exception, OutputError)
+        assert done.exception.hint == "end it in .png: -o sheet.png"
+    assert not list(tmp_path.iterdir())
 
 
 def test_data_is_needed_and_methods_are_listed() -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from streamseg.backbones import Spec, checkpoint
-from train.callbacks.checkpointing import CheckpointFile
+from train.callbacks.checkpointing import CheckpointFile, Checkpointing
 from train.callbacks.probing import Probing, features_of
 from train.description import checkpoint_header
 from train.encoder import open_encoder
@@ -108,3 +108,30 @@ def test_weights_that_nothing_speaks_for_are_not_deployed(tmp_path: Path, monkey
             torch.equal(content["training"]["state_dict"][f"student.net.{name}"], one) for name, one in start.items()
         )
     assert made.metrics["probe"]["best"] == pytest.approx(made.metrics["probe"]["frozen"], abs=1e-6)
+
+
+def test_until_a_run_ends_best_pt_is_no_worse_than_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interrupted run compares nothing; nor does one that is killed, or ends with an error."""
+
+    def interrupted(self: Checkpointing, trainer: Any, *_: object) -> None:
+        self.interrupted = trainer.should_stop = True
+
+    monkeypatch.setattr(Checkpointing, "on_train_batch_end", interrupted)
+    small = {"layers": (3,), "size": 64, "batch_size": 2, "probe_size": 96, "pictures": False, "logger": "csv"}
+    made = train("byol", TABLETOP, output=tmp_path, steps=2, probe_every=2, save_top_k=2, heads_first=0.0, **small)
+    assert made.metrics["status"] == "interrupted"
+    assert made.metrics["average"] == 0
+    assert made.metrics["verdict"].startswith(
+        "interrupted after 1 of 2 steps; --resume goes on; until a run ends best.pt"
+    )
+    assert "best" not in made.metrics["probe"]
+    start = open_encoder(Spec("efficientnet_lite0", layers=(3,))).net.state_dict()
+    kept = tmp_path / "checkpoints" / "best-000001.pt"
+    for path, starts in [(made.best, True), (made.last, False), (kept, False)]:
+        assert path is not None
+        found = checkpoint.read(path)["state_dict"]
+        assert all(torch.equal(one, start[name]) for name, one in found.items()) == starts
+    monkeypatch.undo()
+    done = train("byol", output=tmp_path, resume=True)
+    assert done.metrics["status"] == "done"
+    assert {"frozen", "best", "last"} <= done.metrics["probe"].keys()
