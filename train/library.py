@@ -44,7 +44,7 @@ def train(
     one machine start the calling script again, as Lightning does: keep the call below `if __name__ == "__main__"`.
     """
     from train import methods
-    from train.commands.config_file import PATH, flags_of, typed
+    from train.commands.config_file import flags_of, typed
     from train.commands.method import command, started
 
     known = plugins.describe(methods.__file__)
@@ -62,7 +62,6 @@ def train(
     try:
         ctx = built.make_context(method, [], default_map=flags)
         with ctx:
-            ctx.meta.update({} if config is None else {PATH: config})
             result = started(ctx, method, module, quiet)
     except click.UsageError as problem:
         raise StreamsegError(problem.format_message(), f"streamseg train {method} --help") from problem

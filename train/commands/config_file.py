@@ -23,8 +23,6 @@ from streamseg.cli.parameters import Auto
 from streamseg.errors import StreamsegError
 from streamseg.text import from_json
 
-PATH = "train.config"
-"""Of a context's `meta`: the file that was read."""
 NOT_IN_A_FILE = ("config", "help", "debug")
 
 
@@ -46,7 +44,6 @@ def take(ctx: click.Context, param: click.Parameter, path: Path | None) -> None:
     """An eager option's callback: what `path` says becomes the defaults of the command's flags."""
     if path is not None:
         found = flags_of(path, ctx.command.name or "", ctx.command.params)
-        ctx.meta[PATH] = path
         ctx.default_map = {**(ctx.default_map or {}), **found}
 
 

@@ -71,7 +71,7 @@ def started(ctx: click.Context, name: str, module: ModuleType, quiet: bool) -> d
         raise click.UsageError("--resume goes on with the run, --overwrite replaces it: give one of them.")
     explicit = {key for key in given if ctx.get_parameter_source(key) not in (ParameterSource.DEFAULT, None)}
     settings, options = _config(module, name, folder, resume, given, explicit, ctx.command.params)
-    place = Place(folder, resume, overwrite, _inputs(ctx, settings, options))
+    place = Place(folder, resume, overwrite, _inputs(settings, options))
     return run.run(name, module.METHOD, settings, options, place, Display(quiet or not is_first()))
 
 
@@ -115,12 +115,9 @@ def _config(
     return made(Settings, now), made(module.Options, now)
 
 
-def _inputs(ctx: click.Context, settings: Settings, options: Any) -> tuple[tuple[str, str], ...]:
-    """(flag, path) of what the run reads, as far as it is here."""
-    said = [*paths_in(settings), *paths_in(options)]
-    if config_file.PATH in ctx.meta:
-        said.append(("--config", str(ctx.meta[config_file.PATH])))
-    found = [(flag, place_of(value)) for flag, value in said if value]
+def _inputs(settings: Settings, options: Any) -> tuple[tuple[str, str], ...]:
+    """(flag, path) of what the run reads, as far as it is here; what --config names has been read by now."""
+    found = [(flag, place_of(value)) for flag, value in (*paths_in(settings), *paths_in(options)) if value]
     return tuple((flag, path) for flag, path in found if os.path.exists(path))
 
 
