@@ -156,7 +156,7 @@ def _frame(
             raise StreamsegError(
                 f"depth is {depth.shape}, rgb is {rgb.shape[:2]}", "register depth to colour, at the colour's size"
             )
-        metres = np.where(np.isfinite(depth) & (depth > 0), depth, 0).astype(np.float32)
+        metres = depth.astype(np.float32)
 
         def load() -> np.ndarray:
             return metres

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from streamseg.backbones.exported.cached import sha256
 from streamseg.errors import SourceError
 from streamseg.frame import Frame
 from streamseg.sources import Recording
@@ -76,9 +76,9 @@ def _refuse_copies(data: Sequence[Recording], held: Sequence[Recording], flag: s
     looked_at = _by_size(held)
     trained = _by_size(data) if looked_at else {}
     for size in looked_at.keys() & trained.keys():
-        known = {_digest(path): other for other, path in trained[size]}
+        known = {sha256(path): other for other, path in trained[size]}
         for one, path in looked_at[size]:
-            if other := known.get(_digest(path)):
+            if other := known.get(sha256(path)):
                 raise _overlap(flag, one, other, f"frames of it are copies, such as {path.name}")
 
 
@@ -89,11 +89,6 @@ def _by_size(recordings: Sequence[Recording]) -> dict[int, list[tuple[Recording,
             with suppress(OSError):  # a frame that is not there is trained on by nobody
                 found.setdefault(path.stat().st_size, []).append((one, path))
     return found
-
-
-def _digest(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
 
 
 def _overlap(flag: str, one: Recording, other: Recording, what: str) -> SourceError:

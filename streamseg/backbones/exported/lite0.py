@@ -116,6 +116,7 @@ class Graph:
         return self.add("Conv", x, weight * gain[:, None, None, None], bias, result=name, group=groups, **sides)
 
     def relu6(self, x: str) -> str:
+        """Of the same shape, cut off below 0 and above 6."""
         return self.add("Clip", x, np.float32(0), np.float32(6))
 
     def join(self, fine: str, coarse: str, result: str) -> str:
@@ -129,6 +130,7 @@ class Graph:
         return self.doubled(self.add("Sqrt", mean), result)
 
     def normalized(self, x: str, result: str = "") -> str:
+        """Each vector of channels by its length."""
         length = self.add("Clip", self.add("ReduceL2", x, CHANNELS), LENGTH_EPS)
         return self.add("Div", x, length, result=result)
 
