@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import threading
 from dataclasses import replace
@@ -39,7 +40,7 @@ class OpenVinoBackbone(Backbone):
         self.name, self.sha256, self.dim, self.stride = facts.name, facts.sha256, facts.dim, facts.stride
         self.size = size
         self._openvino, self._path = openvino, path
-        self._core = openvino.Core()
+        self._core = _core()
         self.streams = streams or min(4, threads or machine.cores())
         has = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         asked, self.precision_reason = precisions.chosen(
@@ -121,6 +122,13 @@ def _runtime() -> ModuleType:
         if hidden:
             del sys.modules[converter]
     return openvino
+
+
+@functools.cache
+def _core() -> Any:
+    """The one of this process. OpenVINO gives the thread that makes one a stack for signals and, when it goes, the
+    stack of the one before: where several come and go, one that is gone, and Ctrl-C is a segmentation fault."""
+    return _runtime().Core()
 
 
 def _options(precision: str, threads: int) -> dict[str, Any]:

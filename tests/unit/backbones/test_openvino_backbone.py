@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -42,3 +44,23 @@ def test_a_network_from_the_cache_is_the_one_that_was_compiled(
     compiled, loaded = (open_backbone(specs("efficientnet"), SIZE, **options) for _ in range(2))
     assert loaded.outputs == compiled.outputs == ["features", "energy"]
     np.testing.assert_array_equal(loaded(images[:1]), compiled(images[:1]))
+
+
+INTERRUPTED = """
+import gc, signal
+from streamseg.backbones import Spec, open_backbone
+
+networks = [open_backbone(Spec("efficientnet_lite0"), (96, 160), engine="openvino") for _ in range(2)]
+while networks:
+    del networks[0]
+    gc.collect()
+try:
+    signal.raise_signal(signal.SIGINT)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_a_signal_finds_its_stack_when_networks_are_gone() -> None:
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "interrupted\n"), done.stderr
