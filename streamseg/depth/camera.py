@@ -18,11 +18,3 @@ def guessed_camera(shape: tuple[int, ...]) -> Intrinsics:
     height, width = shape[:2]
     focal = FOCAL * max(height, width)
     return Intrinsics(focal, focal, (width - 1) / 2, (height - 1) / 2)
-
-
-def told(camera: Intrinsics) -> str:
-    """What people should know of a guessed camera."""
-    numbers = ",".join(f"{value:g}" for value in (camera.fx, camera.fy, camera.cx, camera.cy))
-    return (
-        f"{numbers}: objects are parted by depth, but have no 3-D position or size; else give --intrinsics FX,FY,CX,CY"
-    )

@@ -167,10 +167,10 @@ class ObjectDiscovery:
         return found
 
     @property
-    def note(self) -> str:
-        """What the user did not choose of how objects are found, and whether depth helped; "" where all is as usual."""
+    def notes(self) -> list[str]:
+        """What the user did not choose of how objects are found, and whether depth helped."""
         drawn = "" if self.quality == self.config.quality else PHOTOGRAPHS
-        return "; ".join(filter(None, (drawn, self.noted.of_depth)))
+        return [note for note in (drawn, self.noted.of_depth) if note]
 
     def _follows(self) -> None:
         """A frame that follows another one is no photograph."""

@@ -22,6 +22,7 @@ from streamseg.sources.ros.depths import metres_of, units_of
 from streamseg.sources.ros.geometry import camera_from
 from streamseg.sources.ros.index import BILLION
 from streamseg.sources.ros.pictures import rgb_of
+from streamseg.text.asking import to_do
 
 LOOK = 0.2  # seconds between two looks for publishers
 REMEMBERED = 500  # headers of frames that may still be on their way to the publisher
@@ -82,10 +83,9 @@ class Topics(LiveSource):
         log(f"note: topics: colour {self.uri}, depth {self._topics['depth'] if depth is not None else 'none so far'}")
         frames = [message.header.frame_id for message in (image, depth) if message is not None]
         if len(set(frames)) > 1:
-            log(
-                f"note: colour is of {frames[0]!r}, depth of {frames[1]!r}: it is taken for registered to the colour; "
-                "if it is not, let the camera's driver align it, or see --align-depth"
-            )
+            why = f"colour is of {frames[0]!r}, depth of {frames[1]!r}: it is taken for registered to the colour"
+            ask = to_do(f"{why}; if it is not, let the camera's driver align it, or", "--align-depth SCALE,DX,DY")
+            self.notes = (*self.notes, ask)
 
     def __iter__(self) -> Iterator[Frame]:
         index = 0

@@ -24,6 +24,7 @@ from streamseg.runtime.stream import stream
 from streamseg.sinks import Run, Sink, open_sink, open_viewer
 from streamseg.sources import LiveSource, Recording
 from streamseg.text import without_secrets
+from streamseg.text.asking import line_of
 
 Log = Callable[[str], None]
 STATUS = {"": "done", "interrupt": "interrupted", "user": "stopped"}
@@ -125,8 +126,8 @@ def _streamed(
                 interrupted=interrupted,
                 **options,
             )
-        if segmenter.note:
-            note(f"note: {segmenter.note}")
+        for one in segmenter.notes:
+            note(line_of(one))
         lost = getattr(source, "lost", False) and not report.stopped
         content["status"] = "lost" if lost else STATUS[report.stopped]
     except BaseException as problem:

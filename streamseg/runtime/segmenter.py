@@ -73,13 +73,13 @@ class Segmenter:
         return self._scenes.cuts
 
     @property
-    def note(self) -> str:
-        """What people should know of the session so far, "" for nothing."""
+    def notes(self) -> list[str]:
+        """What people should know of the session so far."""
         wish = self.config.clustering.k
         most = max((int(str(entry["k"])) for entry in self.k_history), default=wish)
         fewer = f"k is {most}, not {wish}: the frames have no more different cells; a larger --size has" * (most < wish)
         objects = self._scenes.shown.objects
-        return "; ".join(one for one in (fewer, self._scenes.note, objects.note if objects else "") if one)
+        return [note for note in (fewer, self._scenes.note, *(objects.notes if objects else ())) if note]
 
     @property
     def noted(self) -> Noted:

@@ -18,8 +18,9 @@ from streamseg.features.preparation import THINNEST, input_size
 from streamseg.runtime.memory import retain_freed_memory
 from streamseg.runtime.segmenter import Segmenter
 from streamseg.sources import LiveSource, Recording, open_source
+from streamseg.text.asking import line_of, to_do
 
-SQUEEZED = "note: the network's input is"
+SQUEEZED = "the network's input is"
 SQUEEZE = 1.2
 """Sides may change their ratio by so much before a user is told."""
 
@@ -72,7 +73,7 @@ def open_session(
 
             if log:
                 for note in source.notes:
-                    log(f"note: {note}")
+                    log(line_of(note))
                 if note := beside(source) if _depth_is_trusted(setup) else "":
                     log(note)
                 if note := unused(setup):
@@ -102,7 +103,7 @@ def open_segmenter(
                 height, width = frame_size
                 say(f"note: frames of {height}x{width} are squeezed: {THINNEST} times as long as wide at most")
             return input_size(frame_size, wish.size, shape.multiple)
-        if not any(line.startswith(SQUEEZED) for line in noted):  # once, whatever sizes follow
+        if not any(SQUEEZED in line for line in noted):  # once, whatever sizes follow
             say(squeezed(frame_size, shape.size))
         return shape.size
 
@@ -133,10 +134,10 @@ def squeezed(frame: tuple[int, int], network: tuple[int, int]) -> str:
     if 1 / SQUEEZE <= change <= SQUEEZE:
         return ""
     (height, width), (h, w) = frame, network
-    return (
-        f"{SQUEEZED} {h}x{w} (height x width), so frames of {height}x{width} are squeezed; export it "
-        "with their aspect: streamseg export ... --size HxW"
+    why = (
+        f"{SQUEEZED} {h}x{w} (height x width), so frames of {height}x{width} are squeezed; export it with their aspect"
     )
+    return to_do(why, "streamseg export ... --size HxW")
 
 
 def unused(setup: SegmenterConfig) -> str:
@@ -146,7 +147,7 @@ def unused(setup: SegmenterConfig) -> str:
     if setup.objects.objects or not names:
         return ""
     flags = " and ".join(f"--{name.replace('_', '-')}" for name in names)
-    return f"note: {flags}: nothing to do, for no objects are looked for; --save objects asks for them"
+    return to_do(f"{flags} makes no difference, for no objects are looked for", "add objects to --save")
 
 
 def _depth_is_trusted(setup: SessionConfig) -> bool:
@@ -172,10 +173,11 @@ def beside(source: Recording | LiveSource) -> str:
     if move is None:
         return ""
     height, width = pairs[0][1].shape
-    return (
-        f"note: the depth does not lie on the colour but up to {move.farthest((height, width)):.0f} pixels beside it "
-        f"(in the corners of {width}x{height}), and so do masks that follow it; to move it there: --align-depth {move}"
+    why = (
+        f"the depth does not lie on the colour but up to {move.farthest((height, width)):.0f} pixels beside it "
+        f"(in the corners of {width}x{height}), and so do masks that follow it"
     )
+    return to_do(why, f"--align-depth {move}")
 
 
 def _single_threaded_algebra() -> AbstractContextManager[object]:

@@ -42,10 +42,11 @@ class Skip:
 
 
 class DepthScale(NamedTuple):
-    """Stored units of depth per metre, and who says so."""
+    """Stored units of depth per metre, and who says so. guessed: neither a file, nor a set's name, nor the format."""
 
     units_per_metre: float
     origin: str
+    guessed: bool = False
 
 
 class Source(ABC):
@@ -56,7 +57,7 @@ class Source(ABC):
     skipped: for the manifest. Of a recording: frames known to be unusable before any is decoded (listed but absent
     ...), known from the start. Of a live source: interruptions, growing while it runs.
     notes: what people should be told before a run: what was taken for what, what is unknown and how to give it, what
-    was left out. One sentence each, known from the start.
+    was left out. One sentence each, known from the start; see `text.asking` for those that ask for something.
     depth_scale: stored units of depth per metre, None where there is no depth or it is not metric; depth_scale_origin:
     who says so ("--depth-scale", a file's name, "assumed"), "" where there is none.
     """

@@ -102,7 +102,7 @@ class Bag(Recording):
             self._registration = registration_of(bag, colour, depth, size)
             self._notes += [self._registration.note] if self._registration.note else []
             scale = self._scale(bag)
-            self.depth_scale, self.depth_scale_origin = scale
+            self.depth_scale, self.depth_scale_origin = scale[:2]
 
     def _scale(self, bag: BagFile) -> DepthScale:
         assert self._chosen.depth is not None

@@ -27,6 +27,7 @@ from streamseg.sources._numbered import Load, NumberedRecording
 from streamseg.sources.reading.cameras import UNKNOWN, Given, fitted
 from streamseg.sources.reading.depth import resized
 from streamseg.sources.reading.images import check_whole, decode
+from streamseg.text.asking import to_do
 
 PRIORITY = 26
 MEMBER_BYTES = 64 << 20
@@ -93,7 +94,8 @@ class Record3D(NumberedRecording):
             self.depth_scale = options.depth_scale or 1.0
             self.depth_scale_origin = "--depth-scale" if options.depth_scale else "the format's own"
             readable = importlib.util.find_spec("liblzfse") is not None
-            notes += [] if readable else ["depth is left out: it needs pip install 'streamseg[record3d]'"]
+            if not readable:
+                notes.append(to_do("depth is left out, for a package is missing", "pip install 'streamseg[record3d]'"))
         self.notes = tuple(notes)
 
     def _first_size(self) -> tuple[int, int] | None:

@@ -112,14 +112,13 @@ def _scale(known: list[tuple[Path, Path, Encoding]], options: Options, told: Dep
     if told is not None and units == told.units_per_metre:
         return told
     if depth.suffix.lower() == ".npy":
-        return DepthScale(units, "assumed of NumPy's arrays")
+        return DepthScale(units, "assumed of NumPy's arrays", guessed=True)
     if rotated or _prefix(depth) in UNITS:
         return DepthScale(units, "the format's own")
     if units != MILLIMETRES:
-        return DepthScale(
-            units, "assumed, estimated from the values: the usual scale that puts them about a metre away"
-        )
-    return DepthScale(units, "assumed, as most cameras have it")
+        why = "assumed, estimated from the values: the usual scale that puts them about a metre away"
+        return DepthScale(units, why, guessed=True)
+    return DepthScale(units, "assumed, as most cameras have it", guessed=True)
 
 
 def _id(pattern: re.Pattern[str], path: Path) -> str:

@@ -18,6 +18,7 @@ from streamseg.errors import FrameError, SourceError
 from streamseg.sources import DepthScale, Recording
 from streamseg.sources.reading.headers import picture_size, stored_size
 from streamseg.sources.reading.images import read_uint16
+from streamseg.text.asking import to_do
 
 SCALES = (1.0, 256.0, 1000.0, 5000.0, 6553.5, 10000.0)
 """Units per metre in the wild: floats, KITTI, most cameras, TUM, Replica, YCB-Video."""
@@ -105,7 +106,7 @@ def sizes_differ(colour: Path, depth: Path) -> tuple[bool, str]:
             True,
             f"{told}: depth is scaled to the pictures and taken for registered; if it is not, see --align-depth",
         )
-    return False, f"{told}: it is not registered and is left out; give depth that lies on its pictures"
+    return False, to_do(f"{told}: it is not registered and is left out", "give depth that lies on its pictures")
 
 
 def _size(path: Path) -> tuple[int, int] | None:
@@ -132,10 +133,9 @@ def checked(uri: str, files: Sequence[tuple[Path, Encoding]], scale: DepthScale)
     _refuse_absurd(uri, metres, scale)
     if not scale.origin.startswith("assumed"):
         return ""
-    return (
-        f"depth has {scale.units_per_metre:g} units per metre ({scale.origin}): {metres:.2f} m at the median; "
-        "if that is wrong give --depth-scale"
-    )
+    units = f"depth has {scale.units_per_metre:g} units per metre ({scale.origin}), {metres:.2f} m at the median"
+    note = f"{units}; if that is wrong", "--depth-scale UNITS"
+    return to_do(*note) if scale.guessed else ": ".join(note)
 
 
 def check_frames(source: Recording, scale: DepthScale) -> None:

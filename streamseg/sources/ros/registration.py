@@ -9,6 +9,7 @@ from streamseg.sources.reading.lenses import Calibration
 from streamseg.sources.ros import geometry, realsense
 from streamseg.sources.ros.bagfile import BagFile
 from streamseg.sources.ros.topics import Stream
+from streamseg.text.asking import to_do
 
 
 class Registration(NamedTuple):
@@ -31,8 +32,8 @@ def registration_of(bag: BagFile, colour: Stream, depth: Stream, size: tuple[int
         return _left_out("the recording's calibration is incomplete")
     measured = depth.size or _info_size(bag, depth)
     if size is None or measured is None or same_shape(measured, size):
-        told = f"nothing says that {depth.topic} is registered to {colour.topic}"
-        return Registration(None, note=f"{told}: it is taken for it; if it is not, see --align-depth")
+        why = f"nothing says that {depth.topic} is registered to {colour.topic}: it is taken for it; if it is not"
+        return Registration(None, note=to_do(why, "--align-depth SCALE,DX,DY"))
     return _left_out(f"{measured[0]}x{measured[1]}, the colour is {size[0]}x{size[1]}, and no calibration ties them")
 
 
@@ -40,7 +41,7 @@ def _left_out(why: str) -> Registration:
     return Registration(
         None,
         "depth is not registered to the colour",
-        f"depth is not registered to the colour and is left out: {why}; record an aligned topic",
+        to_do(f"depth is not registered to the colour and is left out: {why}", "record an aligned topic"),
     )
 
 

@@ -72,14 +72,14 @@ def test_photographs_are_drawn_finely_and_it_is_said(make_salient) -> None:
         frames.append(Frame(index=i, name=str(i), timestamp=float(i), rgb=cv2.resize(rgb, None, fx=2, fy=2)))
     one, many = make_salient(keyframes=4), make_salient(keyframes=4)
     one.start(frames[:1])
-    assert "photographs" not in one.note  # it may begin a video
+    assert one.notes == []  # it may begin a video
     many.start(frames)
-    assert "photographs" in many.note
+    assert "photographs" in many.notes[0]
     assert not many.noted.follow
     assert many._scenes.shown.objects.background.size == LARGE
     for frame in [frames[-1]] * 10:  # the first eight of a session are keyframes
         many.step(many.plan(frame))
-    assert "photographs" not in many.note  # the last frame followed the one before
+    assert many.notes == []  # the last frame followed the one before
     assert many.noted.follow
     assert many._scenes.shown.objects.background.size == SIZE
 

@@ -150,7 +150,7 @@ def test_after_a_cut_masks_are_those_of_a_session_that_starts_there(
     segmenter = make_salient()
     joined = stepped(segmenter, first + second) if live else streamed(segmenter, Played(first + second))
     assert segmenter.scene_cuts == [{"frame": at, "scene": 2}]
-    assert f"at frame {at}:" in segmenter.note
+    assert f"at frame {at}:" in segmenter.notes[0]
     alone = stepped(segmenter, second) if live else streamed(segmenter, Played(second))
     assert segmenter.scene_cuts == []
     for kind in ("regions", "objects"):

@@ -21,6 +21,7 @@ from streamseg.sources.reading.depth import (
     read_metres,
     resized,
 )
+from streamseg.text.asking import asked
 from tests.unit.sources.layouts import WRITERS
 from tests.unit.sources.test_contract import build
 
@@ -81,7 +82,8 @@ def test_an_assumed_scale_is_told(tmp_path: Path, make: Any) -> None:
     source = open_source(str(tmp_path))
     assert source.depth_scale == 1000
     assert source.depth_scale_origin.startswith("assumed")
-    assert any("1000 units per metre (assumed" in note for note in source.notes)
+    (note,) = (note for note in source.notes if "1000 units per metre (assumed" in note)
+    assert asked([note])
 
 
 @pytest.mark.parametrize(("stored", "units"), [(900, 1000), (7000, 1000), (9800, 10000), (40_000, 10000), (150, 256)])
