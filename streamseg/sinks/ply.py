@@ -15,9 +15,11 @@ from streamseg.files import UniqueNames, written
 from streamseg.frame import VOID, Frame, Segmentation
 from streamseg.sinks import Run, Sink
 from streamseg.sinks.encoding.cloud import FusedCloud, ply, points_of
+from streamseg.text.asking import line_of, to_do
 
 OUTPUT = "ply"
 ONE_KIND = True
+NO_CAMERA = "the camera's intrinsics are unknown"
 RIM = 2
 """Pixels at the outline of a mask that no fused cloud takes."""
 
@@ -56,7 +58,8 @@ class Clouds(Sink):
         for i, cloud in sorted(fused.items()):
             self._save(f"fused/{i}", ply(*cloud.mean, i))
         for reason, count in self.missing.items():
-            self.run.log(f"note: ply has no clouds of {count} frames: {reason}")
+            why = f"ply has no clouds of {count} frames: {reason}"
+            self.run.log(to_do(why, "--intrinsics FX,FY,CX,CY") if reason == NO_CAMERA else line_of(why))
 
     def _save(self, name: str, content: bytes) -> None:
         with written(self.run.new_file(self.folder, f"{OUTPUT}/{name}.ply")) as temporary:
@@ -74,4 +77,4 @@ def _reason(frame: Frame) -> str:
         return frame.depth_problem or "they have no depth"
     if not frame.depth_is_metric:
         return "their depth is not in metres"
-    return "" if frame.intrinsics else "the camera's intrinsics are unknown: give --intrinsics"
+    return "" if frame.intrinsics else NO_CAMERA
