@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from streamseg.runtime.folder import MANIFEST
 from streamseg.runtime.statistics import Statistics
 from streamseg.text import clean
+from streamseg.text.asking import asked, flag_of
 from streamseg.text.terminal import answer, console
 from streamseg.viewing.facts import facts_of_run
 
@@ -84,10 +88,15 @@ class Display:
 
 
 def print_summary(result: Mapping[str, Any]) -> None:
-    """The manifest in a few lines."""
+    """The manifest in a few lines, and what is left to the user."""
     facts = facts_of_run(result)
-    if result["output"]:
-        facts.append(("results", result["output"]))
+    output, asking = result["output"], asked(result["notes"])
+    if output:
+        facts.append(("results", output))
+    facts += [("to do", text) for text in asking]
+    if output and (flags := " ".join(filter(None, map(flag_of, asking)))):
+        config, folder = shlex.quote(str(Path(output) / MANIFEST)), shlex.quote(output)
+        facts.append(("to type", f"streamseg run --config {config} -o {folder} --overwrite {flags}"))
     width = max(len(name) for name, _ in facts)
     for name, text in facts:
         answer(f"{name:{width}}  {text}")
