@@ -17,6 +17,7 @@ from streamseg.frame import VOID, Frame, Intrinsics
 from streamseg.sources import LiveSource, Recording, camera, open_source, split_kind
 from streamseg.sources.alignment import Alignment
 from streamseg.text import without_secrets
+from streamseg.text.asking import TO_DO
 from streamseg.viewing.facts import facts_of_run
 from streamseg.viewing.moment import Moment
 from streamseg.viewing.output import MANIFEST, OVERLAY, Output, Stamp
@@ -45,7 +46,8 @@ class Recorded:
         k: list[dict[str, Any]] | None = None,
     ) -> None:
         self.title, self.stamps, self.source, self.overlay = title, stamps, source, overlay
-        self.masks, self.notes, self.k = dict(masks or {}), notes, k or []
+        self.masks, self.k = dict(masks or {}), k or []
+        self.notes = sorted(notes, key=lambda note: not note.startswith(TO_DO))  # what asks for something first
         self._moments: OrderedDict[int, Moment] = OrderedDict()
         self._lock = threading.Lock()
         first = self._first()

@@ -112,7 +112,7 @@ export class Run {
   facts() {
     const rows = this.about.facts.map(([name, text]) => element("tr", {}, element("th", { scope: "row" }, name), element("td", {}, text)));
     const notes = [...this.about.notes, ...(this.survey?.missing() ?? [])];
-    const list = notes.length ? element("ul", { class: "notes" }, ...notes.map((text) => element("li", {}, text))) : null;
+    const list = notes.length ? element("ul", { class: "notes" }, ...notes.map((text) => element("li", text.startsWith("to do: ") ? { class: "to-do" } : {}, text))) : null;
     return element("div", { class: "card" }, element("h2", {}, this.heading), element("table", { class: "facts" }, element("tbody", {}, ...rows)), list);
   }
 }

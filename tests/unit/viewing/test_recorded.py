@@ -141,6 +141,14 @@ def test_a_recording_that_was_moved_leaves_the_masks(write: Callable[..., Path],
     assert again.frame(2).rgb.any()
 
 
+def test_what_the_run_left_to_do_comes_first(write: Callable[..., Path], serve: Any) -> None:
+    folder = write("objects")
+    told = json.loads((folder / "run.json").read_text())
+    told["notes"] = ["note: one", "to do: two"]
+    (folder / "run.json").write_text(json.dumps(told))
+    assert about(serve(folder))["notes"] == ["to do: two", "note: one"]
+
+
 def test_the_overlay_stands_in_for_a_recording_that_has_gone(write: Callable[..., Path], serve: Any) -> None:
     port = serve(write("objects", "overlay", source="0"))
     assert any("overlay.mp4" in note for note in about(port)["notes"])
