@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from functools import cache
 from itertools import cycle, islice
@@ -94,30 +91,14 @@ def first_step(name: str, rank: int = 0, world: int = 1) -> Found:
     return float(total), method.state_dict()
 
 
-def work() -> None:
-    """One of two processes: its rank and the folder for what it finds are the program's arguments."""
-    rank, folder = int(sys.argv[1]), sys.argv[2]
-    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=WORLD)
-    torch.save({name: first_step(name, rank, WORLD) for name in METHODS}, f"{folder}/{rank}.pt")
-    torch.distributed.destroy_process_group()
-
-
-@pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Found]]:
-    """What each of two processes found."""
-    folder = tmp_path_factory.mktemp("pair")
-    code = "import sys; sys.path[:0] = sys.argv[3:]; import test_distributed as t; t.work()"
-    command = [sys.executable, "-W", "ignore", "-c", code]
-    paths = [str(folder), str(ROOT), str(Path(__file__).parent)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    running = [subprocess.Popen([*command, str(rank), *paths], env=environment) for rank in range(WORLD)]
-    assert [process.wait(timeout=300) for process in running] == [0] * WORLD
-    return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(WORLD)]
+def work(rank: int) -> dict[str, Found]:
+    """One of two processes, in the group that the fixture `pair` made."""
+    return {name: first_step(name, rank, WORLD) for name in METHODS}
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_two_processes_are_one_with_the_whole_batch(name: str, pair: list[dict[str, Found]]) -> None:
-    (loss, first), (_, second) = (found[name] for found in pair)
+def test_two_processes_are_one_with_the_whole_batch(name: str, pair: list[dict[str, Any]]) -> None:
+    (loss, first), (_, second) = (found["methods"][name] for found in pair)
     assert [key for key in first if not torch.equal(first[key], second[key])] == []
     alone, state = first_step(name)
     assert loss == pytest.approx(alone, abs=1e-5)

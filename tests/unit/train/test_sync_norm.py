@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,7 +11,6 @@ from torch import nn
 
 from train.sync_norm import synchronize
 
-ROOT = Path(__file__).resolve().parents[3]
 WORLD = 2
 
 
@@ -35,9 +31,9 @@ def loss_of(module: nn.Module, images: torch.Tensor) -> torch.Tensor:
     return module(images).pow(3).mean()
 
 
-def work(rank: int, folder: str) -> None:
-    """One of two processes: the gradients that DDP would average, and the running statistics."""
-    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=WORLD)
+def work(rank: int) -> dict[str, Any]:
+    """One of two processes, in the group that the fixture `pair` made: the gradients that DDP would average, and the
+    running statistics."""
     module = net()
     synchronize(module)
     loss_of(module, batch()[rank::WORLD]).backward()
@@ -45,21 +41,11 @@ def work(rank: int, folder: str) -> None:
     for gradient in gradients:
         torch.distributed.all_reduce(gradient)
         gradient /= WORLD
-    if rank == 0:
-        torch.save({"gradients": gradients, "state": module.state_dict()}, f"{folder}/found.pt")
-    torch.distributed.destroy_process_group()
+    return {"gradients": gradients, "state": module.state_dict()}
 
 
-def test_two_processes_give_the_gradients_of_one(tmp_path: Path) -> None:
-    code = "import sys; sys.path[:0] = sys.argv[3:]; import test_sync_norm as t; t.work(int(sys.argv[1]), sys.argv[2])"
-    paths = [str(ROOT), str(Path(__file__).parent)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    running = [
-        subprocess.Popen([sys.executable, "-c", code, str(rank), str(tmp_path), *paths], env=environment)
-        for rank in range(WORLD)
-    ]
-    assert [process.wait(timeout=120) for process in running] == [0, 0]
-    found = torch.load(tmp_path / "found.pt", weights_only=True)
+def test_two_processes_give_the_gradients_of_one(pair: list[dict[str, Any]]) -> None:
+    found = pair[0]["norms"]
     alone = net()
     loss_of(alone, batch()).backward()
     for its, parameter in zip(found["gradients"], alone.parameters(), strict=True):
