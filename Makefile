@@ -10,7 +10,8 @@ STAMP = $(VENV)/.installed
 # rclpy's wheels restart every Python of their environment: they get one of their own, in front of ours
 ROS = ros-kilted-rclpy==9.1.2 ros-kilted-sensor-msgs==5.5.1 ros-kilted-rmw-fastrtps-cpp==9.3.3
 
-.PHONY: demo machine compiled test test-folders test-rest test-ros reliability lint docs install clean
+.PHONY: demo machine compiled test test-commands test-runs test-campaign test-train test-export test-parts test-units
+.PHONY: test-ros reliability lint docs install clean
 
 demo: install compiled
 	$(BIN)/streamseg run samples/tabletop -o demo --size 512 --save overlay,labels,objects,npz,coco,jsonl --overwrite
@@ -18,9 +19,11 @@ demo: install compiled
 	@echo "Look at  demo/overlay.mp4   the objects over the recording"
 	@echo "and at   demo/objects/      one indexed PNG a frame; demo/labels/ the regions;  demo/run.json says what was run"
 
-# two halves side by side, one thread each: most tests are small, and wait for files and processes
-test: install compiled machine lint
-	OMP_NUM_THREADS=1 $(MAKE) --no-print-directory --jobs 2 --output-sync=target test-folders test-rest
+# two processes side by side, one thread each: most tests are small, and wait for files and processes. The longest come
+# first, so that neither place is empty long before the other
+test: install compiled machine
+	OMP_NUM_THREADS=1 $(MAKE) --no-print-directory --jobs 2 --output-sync=target \
+		test-commands test-runs test-units test-train test-campaign test-parts lint test-export
 
 # where Python may not keep what it compiles, each command would compile our modules at its start, which takes .3 s
 compiled: install
@@ -32,18 +35,30 @@ machine: install
 
 # five minutes' work of docs/reliability.md, most of it here
 CAMPAIGN = tests/integration/test_mutations.py tests/integration/test_interruptions.py
+COMMANDS = $(filter-out $(CAMPAIGN),$(wildcard tests/integration/test_[a-l]*.py))
 PARTS = tests/unit/backbones tests/unit/sources tests/unit/sinks tests/unit/evaluation
 # a process each: torch's training and all the runtimes of the exports in one process have crashed it, and so has what
 # the integration tests leave behind of cameras' and clusters' libraries
-test-folders: install
-	$(BIN)/pytest tests/unit/train
-	$(BIN)/pytest tests/unit/export
-	$(BIN)/pytest $(PARTS)
-	$(BIN)/pytest $(CAMPAIGN)
-	$(BIN)/pytest tests/unit $(patsubst %,--ignore=%,tests/unit/train tests/unit/export $(PARTS))
+test-commands: install
+	$(BIN)/pytest $(COMMANDS)
 
-test-rest: install
-	$(BIN)/pytest tests/integration $(patsubst %,--ignore=%,$(CAMPAIGN))
+test-runs: install
+	$(BIN)/pytest tests/integration $(patsubst %,--ignore=%,$(CAMPAIGN) $(COMMANDS))
+
+test-campaign: install
+	$(BIN)/pytest $(CAMPAIGN)
+
+test-train: install
+	$(BIN)/pytest tests/unit/train
+
+test-export: install
+	$(BIN)/pytest tests/unit/export
+
+test-parts: install
+	$(BIN)/pytest $(PARTS)
+
+test-units: install
+	$(BIN)/pytest tests/unit $(patsubst %,--ignore=%,tests/unit/train tests/unit/export $(PARTS))
 
 # five minutes of docs/reliability.md, with a seed of their own: make reliability SEED=7; make test has a share whose seed is always the same
 SEED ?= 0
