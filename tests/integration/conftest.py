@@ -49,6 +49,16 @@ def run_json(cli: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
+def exported(cli: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The default network as an ONNX file for inputs of 96x128."""
+    file = tmp_path_factory.mktemp("exported") / "net.onnx"
+    done = cli("export", "onnx", "efficientnet_lite0", "--size", "96x128", "-o", file, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["bytes"] == file.stat().st_size
+    return file
+
+
+@pytest.fixture(scope="session")
 def sample() -> Path:
     """The clip that comes with the project."""
     return ROOT / "samples" / "tabletop"

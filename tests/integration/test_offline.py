@@ -37,14 +37,6 @@ COMMANDS = {
 }
 
 
-@pytest.fixture(scope="module")
-def network(tmp_path_factory: pytest.TempPathFactory, cli) -> Path:
-    path = tmp_path_factory.mktemp("net") / "net.onnx"
-    done = cli("export", "onnx", "efficientnet_lite0", "-o", path, "--size", "64", "--quiet")
-    assert done.returncode == 0, done.stderr
-    return path
-
-
 def remote(line: str) -> bool:
     """Whether the system call of this line talks to another machine."""
     address = re.search(r'(?:inet_addr\("|inet_pton\(AF_INET6, ")([^"]+)"', line)
@@ -64,7 +56,7 @@ def written_to(line: str) -> str | None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_nothing_is_sent_and_nothing_is_written_elsewhere(
-    name: str, sample: Path, network: Path, environment: dict[str, str], tmp_path: Path
+    name: str, sample: Path, exported: Path, environment: dict[str, str], tmp_path: Path
 ) -> None:
     home, temporary, work, out = (tmp_path / part for part in ("home", "tmp", "work", "out"))
     for folder in (home, temporary, work, out):
@@ -72,7 +64,7 @@ def test_nothing_is_sent_and_nothing_is_written_elsewhere(
     variables = environment | {"HOME": str(home), "TMPDIR": str(temporary), "OMP_NUM_THREADS": "1"}
     for told in ("ORT_DISABLE_TELEMETRY", "RAY_USAGE_STATS_ENABLED", "HF_HUB_DISABLE_TELEMETRY"):
         variables.pop(told, None)
-    given = [part.format(sample=sample, out=out, net=network) for part in COMMANDS[name]]
+    given = [part.format(sample=sample, out=out, net=exported) for part in COMMANDS[name]]
     trace = ["strace", "-f", "--seccomp-bpf", "-qq", "-y", "-s", "4096", "-e", f"trace={CALLS}"]
     command = [*trace, "-o", str(tmp_path / "calls"), sys.executable, "-m", "streamseg", *given]
     done = subprocess.run(

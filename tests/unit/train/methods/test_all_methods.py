@@ -33,8 +33,8 @@ BATCHES = 3
 SMALL: dict[str, Any] = {"size": 64, "batch_size": 4, "steps": STEPS, "layers": (3, 4)}
 """Stages 3 and 4 see 64 pixels as 8 and 4 cells, as stages 4 and 5 do a view of 128, for half of the work."""
 SETTINGS: dict[str, dict[str, Any]] = {"wmse": {"batch_size": 8}, "dino": {"steps": 30}}
-"""W-MSE whitens half as many units as a batch has pairs: two of them, of a batch of four, are noise. What DINO deploys is
-its teacher, which follows slowly."""
+"""W-MSE whitens half as many units as a batch has pairs: two of them, of a batch of four, are noise. What DINO deploys
+is its teacher, which follows slowly."""
 VIT = "vit_tiny_patch16_224_imagenet.safetensors"
 OF_VITS = ("dino_heads",)
 METHODS = list(plugins.describe(methods.__file__))
