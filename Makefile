@@ -19,11 +19,11 @@ demo: install compiled
 	@echo "Look at  demo/overlay.mp4   the objects over the recording"
 	@echo "and at   demo/objects/      one indexed PNG a frame; demo/labels/ the regions;  demo/run.json says what was run"
 
-# three processes side by side, one thread each: most tests are small, and wait for files and processes, so that two do not
-# keep two cores busy. The longest come first: no place is empty long before the others
+# three processes side by side, one thread each: most tests are small, and wait for files and processes, so that two do
+# not keep two cores busy. The longest come first: no place is empty long before the others
 test: install compiled machine
 	OMP_NUM_THREADS=1 $(MAKE) --no-print-directory --jobs 3 --output-sync=target \
-		test-commands test-runs test-units test-train test-campaign test-parts lint test-export
+		test-commands test-runs test-train test-campaign test-units test-parts lint test-export
 
 # where Python may not keep what it compiles, each command would compile our modules at its start, which takes .3 s
 compiled: install

@@ -23,7 +23,8 @@ CALLS = (
 )
 SMALL = ("--size", "64", "--quiet")
 FEW = (*SMALL, "--max-frames", "3")
-TRAIN = ("--size", "64", "--steps", "1", "--batch-size", "2", "--layers", "3", "--devices", "cpu", "--quiet")
+TRAIN = ("--size", "64", "--steps", "1", "--batch-size", "2", "--layers", "3", "--devices", "cpu", "--quiet",
+         "--probe-size", "64")  # fmt: skip
 COMMANDS = {
     "run": ("run", "{sample}", "-o", "{out}", *FEW, "--save", "overlay,labels,npz,coco,jsonl"),
     "train": ("train", "byol", "--data", "{sample}", "-o", "{out}", *TRAIN),
