@@ -23,7 +23,7 @@ from train.method import Method
 from train.settings import Settings
 
 TABLETOP = Path(__file__).resolve().parents[4] / "samples" / "tabletop"
-STEPS, BATCH, SIDE = 3, 4, 64
+STEPS, BATCH, SIDE = 3, 4, 32
 SMALL = {"hidden": 64, "queue": 24, "words": 16}
 """Options that cost time, of the methods that have them."""
 
