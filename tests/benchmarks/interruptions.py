@@ -31,7 +31,7 @@ KEPT = (".streamseg.begun", ".batch", ".parts", ".building")
 RUN = ("--size", "64", "--max-frames", str(FRAMES), "--save", "overlay,labels,npz,coco,jsonl", "--quiet")
 TRAIN = ("--backbone", "resnet18", "--init", "none", "--layers", "2", "--size", "64", "--batch-size", "2", "--quiet")
 TRAIN += ("--steps", str(STEPS), "--hidden", "16", "--projection", "8", "--workers", "0", "--devices", "cpu")
-TRAIN += ("--save-every", "2")
+TRAIN += ("--save-every", "2", "--probe-size", "64")
 
 
 def signalled(folder: Path, dice: random.Random, number: int) -> tuple[str, Trouble]:
