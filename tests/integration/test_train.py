@@ -116,7 +116,7 @@ def test_a_checkpoint_is_streamed(
 
 def test_own_objects_teach_a_head_that_is_run_and_exported(cli: Cli, tmp_path: Path) -> None:
     folder = tmp_path / "trained"
-    small = ("--size", "64", "--batch-size", "4", "--steps", "2", "--no-pictures", "--probe-size", "64")
+    small = ("--size", "64", "--batch-size", "4", "--steps", "2", "--no-pictures", "--no-probe")
     done = cli("selftrain", "--data", ROOT / "samples" / "tabletop", *small, "-o", folder, module="train")
     assert done.returncode == 0, done.stderr
     masks = sorted((folder / "objects" / "0").glob("*.png"))
