@@ -14,9 +14,9 @@ from pathlib import Path
 from export.target import written
 from export.to_onnx import Request, compared, to_onnx
 from export.verify import Comparison
-from streamseg.backbones.exported import cached
 from streamseg.backbones.exported.openvino_file import SECTION, WEIGHTS
 from streamseg.errors import ModelError, OutputError
+from streamseg.files import sha256_of
 
 
 def to_openvino(request: Request, path: Path, log: Callable[[str], None]) -> list[Comparison]:
@@ -49,5 +49,5 @@ def convert(onnx: Path, xml: Path, precision: str) -> None:
     half = precision == "fp16"
     openvino.save_model(model, xml, compress_to_fp16=half)
     # once more, now that the weights are known: they come out the same, and the graph can name them
-    model.set_rt_info(cached.sha256(xml.with_suffix(".bin")), [SECTION, WEIGHTS])
+    model.set_rt_info(sha256_of(xml.with_suffix(".bin")), [SECTION, WEIGHTS])
     openvino.save_model(model, xml, compress_to_fp16=half)

@@ -22,9 +22,10 @@ from export.engines.progress import Phases
 from export.onnx_signature import Signature
 from export.target import slug, stem, written
 from streamseg.backbones import Spec, _tensorrt, open_backbone, zoo
-from streamseg.backbones.exported import cached, engine_file
+from streamseg.backbones.exported import engine_file
 from streamseg.backbones.exported.engine_file import SUFFIXES, Engine, Machine, Profile
 from streamseg.errors import ModelError, OutputError
+from streamseg.files import sha256_of
 
 if TYPE_CHECKING:
     from export.verify import Comparison
@@ -158,8 +159,8 @@ def describe(
         inputs=signature.inputs,
         outputs=signature.outputs,
         profile=profile,
-        onnx_sha256=cached.sha256(onnx),
-        sha256=cached.sha256(plan),
+        onnx_sha256=sha256_of(onnx),
+        sha256=sha256_of(plan),
     )
 
 

@@ -107,6 +107,12 @@ def _here() -> str:
     return re.sub(r"[^\w-]", "_", platform.node())[:40]
 
 
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def safe_name(name: str) -> str:
     """`name` as the name of a file or folder, on any system: what may not stand in one becomes "_"; what is too long is
     cut and ends in a hash of the whole. Two names may become one: see `UniqueNames`."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from streamseg.backbones.contract import Log
 from streamseg.backbones.exported import cached
 from streamseg.backbones.exported.engine_file import Profile
+from streamseg.files import sha256_of
 
 BATCHES = Profile(1, 1, 8)
 """A stream runs single frames; batches beyond the largest are refused, as each would mean another build."""
@@ -22,7 +23,7 @@ BATCHES = Profile(1, 1, 8)
 
 def options(onnx: Path, size: tuple[int, int], log: Log) -> dict[str, str]:
     """Provider options for `onnx` at `size` (H, W): caches in the user's folder, and profiles."""
-    cache = cached.folder(f"tensorrt/{key(cached.sha256(onnx), size, versions())}")
+    cache = cached.folder(f"tensorrt/{key(sha256_of(onnx), size, versions())}")
     if not any(cache.iterdir()):
         log("TensorRT builds an engine for this network and GPU; this happens once, and takes seconds to minutes")
     with contextlib.suppress(ImportError, OSError):

@@ -18,7 +18,7 @@ from streamseg.backbones.exported import cached, engine_file, openvino_file
 from streamseg.cache import recall, remember
 from streamseg.config import Spec
 from streamseg.errors import ModelError
-from streamseg.files import safe_name
+from streamseg.files import safe_name, sha256_of
 
 FACETS = ("key", "query", "value", "output")
 CNN_STRIDES = (2, 4, 8, 16, 32)
@@ -83,7 +83,7 @@ def recipe(spec: Spec, weights: bool = True) -> Recipe:
         architecture=architecture.timm,
         kind=architecture.kind,
         file=str(file or ""),
-        sha256=cached.sha256(file) if file else "",
+        sha256=sha256_of(file) if file else "",
         layers=tuple(layers),
         indices=tuple(layers.values()),
         strides=tuple(architecture.strides[index] for index in layers.values()),
@@ -202,7 +202,7 @@ def _onnx_recipe(spec: Spec) -> Recipe:
         architecture="",
         kind="onnx",
         file=spec.model,
-        sha256=cached.sha256(path),
+        sha256=sha256_of(path),
         strides=(facts.stride, max(facts.stride, facts.multiple)),
         licence=facts.licence,
         size=facts.size,

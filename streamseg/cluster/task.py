@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import socket
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from streamseg.config import RunConfig
+from streamseg.files import sha256_of
 from streamseg.runtime.index import Entry
 from streamseg.runtime.repeat import settings_of
 from streamseg.text import to_json
@@ -43,7 +43,7 @@ def made_with(job: RunConfig) -> dict[str, Any]:
     hold."""
     settings = settings_of(job)
     spec = job.extractor.spec
-    files = {path: _sha256(Path(path)) for path in (spec.model, spec.weights) if path and Path(path).is_file()}
+    files = {path: sha256_of(Path(path)) for path in (spec.model, spec.weights) if path and Path(path).is_file()}
     found: dict[str, Any] = json.loads(to_json({**settings, "source": "", "files": files}))
     return found
 
@@ -58,8 +58,3 @@ def same_settings(content: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool
 def here() -> str:
     """This machine, for people and for names of files."""
     return socket.gethostname().partition(".")[0] or "host"
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamseg.errors import OutputError
-from streamseg.files import LEFT_OVER_SECONDS, NAME_BYTES, UniqueNames, _here, locked, safe_name, written
+from streamseg.files import LEFT_OVER_SECONDS, NAME_BYTES, UniqueNames, _here, locked, safe_name, sha256_of, written
 
 TEXT = st.text(st.characters(exclude_categories=()), max_size=300)
 
@@ -99,3 +99,8 @@ def test_two_processes_exclude_each_other(tmp_path: Path) -> None:
     with locked(tmp_path):
         pass
     assert os.listdir(tmp_path) == []
+
+
+def test_the_sha256_is_that_of_all_bytes(tmp_path: Path) -> None:
+    (tmp_path / "abc").write_bytes(b"abc")
+    assert sha256_of(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

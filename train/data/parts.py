@@ -7,8 +7,8 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from streamseg.backbones.exported.cached import sha256
 from streamseg.errors import SourceError
+from streamseg.files import sha256_of
 from streamseg.frame import Frame
 from streamseg.sources import Recording
 from train.data.fingerprint import fingerprint
@@ -76,9 +76,9 @@ def _refuse_copies(data: Sequence[Recording], held: Sequence[Recording], flag: s
     looked_at = _by_size(held)
     trained = _by_size(data) if looked_at else {}
     for size in looked_at.keys() & trained.keys():
-        known = {sha256(path): other for other, path in trained[size]}
+        known = {sha256_of(path): other for other, path in trained[size]}
         for one, path in looked_at[size]:
-            if other := known.get(sha256(path)):
+            if other := known.get(sha256_of(path)):
                 raise _overlap(flag, one, other, f"frames of it are copies, such as {path.name}")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,12 +55,6 @@ def explained(path: Path) -> Iterator[None]:
         ) from problem
 
 
-def sha256(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def checkpoint_header(path: Path) -> dict[str, Any]:
     """`checkpoint.read_header` of the file at `path` and its `sha256`, remembered in the cache. Raises ModelError."""
-    return checkpoint.cached_header(path, sha256(path), folder())
+    return checkpoint.cached_header(path, files.sha256_of(path), folder())

@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from streamseg.backbones.exported import cached
 from streamseg.errors import ModelError
+from streamseg.files import sha256_of
 from streamseg.text import from_json
 
 SUFFIXES = (".plan", ".engine")
@@ -116,7 +116,7 @@ def read(path: Path) -> Engine:
         engine = _parse(said)
     except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError) as problem:
         raise ModelError(f"{str(json_path)!r} does not describe an engine ({problem!r})", rebuild) from problem
-    if engine.sha256 != cached.sha256(path):
+    if engine.sha256 != sha256_of(path):
         raise ModelError(f"{str(json_path)!r} is not the one of {str(path)!r}, or that is damaged", rebuild)
     return engine
 

@@ -19,7 +19,7 @@ from streamseg.backbones.exported import cached
 from streamseg.backbones.exported.onnx_file import Facts, read
 from streamseg.cache import recall, remember, trim
 from streamseg.errors import ModelError
-from streamseg.files import safe_name
+from streamseg.files import safe_name, sha256_of
 
 EXPORT_FORMAT = 4
 """Raise it whenever the same recipe gives another graph."""
@@ -66,7 +66,7 @@ def _cached(path: Path, log: Log) -> Facts | None:
         return None
     said = recall(path.with_suffix(".json")) or {}
     with suppress(OSError, TypeError, KeyError):
-        if cached.sha256(path) == said["onnx_sha256"]:
+        if sha256_of(path) == said["onnx_sha256"]:
             return Facts(**(said["facts"] | {"size": tuple(said["facts"]["size"] or ())}))
     log(f"the cached network {path} is damaged; making it again")
     return None
@@ -89,7 +89,7 @@ def _export(recipe: Recipe, size: tuple[int, int], precision: str, path: Path, l
 
             network, facts = to_onnx.write(recipe, size, temporary, precision)
             to_onnx.verify(network, size, temporary, TOLERANCE[precision])
-        digest = cached.sha256(temporary)
+        digest = sha256_of(temporary)
     with cached.explained(path):
         remember(path.with_suffix(".json"), {"onnx_sha256": digest, "facts": asdict(facts)})
     return facts

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from streamseg.backbones.exported import cached
 from streamseg.backbones.exported.onnx_file import Dims, Facts, fitting
 from streamseg.errors import ModelError
+from streamseg.files import sha256_of
 
 SECTION = "streamseg"
 """Where the metadata stand in the file's rt_info."""
@@ -28,13 +28,13 @@ def read(path: Path) -> tuple[Facts, str]:
     weights = path.with_suffix(".bin")
     if not weights.is_file():
         raise ModelError(f"{str(path)!r} lacks its weights, {str(weights)!r}", "copy both files to the same folder")
-    sha256 = cached.sha256(weights)
+    sha256 = sha256_of(weights)
     if said.get(WEIGHTS, sha256) != sha256:
         raise ModelError(
             f"{str(weights)!r} is damaged, or not the one that {path.name!r} was written with",
             "copy both files again, or export them again",
         )
-    return facts, hashlib.sha256((cached.sha256(path) + sha256).encode()).hexdigest()
+    return facts, hashlib.sha256((sha256_of(path) + sha256).encode()).hexdigest()
 
 
 def look(path: Path) -> tuple[dict[str, tuple[Dims, bool]], dict[str, Dims], dict[str, str]]:

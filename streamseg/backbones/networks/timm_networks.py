@@ -17,11 +17,11 @@ from torch import nn
 
 from streamseg.backbones import checkpoint
 from streamseg.backbones.contract import Recipe
-from streamseg.backbones.exported import cached
 from streamseg.backbones.networks import weights
 from streamseg.backbones.networks.foreground_head import ForegroundHead
 from streamseg.backbones.networks.network import FreeViT, Network, ViT, freeze_padding
 from streamseg.errors import ModelError
+from streamseg.files import sha256_of
 
 
 def build(
@@ -142,7 +142,7 @@ def _with_weights(recipe: Recipe) -> tuple[Any, str]:
         # timm converts published weights to its own names, which is why it reads this file itself.
         net = timm.create_model(recipe.architecture, pretrained=True, pretrained_cfg_overlay={"file": str(path)})
         _prune(net, recipe)
-        return net, cached.sha256(path)
+        return net, sha256_of(path)
     tensors = weights.read(Path(recipe.file))
     net = _created(recipe.architecture)
     if "_conv_stem.weight" in tensors:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from streamseg.backbones import checkpoint
 from streamseg.backbones.exported import cached, engine_file, onnx_file, openvino_file
 from streamseg.errors import ModelError
+from streamseg.files import sha256_of
 from streamseg.sources.ros import bagfile
 from streamseg.text import terminal
 
@@ -47,7 +48,7 @@ def examine(path: Path) -> dict[str, Any]:
         raise ModelError(f"{str(path)!r} is no model file, as far as its name tells", KNOWN)
     files = [path, path.with_suffix(".bin")] if suffix == ".xml" else [path]
     size = sum(file.stat().st_size for file in files if file.is_file())
-    return {"file": str(path), "kind": kind} | facts | {"bytes": size, "sha256": cached.sha256(path)}
+    return {"file": str(path), "kind": kind} | facts | {"bytes": size, "sha256": sha256_of(path)}
 
 
 def _bag(path: Path) -> dict[str, Any]:

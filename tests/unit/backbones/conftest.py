@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from streamseg.backbones import Backbone, Spec, open_backbone
-from streamseg.backbones.exported import cached, engine_file
+from streamseg.backbones.exported import engine_file
 from streamseg.backbones.exported.engine_file import Engine, Machine, Profile
+from streamseg.files import sha256_of
 
 SIZE = (96, 160)
 
@@ -79,7 +80,7 @@ def engine(tmp_path):
         outputs={"features": (256, 6, 10)},
         profile=Profile(1, 4, 8),
         onnx_sha256="0" * 64,
-        sha256=cached.sha256(path),
+        sha256=sha256_of(path),
     )
     engine_file.beside(path).write_text(engine_file.to_json(facts), encoding="utf-8")
     return path, facts

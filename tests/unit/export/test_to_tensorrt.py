@@ -17,9 +17,10 @@ from onnx import TensorProto, helper, numpy_helper
 from export import onnx_signature, to_tensorrt
 from export.to_tensorrt import Choice
 from streamseg.backbones import Spec, machine
-from streamseg.backbones.exported import cached, engine_file
+from streamseg.backbones.exported import engine_file
 from streamseg.backbones.exported.engine_file import Machine, Profile
 from streamseg.errors import ModelError, OutputError
+from streamseg.files import sha256_of
 
 H100 = Machine("NVIDIA H100 80GB HBM3", "9.0", "10.16.1.11")
 
@@ -118,7 +119,7 @@ def test_the_facts_of_an_engine_are_those_of_its_onnx_file_and_its_machine(tmp_p
     engine_file.beside(plan).write_text(engine_file.to_json(engine), encoding="utf-8")
     assert engine_file.read(plan) == engine
     assert engine.metadata == {"stride": "8", "dim": "3", "backbone": "pooling", "licence": "none"}
-    assert (engine.onnx_sha256, engine.sha256) == (cached.sha256(source), cached.sha256(plan))
+    assert (engine.onnx_sha256, engine.sha256) == (sha256_of(source), sha256_of(plan))
     assert (engine.size, engine.stride, engine.machine) == ((64, 64), 8, H100)
 
 

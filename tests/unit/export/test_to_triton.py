@@ -24,17 +24,17 @@ from export import to_triton
 from export.onnx_signature import Signature
 from export.to_tensorrt import Choice
 from streamseg.backbones import Spec, open_backbone, write_onnx
-from streamseg.backbones.exported import cached, engine_file
+from streamseg.backbones.exported import engine_file
 from streamseg.backbones.exported.engine_file import Engine, Machine, Profile
 from streamseg.errors import ModelError, OutputError
+from streamseg.files import sha256_of
 from tests.unit.export.triton_schema import parameters, parse
 
 
 def add(model: str | Spec, repository: Path, name: str = "", format: str = "onnx", **chosen: Any) -> Path:
     """The folder of the new version."""
     spec = model if isinstance(model, Spec) else Spec(model)
-    choice = Choice(**{"max_batch": 8} | chosen)
-    console = Console(file=io.StringIO())
+    choice, console = Choice(**{"max_batch": 8} | chosen), Console(file=io.StringIO())
     return to_triton.to_triton(spec, repository, name, format, choice, lambda line: None, console)[0]
 
 
@@ -159,7 +159,7 @@ def engine(tmp_path):
         {"features": (256, 6, 10)},
         Profile(1, 4, 8),
         "0",
-        cached.sha256(path),
+        sha256_of(path),
     )
     engine_file.beside(path).write_text(engine_file.to_json(facts), encoding="utf-8")
     return path

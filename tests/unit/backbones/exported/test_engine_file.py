@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamseg.backbones.exported import cached, engine_file
+from streamseg.backbones.exported import engine_file
 from streamseg.backbones.exported.engine_file import Engine, Machine, Profile
 from streamseg.errors import ModelError
+from streamseg.files import sha256_of
 
 
 def test_the_json_beside_an_engine_says_all_of_it(engine):
@@ -50,7 +51,7 @@ def test_no_wrong_value_in_the_json_gets_through_or_escapes(tmp_path_factory, da
     path.write_bytes(b"serialized")
     here = Machine("NVIDIA L4", "8.9", "10.16.1.11")
     facts = Engine({}, here, "fp32", {"x": (3, 8, 8)}, {"features": (2, 1, 1)}, Profile(1, 1, 1), "0", "0")
-    said = json.loads(engine_file.to_json(dataclasses.replace(facts, sha256=cached.sha256(path))))
+    said = json.loads(engine_file.to_json(dataclasses.replace(facts, sha256=sha256_of(path))))
     key = data.draw(st.sampled_from(sorted(said)))
     value = data.draw(
         st.one_of(st.none(), st.integers(), st.lists(st.integers()), st.dictionaries(st.text(), st.integers()))
