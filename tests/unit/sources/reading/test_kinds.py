@@ -89,7 +89,7 @@ def test_what_is_left_out_is_counted(counts: dict[str, int], seed: int, tmp_path
 @given(ids=st.lists(st.integers(1, 255), min_size=1, max_size=12, unique=True), times=st.sampled_from([1, 256, 257]))
 def test_ids_of_sixteen_bits_may_be_stored_times_a_byte(ids: list[int], times: int, tmp_path_factory: Folders) -> None:
     drawn = np.repeat(np.array([0, *ids], np.uint16)[None], 8, 0).repeat(6, 1)
-    path = tmp_path_factory.getbasetemp() / "m.png"
+    path = tmp_path_factory.mktemp("ids") / "m.png"  # alone: what lies beside a mask tells how it is read
     Image.fromarray(drawn * np.uint16(times)).save(path)
     black_and_white = ids == [255] and times != 256
     assert np.array_equal(reading(path).ids, drawn > 0 if black_and_white else drawn)
