@@ -36,7 +36,7 @@ KEYFRAME_DISTANCE_OBJECTS = 4
 their foreground was as good as at 2. Twice as far where the flow holds good, see `features.keyframes`."""
 
 FOREGROUND = 2.0
-"""Weight of a foreground head's answer, 0 ... 1, beside features of length 1: see docs/benchmarks.md."""
+"""Weight of a foreground head's answer, 0 ... 1, beside features of length 1: see docs/benchmarks/training.md."""
 
 MIN_SCORE = 0.25
 """Of ten empty scenes 1.1 false things a frame are left without, .09 with it, while labelled recordings keep what they

@@ -1,8 +1,8 @@
 """What `--precision auto` comes to on a CPU: a rule, so that a command gives the same masks every time.
 
-A stopwatch would choose now this, now that. The rule stands on what was measured (docs/benchmarks.md): another
-precision is worth it where it gives 15 % more frames a second end to end and the same masks. bf16 gives about a tenth
-more, because the network runs on keyframes only, and objects that differ.
+A stopwatch would choose now this, now that. The rule stands on what was measured (docs/benchmarks/stability.md):
+another precision is worth it where it gives 15 % more frames a second end to end and the same masks. bf16 gives about
+a tenth more, because the network runs on keyframes only, and objects that differ.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ A network with a foreground head: the geometric mean of that and of what the hea
 something like its lessons is seen, and sure of nothing elsewhere; the energy knows more of the world.
 
 A head whose training leaves it unsure of things that it has not seen (`odin`) is for regions alone, and counts half
-there: see docs/benchmarks.md.
+there: see docs/benchmarks/training.md.
 
 ViT: the attention of the CLS token (DINO, arXiv:2104.14294), relative to what the same places get in pictures with
 nothing in them: 0.94, and 0.89 without that.

@@ -1,4 +1,4 @@
-"""The main job against the report's method as a plain script: the speed tables of docs/benchmarks.md.
+"""The main job against the report's method as a plain script: the speed tables of docs/benchmarks/speed.md.
 
     python tests/benchmarks/main_job.py RECORDING [--weights STEM_TO_LAYER3] [--turns 3] [--only against|engines|long]
 

@@ -19,11 +19,15 @@ from streamseg.cli.main import group
 from .conftest import ROOT
 
 README = ROOT / "README.md"
-PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]+")
 SPAN = re.compile(r"(?<!`)`([^`]+)`(?!`)")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+
+def named(page: Path) -> str:
+    return str(page.relative_to(ROOT))
 
 
 def prose(page: Path) -> str:
@@ -64,7 +68,7 @@ def parse(line: str) -> None:
         return
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=named)
 def test_every_command_line_parses(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STREAMSEG_DEBUG", "")
     for name, value in (("ID", "0"), ("COUNT", "4")):  # as in a task of a Slurm array
@@ -111,7 +115,7 @@ def test_enough_command_lines_are_found() -> None:
     }
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=named)
 def test_scripts_and_targets_that_are_named_exist(page: Path) -> None:
     text = " ".join(page.read_text(encoding="utf-8").split())
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
@@ -120,13 +124,13 @@ def test_scripts_and_targets_that_are_named_exist(page: Path) -> None:
         assert (ROOT / script).is_file(), script
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=named)
 def test_words_are_the_fields_own(page: Path) -> None:
     private = r"loud(ness)?|quiet cells?|lookers?|lanes?|relief|vessels?|key frames?|carried frames?"
     assert not re.findall(rf"\b(?:{private})\b", page.read_text(encoding="utf-8"), re.IGNORECASE)
 
 
-@pytest.mark.parametrize("page", [*PAGES, ROOT / "CHANGELOG.md", ROOT / "samples" / "README.md"], ids=lambda p: p.name)
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CHANGELOG.md", ROOT / "samples" / "README.md"], ids=named)
 def test_links_lead_to_files(page: Path) -> None:
     for target in LINK.findall(prose(page)):
         if "://" not in target:

@@ -55,7 +55,7 @@ class BYOL(Method):
     optimizer = "adamw"
     lr = 1e-3
     weight_decay = 1.5e-6
-    measured = 0.0  # of other recordings half the way lost a little: see docs/benchmarks.md
+    measured = 0.0  # of other recordings half the way lost a little: see docs/benchmarks/training.md
 
     def __init__(self, encoder: Encoder, options: Options, settings: Settings, total_steps: int) -> None:
         super().__init__(encoder, options, settings, total_steps)

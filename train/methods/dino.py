@@ -84,7 +84,7 @@ class DINO(Method):
     optimizer = "adamw"
     lr = 6e-4
     weight_decay = 0.04
-    measured = 0.0  # what the label-free score let pass gained nothing: see docs/benchmarks.md
+    measured = 0.0  # what the label-free score let pass gained nothing: see docs/benchmarks/training.md
 
     def __init__(self, encoder: Encoder, options: Options, settings: Settings, total_steps: int) -> None:
         super().__init__(encoder, options, settings, total_steps)

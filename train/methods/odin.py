@@ -104,7 +104,7 @@ class ODIN(Method):
     optimizer = "adamw"
     lr = 1e-3
     weight_decay = 1.5e-6
-    average, measured = 0.25, 0.0  # of others a quarter lost objects: see docs/benchmarks.md
+    average, measured = 0.25, 0.0  # of others a quarter lost objects: see docs/benchmarks/training.md
     head_output = "region_foreground"
 
     def __init__(self, encoder: Encoder, options: Options, settings: Settings, total_steps: int) -> None:

@@ -4,7 +4,7 @@ A cluster that means "object" should mean it in every frame of the recording, an
 colours, too. One codebook is learnt over all frames of a recording, as they are and changed; the union of clusters that
 fits the objects best is chosen once for all of them, and its IoU with the objects is measured frame by frame. The
 objects are those that `run` finds with the network that training starts from: they are no truth, and a network may be
-right where it disagrees. How the score goes with the IoU of true masks: docs/benchmarks.md.
+right where it disagrees. How the score goes with the IoU of true masks: docs/benchmarks/training.md.
 """
 
 from __future__ import annotations
