@@ -172,7 +172,7 @@ class SegmenterConfig(Checked):
         """The same with other values of its own fields or of fields of any part, by name; `seed` goes to all that have
         one. Raises TypeError for an unknown name."""
         parts: dict[str, Any] = {}
-        for name in ("extractor", "clustering", "objects"):
+        for name in _OF_MASKS:
             part = getattr(self, name)
             own = {key: values[key] for key in values if key in {one.name for one in fields(part)}}
             parts[name] = replace(part, **own)
@@ -217,31 +217,32 @@ class RunConfig(SessionConfig):
 
 def from_flags(given: dict[str, Any]) -> dict[str, Any]:
     """Flags by name -> arguments of `SessionConfig` and its kin: those that belong together are put into their config;
-    the rest stays as it is. What is saved and shown says whether objects must be found, and regions."""
+    the rest stays as it is."""
     rest = dict(given)
     if "save" in rest:
-        shown = {*rest["save"], rest.get("masks")}
-        rest["objects"] = rest.get("objects") or not {"objects", "panoptic"}.isdisjoint(shown)
-        watched = rest.get("show") or rest.get("view")  # there the masks can be changed
-        one_kind = plugins.declaring(str(_SINKS), "ONE_KIND").issuperset(rest["save"])
-        wanted = one_kind and rest.get("masks") in ("objects", "", None) and not watched
-        rest["regions"] = not (rest["objects"] and rest["save"] and wanted)
+        rest |= _found(rest)
 
     def taken(part: type) -> dict[str, Any]:
         return {one.name: rest[one.name] for one in fields(part) if one.name in rest}
 
-    found: dict[str, Any] = {}
     rest["spec"] = Spec(**taken(Spec))
-    for name, part in _PARTS.items():
-        found[name] = part(**taken(part))
+    found = {name: part(**taken(part)) for name, part in _PARTS.items()}
     used = {one.name for part in (Spec, *_PARTS.values()) for one in fields(part)}
     return {name: value for name, value in rest.items() if name not in used} | found
 
 
+def _found(given: dict[str, Any]) -> dict[str, Any]:
+    """What is saved, and whether objects and regions are found for it, by the flags of a run. Objects, unless regions
+    are asked for alone. save: None = the overlay and the masks that it shows."""
+    save, masks, objects = given["save"], given.get("masks") or "", {"objects", "panoptic"}
+    kind = masks or ("regions" if "labels" in (save or ()) and objects.isdisjoint(save) else "objects")
+    save = ("overlay", "labels" if kind == "regions" else kind) if save is None else save
+    found = bool(given.get("objects")) or not objects.isdisjoint({kind, *save})
+    watched = given.get("show") or given.get("view")  # there the masks can be changed
+    alone = kind == "objects" and save and plugins.declaring(str(_SINKS), "ONE_KIND").issuperset(save)
+    return {"save": save, "masks": masks, "objects": found, "regions": not (found and alone and not watched)}
+
+
 _SINKS = Path(__file__).with_name("sinks") / "__init__.py"
-_PARTS: dict[str, Any] = {
-    "extractor": ExtractorConfig,
-    "clustering": ClusteringConfig,
-    "objects": ObjectsConfig,
-    "options": SourceConfig,
-}
+_OF_MASKS = {"extractor": ExtractorConfig, "clustering": ClusteringConfig, "objects": ObjectsConfig}
+_PARTS: dict[str, Any] = _OF_MASKS | {"options": SourceConfig}

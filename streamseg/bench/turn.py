@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from streamseg.bench.memory import memory_figures, peak, resident
+from streamseg.bench.memory import memory_figures, open_files, peak, resident
 from streamseg.config import SessionConfig
 from streamseg.errors import SourceError
 from streamseg.features.preparation import prepare
@@ -59,14 +59,17 @@ class Loop(Recording):
 
 
 class Masks(Sink):
-    """Keeps the masks of the first frames, thinned out."""
+    """Keeps the masks of the first frames, thinned out; ids: of each id the frame that it came with."""
 
     def __init__(self) -> None:
         self.kept: list[np.ndarray] = []
+        self.ids: dict[int, int] = {}
 
     def write(self, frame: Frame, segmentation: Segmentation) -> None:
+        thin = segmentation.shown[::STEP, ::STEP]
+        self.ids = dict.fromkeys(np.unique(thin[thin > 0]).tolist(), frame.index) | self.ids
         if len(self.kept) < COMPARED:
-            self.kept.append(segmentation.shown[::STEP, ::STEP].copy())
+            self.kept.append(thin.copy())
 
     def close(self) -> None:
         pass
@@ -107,6 +110,7 @@ def measure(turn: Turn) -> dict[str, Any]:
             "size": list(backbone.size),
             **alone,
             **monitor.figures(report),
+            "ids": {"all": len(masks.ids), "late": sum(2 * came > report.processed for came in masks.ids.values())},
             **figures(report, session.segmenter.extractor.streams),
             "masks": np.stack(masks.kept) if len({kept.shape for kept in masks.kept}) == 1 else None,
         }
@@ -157,10 +161,10 @@ def figures(report: Statistics, streams: int = 1) -> dict[str, Any]:
 
 
 class Monitor:
-    """Time, processor time and memory of this process while frames go by."""
+    """Time, processor time, memory and open files of this process while frames go by."""
 
     def __init__(self) -> None:
-        self.times, self.memory = array("d"), array("d")
+        self.times, self.memory, self.files = array("d"), array("d"), array("d")
 
     def start(self) -> None:
         self.cpu = time.process_time()
@@ -170,16 +174,21 @@ class Monitor:
         self.times.append(time.perf_counter())
         if len(self.times) % 10 == 1:
             self.memory.append(resident())
+            self.files.append(open_files())
 
     def figures(self, report: Statistics) -> dict[str, Any]:
-        """cpu_ms_per_frame; peak_mib of the process, None where the system does not tell; growth of memory; pace at the
-        start and at the end."""
+        """cpu_ms_per_frame; peak_mib of the process, None where the system does not tell; growth of memory; the most
+        files open in the second tenth of the frames and in the last; pace at the start and at the end."""
         cpu = 1e3 * (time.process_time() - self.cpu) / max(1, report.processed)
-        most = peak()
+        most, tenth = peak(), len(self.files) // 10
         return {
             "cpu_ms_per_frame": round(cpu, 2),
             "peak_mib": most and round(most, 1),
             "memory": memory_figures(np.array(self.memory), every=10),
+            "open_files": {
+                "early": int(max(self.files[tenth : 2 * tenth + 1])),
+                "late": int(max(self.files[-tenth - 1 :])),
+            },
             "pace": pace(np.array(self.times)),
         }
 

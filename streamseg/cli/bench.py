@@ -79,6 +79,13 @@ def _sinks(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str,
     help="What is written meanwhile, to a temporary folder.",
 )
 @option(
+    "--masks",
+    type=click.Choice(["regions", "objects"]),
+    default=None,
+    show_default="as in `run`; regions with --against",
+    help="Which masks are found and drawn.",
+)
+@option(
     "--profile",
     type=click.Path(dir_okay=False, path_type=Path),
     default=None,
@@ -105,11 +112,14 @@ def bench(ctx: click.Context, as_json: bool, quiet: bool, profile: Path | None, 
         _require_one_turn(ctx, profile, given["engines"])
         given["engine"] = given["engines"][0] if given["engines"] else given["engine"]
     given["against"] = given["against"] or ""
+    given["masks"] = given["masks"] or ("regions" if given["against"] else None)  # those of the plain script
     log = None if quiet else terminal.say
     with ExitStack() as stack:
         if given["source"] is None:
             given["source"] = measure.make_clip(stack.enter_context(TemporaryDirectory(prefix="streamseg-clip-")))
-        task = measure.Bench(**from_flags(given))
+        settings = from_flags(given)
+        del settings["masks"]
+        task = measure.Bench(**settings)
         if profile:
             from streamseg.bench.profile import profile as profiled
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from streamseg.cli.help import Command, option
 from streamseg.cli.options import (
@@ -21,10 +22,15 @@ from streamseg.cli.options import (
 )
 from streamseg.cli.view import port_option
 
+if TYPE_CHECKING:
+    from streamseg.config import SegmenterConfig
 
-def _save(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
+
+def _save(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...] | None:
     from streamseg import sinks
 
+    if value is None:
+        return None
     known = {name for name in sinks.kinds() if name != "window"}
     return _names(ctx, param, value, known)
 
@@ -51,6 +57,17 @@ def _config(ctx: click.Context, param: click.Parameter, value: Path | None) -> N
         from streamseg.runtime.repeat import flags_of
 
         ctx.default_map = {**(ctx.default_map or {}), **flags_of(value)}
+
+
+def refuse_idle(ctx: click.Context, config: SegmenterConfig) -> None:
+    """Flags of masks that are not found would change nothing. Raises click.UsageError for the first that was typed."""
+    for title, found in (("Regions", config.regions), ("Objects", config.objects.objects)):
+        for param in ctx.command.params if not found else ():
+            typed = ctx.get_parameter_source(param.name or "") is ParameterSource.COMMANDLINE
+            if typed and getattr(param, "group", "") == title:
+                kind = title.lower()
+                name = max(param.opts, key=len)
+                raise click.UsageError(f"{name} is about {kind}, and this run finds none: add --masks {kind}", ctx)
 
 
 def _default_name(source: str) -> str:
@@ -81,17 +98,17 @@ def _default_name(source: str) -> str:
 @option(
     "--save",
     callback=_save,
-    default="overlay,labels",
-    show_default=True,
+    default=None,
+    show_default="overlay and the masks on it",
     metavar="KIND[,KIND]",
-    help="What is written: overlay, labels (the regions), objects, panoptic, npz, coco, ytvis, jsonl; for other tools "
+    help="What is written: overlay, objects, labels (the regions), panoptic, npz, coco, ytvis, jsonl; for other tools "
     "dataset, yolo, labelstudio, mots, ply, rerun, bag, mcap.",
 )
 @option(
     "--masks",
     type=click.Choice(["regions", "objects", "panoptic"]),
     default=None,
-    show_default="objects where they are asked for, else regions",
+    show_default="objects; regions where labels are saved and objects are not",
     help="Which masks the overlay, the window and all other files take.",
 )
 @option("--show", is_flag=True, help="A live window; q stops.")
@@ -140,7 +157,6 @@ def run(ctx: click.Context, source: str | None, as_json: bool, quiet: bool, **gi
     if source is None:
         raise click.UsageError("Missing argument 'SOURCE'.", ctx)
     output = given.pop("output")
-    given["masks"] = given["masks"] or ""
     if output is None and not given["show"] and not given["view"]:
         output = Path("out") / _default_name(source)
     with starting() as started:
@@ -148,13 +164,10 @@ def run(ctx: click.Context, source: str | None, as_json: bool, quiet: bool, **gi
         from streamseg.config import RunConfig, from_flags
         from streamseg.runtime import job
 
+        config = RunConfig(source=source, output=output, **from_flags(given))
+        refuse_idle(ctx, config)
         with progress.Display(quiet, started) as display:
-            result = job.run(
-                RunConfig(source=source, output=output, **from_flags(given)),
-                log=display.log,
-                begin=display.begin,
-                progress=display.update,
-            )
+            result = job.run(config, log=display.log, begin=display.begin, progress=display.update)
     conclude(ctx, result, as_json, quiet, progress.print_summary)
     if result["status"] == "lost":
         from streamseg.errors import SourceError

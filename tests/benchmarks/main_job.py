@@ -7,7 +7,7 @@ Three scenarios, each of them one or more calls of `streamseg bench`:
 against   ResNet-18 down to its last stage and the default model, at 256 and 512 pixels, overlay video written by both.
           Both take the same weights. Stages that --weights lacks are random, with a seed: speed does not depend on it.
 engines   every engine and precision of this machine, default model and size.
-long      20,000 frames of the recording in a loop: pace and memory at both ends.
+long      20,000 frames of the recording in a loop, with objects: pace, memory, open files and ids at both ends.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ def engines(recording: str, weights: str, turns: int) -> dict[str, Any]:
 
 
 def long(recording: str, weights: str, turns: int) -> dict[str, Any]:
-    return runner.run(runner.Bench(recording, turns=1, frames=20_000, engines=("openvino",)).but(size=128), say)
+    task = runner.Bench(recording, turns=1, frames=20_000, engines=("openvino",), save=("overlay", "objects"))
+    return runner.run(task.but(size=128, objects=True, regions=False), say)
 
 
 SCENARIOS = {"against": against, "engines": engines, "long": long}

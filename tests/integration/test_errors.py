@@ -199,6 +199,24 @@ def test_wrong_usage_exits_with_2(flags: list[str], images: Path, cli: Cli, tmp_
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("flags", "named"),
+    [
+        (["--k", "6"], ("--k", "--masks regions")),
+        (["--save", "objects", "--no-edges"], ("--edges", "--masks regions")),
+        (["--masks", "regions", "--quality", "high"], ("--quality", "--masks objects")),
+        (["--save", "labels", "--min-score", "0"], ("--min-score", "--masks objects")),
+    ],
+)
+def test_flags_of_masks_that_are_not_found(
+    flags: list[str], named: tuple[str, str], images: Path, cli: Cli, tmp_path: Path
+) -> None:
+    done = cli("run", images, "-o", tmp_path / "out", *flags)
+    assert done.returncode == 2
+    assert all(word in done.stderr for word in named), done.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def test_debug_shows_the_traceback(cli: Cli, tmp_path: Path) -> None:
     done = cli("run", tmp_path / "none", "--debug")
     assert done.returncode == 1

@@ -66,7 +66,12 @@ def test_flags_go_to_the_config_that_has_them() -> None:
 @pytest.mark.parametrize(
     ("flags", "wanted"),
     [
+        ({"save": None}, True),
+        ({"save": None, "masks": "regions"}, False),
+        ({"save": None, "masks": "panoptic"}, True),
+        ({"save": ("overlay",)}, True),
         ({"save": ("labels",)}, False),
+        ({"save": ("overlay", "labels")}, False),
         ({"save": ("labels",), "objects": True}, True),
         ({"save": ("objects",)}, True),
         ({"save": ("overlay", "panoptic")}, True),
@@ -76,6 +81,14 @@ def test_flags_go_to_the_config_that_has_them() -> None:
 )
 def test_what_is_saved_says_whether_objects_are_found(flags: dict, wanted: bool) -> None:
     assert RunConfig("clip.mp4", **from_flags(flags)).objects.objects is wanted
+
+
+@pytest.mark.parametrize(
+    ("masks", "saved"),
+    [("", "objects"), (None, "objects"), ("objects", "objects"), ("regions", "labels"), ("panoptic", "panoptic")],
+)
+def test_the_overlay_and_what_it_shows_are_saved(masks: str | None, saved: str) -> None:
+    assert RunConfig("clip.mp4", **from_flags({"save": None, "masks": masks})).save == ("overlay", saved)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +105,10 @@ def test_what_is_saved_says_whether_objects_are_found(flags: dict, wanted: bool)
         ({"save": ("objects",), "view": ("browser",)}, True),
         ({"save": ("objects",), "show": True}, True),
         ({"save": (), "objects": True}, True),
-        ({"save": ("overlay",)}, True),
+        ({"save": ("overlay",)}, False),
+        ({"save": ("overlay", "labels")}, True),
+        ({"save": None}, False),
+        ({"save": None, "show": True}, True),
         ({"objects": True}, True),
     ],
 )

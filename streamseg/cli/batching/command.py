@@ -9,6 +9,7 @@ import click
 
 from streamseg.cli.help import Command, option
 from streamseg.cli.options import behaviour_options, conclude
+from streamseg.cli.run import refuse_idle
 from streamseg.cli.run import run as run_command
 
 OF_ONE = (
@@ -89,8 +90,8 @@ def batch(ctx: click.Context, sources: tuple[str, ...], as_json: bool, quiet: bo
     names = ("output", "workers", "address", "shard", "retries", "timeout", "again", "overwrite")
     how = {name: given.pop(name) for name in names}
     how |= {"workers": how["workers"] or 0, "timeout": how["timeout"] or 0.0}
-    given["masks"] = given["masks"] or ""
     job = RunConfig(source="", **from_flags(given))
+    refuse_idle(ctx, job)
     with BatchDisplay(quiet) as display:
         result = cluster.run(cluster.Request(sources, job=job, **how), display.log, display.update)
     conclude(ctx, result, as_json, quiet, print_batch)

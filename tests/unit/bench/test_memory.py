@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,6 +25,13 @@ def test_memory_that_grows_is_seen_and_memory_that_does_not_is_not() -> None:
 def test_the_peak_is_never_below_what_is_held_now() -> None:
     most = memory.peak()
     assert most is None or most >= 0.99 * memory.resident() > 0
+
+
+def test_a_file_that_is_open_counts(tmp_path: Path) -> None:
+    before = memory.open_files()
+    with open(tmp_path / "file", "wb"):
+        inside = memory.open_files()
+    assert (inside, memory.open_files()) == (before + (before > 0), before)
 
 
 def test_bench_is_importable_where_python_has_no_module_resource() -> None:

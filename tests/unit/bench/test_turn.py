@@ -7,6 +7,7 @@ import pytest
 
 from streamseg.bench import baseline, runner, turn
 from streamseg.errors import SourceError
+from streamseg.frame import Segmentation
 from streamseg.runtime.statistics import Statistics
 from streamseg.sources import LiveSource
 
@@ -38,6 +39,13 @@ def test_pace_compares_the_ends() -> None:
     found = turn.pace(times)
     assert found == {"first_fps": 100.0, "last_fps": 50.0, "ratio": 0.5}
     assert turn.pace(times[:5]) is None
+
+
+def test_an_id_counts_from_the_frame_it_came_with(shapes) -> None:
+    masks, frames = turn.Masks(), shapes(3)
+    for frame, number in zip(frames, (5, 9, 5), strict=True):
+        masks.write(frame, Segmentation(np.zeros_like(frame.rgb[..., 0]), 1, np.full_like(frame.rgb[..., 0], number)))
+    assert masks.ids == {5: frames[0].index, 9: frames[1].index}
 
 
 def test_the_busiest_stage_is_what_the_wall_is_held_against() -> None:
