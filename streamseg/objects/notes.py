@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from streamseg.depth.camera import guessed_camera
 from streamseg.depth.support import SupportPlane
 from streamseg.frame import Frame, Intrinsics
-from streamseg.text.asking import to_do
+from streamseg.sources.reading.cameras import UNKNOWN
 
 PHOTOGRAPHS = "objects: the frames do not follow each other, as photographs: drawn as finely as with --quality high"
 KINDS = ("bin", "plane", "none")
@@ -41,13 +41,7 @@ class Noted:
         if not any(self.supports.values()):
             return ""
         if self.supports["bin"] or self.supports["plane"]:
-            return "" if self.camera is None else _guessed(self.camera)
+            return "" if self.camera is None else UNKNOWN
         return (
             "depth did not help to find objects: no table, floor or bin was found in it (few readings, or none in view)"
         )
-
-
-def _guessed(camera: Intrinsics) -> str:
-    numbers = ",".join(f"{value:g}" for value in (camera.fx, camera.fy, camera.cx, camera.cy))
-    why = f"the camera is guessed ({numbers}): depth parts objects, but they have no 3-D position or size"
-    return to_do(why, "--intrinsics FX,FY,CX,CY")

@@ -52,9 +52,10 @@ def run(
     notes: list[str] = []
 
     def note(line: str) -> None:
-        notes.append(line)
-        if log:
-            log(line)
+        if line not in notes:
+            notes.append(line)
+            if log:
+                log(line)
 
     with ExitStack() as stack:
         session = stack.enter_context(open_session(job, note, segmenter=segmenter, source=source))

@@ -15,7 +15,8 @@ from streamseg.files import UniqueNames, written
 from streamseg.frame import VOID, Frame, Segmentation
 from streamseg.sinks import Run, Sink
 from streamseg.sinks.encoding.cloud import FusedCloud, ply, points_of
-from streamseg.text.asking import line_of, to_do
+from streamseg.sources.reading.cameras import UNKNOWN
+from streamseg.text.asking import line_of
 
 OUTPUT = "ply"
 ONE_KIND = True
@@ -58,8 +59,9 @@ class Clouds(Sink):
         for i, cloud in sorted(fused.items()):
             self._save(f"fused/{i}", ply(*cloud.mean, i))
         for reason, count in self.missing.items():
-            why = f"ply has no clouds of {count} frames: {reason}"
-            self.run.log(to_do(why, "--intrinsics FX,FY,CX,CY") if reason == NO_CAMERA else line_of(why))
+            self.run.log(line_of(f"ply has no clouds of {count} frames: {reason}"))
+        if NO_CAMERA in self.missing:
+            self.run.log(UNKNOWN)
 
     def _save(self, name: str, content: bytes) -> None:
         with written(self.run.new_file(self.folder, f"{OUTPUT}/{name}.ply")) as temporary:

@@ -16,7 +16,7 @@ import numpy as np
 from streamseg.errors import FrameError, SourceError
 from streamseg.frame import Frame
 from streamseg.sources import DepthScale, Options, Recording, split_part
-from streamseg.sources.reading.cameras import UNKNOWN, Given, fitted
+from streamseg.sources.reading.cameras import Given, fitted
 from streamseg.sources.reading.depth import resized
 from streamseg.sources.reading.files import choose_one, has_images, listing
 from streamseg.sources.reading.lenses import Calibration, register
@@ -94,9 +94,9 @@ class Bag(Recording):
         self._names = names if distinct else [name_of(moment.stamp, 9) for moment in self._moments]
         size = self._first_size()
         camera = geometry.camera_of(bag, colour)
-        given = camera and fitted(Given(camera.pinhole, camera.size if all(camera.size) else None), size, "CameraInfo")
-        self._intrinsics = given.intrinsics if given else None
-        self._notes = [note] if (note := given.note if given else UNKNOWN) and not self._options.intrinsics else []
+        given = camera and Given(camera.pinhole, camera.size if all(camera.size) else None)
+        self._intrinsics, notes = fitted(given, size, "CameraInfo")
+        self._notes = [*notes] if depth and not self._options.intrinsics else []
         self._registration = Registration(None, "recording has no depth")
         if depth is not None:
             self._registration = registration_of(bag, colour, depth, size)

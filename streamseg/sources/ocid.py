@@ -70,7 +70,7 @@ def open(uri: str, options: Options) -> FileRecording:
         )
         for i, path in enumerate(pictures)
     ]
-    notes = [*about.notes, camera.note] if camera.note else about.notes
+    notes = about.notes if options.intrinsics else (*about.notes, *camera.notes)
     spare = [Skip(name, "depth without colour") for name in sorted(depth.keys() - {path.stem for path in pictures})]
     return FileRecording(
         uri, "ocid", entries, options, spare, fps=FPS, notes=notes, depth_scale=scale if pairs else None

@@ -24,7 +24,7 @@ from streamseg.errors import FrameError, SourceError
 from streamseg.frame import Intrinsics
 from streamseg.sources import Options, Skip
 from streamseg.sources._numbered import Load, NumberedRecording
-from streamseg.sources.reading.cameras import UNKNOWN, Given, fitted
+from streamseg.sources.reading.cameras import Given, fitted
 from streamseg.sources.reading.depth import resized
 from streamseg.sources.reading.images import check_whole, decode
 from streamseg.text.asking import to_do
@@ -84,12 +84,11 @@ class Record3D(NumberedRecording):
         self._confident = {n for n in numbers if f"rgbd/{n}.conf" in members}
         super().__init__(uri, [n / self._facts.fps for n in numbers], None, options)
         self.fps = self._facts.fps
-        given = fitted(self._facts.camera, self._first_size(), "metadata") if self._facts.camera else None
-        self._intrinsics = given.intrinsics if given else None
-        note = given.note if given else UNKNOWN
+        camera = fitted(self._facts.camera, self._first_size(), "metadata")
+        self._intrinsics = camera.intrinsics
         lost = (n for n in range(numbers[-1]) if n not in present)
         self.skipped = tuple(Skip(f"{n}.jpg", "missing in the file") for n in itertools.islice(lost, COUNTED))
-        notes = [note] if note and not options.intrinsics else []
+        notes = [] if options.intrinsics else [*camera.notes]
         if self._with_depth:
             self.depth_scale = options.depth_scale or 1.0
             self.depth_scale_origin = "--depth-scale" if options.depth_scale else "the format's own"

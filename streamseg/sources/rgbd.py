@@ -73,8 +73,8 @@ def open(uri: str, options: Options) -> FileRecording:
     used = {depth for _, depth in pairs}
     orphans = [Skip(path.stem, "depth without colour") for path in _depth_files(folder) if path not in used]
     notes = [*about.notes, *masks.notes, *left_out(folder)]
-    if known and camera.note and options.intrinsics is None:
-        notes.insert(0, camera.note)
+    if known and options.intrinsics is None:
+        notes = [*camera.notes, *notes]
     depth_scale = scale if known else None
     return FileRecording(uri, "rgbd", entries, options, orphans, notes=notes, depth_scale=depth_scale)
 

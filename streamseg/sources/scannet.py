@@ -83,7 +83,7 @@ class Scan(NumberedRecording):
         self.skipped = tuple(Skip(f"{i:05d}", "truncated file") for i in lost)
         self.depth_scale = options.depth_scale or self._header.shift
         self.depth_scale_origin = "--depth-scale" if options.depth_scale else "the file's own"
-        self.notes = (camera.note,) if camera.note and not options.intrinsics else ()
+        self.notes = () if options.intrinsics else camera.notes
 
     def rgb(self, index: int) -> np.ndarray:
         place = self._places[index]

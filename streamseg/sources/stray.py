@@ -61,7 +61,7 @@ class Stray(NumberedRecording):
         except FrameError:
             camera = camera_of(folder, uri, None)
         self._intrinsics = camera.intrinsics
-        self.notes = (camera.note,) if camera.note and not options.intrinsics else ()
+        self.notes = () if options.intrinsics else camera.notes
         end = len(self._track)
         lost = [Skip(f"{end + i:05d}", "truncated video") for i in range(self._track.missing)]
         spare = [

@@ -76,8 +76,8 @@ def open(uri: str, options: Options) -> FileRecording:
                 pose=pose,
             )
         )
-    if pairs and camera.note and options.intrinsics is None:
-        notes.append(camera.note)
+    if pairs and options.intrinsics is None:
+        notes += camera.notes
     used = {path.parent for moment in moments for path in (moment.colour, moment.depth) if path is not None}
     notes += [*about.notes, *masks.notes, *left_out(folder, used)]
     return FileRecording(uri, "tum", entries, options, skipped, notes=notes, depth_scale=scale if pairs else None)

@@ -13,6 +13,7 @@ from PIL import Image
 from streamseg.cli.run import run
 from streamseg.runtime import session
 from streamseg.sources import Recording, open_source
+from streamseg.sources.reading.cameras import UNKNOWN
 from tests.unit.conftest import ColourBackbone
 from tests.unit.sources.conftest import Make
 from tests.unit.sources.recordings import SMALL, build
@@ -37,3 +38,13 @@ def test_every_frame_gets_its_masks(kind: str, tmp_path: Path, monkeypatch: Any)
     for frame in frames:
         with Image.open(out / "labels" / f"{frame.name}.png") as mask:
             assert mask.size == frame.rgb.shape[1::-1]
+
+
+def test_intrinsics_are_asked_for_once(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(session, "open_backbone", lambda spec, size, **_: ColourBackbone(size))
+    flags = ["--save", "labels,ply", "--size", "64", "--k", "3", "--quiet"]  # ply, too, cannot do without them
+    done = CliRunner().invoke(run, [build("rgbd", tmp_path, Make), "-o", str(tmp_path / "out"), *flags])
+    assert done.exit_code == 0, done.output
+    notes = json.loads((tmp_path / "out" / "run.json").read_text())["notes"]
+    assert any(note.startswith("note: ply has no clouds of ") for note in notes)
+    assert [note for note in notes if "--intrinsics" in note] == [UNKNOWN]

@@ -16,15 +16,16 @@ from typing import Any, NamedTuple
 
 from streamseg.frame import Intrinsics
 from streamseg.text import from_json
+from streamseg.text.asking import to_do
 
 Size = tuple[int, int]
 
 
 class Camera(NamedTuple):
-    """intrinsics: of pictures of the size asked for, or None. note: what people should know, "" where nothing."""
+    """intrinsics: of pictures of the size asked for, or None. notes: what people should know."""
 
     intrinsics: Intrinsics | None
-    note: str = ""
+    notes: tuple[str, ...] = ()
 
 
 class Given(NamedTuple):
@@ -52,9 +53,9 @@ KNOWN = (
         Given(Intrinsics(481.2, 480.0, 319.5, 239.5), VGA),  # published with fy = -480: its y points up,
     ),
 )
-UNKNOWN = (
-    "the camera's intrinsics are unknown: no 3-D positions, and a guessed camera for objects; give "
-    "--intrinsics FX,FY,CX,CY"
+UNKNOWN = to_do(
+    "the camera's intrinsics are unknown: no 3-D positions, and a guessed camera for objects",
+    "--intrinsics FX,FY,CX,CY",
 )
 
 
@@ -68,10 +69,10 @@ def camera_of(folder: Path, uri: str, size: Size | None) -> Camera:
             if given is not None:
                 return fitted(given, size, path.name)
             if path.is_file():
-                return Camera(None, f"{path.name} cannot be read; {UNKNOWN}")
+                return Camera(None, (f"{path.name} cannot be read", UNKNOWN))
     names = [Path(uri).name, folder.name, *(parent.name for parent in folder.parents)]
     known = is_known(names)
-    return Camera(None, UNKNOWN) if known is None else fitted(known.camera, size, "the set's published values")
+    return fitted(known.camera if known else None, size, "the set's published values")
 
 
 def depth_units(folder: Path) -> tuple[float, str] | None:
@@ -93,9 +94,11 @@ def is_known(names: Iterable[str]) -> Known | None:
     return next((known for name in names for known in KNOWN if re.search(known.name, name.lower())), None)
 
 
-def fitted(given: Given, size: Size | None, whence: str) -> Camera:
+def fitted(given: Given | None, size: Size | None, whence: str) -> Camera:
     """Intrinsics for pictures of `size`: scaled where they are of the same shape, None where the two
-    cannot belong together."""
+    cannot belong together. given: None = nothing is known."""
+    if given is None:
+        return Camera(None, (UNKNOWN,))
     camera, own = given
     if size is None:
         return Camera(camera)
@@ -103,16 +106,16 @@ def fitted(given: Given, size: Size | None, whence: str) -> Camera:
     if own is not None and own != size:
         scale = width / own[0]
         if abs(height - own[1] * scale) > 1:
-            return Camera(None, f"{whence} are for {own[0]}x{own[1]}, pictures are {width}x{height}; {UNKNOWN}")
+            return Camera(None, (f"{whence} are for {own[0]}x{own[1]}, pictures are {width}x{height}", UNKNOWN))
         # pixel centres are whole numbers, so that the picture begins at -0.5
         cx, cy = ((centre + 0.5) * scale - 0.5 for centre in (camera.cx, camera.cy))
         scaled = Intrinsics(camera.fx * scale, camera.fy * scale, cx, cy)
-        return Camera(scaled, f"intrinsics of {own[0]}x{own[1]} ({whence}) are scaled to {width}x{height}")
+        return Camera(scaled, (f"intrinsics of {own[0]}x{own[1]} ({whence}) are scaled to {width}x{height}",))
     inside = 0.2 < camera.cx / width < 0.8 and 0.2 < camera.cy / height < 0.8
     wide = 0.1 < camera.fx / width < 20
     if own is None and not (inside and wide):
         centre = f"{camera.cx:g},{camera.cy:g}"
-        return Camera(None, f"{whence} has its centre at {centre}, pictures are {width}x{height}; {UNKNOWN}")
+        return Camera(None, (f"{whence} has its centre at {centre}, pictures are {width}x{height}", UNKNOWN))
     return Camera(camera)
 
 

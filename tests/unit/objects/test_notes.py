@@ -11,6 +11,7 @@ import pytest
 from streamseg.depth.support import SupportPlane
 from streamseg.frame import Frame, Intrinsics
 from streamseg.objects.notes import Noted
+from streamseg.sources.reading.cameras import UNKNOWN
 
 NOTHING = np.zeros((4, 6), bool)
 PLANE = SupportPlane(NOTHING, NOTHING, NOTHING, NOTHING, np.zeros((4, 6, 3)), np.ones((4, 6)), 0.0)
@@ -39,12 +40,9 @@ def test_frames_without_depth_are_not_counted() -> None:
     assert noted.of_depth == ""
 
 
-GUESSED = "to do: the camera is guessed ("
-
-
 @pytest.mark.parametrize(
     ("support", "camera", "told"),
-    [(PLANE, None, GUESSED), (BIN, None, GUESSED), (None, CAMERA, "depth did not help")],
+    [(PLANE, None, UNKNOWN), (BIN, None, UNKNOWN), (None, CAMERA, "depth did not help")],
 )
 def test_what_a_user_may_not_expect_is_noted(
     support: SupportPlane | None, camera: Intrinsics | None, told: str

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from streamseg.frame import Intrinsics
-from streamseg.sources.reading.cameras import camera_of, is_known
+from streamseg.sources.reading.cameras import UNKNOWN, camera_of, is_known
+from streamseg.text.asking import asked
 
 VGA = (640, 480)
 WANTED = Intrinsics(600.0, 601.0, 320.0, 240.0)
@@ -28,7 +29,7 @@ WANTED = Intrinsics(600.0, 601.0, 320.0, 240.0)
 )
 def test_every_kind_of_file(name: str, text: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(text)
-    assert camera_of(tmp_path, "scene", VGA) == (WANTED, "")
+    assert camera_of(tmp_path, "scene", VGA) == (WANTED, ())
 
 
 @pytest.mark.parametrize(
@@ -50,7 +51,8 @@ def test_unknown_is_unknown_and_the_note_says_what_to_give(tmp_path: Path) -> No
     assert is_known(["my_desk"]) is None
     camera = camera_of(tmp_path, "my_desk", (1280, 720))
     assert camera.intrinsics is None
-    assert "--intrinsics FX,FY,CX,CY" in camera.note
+    assert camera.notes == (UNKNOWN,)
+    assert asked(camera.notes)[0].endswith(": --intrinsics FX,FY,CX,CY")
 
 
 @pytest.mark.parametrize("text", ["", "a b c d", "nan 600 320 240", "0 0 0 0", "inf 1 1 1"])
@@ -58,7 +60,7 @@ def test_a_file_that_cannot_be_read_is_named(text: str, tmp_path: Path) -> None:
     (tmp_path / "intrinsics.txt").write_text(text)
     camera = camera_of(tmp_path, "scene", VGA)
     assert camera.intrinsics is None
-    assert "intrinsics.txt cannot be read" in camera.note
+    assert camera.notes == ("intrinsics.txt cannot be read", UNKNOWN)
 
 
 def test_another_size_is_scaled_and_another_shape_refused(tmp_path: Path) -> None:
@@ -69,4 +71,5 @@ def test_another_size_is_scaled_and_another_shape_refused(tmp_path: Path) -> Non
     assert half.cx == pytest.approx((318.6 + 0.5) / 2 - 0.5)
     wide = camera_of(tmp_path, known, (1280, 720))
     assert wide.intrinsics is None
-    assert "640x480" in wide.note
+    assert "640x480" in wide.notes[0]
+    assert wide.notes[1:] == (UNKNOWN,)
