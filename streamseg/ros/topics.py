@@ -15,7 +15,7 @@ import numpy as np
 from streamseg.errors import FrameError, SourceError
 from streamseg.frame import Frame
 from streamseg.ros.pairing import PATIENCE, Arrival, Newest
-from streamseg.sources import LiveSource, Options, Skip
+from streamseg.sources import DepthScale, LiveSource, Options, Skip
 from streamseg.sources.reading.cameras import Given, fitted
 from streamseg.sources.reading.depth import resized, same_shape
 from streamseg.sources.ros.depths import metres_of, units_of
@@ -130,10 +130,9 @@ class Topics(LiveSource):
         )
 
     def _metres(self, depth: Any, size: tuple[int, int]) -> np.ndarray:
-        units = self._options.depth_scale or units_of(depth)
-        self.depth_scale = units
-        self.depth_scale_origin = "--depth-scale" if self._options.depth_scale else "ROS's convention"
-        metres = metres_of(depth, units)
+        scale = DepthScale.told(self._options, units_of(depth), "ROS's convention")
+        self.depth_scale, self.depth_scale_origin, _ = scale
+        metres = metres_of(depth, scale.units_per_metre)
         if not same_shape(metres.shape[::-1], size[::-1]):
             raise FrameError("depth is not registered to the colour: it has another shape")
         return resized(metres, size[::-1])

@@ -48,6 +48,11 @@ class DepthScale(NamedTuple):
     origin: str
     guessed: bool = False
 
+    @classmethod
+    def told(cls, options: Options, units: float, origin: str) -> DepthScale:
+        """What the user says; else what is known."""
+        return cls(options.depth_scale, "--depth-scale") if options.depth_scale else cls(units, origin)
+
 
 class Source(ABC):
     """What recordings and live sources share.

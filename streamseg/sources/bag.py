@@ -101,17 +101,9 @@ class Bag(Recording):
         if depth is not None:
             self._registration = registration_of(bag, colour, depth, size)
             self._notes += [self._registration.note] if self._registration.note else []
-            scale = self._scale(bag)
-            self.depth_scale, self.depth_scale_origin = scale[:2]
-
-    def _scale(self, bag: BagFile) -> DepthScale:
-        assert self._chosen.depth is not None
-        if self._options.depth_scale:
-            return DepthScale(self._options.depth_scale, "--depth-scale")
-        own = realsense.units_per_metre(bag) if realsense.is_realsense(self._chosen.depth.topic) else None
-        if own:
-            return DepthScale(own, "the recording's own")
-        return DepthScale(units_of(bag.first(self._chosen.depth.topic)), "ROS's convention")
+            own = realsense.units_per_metre(bag) if realsense.is_realsense(depth.topic) else None
+            known = (own, "the recording's own") if own else (units_of(bag.first(depth.topic)), "ROS's convention")
+            self.depth_scale, self.depth_scale_origin, _ = DepthScale.told(self._options, *known)
 
     def _first_size(self) -> tuple[int, int] | None:
         """(width, height) of the first picture that can be read; five are tried."""

@@ -17,7 +17,7 @@ import numpy as np
 
 from streamseg.errors import FrameError, SourceError
 from streamseg.frame import Frame, Intrinsics
-from streamseg.sources import Options, Recording, Skip
+from streamseg.sources import DepthScale, Options, Recording, Skip
 from streamseg.sources.reading.files import choose_one, has_images, listing
 from streamseg.sources.reading.lenses import Calibration, Lens, register
 from streamseg.sources.reading.pairing import pair
@@ -27,7 +27,6 @@ from streamseg.sources.reading.video.track import Track, open_container
 from streamseg.text import from_json
 
 PRIORITY = 50
-MILLIMETRES = 1000.0
 # mode: calibrated image (width, height), offset of the crop in it (x, y)
 MODES = {
     "NFOV_2X2BINNED": ((512, 512), (96, 90)),
@@ -87,6 +86,8 @@ class Kinect(Recording):
         self._depth_stream = streams.get("DEPTH", -1)
         self._depth_of: dict[int, int] = {}
         if self._calibration is not None:
+            scale = DepthScale.told(options, 1000.0, "the format's own")
+            self.depth_scale, self.depth_scale_origin, _ = scale
             depth = _depth_track(path, self._depth_stream)
             colour_times = [self._colour.time(i) for i in range(len(self._colour))]
             depth_times = [depth.time(i) for i in range(len(depth))]
@@ -105,10 +106,9 @@ class Kinect(Recording):
         rgb = self._colour.read(index, to_rgb)
         partner = self._depth_of.get(index)
         load = None
-        if partner is not None and self._calibration is not None:
-            units = self._options.depth_scale or MILLIMETRES
-            size = (rgb.shape[0], rgb.shape[1])
-            load = partial(read_registered, self._path, self._depth_stream, partner, self._calibration, size, units)
+        if partner is not None and self._calibration is not None and self.depth_scale is not None:
+            how = self._calibration, rgb.shape[:2], self.depth_scale
+            load = partial(read_registered, self._path, self._depth_stream, partner, *how)
         return Frame(
             index=index,
             name=name,

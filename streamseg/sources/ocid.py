@@ -52,9 +52,8 @@ def open(uri: str, options: Options) -> FileRecording:
     pictures = images_in(folder / "rgb")
     depth = {path.stem: path for path in images_in(folder / "depth")}
     labels = {path.stem: path for path in images_in(folder / "label")}
-    units = options.depth_scale or 1000.0
-    pairs = [(path, depth[path.stem], Encoding(units)) for path in pictures if path.stem in depth]
-    scale = DepthScale(units, "--depth-scale" if options.depth_scale else "its publishers' scale")
+    scale = DepthScale.told(options, 1000.0, "its publishers' scale")
+    pairs = [(path, depth[path.stem], Encoding(scale.units_per_metre)) for path in pictures if path.stem in depth]
     about = depth_of(uri, pairs, scale)
     camera = fitted(CAMERA, first_size(pictures), "the set's published values")
     lowest = 2 if "table" in folder.resolve().parts else 1

@@ -17,7 +17,7 @@ import numpy as np
 
 from streamseg.errors import SourceError
 from streamseg.frame import Frame, Intrinsics
-from streamseg.sources import LiveSource, Options, Skip
+from streamseg.sources import DepthScale, LiveSource, Options, Skip
 from streamseg.sources.camera import RETRIES
 
 PRIORITY = 90
@@ -130,9 +130,9 @@ class RealSense(LiveSource):
 
     def _frame(self, index: int, colour: Any, depth: Any) -> Frame:
         seen = colour.get_profile().as_video_stream_profile().get_intrinsics()
-        units = 1 / self._options.depth_scale if self._options.depth_scale else depth.get_units()
-        metres = np.asanyarray(depth.get_data()).astype(np.float32) * np.float32(units)
-        self.depth_scale, self.depth_scale_origin = 1 / units, "the camera's own"
+        scale = DepthScale.told(self._options, 1 / depth.get_units(), "the camera's own")
+        self.depth_scale, self.depth_scale_origin, _ = scale
+        metres = np.asanyarray(depth.get_data()).astype(np.float32) * np.float32(1 / scale.units_per_metre)
         return Frame(
             index,
             f"{index:05d}",

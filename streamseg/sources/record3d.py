@@ -22,7 +22,7 @@ import numpy as np
 
 from streamseg.errors import FrameError, SourceError
 from streamseg.frame import Intrinsics
-from streamseg.sources import Options, Skip
+from streamseg.sources import DepthScale, Options, Skip
 from streamseg.sources._numbered import Load, NumberedRecording
 from streamseg.sources.reading.cameras import Given, fitted
 from streamseg.sources.reading.depth import resized
@@ -90,8 +90,8 @@ class Record3D(NumberedRecording):
         self.skipped = tuple(Skip(f"{n}.jpg", "missing in the file") for n in itertools.islice(lost, COUNTED))
         notes = [] if options.intrinsics else [*camera.notes]
         if self._with_depth:
-            self.depth_scale = options.depth_scale or 1.0
-            self.depth_scale_origin = "--depth-scale" if options.depth_scale else "the format's own"
+            scale = DepthScale.told(options, 1.0, "the format's own")
+            self.depth_scale, self.depth_scale_origin, _ = scale
             readable = importlib.util.find_spec("liblzfse") is not None
             if not readable:
                 notes.append(to_do("depth is left out, for a package is missing", "pip install 'streamseg[record3d]'"))

@@ -35,6 +35,8 @@ PRIORITY = 40
 COLOUR = re.compile(r"(?P<id>.*?)(^|[._-])(color|colour|rgb)(?P<rest>$|[._-].*)", re.IGNORECASE)
 DEPTH = re.compile(r"(?P<id>.*?)(^|[._-])depth(?P<rest>$|[._-].*)", re.IGNORECASE)
 NUMBERED = re.compile(r"(\d+)-\d+")
+SEVEN_SCENES = re.compile(r"frame-\d{6}\.depth\.")
+"""Who writes files with these names writes millimetres as well: 12-Scenes, 3DMatch, BundleFusion, 3RScan."""
 FOLDERS = ("color", "colour", "rgb", "image", "images")
 UNITS = {"TUM": 5000.0}  # by the name before "_color"; Open3D's samples mix data sets in one folder
 MILLIMETRES = 1000.0
@@ -113,7 +115,7 @@ def _scale(known: list[tuple[Path, Path, Encoding]], options: Options, told: Dep
         return told
     if depth.suffix.lower() == ".npy":
         return DepthScale(units, "assumed of NumPy's arrays", guessed=True)
-    if rotated or _prefix(depth) in UNITS:
+    if rotated or _prefix(depth) in UNITS or (units == MILLIMETRES and SEVEN_SCENES.match(depth.name)):
         return DepthScale(units, "the format's own")
     if units != MILLIMETRES:
         why = "assumed, estimated from the values: the usual scale that puts them about a metre away"

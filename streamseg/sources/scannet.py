@@ -18,7 +18,7 @@ import numpy as np
 
 from streamseg.errors import FrameError, SourceError
 from streamseg.frame import Intrinsics
-from streamseg.sources import Options, Skip
+from streamseg.sources import DepthScale, Options, Skip
 from streamseg.sources._numbered import Load, NumberedRecording
 from streamseg.sources.reading.cameras import Given, fitted
 from streamseg.sources.reading.depth import NO_READING, resized
@@ -81,8 +81,8 @@ class Scan(NumberedRecording):
         super().__init__(uri, times, camera.intrinsics, options)
         lost = range(len(self._places), min(self._header.frames, len(self._places) + COUNTED))
         self.skipped = tuple(Skip(f"{i:05d}", "truncated file") for i in lost)
-        self.depth_scale = options.depth_scale or self._header.shift
-        self.depth_scale_origin = "--depth-scale" if options.depth_scale else "the file's own"
+        scale = DepthScale.told(options, self._header.shift, "the file's own")
+        self.depth_scale, self.depth_scale_origin, _ = scale
         self.notes = () if options.intrinsics else camera.notes
 
     def rgb(self, index: int) -> np.ndarray:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from streamseg.errors import FrameError, SourceError
-from streamseg.sources import Options, Skip
+from streamseg.sources import DepthScale, Options, Skip
 from streamseg.sources._numbered import Load, NumberedRecording
 from streamseg.sources.reading.cameras import camera_of
 from streamseg.sources.reading.depth import Encoding, read_metres, resized
@@ -72,8 +72,8 @@ class Stray(NumberedRecording):
         if doubted:
             self.notes = (*self.notes, f"confidence/ lacks {doubted} frames: all readings of their depth are taken")
         if self._depth:
-            self.depth_scale = options.depth_scale or 1000.0
-            self.depth_scale_origin = "--depth-scale" if options.depth_scale else "the format's own"
+            scale = DepthScale.told(options, 1000.0, "the format's own")
+            self.depth_scale, self.depth_scale_origin, _ = scale
 
     def rgb(self, index: int) -> np.ndarray:
         return self._track.read(index, as_stored)  # depth lies on the picture as it is stored

@@ -143,12 +143,9 @@ def _counted(unit: str) -> list[str]:
 
 
 def _scale(folder: Path, uri: str, options: Options) -> DepthScale:
-    if options.depth_scale:
-        return DepthScale(options.depth_scale, "--depth-scale")
     names = [Path(uri).name, folder.resolve().name, *(parent.name for parent in folder.resolve().parents)]
-    return DepthScale(
-        UNITS_PER_METRE, "its publishers' scale" if is_known(names) else "assumed, as TUM's format has it"
-    )
+    origin = "its publishers' scale" if is_known(names) else "assumed, as TUM's format has it"
+    return DepthScale.told(options, UNITS_PER_METRE, origin)
 
 
 def cache_folder() -> Path:

@@ -54,7 +54,7 @@ class FileRecording(Recording):
         self.uri, self.kind, self.fps = uri, kind, fps
         self.skipped, self.notes = tuple(skipped), tuple(notes)
         if depth_scale is not None:
-            self.depth_scale, self.depth_scale_origin = depth_scale[:2]
+            self.depth_scale, self.depth_scale_origin, _ = depth_scale
         self._entries = tuple(entries)
         self._options = options
         if not self._entries:

@@ -79,6 +79,7 @@ def test_recording(tmp_path: Path, make: Any) -> None:
     make.kinect(tmp_path / "r.mkv")
     source = open_source(str(tmp_path))
     assert (source.kind, len(source), source.fps, source.skipped) == ("kinect", 3, 5.0, ())
+    assert (source.depth_scale, source.depth_scale_origin) == (1000, "the format's own")
     assert source[0].intrinsics == pytest.approx(Intrinsics(512, 512, 639.5, 359.5))
     for i in range(3):
         frame = source[i]
