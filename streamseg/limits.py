@@ -34,6 +34,7 @@ REAL = {
     "position": (0, math.inf),
     "depth": (0, math.inf),
     "foreground": (0, math.inf),
+    "max_latency": (1, math.inf),
 }
 """Lowest and highest, both included; none is infinite."""
 SIDES, REGIONS = (16, 8192), (1, 64)

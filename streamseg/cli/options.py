@@ -118,7 +118,7 @@ frames_options = with_options(
 
 latency_option = option(
     "--max-latency",
-    type=click.FloatRange(0, min_open=True),
+    type=click.FloatRange(1),
     show_default="none",
     metavar="MS",
     help="Of a live source, from a frame's arrival to its masks: beyond it frames no longer wait for keyframes, then "

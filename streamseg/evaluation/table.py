@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from streamseg.evaluation.protocols import figures_of, kinds, needs_of
-from streamseg.text import terminal
+from streamseg.text import some, terminal
 
 IOU = ("best", "union", "free")
 UNDEFINED = (
@@ -127,8 +127,7 @@ def unscored(model: dict[str, Any]) -> list[str]:
         if entry["missing"]:
             groups["have no mask and count as empty"] = entry["missing"]
         for what, names in groups.items():
-            more = ", ..." if len(names) > 6 else ""
-            lines.append(f"{entry['name']}: {_frames(len(names))} {what}: {', '.join(names[:6])}{more}")
+            lines.append(f"{entry['name']}: {_frames(len(names))} {what}: {some(names, 6)}")
     return lines
 
 

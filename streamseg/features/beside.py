@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 
 from streamseg.features.extractor import PropagatedFrame
@@ -42,9 +43,8 @@ class KeyframeBeside:
 
     def end(self) -> None:
         """Wait for what is under way, and drop it with its errors: somebody has ended the frames, or an error has."""
-        work, self._work = self._work, None
-        if work is not None:
-            work.exception()
+        with suppress(Exception):
+            self.take()
 
     def moved(self, later: PropagatedFrame) -> Segmentation:
         """What is shown, as a later frame shows it."""

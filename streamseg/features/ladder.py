@@ -8,11 +8,8 @@ would look worse than either.
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from typing import NamedTuple
-
-from streamseg.errors import StreamsegError
 
 
 class Rung(NamedTuple):
@@ -34,12 +31,9 @@ SPARE = 0.5
 
 
 class Ladder:
-    """allowed: milliseconds from the arrival of a frame to its masks. step: 0 = full quality ... `len(RUNGS)` - 1.
-    Raises StreamsegError unless allowed is above 0 and finite."""
+    """allowed: milliseconds from the arrival of a frame to its masks. step: 0 = full quality ... `len(RUNGS)` - 1."""
 
     def __init__(self, allowed: float) -> None:
-        if not 0 < allowed < math.inf:
-            raise StreamsegError(f"a latency of {allowed} ms is impossible", "give milliseconds above 0, e.g. 33")
         self.allowed, self.step = allowed, 0
         self._last: deque[float] = deque(maxlen=UP)  # since the last change
         self._beside: deque[float] = deque(maxlen=UP)

@@ -58,24 +58,21 @@ def segment(
     StreamsegError, also for an unknown setting or a value that it cannot have.
     """
     config = _config(str(source), objects, settings)
-    limits.check({"every": every, "max_frames": max_frames, "batch": batch, "policy": policy})
+    streamed: dict[str, Any] = {
+        "every": every,
+        "max_frames": max_frames,
+        "batch": batch,
+        "policy": policy,
+        "max_latency": max_latency,
+    }
+    limits.check(streamed)
     with ExitStack() as stack:
         session = stack.enter_context(open_session(config, log))
         idle = held_back(session.source, max_latency)
         if log and idle:
             log(idle)
         session.prepare()
-        frames = segmented(
-            session.source,
-            session.segmenter,
-            Statistics(),
-            threading.Event(),
-            every=every,
-            max_frames=max_frames,
-            batch=batch,
-            policy=policy,
-            max_latency=max_latency,
-        )
+        frames = segmented(session.source, session.segmenter, Statistics(), threading.Event(), **streamed)
         for frame, segmentation in stack.enter_context(closing(frames)):
             yield Result(frame, segmentation)
 

@@ -34,17 +34,16 @@ class Session(NamedTuple):
 
     def warm_up(self, batch: int = 1) -> None:
         """Build and run the network before the clock runs, where the size of the frames is known."""
-        size = self.frame_size()
-        if size is not None:
+        if size := self.frame_size():
             self.segmenter.warm_up(size, batch)
 
     def prepare(self) -> None:
         """Build the network before the first frame, where the size of the frames is known. Only that of a live source
         runs, too, for a recording can wait for its first frame."""
-        size = self.frame_size()
-        if size is not None:
-            live = isinstance(self.source, LiveSource)
-            (self.segmenter.warm_up if live else self.segmenter.build)(size)
+        if isinstance(self.source, LiveSource):
+            self.warm_up()
+        elif size := self.frame_size():
+            self.segmenter.build(size)
 
 
 @contextmanager

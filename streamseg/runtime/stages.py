@@ -18,12 +18,11 @@ from streamseg.features.stage import MaskStage
 from streamseg.frame import Frame
 from streamseg.objects.changes import load_colours
 from streamseg.objects.discovery import ObjectDiscovery
+from streamseg.text import some
 
 AGAIN = 1, 4
 """After a start on nothing, the stages start again at these keyframes that show something, on all of them up to there:
 at once, and when there are enough that nothing hangs on one."""
-TOLD = 8
-"""Of so many cuts at most a note tells the frames; run.json has all."""
 
 
 class Opening:
@@ -136,6 +135,5 @@ class SceneStages:
         """About the cuts, "" where there was none."""
         if not self.cuts:
             return ""
-        frames = ", ".join(str(cut["frame"]) for cut in self.cuts[:TOLD])
-        more = f" and {len(self.cuts) - TOLD} more" * (len(self.cuts) > TOLD)
-        return f"another scene begins at frame {frames}{more}: masks start anew there (--scene-cuts ignore: they go on)"
+        frames = some([cut["frame"] for cut in self.cuts], 8)  # run.json has all
+        return f"another scene begins at frame {frames}: masks start anew there (--scene-cuts ignore: they go on)"

@@ -29,6 +29,7 @@ from streamseg import plugins
 from streamseg.config import SourceConfig as Options
 from streamseg.errors import SourceError
 from streamseg.frame import Frame
+from streamseg.text import some
 
 UNPACK = "unpack it, and give the folder"
 
@@ -228,8 +229,7 @@ def _explain(uri: str, inner: list[str]) -> tuple[str, str]:
             return f"there is no {uri!r}, and no source is called {kind!r}", known
         return f"there is no {uri!r}", "give a folder, a video file, a camera number or an rtsp:// address"
     if inner:
-        some = ", ".join(inner[:3]) + (", ..." if len(inner) > 3 else "")
-        return f"{uri!r} holds {len(inner)} recordings: {some}", f"give one of them, e.g. {inner[0]}"
+        return f"{uri!r} holds {len(inner)} recordings: {some(inner)}", f"give one of them, e.g. {inner[0]}"
     if not os.access(uri, os.R_OK):
         return f"{uri!r} cannot be read", "check its permissions"
     force = "to force a kind write kind:path, one of: " + ", ".join(kinds())
@@ -237,8 +237,7 @@ def _explain(uri: str, inner: list[str]) -> tuple[str, str]:
         files = sorted(os.listdir(uri))
         if not files:
             return f"the folder {uri!r} is empty", "give a folder that holds images or a recording"
-        some = ", ".join(files[:3]) + (", ..." if len(files) > 3 else "")
-        return f"the folder {uri!r} holds no images, no video and no recording, but {some}", force
+        return f"the folder {uri!r} holds no images, no video and no recording, but {some(files)}", force
     if not os.path.isfile(uri):
         return f"{uri!r} is no plain file", "save what it gives into a file, and give that"
     if not os.path.getsize(uri):

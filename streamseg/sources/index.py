@@ -15,6 +15,7 @@ from streamseg.errors import SourceError
 from streamseg.frame import Frame
 from streamseg.sources import LiveSource, Options, Recording, Skip, open_source, split_part
 from streamseg.sources.reading.recording_index import RecordingIndex, is_index, open_index
+from streamseg.text import some
 
 PRIORITY = 5
 ELSEWHERE = True
@@ -136,9 +137,9 @@ def _place(index: RecordingIndex, name: str) -> int:
         return index.names.index(name)
     if not name and len(index) == 1:
         return 0
-    some = ", ".join(index.names[:3]) + (", ..." if len(index) > 3 else "")
     what = f"no recording {name!r}" if name else f"{len(index)} recordings"
     first = index.names[0] if len(index) else "NAME"
     raise SourceError(
-        f"{str(index.path)!r} holds {what}; there are {some}", f"give one of them, e.g. {index.path}#{first}"
+        f"{str(index.path)!r} holds {what}; there are {some(index.names)}",
+        f"give one of them, e.g. {index.path}#{first}",
     )

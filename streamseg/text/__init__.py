@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,12 @@ def without_secrets(uri: str) -> str:
     if "://" not in uri:
         return uri
     return _SECRET.sub(r"\1***", _LOGIN.sub("***@", uri))
+
+
+def some(names: Collection[object], most: int = 3) -> str:
+    """The first of the names, for a sentence: "a, b, c and 4 more"."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(str(name) for name in itertools.islice(names, most)) + more
 
 
 def plain(value: Any) -> Any:

@@ -33,6 +33,7 @@ from streamseg.evaluation.overlap import overlap
 from streamseg.evaluation.scoring import score
 from streamseg.frame import Frame
 from streamseg.sources import open_source
+from train.probes.bootstrap import interval
 
 VIDEO_ONE = ("davis16_train/JPEGImages/480p/*", "davis_car_shadow/JPEGImages/480p/*")
 VIDEO_SEVERAL = ("davis_dogs_jump_240p",)
@@ -151,15 +152,6 @@ def _done(job: tuple[Task, str, int, float]) -> tuple[Task, dict[str, float]]:
     return job[0], measure(*job)
 
 
-def change(before: Sequence[float], now: Sequence[float]) -> tuple[float, float, float]:
-    """Mean change and its 95 % interval over recordings, by the paired bootstrap."""
-    difference = np.subtract(now, before)
-    random = np.random.default_rng(0)
-    means = difference[random.integers(0, len(difference), (2000, len(difference)))].mean(axis=1)
-    low, high = np.percentile(means, (2.5, 97.5))
-    return float(difference.mean()), float(low), float(high)
-
-
 def report(found: dict[str, dict[str, dict[str, float]]], before: dict[str, dict[str, dict[str, float]]]) -> None:
     """Print the table of groups."""
     print("| group | n | figure | mean | at .75 | change | worst |\n|---|---|---|---|---|---|---|")
@@ -175,8 +167,9 @@ def report(found: dict[str, dict[str, dict[str, float]]], before: dict[str, dict
         shared = [name for name in values if figure in old.get(name, {})]
         moved = ""
         if shared:
-            mean, low, high = change([old[name][figure] for name in shared], [values[name] for name in shared])
-            moved = f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]"
+            change = np.array([values[name] - old[name][figure] for name in shared])
+            low, high = interval(change, np.arange(len(change)), macro=False, stretched=False)
+            moved = f"{change.mean():+.3f} [{low:+.3f}, {high:+.3f}]"
         cells = [group, str(len(values)), figure, f"{np.mean(list(values.values())):.3f}"]
         print(" | ".join(["", *cells, f"{np.mean(at):.2f}" if at else "", moved, worst, ""]).strip())
 

@@ -11,6 +11,7 @@ import pytest
 from streamseg import limits
 from streamseg.config import RunConfig, SegmenterConfig
 from streamseg.errors import StreamsegError
+from streamseg.runtime.library import segment
 
 
 @pytest.mark.parametrize(
@@ -39,6 +40,15 @@ def test_impossible_values_are_refused_with_what_is_possible(name: str, value: A
     with pytest.raises(StreamsegError, match=f"{name} is ") as told:
         SegmenterConfig().but(**{name: value})
     assert told.value.hint == hint
+
+
+@pytest.mark.parametrize("most", [0, -5, math.nan, math.inf])
+def test_a_latency_that_is_impossible(most: float) -> None:
+    with pytest.raises(StreamsegError, match="max_latency is ") as told:
+        RunConfig("clip.mp4", max_latency=most)
+    assert told.value.hint == "give a number from 1 on"
+    with pytest.raises(StreamsegError, match="max_latency is "):
+        next(segment("clip.mp4", max_latency=most))
 
 
 def test_numbers_of_numpy_and_the_ends_of_a_range_are_well() -> None:

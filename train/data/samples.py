@@ -17,6 +17,7 @@ from torchvision.transforms.v2 import functional
 from streamseg.errors import FrameError, SourceError
 from streamseg.frame import VOID, Frame
 from streamseg.sources import Recording, Skip
+from streamseg.text import some
 from streamseg.text.terminal import say
 from train.data.frame_cache import FrameCache
 from train.data.order import Order, part_ends
@@ -83,7 +84,7 @@ class Samples(Dataset):
             f"{self.recordings[recording].uri} frame {self.recordings[recording].name_of(frame)}"
             for recording, frame in batch.numbers[:, 0].tolist()
         ]
-        return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+        return some(names, 4)
 
     def skipped(self) -> list[str]:
         """Recordings and frames known from the start to be unusable, as "name: reason"."""

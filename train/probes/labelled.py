@@ -20,6 +20,7 @@ import numpy as np
 from streamseg.errors import FrameError, SourceError
 from streamseg.sources import Recording, open_source
 from streamseg.sources import images as image_files
+from streamseg.text import some
 
 Log = Callable[[str], None]
 SPLIT = ("train", "val")
@@ -169,4 +170,4 @@ def images(items: list[Item], log: Log) -> Iterator[tuple[Item, np.ndarray]]:
         except FrameError as problem:
             bad.append(f"{item.recording.name_of(item.index)} ({problem})")
     if bad:
-        log(f"{len(bad)} images left out: " + ", ".join(bad[:3]) + (", ..." if len(bad) > 3 else ""))
+        log(f"{len(bad)} images left out: {some(bad)}")

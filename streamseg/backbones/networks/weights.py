@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from streamseg.errors import ModelError
+from streamseg.text import some
 
 WRAPPERS = ("state_dict", "model", "teacher", "student", "backbone", "module", "encoder", "model_state_dict")
 """Names under which training programs file the network, outermost first; as a dict's key or as a prefix of names."""
@@ -87,7 +88,7 @@ def load(
     missing = [name for name in needed if name not in tensors and not name.endswith("num_batches_tracked")]
     if len(missing) == sum(not name.endswith("num_batches_tracked") for name in needed):
         raise ModelError(
-            f"the weights are of another network: they have {_few(list(tensors))}, wanted are {_few(missing)}",
+            f"the weights are of another network: they have {some(list(tensors))}, wanted are {some(missing)}",
             "choose the model that the weights belong to",
         )
     wrong = [
@@ -96,19 +97,15 @@ def load(
         if name in tensors and tensors[name].shape != its.shape
     ]
     if wrong:
-        raise ModelError(f"the weights have other shapes: {_few(wrong)}", "choose the model that the weights belong to")
+        raise ModelError(f"the weights have other shapes: {some(wrong)}", "choose the model that the weights belong to")
     if missing:
-        raise ModelError(f"the weights lack {_layers_of(missing)}: {_few(missing)}", suggestion())
+        raise ModelError(f"the weights lack {_layers_of(missing)}: {some(missing)}", suggestion())
     if unknown:
         raise ModelError(
-            f"the weights hold tensors that the network does not have: {_few(unknown)}",
+            f"the weights hold tensors that the network does not have: {some(unknown)}",
             "choose the model that the weights belong to",
         )
     net.load_state_dict({name: tensors.get(name, its) for name, its in needed.items()})
-
-
-def _few(names: list[str], count: int = 3) -> str:
-    return ", ".join(names[:count]) + (f" and {len(names) - count} more" if len(names) > count else "")
 
 
 def _layers_of(names: list[str]) -> str:
@@ -117,7 +114,7 @@ def _layers_of(names: list[str]) -> str:
     for name in names:
         first, *rest = name.split(".")
         outer.append(f"{first}.{rest[0]}" if rest and rest[0].isdigit() else first)
-    return _few([repr(name) for name in dict.fromkeys(outer)])
+    return some([repr(name) for name in dict.fromkeys(outer)])
 
 
 def published(architecture: str) -> Path:

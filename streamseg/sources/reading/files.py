@@ -16,6 +16,7 @@ from streamseg.errors import FrameError, SourceError
 from streamseg.frame import Frame, Intrinsics
 from streamseg.sources import DepthScale, Options, Recording, Skip
 from streamseg.sources.reading.images import read_rgb, upright
+from streamseg.text import some
 
 IMAGE_SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"))
 
@@ -209,8 +210,8 @@ def choose_one(uri: str, kind: str, found: list[Path], what: str) -> Path:
             f"{uri!r} holds no {what}", f"see the layout that {kind} expects, or give another kind: kind:path"
         )
     if len(found) > 1:
-        some = ", ".join(str(path) for path in found[:3]) + (", ..." if len(found) > 3 else "")
-        raise SourceError(f"{uri!r} holds {len(found)} {what}s: {some}", f"give one of them, e.g. {kind}:{found[0]}")
+        several = f"{uri!r} holds {len(found)} {what}s: {some(found)}"
+        raise SourceError(several, f"give one of them, e.g. {kind}:{found[0]}")
     return found[0]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from streamseg.sources.reading.files import IMAGE_SUFFIXES, folders_in, has_images, listing
 from streamseg.sources.reading.video import VIDEOS
+from streamseg.text import some
 
 BAGS = re.compile(r".*\.(bag|db3|mcap|svo2?|oni)", re.IGNORECASE)
 ARCHIVES = re.compile(r".*\.(tgz|tar|tar\.\w+|zip|7z|rar)", re.IGNORECASE)
@@ -51,5 +52,4 @@ def _has_pictures(folder: Path) -> bool:
 
 
 def _note(one: str, many: str, names: list[str], hint: str) -> list[str]:
-    some = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-    return [f"left out: {len(names)} {one if len(names) == 1 else many} ({some}); {hint}"] if names else []
+    return [f"left out: {len(names)} {one if len(names) == 1 else many} ({some(names)}); {hint}"] if names else []

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from streamseg.errors import StreamsegError
 from streamseg.frame import Frame, Segmentation
 from streamseg.runtime.stream import stream
 from streamseg.runtime.workers import LIVE_QUEUE
@@ -124,12 +123,6 @@ def test_what_waits_for_the_first_masks_is_no_overload(shapes, make_segmenter, m
     assert report.processed == 60
     assert report.ladder == []
     assert report.late == 0
-
-
-@pytest.mark.parametrize("most", [0, -5, float("nan"), float("inf")])
-def test_a_latency_that_is_impossible(shapes, make_segmenter, most: float) -> None:
-    with pytest.raises(StreamsegError, match="is impossible"):
-        stream(Camera(shapes(50), period=0.001), make_segmenter(k=4), [Collect()], max_latency=most)
 
 
 @pytest.mark.parametrize(("labels_on", "followers"), [("host", 5), ("auto", 0)])

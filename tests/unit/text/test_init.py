@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamseg.text import clean, plain, to_json, without_secrets
+from streamseg.text import clean, plain, some, to_json, without_secrets
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,11 @@ from streamseg.text import clean, plain, to_json, without_secrets
 )
 def test_a_terminal_is_not_told_anything(text: str, wanted: str) -> None:
     assert clean(text) == wanted
+
+
+def test_of_many_names_a_sentence_has_the_first() -> None:
+    assert (some([]), some({"a": 1}), some("abc")) == ("", "a", "a, b, c")
+    assert some(range(10), 2) == "0, 1 and 8 more"
 
 
 @pytest.mark.parametrize(
