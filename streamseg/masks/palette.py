@@ -1,7 +1,8 @@
 """Colours for ids: the DAVIS palette for label files, and one for people's eyes.
 
-`davis()` is what the benchmark's tools expect in an indexed PNG. `distinct()` is for looking: its colours can be told
-apart with normal sight and with the three kinds of colour blindness, and an id has the same colour in every run.
+`davis()` is the map of PASCAL VOC and DAVIS, which label files are written with and read by. `distinct()` is for
+looking: its colours can be told apart with normal sight and with the three kinds of colour blindness, and an id has the
+same colour in every run.
 """
 
 from __future__ import annotations
@@ -9,8 +10,6 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-
-from streamseg.davis_palette import davis as davis
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#F0E442", "#CC79A7", "#56B4E9", "#E69F00", "#009E73")
 """Okabe and Ito (2008), Color Universal Design, without black; in the order that keeps the first few farthest apart."""
@@ -27,6 +26,17 @@ _EYES = np.array(
 )
 _XYZ = np.array([[0.412456, 0.357576, 0.180437], [0.212673, 0.715152, 0.072175], [0.019334, 0.119192, 0.950304]])
 """Linear sRGB to XYZ (IEC 61966-2-1), white point D65."""
+
+
+@cache
+def davis() -> np.ndarray:
+    """(256, 3) uint8 RGB, read-only; bits of the id go to R, G, B in turn."""
+    ids = np.arange(256)
+    table = np.zeros((256, 3), np.uint8)
+    for step in range(8):
+        for channel in range(3):
+            table[:, channel] |= (((ids >> (3 * step + channel)) & 1) << (7 - step)).astype(np.uint8)
+    return _frozen(table)
 
 
 @cache

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from streamseg.davis_palette import davis
 from streamseg.errors import FrameError
 from streamseg.frame import VOID
+from streamseg.masks.palette import davis
 from streamseg.sources.reading.images import read_file, read_rgb
 
 MARK = re.compile(r"(?P<stem>.+?)[._-](?P<mark>masks?|segm|seg|segmentation|labels?|gt|groundtruth|annotation)", re.I)
