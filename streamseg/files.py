@@ -84,12 +84,12 @@ def _remove_left_over(folder: Path) -> None:
     for old in folder.glob(".*.partial-*"):
         with suppress(OSError):  # another process may be quicker
             owner = _OWNER.search(old.name)
-            ended = owner and owner["machine"] == _here() and not _runs(int(owner["process"]))
+            ended = owner and owner["machine"] == _here() and not runs(int(owner["process"]))
             if ended or time.time() - old.lstat().st_mtime > LEFT_OVER_SECONDS:
                 old.unlink()
 
 
-def _runs(process: int) -> bool:
+def runs(process: int) -> bool:
     """Whether there is a process of this number on this machine; where that cannot be told, there is."""
     if sys.platform == "win32":  # there a signal of 0 would end it
         return True

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from streamseg import plugins
 from streamseg.backbones import checkpoint
@@ -19,6 +20,9 @@ from streamseg.cache import recall, remember
 from streamseg.config import Spec
 from streamseg.errors import ModelError
 from streamseg.files import safe_name, sha256_of
+
+if TYPE_CHECKING:
+    from streamseg.backbones.exported.onnx_file import Facts
 
 FACETS = ("key", "query", "value", "output")
 CNN_STRIDES = (2, 4, 8, 16, 32)
@@ -196,17 +200,7 @@ def _onnx_recipe(spec: Spec) -> Recipe:
     path = Path(spec.model)
     if not path.is_file():
         raise ModelError(f"there is no model file {spec.model!r}", "give an .onnx file or one of: " + ", ".join(NAMED))
-    facts = onnx_file.read(path)
-    return Recipe(
-        name=facts.name,
-        architecture="",
-        kind="onnx",
-        file=spec.model,
-        sha256=sha256_of(path),
-        strides=(facts.stride, max(facts.stride, facts.multiple)),
-        licence=facts.licence,
-        size=facts.size,
-    )
+    return _exported(spec, "onnx", onnx_file.read(path), sha256_of(path))
 
 
 def _engine_recipe(spec: Spec) -> Recipe:
@@ -229,11 +223,14 @@ def _engine_recipe(spec: Spec) -> Recipe:
 def _openvino_recipe(spec: Spec) -> Recipe:
     """An OpenVINO network comes with its weights and layers chosen, too."""
     _refuse_choices(spec)
-    facts, sha256 = openvino_file.read(Path(spec.model))
+    return _exported(spec, "openvino", *openvino_file.read(Path(spec.model)))
+
+
+def _exported(spec: Spec, kind: str, facts: Facts, sha256: str) -> Recipe:
     return Recipe(
         name=facts.name,
         architecture="",
-        kind="openvino",
+        kind=kind,
         file=spec.model,
         sha256=sha256,
         strides=(facts.stride, max(facts.stride, facts.multiple)),

@@ -10,7 +10,6 @@ import multiprocessing
 import os
 import platform
 import statistics
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -24,6 +23,7 @@ from streamseg.bench.baseline import Plain
 from streamseg.bench.turn import Turn
 from streamseg.errors import ModelError, StreamsegError
 from streamseg.runtime import manifest
+from streamseg.runtime.signals import follow_parent
 
 CPU = (("openvino", "cpu", ("fp32", "bf16", "fp16")), ("onnxruntime", "cpu", ("fp32",)), ("torch", "cpu", ("fp32",)))
 GPU = (
@@ -186,19 +186,11 @@ def _measured(module: str, task: Any) -> tuple[dict[str, Any], tuple[Any, ...] |
     """The result, or class, message and hint of a StreamsegError, which would not survive the way between processes."""
     import importlib
 
-    threading.Thread(target=_follow_parent, daemon=True).start()
+    follow_parent()
     try:
         return importlib.import_module(f"streamseg.bench.{module}").measure(task), None
     except StreamsegError as problem:
         return {}, (type(problem), problem.message, problem.hint)
-
-
-def _follow_parent() -> None:
-    """End this process when the one that started it has ended, by whatever: nobody would take the result."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _median(values: Iterator[float]) -> float:

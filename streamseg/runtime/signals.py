@@ -1,7 +1,8 @@
-"""Ctrl-C and SIGTERM: the first asks, so that files get closed; the second ends the process at once."""
+"""How processes end. Ctrl-C and SIGTERM: the first asks, so that files get closed; the second ends the process."""
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import threading
@@ -49,3 +50,16 @@ def terminable() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def follow_parent() -> None:
+    """Have this process end when the one that started it has, by whatever: nobody else would take its result, or end
+    it where it hangs."""
+    parent = multiprocessing.parent_process()
+
+    def wait() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()

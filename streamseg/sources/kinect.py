@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from streamseg.errors import FrameError, SourceError
-from streamseg.frame import Frame, Intrinsics
-from streamseg.sources import DepthScale, Options, Recording, Skip
+from streamseg.frame import Intrinsics
+from streamseg.sources import DepthScale, Options, Skip
+from streamseg.sources._numbered import Load, NumberedRecording
 from streamseg.sources.reading.files import choose_one, has_images, listing
 from streamseg.sources.reading.lenses import Calibration, Lens, register
 from streamseg.sources.reading.pairing import pair
@@ -64,13 +65,13 @@ def open(uri: str, options: Options) -> Kinect:
     return Kinect(uri, path, options)
 
 
-class Kinect(Recording):
+class Kinect(NumberedRecording):
     """The colour frames of a recording; depth is decoded and registered when asked for."""
 
     kind = "kinect"
 
     def __init__(self, uri: str, path: str, options: Options) -> None:
-        self.uri, self._path, self._options = uri, path, options
+        self._path = path
         with open_container(path) as container:
             tracks = _tracks(container)
             if "COLOR" not in tracks:
@@ -82,47 +83,31 @@ class Kinect(Recording):
         self._colour = Track(path, streams["COLOR"])
         if not len(self._colour):
             raise SourceError(f"{path!r} holds no colour frame", "the recording is damaged: record it again")
+        times = [self._colour.time(i) for i in range(len(self._colour))]
+        super().__init__(uri, times, self._calibration.colour.pinhole if self._calibration else None, options)
         self.fps = self._colour.fps
         self._depth_stream = streams.get("DEPTH", -1)
-        self._depth_of: dict[int, int] = {}
+        self._partners: dict[int, int] = {}
         if self._calibration is not None:
             scale = DepthScale.told(options, 1000.0, "the format's own")
             self.depth_scale, self.depth_scale_origin, _ = scale
             depth = _depth_track(path, self._depth_stream)
-            colour_times = [self._colour.time(i) for i in range(len(self._colour))]
-            depth_times = [depth.time(i) for i in range(len(depth))]
-            self._depth_of = pair(colour_times, depth_times, 0.5 / self.fps)
-            spare = sorted(set(range(len(depth))) - set(self._depth_of.values()))
+            self._partners = pair(times, [depth.time(i) for i in range(len(depth))], 0.5 / self.fps)
+            spare = sorted(set(range(len(depth))) - set(self._partners.values()))
             self.skipped = tuple(Skip(f"depth {i}", "depth without colour") for i in spare)
         lost = range(len(self._colour), len(self._colour) + self._colour.missing)
         self.skipped += tuple(Skip(f"{i:05d}", "truncated video") for i in lost)
         self.notes = (CUT,) if not lost and is_cut(path) else ()
 
-    def __len__(self) -> int:
-        return len(self._colour)
+    def rgb(self, index: int) -> np.ndarray:
+        return self._colour.read(index, to_rgb)
 
-    def __getitem__(self, index: int) -> Frame:
-        name = self.name_of(index)
-        rgb = self._colour.read(index, to_rgb)
-        partner = self._depth_of.get(index)
-        load = None
-        if partner is not None and self._calibration is not None and self.depth_scale is not None:
-            how = self._calibration, rgb.shape[:2], self.depth_scale
-            load = partial(read_registered, self._path, self._depth_stream, partner, *how)
-        return Frame(
-            index=index,
-            name=name,
-            timestamp=self._colour.time(index),
-            rgb=rgb,
-            intrinsics=self._options.intrinsics or (self._calibration.colour.pinhole if self._calibration else None),
-            load_depth=self._options.aligned(load),
-            depth_problem="" if load else self._problem or "no depth in this capture",
-        )
-
-    def name_of(self, index: int) -> str:
-        if not 0 <= index < len(self._colour):
-            raise IndexError(f"frame {index} of {len(self._colour)}")
-        return f"{index:05d}"
+    def depth_of(self, index: int, size: tuple[int, int]) -> tuple[Load | None, str]:
+        partner, calibration = self._partners.get(index), self._calibration
+        if partner is None or calibration is None or self.depth_scale is None:
+            return None, self._problem or "no depth in this capture"
+        how = partner, calibration, size, self.depth_scale
+        return partial(read_registered, self._path, self._depth_stream, *how), ""
 
     def close(self) -> None:
         self._colour.close()

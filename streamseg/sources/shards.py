@@ -16,6 +16,7 @@ from streamseg.errors import FrameError, SourceError
 from streamseg.frame import Frame, Intrinsics
 from streamseg.sources import Options, Recording, split_part
 from streamseg.sources.reading.shard_index import ShardIndex, is_packed, open_index, shard_name
+from streamseg.text import some
 from streamseg.urls import explained, is_store, open_store_at
 
 PRIORITY = 15
@@ -37,9 +38,11 @@ def open(uri: str, options: Options) -> Recording:
     index = open_index(path)
     number = index.number(name) if name else 0 if len(index) == 1 else None
     if number is None:
-        some = ", ".join(index.name(one) for one in range(min(3, len(index)))) + (", ..." if len(index) > 3 else "")
+        names = [index.name(one) for one in range(len(index))]
         what = f"no recording {name!r}" if name else f"{len(index)} recordings"
-        raise SourceError(f"{path!r} holds {what}; there are {some}", f"give one of them, e.g. {path}#{index.name(0)}")
+        raise SourceError(
+            f"{path!r} holds {what}; there are {some(names)}", f"give one of them, e.g. {path}#{names[0]}"
+        )
     recording = ShardRecording(index, number, options)
     if options.depth_scale is not None:
         recording.notes = ("--depth-scale is not used: shards say how their depth is stored",)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
-import threading
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 from streamseg.cluster.pools import Event, Pool
 from streamseg.cluster.task import Task
 from streamseg.errors import StreamsegError
+from streamseg.runtime.signals import follow_parent
 
 PATIENCE = 3
 """Workers in a row that may die before they are up."""
@@ -95,18 +94,10 @@ class ProcessPool(Pool):
 
 def _serve(end: Connection, threads: int) -> None:
     """The life of a worker: says None when it is up, then an entry for each task."""
-    threading.Thread(target=_follow_parent, daemon=True).start()
+    follow_parent()
     from streamseg.cluster.worker import Worker
 
     worker = Worker(threads)
     end.send(None)
     while True:
         end.send(worker.do(end.recv()))
-
-
-def _follow_parent() -> None:
-    """Without its driver nobody would end a worker that hangs."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
