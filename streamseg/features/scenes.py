@@ -130,11 +130,6 @@ def settled(frames: Iterable[Frame], scenes: Scenes) -> Iterator[tuple[Frame, in
     yield from ((one, sure) for one in held)
 
 
-def signature_of(rgb: np.ndarray) -> Signature:
-    """What tells the scenes of (H, W, 3) uint8 pictures apart."""
-    return _signature(_shrunk(rgb))
-
-
 def _shrunk(rgb: np.ndarray) -> np.ndarray:
     """See `Signature.picture`."""
     return cv2.resize(halved(rgb, 8 * PICTURE), small_size(rgb.shape, 2 * PICTURE), interpolation=cv2.INTER_AREA)

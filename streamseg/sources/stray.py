@@ -23,7 +23,7 @@ from streamseg.sources.reading.video.picture import as_stored
 from streamseg.sources.reading.video.track import Track, open_container
 
 PRIORITY = 22
-VIDEO, MATRIX = "rgb.mp4", "camera_matrix.csv"
+VIDEO = "rgb.mp4"
 
 
 def recognizes(uri: str) -> bool:

@@ -77,11 +77,6 @@ class ShardIndex:
         """The recording of that name, None where there is none."""
         return next((number for number in range(len(self)) if self.name(number) == name), None)
 
-    def boundaries(self) -> np.ndarray:
-        """The first frame of each shard, and the number of frames at the end."""
-        changes = np.flatnonzero(np.diff(self.frames["shard"])) + 1
-        return np.concatenate([[0], changes, [len(self.frames)]])
-
     def _text(self, at: int, size: int) -> str:
         return bytes(self.names[at : at + size]).decode("utf-8", errors="surrogateescape")
 

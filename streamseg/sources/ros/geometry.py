@@ -14,7 +14,6 @@ from streamseg.sources.ros.bagfile import BagFile
 from streamseg.sources.ros.topics import Stream
 
 INFO = "sensor_msgs/msg/CameraInfo"
-TRANSFORMS = "tf2_msgs/msg/TFMessage"
 MODELS = (
     "plumb_bob",
     "rational_polynomial",

@@ -16,7 +16,6 @@ from streamseg.sources.ros.bagfile import BagFile
 from streamseg.sources.ros.pictures import encoding_of, kind_of, size_of
 
 IMAGES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
-OTHER_PICTURES = re.compile(r"theora|ffmpeg|CompressedVideo|PointCloud2|DisparityImage", re.IGNORECASE)
 _TWIN = re.compile(r"/(compressed|compressedDepth|compressed_depth|zstd|rvl)$")
 ALIGNED = (
     re.compile(r"aligned_depth_to_color|aligned_depth_to_colour|depth_to_rgb|depth_to_color"),
