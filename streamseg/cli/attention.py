@@ -20,7 +20,7 @@ from streamseg.text import terminal
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
     metavar="DIR",
-    help="Folder for the pictures, one a frame.",
+    help="Output folder, one picture for each frame.",
 )
 @option(
     "--model",
@@ -33,7 +33,7 @@ from streamseg.text import terminal
 @frames_options
 @behaviour_options
 def attention(source: str, as_json: bool, quiet: bool, **given: Any) -> None:  # fmt: skip
-    """Draw the CLS attention of a ViT's last block on SOURCE: every head, and their mean."""
+    """Draw the CLS attention of a ViT's last block on the frames of SOURCE: each head, and their mean."""
     from streamseg.config import SessionConfig, from_flags
     from streamseg.evaluation import attention as draw
 

@@ -46,28 +46,36 @@ def _sinks(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str,
     default=0,
     show_default="the recording once",
     metavar="N",
-    help="So many frames; a shorter recording starts anew.",
+    help="Number of frames; a shorter recording is repeated.",
 )
-@option("--turns", type=click.IntRange(1), default=3, show_default=True, help="Of each contender, in rotation.")
+@option(
+    "--turns",
+    type=click.IntRange(1),
+    default=3,
+    show_default=True,
+    help="Turns per engine, in rotation.",
+)
 @option(
     "--engines",
     callback=_names,
     default="auto",
     show_default=True,
     metavar="auto|NAME[,NAME]",
-    help="auto = every engine and precision of this machine; --engine, --device or --precision: one alone.",
+    help="Engines to compare. auto = every engine and precision of this machine, or the one that --engine, --device or "
+    "--precision names.",
 )
 @option(
     "--against",
     type=click.Choice(["report"]),
     default=None,
-    help="Run the report's method as a plain script in turn, and print ratios.",
+    help="Also run the method of the report as a plain script, and print ratios.  [default: none]",
 )
 @option(
     "--against-weights",
     default="",
     metavar="FILE",
-    help="ResNet-18 weights of the plain script. Default: --weights, where --model is resnet18.",
+    show_default="--weights, if --model is resnet18",
+    help="ResNet-18 weights of the plain script.",
 )
 @option("--batch", type=click.IntRange(1, 256), default=1, show_default=True, metavar="N", help="As in `run`.")
 @option(
@@ -76,21 +84,21 @@ def _sinks(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str,
     default="overlay",
     show_default=True,
     metavar="KIND[,KIND]",
-    help="What is written meanwhile, to a temporary folder.",
+    help="What to write, to a temporary folder.",
 )
 @option(
     "--masks",
     type=click.Choice(["regions", "objects"]),
     default=None,
     show_default="as in `run`; regions with --against",
-    help="Which masks are found and drawn.",
+    help="Masks to find and draw.",
 )
 @option(
     "--profile",
     type=click.Path(dir_okay=False, path_type=Path),
     default=None,
     metavar="TRACE.json",
-    help="One turn with one engine: each stage by thread, as a table, and as a trace for ui.perfetto.dev.",
+    help="Profile one turn of one engine: print a table of stages by thread, and write a trace for ui.perfetto.dev.",
 )
 @model_options
 @clustering_options
@@ -98,9 +106,9 @@ def _sinks(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str,
 @behaviour_options
 @click.pass_context
 def bench(ctx: click.Context, as_json: bool, quiet: bool, profile: Path | None, **given: Any) -> None:
-    """Measure SOURCE, a recording: frames/s, latency by stage, processor time and memory, for every engine.
+    """Benchmark the engines on SOURCE, a recording: frames/s, latency by stage, processor time and memory.
 
-    Without SOURCE a clip of drifting shapes is made, 640x480, as PNG files.
+    Without SOURCE it renders a clip of drifting shapes, 640x480, as PNG files.
     """
     from contextlib import ExitStack
     from tempfile import TemporaryDirectory

@@ -21,4 +21,4 @@ from streamseg.cli.lazy import LazyGroup
     context_settings=CONTEXT,
 )
 def data() -> None:
-    """Get and prepare recordings."""
+    """Download, index and pack recordings."""

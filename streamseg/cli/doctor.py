@@ -11,7 +11,7 @@ from streamseg.cli.options import behaviour_options, print_json
 @click.command(cls=Command)
 @behaviour_options
 def doctor(as_json: bool, quiet: bool) -> None:
-    """What this machine has: versions, devices, runtimes, and what is missing."""
+    """Report the versions, devices and runtimes of this machine, and what is missing."""
     from streamseg.cli.reports import doctor as report_of
 
     report = report_of.examine()

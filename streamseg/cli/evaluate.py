@@ -26,14 +26,14 @@ from streamseg.cli.options import (
     "--batch",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Instead of SOURCEs: score what `streamseg batch -o DIR` wrote.",
+    help="Score the masks that `streamseg batch -o DIR` wrote, instead of SOURCEs.",
 )
 @option(
     "--model",
     "models",
     multiple=True,
-    metavar="NAME|CKPT|FILE",
-    help="As in run; may be given several times.  [default: efficientnet_lite0]",
+    metavar="NAME|timm:NAME|FILE",
+    help="Backbone, as in `run`; may be given several times.  [default: efficientnet_lite0]",
 )
 @option(
     "--seeds",
@@ -41,43 +41,44 @@ from streamseg.cli.options import (
     default=1,
     show_default=True,
     metavar="N",
-    help="Clusterings, seeded --seed, --seed + 1, ...; mean and standard deviation are printed.",
+    help="Repeat with seeds --seed, --seed + 1, ... and print mean and standard deviation.",
 )
 @option(
     "--masks",
     type=click.Path(path_type=Path),
     metavar="DIR",
     group="Input",
-    help="Score these masks, files named as the frames; models only where --model is given too.",
+    help="Score the masks in this folder, named like the frames. A model is scored beside them only with --model.",
 )
 @option(
     "--protocol",
     type=click.Choice(["davis16", "davis17u", "uois"]),
     default=None,
-    help="Score objects as a benchmark does: DAVIS-2016, DAVIS-2017 unsupervised, or unseen objects (UOIS).",
+    help="Score objects by the protocol of a benchmark: DAVIS-2016, DAVIS-2017 unsupervised, or unseen object instance "
+    "segmentation (UOIS).  [default: none]",
 )
 @option(
     "--singly",
     is_flag=True,
-    help="Every frame is a scene of its own: what was learnt from those before is forgotten.",
+    help="Segment each frame on its own, without memory of the frames before.",
 )
 @option(
     "--report",
     is_flag=True,
-    help="The report's Table 1: each model beside the frozen one, at 256 and 512, with and without PCA.",
+    help="Reproduce Table 1 of the report: each model beside its frozen start, at 256 and 512, with and without PCA.",
 )
 @option(
     "--objects/--no-objects",
     default=True,
     show_default=True,
-    help="Whether models also find things; not with networks that tell nothing of where these are.",
+    help="Also find and score objects; some exported networks cannot.",
 )
 @option(
     "--html",
     "page",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Also write a page: table, worst and best frames, each object by itself, distortion curves.",
+    help="Also write an HTML page: tables, best and worst frames, each object, distortion curves.",
 )
 @network_options
 @clustering_options
@@ -86,10 +87,11 @@ from streamseg.cli.options import (
 @frames_options
 @behaviour_options
 def evaluate(sources: Sequence[str], as_json: bool, quiet: bool, **given: Any) -> None:  # fmt: skip
-    """Score masks of SOURCEs with ground truth: CO3D, DAVIS, or any folder or video with masks/.
+    """Score masks against the ground truth of SOURCEs: CO3D, DAVIS, or any folder or video with masks/.
 
-    IoU of the best mask (thing or region), of the best union and of the objects; J&F by the DAVIS rule; adjusted Rand
-    index; changes of ids. Pixels of value 255 in the ground truth do not count, nor do frames without it.
+    The figures are IoU of the best mask (object or region), of the best union of regions and of the objects; J&F by the
+    DAVIS rule; adjusted Rand index; changes of ids. Pixels of value 255 in the ground truth (void) do not count, nor do
+    frames without ground truth.
     """
     report, page, batch = given.pop("report"), given.pop("page"), given.pop("batch")
     if bool(sources) == bool(batch):

@@ -14,7 +14,7 @@ from streamseg.cli.options import behaviour_options, print_json
 @click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
 @behaviour_options
 def info(file: Path, as_json: bool, quiet: bool) -> None:
-    """What FILE is: a checkpoint, an exported network or engine, weights, or a ROS bag with its topics."""
+    """Describe FILE: a checkpoint, an exported network or engine, weights, or a ROS bag with its topics."""
     from streamseg.cli.reports import info as report_of
 
     report = report_of.examine(file)

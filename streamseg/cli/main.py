@@ -34,10 +34,10 @@ def group() -> None:
     """Object masks for video and RGB-D streams, without labels, in real time.
 
     \b
-    streamseg run rgbd_dataset_freiburg1_desk/   masks over a recording
-    streamseg run 0 --show                       live, from a camera
-    streamseg view out/rgbd_dataset_freiburg1_desk   look at the result in the browser
-    streamseg doctor                             what this machine has
+    streamseg run video.mp4            segment a recording
+    streamseg view out/video           look at the result in the browser
+    streamseg run 0 --show             segment a camera, live
+    streamseg doctor                   report what this machine has
     """
 
 

@@ -34,14 +34,26 @@ class Node(Command):
 
 
 @click.command(cls=Node)
-@option("--image-topic", default="image", show_default=True, metavar="TOPIC", help="Image or CompressedImage, colour.")
+@option("--image-topic", default="image", show_default=True, metavar="TOPIC", help="Colour: Image or CompressedImage.")
 @option(
     "--depth-topic", default="depth", show_default=True, metavar="TOPIC",
-    help="Image or CompressedImage, registered to the colour; none, where nobody publishes it.",
+    help="Depth, registered to the colour: Image or CompressedImage. Optional.",
 )  # fmt: skip
-@option("--info-topic", default="", show_default="camera_info beside the image", metavar="TOPIC", help="CameraInfo.")
-@option("--objects/--no-objects", default=True, show_default=True, help="Find objects, too; without them it is faster.")
-@option("--encoding", type=click.Choice(["mono8", "mono16"]), default="mono8", show_default=True, help="Of the masks.")
+@option(
+    "--info-topic",
+    default="",
+    show_default="camera_info beside the image",
+    metavar="TOPIC",
+    help="Intrinsics: CameraInfo.",
+)
+@option("--objects/--no-objects", default=True, show_default=True, help="Find objects, too; regions alone are faster.")
+@option(
+    "--encoding",
+    type=click.Choice(["mono8", "mono16"]),
+    default="mono8",
+    show_default=True,
+    help="Pixel format of the masks.",
+)
 @option(
     "--masks", type=click.Choice(["regions", "objects", "panoptic"]), default=None,
     show_default="objects where they are found, else regions", help="Which masks the overlay shows.",
@@ -49,7 +61,7 @@ class Node(Command):
 @alpha_option
 @option("--max-frames", type=click.IntRange(1), metavar="N", show_default="all", help="Stop after N frames.")
 @latency_option
-@option("--ros-args", is_flag=True, expose_value=False, help="What follows is ROS's own.")
+@option("--ros-args", is_flag=True, expose_value=False, help="Pass all further arguments to ROS.")
 @model_options
 @clustering_options
 @quality_option
@@ -57,10 +69,10 @@ class Node(Command):
 @behaviour_options
 @click.pass_context
 def ros(ctx: click.Context, as_json: bool, quiet: bool, **given: Any) -> None:
-    """Segment images of ROS 2 topics, as a node: masks on ~/regions, ~/objects and ~/overlay.
+    """Run as a ROS 2 node: take images from topics, publish masks on ~/regions, ~/objects and ~/overlay.
 
-    Each flag is a parameter of the node with the same name, _ for -. What follows --ros-args is ROS's own: remappings,
-    parameters, the node's name. Ctrl-C ends it.
+    Each flag is also a parameter of the node, with _ for -. Arguments after --ros-args go to ROS: remappings,
+    parameters, the name of the node. Ctrl-C stops the node.
 
     \b
     streamseg ros --image-topic /camera/color/image_raw --size 256

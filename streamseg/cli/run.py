@@ -87,13 +87,14 @@ def _default_name(source: str) -> str:
     expose_value=False,
     callback=_config,
     metavar="run.json",
-    help="Repeat the run that this file describes; SOURCE and flags given beside it count instead of what it says.",
+    help="Repeat the run that this file describes. SOURCE and flags on the command line override it.",
 )
 @option(
     "-o",
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for the results. Default: out/NAME; with --show or --view alone nothing is written.",
+    show_default="out/NAME; none with --show or --view alone",
+    help="Output folder.",
 )
 @option(
     "--save",
@@ -101,7 +102,7 @@ def _default_name(source: str) -> str:
     default=None,
     show_default="overlay and the masks on it",
     metavar="KIND[,KIND]",
-    help="What is written: overlay, objects, labels (the regions), panoptic, npz, coco, ytvis, jsonl; for other tools "
+    help="What to write: overlay, objects, labels (the regions), panoptic, npz, coco, ytvis, jsonl; for other tools "
     "dataset, yolo, labelstudio, mots, ply, rerun, bag, mcap.",
 )
 @option(
@@ -109,16 +110,16 @@ def _default_name(source: str) -> str:
     type=click.Choice(["regions", "objects", "panoptic"]),
     default=None,
     show_default="objects; regions where labels are saved and objects are not",
-    help="Which masks the overlay, the window and all other files take.",
+    help="Masks that the overlay, the window and the other files contain.",
 )
-@option("--show", is_flag=True, help="A live window; q stops.")
+@option("--show", is_flag=True, help="Show the masks in a window; q stops the run.")
 @option(
     "--view",
     callback=_view,
     default="",
     metavar="browser|rerun",
-    help="Watch the run while it goes on: browser is a page on this machine, whose address is printed; rerun the "
-    "viewer Rerun, which listens on this machine only.",
+    help="Watch the run live: browser = a page on this machine, whose address is printed; rerun = the Rerun viewer. "
+    "Both listen on this machine only.",
 )
 @port_option
 @model_options
@@ -132,24 +133,24 @@ def _default_name(source: str) -> str:
     default=1,
     show_default=True,
     metavar="N",
-    help="Frames of a recording that the network takes in one call; more frames/s on a GPU.",
+    help="Frames of a recording in one call of the network; larger is faster on a GPU.",
 )
 @option(
     "--policy",
     type=click.Choice(["latest", "all"]),
     default="latest",
     show_default=True,
-    help="Of a live source that is too fast: drop what waits when the next frame comes, or let it wait.",
+    help="If a live source is faster than segmentation: latest = drop the frames that wait; all = queue them.",
 )
 @latency_option
 @alpha_option
-@option("--overwrite", is_flag=True, help="Replace the run that the output folder holds.")
+@option("--overwrite", is_flag=True, help="Replace the run in the output folder.")
 @behaviour_options
 @click.pass_context
 def run(ctx: click.Context, source: str | None, as_json: bool, quiet: bool, **given: Any) -> None:
     """Segment SOURCE: a recording, a video, a folder of images, a camera number or an rtsp:// address.
 
-    A path is recognized by its content; KIND:PATH forces one of: bag, bop, camera, co3d, davis, images,
+    The kind of a path is recognized by its content. KIND:PATH forces one of: bag, bop, camera, co3d, davis, images,
     index, kinect, ocid, realsense, record3d, rgbd, scannet, shards, stray, tum, video.
     """
     from streamseg.runtime.memory import starting

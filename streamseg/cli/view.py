@@ -18,28 +18,32 @@ port_option = option(
     type=click.IntRange(0, 65535),
     show_default="8765, or the next that is free",
     metavar="N",
-    help="Of the page, on this machine; 0 = any that is free.",
+    help="Port of the page on this machine; 0 = any free port.",
 )
 """--port, where a page is served."""
 
 
 @click.command(cls=Command)
 @click.argument("shown", nargs=-1, required=True, metavar="OUTDIR|SOURCE [OUTDIR2]")
-@option("--source", default="", metavar="PATH", help="Where a run's recording lies now, if it was moved.")
+@option(
+    "--source",
+    default="",
+    metavar="PATH",
+    show_default="where it was",
+    help="New place of a run's recording, if it was moved.",
+)
 @source_options
 @port_option
-@option(
-    "--open/--no-open", "open_page", default=True, show_default=True, help="Open the page, where there is a desktop."
-)
+@option("--open/--no-open", "open_page", default=True, show_default=True, help="Open the page in the default browser.")
 @behaviour_options
 def view(
     shown: tuple[str, ...], source: str, port: int | None, open_page: bool, as_json: bool, quiet: bool, **given: Any
 ) -> None:
-    """Look at a finished run, at two runs side by side, at all runs of a batch, or at a recording, in the browser.
+    """Open a run, two runs side by side, a batch or a recording in the browser.
 
-    OUTDIR is the output folder of `streamseg run`: its masks over the recording, with a scrubber, curves and the way of
-    each object; or that of `streamseg batch`: a table of its recordings, each with such a page. SOURCE is anything that
-    can be segmented: colour, depth, time stamps, and what is missing.
+    OUTDIR is the output folder of `streamseg run` or `streamseg batch`. The page of a run shows its masks over the
+    recording, with a scrubber, curves and the track of each object; the page of a batch lists its runs. SOURCE is
+    anything that `run` can segment: the page shows its colour and depth, its time stamps, and what is missing.
     """
     from streamseg.config import SourceConfig
     from streamseg.viewing.opening import open_in_browser

@@ -38,22 +38,23 @@ def _shard(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int,
 
 @click.command(cls=Command, params=[param for param in run_command.params if param.name not in OF_ONE])
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
-@option("-o", "--output", required=True, metavar="DIR|URL", help="Gets a folder for each recording.")
+@option("-o", "--output", required=True, metavar="DIR|URL", help="Output folder, with a folder for each recording.")
 @option(
     "--workers",
     type=click.IntRange(1, 4096),
     default=None,
     show_default="as cores and memory allow",
     metavar="N",
-    help="Recordings at a time; more than one takes Ray.",
+    help="Recordings segmented at a time; more than one needs Ray.",
 )
-@option("--address", default="", metavar="ray://HOST:PORT", help="Work on this Ray cluster.")
+@option("--address", default="", metavar="ray://HOST:PORT", show_default="this machine", help="Ray cluster to run on.")
 @option(
     "--shard",
     callback=_shard,
     default="0/1",
+    show_default=True,
     metavar="I/N",
-    help="Do each N-th recording, from number I (0 ... N - 1): one job of a Slurm array.",
+    help="Segment every N-th recording, beginning with number I (0 to N - 1): one job of a Slurm array.",
 )
 @option(
     "--retries",
@@ -61,7 +62,7 @@ def _shard(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int,
     default=3,
     show_default=True,
     metavar="R",
-    help="A recording that has killed so many workers is put aside.",
+    help="Give a recording up after it has killed R workers.",
 )
 @option(
     "--timeout",
@@ -69,18 +70,20 @@ def _shard(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int,
     default=None,
     show_default="none",
     metavar="SECONDS",
-    help="A recording that takes longer is put aside.",
+    help="Give a recording up after this time.",
 )
-@option("--overwrite", is_flag=True, help="Results that were made with other settings make room.")
-@option("--again", is_flag=True, help="Also try what was put aside.")
+@option("--overwrite", is_flag=True, help="Replace results of other settings.")
+@option("--again", is_flag=True, help="Also try recordings that were given up before.")
 @behaviour_options
 @click.pass_context
 def batch(ctx: click.Context, sources: tuple[str, ...], as_json: bool, quiet: bool, **given: Any) -> None:
-    """Segment many recordings: SOURCEs are recordings, folders of them, "patterns*", list files (.txt), roots of data
-    sets (co3d:ROOT, co3d:ROOT#SUBSET, davis:ROOT#2017/val), and URLs such as s3://BUCKET/*.
+    """Segment many recordings, on several workers or machines.
 
-    Each recording is done once, whatever dies: what is done with the same settings is skipped, so the same command goes
-    on where it was stopped. DIR/index.jsonl has a line for each, DIR/summary.json the sums.
+    SOURCEs are recordings, folders of recordings, "patterns*", list files (.txt), roots of data sets (co3d:ROOT,
+    co3d:ROOT#SUBSET, davis:ROOT#2017/val), and URLs such as s3://BUCKET/*.
+
+    Recordings that were done with the same settings are skipped, so that the same command resumes a batch that was
+    stopped. DIR/index.jsonl has a line for each recording, DIR/summary.json the totals.
     """
     from streamseg.cli.batching.display import BatchDisplay, print_batch
     from streamseg.cluster import batch as cluster

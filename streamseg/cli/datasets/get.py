@@ -11,9 +11,7 @@ from streamseg.cli.help import Command, option
 from streamseg.cli.options import behaviour_options, print_json, with_options
 
 get_options = with_options(
-    option(
-        "--mirror", default="", metavar="URL", help="Scheme and host that stand in for the publishers', e.g. a proxy."
-    ),
+    option("--mirror", default="", metavar="URL", help="Scheme and host to download from instead of the publisher's."),
     behaviour_options,
 )
 
@@ -22,7 +20,7 @@ get_options = with_options(
 @click.argument("sequence")
 @get_options
 def tum(sequence: str, **how: Any) -> None:
-    """Get a SEQUENCE of TUM RGB-D, such as fr1/desk, into $STREAMSEG_DATA/tum."""
+    """Download a SEQUENCE of TUM RGB-D, such as fr1/desk, into $STREAMSEG_DATA/tum."""
     _get("tum", sequence, **how)
 
 
@@ -30,9 +28,9 @@ def tum(sequence: str, **how: Any) -> None:
 @click.argument("category")
 @get_options
 def co3d(category: str, **how: Any) -> None:
-    """Get one sequence of a CATEGORY of CO3D, such as apple, into $STREAMSEG_DATA/co3d.
+    """Download one sequence of a CATEGORY of CO3D, such as apple, into $STREAMSEG_DATA/co3d.
 
-    Then train byol --data co3d finds it.
+    `streamseg train byol --data co3d` then finds it.
     """
     _get("co3d", category, **how)
 
@@ -40,14 +38,14 @@ def co3d(category: str, **how: Any) -> None:
 @click.command(cls=Command)
 @get_options
 def davis(**how: Any) -> None:
-    """Get DAVIS 2017, train and val, 480p, into $STREAMSEG_DATA/davis."""
+    """Download DAVIS 2017, train and val, 480p, into $STREAMSEG_DATA/davis."""
     _get("davis", "", **how)
 
 
 @click.command(cls=Command)
 @get_options
 def ocid(**how: Any) -> None:
-    """Get OCID, 7 GB, into $STREAMSEG_DATA/ocid."""
+    """Download OCID, 7 GB, into $STREAMSEG_DATA/ocid."""
     _get("ocid", "", **how)
 
 

@@ -14,15 +14,20 @@ from streamseg.cli.options import behaviour_options
 @click.command(cls=Command)
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @option(
-    "-o", "--output", required=True, type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="The index."
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Index file.",
 )
 @workers_option
 @behaviour_options
 def index(sources: tuple[str, ...], output: Path, workers: int | None, as_json: bool, quiet: bool) -> None:
-    """Look up every recording that SOURCEs name, as `streamseg batch` takes them, and keep what frames each has. Then:
-    streamseg train byol --data index:FILE, streamseg batch index:FILE -o DIR
+    """Write an index of the recordings in SOURCEs, so that training and batches open them at once.
 
-    The same command goes on where it was stopped, and looks again only at what is new or has changed.
+    SOURCEs are as in `streamseg batch`. Use the index with `streamseg train byol --data index:FILE` or `streamseg batch
+    index:FILE -o DIR`. The same command resumes an index that was stopped, and updates one that exists.
     """
     from streamseg.backbones import machine
     from streamseg.cluster.indexing import index_recordings

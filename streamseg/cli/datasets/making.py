@@ -15,7 +15,12 @@ Progress = Callable[[int, int], None]
 """Called with what is done, and with how much there is."""
 
 workers_option = option(
-    "--workers", type=click.IntRange(1, 256), default=None, show_default="one a core", metavar="N", help="Processes."
+    "--workers",
+    type=click.IntRange(1, 256),
+    default=None,
+    show_default="one a core",
+    metavar="N",
+    help="Processes.",
 )
 
 

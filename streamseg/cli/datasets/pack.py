@@ -20,7 +20,7 @@ from streamseg.cli.options import behaviour_options
     required=True,
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Gets shards.",
+    help="Output folder for the shards.",
 )
 @option(
     "--side",
@@ -28,7 +28,7 @@ from streamseg.cli.options import behaviour_options
     default=448,
     show_default=True,
     metavar="N",
-    help="Pixels of a frame's shorter side at most; twice the --size of the training.",
+    help="Shrink frames to this shorter side, in pixels; twice the --size of the training is enough.",
 )
 @option(
     "--jpeg-quality",
@@ -36,24 +36,24 @@ from streamseg.cli.options import behaviour_options
     default=95,
     show_default=True,
     metavar="N",
-    help="Of the JPEG files.",
+    help="JPEG quality.",
 )
-@option("--every", type=click.IntRange(1), default=1, metavar="N", help="Take each N-th frame.")
+@option("--every", type=click.IntRange(1), default=1, show_default=True, metavar="N", help="Use every N-th frame.")
 @option(
     "--per-shard",
     type=click.IntRange(1, 10000),
     default=8,
     show_default=True,
     metavar="N",
-    help="Recordings in a shard.",
+    help="Recordings per shard.",
 )
 @workers_option
 @behaviour_options
 def pack(sources: tuple[str, ...], output: Path, as_json: bool, quiet: bool, **given: Any) -> None:  # fmt: skip
-    """Pack SOURCEs, as `streamseg batch` takes them, for training: frames made smaller, in order, with masks and depth,
-    in tar files as WebDataset reads them, and an index. Then: streamseg train byol --data shards:DIR
+    """Pack recordings for training into tar files that WebDataset can read, and an index.
 
-    The same command goes on where it was stopped.
+    SOURCEs are as in `streamseg batch`. The shards hold the frames in order, shrunk, with masks and depth. Use them
+    with `streamseg train byol --data shards:DIR`. The same command resumes a packing that was stopped.
     """
     from streamseg.backbones import machine
     from streamseg.cluster import packing
