@@ -14,9 +14,9 @@ from streamseg.cli.help import CONTEXT
 
 @click.group(context_settings=CONTEXT)
 def group() -> None:
-    """Turn a backbone into a file for another runtime.
+    """Export a backbone for other runtimes: ONNX, OpenVINO, TensorRT, Triton.
 
-    Type `streamseg export ...`: a bare `export` is a builtin of the shell, which does nothing and says nothing.
+    Type `streamseg export`: `export` alone is a builtin of the shell, which prints nothing.
     """
 
 

@@ -56,7 +56,7 @@ class Methods(click.Group):
 
 @click.group(cls=Methods, made_by="preview", context_settings=CONTEXT)
 def preview() -> None:
-    """A picture of what METHOD would see, before anything is trained."""
+    """Draw the training samples of METHOD, without training."""
 
 
 @click.group(cls=Methods, made_by="method", more={"preview": preview}, context_settings=CONTEXT)

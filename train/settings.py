@@ -39,105 +39,121 @@ class Settings:
     """
 
     data: tuple[str, ...] = option(
-        (), "Recordings, or a folder of them; may be given several times.  [required]", metavar="KIND[:PATH]|PATH"
+        (), "Recordings, or folders of recordings; may be given several times.  [required]", metavar="KIND[:PATH]|PATH"
     )
     backbone: str = option(
         "efficientnet_lite0",
-        "The net that is fine-tuned, or a checkpoint to go on from.",
+        "Backbone to train, or a checkpoint to continue from.",
         metavar="NAME|timm:NAME|CKPT",
     )
     init: str = option(
         "imagenet",
-        "Where its weights come from: imagenet (its own), none (random), or a file.",
+        "Initial weights: imagenet (the model's own), none (random), or a file.",
         metavar="imagenet|none|FILE",
     )
     layers: tuple[int, ...] = option(
-        (), "CNN stages or ViT blocks to train and deploy. Default: the net's own.", type=Numbers(), metavar="N[,N]"
+        (), "CNN stages or ViT blocks to train and deploy.  [default: the model's own]", type=Numbers(), metavar="N[,N]"
     )
-    facet: str = option("", "What is deployed of a ViT block.", metavar="key|query|value|output")
+    facet: str = option(
+        "",
+        "Which features of a ViT block to deploy.  [default: key for DINO, else output]",
+        metavar="key|query|value|output",
+    )
     preset: str = option(
         "auto",
-        "What auto means below: fine-tuning a pretrained net, or training one. auto: pretrain with --init none.",
+        "What auto stands for in the flags below: fine-tuning a pretrained backbone, or pretraining one from scratch. "
+        "auto: pretrain with --init none, else finetune.",
         choices=("auto", "finetune", "pretrain"),
     )
-    size: int = option(224, "Side of a view, pixels.", low=32, high=2048)
-    epochs: int = option(10, "How often each frame is the first of a pair.", low=1)
+    size: int = option(224, "Side of a training view, in pixels.", low=32, high=2048)
+    epochs: int = option(10, "Passes over all frames.", low=1)
     steps: int = option(0, "Optimizer steps.  auto: --epochs times the frames.", low=1, auto=True)
-    batch_size: int = option(16, "Pairs a step, on all devices together.", low=1)
-    accumulate: int = option(1, "Batches added up before each optimizer step.", low=1)
+    batch_size: int = option(16, "Pairs per step, on all devices together.", low=1)
+    accumulate: int = option(1, "Batches whose gradients are accumulated for each optimizer step.", low=1)
     gap: tuple[int, int] = option(
-        (0, 8), "Frames between the two of a pair; 0 = two views of the same frame.", type=Gap(), shown="0:8"
+        (0, 8), "Distance of the two frames of a pair, in frames; 0 = two views of one frame.", type=Gap(), shown="0:8"
     )
     lr: float = option(
-        0.0, "Learning rate.  auto: the method's own, times batch size / 256 (of adamw: its root).", low=0, auto=True
+        0.0,
+        "Learning rate.  auto: the method's own, times batch size / 256 (for adamw times its square root).",
+        low=0,
+        auto=True,
     )
     backbone_lr: float = option(
-        -1.0, "The backbone's share of the learning rate.  auto: 0.1, of pretraining 1.", low=0, high=1, auto=True
+        -1.0, "Learning rate of the backbone relative to --lr.  auto: 0.1; in pretraining 1.", low=0, high=1, auto=True
     )
     heads_first: float = option(
         -1.0,
-        "Share of the run in which the backbone waits for the heads.  auto: 0.15, of pretraining 0.",
+        "Share of the run in which only the heads are trained.  auto: 0.15; in pretraining 0.",
         low=0,
         high=1,
         auto=True,
     )
     frozen_stages: int = option(
         -1,
-        "First parts of the backbone (stem, stages, blocks) that stay as they are.  auto: half, of pretraining none.",
+        "Number of first parts of the backbone (stem, stages, blocks) that stay frozen.  auto: half of them; in "
+        "pretraining none.",
         low=0,
         auto=True,
     )
     average: float = option(
         -1.0,
-        "What is deployed: weights that are so far from the starting ones to the trained ones, 1 = these.  auto: as "
-        "far as the probe sees nothing become worse, of pretraining 1.",
+        "Which weights are deployed: interpolated between the initial (0) and the trained ones (1).  auto: the "
+        "largest share with which no figure of the probe falls; in pretraining 1.",
         low=0,
         high=1,
         auto=True,
     )
     weight_decay: float = option(-1.0, "Weight decay.  auto: the method's own.", low=0, auto=True)
-    optimizer: str = option("auto", "auto: the method's own.", choices=("auto", "sgd", "adamw", "lars"))
-    clip: float = option(0.0, "Norm of the whole gradient, to which a larger one is scaled down.", low=0, auto="off")
-    warmup: float = option(0.05, "Share of the run in which the learning rate rises.", low=0, high=1)
+    optimizer: str = option("auto", "Optimizer.  auto: the method's own.", choices=("auto", "sgd", "adamw", "lars"))
+    clip: float = option(0.0, "Clip the norm of the gradient to this value.", low=0, auto="off")
+    warmup: float = option(0.05, "Share of the run in which the learning rate warms up.", low=0, high=1)
     norms: str = option(
         "auto",
-        "Batch norms of a pretrained net: of the batch, or frozen as they are.  auto: frozen, of pretraining batch.",
+        "Batch norms of the backbone: statistics of the batch, or frozen.  auto: frozen; in pretraining batch.",
         choices=("auto", "batch", "frozen"),
     )
-    precision: str = option("fp32", "bf16 and fp16 are mixed precision.", choices=("fp32", "bf16", "fp16"))
+    precision: str = option(
+        "fp32", "Precision of training; bf16 and fp16 are mixed precision.", choices=("fp32", "bf16", "fp16")
+    )
     devices: str = option(
-        "auto", "cpu, cuda, or how many; cpu:2 = two processes on one CPU.", metavar="auto|cpu|cuda[:N]|N"
+        "auto",
+        "Devices: cpu, cuda, or a number of them; cpu:2 = two processes on one CPU.",
+        metavar="auto|cpu|cuda[:N]|N",
     )
     nodes: int = option(
-        0, "Machines; start one command on each with torchrun.  auto: as many as srun says, else one.", low=1, auto=True
+        0,
+        "Number of machines; start the command on each with torchrun.  auto: as many as srun says, else 1.",
+        low=1,
+        auto=True,
     )
-    strategy: str = option("auto", "How several devices work together, by its name in Lightning.", metavar="auto|ddp")
+    strategy: str = option("auto", "Lightning's strategy for several devices.", metavar="auto|ddp")
     workers: int = option(
         -1,
-        "Processes that decode and augment.  auto: with a GPU one a core, 8 at most; else none.",
+        "Processes that decode and augment frames.  auto: with a GPU one per core, at most 8; else none.",
         low=0,
         auto=True,
     )
-    cache: str = option("ram", "Where decoded frames are kept.", choices=("ram", "disk", "none"))
-    seed: int = option(0, "Same seed, same run.", low=0, high=2**31 - 1)
+    cache: str = option("ram", "Where to cache decoded frames.", choices=("ram", "disk", "none"))
+    seed: int = option(0, "Random seed; the same seed gives the same run.", low=0, high=2**31 - 1)
     val: tuple[str, ...] = option(
-        (), "Annotated recordings that judge the checkpoints; never trained on.", metavar="KIND[:PATH]|PATH"
+        (), "Annotated recordings to evaluate checkpoints on; never trained on.", metavar="KIND[:PATH]|PATH"
     )
     val_classes: str = option(
-        "", "A folder with one sub-folder a class: kNN and linear accuracy are measured, too.", metavar="FOLDER"
+        "", "Folder with a sub-folder for each class, to also measure kNN and linear accuracy on.", metavar="FOLDER"
     )
-    probe: bool = option(True, "Measure checkpoints during training, and keep the best one.")
-    probe_every: int = option(0, "Steps between measurements.  auto: five in a run.", low=1, auto=True)
+    probe: bool = option(True, "Evaluate checkpoints during training, and keep the best one.")
+    probe_every: int = option(0, "Steps between evaluations.  auto: five in a run.", low=1, auto=True)
     probe_size: int = option(
-        384, "Shorter side of the pictures that are measured: the --size of run.", low=32, high=2048
+        384, "Shorter side of the images in evaluations, in pixels: the --size of `run`.", low=32, high=2048
     )
-    pictures: bool = option(True, "Show masks before and after training: masks.png.")
-    save_every: int = option(50, "Steps between checkpoints: last.pt.", low=1)
-    save_top_k: int = option(1, "How many of the best checkpoints are kept: best.pt, more in checkpoints/.", low=1)
-    save_period: int = option(0, "Steps between checkpoints that all are kept, in checkpoints/.", low=1, auto="off")
+    pictures: bool = option(True, "Draw masks before and after training: masks.png.")
+    save_every: int = option(50, "Steps between writes of last.pt, from which --resume continues.", low=1)
+    save_top_k: int = option(1, "Number of best checkpoints to keep: best.pt, further ones in checkpoints/.", low=1)
+    save_period: int = option(0, "Steps between checkpoints that are all kept, in checkpoints/.", low=1, auto="off")
     logger: str = option(
         "tensorboard",
-        "Where figures go: tensorboard, csv (metrics.csv alone), wandb, mlflow.",
+        "Loggers of the figures: tensorboard, csv (metrics.csv alone), wandb, mlflow.",
         metavar="NAME[,NAME]",
         type=Loggers(),
     )

@@ -14,13 +14,19 @@ from streamseg.text import terminal
 
 @click.command(cls=Command)
 @click.argument("models", nargs=-1, required=True, metavar="NAME[,layers=N,N][@WEIGHTS]|CKPT.pt ...")
-@flags.calibrate_flag("calibrate int8")
-@option("--frames", default="", metavar="SOURCE", help="The recording that is compared on. Default: photographs.")
+@flags.calibrate_flag("calibrate the int8 formats")
+@option(
+    "--frames",
+    default="",
+    metavar="SOURCE",
+    show_default="two photographs of scikit-learn",
+    help="Recording to compare on.",
+)
 @flags.size_flag(256)
 @option("--markdown", is_flag=True, help="Print the table as Markdown.")
 @behaviour_options
 def compare(models: tuple[str, ...], calibrate: str, frames: str, markdown: bool, **options: Any) -> None:
-    """Export MODELS in every format and print what each costs: size, error, agreement with PyTorch, speed.
+    """Export MODELS in every format and compare them: file size, error, agreement with PyTorch, speed.
 
     \b
     streamseg export compare efficientnet_lite0 runs/best.pt resnet18,layers=3,4@resnet18.safetensors

@@ -15,23 +15,28 @@ if TYPE_CHECKING:
     from streamseg.backbones import Spec
 
 part_flags = with_options(
-    option("--weights", default="", metavar="FILE", help="A .pth or .safetensors file for the model."),
-    option("--layers", type=Numbers(), default=(), metavar="N[,N]", help="CNN stages or ViT blocks, joined."),
-    option("--facet", default="", metavar="key|query|value|output", help="What is taken from a ViT block."),
-)
+    option("--weights", default="", metavar="FILE", show_default="the model's own",
+           help="Weights for the model: a .pth or .safetensors file."),
+    option("--layers", type=Numbers(), default=(), metavar="N[,N]", show_default="the model's own",
+           help="CNN stages (stage n has stride 2^n) or ViT blocks whose features are concatenated."),
+    option("--facet", default="", metavar="key|query|value|output", show_default="key for DINO, else output",
+           help="Which features of a ViT block to use."),
+)  # fmt: skip
 """--weights --layers --facet: which part of a network; `spec` takes them."""
 
 
 def size_flag(default: int | None = None, shown: str = "") -> Callable[[Any], Any]:
     """--size. shown: what stands in the help for a default that is not known yet; `sides` takes the value."""
-    text = "Input: N = NxN, or HxW." + (f"  [default: {shown}]" if shown else "")
+    text = "Input size in pixels: N = NxN, or HxW." + (f"  [default: {shown}]" if shown else "")
     return option("--size", type=Size(), default=default, show_default=True, metavar="N|HxW", help=text)
 
 
 def calibrate_flag(use: str) -> Callable[[Any], Any]:
     """--calibrate. use: what its frames are for."""
-    text = f"A recording whose frames {use}. Default: photographs."
-    return option("--calibrate", default="", metavar="SOURCE", help=text)
+    text = f"A recording whose frames {use}."
+    return option(
+        "--calibrate", default="", metavar="SOURCE", show_default="two photographs of scikit-learn", help=text
+    )
 
 
 def spec(model: str, options: dict[str, Any]) -> Spec:

@@ -15,27 +15,27 @@ from streamseg.text import terminal
 _network_options = with_options(
     flags.part_flags,
     flags.size_flag(shown="384; an .onnx file's own"),
-    flags.calibrate_flag("are compared"),
-    option("--opt-batch", type=click.IntRange(1, 256), metavar="N",
-                 help="TensorRT: the batch to tune for. Default: --max-batch."),
-    option("--workspace", type=click.IntRange(1), metavar="MB",
-                 help="TensorRT: GPU memory that one layer may use. Default: all."),
+    flags.calibrate_flag("verify the export"),
+    option("--opt-batch", type=click.IntRange(1, 256), metavar="N", show_default="--max-batch",
+                 help="TensorRT: batch to tune for."),
+    option("--workspace", type=click.IntRange(1), metavar="MB", show_default="all",
+                 help="TensorRT: GPU memory in MB that one layer may use."),
 )  # fmt: skip
 
 
 @click.command(cls=Command)
 @click.argument("model", metavar="CKPT.pt|NAME|timm:NAME|FILE.onnx")
 @option("-o", "--output", type=click.Path(path_type=Path),
-              help="A .plan file. Default: named by model, size, precision, GPU and TensorRT.")  # fmt: skip
-@option("--max-batch", type=click.IntRange(1, 256), default=1, show_default=True, help="The largest batch.")
+              help="Engine file (.plan).  [default: named by model, size, precision, GPU and TensorRT]")  # fmt: skip
+@option("--max-batch", type=click.IntRange(1, 256), default=1, show_default=True, help="Largest batch.")
 @option("--precision", type=click.Choice(["fp32", "fp16"]),
-              help="Of weights and computation.  [default: fp32; an .onnx file's own]")  # fmt: skip
+              help="Precision of weights and computation.  [default: fp32; an .onnx file's own]")  # fmt: skip
 @_network_options
 @behaviour_options
 def tensorrt(model: str, output: Path | None, as_json: bool, quiet: bool, **options: Any) -> None:
-    """Build MODEL as a TensorRT engine for this machine's GPU, compared with PyTorch, for `streamseg run --model FILE`.
+    """Build a TensorRT engine of MODEL for this machine's GPU, and compare it with PyTorch.
 
-    What the engine is and where it runs stands beside it, in FILE.json.
+    `streamseg run --model FILE` runs it. FILE.json beside it describes the engine and where it runs.
     """
     from export.to_tensorrt import to_tensorrt
     from streamseg.backbones.exported.engine_file import beside
@@ -61,20 +61,20 @@ def tensorrt(model: str, output: Path | None, as_json: bool, quiet: bool, **opti
 @click.command(cls=Command)
 @click.argument("model", metavar="CKPT.pt|NAME|timm:NAME|FILE.onnx|FILE.plan")
 @option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="REPO",
-              help="The folder of the model repository, made if need be.")  # fmt: skip
-@option("--name", default="", help="Of the model in the repository. Default: MODEL's.")
+              help="Folder of the model repository.")  # fmt: skip
+@option("--name", default="", show_default="that of MODEL", help="Name of the model in the repository.")
 @option("--max-batch", type=click.IntRange(1, 256), default=8, show_default=True,
-              help="The largest batch of requests that are joined; a .plan file brings its own.")  # fmt: skip
+              help="Largest batch that the server forms of requests; a .plan file has its own.")  # fmt: skip
 @option("--format", "format_", type=click.Choice(["onnx", "tensorrt"]),
-              help="What the server runs.  [default: onnx; tensorrt for a .plan file]")  # fmt: skip
+              help="Format that the server runs.  [default: onnx; tensorrt for a .plan file]")  # fmt: skip
 @option("--precision", type=click.Choice(["fp32", "fp16", "int8"]),
-              help="Of weights and computation.  [default: fp32; an .onnx file's own]")  # fmt: skip
+              help="Precision of weights and computation.  [default: fp32; an .onnx file's own]")  # fmt: skip
 @_network_options
 @behaviour_options
 def triton(
     model: str, output: Path, name: str, format_: str | None, as_json: bool, quiet: bool, **options: Any
 ) -> None:
-    """Put MODEL into a model repository of NVIDIA's Triton server, as version 1, 2, ... of --name."""
+    """Add MODEL to a model repository of NVIDIA Triton, as the next version of --name."""
     from export.to_triton import CONFIG, to_triton
 
     spec, choice, log, console = _asked(model, quiet, options)

@@ -15,31 +15,31 @@ from streamseg.text import terminal
 
 @click.command(cls=Command)
 @click.argument("model", metavar="CKPT.pt|NAME|timm:NAME")
-@option("-o", "--output", type=click.Path(path_type=Path), help="Default: MODEL.onnx, here.")
+@option("-o", "--output", type=click.Path(path_type=Path), show_default="MODEL.onnx", help="ONNX file.")
 @flags.part_flags
 @flags.size_flag(shown="384")
-@option("--height", type=click.IntRange(16, 8192), help="With --width: the same as --size HxW.")
-@option("--width", type=click.IntRange(16, 8192), help="With --height.")
-@option("--dynamic", is_flag=True, help="Height and width stay free: any multiples of the network's stride.")
+@option("--height", type=click.IntRange(16, 8192), help="Height in pixels; with --width instead of --size.")
+@option("--width", type=click.IntRange(16, 8192), help="Width in pixels; with --height instead of --size.")
+@option("--dynamic", is_flag=True, help="Leave height and width free: any multiples of the network's stride.")
 @option(
     "--max-batch",
     type=click.IntRange(1, 256),
     default=4,
     show_default=True,
-    help="The largest batch that is compared; noted in the file.",
+    help="Largest batch that the export is verified with; stored in the file.",
 )
 @option(
     "--precision",
     type=click.Choice(["fp32", "fp16", "int8"]),
     default="fp32",
     show_default=True,
-    help="Of weights and computation; input and output are float32.",
+    help="Precision of weights and computation; input and output stay float32.",
 )
-@option("--opset", type=int, default=18, show_default=True, help="Of the ONNX file, 13 to 20.")
-@flags.calibrate_flag("are compared, and for int8 calibrate")
+@option("--opset", type=int, default=18, show_default=True, help="ONNX opset, 13 to 20.")
+@flags.calibrate_flag("verify the export and, for int8, calibrate it")
 @behaviour_options
 def onnx(model: str, output: Path | None, as_json: bool, quiet: bool, **options: Any) -> None:
-    """Write MODEL as ONNX, compared with PyTorch, for `streamseg run --model FILE` and other runtimes."""
+    """Export MODEL to ONNX, for `streamseg run --model FILE` and other runtimes, and compare it with PyTorch."""
     size = _size(options)
     from export.target import stem
     from export.to_onnx import Request, to_onnx

@@ -15,15 +15,21 @@ from streamseg.text import terminal
 
 @click.command(cls=Command)
 @click.argument("model", metavar="CKPT.pt|NAME|timm:NAME")
-@option("-o", "--output", type=click.Path(path_type=Path), help="An .xml file. Default: MODEL.xml, here.")
+@option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    show_default="MODEL.xml",
+    help="File .xml; the .bin lies beside it.",
+)
 @flags.part_flags
 @flags.size_flag(384)
 @option("--precision", type=click.Choice(["fp32", "fp16", "int8"]), default="fp32", show_default=True,
-              help="Of the weights in the file; CPUs compute fp16 files in fp32.")  # fmt: skip
-@flags.calibrate_flag("are compared, and for int8 calibrate")
+              help="Precision of the weights in the file; CPUs compute fp16 files in fp32.")  # fmt: skip
+@flags.calibrate_flag("verify the export and, for int8, calibrate it")
 @behaviour_options
 def openvino(model: str, output: Path | None, as_json: bool, quiet: bool, **options: Any) -> None:
-    """Write MODEL as an OpenVINO network (.xml and .bin), compared with PyTorch, for `streamseg run --model FILE`."""
+    """Export MODEL to OpenVINO (.xml and .bin), for `streamseg run --model FILE`, and compare it with PyTorch."""
     from export.target import stem
     from export.to_onnx import Request
     from export.to_openvino import to_openvino

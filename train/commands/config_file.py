@@ -35,8 +35,8 @@ def option() -> Option:
         expose_value=False,
         callback=take,
         metavar="FILE",
-        help="Flags from a .yaml, .toml or .json file, or from a run.json that is repeated; what stands on the command "
-        "line goes first.",
+        help="Read flags from a .yaml, .toml or .json file, or from the run.json of a run to repeat. Flags on the "
+        "command line override it.",
     )
 
 

@@ -49,9 +49,9 @@ def command(name: str, module: ModuleType) -> click.Command:
         *click_options(module.Options, "Method"),
         config_file.option(),
         Option(["-o", "--output"], type=click.Path(path_type=Path, file_okay=False),
-                     help=f"Folder for checkpoints and figures. Default: out/{name}."),
-        Option(["--resume"], is_flag=True, help="Go on with the run in the output folder, with its flags."),
-        Option(["--overwrite"], is_flag=True, help="Replace the run that the output folder holds."),
+                     show_default=f"out/{name}", help="Output folder for checkpoints and figures."),
+        Option(["--resume"], is_flag=True, help="Resume the run in the output folder, with its flags."),
+        Option(["--overwrite"], is_flag=True, help="Replace the run in the output folder."),
         *click_options(Settings, "Training"),
     ]  # fmt: skip
     built = Command(name, callback=train, params=params, help=about, short_help=about.splitlines()[0])

@@ -34,12 +34,12 @@ def command(name: str, module: ModuleType) -> click.Command:
         *click_options(module.Options, "Method"),
         config_file.option(),
         Option(["-o", "--output"], type=click.Path(path_type=Path, dir_okay=False),
-               help=f"The PNG file. Default: {name}-preview.png."),
+               show_default=f"{name}-preview.png", help="PNG file."),
         Option(["--samples"], type=click.IntRange(1, 64), default=6, show_default=True, group="Output",
-               help="Rows: the first samples of the run."),
+               help="Number of samples to draw, one a row."),
         *click_options(Settings, "Training"),
     ]  # fmt: skip
-    about = f"A picture of what {name} would see: frames, crops, colours, pairs. All flags are those of the run."
+    about = f"Draw the training samples of {name}: frames, crops, colours, pairs. The flags are those of the run."
     return behaviour_options(Command(name, callback=preview, params=params, help=about, short_help=about))
 
 

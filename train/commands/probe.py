@@ -19,7 +19,7 @@ from streamseg.text import terminal
     multiple=True,
     required=True,
     metavar="FOLDER",
-    help="dense: recordings with masks (may be given several times); else one folder with a sub-folder for "
+    help="dense: recordings with masks; may be given several times. Other tasks: one folder with a sub-folder for "
     "each class, of photographs or recordings, optionally below train/ and val/.",
 )
 @option(
@@ -27,7 +27,7 @@ from streamseg.text import terminal
     type=click.Choice(["dense", "knn", "linear", "fewshot", "semi"]),
     default="dense",
     show_default=True,
-    help="What the features are asked for.",
+    help="What to measure: clusters against masks (dense), or classification.",
 )
 @network_options
 @option(
@@ -36,31 +36,33 @@ from streamseg.text import terminal
     default=24,
     show_default=True,
     metavar="N",
-    help="At most N frames of each recording, spread evenly.",
+    help="Use at most N frames of each recording, spread evenly.",
 )
-@option("--k", type=click.IntRange(2, 64), default=5, show_default=True, metavar="N", help="dense: clusters.")
+@option("--k", type=click.IntRange(2, 64), default=5, show_default=True, metavar="N", help="dense: number of clusters.")
 @option(
     "--val-share",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     default=0.2,
     show_default=True,
     metavar="0..1",
-    help="Share of each class that is held out, whole recordings at a time.",
+    help="Share of each class that is held out, by whole recordings.",
 )
-@option("--way", type=click.IntRange(2), default=5, show_default=True, metavar="N", help="fewshot: classes.")
 @option(
-    "--shot", type=click.IntRange(1), default=5, show_default=True, metavar="N", help="fewshot: examples of each class."
+    "--way", type=click.IntRange(2), default=5, show_default=True, metavar="N", help="fewshot: classes per episode."
+)
+@option(
+    "--shot", type=click.IntRange(1), default=5, show_default=True, metavar="N", help="fewshot: examples per class."
 )
 @option(
     "--seed",
     type=click.IntRange(0, 2**31 - 1),
     default=0,
     show_default=True,
-    help="Same seed, same split and same figures.",
+    help="Random seed of splits and figures.",
 )
 @behaviour_options
 def probe(models: Sequence[str], as_json: bool, quiet: bool, **given: Any) -> None:
-    """Measure the features of a checkpoint or model; a checkpoint beside the backbone that it started from."""
+    """Measure the features of models and checkpoints; compare a checkpoint with the backbone it started from."""
     from threadpoolctl import threadpool_limits
 
     from streamseg.backbones import Spec, zoo

@@ -1,15 +1,15 @@
 """Self-training: the objects that `run` finds in the recordings teach the network, whose head then finds them itself.
 
 Noisy student (Xie et al., 2020, arXiv:1911.04252) and, for objects without labels, FreeSOLO (Wang et al., 2022,
-arXiv:2202.12181): masks of the whole recordings, found once with quality "high", are the targets of one linear unit on
-the deployed features, under crops and colours that the teacher did not see. A linear unit is all there is between loss
-and features: a projector would absorb the task, and it is the features that are clustered.
+arXiv:2202.12181). The teacher segments the whole recordings once, with quality "high". Its masks are the targets of the
+student, which sees crops and colours that the teacher did not see. Only one linear unit lies between the features and
+the loss: a projector would absorb the task, and it is the features that are clustered.
 
-What is deployed lies halfway between the network of the start and the student, see `train.averaging`: on recordings
-that were not trained on, the student alone found fewer objects than its teacher.
+The deployed weights lie between those of the start and of the student, see --average: on recordings that were not
+trained on, the student alone found fewer objects than its teacher.
 
 Deviations: one linear unit in place of SOLO's heads; the student is not larger than its teacher, which is the same
-network with the whole recording at hand, GrabCut, and time.
+network with the whole recording, GrabCut and more time.
 """
 
 from __future__ import annotations
@@ -36,10 +36,12 @@ from train.settings import Settings
 class Options:
     """Of self-training."""
 
-    smallest_crop: float = option(0.2, "Share of a frame that a view shows at least.", low=0.01, high=1)
-    paste: float = option(0.0, "Share of the views that get the objects of another one pasted in.", low=0, high=1)
-    instances: float = option(0.0, "Weight of telling a recording's objects apart, over its frames.", low=0)
-    temperature: float = option(0.1, "Temperature of that.", low=0.001, of="instances")
+    smallest_crop: float = option(0.2, "Smallest crop, as a share of the frame's area.", low=0.01, high=1)
+    paste: float = option(0.0, "Share of the views into which the objects of another view are pasted.", low=0, high=1)
+    instances: float = option(
+        0.0, "Weight of the loss that tells the objects of a recording apart, across its frames.", low=0
+    )
+    temperature: float = option(0.1, "Temperature of that loss.", low=0.001, of="instances")
 
 
 class SelfTrain(Method):
