@@ -35,5 +35,5 @@ def chosen(asked: str, able: Collection[str]) -> tuple[str, str]:
     if asked != "auto":
         return asked, "asked for"
     if "bf16" in able:
-        return "fp32", "bf16, which this CPU has, too, gives other objects for hardly more frames a second"
+        return "fp32", "the CPU also has bf16, which is hardly faster here and gives other objects"
     return "fp32", "the exact one"

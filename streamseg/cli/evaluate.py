@@ -89,9 +89,8 @@ from streamseg.cli.options import (
 def evaluate(sources: Sequence[str], as_json: bool, quiet: bool, **given: Any) -> None:  # fmt: skip
     """Score masks against the ground truth of SOURCEs: CO3D, DAVIS, or any folder or video with masks/.
 
-    The figures are IoU of the best mask (object or region), of the best union of regions and of the objects; J&F by the
-    DAVIS rule; adjusted Rand index; changes of ids. Pixels of value 255 in the ground truth (void) do not count, nor do
-    frames without ground truth.
+    It prints the IoU of the best mask (object or region), of the best union of regions and of the objects; J&F as DAVIS
+    has it; the adjusted Rand index; changes of ids. Void pixels (255) and frames without ground truth do not count.
     """
     report, page, batch = given.pop("report"), given.pop("page"), given.pop("batch")
     if bool(sources) == bool(batch):

@@ -10,7 +10,7 @@ from streamseg.depth.support import SupportPlane
 from streamseg.frame import Frame, Intrinsics
 from streamseg.sources.reading.cameras import UNKNOWN
 
-PHOTOGRAPHS = "objects: the frames do not follow each other, as photographs: drawn as finely as with --quality high"
+PHOTOGRAPHS = "the frames are photographs, not a video: objects are drawn as finely as with --quality high"
 KINDS = ("bin", "plane", "none")
 
 

@@ -77,7 +77,9 @@ class Segmenter:
         """What people should know of the session so far."""
         wish = self.config.clustering.k
         most = max((int(str(entry["k"])) for entry in self.k_history), default=wish)
-        fewer = f"k is {most}, not {wish}: the frames have no more different cells; a larger --size has" * (most < wish)
+        fewer = f"k is {most}, not {wish}: the frames have no more distinct cells; a larger --size gives more" * (
+            most < wish
+        )
         objects = self._scenes.shown.objects
         return [note for note in (fewer, self._scenes.note, *(objects.notes if objects else ())) if note]
 

@@ -173,8 +173,8 @@ def beside(source: Recording | LiveSource) -> str:
         return ""
     height, width = pairs[0][1].shape
     why = (
-        f"the depth does not lie on the colour but up to {move.farthest((height, width)):.0f} pixels beside it "
-        f"(in the corners of {width}x{height}), and so do masks that follow it"
+        f"the depth is not registered to the colour: it is off by up to {move.farthest((height, width)):.0f} pixels "
+        f"(in the corners of {width}x{height}), and so are masks that follow it"
     )
     return to_do(why, f"--align-depth {move}")
 

@@ -60,7 +60,7 @@ def advice(line: str) -> Alignment:
 def told(setup: SessionConfig) -> list[str]:
     lines: list[str] = []
     with open_session(setup, lines.append):
-        return [line for line in lines if "does not lie on the colour" in line]
+        return [line for line in lines if "not registered to the colour" in line]
 
 
 def test_settings_of_objects_that_nobody_asks_for_are_told() -> None:
@@ -73,7 +73,7 @@ def test_settings_of_objects_that_nobody_asks_for_are_told() -> None:
 def test_depth_beside_the_colour_is_told_once_and_the_advice_ends_it(shared: Path) -> None:
     kitchen = str(shared / "data" / "sevenscenes_redkitchen")
     (line,) = told(SessionConfig(kitchen))
-    assert line.startswith("to do: the depth does not lie on the colour")
+    assert line.startswith("to do: the depth is not registered to the colour")
     assert "640x480" in line
     move = advice(line)
     assert 40 < int(line.split("up to ")[1].split()[0]) < 65
