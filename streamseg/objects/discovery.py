@@ -48,8 +48,8 @@ MOVING = 0.5
 DITHER = 0.3
 """How far the thresholds of cuts that teach are spread, see `Levels.dithered`."""
 ROUNDS = 3
-"""Of `start`: what is cut out by saliency, by both, and by the classifier alone. With "high" changes lean the last one,
-and then the second comes once more, from which the classifier learns in addition."""
+"""Of `start`: what is cut out by saliency, by both, and by the classifier alone. With "high" changes lean the last one
+where they are known, and then the second comes once more, from which the classifier learns in addition."""
 
 
 class Seen(NamedTuple):
@@ -97,10 +97,11 @@ class ObjectDiscovery:
         levels = [_raised(self._level(one), moved) for one, moved in zip(frames, moves)]
         self.saliency.start(levels)
         seen = [Seen(one, self.saliency(level), moved) for one, level, moved in zip(frames, levels, moves)]
-        for number in range(ROUNDS + bool(self.survey_frames)):
+        leans = bool(self.survey_frames) and any(one.changed is not None for one in moves)
+        for number in range(ROUNDS + leans):
             if number == 2 and self.classifier.weights is not None:
                 # what the classifier has made of all of them is surer than any one frame's saliency
-                leaning = [self.movement.leaning(one.moves) if self.survey_frames else 0.0 for one in seen]
+                leaning = [self.movement.leaning(one.moves) if leans else 0.0 for one in seen]
                 rough = [(self._opinion(one) + by, self._levels(BORDERS)) for one, by in zip(seen, leaning)]
             else:
                 rough = [self._rough(one) for one in seen]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+import cv2
 import numpy as np
 import pytest
 
@@ -97,3 +98,21 @@ def test_a_lesson_counts_after_so_many_frames_and_a_forgotten_one_never(quality:
     teacher.begin(novice, seen, level, discovery.ALONE)
     teacher.forget()
     assert all(teacher.due(novice) is novice for _ in range(8))
+
+
+def test_a_start_has_a_further_round_where_changes_lean_the_last(make_salient, monkeypatch) -> None:
+    cut_all, rounds = teaching.Teacher.cut_all, []
+
+    def counted(self, frames, rough):
+        rounds.append(len(frames))
+        return cut_all(self, frames, rough)
+
+    monkeypatch.setattr(teaching.Teacher, "cut_all", counted)
+    noise = cv2.GaussianBlur(np.random.default_rng(0).normal(0, 1, (140, 180, 3)), (0, 0), 2)
+    wide = np.clip(128 + 40 * noise / noise.std(), 0, 255).astype(np.uint8)
+    pan = [np.ascontiguousarray(wide[i : i + 120, 2 * i : 2 * i + 160]) for i in range(8)]
+    photographs = [np.roll(wide, 40 * i, axis=0)[:120, :160] for i in range(8)]  # of which none follows another
+    for pictures in (pan, photographs):
+        frames = [Frame(i, str(i), float(i), np.ascontiguousarray(rgb)) for i, rgb in enumerate(pictures)]
+        make_salient(quality="high").start(frames)
+    assert rounds == [8] * (discovery.ROUNDS + 1) + [8] * discovery.ROUNDS
