@@ -39,7 +39,7 @@ FOREGROUND = 2.0
 """Weight of a foreground head's answer, 0 ... 1, beside features of length 1: see docs/benchmarks/training.md."""
 
 MIN_SCORE = 0.25
-"""Of ten empty scenes 1.1 false things a frame are left without, .09 with it, while labelled recordings keep what they
+"""Of ten empty scenes 1.1 false things a frame are left without, .02 with it, while labelled recordings keep what they
 have: see docs/objects.md."""
 
 

@@ -161,7 +161,7 @@ class ObjectDiscovery:
         timer.part("instances")
         found = self.tracker(parts, frame.features, self.movement.flow if support is None else None)
         timer.part("ids")
-        self.scores.see(found, level, _objectness(frame), seen.saliency, support)
+        self.scores.see(found, level, _objectness(frame), seen.saliency, support, moves.moving)
         found = self.scores.kept(found, self.config.min_score)
         self.tracker.see(found)
         timer.part("scores")

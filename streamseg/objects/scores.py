@@ -4,11 +4,14 @@
     contrast    how much more salient it is than what lies around it
     raised      share of it that rises above a support plane, where depth shows one
     peak        its strongest cell, objectness times unlikeness, against the frame's median objectness; a logarithm
+    moves       how much more it moves by itself than what lies around it, see `motion`
+    follows     whether that can be told: then what does not move is doubted, and nothing is in photographs
 
 The first three are means over the mask, and all are then averaged over the object's last frames. A logistic regression
 makes of them how often more than half of an object with such cues lies on true things: a score says whether a thing is
 there, not whether its outline is right. Its weights were fitted by `tests/benchmarks/scores.py` on the half of the
-labelled recordings that is looked at; see docs/objects.md for what they are worth on the other half.
+labelled recordings that is looked at, the last two later beside the others; see docs/objects.md for what they are worth
+on the other half.
 """
 
 from __future__ import annotations
@@ -23,15 +26,18 @@ from streamseg.frame import VOID
 
 
 class Cues(NamedTuple):
-    """See the module; unlike: 0 ... 4, contrast: about -1 ... 1, raised: 0 ... 1, peak: -3 ... 3."""
+    """See the module; unlike: 0 ... 4, contrast: about -1 ... 1, raised: 0 ... 1, peak: -3 ... 3, moves: -1 ... 1,
+    follows: 0 ... 1."""
 
     unlike: float
     contrast: float
     raised: float
     peak: float
+    moves: float
+    follows: float
 
 
-WEIGHTS = Cues(unlike=6.2, contrast=4.8, raised=5.6, peak=2.6)
+WEIGHTS = Cues(unlike=6.2, contrast=4.8, raised=5.6, peak=2.6, moves=12.0, follows=-0.6)
 BIAS = -5.9
 FRAMES = 10
 """Of its last ones an object's cues are averaged over about so many."""
@@ -58,18 +64,21 @@ class ObjectScores:
         objectness: np.ndarray,
         saliency: np.ndarray,
         support: SupportPlane | None,
+        moving: np.ndarray | None = None,
     ) -> None:
         """Score the objects of the next frame.
 
         ids: (H, W) uint8, 0 = none. objectness: (h, w) float32 >= 0. level: the same, times how unlike the background
         a cell is. saliency: (h, w) float32, see `Saliency`. support: what objects stand on, or None.
+        moving: (h, w) float32, see `movement.Moves`, or None.
         """
         step = max(1, min(ids.shape) // ROWS)
         small = np.ascontiguousarray(ids[::step, ::step])
         raised = np.zeros(small.shape) if support is None else support.above
         unlike = level / np.maximum(objectness, np.finfo(np.float32).tiny)
         strength = level / max(float(np.median(objectness)), np.finfo(np.float32).tiny)
-        maps = np.stack([_sized(one, small.shape) for one in (unlike, saliency, raised, strength)])
+        still = np.zeros_like(saliency) if moving is None else moving
+        maps = np.stack([_sized(one, small.shape) for one in (unlike, saliency, raised, still, strength)])
         self.cues = {}
         for i in _present(ids):
             inside = (small == i).view(np.uint8)
@@ -79,7 +88,7 @@ class ObjectScores:
             x, y, width, height = cv2.boundingRect(inside)
             box = slice(max(0, y - reach), y + height + reach), slice(max(0, x - reach), x + width + reach)
             now = _measured(inside[box] > 0, small[box] == 0, maps[:, *box], reach)
-            self.cues[i] = self._averaged(i, now)
+            self.cues[i] = self._averaged(i, np.append(now, moving is not None))
         self.latest = {i: score(cues) for i, cues in self.cues.items()}
 
     def _averaged(self, i: int, now: np.ndarray) -> Cues:
@@ -123,10 +132,11 @@ def _sized(picture: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _measured(inside: np.ndarray, free: np.ndarray, maps: np.ndarray, reach: int) -> np.ndarray:
-    """The cues in one frame. inside, free: (h, w) bool, the object and what is none. maps: (4, h, w) float32. reach:
-    pixels that count as around."""
-    unlike, salient, raised = maps[:3, inside].mean(axis=1)
-    peak = np.log(np.clip(maps[3][inside].max(), *STRENGTHS))
+    """The cues in one frame but the last. inside, free: (h, w) bool, the object and what is none. maps: (5, h, w)
+    float32. reach: pixels that count as around."""
+    unlike, salient, raised, moving = maps[:4, inside].mean(axis=1)
+    peak = np.log(np.clip(maps[4][inside].max(), *STRENGTHS))
     near = cv2.dilate(inside.astype(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)) > 0
     around = near & free & ~inside
-    return np.array([unlike, salient - (maps[1][around].mean() if around.any() else 0.0), raised, peak])
+    level, motion = maps[1:4:2, around].mean(axis=1) if around.any() else (0.0, moving)
+    return np.array([unlike, salient - level, raised, peak, moving - motion])

@@ -21,9 +21,15 @@ def ids_of(**boxes: tuple[int, int, int, int]) -> np.ndarray:
     return ids
 
 
-def see(scores: ObjectScores, ids: np.ndarray, unlike: np.ndarray, support: SupportPlane | None = None) -> None:
+def see(
+    scores: ObjectScores,
+    ids: np.ndarray,
+    unlike: np.ndarray,
+    support: SupportPlane | None = None,
+    moving: np.ndarray | None = None,
+) -> None:
     """A frame of even objectness."""
-    scores.see(ids, 2 * unlike, np.full(CELLS, 2, np.float32), unlike, support)
+    scores.see(ids, 2 * unlike, np.full(CELLS, 2, np.float32), unlike, support, moving)
 
 
 def cells(ids: np.ndarray, values: dict[int, float], elsewhere: float) -> np.ndarray:
@@ -114,11 +120,24 @@ def test_low_scores_are_left_out_of_mask_and_scores() -> None:
     assert set(scores.latest) == {1}
 
 
-@given(st.floats(0, 4), st.floats(-2, 2), st.floats(0, 1), st.floats(-3, 3), st.floats(0, 0.5))
+def test_where_motion_can_be_told_it_speaks_for_what_moves_and_against_what_does_not() -> None:
+    weak, unknown = cells(TWO, {1: 0.5, 7: 0.5}, 0.2), ObjectScores()
+    see(unknown, TWO, weak)
+    told = ObjectScores()
+    for moving in (cells(TWO, {1: 0.5}, 0.2), np.full(CELLS, 0.2, np.float32)):
+        see(told, TWO, weak, moving=moving)
+    assert told.cues[1].moves == pytest.approx(0.15, abs=0.05)  # on average
+    assert told.cues[7].moves == pytest.approx(0, abs=0.02)
+    assert (told.cues[1].follows, unknown.cues[1].follows, unknown.cues[1].moves) == (1, 0, 0)
+    assert told.latest[7] < unknown.latest[7] < unknown.latest[1] + 0.01 < told.latest[1]
+
+
+@given(st.floats(0, 4), st.floats(-2, 2), st.floats(0, 1), st.floats(-3, 3), st.floats(-1, 1), st.floats(0, 0.5))
 def test_a_score_is_a_probability_that_rises_with_every_cue(
-    unlike: float, contrast: float, raised: float, peak: float, more: float
+    unlike: float, contrast: float, raised: float, peak: float, moves: float, more: float
 ) -> None:
-    plain = Cues(unlike, contrast, raised, peak)
+    plain = Cues(unlike, contrast, raised, peak, moves, follows=0)
     assert 0 <= score(plain) <= 1
-    for name, value in plain._asdict().items():
-        assert score(plain._replace(**{name: value + more})) >= score(plain)
+    for name in plain._fields[:-1]:
+        assert score(plain._replace(**{name: getattr(plain, name) + more})) >= score(plain)
+    assert score(plain._replace(follows=1)) <= score(plain)
