@@ -37,7 +37,7 @@ class Cues(NamedTuple):
     follows: float
 
 
-WEIGHTS = Cues(unlike=6.2, contrast=4.8, raised=5.6, peak=2.6, moves=12.0, follows=-0.6)
+WEIGHTS = Cues(unlike=6.2, contrast=4.8, raised=5.6, peak=2.6, moves=12.0, follows=-0.45)
 BIAS = -5.9
 FRAMES = 10
 """Of its last ones an object's cues are averaged over about so many."""
