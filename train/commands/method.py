@@ -103,7 +103,8 @@ def _config(
         )
     was = {**header["config"]["settings"], **header["config"]["options"]}
     now = was | {key: value for key, value in whole_paths(given).items() if key in explicit & FREE_TO_CHANGE}
-    if "steps" in explicit and given["steps"] > (was["steps"] or 0):
+    alone = module.METHOD.rounds(made(module.Options, was)) == 1  # else later rounds have started from these steps
+    if alone and "steps" in explicit and given["steps"] > (was["steps"] or 0):
         now["steps"] = given["steps"]
     for key in explicit & was.keys() - FREE_TO_CHANGE:
         if _plain(given[key]) != _plain(now[key]):

@@ -185,5 +185,6 @@ def test_rounds_that_were_interrupted_go_on_to_the_same_network(
     found, wanted = (checkpoint.read(path) for path in (again.last, whole.last))
     for part in ("state_dict", "head"):
         assert all(torch.equal(one, wanted[part][name]) for name, one in found[part].items())
-    with pytest.raises(StreamsegError, match="the run was started with --rounds 2, and cannot go on with 3"):
-        train("selftrain", output=tmp_path / "parts", resume=True, rounds=3, quiet=True)
+    for flag in ("rounds", "steps"):
+        with pytest.raises(StreamsegError, match=f"the run was started with --{flag} 2, and cannot go on with 3"):
+            train("selftrain", output=tmp_path / "parts", resume=True, quiet=True, **{flag: 3})
