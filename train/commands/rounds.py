@@ -130,4 +130,4 @@ def _verdict(results: list[Result], kept: int, asked: int) -> str:
     if kept == number:
         return line
     stays = f"{BEST} is that of round {kept}" if kept else f"{BEST} has the weights of the start"
-    return f"{line}; round {number} did not help, so no other follows: {stays}"
+    return f"{line}; nothing shows that round {number} helped, so no other follows: {stays}"

@@ -91,13 +91,13 @@ def test_a_round_that_does_not_help_ends_it_and_is_said(outcome: Outcome, fake: 
     found = run(tmp_path, 3)
     assert found["kept"] == 1
     assert found["verdict"] == (
-        "round 1 of 3: verdict 1; round 2 did not help, so no other follows: best.pt is that of round 1"
+        "round 1 of 3: verdict 1; nothing shows that round 2 helped, so no other follows: best.pt is that of round 1"
     )
     assert (tmp_path / "best.pt").read_text() == "efficientnet_lite0 trained"
     fake.outcomes = [outcome]
     found = run(tmp_path / "none", 3)
     assert (found["kept"], len(found["rounds"])) == (0, 1)
-    assert "round 1 did not help" in found["verdict"]
+    assert "nothing shows that round 1 helped" in found["verdict"]
     assert (tmp_path / "none" / "best.pt").is_file()
 
 
