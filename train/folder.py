@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,17 +27,27 @@ OF_A_RUN = ("best.pt", "checkpoints/*.pt", TABLE, RESULT, "loggers.json", "masks
 """What a run writes beside `LAST`, but for its objects."""
 OBJECTS = "objects/*/*.png", "objects.json"
 """Objects that were found: the next run takes them where they fit. The last file says that all are there."""
+ROUND = "round"
+"""Folders of the rounds of a run that has several: the name, and a number from 1 to 9."""
+OF_ROUNDS = tuple(f"{ROUND}[1-9]/{one}" for one in (*OF_A_RUN, LAST, BEGUN, *OBJECTS))
 PARTIAL = (".last.partial.pt", ".best.partial.pt", ".metrics.partial.csv", ".run.partial.json")
 
 
 class Place(NamedTuple):
     """Where a run writes. resume: it goes on with the run that is there. overwrite: an older run makes room. inputs:
-    what it reads, by flag."""
+    what it reads, by flag. within: of a round, the place of the run that it belongs to."""
 
     output: Path
     resume: bool = False
     overwrite: bool = False
     inputs: tuple[tuple[str, str], ...] = ()
+    within: Place | None = None
+
+
+def begun(output: Path) -> Path | None:
+    """The checkpoint that says how the run in `output` was started: its last one, or that of its first round. None
+    where there is none yet."""
+    return next((path for path in (output / LAST, output / f"{ROUND}1" / LAST) if path.is_file()), None)
 
 
 def checked(place: Place, first: bool) -> Path | None:
@@ -46,19 +56,22 @@ def checked(place: Place, first: bool) -> Path | None:
 
     first: whether this process writes; the others come when it has begun.
     """
-    output, last = place.output, place.output / LAST
+    if place.within:
+        checked(place.within, first)
+    output = place.output
     if first and (output / ASIDE).is_dir():
         with locked(output):  # else another run is under way, which has put it aside
             _cleared(output)
+    last = begun(output)
     if place.resume:
-        if not last.is_file():
+        if last is None:
             raise OutputError(
                 f"there is no checkpoint {LAST} in {str(output)!r} to go on from", "leave --resume out: begin anew"
             )
         return last
     if not first:
         return None
-    held = last.exists() or ((output / TABLE).exists() and not (output / BEGUN).exists())
+    held = last or ((output / TABLE).exists() and not (output / BEGUN).exists())
     if held and not place.overwrite:
         raise OutputError(
             f"{str(output)!r} holds a run already",
@@ -84,22 +97,27 @@ def opened(place: Place, first: bool) -> Iterator[None]:
     if not first:
         yield
         return
-    output.mkdir(parents=True, exist_ok=True)
-    with locked(output):
+    with ExitStack() as stack:
+        if place.within:
+            stack.enter_context(opened(place.within, first))
+            if place.within.overwrite:
+                make_room(place.within.output)  # rounds have objects of their own
+        output.mkdir(parents=True, exist_ok=True)
+        stack.enter_context(locked(output))
         _cleared(output)
         _remove(output, PARTIAL)
-        if (output / BEGUN).exists() and not (output / LAST).exists():
+        if (output / BEGUN).exists() and not begun(output):
             _remove(output, OF_A_RUN)
         elif place.overwrite:
             (output / BEGUN).unlink(missing_ok=True)
-            _put_aside(output, (*OF_A_RUN, LAST))
-        if not (output / LAST).exists():
+            _put_aside(output, (*OF_A_RUN, LAST, *OF_ROUNDS))
+        if not begun(output):
             (output / BEGUN).touch()
         try:
             yield
         finally:
             _cleared(output)
-            if (output / LAST).exists():
+            if begun(output):
                 (output / BEGUN).unlink(missing_ok=True)
 
 
@@ -115,6 +133,8 @@ def _put_aside(output: Path, patterns: Iterable[str]) -> None:
         kept = output / ASIDE / path.relative_to(output)
         kept.parent.mkdir(parents=True, exist_ok=True)
         path.replace(kept)
+        with suppress(OSError):  # something else lies there
+            os.removedirs(path.parent)
 
 
 def _cleared(output: Path) -> None:
@@ -124,10 +144,10 @@ def _cleared(output: Path) -> None:
     if not aside.is_dir():
         return
     if (output / BEGUN).exists():
-        if (output / LAST).exists():
+        if begun(output):
             shutil.rmtree(aside)
             return
-        _remove(output, OF_A_RUN + (OBJECTS if (aside / OBJECTS[-1]).exists() else ()))
+        _remove(output, OF_A_RUN + OF_ROUNDS + (OBJECTS if (aside / OBJECTS[-1]).exists() else ()))
         (output / BEGUN).unlink()
     for kept in [path for path in aside.rglob("*") if path.is_file()]:
         path = output / kept.relative_to(aside)

@@ -75,6 +75,11 @@ class Method(pl.LightningModule):
         self.fresh = True
         self.batches: Callable[[], Iterator[Batch]] = lambda: iter(())
 
+    @classmethod
+    def rounds(cls, options: Any) -> int:
+        """How many trainings a run is made of: see `commands.rounds`."""
+        return 1
+
     @property
     def wide(self) -> int:
         """Side of the whole frames in a batch, pixels; 0 = they are not needed."""

@@ -72,7 +72,7 @@ def run(
         table = Table(output / TABLE, start, write=is_first())
         checkpointing = Checkpointing(output, settings.save_every, settings.save_period)
         callbacks = [HealthMonitor(display.say, samples.describe, output), table, checkpointing, probing, display]
-        made = loggers.opened(settings.logger, output, start, flat(settings, options), is_first())
+        made = stack.enter_context(loggers.opened(settings.logger, output, start, flat(settings, options), is_first()))
         about = CheckpointFile(checkpoint_header(name, method, settings, options, about_data))
         trainer = _trainer(hardware, settings, data.steps, made, [one for one in callbacks if one], about)
         for line in (*samples.left_out(), opening_line(name, encoder, samples, settings, data.steps, trainer)):
@@ -92,7 +92,7 @@ def run(
             "samples_per_second": (trainer.global_step - start) * settings.samples_per_step / seconds,
             "skipped": samples.skipped(),
         }
-        return _write_json(output / RESULT, result)
+        return write_json(output / RESULT, result)
 
 
 def _came_out(
@@ -228,7 +228,7 @@ def _trainer(
     )
 
 
-def _write_json(path: Path, content: dict[str, Any]) -> dict[str, Any]:
+def write_json(path: Path, content: dict[str, Any]) -> dict[str, Any]:
     """Returns it as a reader of the file gets it: tuples are lists there."""
     text = json.dumps(content, indent=2)
     with written(path) as temporary:

@@ -26,6 +26,8 @@ class Display(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, method: pl.LightningModule) -> None:
         total = int(trainer.max_steps)
+        for earlier in self.bar.task_ids:  # of a round before
+            self.bar.remove_task(earlier)
         self.task = self.bar.add_task("", total=total, completed=trainer.global_step, loss="", rate="")
         self.lines = max(1, total // 10)
         self.bar.start()

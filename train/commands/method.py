@@ -60,8 +60,8 @@ def command(name: str, module: ModuleType) -> click.Command:
 
 def started(ctx: click.Context, name: str, module: ModuleType, quiet: bool) -> dict[str, Any]:
     """Run what the flags in `ctx` say; the summary of the run."""
-    from train import run
     from train.callbacks.display import Display
+    from train.commands import rounds
     from train.distributed import is_first
     from train.folder import Place
 
@@ -72,7 +72,7 @@ def started(ctx: click.Context, name: str, module: ModuleType, quiet: bool) -> d
     explicit = {key for key in given if ctx.get_parameter_source(key) not in (ParameterSource.DEFAULT, None)}
     settings, options = _config(module, name, folder, resume, given, explicit, ctx.command.params)
     place = Place(folder, resume, overwrite, _inputs(settings, options))
-    return run.run(name, module.METHOD, settings, options, place, Display(quiet or not is_first()))
+    return rounds.run(name, module.METHOD, settings, options, place, Display(quiet or not is_first()))
 
 
 def _config(
@@ -91,10 +91,11 @@ def _config(
         return made(Settings, whole_paths(given)), made(module.Options, given)
     from streamseg.backbones import checkpoint
     from train.distributed import is_first
-    from train.folder import LAST, Place, checked
+    from train.folder import Place, checked
 
-    checked(Place(folder, resume), is_first())
-    header = checkpoint.read_header(folder / LAST)
+    last = checked(Place(folder, resume), is_first())
+    assert last is not None  # else it raises
+    header = checkpoint.read_header(last)
     if header["method"] != name:
         raise StreamsegError(
             f"{str(folder)!r} holds a run of {header['method']}, not of {name}",
@@ -102,7 +103,8 @@ def _config(
         )
     was = {**header["config"]["settings"], **header["config"]["options"]}
     now = was | {key: value for key, value in whole_paths(given).items() if key in explicit & FREE_TO_CHANGE}
-    if "steps" in explicit and given["steps"] > (was["steps"] or 0):
+    alone = module.METHOD.rounds(made(module.Options, was)) == 1  # else later rounds have started from these steps
+    if alone and "steps" in explicit and given["steps"] > (was["steps"] or 0):
         now["steps"] = given["steps"]
     for key in explicit & was.keys() - FREE_TO_CHANGE:
         if _plain(given[key]) != _plain(now[key]):
@@ -155,6 +157,8 @@ def _print_summary(result: dict[str, Any]) -> None:
     table.add_row("steps", f"{result['steps']} ({result['status']})")
     table.add_row("loss", f"{losses['first']:.4f} to {losses['last']:.4f}" if losses else "-")
     table.add_row("speed", f"{result['samples_per_second']:.1f} samples/s")
+    for number, one in enumerate(result.get("rounds", ()), 1):
+        table.add_row(f"round {number}", one["verdict"])
     for name, figures in result["probe"].items():
         shown = ", ".join(f"{key.removeprefix('iou_')} {value:.3f}" for key, value in figures.items())
         table.add_row(name, shown)

@@ -58,7 +58,8 @@ def open_samples(
     if masks == "objects" or settings.cache == "disk":
         output.mkdir(parents=True, exist_ok=True)  # of a process that does not write, too
     if masks == "objects":
-        recordings = list(with_own_objects(recordings, _finder(settings), output, is_first(), say))
+        weights = method.student.sha256
+        recordings = list(with_own_objects(recordings, _finder(settings), weights, output, is_first(), say))
     # the others of a machine see the frames of its first process
     kept = settings.cache if is_first_here() or sys.platform != "linux" else "none"
     pictures = FrameCache(kept, data.frames, side, 3, output)

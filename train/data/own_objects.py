@@ -59,14 +59,20 @@ class OwnObjects(Recording):
 
 
 def with_own_objects(
-    recordings: Sequence[Recording], config: SegmenterConfig, output: Path, first: bool, say: Callable[[str], None]
+    recordings: Sequence[Recording],
+    config: SegmenterConfig,
+    weights: str,
+    output: Path,
+    first: bool,
+    say: Callable[[str], None],
 ) -> list[Recording]:
     """`recordings` with the objects that `config` finds in them, which are kept in `output`/objects.
 
-    first: whether this process finds them; the others wait for it. Raises SourceError where no object is found at all.
+    weights: the SHA-256 of the network's: a file of the same name may hold others by now. first: whether this process
+    finds them; the others wait for it. Raises SourceError where no object is found at all.
     """
     folder, done = output / FOLDER, output / DONE
-    asked = {"config": repr(config), "data": fingerprint(recordings)}
+    asked = {"config": repr(config), "weights": weights, "data": fingerprint(recordings)}
     while not (known := _read(done)) or {name: known.get(name) for name in asked} != asked:
         if first:
             make_room(output)

@@ -36,6 +36,12 @@ from train.settings import Settings
 class Options:
     """Of self-training."""
 
+    rounds: int = option(
+        1,
+        "Rounds of training. Each starts from the network of the round before, and finds the objects anew with it.",
+        low=1,
+        high=9,
+    )
     smallest_crop: float = option(0.2, "Smallest crop, as a share of the frame's area.", low=0.01, high=1)
     paste: float = option(0.0, "Share of the views into which the objects of another view are pasted.", low=0, high=1)
     instances: float = option(
@@ -57,6 +63,10 @@ class SelfTrain(Method):
         super().__init__(encoder, options, settings, total_steps)
         check_size(encoder, settings.size)
         self.head = head_for(encoder)
+
+    @classmethod
+    def rounds(cls, options: Options) -> int:
+        return options.rounds
 
     @classmethod
     def masks_from(cls, options: Options) -> str:

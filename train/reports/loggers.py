@@ -10,7 +10,8 @@ import json
 import logging
 import os
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,19 @@ def check(names: str) -> None:
             raise StreamsegError(f"--logger {name} needs a package that is not here", f"pip install {PACKAGES[name]}")
 
 
-def opened(names: str, output: Path, start: int, flags: Mapping[str, Any], first: bool) -> list[Logger]:
+@contextmanager
+def opened(names: str, output: Path, start: int, flags: Mapping[str, Any], first: bool) -> Iterator[list[Logger]]:
+    """See `make`. A process has one run of W&B at a time, which ends at the end: a later training has its own."""
+    made = make(names, output, start, flags, first)
+    try:
+        yield made
+    finally:
+        for logger in made:
+            if isinstance(logger, WandbLogger):
+                logger.experiment.finish()
+
+
+def make(names: str, output: Path, start: int, flags: Mapping[str, Any], first: bool) -> list[Logger]:
     """The loggers, in the order of `names`. start: step that a resumed run goes on from. first: whether this process
     writes. Raises StreamsegError for one that cannot be used."""
     if not first:

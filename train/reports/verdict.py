@@ -59,6 +59,12 @@ def verdict(report: Mapping[str, Mapping[str, Any]], figures: Mapping[str, Mappi
     return f"no difference can be told: {told}"
 
 
+def fell(report: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether a figure that the verdict hangs on became worse, with its interval. report: of `compared`."""
+    low_high = [report[name]["interval"] for name in JUDGED if name in report]
+    return any(one and one[1] < 0 for one in low_high)
+
+
 def _told(what: str, one: Mapping[str, Any]) -> str:
     change = f"{one['difference']:+.3f}"
     if one["interval"]:

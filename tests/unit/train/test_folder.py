@@ -11,7 +11,8 @@ from streamseg.errors import OutputError
 from train.folder import BEGUN, Place, checked, make_room, opened
 
 FILES = ("last.pt", "best.pt", "checkpoints/best-000003.pt", "metrics.csv", "run.json", "masks.png",
-         "events.out.tfevents.1", "objects.json", "objects/0/000001.png")  # fmt: skip
+         "events.out.tfevents.1", "objects.json", "objects/0/000001.png", "round1/last.pt", "round2/best.pt",
+         "round2/objects.json", "round2/objects/0/000001.png")  # fmt: skip
 MINE = "notes.txt", "checkpoints/mine.txt"
 
 
