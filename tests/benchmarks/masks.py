@@ -19,20 +19,22 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import _empty_scenes
 import click
 import numpy as np
 
 import streamseg
-from streamseg.config import ObjectsConfig, SessionConfig
+from streamseg.config import ObjectsConfig, SessionConfig, from_flags
 from streamseg.evaluation.iou import iou
 from streamseg.evaluation.overlap import overlap
 from streamseg.evaluation.scoring import score
 from streamseg.frame import Frame
-from streamseg.sources import open_source
+from streamseg.sources import Recording, open_source
 from train.probes.bootstrap import interval
 
 VIDEO_ONE = ("davis16_train/JPEGImages/480p/*", "davis_car_shadow/JPEGImages/480p/*")
@@ -77,9 +79,9 @@ def tasks(data: Path) -> Iterator[Task]:
 
 def _singly(group: str, path: Path, withheld: bool = False) -> Iterator[Task]:
     if path.is_dir():
-        with open_source(str(path)) as source:
-            for index in range(len(source)):  # type: ignore[arg-type]
-                yield Task(group, f"{path.name}/{source.name_of(index)}", str(path), index, withheld)  # type: ignore[union-attr]
+        source = opened(str(path))
+        for index in range(len(source)):
+            yield Task(group, f"{path.name}/{source.name_of(index)}", str(path), index, withheld)
 
 
 def half(name: str) -> str:
@@ -92,24 +94,32 @@ def of_half(name: str, which: str) -> bool:
     return which in ("both", half(name))
 
 
+@cache
+def opened(path: str) -> Recording:
+    """The recording, which stays open: single pictures come from one again and again."""
+    source = open_source(path)
+    assert isinstance(source, Recording)
+    return source
+
+
 def frames_of(task: Task) -> Iterator[tuple[Frame, np.ndarray]]:
     """The frames of a task that are annotated, with what is known of their truth; VOID elsewhere."""
     if task.group == "empty":
         for frame in _empty_scenes.frames(task.name, Path(task.source)):
             yield frame, np.zeros(frame.rgb.shape[:2], np.uint8)
         return
-    with open_source(task.source) as source:
-        for index in [task.frame] if task.frame >= 0 else range(len(source)):  # type: ignore[arg-type]
-            frame = source[index]  # type: ignore[index]
-            if frame.load_annotation is None or frame.annotation is None:
-                continue
-            yield replace(frame, intrinsics=None) if task.withheld else frame, frame.annotation.astype(np.uint8)
+    source = opened(task.source)
+    for index in [task.frame] if task.frame >= 0 else range(len(source)):
+        frame = source[index]
+        if frame.load_annotation is None or frame.annotation is None:
+            continue
+        yield replace(frame, intrinsics=None) if task.withheld else frame, frame.annotation.astype(np.uint8)
 
 
-def false_things(task: Task, quality: str, seed: int, least: float) -> dict[str, float]:
+def false_things(task: Task, settings: dict[str, Any]) -> dict[str, float]:
     """Of an empty scene: objects found, a frame."""
     counts = []
-    with streamseg.Segmenter(objects=True, quality=quality, seed=seed, min_score=least) as segmenter:
+    with streamseg.Segmenter(objects=True, **settings) as segmenter:
         for frame, _ in frames_of(task):
             objects = segmenter.step(frame).objects
             assert objects is not None
@@ -117,28 +127,20 @@ def false_things(task: Task, quality: str, seed: int, least: float) -> dict[str,
     return {"false things": float(np.mean(counts))}
 
 
-def measure(task: Task, quality: str, seed: int, least: float) -> dict[str, float]:
-    """The figures of one task. least: the score that objects need."""
+def measure(task: Task, settings: dict[str, Any]) -> dict[str, float]:
+    """The figures of one task. settings: as `streamseg.Segmenter` takes them."""
     if task.group == "empty":
-        return false_things(task, quality, seed, least)
+        return false_things(task, settings)
     if task.frame < 0 and not task.group.startswith(("ycbv",)):
-        config = SessionConfig(task.source).but(objects=True, quality=quality, seed=seed, min_score=least)
+        config = SessionConfig(task.source, **from_flags({"objects": True} | settings))
         found = score(config).figures
         return {name: value for name in ("free", "best", "jf", "id_ratio") if (value := found[name]) is not None}
-    with (
-        open_source(task.source) as source,
-        streamseg.Segmenter(objects=True, quality=quality, seed=seed, min_score=least) as segmenter,
-    ):
-        indices = [task.frame] if task.frame >= 0 else range(len(source))  # type: ignore[arg-type]
-        results = []
-        for index in indices:
-            frame = source[index]  # type: ignore[index]
-            if task.withheld:
-                frame = replace(frame, intrinsics=None)
+    results = []
+    with streamseg.Segmenter(objects=True, **settings) as segmenter:
+        for frame, truth in frames_of(task):
             objects = segmenter.step(frame).objects
             assert objects is not None
-            assert frame.annotation is not None
-            results.append(_figures(objects, frame.annotation))
+            results.append(_figures(objects, truth))
     return {name: float(np.mean([one[name] for one in results])) for name in results[0]}
 
 
@@ -148,7 +150,7 @@ def _figures(objects: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     return {"f": found.f, "at_75": found.at_75, "free": free, "found": float(found.found), "true": float(found.true)}
 
 
-def _done(job: tuple[Task, str, int, float]) -> tuple[Task, dict[str, float]]:
+def _done(job: tuple[Task, dict[str, Any]]) -> tuple[Task, dict[str, float]]:
     return job[0], measure(*job)
 
 
@@ -197,7 +199,7 @@ def main(
 ) -> None:
     """See the module."""
     chosen = [
-        (task, quality, seed, least)
+        (task, {"quality": quality, "seed": seed, "min_score": least})
         for task in tasks(data)
         if of_half(task.name, which) and (not groups or any(part in task.group for part in groups))
     ]
