@@ -20,7 +20,7 @@ from streamseg.objects import background, discovery, grabcut, instances, motion,
 
 ALL = "video", "camera given", "photographs", "stills", "empty"
 MOVES = "video", "ycbv", "photographs", "empty"  # single pictures have no frame before them
-DEPTH = "camera given", "empty: table", "empty: floor"
+SEEN = "camera given", "empty: table", "empty: floor"
 WITHHELD = ("camera withheld",)
 Change = Callable[[], AbstractContextManager[Any]]
 
@@ -148,7 +148,7 @@ _unsurveyed = property(lambda self: 0, lambda self, value: None)
 _by_place = (Rule(near=0.2), None)
 
 LIVE = {
-    "all of it": Variant(groups=(*ALL, *WITHHELD)),
+    "all of it": Variant(),
     "all of it, once more": Variant(groups=("video", "ycbv")),
     "without the background memory: objectness alone": Variant(instead(background.BackgroundMemory, "__call__", _even)),
     "without the frame's border": Variant(instead(saliency, "BORDER", 0.0)),
@@ -172,7 +172,6 @@ LIVE = {
     "without edges at borders: bilinear": Variant(
         instead(discovery, "upsample_labels", partial(discovery.upsample_labels, radius=0))
     ),
-    "without depth at borders": Variant(instead(FeatureExtractor, "depth_guide", nothing), DEPTH),
     "without the gate": Variant(instead(instances, "GATE", -1.0)),
     "without leaving out low scores": Variant(settings={"min_score": 0.0}),
     "without parting what was apart": Variant(
@@ -182,26 +181,30 @@ LIVE = {
     "without looks: ids by place alone": Variant(instead(Tracker.__init__, "__defaults__", _by_place), MOVES),
     "with keyframes 4 apart, never 8": Variant(groups=MOVES, settings={"keyframes": 4}),
     "with every frame a keyframe": Variant(groups=MOVES, settings={"keyframes": 1}),
-    "without depth": Variant(instead(discovery, "support_of", nothing), DEPTH),
+}
+DEPTH = {
+    "all of it": Variant(groups=(*SEEN, *WITHHELD)),
+    "without depth at borders": Variant(instead(FeatureExtractor, "depth_guide", nothing), SEEN),
+    "without depth": Variant(instead(discovery, "support_of", nothing), SEEN),
     "without a guess of the camera": Variant(instead(discovery, "support_of", _known_cameras), WITHHELD),
-    "without looking for bins": Variant(instead(instances, "find_bin", nothing), DEPTH),
-    "without following planes": Variant(instead(planes, "followed", lambda points, before: []), DEPTH),
+    "without looking for bins": Variant(instead(instances, "find_bin", nothing), SEEN),
+    "without following planes": Variant(instead(planes, "followed", lambda points, before: []), SEEN),
     "without the planes' bending": Variant(
-        instead(planes, "bent", lambda bend, x, y: np.zeros(np.broadcast_shapes(x.shape, y.shape), np.float32)), DEPTH
+        instead(planes, "bent", lambda bend, x, y: np.zeros(np.broadcast_shapes(x.shape, y.shape), np.float32)), SEEN
     ),
-    "with the worst camera's noise for all": Variant(instead(planes, "QUIETER", 1.0), DEPTH),
-    "without a look below the plane": Variant(instead(planes, "STOREY", 1e-9), DEPTH),
+    "with the worst camera's noise for all": Variant(instead(planes, "QUIETER", 1.0), SEEN),
+    "without a look below the plane": Variant(instead(planes, "STOREY", 1e-9), SEEN),
     "without the plane's extent": Variant(
-        instead(support, "extent", lambda on, below, normal: np.ones(on.shape, bool)), DEPTH
+        instead(support, "extent", lambda on, below, normal: np.ones(on.shape, bool)), SEEN
     ),
-    "with an extent of one piece": Variant(instead(extent, "PIECES", 1), DEPTH),
-    "without contacts: parted where the distance jumps": Variant(without_contacts, DEPTH),
-    "without merging what another thing cuts in two": Variant(instead(depth_instances, "merge_occluded", first), DEPTH),
+    "with an extent of one piece": Variant(instead(extent, "PIECES", 1), SEEN),
+    "without contacts: parted where the distance jumps": Variant(without_contacts, SEEN),
+    "without merging what another thing cuts in two": Variant(instead(depth_instances, "merge_occluded", first), SEEN),
     "without merging a container's outside and inside": Variant(
-        instead(depth_instances, "merge_containers", first), DEPTH
+        instead(depth_instances, "merge_containers", first), SEEN
     ),
-    "without the bow of a container's inside": Variant(instead(containers, "BOWED", -1.0), DEPTH),
-    "without filling holes": Variant(instead(depth_instances, "_filled", first), DEPTH),
+    "without the bow of a container's inside": Variant(instead(containers, "BOWED", -1.0), SEEN),
+    "without filling holes": Variant(instead(depth_instances, "_filled", first), SEEN),
 }
 HIGH = {
     "all of it": Variant(),
@@ -217,7 +220,6 @@ HIGH = {
         partial(patch.object, discovery.ObjectDiscovery, "survey_frames", _unsurveyed, create=True), MOVES
     ),
     "without lessons after the start": Variant(instead(discovery.Teacher, "begin", nothing), MOVES),
-    "with keyframes as live": Variant(groups=MOVES, settings={"keyframes": 4}),
 }
 VIT = {
     "all of it": Variant(),

@@ -1,7 +1,7 @@
 """What each step of the objects is worth, and what it takes: all groups of masks.py with the step left out.
 
-    python tests/benchmarks/objects_ablation.py --data FOLDER --save run.json [--half look] [--steps live|high|vit]
-                                                [--only NAME]... [--model NAME --weights FILE] [--seed N]
+    python tests/benchmarks/objects_ablation.py --data FOLDER --save run.json [--steps live|depth|high|vit]
+                                  [--half look|final|both] [--only NAME] [--model NAME --weights FILE] [--seed N]
 
 Prints a Markdown table: the figures of all of it, and by how much each is more without the step; a dot where the step
 has nothing to do. All variants of a recording follow each other, so that what else the machine does is the same for
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import threading
 import time
@@ -30,13 +31,13 @@ import masks
 import numpy as np
 from _networks import Opened, Remembering, Wrapped
 from _recordings import kept
-from _variants import HIGH, LIVE, VIT, Variant
+from _variants import DEPTH, HIGH, LIVE, VIT, Variant
 
 from streamseg.features.keyframes import KeyframeSelector
 from streamseg.objects.discovery import ObjectDiscovery
 from streamseg.objects.teaching import Teacher
 
-STEPS = {"live": LIVE, "high": HIGH, "vit": VIT}
+STEPS = {"live": LIVE, "depth": DEPTH, "high": HIGH, "vit": VIT}
 Found = dict[str, dict[str, dict[str, dict[str, float]]]]
 """By variant, group of masks.py, recording and figure."""
 
@@ -144,23 +145,28 @@ def measure(task: masks.Task, variant: Variant, settings: dict[str, Any], networ
 
 
 def report(found: Found) -> None:
-    """Print the table."""
-    print(f"| variant | {' | '.join(column.title for column in COLUMNS)} |\n|{' --- |' * (len(COLUMNS) + 1)}")
+    """Print the table, without the columns in which no step has anything to do."""
     whole = next(iter(found.values()))
-    for variant, groups in found.items():
-        cells = [_cell(column, groups, None if groups is whole else whole) for column in COLUMNS]
-        print(f"| {variant} | {' | '.join(cells)} |")
+    rows = {
+        name: [_cell(column, one, None if one is whole else whole) for column in COLUMNS] for name, one in found.items()
+    }
+    others = list(rows.values())[1:]
+    known = [i for i in range(len(COLUMNS)) if any(cells[i] != "." for cells in others)]
+    print("| variant |", " | ".join(COLUMNS[i].title for i in known), f"|\n|{' --- |' * (len(known) + 1)}")
+    for name, cells in rows.items():
+        print(f"| {name} |", " | ".join(cells[i] for i in known), "|")
 
 
 def _cell(column: Column, groups: dict[str, Any], whole: dict[str, Any] | None) -> str:
-    group = next((group for group, found in groups.items() if found and column.group in group), None)
-    if group is None:
+    group = next((group for group, found in groups.items() if found and column.group in group), "")
+    names = [name for name, one in groups.get(group, {}).items() if column.figure in one]
+    if not names:
         return "."
-    names = [name for name, one in groups[group].items() if column.figure in one]
-    if whole is None:
-        return f"{np.mean([groups[group][name][column.figure] for name in names]):.{column.places}f}"
-    change = np.mean([groups[group][name][column.figure] - whole[group][name][column.figure] for name in names])
-    return f"{change:+.{column.places}f}" if round(abs(change), column.places) else "0"
+    values = [
+        groups[group][name][column.figure] - (whole[group][name][column.figure] if whole else 0) for name in names
+    ]
+    mean = f"{np.mean(values):{'+' if whole else ''}.{column.places}f}"
+    return re.sub(r"\b0\.", ".", mean) if float(mean) else "0"
 
 
 @click.command()
@@ -195,7 +201,7 @@ def main(
             networks.forget()
             save.write_text(json.dumps(found, indent=1))
     print("\r\033[K", end="", file=sys.stderr)
-    report(found)
+    report({name: found[name] for name in chosen if name in found})
 
 
 if __name__ == "__main__":
