@@ -204,6 +204,9 @@ DEPTH = {
         instead(depth_instances, "merge_containers", first), SEEN
     ),
     "without the bow of a container's inside": Variant(instead(containers, "BOWED", -1.0), SEEN),
+    "without the watershed: cuts go to the nearest part": Variant(
+        instead(depth_instances.cv2, "watershed", lambda picture, cores: cores), SEEN
+    ),
     "without filling holes": Variant(instead(depth_instances, "_filled", first), SEEN),
 }
 HIGH = {
