@@ -1,13 +1,13 @@
 """Objects on everything labelled, by groups, against a saved run.
 
     python tests/benchmarks/masks.py --data FOLDER [--half look|final|both] [--quality live|high] [--save run.json]
-                                     [--against run.json] [--group NAME]... [--seed N]
+                                     [--against run.json] [--group NAME]... [--seed N] [--seeds N]
 
 Groups: video with one object, video with several, RGB-D (camera given, and withheld), photographs, and ten empty
 scenes, of which the false things a frame are counted. Frames of scenes that do not belong together (OSD, stills) are
-recordings of their own. Which half a recording belongs to is told by a
-hash of its name: constants are chosen on "look" only. Prints the mean of each group, its five worst, and the change
-against a saved run with a 95 % interval over recordings (paired bootstrap).
+recordings of their own. Which half a recording belongs to is told by a hash of its name: constants are chosen on "look"
+only. Prints the mean of each group, with its standard deviation between seeds, its five worst, and the change against a
+saved run with a 95 % interval over recordings (paired bootstrap).
 """
 
 from __future__ import annotations
@@ -19,20 +19,23 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import _empty_scenes
 import click
 import numpy as np
+from _networks import Opened
 
 import streamseg
-from streamseg.config import ObjectsConfig, SessionConfig
+from streamseg.config import ObjectsConfig, SessionConfig, from_flags
 from streamseg.evaluation.iou import iou
 from streamseg.evaluation.overlap import overlap
 from streamseg.evaluation.scoring import score
 from streamseg.frame import Frame
-from streamseg.sources import open_source
+from streamseg.sources import Recording, open_source
 from train.probes.bootstrap import interval
 
 VIDEO_ONE = ("davis16_train/JPEGImages/480p/*", "davis_car_shadow/JPEGImages/480p/*")
@@ -41,6 +44,9 @@ PHOTOGRAPHS = ("co3d_hydrant", "co3d_backpack", "multiview_espresso", "multiview
 STILLS = ("stills_coco_val", "stills_davis17_challenge")
 RGBD = ("rgbd_osd", "rgbd_ycbv_0001", "rgbd_ycbv_0049", "rgbd_arc2017_single")
 FIGURE = {"video one": "free", "video several": "jf", "photographs": "free", "stills": "f", "empty": "false things"}
+Found = dict[str, dict[str, dict[str, float]]]
+"""Figures by group and recording."""
+_networks = Opened()  # of a process
 
 
 @dataclass(frozen=True)
@@ -77,9 +83,9 @@ def tasks(data: Path) -> Iterator[Task]:
 
 def _singly(group: str, path: Path, withheld: bool = False) -> Iterator[Task]:
     if path.is_dir():
-        with open_source(str(path)) as source:
-            for index in range(len(source)):  # type: ignore[arg-type]
-                yield Task(group, f"{path.name}/{source.name_of(index)}", str(path), index, withheld)  # type: ignore[union-attr]
+        source = opened(str(path))
+        for index in range(len(source)):
+            yield Task(group, f"{path.name}/{source.name_of(index)}", str(path), index, withheld)
 
 
 def half(name: str) -> str:
@@ -92,24 +98,32 @@ def of_half(name: str, which: str) -> bool:
     return which in ("both", half(name))
 
 
+@cache
+def opened(path: str) -> Recording:
+    """The recording, which stays open: single pictures come from one again and again."""
+    source = open_source(path)
+    assert isinstance(source, Recording)
+    return source
+
+
 def frames_of(task: Task) -> Iterator[tuple[Frame, np.ndarray]]:
     """The frames of a task that are annotated, with what is known of their truth; VOID elsewhere."""
     if task.group == "empty":
         for frame in _empty_scenes.frames(task.name, Path(task.source)):
             yield frame, np.zeros(frame.rgb.shape[:2], np.uint8)
         return
-    with open_source(task.source) as source:
-        for index in [task.frame] if task.frame >= 0 else range(len(source)):  # type: ignore[arg-type]
-            frame = source[index]  # type: ignore[index]
-            if frame.load_annotation is None or frame.annotation is None:
-                continue
-            yield replace(frame, intrinsics=None) if task.withheld else frame, frame.annotation.astype(np.uint8)
+    source = opened(task.source)
+    for index in [task.frame] if task.frame >= 0 else range(len(source)):
+        frame = source[index]
+        if frame.load_annotation is None or frame.annotation is None:
+            continue
+        yield replace(frame, intrinsics=None) if task.withheld else frame, frame.annotation.astype(np.uint8)
 
 
-def false_things(task: Task, quality: str, seed: int, least: float) -> dict[str, float]:
+def false_things(task: Task, settings: dict[str, Any]) -> dict[str, float]:
     """Of an empty scene: objects found, a frame."""
     counts = []
-    with streamseg.Segmenter(objects=True, quality=quality, seed=seed, min_score=least) as segmenter:
+    with streamseg.Segmenter(objects=True, **settings) as segmenter:
         for frame, _ in frames_of(task):
             objects = segmenter.step(frame).objects
             assert objects is not None
@@ -117,28 +131,20 @@ def false_things(task: Task, quality: str, seed: int, least: float) -> dict[str,
     return {"false things": float(np.mean(counts))}
 
 
-def measure(task: Task, quality: str, seed: int, least: float) -> dict[str, float]:
-    """The figures of one task. least: the score that objects need."""
+def measure(task: Task, settings: dict[str, Any]) -> dict[str, float]:
+    """The figures of one task. settings: as `streamseg.Segmenter` takes them."""
     if task.group == "empty":
-        return false_things(task, quality, seed, least)
+        return false_things(task, settings)
     if task.frame < 0 and not task.group.startswith(("ycbv",)):
-        config = SessionConfig(task.source).but(objects=True, quality=quality, seed=seed, min_score=least)
+        config = SessionConfig(task.source, **from_flags({"objects": True} | settings))
         found = score(config).figures
         return {name: value for name in ("free", "best", "jf", "id_ratio") if (value := found[name]) is not None}
-    with (
-        open_source(task.source) as source,
-        streamseg.Segmenter(objects=True, quality=quality, seed=seed, min_score=least) as segmenter,
-    ):
-        indices = [task.frame] if task.frame >= 0 else range(len(source))  # type: ignore[arg-type]
-        results = []
-        for index in indices:
-            frame = source[index]  # type: ignore[index]
-            if task.withheld:
-                frame = replace(frame, intrinsics=None)
+    results = []
+    with streamseg.Segmenter(objects=True, **settings) as segmenter:
+        for frame, truth in frames_of(task):
             objects = segmenter.step(frame).objects
             assert objects is not None
-            assert frame.annotation is not None
-            results.append(_figures(objects, frame.annotation))
+            results.append(_figures(objects, truth))
     return {name: float(np.mean([one[name] for one in results])) for name in results[0]}
 
 
@@ -148,14 +154,19 @@ def _figures(objects: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     return {"f": found.f, "at_75": found.at_75, "free": free, "found": float(found.found), "true": float(found.true)}
 
 
-def _done(job: tuple[Task, str, int, float]) -> tuple[Task, dict[str, float]]:
-    return job[0], measure(*job)
+def _done(job: tuple[Task, dict[str, Any], int]) -> tuple[Task, list[dict[str, float]]]:
+    """The figures with each of so many seeds."""
+    task, settings, seeds = job
+    with _networks.instead():
+        found = [measure(task, settings | {"seed": settings["seed"] + i}) for i in range(seeds)]
+    _networks.forget()
+    return task, found
 
 
-def report(found: dict[str, dict[str, dict[str, float]]], before: dict[str, dict[str, dict[str, float]]]) -> None:
-    """Print the table of groups."""
+def report(seeds: Sequence[Found], before: Found) -> None:
+    """Print the table of groups, of what was found with each seed."""
     print("| group | n | figure | mean | at .75 | change | worst |\n|---|---|---|---|---|---|---|")
-    for group, results in found.items():
+    for group, results in mean_of(seeds).items():
         figure = FIGURE.get(group, "f")
         values = {name: one[figure] for name, one in results.items() if figure in one}
         if not values:
@@ -170,8 +181,21 @@ def report(found: dict[str, dict[str, dict[str, float]]], before: dict[str, dict
             change = np.array([values[name] - old[name][figure] for name in shared])
             low, high = interval(change, np.arange(len(change)), macro=False, stretched=False)
             moved = f"{change.mean():+.3f} [{low:+.3f}, {high:+.3f}]"
-        cells = [group, str(len(values)), figure, f"{np.mean(list(values.values())):.3f}"]
+        means = [np.mean([one[figure] for one in found[group].values() if figure in one]) for found in seeds]
+        spread = f" ± {np.std(means, ddof=1):.3f}" if len(seeds) > 1 else ""
+        cells = [group, str(len(values)), figure, f"{np.mean(means):.3f}{spread}"]
         print(" | ".join(["", *cells, f"{np.mean(at):.2f}" if at else "", moved, worst, ""]).strip())
+
+
+def mean_of(seeds: Sequence[Found]) -> Found:
+    """The mean of each figure over the seeds."""
+    return {
+        group: {
+            name: {key: float(np.mean([found[group][name].get(key, np.nan) for found in seeds])) for key in one}
+            for name, one in results.items()
+        }
+        for group, results in seeds[0].items()
+    }
 
 
 @click.command()
@@ -180,6 +204,7 @@ def report(found: dict[str, dict[str, dict[str, float]]], before: dict[str, dict
 @click.option("--quality", type=click.Choice(["live", "high"]), default="live")
 @click.option("--group", "groups", multiple=True, help="Only groups whose name holds this.")
 @click.option("--seed", default=0)
+@click.option("--seeds", default=1, show_default=True, help="So many, from --seed on.")
 @click.option("--min-score", "least", default=ObjectsConfig.min_score, show_default=True, help="As in run.")
 @click.option("--jobs", default=2)
 @click.option("--save", type=click.Path(path_type=Path))
@@ -190,6 +215,7 @@ def main(
     quality: str,
     groups: Sequence[str],
     seed: int,
+    seeds: int,
     least: float,
     jobs: int,
     save: Path | None,
@@ -197,19 +223,21 @@ def main(
 ) -> None:
     """See the module."""
     chosen = [
-        (task, quality, seed, least)
+        (task, {"quality": quality, "seed": seed, "min_score": least}, seeds)
         for task in tasks(data)
         if of_half(task.name, which) and (not groups or any(part in task.group for part in groups))
     ]
-    began, found = time.perf_counter(), {}  # type: ignore[var-annotated]
+    began = time.perf_counter()
+    found: list[Found] = [{} for _ in range(seeds)]
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        for task, figures in pool.map(_done, chosen):
-            found.setdefault(task.group, {})[task.name] = figures
-            print(f"\r{sum(map(len, found.values()))} of {len(chosen)}", end="", file=sys.stderr)
+        for task, results in pool.map(_done, chosen):
+            for one, figures in zip(found, results, strict=True):
+                one.setdefault(task.group, {})[task.name] = figures
+            print(f"\r{sum(map(len, found[0].values()))} of {len(chosen)}", end="", file=sys.stderr)
     print(f", {time.perf_counter() - began:.0f} s", file=sys.stderr)
     report(found, json.loads(against.read_text()) if against else {})
     if save:
-        save.write_text(json.dumps(found, indent=1))
+        save.write_text(json.dumps(mean_of(found), indent=1))
 
 
 if __name__ == "__main__":

@@ -1,191 +1,207 @@
-"""What each step of the objects is worth: IoU without labels (`free`) when it is left out, on all recordings at once.
+"""What each step of the objects is worth, and what it takes: all groups of masks.py with the step left out.
 
-    python tests/benchmarks/objects_ablation.py SOURCE... [--model NAME] [--weights FILE] [--size 384] [--only NAME]
+    python tests/benchmarks/objects_ablation.py --data FOLDER --save run.json [--steps live|depth|high|vit]
+                                  [--half look|final|both] [--only NAME] [--model NAME --weights FILE] [--seed N]
 
-SOURCE is anything annotated that `streamseg eval` takes. Prints a Markdown table: one row a variant, one column a
-recording, and the mean.
+Prints a Markdown table: the figures of all of it, and by how much each is more without the step; a dot where the step
+has nothing to do. All variants of a recording follow each other, so that what else the machine does is the same for
+all of them, and share the network's answers. Milliseconds are processor time, of one thread: of a frame behind the
+start (keyframes are found, the network runs on them at the price of its first run, objects, lessons), and of a start.
+What is in the file that is saved is not measured again.
 """
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+import json
+import os
+import re
+import sys
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
 import click
+import cv2
+import masks
 import numpy as np
+from _networks import Opened, Remembering, Wrapped
+from _recordings import kept
+from _variants import DEPTH, HIGH, LIVE, VIT, Variant
 
-from streamseg.backbones import Backbone, Spec
-from streamseg.config import SessionConfig
-from streamseg.depth import containers, extent, planes, support
-from streamseg.depth import instances as depth_instances
-from streamseg.evaluation.scoring import score, short_names
-from streamseg.features import extractor
-from streamseg.objects import background, changes, discovery, grabcut, instances, movement, saliency
+from streamseg.features.keyframes import KeyframeSelector
+from streamseg.objects.discovery import ObjectDiscovery
+from streamseg.objects.teaching import Teacher
 
-
-@contextmanager
-def without_cuts() -> Iterator[None]:
-    """The classifier learns from saliency above its threshold instead of from what GrabCut makes of it."""
-
-    def parts_only(
-        rgb: np.ndarray, level: np.ndarray, levels: grabcut.Levels, *, side: int, seed: int = 0
-    ) -> np.ndarray:
-        numbers, chosen = saliency.parts(level, levels.low, levels.peak)
-        return np.isin(numbers, chosen)
-
-    with patch.object(discovery, "cut", parts_only):
-        yield
+STEPS = {"live": LIVE, "depth": DEPTH, "high": HIGH, "vit": VIT}
+Found = dict[str, dict[str, dict[str, dict[str, float]]]]
+"""By variant, group of masks.py, recording and figure."""
 
 
-@contextmanager
-def without_classifier() -> Iterator[None]:
-    """Saliency alone, above the middle of its range."""
-    found: dict[str, np.ndarray] = {}
-    scale = saliency.Saliency.__call__
+class Column(NamedTuple):
+    """group: of masks.py, a part of its name. places: behind the decimal point."""
 
-    def scaled(self: saliency.Saliency, objectness: np.ndarray) -> np.ndarray:
-        found["now"] = scale(self, objectness)
-        return found["now"]
-
-    with (
-        patch.object(saliency.Saliency, "__call__", scaled),
-        patch.object(discovery.ObjectDiscovery, "_score", lambda self, seen: found["now"] - np.float32(0.5)),
-    ):
-        yield
+    title: str
+    group: str
+    figure: str
+    places: int = 3
 
 
-@contextmanager
-def without_contacts() -> Iterator[None]:
-    """Touching things are parted only where the distance jumps."""
-    find = support.find_contacts
-
-    def none(depth: np.ndarray, focal: float, on: np.ndarray) -> tuple[np.ndarray, float]:
-        return np.zeros(depth.shape, bool), find(depth, focal, on)[1]
-
-    with patch.object(support, "find_contacts", none):
-        yield
-
-
-@contextmanager
-def without_flip() -> Iterator[None]:
-    """The network sees each image as it is, not its mirror image as well."""
-
-    def one_way(backbone: Backbone, images: np.ndarray) -> dict[str, np.ndarray]:
-        return {name: maps.copy() for name, maps in backbone.run(images).items()}
-
-    with patch.object(extractor, "run_both_ways", one_way):
-        yield
+COLUMNS = (
+    Column("video, `free`", "video one", "free"),
+    Column("J&F", "video one", "jf"),
+    Column("changes of ids", "video one", "id_ratio", 2),
+    Column("dogs, J&F", "video several", "jf"),
+    Column("photographs, `free`", "photographs", "free"),
+    Column("stills, F", "stills", "f"),
+    Column("OSD, F", "osd, camera given", "f"),
+    Column("YCB, F", "ycbv_0049, camera given", "f"),
+    Column("OSD withheld, F", "osd, camera withheld", "f"),
+    Column("false things", "empty", "false things"),
+    Column("video, ms", "video one", "frame ms", 1),
+    Column("YCB, ms", "ycbv_0049, camera given", "frame ms", 1),
+    Column("OSD, ms", "osd, camera given", "frame ms", 1),
+    Column("start of a video, ms", "video one", "start ms", 0),
+)
 
 
-@contextmanager
-def without_blank() -> Iterator[None]:
-    """The attention of a ViT as it is."""
-    to_blank = extractor.attention_to_blank
+class Clock:
+    """Processor time [s] of functions, less what others of them take inside; and how often they are called."""
 
-    def even(run: Callable[[np.ndarray], dict[str, np.ndarray]], size: tuple[int, int]) -> np.ndarray | None:
-        blank = to_blank(run, size)
-        return None if blank is None else np.ones_like(blank)
+    def __init__(self) -> None:
+        self.spent: dict[str, float] = defaultdict(float)
+        self.calls: dict[str, int] = defaultdict(int)
+        self._mine, self._lock = threading.local(), threading.Lock()
 
-    with patch.object(extractor, "attention_to_blank", even):
-        yield
+    def of(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The same function, timed."""
+
+        def timed(*given: Any, **named: Any) -> Any:
+            before, self._mine.inside = getattr(self._mine, "inside", 0.0), 0.0
+            began = time.thread_time()
+            try:
+                return function(*given, **named)
+            finally:
+                took = time.thread_time() - began
+                self.add(name, took - self._mine.inside)
+                self._mine.inside = before + took
+
+        return timed
+
+    def add(self, name: str, seconds: float) -> None:
+        with self._lock:
+            self.spent[name] += seconds
+            self.calls[name] += 1
 
 
-@contextmanager
-def with_background_of_features() -> Iterator[None]:
-    """Of a ViT, too, the cells of the lowest objectness count as background."""
-    chosen = background._background
+class Priced(Wrapped):
+    """Each run costs what the first one on the same images took."""
 
-    with patch.object(background, "_background", lambda objectness, attention: chosen(objectness, False)):
-        yield
+    def __init__(self, inner: Remembering, clock: Clock) -> None:
+        super().__init__(inner)
+        self.clock = clock
+
+    def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        assert isinstance(self.inner, Remembering)
+        found, seconds = self.inner.answer(images)
+        self.clock.add("network", seconds)
+        return found
 
 
 @contextmanager
-def without_changes() -> Iterator[None]:
-    """Only neighbouring frames are compared."""
-    with (
-        patch.object(changes.Changes, "start", lambda self, frames, cameras: [None] * len(frames)),
-        patch.object(changes.Changes, "__call__", lambda self, frame, camera: None),
-    ):
-        yield
+def timed(networks: Opened) -> Iterator[Clock]:
+    """Sessions inside are timed. The cuts of a start are made one after the other, in its own thread."""
+    clock = Clock()
+
+    def cut_all(self: Teacher, frames: Sequence[Any], rough: Sequence[tuple[Any, Any]]) -> list[np.ndarray]:
+        return [self.cut(frame, *how) for frame, how in zip(frames, rough, strict=True)]
+
+    with ExitStack() as stack:
+        stack.enter_context(networks.instead(lambda network: Priced(network, clock)))
+        stack.enter_context(patch.object(Teacher, "cut_all", cut_all))
+        for owner, name, what in (
+            (KeyframeSelector, "__call__", "keyframes"),
+            (ObjectDiscovery, "start", "start"),
+            (ObjectDiscovery, "step", "objects"),
+            (Teacher, "_taught", "lessons"),
+        ):
+            stack.enter_context(patch.object(owner, name, clock.of(what, getattr(owner, name))))
+        yield clock
 
 
-def _with_the_borders_of_live(self: discovery.ObjectDiscovery, seen: discovery.Seen) -> np.ndarray:
-    self.quality = "live"
-    try:
-        return _foreground(self, seen)
-    finally:
-        self.quality = "high"
+def measure(task: masks.Task, variant: Variant, settings: dict[str, Any], networks: Opened) -> dict[str, float]:
+    """The figures of a recording, and what they took."""
+    with timed(networks) as clock, variant.change():
+        found = masks.measure(task, settings | variant.settings)
+    spent = sum(clock.spent[what] for what in ("keyframes", "network", "objects", "lessons"))
+    return found | {
+        "frame ms": 1e3 * spent / clock.calls["objects"],
+        "start ms": 1e3 * clock.spent["start"] / max(1, clock.calls["start"]),
+    }
 
 
-_foreground = discovery.ObjectDiscovery._foreground
+def report(found: Found) -> None:
+    """Print the table, without the columns in which no step has anything to do."""
+    whole = next(iter(found.values()))
+    rows = {
+        name: [_cell(column, one, None if one is whole else whole) for column in COLUMNS] for name, one in found.items()
+    }
+    others = list(rows.values())[1:]
+    known = [i for i in range(len(COLUMNS)) if any(cells[i] != "." for cells in others)]
+    print("| variant |", " | ".join(COLUMNS[i].title for i in known), f"|\n|{' --- |' * (len(known) + 1)}")
+    for name, cells in rows.items():
+        print(f"| {name} |", " | ".join(cells[i] for i in known), "|")
 
 
-VARIANTS: dict[str, tuple[Callable[[], Any], str]] = {
-    "all of it, live": (lambda: patch.object(discovery, "MOVING", discovery.MOVING), "live"),
-    "without the classifier: saliency above 0.5": (without_classifier, "live"),
-    "without GrabCut": (without_cuts, "live"),
-    "without the third round": (lambda: patch.object(discovery, "ROUNDS", 2), "live"),
-    "without the background memory: objectness alone": (
-        lambda: patch.object(
-            background.BackgroundMemory,
-            "__call__",
-            lambda self, features, objectness, attention=False: np.ones_like(objectness),
-        ),
-        "live",
-    ),
-    "without the blank image: attention as it is": (without_blank, "live"),
-    "with the lowest cells as background of attention": (with_background_of_features, "live"),
-    "without motion": (lambda: patch.object(discovery, "MOVING", 0.0), "live"),
-    "without dithered thresholds": (lambda: patch.object(discovery, "DITHER", 0.0), "live"),
-    "without the motion's evidence": (lambda: patch.object(movement, "DOUBTS", (0.0, movement.DOUBTS[1])), "live"),
-    "without the registered background": (without_changes, "live"),
-    "without what it says for objects": (lambda: patch.object(movement, "LEANING", 0.0), "live"),
-    "without the frame's border": (lambda: patch.object(saliency, "BORDER", 0.0), "live"),
-    "without saliency beside the classifier": (lambda: patch.object(discovery, "TRUST", 0.0), "live"),
-    "without the gate": (lambda: patch.object(instances, "GATE", -1.0), "live"),
-    "without depth": (lambda: patch.object(discovery, "support_of", lambda frame, seed: None), "live"),
-    "without contacts: parted where the distance jumps": (without_contacts, "live"),
-    "without merging what another thing cuts in two": (
-        lambda: patch.object(depth_instances, "merge_occluded", lambda objects, *rest: objects),
-        "live",
-    ),
-    "without the bow of a container's inside": (lambda: patch.object(containers, "BOWED", -1.0), "live"),
-    "with an extent of one piece": (lambda: patch.object(extent, "PIECES", 1), "live"),
-    "without a look below the plane": (lambda: patch.object(planes, "STOREY", 1e-9), "live"),
-    "with the worst camera's noise for all": (lambda: patch.object(planes, "QUIETER", 1.0), "live"),
-    "all of it, --quality high": (lambda: patch.object(discovery, "MOVING", discovery.MOVING), "high"),
-    "high, without GrabCut's borders": (
-        lambda: patch.object(discovery.ObjectDiscovery, "_foreground", _with_the_borders_of_live),
-        "high",
-    ),
-    "high, without mirror images": (without_flip, "high"),
-    "high, without parts that rest": (
-        lambda: patch.object(movement.Movement, "survey", lambda self, frames: None),
-        "high",
-    ),
-}
+def _cell(column: Column, groups: dict[str, Any], whole: dict[str, Any] | None) -> str:
+    group = next((group for group, found in groups.items() if found and column.group in group), "")
+    names = [name for name, one in groups.get(group, {}).items() if column.figure in one]
+    if not names:
+        return "."
+    values = [
+        groups[group][name][column.figure] - (whole[group][name][column.figure] if whole else 0) for name in names
+    ]
+    mean = f"{np.mean(values):{'+' if whole else ''}.{column.places}f}"
+    return re.sub(r"\b0\.", ".", mean) if float(mean) else "0"
 
 
 @click.command()
-@click.argument("sources", nargs=-1, required=True)
+@click.option("--data", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--save", type=click.Path(path_type=Path), required=True)
+@click.option("--half", "which", type=click.Choice(["look", "final", "both"]), default="look")
+@click.option("--steps", type=click.Choice(list(STEPS)), default="live")
+@click.option("--only", multiple=True, help="Only these variants, beside all of it.")
 @click.option("--model", default="efficientnet_lite0", show_default=True)
 @click.option("--weights", default="")
-@click.option("--size", default=384, show_default=True)
-@click.option("--only", multiple=True, type=click.Choice(list(VARIANTS)))
-def main(sources: tuple[str, ...], model: str, weights: str, size: int, only: tuple[str, ...]) -> None:
-    """Print the table."""
-    names = [name[:10] for name in short_names(sources)]
-    click.echo(f"| variant | mean | {' | '.join(names)} |\n|{' --- |' * (len(names) + 2)}")
-    for variant in only or VARIANTS:
-        change, quality = VARIANTS[variant]
-        values = {"spec": Spec(model, weights), "size": size, "objects": True, "quality": quality}
-        with change():
-            found = [score(SessionConfig(source).but(**values), iou_only=True) for source in sources]
-        scores = [float(each.figures["free"] or 0.0) for each in found]
-        click.echo(f"| {variant} | {statistics.mean(scores):.3f} | {' | '.join(f'{v:.3f}' for v in scores)} |")
+@click.option("--seed", default=0)
+def main(
+    data: Path, save: Path, which: str, steps: str, only: Sequence[str], model: str, weights: str, seed: int
+) -> None:
+    """See the module."""
+    os.environ["STREAMSEG_THREADS"] = "1"  # what other threads do would not be counted
+    cv2.setNumThreads(1)
+    quality = "high" if steps == "high" else "live"
+    settings = {"model": model, "weights": weights, "seed": seed, "quality": quality, "regions": False}
+    chosen = {name: one for name, one in STEPS[steps].items() if not only or name in (*only, "all of it")}
+    found: Found = json.loads(save.read_text()) if save.exists() else {}
+    networks = Opened()
+    for task in masks.tasks(data):
+        if masks.of_half(task.name, which):
+            with kept():
+                for name in chosen:
+                    known = found.setdefault(name, {}).setdefault(task.group, {})
+                    label = f"{task.group}: {task.name}"
+                    if task.name not in known and any(part in label for part in chosen[name].groups):
+                        print(f"\r\033[K{label}, {name}", end="", file=sys.stderr, flush=True)
+                        known[task.name] = measure(task, chosen[name], settings, networks)
+            networks.forget()
+            save.write_text(json.dumps(found, indent=1))
+    print("\r\033[K", end="", file=sys.stderr)
+    report({name: found[name] for name in chosen if name in found})
 
 
 if __name__ == "__main__":

@@ -13,16 +13,18 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from zlib import crc32
 
 import click
 import numpy as np
+from _networks import Wrapped
 from sklearn.metrics import adjusted_rand_score
 
 from streamseg.backbones import Backbone, open_backbone
 from streamseg.config import SegmenterConfig
 from streamseg.features.extractor import FeatureExtractor, FeatureFrame
 from streamseg.features.preparation import input_size
-from streamseg.frame import Frame, Segmentation
+from streamseg.frame import VOID, Frame, Segmentation
 from streamseg.runtime.segmenter import Segmenter
 from streamseg.sources import open_source
 
@@ -30,18 +32,17 @@ BF16 = 2.0**-8
 """Relative rounding of bf16: eight bits of mantissa."""
 
 
-class Disturbed(Backbone):
-    """A backbone whose outputs are multiplied by 1 +- BF16, evenly distributed."""
+class Disturbed(Wrapped):
+    """A backbone whose outputs are multiplied by 1 +- BF16, evenly distributed; of the same images always the same."""
 
     def __init__(self, inner: Backbone, seed: int) -> None:
-        self.inner, self.random = inner, np.random.default_rng(seed)
-        for name in ("name", "sha256", "dim", "stride", "size", "engine", "device", "precision"):
-            setattr(self, name, getattr(inner, name))
+        super().__init__(inner)
+        self.seed = seed
 
     def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        found = {}
+        random, found = np.random.default_rng([self.seed, crc32(np.ascontiguousarray(images))]), {}
         for name, values in self.inner.run(images).items():
-            noise = self.random.uniform(-BF16, BF16, values.shape).astype(np.float32)
+            noise = random.uniform(-BF16, BF16, values.shape).astype(np.float32)
             found[name] = (values * (1 + noise)).astype(np.float32)
         features = found["features"]
         features /= np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-6)
@@ -49,14 +50,22 @@ class Disturbed(Backbone):
 
 
 def shifted(frame: Frame) -> Frame:
-    """The frame, moved by one pixel to the right."""
+    """The frame, moved by one pixel to the right; of the truth there nothing is known of the first column."""
     moved = np.roll(frame.rgb, 1, axis=1)
     moved[:, 0] = frame.rgb[:, 0]
-    depth = frame.depth
-    if depth is None:
-        return replace(frame, rgb=moved)
-    there = np.roll(depth, 1, axis=1)
-    return replace(frame, rgb=moved, load_depth=lambda: there)
+    depth, load = frame.depth, frame.load_annotation
+
+    def truth() -> np.ndarray:
+        there = np.roll(load(), 1, axis=1) if load else np.zeros((0, 0), np.uint8)
+        there[:, 0] = VOID
+        return there
+
+    return replace(
+        frame,
+        rgb=moved,
+        load_depth=None if depth is None else lambda: np.roll(depth, 1, axis=1),
+        load_annotation=truth if load else None,
+    )
 
 
 @dataclass
