@@ -137,7 +137,7 @@ def check_shapes(model: str, signature: Signature) -> None:
         )
     if signature.batch:
         raise ModelError(
-            f"{model!r} takes batches of {signature.batch} only, and an engine wants a free batch",
+            f"{model!r} takes batches of {signature.batch} only, and an engine needs a free batch size",
             "export it with a dynamic batch, as `streamseg export onnx` does",
         )
 
@@ -167,7 +167,7 @@ def describe(
 def check_path(path: Path | None) -> None:
     """Raise OutputError for a name that `run --model` would not know as an engine."""
     if path is not None and path.suffix.lower() not in SUFFIXES:
-        raise OutputError(f"{str(path)!r} is no name for an engine", f"-o takes a name that ends in {SUFFIXES[0]}")
+        raise OutputError(f"{str(path)!r} is not a name for an engine", f"-o takes a name that ends in {SUFFIXES[0]}")
 
 
 def _compare(spec: Spec, plan: Path, engine: Engine, calibrate: str, log: Log) -> list[Comparison]:

@@ -53,7 +53,8 @@ def checked(place: Place, first: bool) -> Path | None:
     if place.resume:
         if not last.is_file():
             raise OutputError(
-                f"there is no checkpoint {LAST} in {str(output)!r} to go on from", "leave --resume out: begin anew"
+                f"there is no checkpoint {LAST} in {str(output)!r} to go on from",
+                "leave --resume out to start a new run",
             )
         return last
     if not first:

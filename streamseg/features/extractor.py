@@ -180,7 +180,7 @@ class FeatureExtractor:
         objectness = objectness_of(outputs, blank) if wanted else None
         if wanted and objectness is None:
             raise ModelError(
-                f"{backbone.name} tells nothing of where objects are: it gives neither energy nor attention",
+                f"{backbone.name} cannot find objects: its outputs have neither energy nor attention",
                 "export it again with this version of streamseg, or leave the objects out: `eval --no-objects`, and "
                 "in `run` neither objects nor panoptic in --save",
             )

@@ -208,7 +208,7 @@ def module_of(uri: str) -> ModuleType | None:
 
 def _inside(uri: str) -> list[str]:
     """The folders in folder `uri`, and the archives that no folder of their name lies beside; not hidden, at most 100;
-    [] where it is no folder or cannot be read."""
+    [] where it is not a folder or cannot be read."""
     try:
         with os.scandir(uri) as found:
             items = sorted((item.name, item.path, item.is_dir()) for item in found if not item.name.startswith("."))
@@ -239,7 +239,7 @@ def _explain(uri: str, inner: list[str]) -> tuple[str, str]:
             return f"the folder {uri!r} is empty", "give a folder that holds images or a recording"
         return f"the folder {uri!r} holds no images, no video and no recording, but {some(files)}", force
     if not os.path.isfile(uri):
-        return f"{uri!r} is no plain file", "save what it gives into a file, and give that"
+        return f"{uri!r} is not a regular file", "save what it gives into a file, and give that"
     if not os.path.getsize(uri):
         return f"the file {uri!r} is empty", "get it again, or give another one"
     if plugins.load(f"{__name__}.reading", "left_out").ARCHIVES.fullmatch(os.path.basename(uri)):
