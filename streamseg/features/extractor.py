@@ -1,4 +1,4 @@
-"""Frames to features: what the network sees. It needs nothing of the frames before, and may run ahead, in threads.
+"""Computes the features of frames with the network. It has no state between frames, and may run ahead, in threads.
 
 rgb -> prepare -> backbone -> features and objectness, in host memory or on the network's device: see
 `backbones.placement`.
