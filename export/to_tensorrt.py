@@ -103,7 +103,7 @@ def asked(spec: Spec, choice: Choice) -> tuple[tuple[int, int], str]:
 
 @contextmanager
 def onnx_of(spec: Spec, choice: Choice, log: Log) -> Iterator[tuple[Path, Signature]]:
-    """The ONNX file to go on from: the user's own, or one that passes its gate first and is gone afterwards."""
+    """The ONNX file to build from: the user's own, or one that passes its gate first and is gone afterwards."""
     size, precision = asked(spec, choice)
     if spec.model.lower().endswith(".onnx"):
         yield Path(spec.model), onnx_signature.read(Path(spec.model))
@@ -122,7 +122,7 @@ def own_precision(model: str, signature: Signature, wanted: str) -> str:
     has = signature.metadata.get("precision") or "fp32"
     if wanted not in ("", has):
         raise ModelError(
-            f"precision lies in the graph, and {model!r} is {has}, not {wanted}",
+            f"the precision is part of the graph, and {model!r} is {has}, not {wanted}",
             f"leave --precision out, or `streamseg export onnx MODEL --precision {wanted}` first",
         )
     return has

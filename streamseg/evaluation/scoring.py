@@ -24,7 +24,7 @@ HIDDEN = 1e-3
 """Share of the frame below which a CO3D mask holds nothing: the object was not found in that frame."""
 
 HINTS = dict.fromkeys(
-    (" ids", " colours"), "number the things 1 ... 254 over all masks, and write these as indexed PNG"
+    (" ids", " colours"), "number the objects 1 ... 254 over all masks, and write these as indexed PNG"
 ) | {"are void": "255 in a mask is void, and so is what is black in valid/"}
 """Of recordings of which nothing could be scored, by words of a reason."""
 

@@ -123,7 +123,7 @@ def typed(
             raise StreamsegError(said, hint) if unknown is StreamsegError else unknown(f"{said}: {hint}")
         param = known[name]
         if value is None or isinstance(value, Mapping):
-            raise StreamsegError(f"{key!r} in {where} has no value", "give one, or take it away")
+            raise StreamsegError(f"{key!r} in {where} has no value", "give one, or remove it")
         found[param.name or name] = _as_typed(param, value)
     return found
 

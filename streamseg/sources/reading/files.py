@@ -60,7 +60,7 @@ class FileRecording(Recording):
         self._options = options
         if not self._entries:
             lost = f" ({len(self.skipped)} are listed, none is there)" if self.skipped else ""
-            raise SourceError(f"{uri!r} holds no usable frame{lost}", "check that the images lie where they should")
+            raise SourceError(f"{uri!r} holds no usable frame{lost}", "check that the images are where they should be")
 
     def __len__(self) -> int:
         return len(self._entries)

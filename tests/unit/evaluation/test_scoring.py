@@ -74,8 +74,8 @@ def test_a_frame_of_which_nothing_is_known_is_not_scored() -> None:
     [
         ("mask is 2x2, colour is 4x4", "frames' size"),
         ("all of its pixels are void", "void"),
-        ("masks of the folder have more than 254 ids", "number the things"),
-        ("mask has too many colours", "number the things"),
+        ("masks of the folder have more than 254 ids", "number the objects"),
+        ("mask has too many colours", "number the objects"),
     ],
 )
 def test_what_is_to_do_when_nothing_is_scored_depends_on_why(reason: str, hint: str) -> None:
