@@ -42,7 +42,7 @@ def parse(text: str) -> Spec:
         layers = ()
     if "," in name or (chosen.get("layers") and not layers):
         hint = "write NAME, NAME,layers=3,4 or NAME,layers=3,4@WEIGHTS"
-        raise ModelError(f"{text!r} is no model with its choices", hint)
+        raise ModelError(f"{text!r} is not a model with options", hint)
     return Spec(name, weights, layers, chosen.get("facet", ""))
 
 

@@ -59,7 +59,7 @@ def quantize(fp32: Path, out: Path, images: np.ndarray, log: Callable[[str], Non
         log(f"int8: measuring what it costs each of {len(layers)} layers on {len(images)} frames")
         kept, left = affordable({layer: job.cost([layer], "MinMax") for layer in layers})
         if not kept:
-            raise ModelError(f"no layer of {fp32.name} bears int8", "use --precision fp16 or fp32")
+            raise ModelError(f"no layer of {fp32.name} is accurate enough in int8", "use --precision fp16 or fp32")
         method = min(METHODS, key=lambda method: job.cost(kept, method))
         job.quantize(kept, method)
         model = onnx.load(job.int8)

@@ -26,7 +26,7 @@ def to_openvino(request: Request, path: Path, log: Callable[[str], None]) -> lis
     its .bin: should the machine die between the two, the old .xml refuses the new .bin. Raises ModelError, OutputError.
     """
     if path.suffix != ".xml":
-        raise OutputError(f"{str(path)!r} is no name for an OpenVINO network", "give a file name that ends in .xml")
+        raise OutputError(f"{str(path)!r} is not a name for an OpenVINO network", "give a file name that ends in .xml")
     with tempfile.TemporaryDirectory(prefix="streamseg-") as folder:
         onnx = Path(folder) / "network.onnx"
         to_onnx(replace(request, precision="int8" if request.precision == "int8" else "fp32"), onnx, log)

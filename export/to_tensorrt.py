@@ -103,7 +103,7 @@ def asked(spec: Spec, choice: Choice) -> tuple[tuple[int, int], str]:
 
 @contextmanager
 def onnx_of(spec: Spec, choice: Choice, log: Log) -> Iterator[tuple[Path, Signature]]:
-    """The ONNX file to go on from: the user's own, or one that passes its gate first and is gone afterwards."""
+    """The ONNX file to build from: the user's own, or one that passes its gate first and is gone afterwards."""
     size, precision = asked(spec, choice)
     if spec.model.lower().endswith(".onnx"):
         yield Path(spec.model), onnx_signature.read(Path(spec.model))
@@ -122,7 +122,7 @@ def own_precision(model: str, signature: Signature, wanted: str) -> str:
     has = signature.metadata.get("precision") or "fp32"
     if wanted not in ("", has):
         raise ModelError(
-            f"precision lies in the graph, and {model!r} is {has}, not {wanted}",
+            f"the precision is part of the graph, and {model!r} is {has}, not {wanted}",
             f"leave --precision out, or `streamseg export onnx MODEL --precision {wanted}` first",
         )
     return has
@@ -137,7 +137,7 @@ def check_shapes(model: str, signature: Signature) -> None:
         )
     if signature.batch:
         raise ModelError(
-            f"{model!r} takes batches of {signature.batch} only, and an engine wants a free batch",
+            f"{model!r} takes batches of {signature.batch} only, and an engine needs a free batch size",
             "export it with a dynamic batch, as `streamseg export onnx` does",
         )
 
@@ -167,7 +167,7 @@ def describe(
 def check_path(path: Path | None) -> None:
     """Raise OutputError for a name that `run --model` would not know as an engine."""
     if path is not None and path.suffix.lower() not in SUFFIXES:
-        raise OutputError(f"{str(path)!r} is no name for an engine", f"-o takes a name that ends in {SUFFIXES[0]}")
+        raise OutputError(f"{str(path)!r} is not a name for an engine", f"-o takes a name that ends in {SUFFIXES[0]}")
 
 
 def _compare(spec: Spec, plan: Path, engine: Engine, calibrate: str, log: Log) -> list[Comparison]:

@@ -144,14 +144,14 @@ def default_name(model: str) -> str:
 def check_name(name: str) -> None:
     """Raise OutputError for what is no name of a model: it is a folder's name and part of the server's addresses."""
     if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", name):
-        raise OutputError(f"{name!r} is no name for a model", "--name takes letters, digits, _ - and .")
+        raise OutputError(f"{name!r} is not a name for a model", "--name takes letters, digits, _ - and .")
 
 
 def check_repository(repository: Path) -> None:
     """Raise OutputError where `repository` cannot be written to, or is one model of a repository."""
     there = next(path for path in (repository, *repository.absolute().parents) if path.exists())
     if not there.is_dir():
-        raise OutputError(f"{str(there)!r} is no folder", "-o takes the folder of a model repository")
+        raise OutputError(f"{str(there)!r} is not a folder", "-o takes the folder of a model repository")
     if not os.access(there, os.W_OK):
         raise OutputError(f"{str(there)!r} is not writable", "choose another -o")
     if (repository / CONFIG).exists():
@@ -175,7 +175,7 @@ def check_same_interface(folder: Path, config: str, shared: list[str]) -> None:
         if f" {wanted} " not in said:
             raise OutputError(
                 f"{str(folder)!r} is another model: its {CONFIG} does not say {wanted!r}",
-                f"choose another --name, or delete {folder / CONFIG} to have it written anew",
+                f"choose another --name, or delete {folder / CONFIG} to write it again",
             )
 
 

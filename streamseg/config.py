@@ -45,9 +45,9 @@ have: see docs/objects.md."""
 
 @dataclass(frozen=True)
 class Spec:
-    """Which network, as the user names it.
+    """The network, as named by the user.
 
-    model: a name of the zoo, "timm:NAME", a checkpoint (.pt) of `streamseg train`, or an exported file.
+    model: a named network, "timm:NAME", a checkpoint (.pt) of `streamseg train`, or an exported file.
     weights: a .pth or .safetensors file instead of the model's own weights.
     layers: CNN stages (n has stride 2^n) or ViT blocks (1 ... depth, negative from the end); () = the model's default.
     facet: "key", "query", "value" or "output" of the ViT block; "" = the model's default. CNNs have "output" only.
@@ -61,9 +61,9 @@ class Spec:
 
 @dataclass(frozen=True)
 class ExtractorConfig(Checked):
-    """size: of the network's input, its shorter side or (H, W). engine, device, precision: "auto", or see `backbones`.
+    """size: input size of the network, shorter side or (H, W). engine, device, precision: "auto", or see `backbones`.
 
-    keyframes: frames from one keyframe to the next at most, 1 = every frame is one, 0 = auto, see
+    keyframes: largest distance of two keyframes in frames, 1 = every frame is a keyframe, 0 = auto, see
     `SegmenterConfig.keyframe_distance`. labels_on: "auto", "host" or "device", see `backbones.placement`.
     """
 
@@ -80,10 +80,10 @@ class ExtractorConfig(Checked):
 class ClusteringConfig(Checked):
     """k: number of regions, 0 = by the knee within k_range (inclusive).
 
-    clustering: "online" (one codebook for the session) or "per-frame" (cold K-Means and knee on every frame, the ids
-    matched afterwards). pca: components, 0 = off. position, depth: weights of these channels, 0 = off. foreground: the
-    same of what a foreground head answers, where the network has one.
-    edges: whether borders follow the image and the depth (guided filter). seed: of everything random.
+    clustering: "online" (one codebook for the session) or "per-frame" (K-Means and knee from scratch on every frame,
+    ids matched afterwards). pca: number of components, 0 = off. position, depth: weights of these channels, 0 = off.
+    foreground: weight of the output of the foreground head, if the network has one. edges: whether borders follow the
+    edges of the image and of the depth (guided filter). seed: random seed.
     """
 
     clustering: str = "online"
@@ -99,8 +99,8 @@ class ClusteringConfig(Checked):
 
 @dataclass(frozen=True)
 class ObjectsConfig(Checked):
-    """objects: whether they are wanted. quality: "live", or "high" (offline). min_score: those with a lower score, 0
-    ... 1, are left out, see `objects.scores`. seed: of everything random."""
+    """objects: whether to find objects. quality: "live", or "high" (offline). min_score: objects with a lower score, 0
+    ... 1, are dropped, see `objects.scores`. seed: random seed."""
 
     objects: bool = False
     quality: str = "live"
@@ -111,7 +111,7 @@ class ObjectsConfig(Checked):
 @dataclass(frozen=True)
 class SourceConfig:
     """What a user may override. depth_scale: units of the depth files per metre; intrinsics: of the colour camera;
-    align_depth: how depth has to be moved to lie on its picture. Raises SourceError for an impossible scale."""
+    align_depth: how to register depth to colour. Raises SourceError for an impossible scale."""
 
     intrinsics: Intrinsics | None = None
     depth_scale: float | None = None

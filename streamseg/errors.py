@@ -1,7 +1,7 @@
-"""Errors for people: what was wrong, with which value, and what to type next.
+"""Errors for users: what was wrong, with which value, and what to do next.
 
-`StreamsegError` is the one root and the command line its one catcher: it prints an `error:` and a `hint:` line and
-exits with 1. Anything else that escapes is a bug.
+`StreamsegError` is the base class of errors that users meet: the command line catches it, prints an `error:` and a
+`hint:` line and exits with 1. Any other exception that reaches the command line is a bug.
 """
 
 
@@ -26,15 +26,15 @@ class ModelError(StreamsegError):
 
 
 class OutputError(StreamsegError):
-    """A result cannot be written or shown: folder taken or not writable, disk full, no display."""
+    """A result cannot be written or shown: folder in use or not writable, disk full, no display."""
 
 
 class FrameError(Exception):
     """One frame cannot be used; the message is the reason, short and free of paths, so that equal ones can be counted.
 
-    It never ends a run: whoever drives the source skips the frame and puts the reason into the manifest.
+    It never ends a run: the frame is skipped, and run.json counts the reason.
     """
 
 
 class StopRequested(Exception):
-    """Somebody asked, through a sink (key q in the window), to end the run in good order."""
+    """The user asked to stop the run (key q in the window)."""

@@ -1,4 +1,4 @@
-"""The values that travel down the pipe: Frame in, Segmentation out. Metres, seconds, RGB, everywhere."""
+"""The data types of the pipeline: Frame in, Segmentation out. Units are metres and seconds, colours are RGB."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ VOID = 255
 class Intrinsics:
     """Pinhole camera: focal lengths and principal point, in pixels of the frame's own size.
 
-    fy < 0 where the set's y axis points up (ICL-NUIM): y of 3-D points then runs upwards, as its publishers have it.
+    fy < 0 if the y axis of the data set points up (ICL-NUIM): y of 3-D points then points up, too.
     """
 
     fx: float
@@ -34,33 +34,33 @@ class Intrinsics:
 
     @property
     def plausible(self) -> bool:
-        """Whether a camera may be so: focal lengths of 1 to a million pixels, a centre that is no further away."""
+        """Whether a camera can have them: focal lengths of 1 to 1e6 pixels, and a centre within 1e6 pixels."""
         focal, centre = (abs(self.fx), abs(self.fy)), (abs(self.cx), abs(self.cy))
         return self.fx > 0 and all(1 <= length <= 1e6 for length in focal) and all(side <= 1e6 for side in centre)
 
     def thinned(self, step: int) -> Intrinsics:
-        """Of a picture that keeps every `step`-th row and column, the first of them too."""
+        """The intrinsics of an image that keeps every `step`-th row and column, beginning with the first."""
         return Intrinsics(self.fx / step, self.fy / step, self.cx / step, self.cy / step)
 
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One moment of a source.
+    """One frame of a source.
 
     index: position in the source, from 0.
     name: stem for output files, unique in its source, e.g. "1305031243.861657" or "00042".
-    timestamp: seconds; the source's own clock.
+    timestamp: seconds, by the clock of the source.
     rgb: (H, W, 3) uint8, RGB.
-    intrinsics: of the colour camera, or None where unknown.
-    load_depth: returns (H, W) float32 metres, registered to `rgb`, 0 = no reading, as what is negative or not finite;
-        None where there is no depth. It may raise FrameError. Nothing is decoded until `depth` is read.
-    load_annotation: returns (H, W) integer ground truth, 0 = background, 255 = void; None where there is none.
-    file: the picture's own file, None where it is one of many in a video or comes from a camera.
-    depth_problem: why a frame of an RGB-D source has no depth, for the manifest; "" where it has or needs none.
-    depth_is_metric: whether `depth` is in metres. False where the unit is unknown, as in a reconstruction from pictures
-        alone (CO3D): nothing that is stated in metres may then be compared with it or written.
-    pose: (4, 4) float64, camera to world [m], or None where unknown.
-    stamp_ns: the source's own stamp in whole nanoseconds, where `timestamp` rounds it; None: see `nanoseconds`.
+    intrinsics: of the colour camera; None if unknown.
+    load_depth: returns (H, W) float32 metres, registered to `rgb`, 0 = no reading; negative and infinite values
+        become 0. None if there is no depth. May raise FrameError. Depth is decoded when `depth` is first read.
+    load_annotation: returns (H, W) integer ground truth, 0 = background, 255 = void; None if there is none.
+    file: the image file; None for a frame of a video or camera.
+    depth_problem: why a frame of an RGB-D source has no depth, for run.json; "" if it has depth or needs none.
+    depth_is_metric: whether `depth` is in metres. False if the unit is unknown, as in a reconstruction from images
+        (CO3D): such depth must not be compared with metres or written as metres.
+    pose: (4, 4) float64, camera to world [m]; None if unknown.
+    stamp_ns: the time stamp in whole nanoseconds, if `timestamp` rounds it; None: see `nanoseconds`.
     """
 
     index: int
@@ -78,7 +78,7 @@ class Frame:
 
     @property
     def nanoseconds(self) -> int:
-        """The source's stamp, as exactly as it is known; 0 where it is no number."""
+        """The time stamp in nanoseconds, as exactly as it is known; 0 if it is not finite."""
         if self.stamp_ns is not None:
             return self.stamp_ns
         # seconds since 1970 in 64 bits are exact to a quarter of a microsecond
@@ -86,7 +86,7 @@ class Frame:
 
     @cached_property
     def depth(self) -> np.ndarray | None:
-        """(H, W) float32 metres, 0 = no reading, decoded at the first look; None if unreadable: see `depth_problem`."""
+        """(H, W) float32 metres, 0 = no reading, decoded on first access; None if unreadable: see `depth_problem`."""
         if self.load_depth is None:
             return None
         try:
@@ -112,8 +112,8 @@ class Segment:
 
     area: pixels. box: (x, y, width, height) in pixels. mean_depth: metres, over pixels with a reading, or None.
     centroid: (X, Y, Z) metres in the camera frame (x right, y down, z forward), or None without depth or intrinsics.
-    size: (X, Y, Z) metres from one end to the other along these axes, as far as the camera sees it, or None likewise.
-    Where the depth is not metric these are in its own units. score: of an object, 0 ... 1, see `Segmentation`.
+    size: (X, Y, Z) metres, extent of the visible part along these axes, or None likewise. If depth is not metric, these
+    are in the units of the depth. score: of an object, 0 ... 1, see `Segmentation`.
     """
 
     id: int
@@ -127,15 +127,16 @@ class Segment:
 
 @dataclass(frozen=True, eq=False)
 class Segmentation:
-    """What was found in one frame.
+    """The masks of one frame.
 
-    regions: (H, W) uint8 ids 1 ... 254, stable over the sequence; VOID (255) = none; the frame's own size. All VOID
-        where nobody asked for them.
-    k: number of clusters in use; 0 likewise.
-    objects: (H, W) uint8, 0 = background, 1 ... 254 = things, stable over the sequence; None if not asked for.
+    regions: (H, W) uint8 ids 1 ... 254, the same over the sequence; VOID (255) = none; the size of the frame. All
+        VOID if regions were not requested.
+    k: number of clusters in use; 0 if regions were not requested.
+    objects: (H, W) uint8, 0 = background, 1 ... 254 = objects, the same over the sequence; None if not requested.
     timings_ms: milliseconds by stage.
-    scores: of the ids in `objects`, 0 ... 1: how likely there is such a thing; of those that have one.
-    latency_ms: from the arrival of a live source's frame to this, waiting included; of a recording's, all stages.
+    scores: of the ids in `objects`, 0 ... 1: the probability that the id is an object; an id may have no score yet.
+    latency_ms: for a live source, from the arrival of the frame to its masks, with the time that it waits; for a
+        recording, the sum of the stages.
     """
 
     regions: np.ndarray
@@ -146,10 +147,10 @@ class Segmentation:
     latency_ms: float = 0.0
 
     def mask(self, kind: str) -> np.ndarray:
-        """(H, W) uint8. kind: "regions", "objects" or "panoptic". Raises ValueError for objects that were not asked
-        for."""
+        """(H, W) uint8. kind: "regions", "objects" or "panoptic". Raises ValueError for objects that were not
+        requested."""
         if kind == "objects" and self.objects is None:
-            raise ValueError("objects were not asked for")
+            raise ValueError("objects were not requested")
         found: np.ndarray = getattr(self, kind)
         return found
 
@@ -163,10 +164,9 @@ class Segmentation:
 
     def to_supervision(self, kind: str = "") -> supervision.Detections:
         """The ids of a mask as `supervision.Detections`: `xyxy` (N, 4) with exclusive ends, `mask` (N, H, W) bool,
-        `tracker_id` the ids in rising order, `class_id` 0,
-        `confidence` the scores where all have one.
+        `tracker_id` the sorted ids, `class_id` 0, `confidence` the scores if all ids have one.
 
-        kind: see `mask`; "" = what `shown` has. Raises OutputError where the package supervision is not installed.
+        kind: see `mask`; "" = that of `shown`. Raises OutputError if the package supervision is not installed.
         """
         try:
             import supervision

@@ -24,7 +24,7 @@ def trainer_devices(settings: Settings) -> dict[str, Any]:
     match = re.fullmatch(r"(?:(auto|cpu|cuda)(?::(\d+))?|(\d+))", settings.devices)
     if not match:
         raise StreamsegError(
-            f"--devices {settings.devices!r} is none", "use auto, cpu, cpu:2, cuda, cuda:2 or a number"
+            f"--devices {settings.devices!r} is unknown", "use auto, cpu, cpu:2, cuda, cuda:2 or a number"
         )
     kind = match[1] or "auto"
     if kind == "auto":
@@ -34,7 +34,9 @@ def trainer_devices(settings: Settings) -> dict[str, Any]:
     if kind == "cuda" and not 1 <= count <= there:
         raise StreamsegError(f"{count} CUDA devices were asked for, {there} are here", "use --devices cpu, or fewer")
     if count < 1:
-        raise StreamsegError(f"--devices {settings.devices!r} is no device", "give one at least, such as --devices cpu")
+        raise StreamsegError(
+            f"--devices {settings.devices!r} is not a device", "give one at least, such as --devices cpu"
+        )
     if settings.strategy != "auto" and settings.strategy not in STRATEGIES:
         raise StreamsegError(
             f"Lightning has no strategy {settings.strategy!r}", plugins.did_you_mean(settings.strategy, STRATEGIES)

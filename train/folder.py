@@ -51,7 +51,7 @@ def begun(output: Path) -> Path | None:
 
 
 def checked(place: Place, first: bool) -> Path | None:
-    """The checkpoint to go on from, or None. Raises OutputError rather than write over an older run, or over what the
+    """The checkpoint to resume from, or None. Raises OutputError rather than write over an older run, or over what the
     new one reads.
 
     first: whether this process writes; the others come when it has begun.
@@ -66,7 +66,8 @@ def checked(place: Place, first: bool) -> Path | None:
     if place.resume:
         if last is None:
             raise OutputError(
-                f"there is no checkpoint {LAST} in {str(output)!r} to go on from", "leave --resume out: begin anew"
+                f"there is no checkpoint {LAST} in {str(output)!r} to resume from",
+                "leave --resume out to start a new run",
             )
         return last
     if not first:
@@ -75,7 +76,7 @@ def checked(place: Place, first: bool) -> Path | None:
     if held and not place.overwrite:
         raise OutputError(
             f"{str(output)!r} holds a run already",
-            "give another -o, go on with it: --resume, or replace it: --overwrite",
+            "give another -o, resume it: --resume, or replace it: --overwrite",
         )
     for flag, path in place.inputs:
         if output.resolve() in (Path(path).resolve(), *Path(path).resolve().parents):

@@ -14,8 +14,8 @@ from streamseg.errors import StreamsegError
 
 @dataclass(frozen=True)
 class Trained:
-    """best: the checkpoint that was chosen, None where nothing could choose. last: the last one, None where no step
-    was good. metrics: what run.json holds: verdict, steps, loss, probe, report and more."""
+    """best: the chosen checkpoint; None if nothing could choose one. last: the last checkpoint; None if no step
+    succeeded. metrics: the content of run.json: verdict, steps, loss, probe, report and more."""
 
     best: Path | None
     last: Path | None
@@ -36,12 +36,12 @@ def train(
     """Fine-tune a network on recordings, without labels.
 
     method: a file of `train/methods`, such as "selftrain" or "byol". data: recordings, or folders of them. output:
-    folder for checkpoints and figures, "out/METHOD" by default. config: a file of flags, or the run.json of a run that
-    is to be repeated. settings: any flag of `streamseg train METHOD` by its name with "_" for "-", e.g. steps=150,
+    folder for checkpoints and figures, "out/METHOD" by default. config: a file of flags, or the run.json of a run to
+    repeat. settings: any flag of `streamseg train METHOD` by its name with "_" for "-", e.g. steps=150,
     val=["davis/"], batch_size=16, logger="wandb".
 
-    Raises StreamsegError for what the command line would refuse, TypeError for an unknown setting. Several devices of
-    one machine start the calling script again, as Lightning does: keep the call below `if __name__ == "__main__"`.
+    Raises StreamsegError for values that the command line refuses, TypeError for an unknown setting. With several
+    devices of one machine, Lightning starts the calling script again: put the call below `if __name__ == "__main__"`.
     """
     from train import methods
     from train.commands.config_file import flags_of, typed

@@ -24,7 +24,7 @@ class Gap(Word):
             return value
         match = re.fullmatch(r"(\d{1,9})(?::(\d{1,9}))?", value, re.ASCII)
         if not match or int(match[1]) > int(match[2] or match[1]):
-            self.fail(f"{value!r} is no range of frames such as 0:8", param, ctx)
+            self.fail(f"{value!r} is not a range of frames such as 0:8", param, ctx)
         assert match
         return int(match[1]), int(match[2] or match[1])
 

@@ -69,7 +69,7 @@ def read(path: Path) -> dict[str, Any]:
         ) from problem
     if not isinstance(content, dict) or not {"format", "backbone", "state_dict"} <= content.keys():
         raise ModelError(
-            f"{str(path)!r} is no checkpoint of streamseg", "name its network: --model NAME --weights FILE"
+            f"{str(path)!r} is not a checkpoint of streamseg", "name its network: --model NAME --weights FILE"
         )
     if content["format"] != FORMAT:
         raise ModelError(

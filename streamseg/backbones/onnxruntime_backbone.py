@@ -139,7 +139,7 @@ def open(
     device = device if device != "auto" else ("cuda" if machine.has_cuda() else "cpu")
     if precision == "bf16" or (precision == "fp16" and device == "cpu"):
         raise ModelError(
-            f"onnxruntime does not compute in {precision} on {device}",
+            f"onnxruntime does not support {precision} on {device}",
             "use --precision fp32" if device == "cpu" else "use --precision fp16 or fp32",
         )
     if device == "tensorrt":

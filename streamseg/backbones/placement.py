@@ -36,7 +36,7 @@ def place_of_labels(config: SegmenterConfig, backbone: Backbone) -> Place:
     if not reason:
         return Place(backbone.place, f"labels on {backbone.place}")
     if wish == "device":
-        raise ModelError(f"labels cannot be made on the network's device: {reason}", "leave --labels-on out")
+        raise ModelError(f"labels cannot be computed on the network's device: {reason}", "leave --labels-on out")
     return Place("", f"labels on the host: {reason}")
 
 

@@ -25,11 +25,13 @@ def chosen(asked: str, able: Collection[str]) -> tuple[str, str]:
     """
     said = os.environ.get(VARIABLE, "") if asked == "auto" else ""
     if said and said not in ("fp32", "bf16", "fp16"):
-        raise ModelError(f"{VARIABLE} is {said!r}, no precision", "set it to fp32, bf16 or fp16, or unset it")
+        raise ModelError(
+            f"{VARIABLE} is {said!r}, which is not a precision", "set it to fp32, bf16 or fp16, or unset it"
+        )
     wanted = said or asked
     if wanted not in ("auto", "fp32", *able):
         where = f"unset {VARIABLE}, or set it to fp32" if said else "leave --precision out, or use fp32"
-        raise ModelError(f"this CPU does not compute in {wanted}", where)
+        raise ModelError(f"this CPU does not support {wanted}", where)
     if said:
         return said, f"{VARIABLE} says so"
     if asked != "auto":

@@ -146,7 +146,8 @@ def check_machine(path: Path, facts: Engine, here: engine_file.Machine) -> None:
         flags = f"--size {height}x{width} --precision {facts.precision} --max-batch {facts.profile.max}"
         raise ModelError(
             f"{str(path)!r} was built for another machine: {misfit}",
-            f"engines do not travel; here: streamseg export tensorrt MODEL {flags} -o {path}",
+            "an engine runs only on machines like the one that built it; build it here: "
+            f"streamseg export tensorrt MODEL {flags} -o {path}",
         )
 
 

@@ -84,5 +84,5 @@ def open(
     if device == "cuda" and not torch.cuda.is_available():
         raise ModelError("torch finds no CUDA device", "use --device cpu; `streamseg doctor` shows what is missing")
     if device == "cpu" and precision == "fp16":
-        raise ModelError("torch does not compute in fp16 on a CPU", "use --precision fp32 or bf16")
+        raise ModelError("torch does not support fp16 on a CPU", "use --precision fp32 or bf16")
     return TorchBackbone(recipe, size, device, "fp32" if precision == "auto" else precision, threads, log)

@@ -27,6 +27,6 @@ def check_numbers(backbone: Backbone, features: np.ndarray) -> None:
     """Raise ModelError where `features` hold a NaN or an infinity."""
     if not np.isfinite(features.sum()):
         raise ModelError(
-            f"{backbone.name} gives features that are no numbers (NaN or infinite)",
+            f"{backbone.name} gives features that are not finite (NaN or infinite)",
             "try --precision fp32; if it is so there, too, its weights are damaged: copy, train or export it again",
         )

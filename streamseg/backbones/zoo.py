@@ -131,7 +131,7 @@ def _architecture(model: str) -> Architecture:
 def _timm_architecture(name: str) -> Architecture:
     """What timm says about `name`; asked once (that imports torch), then read from the cache folder."""
     if not re.fullmatch(r"[\w.-]+", name, re.ASCII):  # timm itself would go to a hub or a folder
-        raise ModelError(f"{name!r} is no name of timm's", "timm.list_models() lists all")
+        raise ModelError(f"{name!r} is not a network of timm", "timm.list_models() lists all")
     path = cached.folder() / f"timm-{safe_name(name)}.json"
     with suppress(TypeError, KeyError):  # of another version
         if known := recall(path):
@@ -180,7 +180,7 @@ def _weights_file(spec: Spec, architecture: Architecture) -> Path | None:
                 f"there is no weights file {spec.weights!r}", "--weights takes a .pth or .safetensors file"
             )
         if path.suffix not in (".pth", ".pt", ".safetensors"):
-            raise ModelError(f"{spec.weights!r} is no weights file", "--weights takes a .pth or .safetensors file")
+            raise ModelError(f"{spec.weights!r} is not a weights file", "--weights takes a .pth or .safetensors file")
         return path
     if not architecture.package:
         return None

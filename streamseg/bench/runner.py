@@ -176,7 +176,9 @@ def _alone(module: str, task: Turn | Plain) -> dict[str, Any]:
         try:
             result, problem = pool.submit(_measured, module, task).result()
         except BrokenProcessPool as broken:
-            raise StreamsegError("a turn of the benchmark was killed", "is there enough memory?") from broken
+            raise StreamsegError(
+                "a process of the benchmark was killed", "make sure that there is enough memory"
+            ) from broken
     if problem:
         raise problem[0](*problem[1:])
     return result

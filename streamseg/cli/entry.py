@@ -78,7 +78,7 @@ def explained(problem: Exception) -> tuple[str, str]:
     if isinstance(problem, ImportError):
         return (
             f"a library cannot be loaded: {said}",
-            "`streamseg doctor` tells what this machine has; or install it again, as the README says",
+            "`streamseg doctor` reports what this machine has; or install it again, as the README says",
         )
     if kind == "cv2.error":
         reason = said.splitlines()[-1] if said else "an error without a word"

@@ -70,7 +70,7 @@ class Option(click.Option):
             raise click.BadParameter(f"{value!r} is not {in_words(self.type)}", ctx, self) from None
         for one in found if isinstance(found, tuple) else (found,):
             if isinstance(one, int | float) and not (math.isfinite(one) and abs(one) <= LARGEST):
-                raise click.BadParameter(f"{value} is no number that can be used here", ctx, self)
+                raise click.BadParameter(f"{value} is not a number that can be used here", ctx, self)
         return found
 
     def get_help_extra(self, ctx: click.Context) -> Any:

@@ -47,7 +47,7 @@ class Size(Word):
             return value
         match = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", value, re.ASCII)
         if not match or not all(16 <= int(side) <= 8192 for side in match.groups() if side):
-            self.fail(f"{value!r} is no size: give N (shorter side) or HxW, each 16 to 8192", param, ctx)
+            self.fail(f"{value!r} is not a size: give N (shorter side) or HxW, each 16 to 8192", param, ctx)
         assert match
         return (int(match[1]), int(match[2])) if match[2] else int(match[1])
 
@@ -62,7 +62,7 @@ class Numbers(Word):
             return value
         parts = [part for part in value.split(",") if part]
         if not all(re.fullmatch(r"-?\d{1,9}", part, re.ASCII) for part in parts):
-            self.fail(f"{value!r} is no list of whole numbers such as 4,5", param, ctx)
+            self.fail(f"{value!r} is not a list of whole numbers such as 4,5", param, ctx)
         return tuple(map(int, parts))
 
 
@@ -95,7 +95,7 @@ class Range(Word):
             return value
         match = re.fullmatch(r"(\d{1,9}):(\d{1,9})", value, re.ASCII)
         if not match or not 1 <= int(match[1]) <= int(match[2]) <= 64:
-            self.fail(f"{value!r} is no range LOW:HIGH within 1:64", param, ctx)
+            self.fail(f"{value!r} is not a range LOW:HIGH within 1:64", param, ctx)
         assert match
         return int(match[1]), int(match[2])
 
@@ -116,7 +116,7 @@ class Camera(Word):
             self.fail(f"{value!r} is not FX,FY,CX,CY in pixels", param, ctx)
         camera = Intrinsics(fx, abs(fy), cx, cy)  # ICL-NUIM's y points up, ours down
         if not camera.plausible:
-            self.fail(f"{value!r} is no camera: in pixels, FX and FY are 1 to 1,000,000", param, ctx)
+            self.fail(f"{value!r} is not a camera: in pixels, FX and FY are 1 to 1,000,000", param, ctx)
         return camera
 
 

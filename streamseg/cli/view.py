@@ -50,7 +50,7 @@ def view(
     from streamseg.viewing.server import PageServer
 
     if len(shown) > 2:
-        raise click.UsageError(f"one or two can be looked at, not {len(shown)}")
+        raise click.UsageError(f"give one or two, not {len(shown)}")
     page, content = _opened(shown, SourceConfig(**given), source)
     try:
         server = PageServer(page, content.gets, port=port, others=("recorded.html",))

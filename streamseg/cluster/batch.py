@@ -180,7 +180,7 @@ def open_pool(asked: Request, tasks: int, log: Callable[[str], None]) -> Pool:
     cores = machine.cores()
     alone = asked.shard[1] > 1 and not asked.workers
     if not asked.workers and not alone and not ray_actors.installed():
-        log("note: one worker, for Ray is not installed; for more of them: pip install 'streamseg[cluster]'")
+        log("note: one worker, because Ray is not installed; for more: pip install 'streamseg[cluster]'")
         alone = True
     count = 1 if alone else min(asked.workers or min(cores, _fitting()), tasks)
     threads = machine.threads() or max(1, cores // count)

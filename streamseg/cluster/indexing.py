@@ -48,7 +48,7 @@ def index_recordings(
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists() and not is_index(str(path)):
-            raise OutputError(f"{str(path)!r} is there already, and is no index", "choose another -o")
+            raise OutputError(f"{str(path)!r} exists already, and is not an index", "choose another -o")
         if not building.exists() and path.exists():
             _copy(path, building)
         with closing(_opened(building)) as database:

@@ -93,7 +93,7 @@ class Results:
             if target.is_dir() and not any(target.iterdir()):
                 return None
             if os.path.lexists(target):
-                raise OutputError(f"{str(target)!r} is there already, and no run wrote it", "move it away") from None
+                raise OutputError(f"{str(target)!r} exists already, and no run wrote it", "move it away") from None
             return None
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
             raise OutputError(f"{str(target / MANIFEST)!r} cannot be read: {problem}", "remove that run") from None

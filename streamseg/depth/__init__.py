@@ -1,1 +1,1 @@
-"""Depth: the plane that supports, what rises above it, and depth that does not lie on its picture."""
+"""Depth: the support plane, the objects that rise above it, and the registration of depth to colour."""

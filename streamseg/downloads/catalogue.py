@@ -72,7 +72,7 @@ def _tum(part: str) -> DataSet:
     found = re.fullmatch(r"(?:rgbd_dataset_)?(?:fr|freiburg)([123])[/_-]?(\w+)", part.strip("/"), re.ASCII)
     if found is None:
         raise SourceError(
-            f"{part!r} is no sequence of TUM RGB-D" if part else "name a sequence of TUM RGB-D",
+            f"{part!r} is not a sequence of TUM RGB-D" if part else "name a sequence of TUM RGB-D",
             "e.g. streamseg data tum fr1/desk",
         )
     name = f"freiburg{found[1]}_{found[2]}"
@@ -84,7 +84,8 @@ def _tum(part: str) -> DataSet:
 def _co3d(part: str) -> DataSet:
     if not re.fullmatch(r"[a-z]+", part):
         raise SourceError(
-            f"{part!r} is no category of CO3D" if part else "name a category of CO3D", "e.g. streamseg data co3d apple"
+            f"{part!r} is not a category of CO3D" if part else "name a category of CO3D",
+            "e.g. streamseg data co3d apple",
         )
     # the annotations, then the pictures of the publishers' subset of one sequence a category
     archives = tuple(Archive(f"{CO3D}/{part}_{number:03d}_singlesequence.zip") for number in (0, 1))

@@ -43,7 +43,7 @@ def write(
     Raises ModelError where the network has no CLS attention, SourceError where no frame can be read, OutputError.
     """
     no_vit = ModelError(
-        f"{setup.extractor.spec.model!r} has no CLS attention: it is no ViT, or one without a CLS token",
+        f"{setup.extractor.spec.model!r} has no CLS attention: it is not a ViT, or one without a CLS token",
         "give a ViT, e.g. --model dino_vits16",
     )
     if zoo.recipe(setup.extractor.spec).kind == "cnn":

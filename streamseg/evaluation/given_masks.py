@@ -45,7 +45,8 @@ class Masks:
             self.objects = self.labels = _by_stem(folder)
         if not self.objects and not self.labels:
             raise SourceError(
-                f"{str(folder)!r} holds no masks", "it should hold image files called as the frames: " + _some(SUFFIXES)
+                f"{str(folder)!r} holds no masks",
+                "it must hold image files with the names of the frames: " + _some(SUFFIXES),
             )
         self.missing: list[str] = []
         self.scores = _scores(folder / LINES) if (folder / LINES).is_file() and self.objects else {}
@@ -85,14 +86,14 @@ class Masks:
 def folders(root: Path, names: Sequence[str]) -> list[Path]:
     """The folder of each recording's masks. Raises SourceError where there is none."""
     if not root.is_dir():
-        raise SourceError(f"there is no folder {str(root)!r}", "--masks wants a folder with masks")
+        raise SourceError(f"there is no folder {str(root)!r}", "--masks needs a folder with masks")
     inner = [root / name for name in names]
     if len(names) == 1 and not inner[0].is_dir():
         return [root]
     absent = [str(folder) for folder in inner if not folder.is_dir()]
     if absent:
         raise SourceError(
-            f"there is no folder {absent[0]!r}", "of several recordings, --masks wants one folder for each, so called"
+            f"there is no folder {absent[0]!r}", "--masks needs a folder for each recording, of the same name"
         )
     return inner
 

@@ -28,11 +28,11 @@ def evaluate(
 ) -> dict[str, Any]:
     """Score masks of annotated recordings: the document that `streamseg eval --json` prints.
 
-    sources: recordings with ground truth. models: names, checkpoints or exported files. seeds: how many. every,
-    max_frames: as in `segment`. masks: a folder of masks to be scored instead of a model's. protocol: one of
-    `evaluation.protocols`, "davis16", "davis17u" or "uois", whose figures are added. singly: every frame is a scene
-    of its own. settings: as in `segment`.
-    Figures are shares in [0, 1]; `figures` in the document says what each one means. Raises StreamsegError.
+    sources: recordings with ground truth. models: names, checkpoints or exported files. seeds: number of seeds. every,
+    max_frames: as in `segment`. masks: a folder of masks to score instead of those of a model. protocol: "davis16",
+    "davis17u" or "uois" adds the figures of this benchmark. singly: segment each frame on its own. settings: as in
+    `segment`.
+    Figures are in [0, 1]; `figures` in the document explains each one. Raises StreamsegError.
     """
     check_names(settings)
     check({"seeds": seeds, "every": every, "max_frames": max_frames})

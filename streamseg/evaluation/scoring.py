@@ -24,8 +24,8 @@ HIDDEN = 1e-3
 """Share of the frame below which a CO3D mask holds nothing: the object was not found in that frame."""
 
 HINTS = dict.fromkeys(
-    (" ids", " colours"), "number the things 1 ... 254 over all masks, and write these as indexed PNG"
-) | {"nothing is known": "255 in a mask is void, and so is what is black in valid/"}
+    (" ids", " colours"), "number the objects 1 ... 254 over all masks, and write these as indexed PNG"
+) | {"are void": "255 in a mask is void, and so is what is black in valid/"}
 """Of recordings of which nothing could be scored, by words of a reason."""
 
 Observer = Callable[[Frame, Segmentation, np.ndarray, dict[str, float]], None]
@@ -80,7 +80,7 @@ class Scorer(Sink):
             if truth is None:
                 raise FrameError("no annotation")
             if (truth == VOID).all():
-                raise FrameError("nothing is known of it")
+                raise FrameError("all of its pixels are void")
             if self.kind == "co3d" and (not frame.rgb.any() or np.mean(truth > 0) < HIDDEN):
                 raise FrameError("hidden")  # a target held back, or a mask that was never found: no truth
         except FrameError as problem:

@@ -1,1 +1,1 @@
-"""Features: what the network sees in each frame, and what it would see in the frames between."""
+"""Features: the output of the network for keyframes, and its propagation to the frames between."""

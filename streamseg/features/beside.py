@@ -1,7 +1,7 @@
-"""A keyframe that is worked on beside the frames: these show the keyframe before, moved, until its masks are there.
+"""Computes a keyframe in the background: until its masks are ready, frames show those of the keyframe before, moved.
 
-So no frame of a live source waits for the network. The masks are there LATE frames after it, by number and not by the
-clock: the same frames get the same masks on any machine.
+So no frame of a live source waits for the network. The masks are used LATE frames later, counted in frames and not in
+seconds, so that the same frames get the same masks on any machine.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Feature maps to the points that are clustered: optional PCA, optional position and depth channels."""
+"""Converts feature maps to the points that are clustered: optional PCA, optional position and depth channels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Frames to features: what the network sees. It needs nothing of the frames before, and may run ahead, in threads.
+"""Computes the features of frames with the network. It has no state between frames, and may run ahead, in threads.
 
 rgb -> prepare -> backbone -> features and objectness, in host memory or on the network's device: see
 `backbones.placement`.
@@ -180,7 +180,7 @@ class FeatureExtractor:
         objectness = objectness_of(outputs, blank) if wanted else None
         if wanted and objectness is None:
             raise ModelError(
-                f"{backbone.name} tells nothing of where objects are: it gives neither energy nor attention",
+                f"{backbone.name} cannot find objects: its outputs have neither energy nor attention",
                 "export it again with this version of streamseg, or leave the objects out: `eval --no-objects`, and "
                 "in `run` neither objects nor panoptic in --save",
             )

@@ -1,6 +1,6 @@
-"""What a network sees in pictures and in their mirror images, on average: twice the time, fewer of its whims.
+"""Averages the outputs of a network over an image and its mirror image: twice the time, more stable features.
 
-Averaging over transformed copies of a picture is as old as Krizhevsky et al., "ImageNet Classification with Deep
+Averaging over transformed copies of an image goes back to Krizhevsky et al., "ImageNet Classification with Deep
 Convolutional Neural Networks" (NeurIPS 2012), section 4.1.
 """
 

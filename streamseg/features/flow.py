@@ -1,4 +1,4 @@
-"""Optical flow between small grey pictures, and feature maps that follow it.
+"""Optical flow between small grey images, and feature maps that are warped along it.
 
 Dense flow: Kroeger et al., "Fast optical flow using dense inverse search", ECCV 2016.
 """

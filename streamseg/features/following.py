@@ -1,4 +1,4 @@
-"""What the network would see in a frame that it did not run on: what it saw in the keyframe, moved along the flow."""
+"""Features of a frame without a run of the network: those of its keyframe, moved along the optical flow."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Which frames the network runs on. Neighbouring frames of a video show nearly the same.
+"""Selects the keyframes: the frames that the network runs on. Neighbouring frames of a video are nearly the same.
 
-The network runs on keyframes; in between, its features follow the optical flow (deep feature flow: Zhu et al., CVPR
-2017) at a fraction of the time. The flow always leads back to the keyframe itself, so errors do not add up. A frame
-that the flow cannot explain becomes a keyframe: cuts, photographs of one object from many sides, fast turns.
+Between keyframes, features follow the optical flow (deep feature flow: Zhu et al., CVPR 2017) at a fraction of the
+time. The flow always leads back to the keyframe itself, so errors do not add up. A frame that the flow cannot explain
+becomes a keyframe: cuts, photographs of one object from many sides, fast turns.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""What a live run gives up, step by step, for the delay that is allowed: first masks that are new, then keyframes.
+"""Lowers the quality of a live run in steps to meet a latency: first masks become older, then keyframes rarer.
 
-A keyframe takes longer than the frames between. Where that alone is too long it is worked on beside the frames; where
-the machine is too slow, keyframes get rarer. A step is taken on what the last frames took, and then holds for a while,
-so that its own effect is seen first. It is taken back late, when there is much time left: a run that goes up and down
-would look worse than either.
+A keyframe takes longer than the frames between. If it takes too long by itself, it is computed in the background; if
+the machine is too slow, keyframes become rarer. A step depends on the time of the last frames, and then holds for a
+while, so that its own effect is seen first. It is undone late, when there is much time left, because a run that goes up
+and down would look worse than either.
 """
 
 from __future__ import annotations

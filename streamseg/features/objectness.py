@@ -1,17 +1,17 @@
-"""Objectness: where a network's own outputs say that objects are.
+"""Objectness: where the outputs of a network show objects.
 
-CNN: the activation energy. A network that learnt to name objects is strongly activated on them and weakly on grass,
-walls and sky: the root mean square of its last layer's activations alone ranks object above background with an area
-under the curve of 0.94 on seven labelled recordings.
+CNN: the activation energy. A network that was trained to classify objects is strongly activated on them and weakly on
+grass, walls and sky: the root mean square of the activations of its last layer separates object from background with an
+area under the ROC curve of 0.94 on seven labelled recordings.
 
-A network with a foreground head: the geometric mean of that and of what the head answers. The head is better where
-something like its lessons is seen, and sure of nothing elsewhere; the energy knows more of the world.
+Network with a foreground head: the geometric mean of the energy and the output of the head. The head is better on
+objects like those it was trained on, and unreliable elsewhere, where the energy is better.
 
-A head whose training leaves it unsure of things that it has not seen (`odin`) is for regions alone, and counts half
+A head that is unreliable on objects that it was not trained on (`odin`) is used for regions only, and counts half
 there: see docs/benchmarks/training.md.
 
-ViT: the attention of the CLS token (DINO, arXiv:2104.14294), relative to what the same places get in pictures with
-nothing in them: 0.94, and 0.89 without that.
+ViT: the attention of the CLS token (DINO, arXiv:2104.14294), relative to the attention that the same places get in
+images without content: area 0.94, and 0.89 without this correction.
 """
 
 from __future__ import annotations

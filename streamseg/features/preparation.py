@@ -1,4 +1,4 @@
-"""Frames to the network's input, in host memory; `preparation_torch.py` does the same on a device."""
+"""Converts frames to the network's input, in host memory; `preparation_torch.py` does the same on a device."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Frames through the network on its device: what `preparation.py` and a run of the backbone do in host memory.
+"""Runs frames through the network on its device: the same as `preparation.py` and the backbone in host memory.
 
-One upload of uint8 frames. It runs on a CUDA stream of its own, so that the stages after it wait for what they need and
-not for the frames ahead. Written for CUDA, tested on torch's "cpu" device.
+Frames are uploaded once, as uint8. It runs on its own CUDA stream, so that later stages wait only for what they need.
+Written for CUDA, tested on torch's "cpu" device.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Which scene a frame shows: hard cuts to another place, and back, told from the pictures alone.
+"""Recognizes scenes: detects hard cuts to another scene, and back, from the images alone.
 
-After a cut both the structure of the picture and its colours are others. A flash leaves the colours of what it does not
-burn out and much of the structure, a longer exposure what multiplying a picture leaves, a fast turn the colours, and
-whatever passes by is gone after a moment: then the scene that was left is known again. Photographs that differ from one
-to the next are no scenes: only what followed a few frames that were alike can be cut off.
+A cut changes both the structure of the image and its colours. A flash preserves the colours where it does not saturate,
+and much of the structure; a change of exposure preserves what is equal up to a factor; a fast turn preserves the
+colours; and an object that passes by is gone after a moment, when the scene is recognized again. Photographs that
+differ from one to the next are not scenes: a cut needs a few frames before it that are alike.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The contract of what makes masks of feature frames: regions and objects stand behind it alike."""
+"""The interface of the stages that compute masks from feature frames: regions and objects implement it."""
 
 from __future__ import annotations
 

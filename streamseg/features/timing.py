@@ -1,4 +1,4 @@
-"""Milliseconds by stage: the one clock of the pipe, which a profile can listen to."""
+"""Milliseconds by stage: the one clock of the pipeline; a profile can subscribe to it."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Objects: which parts of a frame are things, found without labels."""
+"""Objects: finds the objects of each frame without labels."""

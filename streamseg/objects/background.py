@@ -1,10 +1,9 @@
-"""Background memory: what the background of a session looks like, so that an object stands out by being unlike it.
+"""Background memory: stores features of the background of a session. An object stands out because it is unlike these.
 
-Two kinds of cells are background more often than not: those along the border of the frame unless their objectness is
-high, because people point cameras at objects (Zhu et al., CVPR 2014), and those of the lowest objectness, which the
-network has no name for (Siméoni et al., "Unsupervised Object Localization: Observing the Background to Discover
-Objects", CVPR 2023). The latter holds for the activations of a CNN; the attention of a ViT is next to nothing in parts
-of objects, too.
+Two kinds of cells usually show background: those along the border of the frame whose objectness is not high, because
+people point cameras at objects (Zhu et al., CVPR 2014), and those of the lowest objectness (Siméoni et al.,
+"Unsupervised Object Localization: Observing the Background to Discover Objects", CVPR 2023). The latter holds for the
+activations of a CNN, but not for the attention of a ViT, which is close to zero in parts of objects, too.
 """
 
 from __future__ import annotations

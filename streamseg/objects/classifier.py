@@ -1,7 +1,8 @@
-"""A linear foreground classifier that learns, while the stream runs, to tell the session's objects from its background.
+"""A linear foreground classifier that learns during a session to separate its objects from its background.
 
 Ridge regression on targets -1 and 1 with exponential forgetting: recursive least squares in its information form
-(Haykin, Adaptive Filter Theory, chapter 10). What is learnt is a pair of sums, so it needs no step size and no order.
+(Haykin, Adaptive Filter Theory, chapter 10). The state is a pair of sums, so there is no step size, and the order of
+the samples does not matter.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""Objects found without labels, and kept from frame to frame.
+"""Finds objects without labels, and keeps them from frame to frame.
 
     objectness, background memory, motion -> saliency -> GrabCut on keyframes -> a classifier that learns from them
     -> less where the motion speaks against it -> foreground -> instances -> ids
 
-The slow and exact step teaches the fast one. On keyframes GrabCut cuts out what is salient; a ridge regression on the
-features learns what these cuts have in common over the session; each keyframe then costs one product of matrices and a
-guided upsampling. Frames between them show the keyframe's objects, moved along the optical flow. A second round cuts
-where saliency and classifier agree, a third where the classifier alone says. With quality "high" GrabCut upsamples.
+A slow, accurate step teaches a fast one. On keyframes, GrabCut segments the salient parts; a ridge regression on the
+features learns from these cuts over the session; a keyframe then costs one matrix product and a guided upsampling.
+Other frames show the objects of the keyframe, moved along the optical flow. A second round of cuts starts where
+saliency and classifier agree, a third from the classifier alone. With quality "high", GrabCut does the upsampling.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""What a cue is worth: how often each of its values was seen, in this session, on objects and close around them.
+"""How well a cue separates objects from their surroundings, measured by histograms of its values in this session.
 
-The ratio of the two, a likelihood ratio, is the cue's weight (naive Bayes with histograms). A cue that says the same of
-both weighs nothing. Where all that was found moves, what stands still beside it is doubted; where nothing moves, or
-only half of what was found does, hardly anything is.
+The weight of a value is the likelihood ratio: how often it occurs on objects, divided by how often it occurs close
+around them (naive Bayes with histograms). A cue with the same values on both has no weight. If everything that was
+found moves, parts that stand still beside it lose weight; if nothing moves, or only half of what was found, hardly
+anything changes.
 """
 
 from __future__ import annotations

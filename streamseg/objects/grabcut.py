@@ -1,6 +1,6 @@
-"""Rough parts to exact ones: GrabCut in a window around each part (Rother, Kolmogorov & Blake, SIGGRAPH 2004).
+"""Refines rough parts with GrabCut, in a window around each part (Rother, Kolmogorov & Blake, SIGGRAPH 2004).
 
-Colour models of a window tell an object from what is around it; those of a whole frame mix too much.
+The colour models of a window separate an object from its surroundings better than those of a whole frame.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Foreground to single objects: connected parts of it, or what stands on a plane where depth shows one."""
+"""Splits the foreground into single objects: connected parts, or what stands on a plane if depth shows one."""
 
 from __future__ import annotations
 

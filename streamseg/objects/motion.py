@@ -1,7 +1,7 @@
-"""What moves by itself: optical flow minus the motion of the camera.
+"""Motion of objects: optical flow minus the motion of the camera.
 
-A homography explains the flow of a rotating camera and of what is far away or flat; what is left over belongs to things
-that move, or stand out from their background.
+A homography models the flow of a rotating camera, and of surfaces that are far away or flat. The remaining flow belongs
+to objects that move, or that stand out from their background.
 """
 
 from __future__ import annotations

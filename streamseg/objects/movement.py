@@ -1,9 +1,9 @@
-"""What moves, of each frame, and what that says of objects: two cues, and how far the session has found them right.
+"""Two cues of motion for each frame, and how well each has separated objects from background in this session.
 
-moving      against the frame before, see `motion`
-changed     against a background registered over seconds, see `changes`
+moving      relative to the frame before, see `motion`
+changed     relative to a background registered over seconds, see `changes`
 
-Of a survey, frames from all over a recording, they also tell which parts rest in all of them, see `resting`.
+In a survey, frames from the whole recording, the two cues also show which parts rest in all frames, see `resting`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a session noted of how its objects were found, and what a run says of it where users may not expect it."""
+"""What a session records about how its objects were found, and the notes of a run about what users may not expect."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-"""Things that were apart once stay two, and one that was hidden for a while is the same afterwards.
+"""Keeps objects apart that were apart once, and gives an object that was hidden its old id.
 
-Two people who pass each other are one connected part for a while. The ids of the frame before, moved along the optical
-flow, claim the parts of this one. Where several that were apart before claim the same part, each pixel goes to the id
-that it looks like most (mean feature), and where looks do not tell, to the one that was there. What stands on a support
-plane is parted by depth alone: there this would only keep its slips.
+Two people who pass each other are one connected part for a while. The ids of the previous frame, moved along the
+optical flow, claim the parts of this frame. If several ids that were apart before claim the same part, each pixel goes
+to the id with the most similar mean feature, or, if features do not decide, to the id that was there before. Objects on
+a support plane are separated by depth alone: here, this would only preserve its errors.
 
-What comes out from behind something is but a sliver at first, which looks like nothing known and gets a new id. As soon
-as it looks more like a thing that is missing, it is that thing again, unless the two ids were seen apart.
+An object that reappears from behind another one is a small strip at first, which is unlike all known objects and gets a
+new id. As soon as it is more like a missing object, it gets the id of that object, unless both ids were seen apart.
 """
 
 from __future__ import annotations

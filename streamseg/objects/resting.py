@@ -1,8 +1,8 @@
-"""Parts of what was found that rest, in all of a survey, while others move: the goal beside the player.
+"""Finds parts that rest in a whole survey while others move, such as the goal beside a player.
 
-A cell alone does not tell: in the middle of a bus nothing seems to move, and a foot stands on the ground for a while.
-So all cells that were found in any surveyed frame are clustered by their features, and a cluster rests where not even a
-quarter of its cells speaks for an object. Where nothing moves clearly, nothing is said.
+A single cell is not reliable: the middle of a bus does not seem to move, and a foot stands on the ground for a while.
+Therefore all cells that were found in a surveyed frame are clustered by their features, and a cluster rests if less
+than a quarter of its cells are evidence for an object. If nothing moves clearly, no part rests.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Saliency: the objectness of a session's frames on one scale, and the parts that stand out in it."""
+"""Saliency: brings the objectness of a session's frames to one scale, and finds the parts that stand out in it."""
 
 from __future__ import annotations
 

@@ -1,17 +1,16 @@
-"""How likely each object is a thing: a score in [0, 1], calibrated on labelled recordings.
+"""The score of an object: the probability that it is an object, in [0, 1], calibrated on labelled recordings.
 
-    unlike      how unlike the remembered background it is, more where it moves by itself
-    contrast    how much more salient it is than what lies around it
-    raised      share of it that rises above a support plane, where depth shows one
-    peak        its strongest cell, objectness times unlikeness, against the frame's median objectness; a logarithm
-    moves       how much more it moves by itself than what lies around it, see `motion`
-    follows     whether that can be told: then what does not move is doubted, and nothing is in photographs
+    unlike      distance to the background memory, larger if the object moves relative to the camera
+    contrast    how much more salient the object is than its surroundings
+    raised      share of the object that rises above a support plane, if depth shows one
+    peak        strongest cell, objectness times distance, relative to the frame's median objectness; a logarithm
+    moves       how much more the object moves by itself than its surroundings, see `motion`
+    follows     whether this is known: then what does not move is doubted. It is not known in photographs
 
-The first three are means over the mask, and all are then averaged over the object's last frames. A logistic regression
-makes of them how often more than half of an object with such cues lies on true things: a score says whether a thing is
-there, not whether its outline is right. Its weights were fitted by `tests/benchmarks/scores.py` on the half of the
-labelled recordings that is looked at, the last two later beside the others; see docs/objects.md for what they are worth
-on the other half.
+The first three are means over the mask; all are then averaged over the object's last frames. A logistic regression
+estimates from them how often more than half of such an object lies on true objects: a score says whether there is an
+object, not whether its outline is right. `tests/benchmarks/scores.py` fitted the first four weights on the half of the
+labelled recordings that is used for tuning; docs/objects.md gives the calibration, and how the last two were found.
 """
 
 from __future__ import annotations

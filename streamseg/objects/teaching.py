@@ -1,7 +1,7 @@
-"""What GrabCut teaches the classifier: beside the frames, so that none of them waits for it.
+"""Runs GrabCut in the background and trains the classifier with it, so that no frame waits for it.
 
-What a lesson has taught counts DELAY frames later, by number and not by the clock: the same frames get the same masks
-on any machine. Offline, with quality "high", it counts at once.
+The result of a cut is used DELAY frames later, counted in frames and not in seconds, so that the same frames get the
+same masks on any machine. Offline, with quality "high", it is used at once.
 """
 
 from __future__ import annotations

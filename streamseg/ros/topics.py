@@ -83,7 +83,7 @@ class Topics(LiveSource):
         log(f"note: topics: colour {self.uri}, depth {self._topics['depth'] if depth is not None else 'none so far'}")
         frames = [message.header.frame_id for message in (image, depth) if message is not None]
         if len(set(frames)) > 1:
-            why = f"colour is of {frames[0]!r}, depth of {frames[1]!r}: it is taken for registered to the colour"
+            why = f"colour is of {frames[0]!r}, depth of {frames[1]!r}: it is assumed to be registered to the colour"
             ask = to_do(f"{why}; if it is not, let the camera's driver align it, or", "--align-depth SCALE,DX,DY")
             self.notes = (*self.notes, ask)
 

@@ -34,7 +34,7 @@ class OutputFolder:
                 raise OutputError(f"{str(self.path / part)!r} is a link", "remove it, or choose another -o")
         if os.path.lexists(path):
             raise OutputError(
-                f"{str(path)!r} is there already, and no run wrote it", "move it away, or choose another -o"
+                f"{str(path)!r} exists already, and no run wrote it", "move it away, or choose another -o"
             )
         make_folders(self.path, name)
         self.written.append(name)
@@ -71,7 +71,7 @@ def open_folder(path: Path, overwrite: bool, source: str) -> Iterator[OutputFold
     except PermissionError as problem:
         raise OutputError(f"cannot write into {str(path)!r}: {problem.strerror}", "choose another -o") from problem
     except (FileExistsError, NotADirectoryError) as problem:
-        raise OutputError(f"{str(path)!r} is no folder", "choose another -o") from problem
+        raise OutputError(f"{str(path)!r} is not a folder", "choose another -o") from problem
 
 
 def _refuse_source_inside(path: Path, source: str) -> None:

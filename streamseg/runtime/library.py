@@ -1,4 +1,4 @@
-"""The Python API: `segment` for a source, `Segmenter` for a loop of one's own. The masks are the command line's."""
+"""The Python API: `segment` for a source, `Segmenter` for a loop of your own; the same masks as on the command line."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ def segment(
 ) -> Generator[Result]:
     """Segment a recording, a video, a folder of images, a camera number or an rtsp:// address, frame by frame.
 
-    source: as on the command line. objects: whether objects are wanted beside regions. every: of each n frames the
-    first. max_frames: stop after so many. batch, policy, max_latency: see `frames.segmented`. settings: any flag of
-    `streamseg run` that decides masks, by the name of its field in `streamseg.config`, e.g. model, size, k, quality,
-    seed, intrinsics. log: takes one line a time about what is used.
+    source: as on the command line. objects: find objects, too. every: use every n-th frame, beginning with the first.
+    max_frames: stop after this many frames. batch, policy, max_latency: see `frames.segmented`. settings: any flag of
+    `streamseg run` that influences masks, by the name of its field in `streamseg.config`, e.g. model, size, k,
+    quality, seed, intrinsics. log: is called with one line of text for each note.
 
-    A generator: its threads stop when it ends or is closed; signals are left alone. Broken frames are skipped. Raises
-    StreamsegError, also for an unknown setting or a value that it cannot have.
+    Yields a Result for each frame. The threads of the generator stop when it ends or is closed; it installs no signal
+    handlers. Broken frames are skipped. Raises StreamsegError, also for an unknown setting or an impossible value.
     """
     config = _config(str(source), objects, settings)
     streamed: dict[str, Any] = {
@@ -78,9 +78,9 @@ def segment(
 
 
 class Segmenter:
-    """Masks for a loop of one's own, such as a robot's callback; ids last from call to call. A context manager.
+    """Segments frames in a loop of your own, such as the callback of a robot. Ids persist from call to call.
 
-    objects, log, settings: as in `segment`. For use in one thread. The network is built by the first frame.
+    objects, log, settings: as in `segment`. A context manager, for use in one thread. The first step loads the network.
     """
 
     def __init__(self, *, objects: bool = False, log: Log | None = None, **settings: Any) -> None:
@@ -101,8 +101,8 @@ class Segmenter:
         """Segment one frame.
 
         rgb: (H, W, 3) uint8 RGB, or a `Frame` of a source. depth: (H, W) float32 metres, 0 = no reading, registered to
-        rgb. intrinsics: of the colour camera. timestamp: seconds; by default the number of the call / 30.
-        Raises StreamsegError for arrays that do not fit.
+        rgb. intrinsics: of the colour camera. timestamp: seconds; the default is the number of the call / 30.
+        Raises StreamsegError for arrays of a wrong shape or type.
         """
         frame = rgb if isinstance(rgb, Frame) else _frame(self._index, rgb, depth, intrinsics, timestamp)
         self._index += 1
@@ -110,12 +110,12 @@ class Segmenter:
         return Result(frame, self._segmenter.step(planned))
 
     def reset(self) -> None:
-        """Forget the session: ids start anew. The network stays."""
+        """Start a new session, with new ids. The network stays loaded."""
         self._segmenter.reset()
         self._index = 0
 
     def close(self) -> None:
-        """Release the network; may be called twice."""
+        """Release the network. May be called several times."""
         self._stack.close()
 
     def __enter__(self) -> Segmenter:
@@ -128,7 +128,7 @@ class Segmenter:
 
 
 def check_names(settings: Iterable[str]) -> None:
-    """Raises StreamsegError for a name that is no setting's."""
+    """Raises StreamsegError for a name that is not a setting."""
     parts = (Spec, ExtractorConfig, ClusteringConfig, ObjectsConfig, SourceConfig, SegmenterConfig)
     known = {one.name for part in parts for one in fields(part)} - {"spec", "extractor"}
     for name in settings:

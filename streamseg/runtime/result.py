@@ -1,4 +1,4 @@
-"""One frame's masks as Python users get them: ids, figures, a picture, and supervision's Detections."""
+"""The result of one frame in Python: masks, properties of each id, an overlay, and supervision's Detections."""
 
 from __future__ import annotations
 
@@ -18,40 +18,40 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """frame: what was segmented. segmentation: its masks, as sinks get them."""
+    """frame: the frame that was segmented. segmentation: its masks, as the outputs of a run get them."""
 
     frame: Frame
     segmentation: Segmentation
 
     @property
     def regions(self) -> np.ndarray:
-        """(H, W) uint8: every pixel in one region, ids 1 ... 254 that last over the sequence."""
+        """(H, W) uint8: every pixel in one region, ids 1 ... 254, the same over the whole sequence."""
         return self.segmentation.regions
 
     @property
     def objects(self) -> np.ndarray | None:
-        """(H, W) uint8: 0 = background, 1 ... 254 = objects, ids that last; None where they were not asked for."""
+        """(H, W) uint8: 0 = background, 1 ... 254 = objects, ids as in `regions`; None without objects=True."""
         return self.segmentation.objects
 
     @property
     def panoptic(self) -> np.ndarray:
-        """(H, W) uint8: every pixel in one segment, see `Segmentation.panoptic`."""
+        """(H, W) uint8: every pixel in one segment, an object or a region, see `Segmentation.panoptic`."""
         return self.segmentation.panoptic
 
     @property
     def masks(self) -> np.ndarray:
-        """(H, W) uint8: the objects where they were asked for, else the regions."""
+        """(H, W) uint8: the objects with objects=True, else the regions."""
         return self.segmentation.shown
 
     @cached_property
     def properties(self) -> tuple[Segment, ...]:
-        """Area, box, mean depth [m], 3-D centroid [m] and score of each id in `masks`, in rising order."""
+        """Area, box, mean depth [m], 3-D centroid [m] and score of each id in `masks`, sorted by id."""
         scores = self.segmentation.scores_of("regions" if self.objects is None else "objects")
         return properties.measure(self.masks, self.frame.depth, self.frame.intrinsics, scores)
 
     @property
     def timings_ms(self) -> Mapping[str, float]:
-        """Milliseconds by stage."""
+        """Milliseconds that each stage took."""
         return self.segmentation.timings_ms
 
     def plot(self, alpha: float = 0.5, legend: bool = True) -> np.ndarray:

@@ -146,7 +146,7 @@ def unused(setup: SegmenterConfig) -> str:
     if setup.objects.objects or not names:
         return ""
     flags = " and ".join(f"--{name.replace('_', '-')}" for name in names)
-    return to_do(f"{flags} makes no difference, for no objects are looked for", "add objects to --save")
+    return to_do(f"{flags} has no effect, because this run finds no objects", "add objects to --save")
 
 
 def _depth_is_trusted(setup: SessionConfig) -> bool:

@@ -136,4 +136,4 @@ class SceneStages:
         if not self.cuts:
             return ""
         frames = some([cut["frame"] for cut in self.cuts], 8)  # run.json has all
-        return f"scene cuts at frame {frames}: masks start anew there (--scene-cuts ignore prevents this)"
+        return f"scene cuts at frame {frames}: masks start again there (--scene-cuts ignore prevents this)"

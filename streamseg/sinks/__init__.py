@@ -106,7 +106,7 @@ def open_viewer(name: str, run: Run) -> Sink:
 def open_sink(name: str, folder: Path, run: Run) -> Sink:
     """Open sink `name` to write below `folder` (which exists). Raises OutputError for an unknown name."""
     if name not in kinds():
-        raise OutputError(f"no sink is called {name!r}", plugins.did_you_mean(name, kinds()))
+        raise OutputError(f"no output is called {name!r}", plugins.did_you_mean(name, kinds()))
     with _explained(name, folder):
         return _Guarded(name, folder, plugins.load(__name__, name).open(folder, run))
 

@@ -1,12 +1,12 @@
-"""Sources: where frames come from. One file a source; `open_source(uri)` finds the right one by content.
+"""Sources of frames. Each kind is a module; `open_source(uri)` finds the right one by content.
 
-A source module (its name is its kind, its docstring's first line its description) offers
+The name of a module is the kind, and the first line of its docstring the description. A module offers
 
-    PRIORITY: int                             asked in rising order; specific layouts before general ones
+    PRIORITY: int                             tried in rising order; specific layouts before general ones
     recognizes(uri: str) -> bool              by content, cheaply, without raising
     open(uri: str, options: Options) -> Recording | LiveSource        raises SourceError
 
-and, where a path may hold several recordings, a root of a data set or a folder of videos,
+and, if a path may hold several recordings, such as the root of a data set or a folder of videos,
 
     expand(uri: str) -> list[str]             each of them, as `open` takes it, without opening any
     ELSEWHERE = True                          ... as `open_source` takes it: what it names are recordings of other kinds
@@ -43,7 +43,7 @@ class Skip:
 
 
 class DepthScale(NamedTuple):
-    """Stored units of depth per metre, and who says so. guessed: neither a file, nor a set's name, nor the format."""
+    """Stored units of depth per metre, and where they come from. guessed: from no file, data set name or format."""
 
     units_per_metre: float
     origin: str
@@ -51,21 +51,21 @@ class DepthScale(NamedTuple):
 
     @classmethod
     def told(cls, options: Options, units: float, origin: str) -> DepthScale:
-        """What the user says; else what is known."""
+        """The scale that the user gave; otherwise the given one."""
         return cls(options.depth_scale, "--depth-scale") if options.depth_scale else cls(units, origin)
 
 
 class Source(ABC):
-    """What recordings and live sources share.
+    """Base class of recordings and live sources.
 
-    uri: as given by the user. kind: the module's name. fps: nominal frames per second, for the output video.
-    pixel_aspect: width of a pixel by its height; frames come as they are stored.
-    skipped: for the manifest. Of a recording: frames known to be unusable before any is decoded (listed but absent
-    ...), known from the start. Of a live source: interruptions, growing while it runs.
-    notes: what people should be told before a run: what was taken for what, what is unknown and how to give it, what
-    was left out. One sentence each, known from the start; see `text.asking` for those that ask for something.
-    depth_scale: stored units of depth per metre, None where there is no depth or it is not metric; depth_scale_origin:
-    who says so ("--depth-scale", a file's name, "assumed"), "" where there is none.
+    uri: as given by the user. kind: name of the module. fps: nominal frames per second, for the output video.
+    pixel_aspect: width of a pixel divided by its height; frames are yielded as they are stored.
+    skipped: for run.json. Recording: frames that are known to be unusable before any is decoded, such as missing files.
+    Live source: interruptions, added while it runs.
+    notes: one sentence each, known from the start: what was assumed, what is unknown and how to give it, what was left
+    out; see `text.asking` for notes that ask for something.
+    depth_scale: stored units of depth per metre; None without depth, or if it is not metric. depth_scale_origin: where
+    the scale comes from ("--depth-scale", a file's name, "assumed"), "" if there is none.
     """
 
     uri: str
@@ -78,7 +78,7 @@ class Source(ABC):
     depth_scale_origin: str = ""
 
     def close(self) -> None:  # noqa: B027 (most sources hold nothing open)
-        """Release what is open; may be called twice."""
+        """Release all resources. May be called several times."""
 
     def __enter__(self) -> Self:
         return self
@@ -88,9 +88,9 @@ class Source(ABC):
 
 
 class Recording(Source):
-    """A source that can be rewound: random access, picklable by its arguments, so that workers can open it themselves.
+    """A source with random access. It can be pickled by its arguments, so that worker processes can open it themselves.
 
-    `self[i]` raises FrameError when frame i is broken (skip it, count it), IndexError outside 0 ... len - 1.
+    `self[i]` raises FrameError if frame i is broken, IndexError outside 0 ... len - 1.
     """
 
     @abstractmethod
@@ -101,26 +101,26 @@ class Recording(Source):
 
     @abstractmethod
     def name_of(self, index: int) -> str:
-        """The name frame `index` has or would have, without decoding it."""
+        """The name of frame `index`, without decoding it."""
 
     def file_of(self, index: int) -> Path | None:
-        """The picture file that is frame `index`; None where it is no file of its own. Raises IndexError."""
+        """The image file of frame `index`; None if the frame is not a file of its own. Raises IndexError."""
         return None
 
     def reduced(self, index: int, least: int) -> np.ndarray:
-        """(H, W, 3) uint8 RGB of frame `index`, smaller than it is where its file allows that to be decoded cheaper;
-        the shorter side is `least` at least, or its own. Raises as `self[index]` does."""
+        """(H, W, 3) uint8 RGB of frame `index`, downscaled if its file can be decoded faster at a smaller size; the
+        shorter side is at least `least`, or that of the frame. Raises the same errors as `self[index]`."""
         return self[index].rgb
 
     def coming(self, every: int = 1, max_frames: int | None = None) -> range:
-        """The indices that a run takes if no frame is broken: the first of each `every`, `max_frames` at most."""
+        """The indices of a run if no frame is broken: every `every`-th frame, `max_frames` at most."""
         return range(0, len(self), every)[:max_frames]
 
 
 class LiveSource(Source):
-    """A source that only moves on. Iterating yields frames until it ends; `close()` from any thread ends it.
+    """A source that cannot be rewound. Iterating yields frames until it ends; `close()` from any thread ends it.
 
-    frame_size: (H, W) of its frames as far as it tells before the first comes, so that networks can be built, or None.
+    frame_size: (H, W) of its frames, to load the network before the first frame; None if unknown until then.
     """
 
     frame_size: tuple[int, int] | None = None
@@ -155,7 +155,7 @@ def open_source(uri: str, options: Options | None = None) -> Recording | LiveSou
     """Open a recording or a live stream.
 
     uri: a path (recognized by its content), "kind:path" to force a kind, a camera number, or an rtsp:// address.
-    Raises SourceError when nothing recognizes it or it holds no usable frame.
+    Raises SourceError if no kind recognizes it, or if it has no usable frame.
     """
     options = options or Options()
     kind, rest = split_kind(uri)
@@ -208,7 +208,7 @@ def module_of(uri: str) -> ModuleType | None:
 
 def _inside(uri: str) -> list[str]:
     """The folders in folder `uri`, and the archives that no folder of their name lies beside; not hidden, at most 100;
-    [] where it is no folder or cannot be read."""
+    [] where it is not a folder or cannot be read."""
     try:
         with os.scandir(uri) as found:
             items = sorted((item.name, item.path, item.is_dir()) for item in found if not item.name.startswith("."))
@@ -239,7 +239,7 @@ def _explain(uri: str, inner: list[str]) -> tuple[str, str]:
             return f"the folder {uri!r} is empty", "give a folder that holds images or a recording"
         return f"the folder {uri!r} holds no images, no video and no recording, but {some(files)}", force
     if not os.path.isfile(uri):
-        return f"{uri!r} is no plain file", "save what it gives into a file, and give that"
+        return f"{uri!r} is not a regular file", "save what it gives into a file, and give that"
     if not os.path.getsize(uri):
         return f"the file {uri!r} is empty", "get it again, or give another one"
     if plugins.load(f"{__name__}.reading", "left_out").ARCHIVES.fullmatch(os.path.basename(uri)):

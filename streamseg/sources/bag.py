@@ -53,7 +53,9 @@ def file_of(path: str) -> str:
     if os.path.isdir(path) and not os.path.isfile(Path(path, "metadata.yaml")):
         return str(choose_one(path, "bag", _files(path), "ROS bag"))
     if os.path.isfile(path) and not path.endswith(SUFFIXES):
-        raise SourceError(f"{path!r} is no ROS bag by its name", "bag wants a .bag, .db3 or .mcap file, or a folder")
+        raise SourceError(
+            f"{path!r} does not have the name of a ROS bag", "bag needs a .bag, .db3 or .mcap file, or a folder"
+        )
     return path
 
 

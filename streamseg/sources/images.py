@@ -44,7 +44,7 @@ def open(uri: str, options: Options) -> FileRecording:
     if os.path.isfile(path):
         if path.suffix.lower() not in IMAGE_SUFFIXES:
             known = ", ".join(sorted(IMAGE_SUFFIXES))
-            raise SourceError(f"{uri!r} is no image file", f"images end in {known}; for a video use video:{uri}")
+            raise SourceError(f"{uri!r} is not an image file", f"images end in {known}; for a video use video:{uri}")
         skipped = [Skip(f"{path.stem}, its last pictures", "truncated TIFF")] if _is_cut(path) else []
         return FileRecording(uri, "images", _entries([path]), options, skipped, fps=FPS)
     folder = require_folder(uri, "images")

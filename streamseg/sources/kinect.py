@@ -76,7 +76,7 @@ class Kinect(NumberedRecording):
             tracks = _tracks(container)
             if "COLOR" not in tracks:
                 raise SourceError(
-                    f"{path!r} is no Azure Kinect recording with colour", f"as a plain video: video:{path}"
+                    f"{path!r} is not an Azure Kinect recording with colour", f"as a plain video: video:{path}"
                 )
             self._calibration, self._problem = _calibration(container, tracks)
             streams = {name: stream.index for name, stream in tracks.items()}

@@ -94,7 +94,9 @@ class Record3D(NumberedRecording):
             self.depth_scale, self.depth_scale_origin, _ = scale
             readable = importlib.util.find_spec("liblzfse") is not None
             if not readable:
-                notes.append(to_do("depth is left out, for a package is missing", "pip install 'streamseg[record3d]'"))
+                notes.append(
+                    to_do("depth is left out, because a package is missing", "pip install 'streamseg[record3d]'")
+                )
         self.notes = tuple(notes)
 
     def _first_size(self) -> tuple[int, int] | None:

@@ -50,7 +50,7 @@ def recognizes(uri: str) -> bool:
 def open(uri: str, options: Options) -> FileRecording:
     if os.path.isfile(uri):
         if not uri.lower().endswith(ARCHIVES):
-            raise SourceError(f"{uri!r} is a file, tum wants a folder or a .tgz", "give the folder that holds rgb.txt")
+            raise SourceError(f"{uri!r} is a file, tum needs a folder or a .tgz", "give the folder that holds rgb.txt")
         folder = _recording_in(_unpacked(uri), uri)
     else:
         folder = _recording_in(require_folder(uri, "tum"), uri)

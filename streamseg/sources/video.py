@@ -62,9 +62,11 @@ class Video(Recording):
             stream = best if best in tracks else next(iter(tracks), None)
             if stream is None and not container.streams.audio:
                 hint = "it is damaged or truncated: its index is missing; copy or record it again"
-                raise SourceError(f"{path!r} is no video that can be opened (it lists no picture track)", hint)
+                raise SourceError(f"{path!r} cannot be opened as a video (it lists no picture track)", hint)
             if stream is None:
-                raise SourceError(f"{path!r} has no picture track", "give a file with video; a song's cover is none")
+                raise SourceError(
+                    f"{path!r} has no picture track", "give a file with video; the cover of a song is not a video"
+                )
             others = len(tracks) - 1
             self._track = Track(path, stream.index)
             codec: Any = stream.codec_context

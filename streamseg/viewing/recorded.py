@@ -140,7 +140,8 @@ def open_recorded(given: str, options: SourceConfig, source: str = "") -> Record
         return _open_source_alone(given, options)
     if options != SourceConfig():
         raise SourceError(
-            f"{given!r} is a run, which knows of its depth and camera", "leave --depth-scale and the like out"
+            f"{given!r} is a run, which knows of its depth and camera",
+            "leave out --depth-scale, --intrinsics and --align-depth",
         )
     output = Output(path)
     recording, notes = _source_of(output, source)
@@ -166,7 +167,7 @@ def _open_source_alone(given: str, options: SourceConfig) -> Recorded:
     kind, rest = split_kind(given)
     if kind == "camera" or (kind is None and camera.recognizes(rest)):  # before it is opened: a camera starts then
         raise SourceError(
-            f"{without_secrets(given)!r} is live: it has no frames to go back to",
+            f"{without_secrets(given)!r} is live: its frames cannot be shown again",
             f"streamseg run {without_secrets(given)} --view browser",
         )
     opened = open_source(given, options)

@@ -150,7 +150,7 @@ def _listening(port: int | None, handler: type[BaseHTTPRequestHandler]) -> _Serv
                 raise
             reason = problem.strerror
     ports = f"{PORT} to {PORT + PORTS - 1}" if port is None else str(port)
-    raise OutputError(f"port {ports} of {LOOPBACK} cannot be had: {reason}", "give another one: --port N, 0 = any")
+    raise OutputError(f"port {ports} of {LOOPBACK} cannot be used: {reason}", "give another one: --port N, 0 = any")
 
 
 def _handler(files: Mapping[str, Path], gets: Mapping[str, Route], posts: Mapping[str, Route]) -> Any:

@@ -26,7 +26,7 @@ def test_nothing_is_lost_where_workers_and_drivers_are_killed(tmp_path: Path, en
     command = [sys.executable, CHAOS, *few, "--folder", tmp_path / "chaos"]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, timeout=500)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "put aside: hang: it took more than 60 s" in done.stderr
+    assert "given up: hang: it took more than 60 s" in done.stderr
 
 
 def test_two_drivers_do_each_recording_once_and_a_third_goes_on(

@@ -40,7 +40,7 @@ def test_the_table_without_a_source_and_what_cannot_run(cli: Cli) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     refused = cli("bench", *SMALL, "--engine", "onnxruntime", "--device", "cpu", "--precision", "bf16")
     assert refused.returncode == 1
-    assert "error: onnxruntime does not compute in bf16" in refused.stderr
+    assert "error: onnxruntime does not support bf16" in refused.stderr
     assert "Traceback" not in refused.stderr
     assert cli("bench", "0", *SMALL, "--engines", "opnvino").returncode == 2
 

@@ -161,7 +161,7 @@ def test_masks_are_those_of_the_recording(
         assert np.array_equal(np.frombuffer(message.data, np.uint8).reshape(480, 640), expected)
     assert result["intrinsics"] == wanted["intrinsics"]
     assert "topics: colour /cam/color/image_raw, depth /cam/depth" in told
-    assert "taken for registered" not in told
+    assert "assumed to be registered" not in told
     assert {one.encoding for one in camera.came["/masks/overlay"]} == {"rgb8"}
 
 
@@ -197,7 +197,7 @@ def test_parameters_are_flags_and_compressed_images_are_read(camera: Camera, sam
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("-p", "size:=3"), "'3' is no size"),
+        (("-p", "size:=3"), "'3' is not a size"),
         (("-p", "encoding:=rgb8"), "'rgb8' is not one of"),
         (("-r", "no rule"), "ROS does not start"),
     ],

@@ -95,7 +95,8 @@ def _read(path: Path) -> dict[str, Any]:
             content = from_json(data)
         else:
             raise StreamsegError(
-                f"{str(path)!r} is no file of flags", "give one that ends in .yaml, .yml, .toml or .json, or a run.json"
+                f"{str(path)!r} is not a file of flags",
+                "give one that ends in .yaml, .yml, .toml or .json, or a run.json",
             )
     except StreamsegError:
         raise
@@ -117,12 +118,12 @@ def typed(
     for key, value in given.items():
         name = str(key).replace("-", "_")
         if name not in known:
-            said = f"{where} has {key!r}, which is no flag of this method"
+            said = f"{where} has {key!r}, which is not a flag of this method"
             hint = plugins.did_you_mean(name.replace("_", "-"), [one.replace("_", "-") for one in known])
             raise StreamsegError(said, hint) if unknown is StreamsegError else unknown(f"{said}: {hint}")
         param = known[name]
         if value is None or isinstance(value, Mapping):
-            raise StreamsegError(f"{key!r} in {where} has no value", "give one, or take it away")
+            raise StreamsegError(f"{key!r} in {where} has no value", "give one, or remove it")
         found[param.name or name] = _as_typed(param, value)
     return found
 

@@ -68,7 +68,7 @@ def started(ctx: click.Context, name: str, module: ModuleType, quiet: bool) -> d
     given = {key: value for key, value in ctx.params.items() if key not in NOT_OF_A_RUN}
     folder, resume, overwrite = given.pop("output") or Path("out") / name, given.pop("resume"), given.pop("overwrite")
     if resume and overwrite:
-        raise click.UsageError("--resume goes on with the run, --overwrite replaces it: give one of them.")
+        raise click.UsageError("--resume continues the run, --overwrite replaces it: give one of them.")
     explicit = {key for key in given if ctx.get_parameter_source(key) not in (ParameterSource.DEFAULT, None)}
     settings, options = _config(module, name, folder, resume, given, explicit, ctx.command.params)
     place = Place(folder, resume, overwrite, _inputs(settings, options))
@@ -111,7 +111,7 @@ def _config(
             flag, param = flag_of(key), next(one for one in params if one.name == key)
             before, asked = (config_file.as_shown(param, value) for value in (was[key], given[key]))
             raise StreamsegError(
-                f"the run was started with {flag} {before}, and cannot go on with {asked}",
+                f"the run was started with {flag} {before}, and cannot be resumed with {asked}",
                 f"leave {flag} out, or start a new run with another -o",
             )
     return made(Settings, now), made(module.Options, now)

@@ -64,7 +64,7 @@ def draw(module: ModuleType, settings: Settings, options: Any, rows: int, path: 
             return "" if found == "objects" else found
 
     if not cv2.haveImageWriter(str(path)):
-        raise OutputError(f"{str(path)!r} is no name of a picture", f"end it in .png: -o {path.stem}.png")
+        raise OutputError(f"{str(path)!r} is not a name for a picture", f"end it in .png: -o {path.stem}.png")
     settings = settled(replace(settings, cache="none", batch_size=1, accumulate=1, steps=1))
     with ExitStack() as stack:
         data = open_data(settings, stack)

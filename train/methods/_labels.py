@@ -31,7 +31,7 @@ def annotated(batches: Iterator[Batch], seed: int) -> torch.Tensor:
         found |= {frame: lot for frame, lot, has in zip(frames, lots(batch.numbers, seed).tolist(), labelled) if has}
     if seen and not found:
         raise SourceError(
-            f"none of the {len(seen)} frames has a mask, and this method learns from some",
+            f"none of the {len(seen)} frames has a mask, and this method needs some",
             "give a DAVIS or CO3D sequence, or a folder, a TUM recording or a video with masks/ beside it",
         )
     return torch.tensor(sorted(found.values()), dtype=torch.float64)

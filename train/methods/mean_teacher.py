@@ -46,7 +46,7 @@ class Options:
     labelled_share: float = option(
         0.5, "Share of the annotated frames whose masks are used; at least one.", low=0, high=1
     )
-    classes: int = option(2, "Labels told apart, background too; higher ids count as the last.", low=2, high=255)
+    classes: int = option(2, "Number of labels, including background; higher ids count as the last.", low=2, high=255)
     consistency: float = option(1.0, "Weight of the consistency cost after its rise.", low=0)
     rampup: float = option(0.25, "Share of the run in which that weight rises.", low=0, high=1)
     ema_early: float = option(0.99, "EMA momentum of the teacher during the rise, at most.", low=0, high=1)

@@ -82,7 +82,7 @@ class Options:
     temperature: float = option(0.1, "Temperature of the contrastive loss.", low=0.001)
     negatives: str = option(
         "recordings",
-        "Masks of which other frames are told apart: of all, or only of other recordings.",
+        "Which masks are negatives: those of all other frames, or only of other recordings.",
         choices=("all", "recordings"),
         of="match projected",
     )

@@ -107,7 +107,7 @@ def compare(probe: Probe, specs: Sequence[Spec], engine: Engine, seed: int = 0) 
             try:
                 before = _probed(start, probe, engine, known)
             except ModelError as problem:
-                about = f"the weights it started from cannot be had: {problem.message}"
+                about = f"the weights it started from are not available: {problem.message}"
         entries.append(
             {
                 "model": spec.model,

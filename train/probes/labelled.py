@@ -94,7 +94,7 @@ def _groups(folder: Path, label: int, frames: int, data: Labelled) -> list[list[
         found.append([Item(recording, int(index), label, len(data.groups)) for index in chosen])
         data.groups.append(recording.uri)
     if not found:
-        raise SourceError(f"the class {str(folder)!r} holds no images and no recording", "fill it, or take it away")
+        raise SourceError(f"the class {str(folder)!r} holds no images and no recording", "fill it, or remove it")
     return found
 
 

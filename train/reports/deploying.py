@@ -70,7 +70,7 @@ def settle(
 def unsettled(probing: Probing | None, method: Method, output: Path) -> tuple[float, str]:
     """Of a run that was interrupted, which compares nothing any more: the share of best.pt, see `Method.safe_share`,
     and the verdict."""
-    said = f"interrupted after {method.global_step} of {method.total_steps} steps; --resume goes on"
+    said = f"interrupted after {method.global_step} of {method.total_steps} steps; --resume continues it"
     if not (output / BEST).exists():
         return method.averaging.share, said
     share = method.safe_share

@@ -39,7 +39,7 @@ class Loggers(click.ParamType):
         names = list(dict.fromkeys(part.strip() for part in str(value).split(",") if part.strip()))
         for name in names:
             if name not in NAMES:
-                self.fail(f"{name!r} is no logger: {plugins.did_you_mean(name, NAMES)}", param, ctx)
+                self.fail(f"{name!r} is not a logger: {plugins.did_you_mean(name, NAMES)}", param, ctx)
         return ",".join(names)
 
 

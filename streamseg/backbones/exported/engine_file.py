@@ -44,7 +44,7 @@ class Profile:
     def __post_init__(self) -> None:
         if not 1 <= self.min <= self.opt <= self.max:
             raise ModelError(
-                f"no engine has batches of {self.min} to {self.max}, best {self.opt}",
+                f"an engine cannot have batches of {self.min} to {self.max}, best {self.opt}",
                 "--max-batch is at least 1, and --opt-batch lies between 1 and --max-batch",
             )
 
@@ -111,7 +111,7 @@ def read(path: Path) -> Engine:
     except (OSError, ValueError) as problem:
         raise ModelError(f"{str(json_path)!r} cannot be read: {problem}", rebuild) from problem
     if isinstance(said, dict) and said.get("format") not in (None, FORMAT):
-        raise ModelError(f"{str(json_path)!r} is of format {said['format']!r}, and {FORMAT} is understood", rebuild)
+        raise ModelError(f"{str(json_path)!r} is of format {said['format']!r}, this version reads {FORMAT}", rebuild)
     try:
         engine = _parse(said)
     except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError) as problem:

@@ -81,7 +81,7 @@ def load(path: Path) -> Any:
     try:
         model = onnx.load(path, load_external_data=False)
     except Exception as problem:  # the parser of protobuf has errors of its own
-        raise ModelError(f"{str(path)!r} is no readable ONNX file", EXPECTED) from problem
+        raise ModelError(f"{str(path)!r} is not a readable ONNX file", EXPECTED) from problem
     return model
 
 
@@ -109,7 +109,7 @@ def fitting(path: Path, inputs: dict[str, tuple[Dims, bool]], outputs: dict[str,
     if not fits or len(outputs.get("features", ())) != 4:
         ends = {name: dims for name, (dims, _) in inputs.items()} | outputs
         shapes = ", ".join(f"{name} {list(dims)}" for name, dims in ends.items())
-        raise ModelError(f"{str(path)!r} is no backbone; it has {shapes or 'nothing'}", EXPECTED)
+        raise ModelError(f"{str(path)!r} is not a backbone; it has {shapes or 'nothing'}", EXPECTED)
     return _facts(path, image, outputs["features"], said)
 
 
@@ -119,7 +119,7 @@ def _facts(path: Path, image: Dims, features: Dims, said: dict[str, str]) -> Fac
     stride = _number(said.get("stride", "")) or (height // features[2] if height and features[2] else 0)
     if not dim or not stride:
         raise ModelError(
-            f"{str(path)!r} does not tell its stride or its number of features",
+            f"{str(path)!r} does not contain its stride or its number of features",
             "add metadata_props `stride` and `dim`, as positive whole numbers",
         )
     return Facts(

@@ -47,10 +47,10 @@ def look(path: Path) -> tuple[dict[str, tuple[Dims, bool]], dict[str, Dims], dic
     try:
         net = ElementTree.parse(path).getroot()  # noqa: S314 (expat bounds the expansion of entities)
     except (ElementTree.ParseError, OSError, ValueError) as problem:
-        raise ModelError(f"{str(path)!r} is no readable XML ({problem})", EXPECTED) from problem
+        raise ModelError(f"{str(path)!r} is not readable XML ({problem})", EXPECTED) from problem
     layers = net.find("layers")
     if net.tag != "net" or layers is None:
-        raise ModelError(f"{str(path)!r} is XML, but no OpenVINO network; it begins with <{net.tag}>", EXPECTED)
+        raise ModelError(f"{str(path)!r} is XML, but not an OpenVINO network; it begins with <{net.tag}>", EXPECTED)
     inputs, outputs = {}, {}
     for layer in layers:
         if layer.get("type") == "Parameter":

@@ -71,7 +71,7 @@ def renamed_in_order(tensors: dict[str, torch.Tensor], like: Mapping[str, torch.
     """
     pairs = list(zip(tensors.items(), like.items()))
     if len(tensors) != len(like) or any(mine.shape != its.shape for (_, mine), (_, its) in pairs):
-        raise ModelError("the weights do not pair with the network's tensors", "use weights of the same architecture")
+        raise ModelError("the weights do not match the network's tensors", "use weights of the same architecture")
     return {name: mine for (_, mine), (name, _) in pairs}
 
 

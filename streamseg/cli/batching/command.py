@@ -101,6 +101,6 @@ def batch(ctx: click.Context, sources: tuple[str, ...], as_json: bool, quiet: bo
     bad = result["this_run"]["failed"] + result["this_run"]["aside"]
     if bad:
         raise StreamsegError(
-            f"{bad} of {result['this_run']['recordings']} recordings could not be done",
+            f"{bad} of {result['this_run']['recordings']} recordings failed",
             f"the reasons are in {how['output'].rstrip('/')}/index.jsonl",
         )

@@ -50,7 +50,7 @@ class BatchDisplay:
             self.task = self.bar.add_task("", total=state.total, completed=before, rate="")
             self.bar.start()
         if entry is not None and entry.status != "done":
-            what = "put aside" if entry.status == "aside" else "failed"
+            what = "given up" if entry.status == "aside" else "failed"
             self.log(f"{what}: {entry.name}: {entry.error}")
         self.bar.update(self.task, completed=len(state.entries), rate=rate_of(state))
         if not self.console.is_terminal and time.monotonic() - self.told > LINE_SECONDS:

@@ -45,7 +45,7 @@ def examine(path: Path) -> dict[str, Any]:
     elif suffix in WEIGHTS:
         kind, facts = "weights", _weights(path)
     else:
-        raise ModelError(f"{str(path)!r} is no model file, as far as its name tells", KNOWN)
+        raise ModelError(f"{str(path)!r} does not have the name of a model file", KNOWN)
     files = [path, path.with_suffix(".bin")] if suffix == ".xml" else [path]
     size = sum(file.stat().st_size for file in files if file.is_file())
     return {"file": str(path), "kind": kind} | facts | {"bytes": size, "sha256": sha256_of(path)}

@@ -19,7 +19,7 @@ from streamseg.evaluation.protocols._measures import j_and_f
 from streamseg.frame import VOID
 
 FIGURES = j_and_f("davis16", "{measure} of the foreground, {statistic} (DAVIS-2016: without first and last frame)")
-NEEDS = "three annotated frames, for the first and the last do not count"
+NEEDS = "three annotated frames, because the first and the last do not count"
 
 
 def open() -> Protocol:

@@ -42,7 +42,7 @@ def read_stored(path: Path) -> np.ndarray:
     if path.suffix.lower() != ".npy":
         return read_uint16(path)
     if path.exists() and not path.is_file():
-        raise FrameError("no plain file")
+        raise FrameError("not a regular file")
     try:
         values = np.load(path, allow_pickle=False)
     except FileNotFoundError:
@@ -104,9 +104,9 @@ def sizes_differ(colour: Path, depth: Path) -> tuple[bool, str]:
     if same_shape(measured, picture):
         return (
             True,
-            f"{told}: depth is scaled to the pictures and taken for registered; if it is not, see --align-depth",
+            f"{told}: depth is scaled to the pictures and assumed to be registered; if it is not, see --align-depth",
         )
-    return False, to_do(f"{told}: it is not registered and is left out", "give depth that lies on its pictures")
+    return False, to_do(f"{told}: it is not registered and is left out", "give depth that is registered to the colour")
 
 
 def _size(path: Path) -> tuple[int, int] | None:
@@ -200,7 +200,9 @@ def first_size(pictures: Iterable[Path]) -> tuple[int, int] | None:
 def _candidates(units: float) -> str:
     likely = [f"{scale:g} ({units / scale:.2g} m)" for scale in SCALES if 0.2 <= units / scale <= 20]
     some = (
-        f"usual ones that fit: {', '.join(likely)}" if likely else "none of the usual ones fits, its description tells"
+        f"usual ones that fit: {', '.join(likely)}"
+        if likely
+        else "the description of the data set has it, none of the usual ones fits"
     )
     return f"give --depth-scale in units per metre; {some}"
 

@@ -60,7 +60,7 @@ class FileRecording(Recording):
         self._options = options
         if not self._entries:
             lost = f" ({len(self.skipped)} are listed, none is there)" if self.skipped else ""
-            raise SourceError(f"{uri!r} holds no usable frame{lost}", "check that the images lie where they should")
+            raise SourceError(f"{uri!r} holds no usable frame{lost}", "check that the images are where they should be")
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -219,9 +219,9 @@ def require_folder(uri: str, kind: str) -> Path:
     """The folder `uri`. Raises SourceError where it is absent, a file, or unreadable."""
     path = Path(uri)
     if not os.path.exists(path):
-        raise SourceError(f"there is no {uri!r}", f"check the path; {kind} wants a folder")
+        raise SourceError(f"there is no {uri!r}", f"check the path; {kind} needs a folder")
     if not os.path.isdir(path):
-        raise SourceError(f"{uri!r} is a file, {kind} wants a folder", "give the folder, or leave the kind away")
+        raise SourceError(f"{uri!r} is a file, {kind} needs a folder", "give the folder, or leave the kind away")
     if not os.access(path, os.R_OK | os.X_OK):
         raise SourceError(f"the folder {uri!r} cannot be read", "check its permissions")
     return path

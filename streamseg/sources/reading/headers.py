@@ -144,7 +144,7 @@ def pages(path: Path) -> list[int]:
 
 def _opened(path: Path) -> Image.Image:
     if not os.path.isfile(path):
-        raise OSError("no plain file")  # to read a pipe may take for ever
+        raise OSError("not a regular file")  # to read a pipe may take for ever
     return Image.open(path)
 
 

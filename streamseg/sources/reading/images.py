@@ -27,7 +27,7 @@ def read_file(path: Path) -> bytes:
     try:
         stat = path.stat()
         if not S_ISREG(stat.st_mode) and not S_ISDIR(stat.st_mode):
-            raise FrameError("no plain file")  # a pipe, or a device: they may never end
+            raise FrameError("not a regular file")  # a pipe, or a device: they may never end
         if stat.st_size > MAX_BYTES:
             raise FrameError(f"file of more than {MAX_BYTES >> 30} GiB")
         data = path.read_bytes()

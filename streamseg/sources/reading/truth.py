@@ -46,7 +46,7 @@ def truth(
     masks = [*([] if folder is None else masks_in(folder)), *among]
     found = masks_of(pictures, masks, name)
     others = sorted({mask.name for mask in masks} - {mask.name for mask in found.values()})
-    told = f"left out: {len(others)} of {len(masks)} masks ({others[0]} ...): no picture is called so" if others else ""
+    told = f"left out: {len(others)} of {len(masks)} masks ({others[0]} ...): no image has that name" if others else ""
     lost = (told,) if told else ()
     if not found:
         return Truth({}, lost)

@@ -58,7 +58,7 @@ def _explained(path: str, problem: Exception) -> tuple[str, str]:
     repair = REPAIR.get(Path(path).suffix, "record it again, or copy it again from where it was recorded")
     repair = repair.format(path=path)
     if isinstance(problem, FileNotFoundError):
-        return f"there is no {path!r}", "check the path; bag wants a .bag, .db3 or .mcap file or a ROS 2 folder"
+        return f"there is no {path!r}", "check the path; bag needs a .bag, .db3 or .mcap file or a ROS 2 folder"
     if isinstance(problem, PermissionError):
         return f"{path!r} cannot be read", "check its permissions"
     if "not indexed" in said:

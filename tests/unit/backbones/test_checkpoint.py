@@ -65,7 +65,7 @@ def test_a_network_by_a_file_or_an_address_is_refused(tmp_path: Path, name: str)
 
 
 def test_a_hub_is_not_asked_by_a_name_of_timm_either() -> None:
-    with pytest.raises(ModelError, match="no name of timm's"):
+    with pytest.raises(ModelError, match="not a network of timm"):
         zoo.recipe(Spec("timm:hf-hub:nobody/x"))
 
 

@@ -21,7 +21,7 @@ def test_auto_is_fp32_also_where_the_cpu_has_bf16_units() -> None:
 
 def test_what_is_asked_for_is_taken_or_refused() -> None:
     assert chosen("bf16", {"fp32", "bf16"}) == ("bf16", "asked for")
-    with pytest.raises(ModelError, match="does not compute in fp16"):
+    with pytest.raises(ModelError, match="does not support fp16"):
         chosen("fp16", {"fp32", "bf16"})
 
 
@@ -29,11 +29,11 @@ def test_the_environment_says_what_auto_is(monkeypatch) -> None:
     monkeypatch.setenv("STREAMSEG_PRECISION", "bf16")
     assert chosen("auto", {"fp32", "bf16"})[0] == "bf16"
     assert chosen("fp32", {"fp32", "bf16"})[0] == "fp32"
-    with pytest.raises(ModelError, match="does not compute in bf16") as refused:
+    with pytest.raises(ModelError, match="does not support bf16") as refused:
         chosen("auto", {"fp32"})
     assert "unset STREAMSEG_PRECISION" in refused.value.hint
     monkeypatch.setenv("STREAMSEG_PRECISION", "half")
-    with pytest.raises(ModelError, match="'half', no precision"):
+    with pytest.raises(ModelError, match="'half', which is not a precision"):
         chosen("auto", {"fp32"})
 
 

@@ -90,7 +90,7 @@ def test_what_cannot_be_is_refused_with_a_hint(spec, words, hint):
 def test_a_file_that_is_no_weights_file_is_refused(tmp_path):
     file = tmp_path / "weights.txt"
     file.write_text("no")
-    with pytest.raises(ModelError, match="no weights file"):
+    with pytest.raises(ModelError, match="not a weights file"):
         zoo.recipe(Spec("resnet18", weights=str(file)))
 
 

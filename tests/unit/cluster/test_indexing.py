@@ -117,7 +117,7 @@ def test_two_runs_at_once_and_other_files_are_refused(many: Path, tmp_path: Path
         index_recordings([str(many)], tmp_path / "i", workers=1)
     database.close()
     (tmp_path / "diary.txt").write_text("dear diary")
-    with pytest.raises(OutputError, match="no index"):
+    with pytest.raises(OutputError, match="not an index"):
         index_recordings([str(many)], tmp_path / "diary.txt", workers=1)
     index_recordings([str(many)], tmp_path / "i", workers=1)
     for size in (20_000, 5000):

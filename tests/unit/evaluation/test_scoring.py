@@ -65,7 +65,7 @@ def test_a_frame_of_which_nothing_is_known_is_not_scored() -> None:
     for index, truth in enumerate((thing(), np.full(SHAPE, 255, np.uint8), thing())):
         scorer.write(frame(index, truth), Segmentation(thing() + 1, k=2, objects=np.zeros(SHAPE, np.uint8)))
     result = scorer.result()
-    assert (result.frames, result.unscored) == (2, {"nothing is known of it": ["00001"]})
+    assert (result.frames, result.unscored) == (2, {"all of its pixels are void": ["00001"]})
     assert result.figures["free"] == result.figures["jf"] == result.figures["davis17u_j_mean"] == 0
 
 
@@ -73,9 +73,9 @@ def test_a_frame_of_which_nothing_is_known_is_not_scored() -> None:
     ("reason", "hint"),
     [
         ("mask is 2x2, colour is 4x4", "frames' size"),
-        ("nothing is known of it", "void"),
-        ("masks of the folder have more than 254 ids", "number the things"),
-        ("mask has too many colours", "number the things"),
+        ("all of its pixels are void", "void"),
+        ("masks of the folder have more than 254 ids", "number the objects"),
+        ("mask has too many colours", "number the objects"),
     ],
 )
 def test_what_is_to_do_when_nothing_is_scored_depends_on_why(reason: str, hint: str) -> None:

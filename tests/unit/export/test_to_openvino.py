@@ -108,11 +108,11 @@ def test_the_bin_of_another_network_is_never_run(copied: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "no readable XML"),
-        (b"<net><layers>", "no readable XML"),
-        (b"\x00\x01\xff", "no readable XML"),
+        (b"", "not readable XML"),
+        (b"<net><layers>", "not readable XML"),
+        (b"\x00\x01\xff", "not readable XML"),
         (b"<html/>", "begins with <html>"),
-        (b"<net/>", "no OpenVINO network"),
+        (b"<net/>", "not an OpenVINO network"),
         (b"<net><layers/></net>", "it has nothing"),
     ],
 )
@@ -147,7 +147,7 @@ def test_a_classifier_is_refused_with_what_was_expected(tmp_path: Path) -> None:
     logits = ops.reduce_mean(image, [2, 3])
     logits.output(0).get_tensor().set_names({"logits"})
     openvino.save_model(openvino.Model([logits], [image], "classifier"), tmp_path / "classifier.xml")
-    with pytest.raises(ModelError, match=r"no backbone; it has .*logits \[1, 3\]") as caught:
+    with pytest.raises(ModelError, match=r"not a backbone; it has .*logits \[1, 3\]") as caught:
         describe(Spec(str(tmp_path / "classifier.xml")))
     assert "features" in caught.value.hint
 
@@ -162,6 +162,6 @@ def test_an_old_pair_survives_an_export_that_fails(copied: Path, monkeypatch: py
 
 
 def test_another_suffix_is_refused_before_any_work(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="no name") as caught:
+    with pytest.raises(OutputError, match="not a name") as caught:
         to_openvino.to_openvino(Request(SPEC, SIZE), tmp_path / "net.bin", quiet)
     assert ".xml" in caught.value.hint

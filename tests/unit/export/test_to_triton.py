@@ -180,7 +180,7 @@ def test_an_engine_goes_in_with_its_json_and_its_own_batch(engine, tmp_path):
 
 @pytest.mark.parametrize("name", ["a/b", "..", ".hidden", "a b", "ä", 'a"b'])
 def test_a_name_that_is_no_folder_or_address_is_refused(tmp_path, name):
-    with pytest.raises(OutputError, match="no name for a model"):
+    with pytest.raises(OutputError, match="not a name for a model"):
         add(network(tmp_path / "net.onnx"), tmp_path / "repo", name=name)
     assert not (tmp_path / "repo").exists()
 
@@ -188,13 +188,13 @@ def test_a_name_that_is_no_folder_or_address_is_refused(tmp_path, name):
 def test_a_wrong_place_is_told(tmp_path):
     source = network(tmp_path / "net.onnx")
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="no folder"):
+    with pytest.raises(OutputError, match="not a folder"):
         add(source, tmp_path / "file")
     add(source, tmp_path / "repo")
     with pytest.raises(OutputError, match="not a repository") as caught:
         add(source, tmp_path / "repo" / "net")
     assert "--name net" in caught.value.hint
-    with pytest.raises(OutputError, match="file' is no folder"):
+    with pytest.raises(OutputError, match="file' is not a folder"):
         add(source, tmp_path / "file" / "below")
 
 

@@ -21,4 +21,4 @@ def test_without_rclpy_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_flags_are_checked_before_ros_is_looked_for() -> None:
     done = CliRunner().invoke(ros, ["--size", "3"])
     assert done.exit_code == 2
-    assert "no size" in done.output
+    assert "not a size" in done.output

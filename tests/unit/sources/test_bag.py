@@ -206,7 +206,7 @@ def test_what_is_not_a_bag_of_its_kind_is_named(tmp_path: Path, make: Any) -> No
     with pytest.raises(SourceError, match="another make than ROS 2"):
         open_source(str(mcap))
     (tmp_path / "a.txt").write_text("a")
-    with pytest.raises(SourceError, match="is no ROS bag by its name"):
+    with pytest.raises(SourceError, match="does not have the name of a ROS bag"):
         open_source(f"bag:{tmp_path / 'a.txt'}")
 
 

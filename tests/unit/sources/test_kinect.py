@@ -122,7 +122,7 @@ def test_without_calibration_and_without_kinect_tracks(tmp_path: Path, make: Any
     assert (frame.depth, frame.depth_problem, frame.intrinsics) == (None, "recording has no calibration", None)
     make.video(tmp_path / "plain.mkv")
     assert open_source(str(tmp_path / "plain.mkv")).kind == "video"
-    with pytest.raises(SourceError, match="no Azure Kinect recording"):
+    with pytest.raises(SourceError, match="not an Azure Kinect recording"):
         open_source(f"kinect:{tmp_path / 'plain.mkv'}")
 
 

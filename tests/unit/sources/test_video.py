@@ -127,7 +127,7 @@ def test_no_video_is_a_clear_error(tmp_path: Path, make: Any, cut: Callable[[Pat
         container.mux(stream.encode(silence))
         container.mux(stream.encode())
     for name in ("text.mp4", "empty.mp4", "cut.mp4"):
-        with pytest.raises(SourceError, match="no video that can be opened"):
+        with pytest.raises(SourceError, match="cannot be opened as a video"):
             open_source(str(tmp_path / name))
     with pytest.raises(SourceError, match="no picture track"):
         open_source(str(tmp_path / "sound.mkv"))

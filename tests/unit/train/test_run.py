@@ -117,7 +117,7 @@ def test_a_resumed_run_must_be_the_same(train: Any, images: Path, tmp_path: Path
     assert "--resume" in said
     code, _, said = train("byol", "--resume", "--lr", 9, "-o", out)
     assert code == 1
-    assert "--lr auto, and cannot go on with 9.0" in said
+    assert "--lr auto, and cannot be resumed with 9.0" in said
     code, _, said = train("byol", "--resume", "-o", tmp_path / "nowhere")
     assert code == 1
     assert "no checkpoint" in said

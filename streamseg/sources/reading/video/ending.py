@@ -7,7 +7,7 @@ import os
 from typing import BinaryIO
 
 HEADER, SEGMENT = 0x1A45DFA3, 0x18538067
-CUT = "the file is cut off: frames at its end are missing, nobody knows how many"
+CUT = "the file is cut off: frames at its end are missing, an unknown number of them"
 
 
 def is_cut(path: str) -> bool:

@@ -38,7 +38,7 @@ def open_container(path: str) -> InputContainer:
             raise SourceError(f"{path!r} cannot be read", "check its permissions") from None
         reason = getattr(error, "strerror", None) or str(error)
         hint = "if it is one, it is damaged or truncated: its index is missing; copy or record it again"
-        raise SourceError(f"{path!r} is no video that can be opened ({reason})", hint) from None
+        raise SourceError(f"{path!r} cannot be opened as a video ({reason})", hint) from None
 
 
 class Track:

@@ -87,7 +87,7 @@ def test_pipes_and_devices_are_never_waited_for(tmp_path: Path) -> None:
     for name in ("pipe.tif", "endless.png"):
         assert stored_size(tmp_path / name) is None
         assert pages(tmp_path / name) == [0]
-        with pytest.raises(FrameError, match="no plain file"):
+        with pytest.raises(FrameError, match="not a regular file"):
             read_rgb(tmp_path / name)
 
 

@@ -122,7 +122,7 @@ def test_until_a_run_ends_best_pt_is_no_worse_than_the_start(tmp_path: Path, mon
     assert made.metrics["status"] == "interrupted"
     assert made.metrics["average"] == 0
     assert made.metrics["verdict"].startswith(
-        "interrupted after 1 of 2 steps; --resume goes on; until a run ends best.pt"
+        "interrupted after 1 of 2 steps; --resume continues it; until a run ends best.pt"
     )
     assert "best" not in made.metrics["probe"]
     start = open_encoder(Spec("efficientnet_lite0", layers=(3,))).net.state_dict()
