@@ -217,7 +217,7 @@ HIGH = {
     "without parts that rest": Variant(instead(movement.Movement, "survey", nothing), MOVES),
     "without changes in the last round": Variant(instead(movement, "LEANING", 0.0), MOVES),
     "without the fourth round": Variant(
-        partial(patch.object, discovery, "bool", lambda frames: False, create=True), MOVES
+        partial(patch.object, discovery, "range", lambda count: range(discovery.ROUNDS), create=True), MOVES
     ),
     "without a survey: a start on the first frames": Variant(
         partial(patch.object, discovery.ObjectDiscovery, "survey_frames", _unsurveyed, create=True), MOVES
