@@ -186,5 +186,5 @@ def test_rounds_that_were_interrupted_go_on_to_the_same_network(
     for part in ("state_dict", "head"):
         assert all(torch.equal(one, wanted[part][name]) for name, one in found[part].items())
     for flag in ("rounds", "steps"):
-        with pytest.raises(StreamsegError, match=f"the run was started with --{flag} 2, and cannot go on with 3"):
+        with pytest.raises(StreamsegError, match=f"the run was started with --{flag} 2, and cannot be resumed with 3"):
             train("selftrain", output=tmp_path / "parts", resume=True, quiet=True, **{flag: 3})
