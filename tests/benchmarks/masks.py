@@ -6,8 +6,8 @@
 Groups: video with one object, video with several, RGB-D (camera given, and withheld), photographs, and ten empty
 scenes, of which the false things a frame are counted. Frames of scenes that do not belong together (OSD, stills) are
 recordings of their own. Which half a recording belongs to is told by a hash of its name: constants are chosen on "look"
-only. Prints the mean of each group, with its standard deviation between seeds, its five worst, and the change against a
-saved run with a 95 % interval over recordings (paired bootstrap).
+only. Prints, for each half, the mean of each group, with its standard deviation between seeds, its five worst, and the
+change against a saved run with a 95 % interval over recordings (paired bootstrap).
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
@@ -198,6 +197,11 @@ def mean_of(seeds: Sequence[Found]) -> Found:
     }
 
 
+def of(which: str, found: Found) -> Found:
+    """What was found in one half."""
+    return {group: {name: one for name, one in results.items() if half(name) == which} for group, results in found.items()}
+
+
 @click.command()
 @click.option("--data", type=click.Path(path_type=Path, exists=True), required=True)
 @click.option("--half", "which", type=click.Choice(["look", "final", "both"]), default="look")
@@ -227,15 +231,17 @@ def main(
         for task in tasks(data)
         if of_half(task.name, which) and (not groups or any(part in task.group for part in groups))
     ]
-    began = time.perf_counter()
     found: list[Found] = [{} for _ in range(seeds)]
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         for task, results in pool.map(_done, chosen):
             for one, figures in zip(found, results, strict=True):
                 one.setdefault(task.group, {})[task.name] = figures
             print(f"\r{sum(map(len, found[0].values()))} of {len(chosen)}", end="", file=sys.stderr)
-    print(f", {time.perf_counter() - began:.0f} s", file=sys.stderr)
-    report(found, json.loads(against.read_text()) if against else {})
+    print(file=sys.stderr)
+    before = json.loads(against.read_text()) if against else {}
+    for name in ("look", "final") if which == "both" else (which,):
+        print(f"\n{name} half\n")
+        report([of(name, one) for one in found], before)
     if save:
         save.write_text(json.dumps(mean_of(found), indent=1))
 
