@@ -199,7 +199,7 @@ def mean_of(seeds: Sequence[Found]) -> Found:
 
 def of(which: str, found: Found) -> Found:
     """What was found in one half."""
-    return {group: {name: one for name, one in results.items() if half(name) == which} for group, results in found.items()}
+    return {group: {name: one for name, one in them.items() if half(name) == which} for group, them in found.items()}
 
 
 @click.command()
