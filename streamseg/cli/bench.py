@@ -10,32 +10,28 @@ import click
 from click.core import ParameterSource
 
 from streamseg.cli.help import Command, option
-from streamseg.cli.options import behaviour_options, clustering_options, model_options, print_json, source_options
+from streamseg.cli.options import (
+    behaviour_options,
+    clustering_options,
+    known_names,
+    model_options,
+    print_json,
+    refuse_idle,
+    source_options,
+)
 from streamseg.text import terminal
 
 
 def _names(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
-    from streamseg import plugins
     from streamseg.backbones import ENGINES
 
-    names = tuple(name.strip() for name in value.split(",") if name.strip())
-    if names == ("auto",):
-        return ()
-    for name in names:
-        if name not in ENGINES:
-            raise click.BadParameter(f"{name!r}: {plugins.did_you_mean(name, ENGINES)}", ctx, param)
-    return names
+    return () if value.strip(", ") == "auto" else known_names(ctx, param, value, ENGINES)
 
 
 def _sinks(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
-    from streamseg import plugins, sinks
+    from streamseg import sinks
 
-    known = set(sinks.kinds()) - {"window"}
-    names = tuple(name.strip() for name in value.split(",") if name.strip())
-    for name in names:
-        if name not in known:
-            raise click.BadParameter(f"{name!r}: {plugins.did_you_mean(name, known)}", ctx, param)
-    return names
+    return known_names(ctx, param, value, set(sinks.kinds()) - {"window"})
 
 
 @click.command(cls=Command)
@@ -128,6 +124,7 @@ def bench(ctx: click.Context, as_json: bool, quiet: bool, profile: Path | None, 
         settings = from_flags(given)
         del settings["masks"]
         task = measure.Bench(**settings)
+        refuse_idle(ctx, task)
         if profile:
             from streamseg.bench.profile import profile as profiled
 

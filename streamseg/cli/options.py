@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from streamseg.cli.entry import DEBUG
 from streamseg.cli.help import option
 from streamseg.cli.parameters import Auto, Camera, Numbers, Range, Shift, Size
 from streamseg.text import to_json
+
+if TYPE_CHECKING:
+    from streamseg.config import SegmenterConfig
 
 
 def print_json(content: object) -> None:
@@ -29,6 +33,28 @@ def conclude(
         show(result)
     if result["status"] == "interrupted":
         ctx.exit(130)
+
+
+def refuse_idle(ctx: click.Context, config: SegmenterConfig) -> None:
+    """Flags of masks that are not found would change nothing. Raises click.UsageError for the first that was typed."""
+    for title, found in (("Regions", config.regions), ("Objects", config.objects.objects)):
+        for param in ctx.command.params if not found else ():
+            typed = ctx.get_parameter_source(param.name or "") is ParameterSource.COMMANDLINE
+            if typed and getattr(param, "group", "") == title:
+                kind = title.lower()
+                name = max(param.opts, key=len)
+                raise click.UsageError(f"{name} is about {kind}, and this run finds none: add --masks {kind}", ctx)
+
+
+def known_names(ctx: click.Context, param: click.Parameter, value: str, known: Collection[str]) -> tuple[str, ...]:
+    """The names of a list with commas. Raises click.BadParameter for one that is not among `known`."""
+    from streamseg import plugins
+
+    names = tuple(name.strip() for name in value.split(",") if name.strip())
+    for name in names:
+        if name not in known:
+            raise click.BadParameter(f"{name!r}: {plugins.did_you_mean(name, known)}", ctx, param)
+    return names
 
 
 def _set_debug(ctx: click.Context, _param: click.Parameter, value: bool) -> None:

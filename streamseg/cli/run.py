@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
-from click.core import ParameterSource
 
 from streamseg.cli.help import Command, option
 from streamseg.cli.options import (
@@ -15,15 +14,14 @@ from streamseg.cli.options import (
     clustering_options,
     conclude,
     frames_options,
+    known_names,
     latency_option,
     model_options,
     quality_option,
+    refuse_idle,
     source_options,
 )
 from streamseg.cli.view import port_option
-
-if TYPE_CHECKING:
-    from streamseg.config import SegmenterConfig
 
 
 def _save(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...] | None:
@@ -32,23 +30,13 @@ def _save(ctx: click.Context, param: click.Parameter, value: str | None) -> tupl
     if value is None:
         return None
     known = {name for name in sinks.kinds() if name != "window"}
-    return _names(ctx, param, value, known)
+    return tuple(dict.fromkeys(known_names(ctx, param, value, known)))
 
 
 def _view(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
     from streamseg import sinks
 
-    return _names(ctx, param, value, set(sinks.viewers()))
-
-
-def _names(ctx: click.Context, param: click.Parameter, value: str, known: set[str]) -> tuple[str, ...]:
-    from streamseg import plugins
-
-    names = tuple(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
-    for name in names:
-        if name not in known:
-            raise click.BadParameter(f"{name!r}: {plugins.did_you_mean(name, known)}", ctx, param)
-    return names
+    return tuple(dict.fromkeys(known_names(ctx, param, value, set(sinks.viewers()))))
 
 
 def _config(ctx: click.Context, param: click.Parameter, value: Path | None) -> None:
@@ -57,17 +45,6 @@ def _config(ctx: click.Context, param: click.Parameter, value: Path | None) -> N
         from streamseg.runtime.repeat import flags_of
 
         ctx.default_map = {**(ctx.default_map or {}), **flags_of(value)}
-
-
-def refuse_idle(ctx: click.Context, config: SegmenterConfig) -> None:
-    """Flags of masks that are not found would change nothing. Raises click.UsageError for the first that was typed."""
-    for title, found in (("Regions", config.regions), ("Objects", config.objects.objects)):
-        for param in ctx.command.params if not found else ():
-            typed = ctx.get_parameter_source(param.name or "") is ParameterSource.COMMANDLINE
-            if typed and getattr(param, "group", "") == title:
-                kind = title.lower()
-                name = max(param.opts, key=len)
-                raise click.UsageError(f"{name} is about {kind}, and this run finds none: add --masks {kind}", ctx)
 
 
 def _default_name(source: str) -> str:

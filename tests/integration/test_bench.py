@@ -43,6 +43,8 @@ def test_the_table_without_a_source_and_what_cannot_run(cli: Cli) -> None:
     assert "error: onnxruntime does not support bf16" in refused.stderr
     assert "Traceback" not in refused.stderr
     assert cli("bench", "0", *SMALL, "--engines", "opnvino").returncode == 2
+    idle = cli("bench", *SMALL, "--k", "3")
+    assert (idle.returncode, "add --masks regions" in idle.stderr) == (2, True), idle.stderr
 
 
 def test_a_profile_is_a_table_and_a_trace(cli: Cli, sample: Path, tmp_path: Path) -> None:

@@ -8,8 +8,7 @@ from typing import Any
 import click
 
 from streamseg.cli.help import Command, option
-from streamseg.cli.options import behaviour_options, conclude
-from streamseg.cli.run import refuse_idle
+from streamseg.cli.options import behaviour_options, conclude, refuse_idle
 from streamseg.cli.run import run as run_command
 
 OF_ONE = (
