@@ -1,4 +1,4 @@
-"""The recordings of `batch_chaos.py`."""
+"""Make the recordings of `batch_chaos.py`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def make_recordings(folder: Path, count: int, frames: int, rng: random.Random) -> None:
-    """`count` good ones, crops of the sample forwards and backwards, and the three bad ones."""
+    """Write `count` good recordings, crops of the sample played forwards and backwards, and the three bad ones."""
     pictures = [cv2.imread(str(path)) for path in sorted((ROOT / "samples" / "tabletop" / "rgb").iterdir())]
     there_and_back = pictures + pictures[-2:0:-1]
     for number in range(count):

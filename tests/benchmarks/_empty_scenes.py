@@ -1,9 +1,9 @@
-"""Ten scenes without things: windows of real recordings in which nothing was annotated and no thing is seen.
+"""Ten scenes without objects: windows of real recordings in which nothing is annotated and no object is visible.
 
-Each is the largest 4:3 window, in steps of 8 pixels, that no annotated object of the recording touches within 8 pixels
-in any of its frames; of recordings where a person who looked at all frames saw no thing in it. Of the floor, which has
-no annotation, a window beside the cabinet. They are meadow and forest, scree, a hillside with villages, beach and sea,
-paving, a road, a clay court; with depth two table tops and a floor.
+Each window is the largest one with aspect ratio 4:3, in steps of 8 pixels, that no annotated object of the recording
+touches within 8 pixels in any frame. A person looked at all frames and saw no object in it. The floor has no
+annotation; its window lies beside the cabinet. The scenes are meadow and forest, scree, a hillside with villages, beach
+and sea, paving, a road and a clay court; with depth, two table tops and a floor.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ VIDEOS = "davis16_train/JPEGImages/480p/"
 
 @dataclass(frozen=True)
 class Scene:
-    """source: below the data. window: x, y, width, height [pixels]. frames: of the source."""
+    """source: path below the data. window: x, y, width, height [pixels]. frames: indices in the source, None = all."""
 
     name: str
     source: str
@@ -45,7 +45,7 @@ SCENES = (
 
 
 def frames(name: str, data: Path) -> Iterator[Frame]:
-    """What is in the window of the scene called so, with an empty annotation."""
+    """The frames of the scene with this name, cropped to its window, with an empty annotation."""
     scene = next(one for one in SCENES if one.name == name)
     with open_source(str(data / scene.source)) as source:
         assert isinstance(source, Recording)
@@ -56,7 +56,7 @@ def frames(name: str, data: Path) -> Iterator[Frame]:
 
 
 def cropped(frame: Frame, window: tuple[int, int, int, int]) -> Frame:
-    """A window of a frame, with the camera that sees only this."""
+    """Crop a frame to a window, and shift the principal point of its camera."""
     x, y, width, height = window
     place = slice(y, y + height), slice(x, x + width)
     depth, camera = frame.depth, frame.intrinsics

@@ -1,4 +1,4 @@
-"""Networks that are opened once and remember their answers, so that variants of what comes after them cost little."""
+"""Networks that are opened once and cache their outputs, so that variants of the later stages are cheap to compare."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Outputs = dict[str, np.ndarray]
 
 
 class Wrapped(Backbone):
-    """A backbone that looks like another one; `run` is what differs."""
+    """A backbone with the properties of another one; subclasses define `run`."""
 
     def __init__(self, inner: Backbone) -> None:
         self.inner = inner
@@ -27,7 +27,7 @@ class Wrapped(Backbone):
 
 
 class Remembering(Wrapped):
-    """It runs once on the same images. known: by their digest, its outputs and its processor time [s]."""
+    """It runs once for the same images. known: outputs and processor time [s], by the digest of the images."""
 
     def __init__(self, inner: Backbone) -> None:
         super().__init__(inner)
@@ -37,7 +37,7 @@ class Remembering(Wrapped):
         return self.answer(images)[0]
 
     def answer(self, images: np.ndarray) -> tuple[Outputs, float]:
-        """The outputs, and what they took at first, of the thread that asked."""
+        """The outputs, and the processor time [s] of the thread that computed them first."""
         key = blake2b(np.ascontiguousarray(images)).digest()
         if key not in self.known:
             began = time.thread_time()
@@ -47,19 +47,19 @@ class Remembering(Wrapped):
 
 
 class Opened:
-    """The networks of this process. Inside `instead`, sessions get these, or what is made of them."""
+    """The networks of this process. Inside `instead`, sessions use them."""
 
     def __init__(self) -> None:
         self._networks: dict[tuple[Spec, tuple[int, int]], Remembering] = {}
 
     def forget(self) -> None:
-        """What was answered."""
+        """Clear the cached outputs."""
         for one in self._networks.values():
             one.known.clear()
 
     @contextmanager
     def instead(self, made: Callable[[Remembering], Backbone] = lambda one: one) -> Iterator[None]:
-        """made: what sessions get of a network."""
+        """Let sessions use `made(network)` for each network."""
 
         def get(spec: Spec, size: tuple[int, int], **how: Any) -> Backbone:
             if (spec, size) not in self._networks:

@@ -1,4 +1,4 @@
-"""Recordings as benchmarks want them: opened and decoded once, or with frames that are changed."""
+"""Recordings for benchmarks: opened and decoded once, with changed frames if required."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from streamseg.sources import LiveSource, Recording, open_source
 
 
 class Through(Recording):
-    """Another recording, each frame of which goes through a function once, and is kept."""
+    """A recording whose frames pass through a function once, and are then kept in memory."""
 
     def __init__(self, inner: Recording, change: Callable[[Frame], Frame]) -> None:
         for name in ("uri", "kind", "fps", "pixel_aspect", "skipped", "notes"):
@@ -43,7 +43,7 @@ class Through(Recording):
 
 @contextmanager
 def kept(change: Callable[[Frame], Frame] = lambda frame: frame) -> Iterator[None]:
-    """What is opened inside is opened once, stays open and decoded, and is changed."""
+    """Inside this context each recording is opened once and stays decoded, with `change` applied to its frames."""
 
     @cache
     def opened(uri: str, *options: Any) -> Recording | LiveSource:

@@ -1,4 +1,4 @@
-"""A command in a process of its own, forked from one that has imported the libraries, and what is left of it."""
+"""Run a command in a forked process that has imported the libraries, and check what it leaves."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _listeners: dict[int, Thread] = {}  # by the process they listen to
 
 
 def start(args: list[str], said: Path, prepare: Callable[[], object] = lambda: None) -> int:
-    """Fork, and run `streamseg ARGS` in the child; what it prints is in the file `said` after `wait`. Its id."""
+    """Fork, and run `streamseg ARGS` in the child. Returns its process id; `said` holds its output after `wait`."""
     heard, spoken = os.pipe()  # not a file, which a full disk would end, too
     child = os.fork()
     if child:
@@ -53,7 +53,7 @@ def _listen(heard: int, said: Path) -> None:
 
 
 def wait(child: int, limit: float = 180) -> int:
-    """The exit code, negative for a signal; one that hangs is killed and counts as -9."""
+    """The exit code, negative for a signal. A process that takes longer than `limit` seconds is killed: -9."""
     code = _waited(child, limit)
     _listeners.pop(child).join(2)
     return code
@@ -76,7 +76,7 @@ def running(child: int) -> bool:
 
 
 def faults_of(out: Path, said: str, killed: bool) -> Trouble:
-    """What of a run's output is not as promised. killed: by a second signal, when partial files may stay."""
+    """What is wrong with the output of a run. killed: by a second signal, after which partial files may remain."""
     import av
     import cv2
     import numpy as np

@@ -1,17 +1,18 @@
-"""Murder: `streamseg batch` while its workers and its driver are killed, beside recordings that are bad in three ways.
+"""Fault injection: kill workers and the driver of `streamseg batch`, beside three kinds of bad recordings.
 
     python tests/benchmarks/batch_chaos.py --recordings 200 --kills 3 --seed 0 --folder build/chaos
 
-Makes short recordings of samples/tabletop, one that kills every worker that takes it (this script plays the system that
-is out of memory), one that cannot be read and one that never ends (the script stops its worker). It kills workers at
-random moments and the driver once, starts the same command again, and compares what is there with `streamseg run`'s,
-byte for byte. Exit 1 where a good recording is absent, twice, or different, a bad one is not named, or a socket of Ray
-could be reached from elsewhere.
+The script makes short recordings of samples/tabletop and three bad ones: one whose worker it always kills, as a system
+without memory does, one that cannot be read, and one that never ends, because the script stops its worker. It kills
+workers at random times and the driver once, starts the same command again, and compares the results with those of
+`streamseg run`, byte for byte. The exit code is 1 if a good recording is missing, duplicated or different, if a bad one
+is not reported, or if another machine could reach a socket of Ray.
 
-over_ideal is the time of both commands, from their start to their end, by the ideal: the seconds that workers spent on
-recordings, by two. These are of the same run, so that other work on the machine cancels out. They hold what killed
-workers and drivers had begun, each new worker's opening of its network, and the timeout of the recording that hangs;
-over_ideal_without_timeout leaves the last out. Python's and Ray's starts are in neither.
+over_ideal is the time of both commands, from start to end, divided by the ideal: half of the seconds that the two
+workers spent on recordings. Both are of the same run, so that other work on the machine cancels out. The ideal includes
+what killed workers and drivers had begun, the opening of the network by each new worker, and the timeout of the
+recording that never ends; over_ideal_without_timeout excludes this timeout. It does not include the starts of Python
+and Ray.
 """
 
 from __future__ import annotations
@@ -45,8 +46,8 @@ FLAGS = [*RUN, "--workers", "2", "--retries", "2"]
 
 
 class Killer(threading.Thread):
-    """Kills whoever works on "poison", and `kills` others at random moments of the whole work, which the number of
-    recordings that are done tells. lost: seconds of work that went."""
+    """Kills each worker of "poison", stops that of "hang", and kills `kills` others at random times, as counted by
+    finished recordings. lost: seconds of lost work."""
 
     def __init__(self, out: Path, count: int, kills: int, rng: random.Random) -> None:
         super().__init__(daemon=True)
@@ -70,7 +71,7 @@ class Killer(threading.Thread):
                     self.kill(path)
 
     def kill(self, path: Path) -> None:
-        """The worker whose folder that is; what it had made is put away."""
+        """Kill the worker of a folder under construction, and move the folder away."""
         name, _, pid = path.name.rsplit(".", 2)
         with contextlib.suppress(ProcessLookupError, FileNotFoundError):
             lost = age(path)
@@ -81,7 +82,7 @@ class Killer(threading.Thread):
 
 
 def age(path: Path) -> float:
-    """Seconds since a folder under construction was begun, as its oldest file tells."""
+    """Seconds since a folder under construction was created, by its oldest file."""
     times = [time.time()]
     with contextlib.suppress(FileNotFoundError):
         times += [one.stat().st_ctime for one in (path, *path.iterdir())]
@@ -89,38 +90,38 @@ def age(path: Path) -> float:
 
 
 def send(path: Path, which: signal.Signals) -> None:
-    """A signal to the worker of a folder under construction."""
+    """Send a signal to the worker of a folder under construction."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(int(path.name.rsplit(".", 1)[1]), which)
 
 
 def lives(path: Path) -> bool:
-    """Whether the worker of a folder under construction runs; a driver's are gone soon after it."""
+    """Whether the worker of a folder under construction runs; the workers of a killed driver end soon after it."""
     return Path(f"/proc/{path.name.rsplit('.', 1)[1]}").exists()
 
 
 class Sockets:
-    """Those that listen while drivers run. most: at one time. beyond: "pid address" of each that others could reach."""
+    """Listening sockets while drivers run. most: at one time. beyond: "pid address" of each that others could reach."""
 
     def __init__(self) -> None:
         self.most, self.beyond, self.looked = 0, set(), 0.0
 
     def look(self, pid: int) -> None:
-        """Twice a second at most: it reads all of /proc. Ray may start late, and dead drivers leave recordings behind
-        that get done without it, so that one look would not do."""
+        """Look at most twice a second, because this reads all of /proc. One look is not enough: Ray may start late, and
+        recordings that a killed driver left may be completed without it."""
         if time.monotonic() - self.looked > 0.5:
             count, beyond = beyond_loopback(pid)
             self.most, self.beyond = max(self.most, count), self.beyond | set(beyond)
             self.looked = time.monotonic()
 
     def faults(self) -> list[str]:
-        """What is wrong; Ray has more than two."""
+        """What is wrong. Ray has more than two sockets."""
         return sorted(self.beyond) + ([] if self.most > 2 else ["no socket of Ray was seen"])
 
 
 def drive(command: list[str], out: Path, kill_after: int, sockets: Sockets) -> tuple[float, float, float]:
-    """Start the driver; kill it once so many recordings are there (0 = let it end). Returns its seconds, those before
-    its first recording was done, and what its workers had spent on recordings that the kill ended."""
+    """Run the driver, and kill it after `kill_after` finished recordings (0 = let it end). Returns its seconds, those
+    until its first recording was done, and those of work that the kill lost."""
     began, before, ready, lost = time.monotonic(), done(out), 0.0, 0.0
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     while process.poll() is None and not (kill_after and len(done(out)) >= kill_after):
@@ -143,7 +144,8 @@ def done(out: Path) -> set[str]:
 
 
 def differences(sources: list[Path], out: Path, scratch: Path, by_process: int) -> list[str]:
-    """Good recordings whose files are not those of `streamseg run`, done anew; some in a process of their own."""
+    """Good recordings whose files differ from those of a new `streamseg run`, some of them in a process of their
+    own."""
     commands = [["run", str(source), "-o", str(scratch / source.name), *RUN, "--quiet"] for source in sources]
     for command in commands[:by_process]:
         subprocess.run([sys.executable, "-m", "streamseg", *command], check=True)
@@ -160,7 +162,7 @@ def differences(sources: list[Path], out: Path, scratch: Path, by_process: int) 
 
 
 def run_here(command: list[str]) -> None:
-    """`streamseg COMMAND` in this process."""
+    """Run `streamseg COMMAND` in this process."""
     from streamseg.cli.main import group
 
     os.environ["STREAMSEG_THREADS"] = "1"
@@ -168,7 +170,7 @@ def run_here(command: list[str]) -> None:
 
 
 def times(drives: list[tuple[float, float, float]], killer: Killer, entries: list[Entry]) -> dict[str, Any]:
-    """The figures of time, see above. drives: what `drive` returned."""
+    """The times, see the module. drives: what `drive` returned."""
     total, lost = sum(one[0] for one in drives), killer.lost + sum(one[2] for one in drives)
     computed = sum(entry.seconds for entry in entries) + lost
     waited = sum(entry.seconds for entry in entries if entry.name == "hang")
@@ -186,10 +188,10 @@ def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for flag, default in (("--recordings", 200), ("--frames", 200), ("--kills", 3), ("--seed", 0)):
         parser.add_argument(flag, type=int, default=default)
-    parser.add_argument("--drivers", type=int, default=1, help="so many go on at once after the kill")
+    parser.add_argument("--drivers", type=int, default=1, help="drivers that run at once after the kill")
     parser.add_argument("--timeout", type=float, default=60.0)
-    parser.add_argument("--compare", type=int, default=10**9, help="so many with run, drawn at random; all by default")
-    parser.add_argument("--by-process", type=int, default=3, help="so many runs in a process of their own")
+    parser.add_argument("--compare", type=int, default=10**9, help="recordings to compare with run; default: all")
+    parser.add_argument("--by-process", type=int, default=3, help="runs in a process of their own")
     parser.add_argument("--folder", type=Path, default=Path("build/chaos"))
     return parser.parse_args()
 

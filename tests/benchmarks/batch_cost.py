@@ -1,9 +1,9 @@
-"""Processor time and bytes of a frame, from which docs/batch.md reckons machine-hours.
+"""Processor time and bytes a frame, from which docs/batch.md estimates machine-hours.
 
     python tests/benchmarks/batch_cost.py RECORDING [--frames 12]
 
-A worker does the recording once to open its network, and once more, which counts. Processor time, not time on the
-clock: other work on the machine does not count as the batch's.
+A worker segments the recording twice: once to open its network, and once for the measurement. It measures processor
+time, not wall time, so that other work on the machine does not count.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
-"""`streamseg batch --workers 2` against one `streamseg run` after another, loading and network included; its overhead.
+"""Time of `streamseg batch --workers 2` beside one `streamseg run` after another; overhead of the scheduler.
 
     python tests/benchmarks/batch_throughput.py SOURCE... [--pairs 2] [-- run's flags]
     python tests/benchmarks/batch_throughput.py --overhead 19000
 
-Pairs follow each other directly, because the machine may have other work. The second form lets the scheduler settle so
-many recordings whose work is nothing, on Ray's two real actors, and prints milliseconds for each.
+Both times include loading and the network. Both are measured directly one after the other, because other work may slow
+down the machine. With --overhead N the scheduler processes N recordings without any work, on two real actors of Ray,
+and the script prints milliseconds a recording.
 """
 
 from __future__ import annotations
@@ -30,20 +31,20 @@ from streamseg.sources import expansion
 
 
 class Idle:
-    """An actor that answers at once."""
+    """An actor that returns at once."""
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
 
     def ready(self) -> None:
-        """It is up."""
+        """Returns when the actor is up."""
 
     def do(self, task: Task) -> Entry:
         return task.entry("done", frames=1)
 
 
 def overhead(count: int) -> dict[str, Any]:
-    """All that happens for a recording but its own work: names, what is there, the queue, the call, its entry."""
+    """Time of all steps but the segmentation: names, existing results, the queue, the call, the entry."""
     ray_actors._Actor = Idle  # type: ignore[assignment,misc]
     settled: list[Entry] = []
     with tempfile.TemporaryDirectory() as folder, ray_actors.RayPool("", 2, 1, gpu=False) as pool:
@@ -90,9 +91,9 @@ def pair(uris: list[str], flags: list[str], folder: Path) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sources", nargs="*")
-    parser.add_argument("--pairs", type=int, default=2)
-    parser.add_argument("--most", type=int, default=12, help="recordings at most")
-    parser.add_argument("--overhead", type=int, default=0)
+    parser.add_argument("--pairs", type=int, default=2, help="comparisons")
+    parser.add_argument("--most", type=int, default=12, help="largest number of recordings")
+    parser.add_argument("--overhead", type=int, default=0, help="number of recordings without work")
     asked, flags = parser.parse_known_args()
     if asked.overhead:
         print(json.dumps(overhead(asked.overhead), indent=2))

@@ -1,10 +1,10 @@
-"""Things in bins and shelves from depth alone, on rendered scenes: with `find_bin`, and with the support plane alone.
+"""Objects in bins and shelves, from depth alone in rendered scenes: with `find_bin`, and with the support plane alone.
 
     python -m tests.benchmarks.bins [--scenes 20]
 
-Boxes are laid into an open tote (three to five, or so many that they pile up), into a shelf, and onto a table, where a
-bin that is seen is a false one; cameras look from other places in each scene. Prints the mean overlap F (UOIS) and in
-how many scenes a bin was seen. Deterministic.
+Boxes lie in an open tote (three to five, or a pile), in a shelf, and on a table, where a detected bin is a false one.
+Each scene has another view. The script prints the mean overlap F (UOIS), and the number of scenes in which a bin was
+found. It is deterministic.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SMALLEST = 100
 
 
 def laid(random: np.random.Generator, kind: str) -> list[Box]:
-    """Boxes one after the other, each on what is below it; in a shelf they stand side by side."""
+    """Place boxes one after the other, each on what lies below it; in a shelf side by side."""
     low, high = KINDS[kind]
     count, boxes = int(random.integers(low, high + 1)), []
     for number in range(count):
@@ -49,7 +49,7 @@ def _above(corner: np.ndarray, size: np.ndarray, bottom: tuple[float, ...], top:
 
 
 def scene(kind: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """(H, W) depth [m] and the true things, 0 = none."""
+    """(H, W) depth [m] and the true objects, 0 = none."""
     random = np.random.default_rng([seed, sorted(KINDS).index(kind)])
     things = laid(random, kind)
     around = {"shelf": [BACK, *SHELF], "table": [FLOOR, TABLE]}.get(kind, [FLOOR, *WALLS])
@@ -69,9 +69,9 @@ def score(support: SupportPlane | None, truth: np.ndarray) -> float:
 
 
 @click.command()
-@click.option("--scenes", default=20, help="Of each kind.")
+@click.option("--scenes", default=20, help="Scenes of each kind.")
 def main(scenes: int) -> None:
-    """See the module."""
+    """Score the objects found in rendered bins, shelves and tables."""
     print("| scenes | a bin is seen in | overlap F | the support plane alone |\n|---|---|---|---|")
     for kind in KINDS:
         bins, kept, alone = 0, [], []

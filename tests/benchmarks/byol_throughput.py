@@ -1,15 +1,16 @@
-"""BYOL's throughput, `streamseg train` against lightly's own reference loop: same frames, batch, backbone, in turn.
+"""Throughput of `streamseg train byol` beside lightly's reference loop: same frames, batch and backbone, in turn.
 
     python tests/benchmarks/byol_throughput.py FOLDER_OF_IMAGES [--steps 20] [--batch-size 16] [--size 224] ...
 
-lightly's loop is the PyTorch example of its documentation: LightlyDataset, BYOLTransform, update_momentum, SGD.
-What is timed: of lightly's, the loop alone, from the first request for a batch to the last step, when imports, nets,
-data set and optimizer are there. Of ours all that Lightning does: building the optimizer, opening the event file,
-filling the frame cache, the steps with all their checks, the table, the last checkpoint. Making the nets is in neither.
-Prints samples a second of wall time and of CPU time (of this process: without --workers) for each turn, the ratio of
-the medians, and the median of the turns' ratios, which a machine that grows slower meanwhile disturbs less. The side
-that begins changes from turn to turn, for the first one warms torch up for both. On a machine that others use, look at
-the CPU time with --threads 1: more threads wait for each other, and waiting counts.
+lightly's loop is the PyTorch example of its documentation: LightlyDataset, BYOLTransform, update_momentum, SGD. Its
+time is that of the loop alone, from the first request for a batch to the last step. Our time is all that Lightning
+does: building the optimizer, opening the event file, filling the frame cache, the steps with all their checks, the
+table and the last checkpoint. Neither includes the creation of the networks.
+
+The script prints samples/s of wall time and of CPU time (of this process: without --workers) for each turn, the ratio
+of the medians, and the median of the turns' ratios, which depends less on a machine that slows down meanwhile. The side
+that begins alternates, because the first one warms up torch for both. On a shared machine use the CPU time with
+--threads 1: several threads wait for each other, and their waiting counts.
 """
 
 from __future__ import annotations
@@ -26,20 +27,20 @@ import click
 
 
 class Rates(NamedTuple):
-    """Samples a second of wall time, and of CPU time."""
+    """Samples/s of wall time, and of CPU time."""
 
     wall: float
     cpu: float
 
 
 class Clock:
-    """Starts when it is made."""
+    """It measures from its creation on."""
 
     def __init__(self) -> None:
         self.wall, self.cpu = time.perf_counter(), time.process_time()
 
     def rates(self, samples: int) -> Rates:
-        """Of so many samples since then."""
+        """The rates of `samples` samples since then."""
         return Rates(samples / (time.perf_counter() - self.wall), samples / (time.process_time() - self.cpu))
 
 
@@ -77,7 +78,7 @@ def example_model() -> Any:
 
 
 def lightlys(folder: str, steps: int, batch_size: int, size: int, workers: int, threads: int) -> Rates:
-    """Of the reference loop."""
+    """Rates of the reference loop."""
     import torch
     from lightly.data import LightlyDataset
     from lightly.loss import NegativeCosineSimilarity
@@ -113,7 +114,7 @@ def lightlys(folder: str, steps: int, batch_size: int, size: int, workers: int, 
 
 
 def ours(folder: str, steps: int, batch_size: int, size: int, workers: int, threads: int) -> Rates:
-    """Of `streamseg train byol`."""
+    """Rates of `streamseg train byol`."""
     import pytorch_lightning as pl
 
     from train import run
@@ -123,7 +124,7 @@ def ours(folder: str, steps: int, batch_size: int, size: int, workers: int, thre
     from train.settings import Settings
 
     class Timed(Display):
-        """From the first thing that Lightning does to the last."""
+        """It measures from the first thing that Lightning does to the last."""
 
         def setup(self, trainer: pl.Trainer, method: pl.LightningModule, stage: str) -> None:
             self.clock = Clock()
@@ -150,12 +151,12 @@ def ours(folder: str, steps: int, batch_size: int, size: int, workers: int, thre
 
 @click.command()
 @click.argument("folder")
-@click.option("--steps", default=20)
-@click.option("--batch-size", default=16)
-@click.option("--size", default=224)
-@click.option("--workers", default=0)
-@click.option("--threads", default=0, help="0 = torch's own choice.")
-@click.option("--turns", default=3)
+@click.option("--steps", default=20, show_default=True, help="Steps of a turn.")
+@click.option("--batch-size", default=16, show_default=True, help="Samples a step.")
+@click.option("--size", default=224, show_default=True, help="Side of a view, in pixels.")
+@click.option("--workers", default=0, show_default=True, help="Processes that decode.")
+@click.option("--threads", default=0, help="Threads of torch; 0 = its own choice.")
+@click.option("--turns", default=3, show_default=True, help="Turns of each side.")
 def main(folder: str, turns: int, **given: int) -> None:
     """Compare both loops on the images in FOLDER."""
     import torch

@@ -1,9 +1,9 @@
-"""What the cache of decoded frames is worth: samples/s of the data loader with --cache ram, disk and none, in turn.
+"""Effect of the cache of decoded frames: samples/s of the data loader with --cache ram, disk and none, in turn.
 
     python tests/benchmarks/frame_cache.py SOURCE [--size 224] [--batch-size 16] [--epochs 3] [--workers 0] ...
 
-SOURCE is what `train --data` takes. The first epoch decodes whatever the cache; those after it show its worth. Prints
-the medians of the turns: samples/s, and as ratios to "none".
+SOURCE is what `train --data` takes. The first epoch decodes in any case; the later ones show the effect of the cache.
+The script prints medians over the turns: samples/s, and their ratios to "none".
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ KINDS = ("none", "disk", "ram")
 
 
 def rates(kind: str, source: str, size: int, batch_size: int, epochs: int, workers: int) -> tuple[float, float]:
-    """Samples/s of the first epoch and of those after it, BYOL's two views a sample."""
+    """Samples/s of the first epoch and of the later ones, with two views a sample as in BYOL."""
     from train.data.frame_cache import FrameCache
     from train.data.recordings import open_recordings
     from train.data.samples import ENLARGED, Numbers, Samples, loader
@@ -49,12 +49,12 @@ def rates(kind: str, source: str, size: int, batch_size: int, epochs: int, worke
 
 @click.command()
 @click.argument("source")
-@click.option("--size", default=224)
-@click.option("--batch-size", default=16)
-@click.option("--epochs", default=3, type=click.IntRange(2))
-@click.option("--workers", default=0)
-@click.option("--threads", default=0, help="0 = torch's own choice.")
-@click.option("--turns", default=3)
+@click.option("--size", default=224, show_default=True, help="Side of a view, in pixels.")
+@click.option("--batch-size", default=16, show_default=True, help="Samples a batch.")
+@click.option("--epochs", default=3, type=click.IntRange(2), show_default=True, help="Epochs of a turn.")
+@click.option("--workers", default=0, show_default=True, help="Processes that decode.")
+@click.option("--threads", default=0, help="Threads of torch; 0 = its own choice.")
+@click.option("--turns", default=3, show_default=True, help="Turns of each cache.")
 def main(source: str, turns: int, threads: int, **given: Any) -> None:
     """Compare the caches on the frames of SOURCE."""
     import torch

@@ -1,10 +1,10 @@
-"""Signals, kills, full disks and folders that cannot be written: what is left is whole, and the next run goes on.
+"""Signals, kills, full disks and read-only folders: no partial file is left, and the next run continues.
 
     python tests/benchmarks/interruptions.py --seed 0 --signals 200 --kills 50
 
-Each trial is the real command in a process of its own, forked from one that has imported the libraries. A signal is
-aimed at the opening of the sinks, at the stream or at the closing: that is when `run.json`, a mask of some frame or the
-last one is there, plus some milliseconds. Prints a table; exits with 1 where a trial broke a promise.
+Each trial runs the real command in a process of its own, forked from one that has imported the libraries. A signal is
+sent while the sinks are opened, during the stream, or while they are closed: when `run.json`, some mask or the last
+mask exists, plus some milliseconds. The script prints a table, and exits with 1 if a trial violated a guarantee.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from _trials import FAULTS, Trouble, faults_of, running, start, wait
 SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "tabletop"
 FRAMES, STEPS = 10, 6
 KEPT = (".streamseg.begun", ".batch", ".parts", ".building")
-"""What the next run goes on with."""
+"""Files with which the next run continues."""
 RUN = ("--size", "64", "--max-frames", str(FRAMES), "--save", "overlay,labels,npz,coco,jsonl", "--quiet")
 TRAIN = ("--backbone", "resnet18", "--init", "none", "--layers", "2", "--size", "64", "--batch-size", "2", "--quiet")
 TRAIN += ("--steps", str(STEPS), "--hidden", "16", "--projection", "8", "--workers", "0", "--devices", "cpu")
@@ -35,7 +35,7 @@ TRAIN += ("--save-every", "2", "--probe-size", "64")
 
 
 def signalled(folder: Path, dice: random.Random, number: int) -> tuple[str, Trouble]:
-    """One run that gets a signal, or two."""
+    """A run that gets one signal, or two."""
     out, said, aim = folder / "out", folder / "said", ("open", "stream", "close")[number % 3]
     which, twice = dice.choice((signal.SIGINT, signal.SIGTERM)), dice.random() < 0.2
     wanted = {"open": 0, "stream": dice.randint(1, FRAMES - 1), "close": FRAMES}[aim]
@@ -64,7 +64,8 @@ def signalled(folder: Path, dice: random.Random, number: int) -> tuple[str, Trou
 def killed(
     folder: Path, dice: random.Random, number: int, seconds: float, whole: dict[str, object]
 ) -> tuple[str, Trouble]:
-    """One training that is killed and goes on, or begins anew: it ends with the weights of one that was left alone."""
+    """A training that is killed, and then resumed or started again: it must end with the weights of an uninterrupted
+    one."""
     out, said = folder / "out", folder / "said"
     base = ["train", "byol", "--data", str(SAMPLE), "-o", str(out), *TRAIN]
     child = start(base, said)
@@ -90,7 +91,7 @@ def weights(out: Path) -> dict[str, object]:
 
 
 def full(limit: int) -> Callable[[], object]:
-    """Files end at `limit` bytes, as at the end of a disk."""
+    """Limit files to `limit` bytes, as a full disk does."""
 
     def prepare() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -100,13 +101,13 @@ def full(limit: int) -> Callable[[], object]:
 
 
 def unwritable(folder: Path) -> Path:
-    """A folder that nobody can write to: root may write to any but the kernel's."""
+    """A folder in which nobody can write. Root can write everywhere but in the folders of the kernel."""
     folder.chmod(0o555)
     return Path("/sys/kernel") if os.geteuid() == 0 else folder
 
 
 def refused(folder: Path, out: Path, args: list[str], prepare: Callable[[], object] = lambda: None) -> Trouble:
-    """A command that cannot write: exit code 1 and two lines, or 0, and nothing half under a final name."""
+    """A command that cannot write must exit with 1 and two lines, or with 0, and leave no partial file."""
     said = folder / "said"
     code = wait(start([part.replace("OUT", str(out)) for part in args], said, prepare))
     text = said.read_text()

@@ -1,12 +1,12 @@
-"""How the label-free score of `train` goes with the IoU of true masks, over checkpoints of several runs.
+"""Correlation of the label-free score of `train` with the IoU of true masks, over checkpoints of several runs.
 
     python tests/benchmarks/label_free.py RECORDING... -o OUT [--steps N] [--size N] [--run NAME]...
 
-RECORDINGs have masks, which training does not see. Each run is trained on all of them, and a checkpoint is kept every
-fifth of it. Every checkpoint, and the network that all started from, gets the label-free score and the dense probe's
-IoU of true masks. What is told is the rank correlation (Spearman) over the networks, for each recording and for their
-mean, and what would be lost by choosing the network with the highest score instead of the one with the highest IoU.
-OUT keeps the checkpoints: runs that are there are not made again.
+The RECORDINGs have masks, which training does not use. Each run is trained on all of them, and keeps a checkpoint after
+each third of its steps. Every checkpoint, and the network that all started from, gets the label-free score and the
+dense probe's IoU of true masks. The script prints the rank correlation (Spearman) over the networks, for each recording
+and for their mean, and the IoU that is lost by choosing the network with the highest score instead of the one with the
+highest IoU. OUT keeps the checkpoints; runs that exist are not repeated.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ RUNS = {
     "odin": ("odin", "--average", "0.25"),
     "byol, all of the net, high rate": ("byol", "--preset", "pretrain", "--lr", "0.01"),
 }
-"""The last one spoils the network: a score that is of use must say so."""
+"""The last one damages the network, which a useful score must show."""
 
 
 def checkpoints(runs: Sequence[str], sources: Sequence[str], output: Path, steps: int) -> dict[str, Spec]:
@@ -65,12 +65,14 @@ def checkpoints(runs: Sequence[str], sources: Sequence[str], output: Path, steps
 
 @click.command()
 @click.argument("sources", nargs=-1, required=True)
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True)
-@click.option("--steps", default=60)
-@click.option("--size", default=384)
-@click.option("--run", "runs", multiple=True, type=click.Choice(list(RUNS)), default=list(RUNS))
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder of the runs.")
+@click.option("--steps", default=60, show_default=True, help="Steps of each run.")
+@click.option("--size", default=384, show_default=True, help="Shorter side of the scored images, in pixels.")
+@click.option(
+    "--run", "runs", multiple=True, type=click.Choice(list(RUNS)), default=list(RUNS), help="Runs to train and compare."
+)
 def main(sources: Sequence[str], output: Path, steps: int, size: int, runs: Sequence[str]) -> None:
-    """See the module."""
+    """Compare the label-free score with the IoU of true masks on SOURCES."""
     output.mkdir(parents=True, exist_ok=True)
     recordings = open_recordings(sources)
     settings = Settings(probe_size=size)
@@ -94,7 +96,7 @@ def main(sources: Sequence[str], output: Path, steps: int, size: int, runs: Sequ
 
 
 def told(name: str, own: np.ndarray, real: np.ndarray) -> None:
-    """One row of the second table."""
+    """Print one row of the second table."""
     lost = real.max() - real[own.argmax()]
     print(f"| {name} | {spearmanr(own, real).statistic:+.2f} | {real[0]:.3f} | {real.max():.3f} | {lost:.3f} |")
 

@@ -1,14 +1,14 @@
-"""What no pipeline on this machine can beat: each unavoidable part by itself, beside whole runs.
+"""Lower bounds for a run on this machine: the time of each unavoidable part alone, beside whole runs.
 
     python tests/benchmarks/limits.py RECORDING [--frames 200] [--turns 3]
 
 decode   every frame, and its depth, as a run reads them
-network  the default network on keyframes alone, as far apart as with objects
+network  the default network on keyframes only, at the distance that a run with objects uses
 draw     the overlay of each frame
 draw and write     the overlay as a video
 regions, objects   whole runs that write overlay and masks, by `streamseg bench --profile`
 
-All take turns; the table has the median of the turns: milliseconds of processor time and of wall time a frame.
+The parts take turns. The table has the median over the turns: milliseconds of processor time and of wall time a frame.
 """
 
 from __future__ import annotations
@@ -76,10 +76,10 @@ def _clocked(work: Callable[[int], object], frames: int) -> tuple[float, float]:
 
 @click.command()
 @click.argument("source")
-@click.option("--frames", default=200)
-@click.option("--turns", default=3)
+@click.option("--frames", default=200, show_default=True, help="Frames of a turn.")
+@click.option("--turns", default=3, show_default=True, help="Turns of each part.")
 def main(source: str, frames: int, turns: int) -> None:
-    """See the module."""
+    """Measure the unavoidable parts of a run on SOURCE, and whole runs."""
     collected: dict[str, list[tuple[float, float]]] = {}
     load = os.getloadavg()[0]
     for _ in range(turns):

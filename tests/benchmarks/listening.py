@@ -12,7 +12,7 @@ LOOPBACK = ("0100007F", "0000000000000000FFFF00000100007F", "0000000000000000000
 
 
 def beyond_loopback(root: int) -> tuple[int, list[str]]:
-    """How many sockets listen at all, and "pid address" of each that others could reach."""
+    """The number of listening sockets, and "pid address" of each that other machines could reach."""
     known = {}
     for table in ("tcp", "tcp6"):
         for line in Path(f"/proc/net/{table}").read_text(encoding="ascii").splitlines()[1:]:
@@ -24,7 +24,7 @@ def beyond_loopback(root: int) -> tuple[int, list[str]]:
 
 
 def family(root: int) -> set[int]:
-    """`root` and all that descend from it."""
+    """`root` and all its descendants."""
     parents = {}
     for path in Path("/proc").glob("[0-9]*"):
         with suppress(OSError, IndexError):
@@ -37,7 +37,7 @@ def family(root: int) -> set[int]:
 
 
 def links(pid: int) -> list[str]:
-    """What a process has open."""
+    """The targets of a process's open file descriptors."""
     found = []
     with suppress(OSError):
         for path in Path(f"/proc/{pid}/fd").iterdir():

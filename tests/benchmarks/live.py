@@ -1,9 +1,10 @@
-"""How long a live source's frames take from their arrival to their masks, and how many are dropped.
+"""Latency of a live source, from the arrival of a frame to its masks, and the number of dropped frames.
 
     python tests/benchmarks/live.py RECORDING [--seconds 20] [--rate 30] [--save overlay,objects] [--max-latency MS]
 
-The recording is played forth and back at a camera's rate, decoded beforehand, into a run as `streamseg run` does it,
-files written. Prints latencies [ms] of all frames and of those after the start, apart for keyframes and the others.
+The recording is decoded beforehand, and played forwards and backwards at the rate of a camera into a run that works
+like `streamseg run` and writes its files. The script prints latencies [ms] of all frames and of those after the start,
+for keyframes and the other frames separately.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ START = 2.0
 
 
 class Camera(LiveSource):
-    """`count` frames, `rate` a second, forth and back through what a recording begins with."""
+    """`count` frames, `rate` a second, forwards and backwards through the first frames of a recording."""
 
     def __init__(self, recording: Recording, rate: float, count: int) -> None:
         self.uri, self.kind, self.fps, self.count = recording.uri, "camera", rate, count
@@ -57,7 +58,7 @@ class Camera(LiveSource):
 
 
 def played(job: RunConfig, camera: Camera) -> dict[str, Any]:
-    """Run `job` on `camera`."""
+    """Run `job` on `camera`, and return the figures."""
     report, keys, late, dropped = Statistics(), [0], [], [0]
     first = 0.0
 
@@ -101,12 +102,12 @@ def played(job: RunConfig, camera: Camera) -> dict[str, Any]:
 
 @click.command()
 @click.argument("recording")
-@click.option("--seconds", default=20.0)
-@click.option("--rate", default=30.0)
-@click.option("--save", default="overlay,objects")
-@click.option("--max-latency", type=float)
+@click.option("--seconds", default=20.0, show_default=True, help="Length of the stream.")
+@click.option("--rate", default=30.0, show_default=True, help="Frames a second.")
+@click.option("--save", default="overlay,objects", show_default=True, help="As in run.")
+@click.option("--max-latency", type=float, help="As in run.")
 def main(recording: str, seconds: float, rate: float, save: str, max_latency: float | None) -> None:
-    """Print the figures as JSON."""
+    """Measure the latency of a run on RECORDING, played like a camera, and print JSON."""
     with open_source(recording) as source:
         camera = Camera(source, rate, round(seconds * rate))
     flags = {"save": tuple(save.split(",")), "max_latency": max_latency}

@@ -1,13 +1,14 @@
-"""The main job against the report's method as a plain script: the speed tables of docs/benchmarks/speed.md.
+"""The main job beside the report's method as a plain script: the speed tables of docs/benchmarks/speed.md.
 
     python tests/benchmarks/main_job.py RECORDING [--weights STEM_TO_LAYER3] [--turns 3] [--only against|engines|long]
 
-Three scenarios, each of them one or more calls of `streamseg bench`:
+There are three scenarios, each of one or more calls of `streamseg bench`:
 
-against   ResNet-18 down to its last stage and the default model, at 256 and 512 pixels, overlay video written by both.
-          Both take the same weights. Stages that --weights lacks are random, with a seed: speed does not depend on it.
-engines   every engine and precision of this machine, default model and size.
-long      20,000 frames of the recording in a loop, with objects: pace, memory, open files and ids at both ends.
+against   ResNet-18 down to its last stage and the default model, at 256 and 512 pixels. Both sides write an overlay
+          video and use the same weights. Stages that --weights lacks are random, with a seed: speed is the same.
+engines   every engine and precision of this machine, with the default model and size.
+long      20,000 frames of the recording in a loop, with objects: speed, memory, open files and ids at the start and at
+          the end.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from streamseg.bench import runner
 
 
 def whole_resnet18(stages: str, folder: str) -> str:
-    """A weights file of all of ResNet-18: random with a seed, but for what the file `stages` holds."""
+    """A file with the weights of all of ResNet-18: random with a seed, except for those in the file `stages`."""
     import timm
     import torch
     from safetensors.torch import load_file, save_file
@@ -38,7 +39,7 @@ def whole_resnet18(stages: str, folder: str) -> str:
 
 
 def against(recording: str, weights: str, turns: int) -> dict[str, Any]:
-    """The plain script's ResNet-18 against ours, and against the default model and mode."""
+    """The plain script with ResNet-18 beside streamseg with the same network, and with its default model and mode."""
     found = {}
     for size in (256, 512):
         for name, spec in (("resnet18", Spec("resnet18", weights)), ("default", Spec("efficientnet_lite0"))):
@@ -68,10 +69,10 @@ def say(line: str) -> None:
 @click.command()
 @click.argument("recording")
 @click.option("--weights", default="", help="A .safetensors file with some or all of ResNet-18.")
-@click.option("--turns", default=3)
-@click.option("--only", type=click.Choice(sorted(SCENARIOS)))
+@click.option("--turns", default=3, show_default=True, help="As in bench.")
+@click.option("--only", type=click.Choice(sorted(SCENARIOS)), help="Run this scenario alone.")
 def main(recording: str, weights: str, turns: int, only: str | None) -> None:
-    """Run the scenarios on RECORDING and print what they measured, as JSON."""
+    """Run the scenarios on RECORDING, and print the results as JSON."""
     with tempfile.TemporaryDirectory() as folder:
         file = whole_resnet18(weights, folder)
         found = {name: run(recording, file, turns) for name, run in SCENARIOS.items() if only in (None, name)}

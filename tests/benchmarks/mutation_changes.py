@@ -1,4 +1,4 @@
-"""One change to a small source or model, drawn by a seed: bytes, names, headers, lists, values of masks and depth."""
+"""One change to a small source or model, chosen by a seed: bytes, names, headers, lists, values of masks and depth."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FORMS = [("GIF", "P"), ("BMP", "RGB"), ("PNG", "LA"), ("JPEG", "CMYK"), ("TIFF",
 
 
 class Change(NamedTuple):
-    """What was done. kept: frames that are still promised at least, by files or by a list."""
+    """What was changed. kept: the number of frames that must at least be found, by files or by a list."""
 
     what: str
     kept: int
@@ -122,7 +122,7 @@ def folder_instead(path: Path, rng: random.Random) -> str:
 
 
 def claim(path: Path, rng: random.Random) -> str:
-    """Another size in the header; of a PNG with its checksum."""
+    """Write another size into the header; in a PNG with its checksum."""
     data = bytearray(path.read_bytes())
     sides = [rng.choice([0, 1, 7, 65535, 1 << 20, 0x7FFFFFFF, 0xFFFFFFFF]) for _ in range(2)]
     if data[:4] == b"\x89PNG":
@@ -141,7 +141,7 @@ def claim(path: Path, rng: random.Random) -> str:
 
 
 def values(path: Path, rng: random.Random) -> str:
-    """Other values, sizes and types of the pixels."""
+    """Change the values, sizes and types of the pixels."""
     pixels = np.asarray(Image.open(path))
     how = rng.choice(
         ["all 0", "all highest", "noise", "smaller", "transposed", "one pixel", "sixteen bits", "float", "thin"]
@@ -165,7 +165,7 @@ def values(path: Path, rng: random.Random) -> str:
 
 
 def other_kind(path: Path, rng: random.Random) -> str:
-    """The same picture in another format and mode under the same name."""
+    """Save the same image in another format and mode under the same name."""
     form, mode = rng.choice(
         [("GIF", "P"), ("BMP", "RGB"), ("PNG", "LA"), ("JPEG", "CMYK"), ("TIFF", "1"), ("PNG", "P")]
     )
@@ -182,7 +182,7 @@ def number(path: Path, rng: random.Random) -> str:
 
 
 def line(path: Path, rng: random.Random) -> str:
-    """Lines removed, doubled, shuffled or written in another way."""
+    """Remove, duplicate, shuffle or rewrite lines."""
     lines = path.read_text(encoding="utf-8").splitlines()
     how = rng.choice(["remove", "double", "shuffle", "utf-16", "latin-1", "escape", "nest", "outside", "crlf"])
     place = rng.randrange(len(lines))

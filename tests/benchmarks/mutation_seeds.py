@@ -1,4 +1,4 @@
-"""Small sources of every kind, and small models: what `mutations.py` changes."""
+"""Small sources of every kind, and small models: the inputs that `mutations.py` changes."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ LAYOUTS = ("bag", "bop", "kinect", "ocid", "record3d", "scannet", "shards", "str
 
 
 class Seed(NamedTuple):
-    """A folder that holds one source or model. start: what the command is given, below the folder. frames: how many it
-    has. listed: whether a list or a header says so, and not its files alone."""
+    """A folder with one source or model. start: the argument of the command, below the folder. frames: their number.
+    listed: whether a list or a header states it, and not only the files."""
 
     folder: Path
     start: str
@@ -36,7 +36,7 @@ class Seed(NamedTuple):
 
 
 def scene(index: int) -> np.ndarray:
-    """(H, W, 3) uint8: two coloured things before a ground."""
+    """(H, W, 3) uint8: two coloured objects in front of a background."""
     rgb = np.full((*SIZE, 3), (90, 120, 80), np.uint8)
     rgb[10:30, 5 + index : 20 + index], rgb[20:44, 40:56] = (200, 40, 40), (40, 60, 210)
     return np.clip(rgb + np.random.default_rng(index).integers(-8, 9, rgb.shape), 0, 255).astype(np.uint8)
@@ -181,7 +181,7 @@ SOURCES: dict[str, Callable[[Path], Seed]] = {
 
 
 def models(folder: Path) -> dict[str, Seed]:
-    """A checkpoint of one step of training, and its ONNX file, made by the command itself."""
+    """A checkpoint after one step of training, and its ONNX file, both made by the command itself."""
     data = images(folder / "data").folder
     call = [sys.executable, "-m", "streamseg"]
     small = ["--steps", "1", "--batch-size", "2", "--size", "64", "--workers", "0", "--devices", "cpu"]

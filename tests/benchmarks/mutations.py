@@ -1,11 +1,11 @@
-"""Thousands of broken inputs, each given to the real command in a process of its own: does it always end as promised?
+"""Thousands of mutated inputs: the real command must end as guaranteed on each, in a process of its own.
 
     python tests/benchmarks/mutations.py --seed 0 --count 2000
 
-Mutation number n follows from the seed and n alone. Verdicts: a traceback or crash, a hang (CLOCK seconds, or SECONDS
-of the processor), a half file, a file written outside output, cache and temporary folder, a frame neither used nor
-counted. Sources run with a backbone that sees colours, so that a case takes a fraction of a second; models are loaded
-for real.
+Mutation number n depends on the seed and n alone. Faults are: a traceback or crash, a hang (CLOCK seconds, or SECONDS
+of processor time), a partial file, a file written outside the output, cache and temporary folders, and a frame that is
+neither used nor counted. Sources are run with a backbone of colours, which takes a fraction of a second; models are
+loaded as usual.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Colours(Backbone):
 
 
 def arguments(seed: Seed, place: Path) -> list[str]:
-    """The command line; `place` holds the mutated seed in in/."""
+    """The command line; `place` has the mutated seed in in/."""
     out = ["-o", str(place / "out"), "--size", "64", "--save", "labels,jsonl,overlay", "--json"]
     target = str(place / "in" / seed.start)
     if seed.model:
@@ -79,7 +79,7 @@ def arguments(seed: Seed, place: Path) -> list[str]:
 
 
 def command(seed: Seed, place: Path) -> None:
-    """In the child: the command, its limits, its streams; never returns."""
+    """In the child: set limits and streams, and run the command; never returns."""
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 1))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     for number, name in ((1, "stdout"), (2, "stderr")):
@@ -110,7 +110,7 @@ def command(seed: Seed, place: Path) -> None:
 
 
 def one(number: int, seeds: dict[str, Seed], root: Path, seed: int) -> tuple[str, Change, list[str], str]:
-    """Mutation `number`: its kind, what was changed, what was wrong, and whether the command ran or refused."""
+    """Run mutation `number`. Returns its kind, the change, the faults, and whether the command ran or refused."""
     rng = random.Random(f"{seed} {number}")
     names = [name for name, found in seeds.items() if found.model == (rng.random() < MODELS)] or list(seeds)
     name = rng.choice(names)
@@ -131,7 +131,7 @@ def one(number: int, seeds: dict[str, Seed], root: Path, seed: int) -> tuple[str
 
 
 def waited(child: int) -> int | None:
-    """The exit code of a child, None where it had to be killed."""
+    """The exit code of a child, None if it had to be killed."""
     end = time.monotonic() + CLOCK
     while time.monotonic() < end:
         ended, status = os.waitpid(child, os.WNOHANG)
@@ -145,7 +145,7 @@ def waited(child: int) -> int | None:
 
 
 def listing(place: Path) -> dict[str, tuple[int, int]]:
-    """Size and time of each file that the command must not touch."""
+    """Size and time of each file that the command must not change."""
     own = {"out", "cache", "tmp", "stdout", "stderr"}
     files = (path for path in place.rglob("*") if path.is_file() and path.relative_to(place).parts[0] not in own)
     return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in files}
@@ -171,7 +171,7 @@ def verdict(seed: Seed, place: Path, before: dict[str, tuple[int, int]], status:
 
 
 def half_file(out: Path) -> str:
-    """Which file of the output is not whole, "" where all are."""
+    """The first file of the output that is not complete, "" if all are."""
 
     def refuse(value: str) -> None:
         raise ValueError(value)
@@ -197,7 +197,7 @@ def half_file(out: Path) -> str:
 
 
 def prepare(root: Path, only: str | None) -> dict[str, Seed]:
-    """The seeds, and in this process what every child needs, so that a child starts at once."""
+    """Make the seeds, and import in this process what every child needs, so that a child starts at once."""
     seeds = {name: build(root / "seeds" / name) for name, build in SOURCES.items()}
     shutil.copytree(seeds["images"].folder, root / "images")
     if only != "sources":
@@ -219,9 +219,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--count", type=int, default=2000)
-    parser.add_argument("--first", type=int, default=0, help="the number of the first, to go on behind others")
+    parser.add_argument("--first", type=int, default=0, help="number of the first mutation")
     parser.add_argument("--workers", type=int, default=1, help="mutations at once")
-    parser.add_argument("--only", choices=["sources", "models"], help="leave the others out")
+    parser.add_argument("--only", choices=["sources", "models"], help="run these alone")
     given = parser.parse_args()
     root = Path(tempfile.mkdtemp(prefix="mutations-"))
     seeds = prepare(root, given.only)

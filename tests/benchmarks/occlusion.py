@@ -1,18 +1,19 @@
-"""Whether things that go behind something get their ids back: videos with one annotated thing, a pillar laid over them.
+"""Whether objects get their ids back after occlusion: videos with one annotated object, and a pillar that hides it.
 
     python tests/benchmarks/occlusion.py --data FOLDER [--half look|final|both] [--seed N]
 
-Frames are shown there and back, as often as it takes. A pillar of the recording's own background comes in from the
-left, hides the thing for 8 or 40 frames, and leaves to the right. What is there then:
+Frames are shown forwards and backwards, as often as needed. A pillar of the recording's own background enters from the
+left, hides the object for 8 or 40 frames, and leaves to the right. Afterwards there is:
 
-    alone       the thing, which was the only one
-    pair        the thing, while another recording's stayed in sight, pasted beside it
-    swap        in its place the other one, which was seen beside it until then
-    stranger    in its place the other one, never seen before: its id should be a new one
+    alone       the object, which was the only one
+    pair        the object; that of another recording, pasted beside it, stayed in sight
+    swap        the other object in its place, which was seen beside it before
+    stranger    the other object in its place, which was never seen before: its id should be new
 
-The id of a thing is the one that covers most of it, where objects cover half of it. Of the trials in which it was found
-in most frames before and after: is its id the `right` one, a `new` one, or `wrong`, that of something else? `ids`: how
-many a thing had over all frames. The session starts on frames from before and after, as with --quality high.
+The id of an object is the one that covers most of it, if objects cover half of it. Trials in which the object was found
+in most frames before and after are counted: is its id `right`, `new`, or `wrong`, that of another object? `ids` is the
+number of ids that an object had over all frames. The session starts on frames from before and after, as with --quality
+high.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ Shown = tuple[int, np.ndarray, np.ndarray, np.ndarray]
 
 
 class Trial(NamedTuple):
-    """kind: see the module. clip, other: of the thing that is hidden, and of the other one."""
+    """kind: see the module. clip: of the object that is hidden. other: of the other object."""
 
     name: str
     kind: str
@@ -51,7 +52,7 @@ class Trial(NamedTuple):
 
 
 def trials(data: Path, which: str) -> list[Trial]:
-    """Of the videos of a half whose thing a pillar can hide; the other thing is that of the next one."""
+    """All trials on the videos of a half whose object a pillar can hide; the other object is that of the next video."""
     clips = {}
     for task in masks.tasks(data):
         if task.group == "video one" and masks.of_half(task.name, which):
@@ -63,7 +64,7 @@ def trials(data: Path, which: str) -> list[Trial]:
 
 
 def pillar(clip: Clip) -> np.ndarray:
-    """(H, w, 3): background columns of the first frame, mirrored until they are wider than the thing ever is."""
+    """(H, w, 3): background columns of the first frame, mirrored until they are wider than the object ever is."""
     wide = 8 + int(1.1 * max(np.ptp(np.flatnonzero(mask.any(axis=0))) if mask.any() else 0 for _, mask in clip))
     free = np.flatnonzero(~clip[0][1].any(axis=0))
     strip = clip[0][0][:, max(np.split(free, np.flatnonzero(np.diff(free) > 1) + 1), key=len)]
@@ -73,7 +74,7 @@ def pillar(clip: Clip) -> np.ndarray:
 
 
 def pasted(rgb: np.ndarray, other: tuple[np.ndarray, np.ndarray], x: float, y: float, high: float) -> list[np.ndarray]:
-    """A frame with another recording's thing, so high, its feet at (x, y): rgb, mask."""
+    """Paste another recording's object with height `high` and its lower edge at (x, y). Returns rgb and mask."""
     left, top, wide, tall = cv2.boundingRect(other[1].astype(np.uint8))
     scale = min(high / max(tall, 1), 0.5 * rgb.shape[1] / max(wide, 1))
     move = np.array([[scale, 0, x - scale * (left + wide / 2)], [0, scale, y - scale * (top + tall)]])
@@ -83,7 +84,7 @@ def pasted(rgb: np.ndarray, other: tuple[np.ndarray, np.ndarray], x: float, y: f
 
 
 def without(rgb: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """A frame without its thing, painted over from around it."""
+    """The frame without its object, inpainted from the surroundings."""
     hole = cv2.dilate(mask.astype(np.uint8), np.ones((9, 9), np.uint8))
     few, small = (cv2.resize(one, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_NEAREST) for one in (rgb, hole))
     filled = cv2.resize(cv2.inpaint(few, small, 3, cv2.INPAINT_TELEA), rgb.shape[1::-1])
@@ -91,7 +92,7 @@ def without(rgb: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def frames(trial: Trial) -> Iterator[Shown]:
-    """What is shown."""
+    """The frames of a trial."""
     strip, gone = pillar(trial.clip), BEFORE + 2 * COMING + trial.hidden
     far, size = strip.shape[1], trial.clip[0][0].shape[1]
     for time in range(gone + AFTER):
@@ -118,19 +119,19 @@ def frames(trial: Trial) -> Iterator[Shown]:
 
 
 def usual(names: Sequence[int]) -> int:
-    """The id of most frames; 0 where the thing was not found in half of them."""
+    """The most frequent id; 0 if the object was found in less than half of the frames."""
     found = Counter(name for name in names if name)
     return found.most_common(1)[0][0] if 2 * sum(found.values()) >= len(names) > 0 else 0
 
 
 def id_of(objects: np.ndarray, mask: np.ndarray) -> int:
-    """The one that covers most of a thing; 0 where objects cover less than half of it."""
+    """The id that covers most of an object; 0 if objects cover less than half of it."""
     on = np.bincount(objects[mask], minlength=2)
     return int(on[1:].argmax()) + 1 if 2 * on[1:].sum() >= max(1, on.sum()) else 0
 
 
 def judged(trial: Trial, found: Iterable[tuple[Shown, np.ndarray]]) -> tuple[str, int]:
-    """right, new, wrong or not found; and how many ids the thing had. found: with (H, W) uint8 objects."""
+    """right, new, wrong or not found; and the number of ids of the object. found: with (H, W) uint8 objects."""
     named = [(time, id_of(ids, thing), id_of(ids, first), ids) for (time, _, thing, first), ids in found]
     before = [one for one in named if one[0] < -trial.hidden - 2 * COMING]
     own, first = (usual([one[at] for one in before[-JUDGED:]]) for at in (1, 2))
@@ -143,7 +144,7 @@ def judged(trial: Trial, found: Iterable[tuple[Shown, np.ndarray]]) -> tuple[str
 
 
 def measure(trial: Trial, seed: int) -> tuple[str, int]:
-    """See `judged`."""
+    """Run a trial; see `judged`."""
     shown = list(frames(trial))
     stills = [Frame(i, str(i), i / 30, one[1]) for i, one in enumerate(shown)]
     with streamseg.Segmenter(objects=True, regions=False, seed=seed) as session:
@@ -153,11 +154,18 @@ def measure(trial: Trial, seed: int) -> tuple[str, int]:
 
 
 @click.command()
-@click.option("--data", type=click.Path(path_type=Path, exists=True), required=True)
-@click.option("--half", "which", type=click.Choice(["look", "final", "both"]), default="look")
-@click.option("--seed", default=0)
+@click.option("--data", type=click.Path(path_type=Path, exists=True), required=True, help="Recordings.")
+@click.option(
+    "--half",
+    "which",
+    type=click.Choice(["look", "final", "both"]),
+    default="look",
+    show_default=True,
+    help="look = development set, final = test set.",
+)
+@click.option("--seed", default=0, show_default=True, help="Seed of the session.")
 def main(data: Path, which: str, seed: int) -> None:
-    """See the module."""
+    """Measure how often objects get their ids back after occlusion."""
     rows: dict[tuple[str, int], list[tuple[str, int]]] = {}
     for trial in trials(data, which):
         rows.setdefault((trial.kind, trial.hidden), []).append(measure(trial, seed))

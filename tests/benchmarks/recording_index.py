@@ -1,11 +1,11 @@
-"""An index of as many frames as CO3D has: how long it takes to make, to renew and to open, and in how much memory.
+"""An index of as many frames as CO3D has: the time to make, update and open it, and its memory.
 
     python tests/benchmarks/recording_index.py [--recordings 19000] [--frames 79] [--workers 2]
 
-Writes annotations as CO3D does, in 51 categories; all sequences share one folder of pictures by links. Each figure is
-of a process of its own. "open" is what `--data index:FILE` does, with the check for changes; "names" goes through the
-names of all frames, as a training does that is resumed; "growth" is the memory that both took. "cpu" is the time that
-opening takes where nothing else runs.
+The script writes annotations as CO3D does, in 51 categories; all sequences share one folder of images through links.
+Each figure is measured in a process of its own. "open" is what `--data index:FILE` does, with the check for changes;
+"names" reads the names of all frames, as a resumed training does; "growth" is the memory of both. "cpu" is the
+processor time of opening, which other work on the machine hardly changes.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ if __name__ == "__main__":
 
 
 def make_sequences(root: Path, recordings: int, frames: int) -> int:
-    """The tree; returns the bytes of its annotations, unpacked."""
+    """Write the recordings; returns the size of their annotations [bytes], unpacked."""
     pictures = root / "pictures"
     pictures.mkdir(parents=True)
     cv2.imwrite(str(pictures / "frame000000.jpg"), np.zeros((48, 64, 3), np.uint8))

@@ -1,8 +1,8 @@
-"""How long a mask of `streamseg ros` takes: build/ros/bin/python tests/benchmarks/ros_latency.py [FLAG ...]
+"""Latency of `streamseg ros`: build/ros/bin/python tests/benchmarks/ros_latency.py [FLAG ...]
 
-The sample clip is published in a loop, 640x480 with depth, 15 images a second, through DDS on this machine; FLAGs go to
-the node. Prints how many masks came for how many images, and how long they took from publication to arrival. `make
-test-ros` makes that environment.
+The sample clip is published in a loop through DDS on this machine: 640x480 with depth, 15 images a second. FLAGs go to
+the node. The script prints the number of masks and of images, and the time from publication to arrival. `make test-ros`
+makes that environment.
 """
 
 from __future__ import annotations

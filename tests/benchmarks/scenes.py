@@ -1,10 +1,10 @@
-"""Scene cuts: those that are told in recordings of one scene, and those that are missed where two recordings meet.
+"""Scene cuts: false cuts in recordings of one scene, and missed cuts where two recordings meet.
 
     python tests/benchmarks/scenes.py SOURCE... [--seed 0]
 
-Every recording alone, with each frame and with each 2nd, 5th and 10th, and with twice, thrice and half the values from
-its middle on; then every pair of them, joined at a random frame of each. Prints a Markdown table. Frames are made small
-first: only what tells scenes apart is looked at.
+Every recording is tested alone: with each frame, with each 2nd, 5th and 10th, and with its second half at twice, three
+times and half the values. Then every pair of them is joined at a random frame of each. The script prints a Markdown
+table. It scales frames down first, and runs nothing but the detection of cuts.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SIDE = 128
 
 
 def pictures_of(source: str) -> list[np.ndarray]:
-    """Its frames, their shorter side SIDE."""
+    """The frames of a recording, with a shorter side of SIDE pixels."""
     with open_source(source, SourceConfig()) as recording:
         assert isinstance(recording, Recording)
         return [_small(recording[i].rgb) for i in range(len(recording))]
@@ -36,13 +36,13 @@ def _small(rgb: np.ndarray) -> np.ndarray:
 
 
 def told(pictures: Sequence[np.ndarray]) -> list[int]:
-    """The scene of each."""
+    """The number of the scene of each image."""
     scenes = Scenes()
     return [scenes(rgb) for rgb in pictures]
 
 
 def exposed(pictures: Sequence[np.ndarray], gain: float) -> list[np.ndarray]:
-    """The second half multiplied, and burnt out above 255."""
+    """The images, the second half multiplied by `gain` and clipped at 255."""
     half = len(pictures) // 2
     return [
         *pictures[:half],
@@ -52,9 +52,9 @@ def exposed(pictures: Sequence[np.ndarray], gain: float) -> list[np.ndarray]:
 
 @click.command()
 @click.argument("sources", nargs=-1, required=True)
-@click.option("--seed", default=0)
+@click.option("--seed", default=0, show_default=True, help="Seed of the frames at which recordings are joined.")
 def main(sources: tuple[str, ...], seed: int) -> None:
-    """Measure, and print the table."""
+    """Count false and missed scene cuts on SOURCES."""
     found = {source: pictures_of(source) for source in sources}
     rows = []
     for every in (1, 2, 5, 10):

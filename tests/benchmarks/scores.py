@@ -1,15 +1,15 @@
-"""Calibrates the scores of objects, and says what they are worth.
+"""Fit the scores of objects, and measure how well they are calibrated.
 
     python tests/benchmarks/scores.py --data FOLDER --half look --fit       # the weights of streamseg/objects/scores.py
-    python tests/benchmarks/scores.py --data FOLDER --half final            # what they are worth elsewhere
+    python tests/benchmarks/scores.py --data FOLDER --half final            # the figures on the test set
 
-An object is right where more than half of it lies on true things; beside that its IoU with the best true one is looked
-at. Recordings, groups and halves are those of masks.py,
-with its empty scenes, where nothing is right. An object in one frame counts 1 / sqrt(n) of a recording's n, so that
-long recordings do not outweigh the others, nor count as little as a picture. Prints for each group the mean score
-beside the share that is right, the expected calibration error over ten bins of equal width (Naeini et al., AAAI 2015),
-the average precision of the scores for being right, and for an IoU of at least .5, and how many of the right and of the
-wrong ones stay above a few values of --min-score.
+An object is right if more than half of it lies on true objects; its IoU with the best one is measured as well.
+Recordings, groups and halves are those of masks.py, with its empty scenes, in which no object is right. An object in
+one frame has weight 1 / sqrt(n) in a recording with n objects, so that long recordings do not dominate the others, and
+still count more than a single image. For each group the script prints the mean score beside the share that is right,
+the expected calibration error over ten bins of equal width (Naeini et al., AAAI 2015), the average precision of the
+scores for being right and for an IoU of at least .5, and how many of the right and of the wrong ones remain above a few
+values of --min-score.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ LEAST = (0.1, 0.2, 0.25, 0.3, 0.4, 0.5)
 
 
 class Row(NamedTuple):
-    """An object in one frame. right: more than half of it lies on true things; iou: with the best of them."""
+    """An object in one frame. right: more than half of it lies on true objects; iou: with the best of them."""
 
     group: str
     name: str
@@ -49,7 +49,7 @@ class Row(NamedTuple):
 
 
 def objects_of(job: tuple[masks.Task, str]) -> list[Row]:
-    """Every object of one recording whose truth is known."""
+    """Every object of one recording whose ground truth is known."""
     task, quality = job
     found: list[tuple[Cues, bool, float]] = []
     with streamseg.Segmenter(objects=True, quality=quality, min_score=0.0) as segmenter:
@@ -66,8 +66,8 @@ def objects_of(job: tuple[masks.Task, str]) -> list[Row]:
 
 
 def fit(rows: Sequence[Row]) -> tuple[Cues, float]:
-    """Weights and bias of the logistic regression, with a penalty of 1 on the weights of cues of unit variance: what
-    stands on a plane is nearly always right here, and would have an infinite one."""
+    """Weights and bias of the logistic regression, with a penalty of 1 on the weights of cues of unit variance. Without
+    it the weight of standing on a plane would be infinite, because such objects are nearly always right here."""
     cues = np.array([row.cues for row in rows])
     spread = cues.std(axis=0)
     model = LogisticRegression(C=1.0)
@@ -105,14 +105,26 @@ def report(rows: Sequence[Row]) -> None:
 
 
 @click.command()
-@click.option("--data", type=click.Path(path_type=Path, exists=True), required=True)
-@click.option("--half", "which", type=click.Choice(["look", "final", "both"]), default="look")
-@click.option("--quality", type=click.Choice(["live", "high"]), default="live")
+@click.option("--data", type=click.Path(path_type=Path, exists=True), required=True, help="Recordings.")
+@click.option(
+    "--half",
+    "which",
+    type=click.Choice(["look", "final", "both"]),
+    default="look",
+    show_default=True,
+    help="look = development set, final = test set.",
+)
+@click.option("--quality", type=click.Choice(["live", "high"]), default="live", show_default=True, help="As in run.")
 @click.option("--fit", "fitted", is_flag=True, help="Fit the weights, and print them.")
-@click.option("--jobs", default=1)
-@click.option("--rows", "file", type=click.Path(path_type=Path), help="Keep what was measured, or take what was kept.")
+@click.option("--jobs", default=1, show_default=True, help="Recordings to measure at once.")
+@click.option(
+    "--rows",
+    "file",
+    type=click.Path(path_type=Path),
+    help="File to store the measured objects in, or to read them from.",
+)
 def main(data: Path, which: str, quality: str, fitted: bool, jobs: int, file: Path | None) -> None:
-    """See the module."""
+    """Fit the scores of objects, or measure their calibration."""
     rows: list[Row] = []
     if file and file.exists():
         kept: list[Any] = json.loads(file.read_text())

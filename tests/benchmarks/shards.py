@@ -1,9 +1,9 @@
-"""Images a second from shards, by their index and by WebDataset, and from the folder they come from; the index's size.
+"""Images/s from shards, by their index and by WebDataset, and from the folder they were packed from; size of the index.
 
     python tests/benchmarks/shards.py FOLDER_OF_RECORDINGS [--size 224] [--rounds 3]
 
-Each round reads every frame once in the order of an epoch, in one process, and drops the files from the system's cache
-before each cold reading (posix_fadvise). An index of 1.5 million frames is made up, opened and read from.
+Each round reads every frame once in the order of an epoch, in one process. Before each cold reading the files are
+dropped from the page cache (posix_fadvise). An artificial index of 1.5 million frames is written and opened.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def cool(files: Iterable[Path]) -> None:
 
 
 def by_index(recordings: list[Recording], side: int) -> int:
-    """Every frame in the order of an epoch, as training takes it: decoded, and made to fit."""
+    """Read every frame in the order of an epoch, as training does: decode it, and resize it if required."""
     first = np.concatenate([[0], np.cumsum([len(one) for one in recordings])])
     order = Order(part_ends(recordings), 0)(0)
     for number in order.tolist():
@@ -65,7 +65,7 @@ def by_index(recordings: list[Recording], side: int) -> int:
 
 
 def by_webdataset(folder: Path) -> int:
-    """The same frames through WebDataset's reader and shuffle buffer."""
+    """Read the same frames with WebDataset's reader and shuffle buffer."""
     count = 0
     urls = sorted(map(str, folder.glob("*.tar")))
     for one in webdataset.WebDataset(urls, shardshuffle=100, seed=0).shuffle(1000):
@@ -80,7 +80,7 @@ def rate(read: Callable[[], int]) -> float:
 
 
 def made_up(folder: Path, recordings: int = 19_000, each: int = 79) -> dict[str, float]:
-    """The index of as much as CO3D: megabytes on disk, seconds to open, megabytes of memory."""
+    """An index as large as that of CO3D: megabytes on disk, seconds to open, megabytes of memory."""
     frames = np.zeros(recordings * each, FRAME)
     frames["shard"] = np.arange(len(frames)) // (8 * each)
     rows = np.zeros(recordings, RECORDING)
@@ -99,7 +99,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--size", type=int, default=224)
-    parser.add_argument("--rounds", type=int, default=3, help="0 = the index alone")
+    parser.add_argument("--rounds", type=int, default=3, help="passes over the frames; 0 = the index alone")
     asked = parser.parse_args()
     cv2.setNumThreads(1)
     side = 2 * asked.size

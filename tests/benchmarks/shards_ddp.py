@@ -1,9 +1,10 @@
-"""Two gloo processes of Lightning over shards: each frame once an epoch, and the same batches after a stop.
+"""Two gloo processes of Lightning on shards: each frame once an epoch, and the same batches after a restart.
 
     python tests/benchmarks/shards_ddp.py [--epochs 2] [--workers 1]
 
-Packs samples/tabletop and crops of it, trains nothing for whole epochs with DDP on two processes of the CPU, starts
-again in the middle, and prints what was seen. Exit 1 where a frame came twice, not at all, or in another batch.
+The script packs samples/tabletop and crops of it, runs whole epochs with DDP on two processes of the CPU without
+training anything, restarts in the middle, and prints which frames were read. It exits with 1 if a frame came twice, not
+at all, or in another batch.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ BATCH = 8
 
 
 class Watcher(pl.LightningModule):
-    """A model of one number that notes which frames each step got."""
+    """A model with one parameter, which records the frames of each step."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,7 +62,7 @@ class Data(pl.LightningDataModule):
 
 
 def steps(samples: Samples, start: int, count: int, workers: int) -> list[list[tuple[int, ...]]]:
-    """What all ranks together got in `count` steps from `start`."""
+    """The frames that all ranks together got in `count` steps from `start`."""
     watcher = Watcher()
     quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
     trainer = pl.Trainer(
@@ -80,7 +81,7 @@ def steps(samples: Samples, start: int, count: int, workers: int) -> list[list[t
 
 
 def packed(folder: Path) -> Path:
-    """Nine recordings of 16 frames, three in a shard; made by the first process alone."""
+    """Nine recordings of 16 frames, three in a shard; written by the first process alone."""
     if "LOCAL_RANK" not in os.environ:
         for number in range(9):
             (folder / "many" / f"r{number}").mkdir(parents=True)

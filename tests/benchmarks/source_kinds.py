@@ -1,4 +1,4 @@
-"""The frames of a recording written in every format, and each format's own decoding alone: what `sources.py` times."""
+"""One recording written in every format, and the decoding of each format alone, for `sources.py`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ class Moment(NamedTuple):
 
 
 class Made(NamedTuple):
-    """A recording. colour, depth: decode frame i from memory as the format's library does, no more; None: no depth."""
+    """A recording. colour, depth: decode frame i from memory with the format's library, nothing else; None = no
+    depth."""
 
     uri: str
     colour: Callable[[int], Any]
@@ -57,7 +58,7 @@ def metres(stored: Any, units: float = 1000.0) -> np.ndarray:
 
 
 class Coded:
-    """The frames as JPEG and PNG. name, depth_name: of files, with the number in braces."""
+    """The frames as JPEG and PNG. name, depth_name: file names, with the number in braces."""
 
     def __init__(self, frames: list[Moment], suffix: str) -> None:
         self.suffix = suffix
@@ -180,7 +181,7 @@ def of_videos(root: Path, frames: list[Moment]) -> Iterable[tuple[str, Made]]:
 
 
 def of_cameras(root: Path, frames: list[Moment]) -> Iterable[tuple[str, Made]]:
-    """Depth that is registered to the colour: there is more to do than decoding."""
+    """Formats whose depth has to be registered to the colour: this takes more than decoding."""
     raw = (lambda i: frames[i].rgb.copy(), lambda i: metres(frames[i].depth))
     path = write_bag(root / "realsense.bag", list(frames), (390.0, 610.0), 0.015)
     yield "bag (RealSense's .bag, raw)", Made(str(path), *raw)
@@ -218,6 +219,6 @@ def of_cameras(root: Path, frames: list[Moment]) -> Iterable[tuple[str, Made]]:
 
 
 def made(root: Path, frames: list[Moment]) -> Iterable[tuple[str, Made]]:
-    """Every format, by name."""
+    """Every format, with its name."""
     for write in (of_files, of_bags, of_scans, of_videos, of_cameras):
         yield from write(root, frames)

@@ -1,8 +1,8 @@
-"""How fast recordings are read, beside decoding alone: python tests/benchmarks/sources.py [RECORDING ...]
+"""Reading speed of recordings, beside decoding alone: python tests/benchmarks/sources.py [RECORDING ...]
 
-Without RECORDING: the sample clip, written in every format at 640x480, and what decoding alone takes, from memory, by
-the library that the format needs. Prints frames, read in order, for a second of processor time, which other work on the
-machine hardly changes; with colour alone and with depth.
+Without RECORDING: the sample clip, written in every format at 640x480, and decoding alone, from memory, with the
+library that the format needs. The script prints frames, read in order, per second of processor time, which other work
+on the machine hardly changes; with colour alone and with depth.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SAMPLE = Path(__file__).parents[2] / "samples/tabletop"
 
 
 def rate(work: Callable[[int], Any], count: int) -> str:
-    """The best of TIMES passes, in calls for a second of processor time."""
+    """Calls per second of processor time, the best of TIMES passes."""
     best = float("inf")
     for _ in range(TIMES):
         began = time.process_time()

@@ -1,10 +1,11 @@
-"""How far masks hinge on roundings: agreement of a session with one whose features or pixels are disturbed a little.
+"""How far masks depend on rounding: agreement of a session with one whose features or pixels are slightly disturbed.
 
-    python tests/benchmarks/stability.py SOURCE... [--frames 24] [--size 384] [--seeds 3] [--objects]
+    python tests/benchmarks/stability.py SOURCE... [--frames 24] [--size 384] [--seeds 3] [--objects] [--keyframes 0]
 
-Three disturbances: "noise", every feature and the objectness times 1 +- 2^-8, what bf16 rounds off; "bf16", the
-network's weights and outputs rounded to bf16; "shift", the frames moved by one pixel. Prints a Markdown table: mean
-adjusted Rand index of the regions, share of pixels with the same id, k, and mean IoU of the objects' union.
+There are three disturbances: "noise" multiplies every feature and the objectness by 1 +- 2^-8, the rounding of bf16;
+"bf16" rounds the network's weights and outputs to bf16; "shift" moves the frames by one pixel. The script prints a
+Markdown table: mean adjusted Rand index of the regions and its lowest value of a frame, share of pixels with the same
+id, k, and mean IoU of the union of the objects. Each figure is the mean over the seeds.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ BF16 = 2.0**-8
 
 
 class Disturbed(Wrapped):
-    """A backbone whose outputs are multiplied by 1 +- BF16, evenly distributed; of the same images always the same."""
+    """A backbone whose outputs are multiplied by 1 +- BF16, uniformly distributed; the same for the same images."""
 
     def __init__(self, inner: Backbone, seed: int) -> None:
         super().__init__(inner)
@@ -50,7 +51,7 @@ class Disturbed(Wrapped):
 
 
 def shifted(frame: Frame) -> Frame:
-    """The frame, moved by one pixel to the right; of the truth there nothing is known of the first column."""
+    """The frame, moved by one pixel to the right. The first column of its ground truth is void."""
     moved = np.roll(frame.rgb, 1, axis=1)
     moved[:, 0] = frame.rgb[:, 0]
     depth, load = frame.depth, frame.load_annotation
@@ -70,7 +71,8 @@ def shifted(frame: Frame) -> Frame:
 
 @dataclass
 class Agreement:
-    """Of two sessions. ari, ids, objects: means over frames, 1 = the same. k: of both at the end."""
+    """Agreement of two sessions. ari, ids, objects: means over frames, 1 = the same. worst: the lowest ari of a frame.
+    k: of both at the end."""
 
     ari: float
     ids: float
@@ -93,7 +95,7 @@ def session(
 
 
 def agreement(one: Sequence[Segmentation], other: Sequence[Segmentation], shift: int = 0) -> Agreement:
-    """Of two sessions over the same frames. shift: pixels by which the other one's frames lie further right."""
+    """Compare two sessions over the same frames. shift: pixels by which the other one's frames lie further right."""
     ari, ids, objects = [], [], []
     for a, b in zip(one, other, strict=True):
         width = a.regions.shape[1]
@@ -111,7 +113,7 @@ def agreement(one: Sequence[Segmentation], other: Sequence[Segmentation], shift:
 
 
 def measure(source: str, config: SegmenterConfig, frames: int, seeds: int) -> dict[str, list[Agreement]]:
-    """{disturbance: an `Agreement` for each seed of it}."""
+    """{disturbance: an `Agreement` for each of its seeds}."""
     with open_source(source) as recording:
         own = [recording[i] for i in recording.coming(1, frames)]
     known: dict[tuple[tuple[int, int], str], Backbone] = {}
@@ -140,13 +142,13 @@ def measure(source: str, config: SegmenterConfig, frames: int, seeds: int) -> di
 
 @click.command()
 @click.argument("sources", nargs=-1, required=True)
-@click.option("--frames", default=24)
-@click.option("--size", default=384)
-@click.option("--seeds", default=3)
-@click.option("--objects", is_flag=True)
-@click.option("--keyframes", default=0)
+@click.option("--frames", default=24, show_default=True, help="Frames of each source.")
+@click.option("--size", default=384, show_default=True, help="Input size of the network.")
+@click.option("--seeds", default=3, show_default=True, help="Seeds of the noise.")
+@click.option("--objects", is_flag=True, help="Compare objects, too.")
+@click.option("--keyframes", default=0, show_default=True, help="As in run; 0 = auto.")
 def main(sources: Sequence[str], frames: int, size: int, seeds: int, objects: bool, keyframes: int) -> None:
-    """See the module."""
+    """Measure how far the masks of SOURCES depend on rounding."""
     config = SegmenterConfig().but(size=size, objects=objects, keyframes=keyframes)
     print("| recording | disturbance | regions, ARI | worst frame | same id | k | objects, IoU |")
     print("|---|---|---|---|---|---|---|")

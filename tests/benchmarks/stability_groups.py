@@ -1,10 +1,10 @@
-"""How far `free`, the IoU of the objects with the foreground, hinges on roundings: every group of masks.py, live.
+"""How far `free`, the IoU of the objects with the foreground, depends on rounding: every group of masks.py, live.
 
     python tests/benchmarks/stability_groups.py --data FOLDER --save run.json [--half both] [--seeds 3] [--group NAME]
 
-Three disturbances: "noise", as in stability.py; another "seed", of everything random; and the frames moved by one pixel
-("shift"). Prints a Markdown table: by how much the mean of a group changes, and by how much the recording that changes
-most, each the largest over the seeds. What is in the file that is saved is not measured again.
+There are three disturbances: "noise", as in stability.py; another "seed" of everything random; and "shift", the frames
+moved by one pixel. The script prints a Markdown table: the change of the mean of each group, and that of the recording
+that changes most, each the largest over the seeds. Figures that the file of --save contains are not measured again.
 """
 
 from __future__ import annotations
@@ -60,13 +60,20 @@ def _cell(results: dict[str, dict[str, float]], kind: str) -> str:
 
 
 @click.command()
-@click.option("--data", type=click.Path(path_type=Path, exists=True), required=True)
-@click.option("--save", type=click.Path(path_type=Path), required=True)
-@click.option("--half", "which", type=click.Choice(["look", "final", "both"]), default="both")
-@click.option("--group", "groups", multiple=True, help="Only groups whose name holds this.")
-@click.option("--seeds", default=3, show_default=True)
+@click.option("--data", type=click.Path(path_type=Path, exists=True), required=True, help="Recordings.")
+@click.option("--save", type=click.Path(path_type=Path), required=True, help="File of the figures.")
+@click.option(
+    "--half",
+    "which",
+    type=click.Choice(["look", "final", "both"]),
+    default="both",
+    show_default=True,
+    help="look = development set, final = test set.",
+)
+@click.option("--group", "groups", multiple=True, help="Only groups whose name contains this.")
+@click.option("--seeds", default=3, show_default=True, help="Noises, and other seeds.")
 def main(data: Path, save: Path, which: str, groups: Sequence[str], seeds: int) -> None:
-    """See the module."""
+    """Measure how far the objects of each group depend on rounding."""
     found: Found = json.loads(save.read_text()) if save.exists() else {}
     networks = Opened()
     for task in masks.tasks(data):

@@ -1,10 +1,10 @@
-"""How long a start takes, from the command to the end of a run of one frame, in units of `python -c "import torch"`.
+"""Time of a start, from the command to the end of a run of one frame, in units of `python -c "import torch"`.
 
     python tests/benchmarks/start.py RECORDING [--first] [--turns 5] [--save overlay,objects]
 
-With --first the first run ever, with an empty cache folder, in units of one whose caches are warm. Both take turns,
-after one that warms the caches. Prints medians of wall time and of processor time in seconds, and the medians of the
-turns' ratios.
+With --first it is the first run ever, with an empty cache folder, in units of a run whose caches are warm. Both
+commands take turns, after one run of each that warms the caches. The script prints medians of wall time and of
+processor time in seconds, and the medians of the turns' ratios.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import click
 
 
 def timed(command: list[str], cache: str) -> tuple[float, float]:
-    """(wall, processor) seconds of a process and its children. cache: the folder where streamseg keeps networks."""
+    """(wall, processor) seconds of a process and its children. cache: the folder in which streamseg stores networks."""
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     environment = os.environ | {"STREAMSEG_CACHE": cache}
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
@@ -31,11 +31,11 @@ def timed(command: list[str], cache: str) -> tuple[float, float]:
 
 @click.command()
 @click.argument("recording")
-@click.option("--first", is_flag=True)
-@click.option("--turns", default=5)
-@click.option("--save", default="overlay,objects")
+@click.option("--first", is_flag=True, help="The first run ever, with an empty cache.")
+@click.option("--turns", default=5, show_default=True, help="Turns of each command.")
+@click.option("--save", default="overlay,objects", show_default=True, help="As in run.")
 def main(recording: str, first: bool, turns: int, save: str) -> None:
-    """Print the table."""
+    """Measure the start of a run on RECORDING."""
     took: list[list[tuple[float, float]]] = [[], []]
     with tempfile.TemporaryDirectory(prefix="streamseg-start-") as folder:
         output, warm = f"{folder}/run", f"{folder}/cache"

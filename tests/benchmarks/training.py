@@ -1,16 +1,16 @@
-"""Whether training helps: methods and seeds, on the recordings they were trained on, on others, and on other kinds.
+"""Whether training helps: methods and seeds, on recordings that were trained on, on others, and on other kinds.
 
     python tests/benchmarks/training.py --data FOLDER -o OUT [--half look|final] [--method NAME[*ROUNDS]]...
         [--flags "NAME ..."]... [--seeds N] [--steps N] [--every N] [--model NAME] [--weights FILE]
         [--layers LIST] [--jobs N]
 
-Trains every method on half of the videos and photographs (by a hash of their names: tests/benchmarks/masks.py), never
-with their masks, and scores `run` with the checkpoint beside `run` with the network that it started from. Constants are
-chosen with --half look, which divides that half once more, trains on each part in turn and scores both, in folders of
-their own; it leaves all other recordings alone. A round after the first goes on
-from the checkpoint of the one before. OUT keeps checkpoints and figures: what is there is not made again. A table is
-printed after each seed. The change has a 95 % interval over recordings, each the mean of its seeds (paired bootstrap,
-as wide as Student's t asks of so few: `train.probes.bootstrap`).
+Every method is trained on the development half of the videos and photographs (by a hash of their names: masks.py),
+never with their masks. `run` with the checkpoint is scored beside `run` with the network that it started from.
+Constants are chosen with --half look: it divides this half again, trains on each part in a folder of its own, scores
+both, and uses no other recordings. A round after the first continues from the checkpoint of the round before. OUT keeps
+checkpoints and figures; what exists is not computed again. A table is printed after each seed. The change has a 95 %
+confidence interval over recordings, each the mean of its seeds (paired bootstrap with the width of Student's t:
+`train.probes.bootstrap`).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ FIGURES = {"segments_best": "best segment", "segments_union": "union", "free": "
 KINDS = "video one", "photographs"
 """Groups of which one half is trained on."""
 OTHERS = "davis_dogs_jump_240p", "apc_shelf_rgbd_masks", "rgbd_ycbv_0001", "rgbd_ycbv_0049", STILLS[1]
-"""Folders of other kinds: several objects, RGB-D, and photographs that do not belong together."""
+"""Folders of other kinds: several objects, RGB-D, and unrelated photographs."""
 
 Figures = dict[str, dict[str, dict[str, float]]]
 """{group: {recording: {figure: value}}}"""
@@ -46,7 +46,7 @@ Figures = dict[str, dict[str, dict[str, float]]]
 
 @dataclass(frozen=True)
 class Plan:
-    """groups: {group: its sources}. start: the network. flags: for `train`, by method. every: of frames, is scored."""
+    """groups: {group: its sources}. start: the network. flags: of `train`, by method. every: score every N-th frame."""
 
     groups: dict[str, list[str]]
     start: Spec
@@ -57,7 +57,7 @@ class Plan:
     output: Path
 
     def folder(self, name: str, number: int, seed: int) -> Path:
-        """Of round `number` of a method."""
+        """The folder of round `number` of a method."""
         return self.output / f"{name}{number}-{seed}"
 
 
@@ -73,7 +73,7 @@ def recordings(data: Path, which: str) -> list[dict[str, list[str]]]:
 
 
 def train(name: str, number: int, seed: int, plan: Plan) -> Path:
-    """The checkpoint of a round; made unless it is there."""
+    """The checkpoint of a round; trained unless it exists."""
     folder = plan.folder(name, number, seed)
     if not (folder / "run.json").is_file():
         start = plan.start.model if number == 1 else str(plan.folder(name, number - 1, seed) / "last.pt")
@@ -91,7 +91,7 @@ def train(name: str, number: int, seed: int, plan: Plan) -> Path:
 
 
 def _take_objects(folder: Path, seed: int) -> None:
-    """The objects that the starting network finds are the same for all methods: another one's are taken."""
+    """Copy the objects that another method found: with the same starting network they are the same."""
     for done in sorted(folder.parent.glob(f"*1-{seed}/objects.json")):
         if not folder.exists():
             shutil.copytree(done.parent / "objects", folder / "objects")
@@ -99,7 +99,7 @@ def _take_objects(folder: Path, seed: int) -> None:
 
 
 def measured(job: tuple[str, Spec, int, int]) -> dict[str, float]:
-    """Figures of one recording."""
+    """The figures of one recording."""
     source, spec, seed, every = job
     alone = Path(source).name in STILLS
     setup = SessionConfig(source).but(objects=True, seed=seed, spec=spec)
@@ -108,7 +108,7 @@ def measured(job: tuple[str, Spec, int, int]) -> dict[str, float]:
 
 
 def figures(spec: Spec, seed: int, path: Path, plan: Plan) -> Figures:
-    """The figures of a network, kept in `path`."""
+    """The figures of a network, stored in `path`."""
     if not path.is_file():
         asked = [(group, source) for group, members in plan.groups.items() for source in members]
         found: Figures = {group: {} for group in plan.groups}
@@ -123,12 +123,12 @@ def figures(spec: Spec, seed: int, path: Path, plan: Plan) -> Figures:
 
 
 def pooled(found: Sequence[Figures]) -> Figures:
-    """The figures of several trainings, of which none has two for one recording and group."""
+    """The figures of several trainings that share no recording of a group."""
     return {group: {name: one for figures in found for name, one in figures[group].items()} for group in found[0]}
 
 
 def cell(before: Sequence[Figures], after: Sequence[Figures], group: str, figure: str) -> str:
-    """A figure before and its change with an interval over recordings, each by the mean of its seeds."""
+    """The figure before, and its change with an interval over recordings, each the mean of its seeds."""
     names = [one for one, values in before[0][group].items() if figure in values]
 
     def means(runs: Sequence[Figures]) -> list[float]:
@@ -140,7 +140,7 @@ def cell(before: Sequence[Figures], after: Sequence[Figures], group: str, figure
 
 
 def rows(title: str, before: Sequence[Figures], after: Sequence[Figures]) -> None:
-    """Print the rows of a method, under a head."""
+    """Print the rows of a method, below a header."""
     print("\n| method | figure | " + " | ".join(f"{group}: before, change" for group in before[0]) + " |")
     print("|---|---|" + "---|" * len(before[0]))
     for figure, meaning in FIGURES.items():
@@ -149,18 +149,32 @@ def rows(title: str, before: Sequence[Figures], after: Sequence[Figures]) -> Non
 
 
 @click.command()
-@click.option("--data", type=click.Path(path_type=Path, exists=True), required=True)
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True)
-@click.option("--half", "which", type=click.Choice(["look", "final"]), default="look")
-@click.option("--method", "methods", multiple=True, default=("byol", "dino", "odin", "selftrain*3"))
-@click.option("--flags", multiple=True, help='Of a method, as "distill --teacher NAME".')
-@click.option("--seeds", default=3)
-@click.option("--steps", default=150)
-@click.option("--every", default=1, help="Score one frame of so many.")
-@click.option("--model", default="efficientnet_lite0")
-@click.option("--weights", default="")
-@click.option("--layers", default="", help="As in train.")
-@click.option("--jobs", default=2, help="Recordings that are scored at once.")
+@click.option("--data", type=click.Path(path_type=Path, exists=True), required=True, help="Recordings.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder of the results.")
+@click.option(
+    "--half",
+    "which",
+    type=click.Choice(["look", "final"]),
+    default="look",
+    show_default=True,
+    help="look = development set, in two parts; final = test set.",
+)
+@click.option(
+    "--method",
+    "methods",
+    multiple=True,
+    default=("byol", "dino", "odin", "selftrain*3"),
+    show_default=True,
+    help="A method, or NAME*ROUNDS.",
+)
+@click.option("--flags", multiple=True, help='Flags of a method: "distill --teacher NAME".')
+@click.option("--seeds", default=3, show_default=True, help="Trainings of each method.")
+@click.option("--steps", default=150, show_default=True, help="Steps of each training.")
+@click.option("--every", default=1, show_default=True, help="Score every N-th frame.")
+@click.option("--model", default="efficientnet_lite0", show_default=True, help="The starting network.")
+@click.option("--weights", default="", help="Its weights, if not its own.")
+@click.option("--layers", default="", help="Its layers, as in train.")
+@click.option("--jobs", default=2, show_default=True, help="Recordings to score at once.")
 def main(
     data: Path,
     output: Path,
@@ -175,7 +189,7 @@ def main(
     layers: str,
     jobs: int,
 ) -> None:
-    """See the module."""
+    """Train each method without masks, and score the masks of `run` before and after."""
     output.mkdir(parents=True, exist_ok=True)
     given = {parts[0]: parts[1:] for parts in map(shlex.split, flags)}
     start, groups = Spec(model, weights, tuple(map(int, filter(None, layers.split(","))))), recordings(data, which)

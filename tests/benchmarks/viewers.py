@@ -1,11 +1,11 @@
-"""What the live page costs a run: frames/s with no page, a page nobody looks at, one viewer, five, and a stalled one.
+"""Cost of the live page: frames/s of a run with no page, a page without a viewer, one viewer, five, and a stalled one.
 
     python tests/benchmarks/viewers.py samples/tabletop [--rounds 8] [--seconds 4] [--objects]
 
 One run goes on all the time, over the recording in a loop. In each round every case has its turn, in changing order,
-and is compared with the turn without a page of the same round: what else the machine does meets all of them alike. On a
-busy machine the seconds of CPU that the run takes for a frame tell more than frames/s. A viewer is a process of its own
-that asks as the page does; a stalled one asks for the motion JPEG and takes nothing.
+and is compared with the turn without a page of the same round, so that other work on the machine affects all cases
+alike. On a busy machine the CPU time a frame is more reliable than frames/s. A viewer is a process of its own that
+makes the requests of the page; a stalled one requests the motion JPEG and reads nothing.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ SETTLE = 1.0
 
 
 class Switched(Sink):
-    """The page, or nothing, as the case wants it; counts."""
+    """It writes to the page, or nowhere, as the case requires, and counts frames."""
 
     def __init__(self, page: LivePage) -> None:
         self.page, self.on, self.count = page, False, 0
@@ -69,14 +69,14 @@ class Switched(Sink):
 
 
 class Pace(NamedTuple):
-    """Of the run: frames a second, and milliseconds of CPU a frame, all of its threads together."""
+    """Frames/s of the run, and milliseconds of CPU time a frame, over all threads."""
 
     fps: float
     cpu_ms: float
 
 
 def pace(sink: Switched, case: str, seconds: float, kind: str) -> Pace:
-    """The run's while `case` goes on."""
+    """The pace of the run in a case."""
     looking, stalled = CASES[case]
     sink.on = case != "no page"
     commands = [[VIEWER, kind]] * looking + [[STALLED, kind]] * stalled
@@ -94,7 +94,7 @@ def pace(sink: Switched, case: str, seconds: float, kind: str) -> Pace:
 
 
 def rounds(sink: Switched, count: int, seconds: float, kind: str, stop: threading.Event, found: list[Any]) -> None:
-    """Let every case have its turn `count` times; then end the run."""
+    """Measure every case `count` times; then end the run."""
     while sink.count < 30:  # until it runs steadily
         time.sleep(0.1)
     order = random.Random(0)
@@ -106,12 +106,13 @@ def rounds(sink: Switched, count: int, seconds: float, kind: str, stop: threadin
 
 @click.command()
 @click.argument("recording")
-@click.option("--rounds", "count", default=8)
-@click.option("--seconds", default=4.0)
-@click.option("--size", default=384)
-@click.option("--objects", is_flag=True)
+@click.option("--rounds", "count", default=8, show_default=True, help="Turns of each case.")
+@click.option("--seconds", default=4.0, show_default=True, help="Length of a turn.")
+@click.option("--size", default=384, show_default=True, help="Input size of the network.")
+@click.option("--objects", is_flag=True, help="Find objects, too.")
 def main(recording: str, count: int, seconds: float, size: int, objects: bool) -> None:
-    """Print medians over the rounds, and of the ratios to the turn without a page in the same round, as JSON."""
+    """Measure the cost of the live page. Prints medians over the rounds, and of the ratios to the turn without a page,
+    as JSON."""
     job = RunConfig(recording, **from_flags({"size": size, "objects": objects}))
     found: list[dict[str, Pace]] = []
     with open_session(job) as session:
