@@ -29,9 +29,7 @@ from streamseg import plugins
 from streamseg.config import SourceConfig as Options
 from streamseg.errors import SourceError
 from streamseg.frame import Frame
-from streamseg.text import some
-
-UNPACK = "unpack it, and give the folder"
+from streamseg.sources.unrecognized import entries_of, explain
 
 
 @dataclass(frozen=True)
@@ -112,6 +110,13 @@ class Recording(Source):
         shorter side is at least `least`, or that of the frame. Raises the same errors as `self[index]`."""
         return self[index].rgb
 
+    def measured_depth(self, index: int) -> np.ndarray | None:
+        """Return the depth of frame `index` as the depth camera sees it: (h, w) float32 metres, 0 = no reading; None
+        without metric depth. Sources that register depth to the colour override this, because registration drops the
+        readings that a wrong depth scale moves next to the camera. Raises the same errors as `self[index]`."""
+        frame = self[index]
+        return frame.depth if frame.depth_is_metric else None
+
     def coming(self, every: int = 1, max_frames: int | None = None) -> range:
         """The indices of a run if no frame is broken: every `every`-th frame, `max_frames` at most."""
         return range(0, len(self), every)[:max_frames]
@@ -165,19 +170,19 @@ def open_source(uri: str, options: Options | None = None) -> Recording | LiveSou
     module = module_of(uri)
     if module is not None:
         return _opened(module, uri, options)
-    inner = [path for path in _inside(uri) if recognized(path)]
+    inner = [path for path in entries_of(uri) if recognized(path)]
     if len(inner) == 1:
         source = open_source(inner[0], options)
         others = plugins.load(f"{__name__}.reading", "left_out").left_out(Path(uri), [Path(inner[0])])
         source.notes = (*source.notes, *others)
         return source
-    raise SourceError(*_explain(uri, inner))
+    raise SourceError(*explain(uri, inner, kinds()))
 
 
 def _opened(module: ModuleType, uri: str, options: Options) -> Recording | LiveSource:
     source: Recording | LiveSource = module.open(uri, options)
     if options.depth_scale is not None and isinstance(source, Recording):
-        try:  # what is said of files is checked by what reads them; here all kinds are, for what the user said
+        try:  # readers of depth files check a scale from a file; here, the user's scale is checked for every kind
             scale = DepthScale(options.depth_scale, "--depth-scale")
             plugins.load(f"{__name__}.reading", "depth").check_frames(source, scale)
         except SourceError:
@@ -204,44 +209,3 @@ def module_of(uri: str) -> ModuleType | None:
     """The module of the kind that `uri` has by its content, or None."""
     modules = sorted((plugins.load(__name__, name) for name in kinds()), key=lambda module: module.PRIORITY)
     return next((module for module in modules if module.recognizes(uri)), None)
-
-
-def _inside(uri: str) -> list[str]:
-    """The folders in folder `uri`, and the archives that no folder of their name lies beside; not hidden, at most 100;
-    [] where it is not a folder or cannot be read."""
-    try:
-        with os.scandir(uri) as found:
-            items = sorted((item.name, item.path, item.is_dir()) for item in found if not item.name.startswith("."))
-    except (OSError, ValueError):
-        return []
-    folders = {name for name, _, is_dir in items if is_dir}
-    archives = {name for name, _, is_dir in items if not is_dir and name.endswith((".tgz", ".tar.gz"))}
-    wanted = folders | {name for name in archives if name.removesuffix(".tgz").removesuffix(".tar.gz") not in folders}
-    return [path for name, path, _ in items if name in wanted][:100]
-
-
-def _explain(uri: str, inner: list[str]) -> tuple[str, str]:
-    """Why `uri` cannot be opened, and what to type. inner: folders in it that can."""
-    if not os.path.exists(uri):
-        kind, colon, _ = uri.partition(":")
-        known = plugins.did_you_mean(kind, kinds())
-        if colon and kind.isidentifier() and kind not in kinds():
-            return f"there is no {uri!r}, and no source is called {kind!r}", known
-        return f"there is no {uri!r}", "give a folder, a video file, a camera number or an rtsp:// address"
-    if inner:
-        return f"{uri!r} holds {len(inner)} recordings: {some(inner)}", f"give one of them, e.g. {inner[0]}"
-    if not os.access(uri, os.R_OK):
-        return f"{uri!r} cannot be read", "check its permissions"
-    force = "to force a kind write kind:path, one of: " + ", ".join(kinds())
-    if os.path.isdir(uri):
-        files = sorted(os.listdir(uri))
-        if not files:
-            return f"the folder {uri!r} is empty", "give a folder that holds images or a recording"
-        return f"the folder {uri!r} holds no images, no video and no recording, but {some(files)}", force
-    if not os.path.isfile(uri):
-        return f"{uri!r} is not a regular file", "save what it gives into a file, and give that"
-    if not os.path.getsize(uri):
-        return f"the file {uri!r} is empty", "get it again, or give another one"
-    if plugins.load(f"{__name__}.reading", "left_out").ARCHIVES.fullmatch(os.path.basename(uri)):
-        return f"{uri!r} is an archive; only .tgz and .tar.gz of TUM recordings are read as they are", UNPACK
-    return f"{uri!r} is neither a video, nor an image, nor a recording", force

@@ -143,6 +143,12 @@ class Bag(Recording):
             depth_problem=problem,
         )
 
+    def measured_depth(self, index: int) -> np.ndarray | None:
+        place = self._moments[index].depth
+        if self._chosen.depth is None or place is None or self._registration.problem:
+            return None
+        return metres_of(track(self._path, self._chosen.depth.topic).read(place), self.depth_scale)
+
     def name_of(self, index: int) -> str:
         if not 0 <= index < len(self._moments):
             raise IndexError(f"frame {index} of {len(self._moments)}")

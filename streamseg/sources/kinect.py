@@ -109,6 +109,12 @@ class Kinect(NumberedRecording):
         how = partner, calibration, size, self.depth_scale
         return partial(read_registered, self._path, self._depth_stream, *how), ""
 
+    def measured_depth(self, index: int) -> np.ndarray | None:
+        partner = self._partners.get(index)
+        if partner is None or self.depth_scale is None:
+            return None
+        return read_metres(self._path, self._depth_stream, partner, self.depth_scale)
+
     def close(self) -> None:
         self._colour.close()
 
@@ -117,10 +123,16 @@ def read_registered(
     path: str, stream: int, index: int, calibration: Calibration, size: tuple[int, int], units_per_metre: float
 ) -> np.ndarray:
     """(H, W) float32 metres of depth frame `index`, seen from the colour camera, whose image has `size` = (H, W)."""
+    return register(read_metres(path, stream, index, units_per_metre), calibration, size)
+
+
+def read_metres(path: str, stream: int, index: int, units_per_metre: float) -> np.ndarray:
+    """Return depth frame `index` as the depth camera sees it: (h, w) float32 metres, 0 = no reading. Raises
+    FrameError."""
     values = _depth_track(path, stream).read(index, _values)
     if values.dtype != np.uint16 or values.ndim != 2:
         raise FrameError("depth is not 16-bit gray")
-    return register(values * np.float32(1 / units_per_metre), calibration, size)
+    return values * np.float32(1 / units_per_metre)
 
 
 def _values(picture: Any) -> np.ndarray:

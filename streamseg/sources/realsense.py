@@ -19,6 +19,7 @@ from streamseg.errors import SourceError
 from streamseg.frame import Frame, Intrinsics
 from streamseg.sources import DepthScale, LiveSource, Options, Skip
 from streamseg.sources.camera import RETRIES
+from streamseg.sources.reading.depth import check_first_frame
 
 PRIORITY = 90
 SIZE, RATE = (640, 480), 30  # what every RealSense camera offers for both streams
@@ -57,9 +58,11 @@ def library() -> Any:
 
 
 class RealSense(LiveSource):
-    """Frames as they arrive; timestamps are `time.monotonic()` at arrival. find: gives the camera, at every opening.
+    """Frames as they arrive; timestamps are `time.monotonic()` at arrival.
 
-    lost: True when the iteration has ended because no attempt brought the camera back.
+    find: returns the camera; called whenever the camera is opened. lost: True if the iteration ended because all
+    attempts to open the camera again failed. Iterating raises SourceError if a given depth scale puts the readings of
+    the first frame at an implausible distance.
     """
 
     kind = "realsense"
@@ -70,6 +73,7 @@ class RealSense(LiveSource):
         self._ended = threading.Event()
         self._sensors: list[Any] = []
         self._newest: Any = None
+        self._scale_checked = options.depth_scale is None  # the camera's own scale needs no check
         self._align = library().align(library().stream.color)
         self._open()
         self.fps = float(RATE)
@@ -133,6 +137,7 @@ class RealSense(LiveSource):
         scale = DepthScale.told(self._options, 1 / depth.get_units(), "the camera's own")
         self.depth_scale, self.depth_scale_origin, _ = scale
         metres = np.asanyarray(depth.get_data()).astype(np.float32) * np.float32(1 / scale.units_per_metre)
+        self._scale_checked = self._scale_checked or check_first_frame(self.uri, metres, scale)
         return Frame(
             index,
             f"{index:05d}",

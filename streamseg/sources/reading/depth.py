@@ -139,16 +139,25 @@ def checked(uri: str, files: Sequence[tuple[Path, Encoding]], scale: DepthScale)
 
 
 def check_frames(source: Recording, scale: DepthScale) -> None:
-    """Raise SourceError where the median distance of three frames cannot be: of recordings of every kind."""
-    medians = []
+    """Raise SourceError if the median depth of three frames of a recording is implausible with `scale`."""
+    medians: list[float] = []
     for index in range(0, len(source), max(1, len(source) // 3)):
-        with suppress(FrameError):  # it is counted when its turn comes
-            depth = source[index].depth
-            medians += [] if depth is None or not depth.any() else [float(np.median(depth[depth > 0]))]
+        with suppress(FrameError):  # a run skips and counts the frame when it reads it
+            median = _median_reading(source.measured_depth(index))
+            medians += [] if median is None else [median]
         if len(medians) == 3:
             break
     if medians:
         _refuse_absurd(source.uri, float(np.median(medians)), scale)
+
+
+def check_first_frame(uri: str, metres: np.ndarray, scale: DepthScale) -> bool:
+    """Raise SourceError if the median of (H, W) `metres`, a frame of a live source, is implausible with `scale`; return
+    whether the frame has any reading to judge by."""
+    median = _median_reading(metres)
+    if median is not None:
+        _refuse_absurd(uri, median, scale)
+    return median is not None
 
 
 def _refuse_absurd(uri: str, metres: float, scale: DepthScale) -> None:
@@ -212,5 +221,10 @@ def _median(path: Path, encoding: Encoding) -> float | None:
         metres = read_metres(path, encoding)
     except FrameError:
         return None
-    readings = metres[metres > 0]
+    return _median_reading(metres)
+
+
+def _median_reading(metres: np.ndarray | None) -> float | None:
+    """Return the median [m] of the readings of a depth map; None if it has none."""
+    readings = np.zeros(0) if metres is None else metres[metres > 0]
     return float(np.median(readings)) if len(readings) else None

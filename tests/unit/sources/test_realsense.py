@@ -70,6 +70,19 @@ def test_frames_are_aligned_and_the_newest(soft: Soft) -> None:
         assert next(frames, None) is None
 
 
+@pytest.mark.parametrize(("units", "refused"), [(1e6, True), (1.0, True), (500.0, False)])
+def test_a_given_depth_scale_is_judged_by_the_first_frame(soft: Soft, units: float, refused: bool) -> None:
+    with plugin.RealSense("", Options(depth_scale=units), lambda: soft.device) as source:
+        soft.films.set()
+        if refused:
+            with pytest.raises(SourceError, match="half of its depth would lie"):
+                next(iter(source))
+        else:
+            depth = next(iter(source)).depth
+            assert depth is not None
+            assert depth[240, 320] == pytest.approx(2.0, abs=0.1)
+
+
 def test_a_camera_that_falls_silent_is_opened_again_and_then_lost(soft: Soft, monkeypatch: Any) -> None:
     monkeypatch.setattr(plugin, "RETRIES", (0.05, 0.05))
     opened: list[int] = []
