@@ -130,7 +130,7 @@ class Topics(LiveSource):
         )
 
     def _metres(self, depth: Any, size: tuple[int, int]) -> np.ndarray:
-        scale = DepthScale.told(self._options, units_of(depth), "ROS's convention")
+        scale = DepthScale.choose(self._options, units_of(depth), "ROS's convention")
         self.depth_scale, self.depth_scale_origin, _ = scale
         metres = metres_of(depth, scale.units_per_metre)
         if not same_shape(metres.shape[::-1], size[::-1]):

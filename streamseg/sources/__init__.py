@@ -48,7 +48,7 @@ class DepthScale(NamedTuple):
     guessed: bool = False
 
     @classmethod
-    def told(cls, options: Options, units: float, origin: str) -> DepthScale:
+    def choose(cls, options: Options, units: float, origin: str) -> DepthScale:
         """The scale that the user gave; otherwise the given one."""
         return cls(options.depth_scale, "--depth-scale") if options.depth_scale else cls(units, origin)
 

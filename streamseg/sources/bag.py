@@ -105,7 +105,7 @@ class Bag(Recording):
             self._notes += [self._registration.note] if self._registration.note else []
             own = realsense.units_per_metre(bag) if realsense.is_realsense(depth.topic) else None
             known = (own, "the recording's own") if own else (units_of(bag.first(depth.topic)), "ROS's convention")
-            self.depth_scale, self.depth_scale_origin, _ = DepthScale.told(self._options, *known)
+            self.depth_scale, self.depth_scale_origin, _ = DepthScale.choose(self._options, *known)
 
     def _first_size(self) -> tuple[int, int] | None:
         """(width, height) of the first picture that can be read; five are tried."""

@@ -66,7 +66,7 @@ def open(uri: str, options: Options) -> FileRecording:
         if number in depth and number in cameras
     ]
     units = pairs[0][2].units_per_metre if pairs else 1000.0
-    scale = DepthScale.told(options, units, CAMERAS)
+    scale = DepthScale.choose(options, units, CAMERAS)
     about = depth_of(uri, pairs, scale)
     masks = _masks(folder)
     entries = []

@@ -89,7 +89,7 @@ class Kinect(NumberedRecording):
         self._depth_stream = streams.get("DEPTH", -1)
         self._partners: dict[int, int] = {}
         if self._calibration is not None:
-            scale = DepthScale.told(options, 1000.0, "the format's own")
+            scale = DepthScale.choose(options, 1000.0, "the format's own")
             self.depth_scale, self.depth_scale_origin, _ = scale
             depth = _depth_track(path, self._depth_stream)
             self._partners = pair(times, [depth.time(i) for i in range(len(depth))], 0.5 / self.fps)

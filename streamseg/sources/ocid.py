@@ -52,7 +52,7 @@ def open(uri: str, options: Options) -> FileRecording:
     pictures = images_in(folder / "rgb")
     depth = {path.stem: path for path in images_in(folder / "depth")}
     labels = {path.stem: path for path in images_in(folder / "label")}
-    scale = DepthScale.told(options, 1000.0, "its publishers' scale")
+    scale = DepthScale.choose(options, 1000.0, "its publishers' scale")
     pairs = [(path, depth[path.stem], Encoding(scale.units_per_metre)) for path in pictures if path.stem in depth]
     about = depth_of(uri, pairs, scale)
     camera = fitted(CAMERA, first_size(pictures), "the set's published values")

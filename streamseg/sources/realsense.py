@@ -134,7 +134,7 @@ class RealSense(LiveSource):
 
     def _frame(self, index: int, colour: Any, depth: Any) -> Frame:
         seen = colour.get_profile().as_video_stream_profile().get_intrinsics()
-        scale = DepthScale.told(self._options, 1 / depth.get_units(), "the camera's own")
+        scale = DepthScale.choose(self._options, 1 / depth.get_units(), "the camera's own")
         self.depth_scale, self.depth_scale_origin, _ = scale
         metres = np.asanyarray(depth.get_data()).astype(np.float32) * np.float32(1 / scale.units_per_metre)
         self._scale_checked = self._scale_checked or check_first_frame(self.uri, metres, scale)

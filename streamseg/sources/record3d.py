@@ -90,7 +90,7 @@ class Record3D(NumberedRecording):
         self.skipped = tuple(Skip(f"{n}.jpg", "missing in the file") for n in itertools.islice(lost, COUNTED))
         notes = [] if options.intrinsics else [*camera.notes]
         if self._with_depth:
-            scale = DepthScale.told(options, 1.0, "the format's own")
+            scale = DepthScale.choose(options, 1.0, "the format's own")
             self.depth_scale, self.depth_scale_origin, _ = scale
             readable = importlib.util.find_spec("liblzfse") is not None
             if not readable:

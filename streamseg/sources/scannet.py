@@ -81,7 +81,7 @@ class Scan(NumberedRecording):
         super().__init__(uri, times, camera.intrinsics, options)
         lost = range(len(self._places), min(self._header.frames, len(self._places) + COUNTED))
         self.skipped = tuple(Skip(f"{i:05d}", "truncated file") for i in lost)
-        scale = DepthScale.told(options, self._header.shift, "the file's own")
+        scale = DepthScale.choose(options, self._header.shift, "the file's own")
         self.depth_scale, self.depth_scale_origin, _ = scale
         self.notes = () if options.intrinsics else camera.notes
 

@@ -72,7 +72,7 @@ class Stray(NumberedRecording):
         if doubted:
             self.notes = (*self.notes, f"confidence/ lacks {doubted} frames: all readings of their depth are taken")
         if self._depth:
-            scale = DepthScale.told(options, 1000.0, "the format's own")
+            scale = DepthScale.choose(options, 1000.0, "the format's own")
             self.depth_scale, self.depth_scale_origin, _ = scale
 
     def rgb(self, index: int) -> np.ndarray:

@@ -145,7 +145,7 @@ def _counted(unit: str) -> list[str]:
 def _scale(folder: Path, uri: str, options: Options) -> DepthScale:
     names = [Path(uri).name, folder.resolve().name, *(parent.name for parent in folder.resolve().parents)]
     origin = "its publishers' scale" if is_known(names) else "assumed, as TUM's format has it"
-    return DepthScale.told(options, UNITS_PER_METRE, origin)
+    return DepthScale.choose(options, UNITS_PER_METRE, origin)
 
 
 def cache_folder() -> Path:
