@@ -1,15 +1,15 @@
 """Sources of frames. Each kind is a module; `open_source(uri)` finds the right one by content.
 
-The name of a module is the kind, and the first line of its docstring the description. A module offers
+The name of a module is the kind, and the first line of its docstring describes it. A module defines
 
-    PRIORITY: int                             tried in rising order; specific layouts before general ones
-    recognizes(uri: str) -> bool              by content, cheaply, without raising
+    PRIORITY: int                             modules are tried in rising order; special layouts before general ones
+    recognizes(uri: str) -> bool              judges the content of `uri`, cheaply, and never raises
     open(uri: str, options: Options) -> Recording | LiveSource        raises SourceError
 
 and, if a path may hold several recordings, such as the root of a data set or a folder of videos,
 
-    expand(uri: str) -> list[str]             each of them, as `open` takes it, without opening any
-    ELSEWHERE = True                          ... as `open_source` takes it: what it names are recordings of other kinds
+    expand(uri: str) -> list[str]             returns the uri of each recording for `open`, without opening any
+    EXPANDS_TO_OTHER_KINDS = True             if these uris are of other kinds, and for `open_source`
 """
 
 from __future__ import annotations
@@ -34,14 +34,18 @@ from streamseg.sources.unrecognized import entries_of, explain
 
 @dataclass(frozen=True)
 class Skip:
-    """A frame that could not be used: its name and the reason (short, countable)."""
+    """A frame that is not used: its name, and the reason, which is short, so that equal ones can be counted."""
 
     name: str
     reason: str
 
 
 class DepthScale(NamedTuple):
-    """Stored units of depth per metre, and where they come from. guessed: from no file, data set name or format."""
+    """How many stored units of depth are one metre.
+
+    origin: where the scale comes from, for users. guessed: whether neither the user, nor a file, a format or the name
+    of a data set gives the scale.
+    """
 
     units_per_metre: float
     origin: str
@@ -49,21 +53,23 @@ class DepthScale(NamedTuple):
 
     @classmethod
     def choose(cls, options: Options, units: float, origin: str) -> DepthScale:
-        """The scale that the user gave; otherwise the given one."""
+        """Return the scale that the user gives in `options`; without one, `units` from `origin`."""
         return cls(options.depth_scale, "--depth-scale") if options.depth_scale else cls(units, origin)
 
 
 class Source(ABC):
     """Base class of recordings and live sources.
 
-    uri: as given by the user. kind: name of the module. fps: nominal frames per second, for the output video.
-    pixel_aspect: width of a pixel divided by its height; frames are yielded as they are stored.
-    skipped: for run.json. Recording: frames that are known to be unusable before any is decoded, such as missing files.
-    Live source: interruptions, added while it runs.
-    notes: one sentence each, known from the start: what was assumed, what is unknown and how to give it, what was left
-    out; see `text.asking` for notes that ask for something.
-    depth_scale: stored units of depth per metre; None without depth, or if it is not metric. depth_scale_origin: where
-    the scale comes from ("--depth-scale", a file's name, "assumed"), "" if there is none.
+    uri: as the user gave it.
+    kind: the name of the module.
+    fps: nominal frames per second, for the output video.
+    pixel_aspect: the width of a pixel divided by its height; frames are not stretched by it.
+    skipped: for run.json. Of a recording: frames that are known to be unusable before any frame is decoded, such as
+        missing files. Of a live source: interruptions, added while it runs.
+    notes: sentences for the user, known when the source is open: what is assumed, what is unknown and how to give it,
+        what is left out. `text.asking` marks notes that ask for an action.
+    depth_scale: stored units of depth per metre; None without depth, or if the depth is not metric.
+    depth_scale_origin: where the scale comes from ("--depth-scale", the name of a file, "assumed"); "" without a scale.
     """
 
     uri: str
@@ -75,7 +81,7 @@ class Source(ABC):
     depth_scale: float | None = None
     depth_scale_origin: str = ""
 
-    def close(self) -> None:  # noqa: B027 (most sources hold nothing open)
+    def close(self) -> None:  # noqa: B027 (most sources keep nothing open)
         """Release all resources. May be called several times."""
 
     def __enter__(self) -> Self:
@@ -86,9 +92,9 @@ class Source(ABC):
 
 
 class Recording(Source):
-    """A source with random access. It can be pickled by its arguments, so that worker processes can open it themselves.
+    """A source with random access. It is picklable: worker processes open the files themselves.
 
-    `self[i]` raises FrameError if frame i is broken, IndexError outside 0 ... len - 1.
+    `self[i]` raises FrameError if frame i is broken, and IndexError unless 0 <= i < len(self).
     """
 
     @abstractmethod
@@ -99,15 +105,18 @@ class Recording(Source):
 
     @abstractmethod
     def name_of(self, index: int) -> str:
-        """The name of frame `index`, without decoding it."""
+        """Return the name of frame `index` without decoding it."""
 
     def file_of(self, index: int) -> Path | None:
-        """The image file of frame `index`; None if the frame is not a file of its own. Raises IndexError."""
+        """Return the image file of frame `index`; None if the frame is not a file of its own. Raises IndexError."""
         return None
 
     def reduced(self, index: int, least: int) -> np.ndarray:
-        """(H, W, 3) uint8 RGB of frame `index`, downscaled if its file can be decoded faster at a smaller size; the
-        shorter side is at least `least`, or that of the frame. Raises the same errors as `self[index]`."""
+        """Return frame `index` as (H, W, 3) uint8 RGB, at a smaller size if its file can be decoded faster that way.
+
+        least: pixels that the shorter side has at least, unless the frame is smaller. Raises the same errors as
+        `self[index]`.
+        """
         return self[index].rgb
 
     def measured_depth(self, index: int) -> np.ndarray | None:
@@ -118,14 +127,15 @@ class Recording(Source):
         return frame.depth if frame.depth_is_metric else None
 
     def coming(self, every: int = 1, max_frames: int | None = None) -> range:
-        """The indices of a run if no frame is broken: every `every`-th frame, `max_frames` at most."""
+        """Return the indices of the frames of a run: every `every`-th one, at most `max_frames`. A run skips those
+        that are broken, and then reads later ones."""
         return range(0, len(self), every)[:max_frames]
 
 
 class LiveSource(Source):
-    """A source that cannot be rewound. Iterating yields frames until it ends; `close()` from any thread ends it.
+    """A source that can be read only once. Iterating yields frames until the source ends or any thread calls `close()`.
 
-    frame_size: (H, W) of its frames, to load the network before the first frame; None if unknown until then.
+    frame_size: (H, W) of the frames, so that the network can be loaded before the first one; None if unknown.
     """
 
     frame_size: tuple[int, int] | None = None
@@ -135,54 +145,57 @@ class LiveSource(Source):
 
 
 def kinds() -> dict[str, str]:
-    """Every source kind with its one-line description."""
+    """Return the name of each kind of source with its one-line description."""
     return plugins.describe(__file__, offers="open")
 
 
 def split_kind(uri: str) -> tuple[str | None, str]:
-    """Split "kind:path" into its parts when `kind` is a known source; ("rtsp://..." and "C:\\..." have none, nor has
-    a path that exists as it is written)."""
+    """Split "kind:path" into (kind, path); (None, uri) if `uri` names no kind.
+
+    An address ("rtsp://..."), a drive ("C:\\...") and a path that exists as it is written name none.
+    """
     kind, colon, rest = uri.partition(":")
-    known = colon and kind in kinds() and not rest.startswith("//") and not os.path.exists(uri)
-    return (kind, rest) if known else (None, uri)
+    names_kind = colon and kind in kinds() and not rest.startswith("//") and not os.path.exists(uri)
+    return (kind, rest) if names_kind else (None, uri)
 
 
 def split_part(path: str) -> tuple[str, str]:
-    """Split "path#part" of a source that has named parts, such as CO3D's subsets; ("path", "") where it names none.
+    """Split "path#part", where `part` names a part of a source, such as a subset of CO3D; (path, "") without a part.
 
-    A path that exists is whole: # is as good a letter in a name as any.
+    A path that exists is not split, because the name of a file may contain #.
     """
-    whole, mark, part = path.rpartition("#")
-    return (whole, part) if mark and not os.path.exists(path) else (path, "")
+    whole, separator, part = path.rpartition("#")
+    return (whole, part) if separator and not os.path.exists(path) else (path, "")
 
 
 def open_source(uri: str, options: Options | None = None) -> Recording | LiveSource:
     """Open a recording or a live stream.
 
-    uri: a path (recognized by its content), "kind:path" to force a kind, a camera number, or an rtsp:// address.
-    Raises SourceError if no kind recognizes it, or if it has no usable frame.
+    uri: a path, whose kind is recognized by its content; "kind:path" to force a kind; the number of a camera; or an
+        rtsp:// address. A folder that holds exactly one recording opens that one.
+    Raises SourceError if no kind recognizes `uri`, or if it has no usable frame.
     """
     options = options or Options()
     kind, rest = split_kind(uri)
     if kind is not None:
-        return _opened(plugins.load(__name__, kind), os.path.expanduser(rest), options)
+        return _open_with(plugins.load(__name__, kind), os.path.expanduser(rest), options)
     uri = os.path.expanduser(uri)
     module = module_of(uri)
     if module is not None:
-        return _opened(module, uri, options)
+        return _open_with(module, uri, options)
     inner = [path for path in entries_of(uri) if recognized(path)]
     if len(inner) == 1:
         source = open_source(inner[0], options)
-        others = plugins.load(f"{__name__}.reading", "left_out").left_out(Path(uri), [Path(inner[0])])
-        source.notes = (*source.notes, *others)
+        unused = plugins.load(f"{__name__}.reading", "left_out").notes_on_unused(Path(uri), [Path(inner[0])])
+        source.notes = (*source.notes, *unused)
         return source
     raise SourceError(*explain(uri, inner, kinds()))
 
 
-def _opened(module: ModuleType, uri: str, options: Options) -> Recording | LiveSource:
+def _open_with(module: ModuleType, uri: str, options: Options) -> Recording | LiveSource:
     source: Recording | LiveSource = module.open(uri, options)
     if options.depth_scale is not None and isinstance(source, Recording):
-        try:  # readers of depth files check a scale from a file; here, the user's scale is checked for every kind
+        try:  # readers of depth files check scales from elsewhere; the user's is checked here, for every kind
             scale = DepthScale(options.depth_scale, "--depth-scale")
             plugins.load(f"{__name__}.reading", "depth").check_frames(source, scale)
         except SourceError:
@@ -192,20 +205,21 @@ def _opened(module: ModuleType, uri: str, options: Options) -> Recording | LiveS
 
 
 def recognized(uri: str) -> bool:
-    """Whether some kind of source takes `uri` for its own; it may be damaged all the same."""
+    """Return whether any kind of source recognizes `uri`, which may still be damaged."""
     return module_of(uri) is not None
 
 
 def read_mask(path: Path) -> np.ndarray:
-    """(H, W) uint8 ids of a mask file as sources read their ground truth, 0 = background, 255 = void.
+    """Read a mask file in the way that sources read their ground truth; `reading.masks` has the rules.
 
-    The rules stand in `reading.masks`. Raises FrameError: missing, broken, no ids, too many.
+    Returns (H, W) uint8 ids, 0 = background, 255 = void. Raises FrameError if the file is missing or broken, holds no
+    ids, or too many.
     """
     mask: np.ndarray = plugins.load(f"{__name__}.reading", "masks").read_mask(path)
     return mask
 
 
 def module_of(uri: str) -> ModuleType | None:
-    """The module of the kind that `uri` has by its content, or None."""
+    """Return the module of the first kind that recognizes `uri`, or None."""
     modules = sorted((plugins.load(__name__, name) for name in kinds()), key=lambda module: module.PRIORITY)
     return next((module for module in modules if module.recognizes(uri)), None)

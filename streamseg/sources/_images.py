@@ -1,4 +1,4 @@
-"""The former name of `reading.images`, for scripts that replay reported faults and import the readers from here."""
+"""The former name of `reading.images`. Scripts that reproduce reported bugs import the readers from here."""
 
 from streamseg.sources.reading.images import highest, read_file, read_gray, read_rgb, read_uint16, to_bytes, upright
 from streamseg.sources.reading.masks import read_mask, read_soft_mask

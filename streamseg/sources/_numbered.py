@@ -1,4 +1,4 @@
-"""A recording whose frames lie inside one file: by number, with colour and depth read from it when asked for."""
+"""Base class of recordings whose frames are parts of one file, and have numbers instead of file names."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Load = Callable[[], np.ndarray]
 
 
 class NumberedRecording(Recording):
-    """What is left to a format: `rgb`, and `depth_of`.
+    """A recording in one file; a subclass implements `rgb` and `depth_of` for its format.
 
-    times: of each frame, in seconds, rising. Frame i is called i in five digits.
+    times: the time stamp of each frame [s], rising. The name of frame i is i in five digits.
     """
 
     def __init__(self, uri: str, times: list[float], intrinsics: Intrinsics | None, options: Options) -> None:
@@ -27,11 +27,15 @@ class NumberedRecording(Recording):
 
     @abstractmethod
     def rgb(self, index: int) -> np.ndarray:
-        """(H, W, 3) uint8 RGB. Raises FrameError."""
+        """Decode frame `index` to (H, W, 3) uint8 RGB. Raises FrameError."""
 
     @abstractmethod
     def depth_of(self, index: int, size: tuple[int, int]) -> tuple[Load | None, str]:
-        """What loads (H, W) = `size` float32 metres, picklable; or None and why there is none."""
+        """Return a picklable function that loads the depth of frame `index`, and "". Without depth, return None and the
+        reason.
+
+        The function returns (H, W) = `size` float32 metres, 0 = no reading, and may raise FrameError.
+        """
 
     def __len__(self) -> int:
         return len(self._times)

@@ -1,4 +1,4 @@
-"""How depth is moved so that it lies on its picture, where nobody has registered the two."""
+"""Moves depth onto the colour image by hand (--align-depth), for recordings that lack the calibration to do so."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from streamseg.errors import SourceError
 
 @dataclass(frozen=True)
 class Alignment:
-    """Depth at pixel p belongs to centre + scale * (p - centre) + (dx, dy). dx, dy: pixels of the frame's own size."""
+    """Map depth pixel p to colour pixel centre + scale * (p - centre) + (dx, dy); dx and dy are in pixels of the frame.
+
+    Raises SourceError if the scale is outside 0.1 ... 10, or a shift is not finite or absurdly large.
+    """
 
     scale: float
     dx: float
@@ -26,25 +29,25 @@ class Alignment:
             )
 
     def __str__(self) -> str:
-        """As it is typed."""
+        """Return the value of --align-depth."""
         return f"{self.scale:.2f},{self.dx:.0f},{self.dy:.0f}"
 
     def __call__(self, depth: np.ndarray) -> np.ndarray:
-        """Move (H, W) depth, the nearest reading for each pixel; 0 = no reading where nothing is known."""
+        """Return (H, W) `depth` moved, with the nearest reading for each pixel; 0 = no reading."""
         height, width = depth.shape
-        rows, columns = self._origins(height, self.dy), self._origins(width, self.dx)
-        known_rows, known_columns = (rows >= 0) & (rows < height), (columns >= 0) & (columns < width)
+        rows, columns = self._source_positions(height, self.dy), self._source_positions(width, self.dx)
+        valid_rows, valid_columns = (rows >= 0) & (rows < height), (columns >= 0) & (columns < width)
         moved = np.zeros_like(depth)
-        moved[np.ix_(known_rows, known_columns)] = depth[np.ix_(rows[known_rows], columns[known_columns])]
+        moved[np.ix_(valid_rows, valid_columns)] = depth[np.ix_(rows[valid_rows], columns[valid_columns])]
         return moved
 
-    def _origins(self, length: int, shift: float) -> np.ndarray:
-        """Where each pixel of an axis takes its depth from."""
+    def _source_positions(self, length: int, shift: float) -> np.ndarray:
+        """Return, for each pixel along an axis, the position that its depth comes from; it may be outside the image."""
         middle = (length - 1) / 2
         return np.rint(middle + (np.arange(length) - middle - shift) / self.scale).astype(int)
 
     def farthest(self, size: tuple[int, int]) -> float:
-        """Pixels that the corner of a picture of (H, W) is moved by that is moved most."""
+        """Return by how many pixels the corners of an image of `size` (H, W) are moved at most."""
         height, width = size
         stretch = abs(self.scale - 1) / 2
         return math.hypot(stretch * (width - 1) + abs(self.dx), stretch * (height - 1) + abs(self.dy))

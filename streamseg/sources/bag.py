@@ -1,8 +1,8 @@
 """ROS bag: ROS 1 .bag, ROS 2 folder, .db3 or .mcap, RealSense's .bag and .db3; bag:FILE#/TOPIC chooses the topic
 
-Colour and depth topics are chosen by the rules of `sources.ros.topics` and named in a note; `#/colour,/depth` names
-both. Depth that is not registered to the colour is, by the recorded calibration: RealSense's own, or CameraInfo with
-/tf_static.
+`sources.ros.topics` chooses the colour and the depth topic, and a note names them; `#/COLOUR,/DEPTH` chooses both. If
+depth is not registered to the colour, it is registered with the recorded calibration: that of RealSense, or CameraInfo
+with /tf_static.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def open(uri: str, options: Options) -> Bag:
 
 
 def file_of(path: str) -> str:
-    """What the library opens: the file, a ROS 2 folder, or the one bag in a folder. Raises SourceError."""
+    """Return the path that rosbags opens: the file, a ROS 2 folder, or the only bag in a folder. Raises SourceError."""
     if path.endswith(UNCLOSED):
         raise SourceError(
             f"{path!r} was not closed when it was recorded: it has no index", f"with ROS: rosbag reindex {path}"
@@ -64,7 +64,7 @@ def _files(folder: str) -> list[Path]:
 
 
 class Bag(Recording):
-    """The messages of a colour topic; depth is decoded and registered when asked for."""
+    """The messages of a colour topic; depth is decoded and registered when it is read."""
 
     kind = "bag"
 
@@ -72,28 +72,32 @@ class Bag(Recording):
         self.uri, self._path, self._options = uri, path, options
         bag = BagFile(path)
         try:
-            found = streams(bag)
-            self._chosen = choose(path, found, wanted)
-            self._read(bag)
+            image_topics = streams(bag)
+            self._chosen = choose(path, image_topics, wanted)
+            self._read_facts(bag)
         finally:
             bag.close()
-        others = [one.topic for one in found if one not in self._chosen and one.kind in ("colour", "gray", "depth")]
-        self.notes = (_said(self._chosen, others, uri.removesuffix(f"#{wanted}")), *self._notes)
+        others = [
+            stream.topic
+            for stream in image_topics
+            if stream not in self._chosen and stream.kind in ("colour", "gray", "depth")
+        ]
+        self.notes = (_note_on_topics(self._chosen, others, uri.removesuffix(f"#{wanted}")), *self._notes)
 
-    def _read(self, bag: BagFile) -> None:
-        """Times, calibration and scale, all that is known without decoding but the size of the first picture."""
+    def _read_facts(self, bag: BagFile) -> None:
+        """Read what is known before frames are decoded: times, names, calibration and depth scale. Only a picture is
+        decoded, for its size."""
         colour, depth = self._chosen
-        topics = [one.topic for one in self._chosen if one is not None]
-        clocks = [realsense.clock(bag, topic) for topic in topics]
-        scans = [scan(bag, topic, clock) for topic, clock in zip(topics, clocks)]
-        self._moments, skipped = moments(scans[0], scans[1] if depth else None)
+        colour_scan = scan(bag, colour.topic, realsense.clock(bag, colour.topic))
+        depth_scan = scan(bag, depth.topic, realsense.clock(bag, depth.topic)) if depth else None
+        self._moments, skipped = moments(colour_scan, depth_scan)
         self.skipped = tuple(skipped)
         if not self._moments:
             raise SourceError(f"{self._path!r} holds no message of {colour.topic} that can be read", "record it again")
-        self.fps = _rate([moment.stamp for moment in self._moments])
+        self.fps = _fps([moment.stamp for moment in self._moments])
         names = [name_of(moment.stamp) for moment in self._moments]
-        distinct = len(set(names)) == len(names)
-        self._names = names if distinct else [name_of(moment.stamp, 9) for moment in self._moments]
+        unique = len(set(names)) == len(names)
+        self._names = names if unique else [name_of(moment.stamp, 9) for moment in self._moments]
         size = self._first_size()
         camera = geometry.camera_of(bag, colour)
         given = camera and Given(camera.pinhole, camera.size if all(camera.size) else None)
@@ -103,12 +107,13 @@ class Bag(Recording):
         if depth is not None:
             self._registration = registration_of(bag, colour, depth, size)
             self._notes += [self._registration.note] if self._registration.note else []
-            own = realsense.units_per_metre(bag) if realsense.is_realsense(depth.topic) else None
-            known = (own, "the recording's own") if own else (units_of(bag.first(depth.topic)), "ROS's convention")
-            self.depth_scale, self.depth_scale_origin, _ = DepthScale.choose(self._options, *known)
+            units = realsense.units_per_metre(bag) if realsense.is_realsense(depth.topic) else None
+            origin = "the recording's own" if units else "ROS's convention"
+            scale = DepthScale.choose(self._options, units or units_of(bag.first(depth.topic)), origin)
+            self.depth_scale, self.depth_scale_origin, _ = scale
 
     def _first_size(self) -> tuple[int, int] | None:
-        """(width, height) of the first picture that can be read; five are tried."""
+        """Return (width, height) of the first readable picture of the first five; None if there is none."""
         for moment in self._moments[:5]:
             try:
                 height, width = self._rgb(moment.colour).shape[:2]
@@ -130,8 +135,8 @@ class Bag(Recording):
         if self._chosen.depth is not None and not problem:
             problem = "" if moment.depth else "no depth frame within 0.02 s"
             if moment.depth is not None:
-                topic, how = self._chosen.depth.topic, self._registration.calibration
-                load = partial(read_depth, self._path, topic, moment.depth, self.depth_scale, how, rgb.shape[:2])
+                topic, calibration, size = self._chosen.depth.topic, self._registration.calibration, rgb.shape[:2]
+                load = partial(read_depth, self._path, topic, moment.depth, self.depth_scale, calibration, size)
         return Frame(
             index=index,
             name=name,
@@ -163,19 +168,23 @@ def read_depth(
     calibration: Calibration | None,
     size: tuple[int, int],
 ) -> np.ndarray:
-    """(H, W) = `size` float32 metres of a depth message, seen from the colour camera; calibration: None where it lies
-    there already. Raises FrameError."""
+    """Return the depth of a message as the colour camera sees it: (H, W) = `size` float32 metres, 0 = no reading.
+
+    units_per_metre: None = as the type of the message defines. calibration: None = depth is registered already. Raises
+    FrameError.
+    """
     metres = metres_of(track(path, topic).read(place), units_per_metre)
     return resized(metres, size[::-1]) if calibration is None else register(metres, calibration, size)
 
 
-def _rate(stamps: list[int]) -> float:
-    """Frames per second by the median step; 30 where it is none."""
+def _fps(stamps: list[int]) -> float:
+    """Return the frames per second by the median interval of time stamps [ns]; 30 if that is implausible."""
     step = float(np.median(np.diff(stamps))) if len(stamps) > 1 else 0.0
     return BILLION / step if 1e6 <= step <= 1e10 else 30.0
 
 
-def _said(chosen: Chosen, others: list[str], uri: str) -> str:
+def _note_on_topics(chosen: Chosen, others: list[str], uri: str) -> str:
+    """Return the note that names the topics that are read, and one of the others."""
     depth = f"depth {chosen.depth.topic}" if chosen.depth else "no depth topic"
     more = f"; others, e.g. bag:{uri}#{others[0]}" if others else ""
     return f"topics: colour {chosen.colour.topic}, {depth}{more}"

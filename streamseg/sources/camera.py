@@ -1,8 +1,8 @@
 """Camera (its number: 0, 1, ...) or network stream (rtsp://, http://), live
 
-Reading goes through OpenCV. When a picture fails to come the stream is opened anew, up to five times in a row at
-growing distances; every loss is noted in `skipped`, and when no attempt brings a picture the iteration ends.
-`camera:FILE` plays a video file the way a camera would, at its own pace, once.
+OpenCV reads the pictures. If a picture does not arrive, the stream is opened again, at most five times in a row and at
+growing intervals. `skipped` gets an entry for each loss, and the iteration ends after the last attempt. `camera:FILE`
+plays a video file once, at its own frame rate, as a camera would.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from streamseg.frame import Frame
 from streamseg.sources import LiveSource, Options, Skip
 
 PRIORITY = 0
-OPEN_MS, READ_MS = 10_000, 5_000
+OPEN_MS, READ_MS = 10_000, 5_000  # timeouts of a network stream
 RETRIES = (0.5, 1.0, 2.0, 4.0, 8.0)  # seconds to wait before each attempt to open a lost stream again
 _STREAM = re.compile(r"(rtsps?|rtmps?|https?|udp|tcp|srt)://", re.IGNORECASE)
 
@@ -36,14 +36,13 @@ def open(uri: str, options: Options) -> Camera:
 
 
 class Camera(LiveSource):
-    """Frames as they arrive; their timestamps are `time.monotonic()` at arrival.
+    """The frames of a camera or stream. A timestamp is `time.monotonic()` when the frame arrives.
 
-    lost: True when the iteration has ended because no attempt brought the stream back.
+    lost: True if the iteration ended because all attempts to open the stream again failed.
     """
 
-    lost = False
-
     kind = "camera"
+    lost = False
 
     def __init__(self, uri: str, options: Options) -> None:
         self.uri = _without_password(uri)
@@ -53,23 +52,22 @@ class Camera(LiveSource):
         self._capture = _capture(uri)
         if not self._capture.isOpened():
             self._capture.release()
-            raise SourceError(f"cannot open {_what(uri)}", _hint(uri))
+            raise SourceError(f"cannot open {_describe(uri)}", _hint(uri))
         fps = self._capture.get(cv2.CAP_PROP_FPS)
-        film = os.path.isfile(uri) or self._capture.get(cv2.CAP_PROP_FRAME_COUNT) > 0
-        self._live = not film  # a film ends, it is not lost
+        self._is_file = os.path.isfile(uri) or self._capture.get(cv2.CAP_PROP_FRAME_COUNT) > 0
         self.fps = float(fps) if 1 <= fps <= 1000 else 30.0
         height, width = (int(self._capture.get(side)) for side in (cv2.CAP_PROP_FRAME_HEIGHT, cv2.CAP_PROP_FRAME_WIDTH))
         self.frame_size = (height, width) if height > 0 and width > 0 else None
 
     def __iter__(self) -> Iterator[Frame]:
         index = attempt = 0
-        began = time.monotonic()
+        start = time.monotonic()
         while not self._ended.is_set():
-            if not self._live:
-                self._ended.wait(max(0.0, began + index / self.fps - time.monotonic()))
+            if self._is_file:
+                self._ended.wait(max(0.0, start + index / self.fps - time.monotonic()))
             image = self._unless_ended(self._read)
             if image is None:
-                if not self._opens_again(index, attempt):
+                if not self._reconnect(index, attempt):
                     break
                 attempt += 1
                 continue
@@ -80,7 +78,8 @@ class Camera(LiveSource):
         self.close()
 
     def close(self) -> None:
-        """End the iteration, from any thread, at once: who still reads or connects releases the stream afterwards."""
+        """End the iteration at once; any thread may call this. A thread that still reads or connects releases the
+        stream when it is done."""
         self._ended.set()
         if self._lock.acquire(timeout=0.2):
             try:
@@ -89,7 +88,8 @@ class Camera(LiveSource):
                 self._lock.release()
 
     def _unless_ended(self, function: Callable[[], Any]) -> Any:
-        """What `function` returns, or None as soon as the iteration is ended: OpenCV waits for seconds on a network."""
+        """Run `function` in a thread and return its result; return None as soon as the iteration ends, because OpenCV
+        may wait for a network for seconds."""
         reply: queue.SimpleQueue[Any] = queue.SimpleQueue()
         threading.Thread(target=lambda: reply.put(function()), name="camera", daemon=True).start()
         while not self._ended.is_set():
@@ -100,6 +100,7 @@ class Camera(LiveSource):
         return None
 
     def _read(self) -> Any:
+        """Return the next picture as OpenCV reads it; None if it does not arrive or the iteration has ended."""
         with self._lock:
             if self._ended.is_set():
                 return None
@@ -112,10 +113,11 @@ class Camera(LiveSource):
                     self._capture.release()
             return image if good else None
 
-    def _opens_again(self, index: int, attempt: int) -> bool:
-        """After picture `index` did not come: open the stream anew. False when it is over or all attempts are used."""
-        if not self._live or attempt == len(RETRIES):
-            self.lost = self._live and not self._ended.is_set()
+    def _reconnect(self, index: int, attempt: int) -> bool:
+        """Open the stream again, because frame `index` did not arrive. Return False if this was the end of a file, or
+        all attempts are used. attempt: number of attempts since the last frame."""
+        if self._is_file or attempt == len(RETRIES):
+            self.lost = not self._is_file and not self._ended.is_set()
             return False
         if attempt == 0 and not self._ended.is_set():
             self.skipped += (Skip(f"{index:05d}", "lost the camera's signal"),)
@@ -134,7 +136,7 @@ class Camera(LiveSource):
 
 
 def _capture(uri: str) -> Any:
-    """An OpenCV capture, open or not; OpenCV's own complaints are kept off the terminal."""
+    """Return an OpenCV capture, which may have failed to open. OpenCV's own messages are kept off the terminal."""
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     before = cv2.utils.logging.getLogLevel()
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -149,12 +151,12 @@ def _capture(uri: str) -> Any:
         cv2.utils.logging.setLogLevel(before)
 
 
-def _what(uri: str) -> str:
+def _describe(uri: str) -> str:
     return f"camera {uri}" if uri.isdecimal() else repr(_without_password(uri))
 
 
 def _without_password(uri: str) -> str:
-    """The address as it may be shown and kept in a manifest."""
+    """Return the address without its password, to be shown and stored in run.json."""
     return re.sub(r"(//[^/@:]*):[^/@]*@", r"\1:***@", uri)
 
 

@@ -1,10 +1,10 @@
 """CO3D sequence: CATEGORY/SEQUENCE with images/, masks/, depths/, with or without annotation files; PATH#SUBSET
 
-Layout: https://github.com/facebookresearch/co3d, version 1 and 2. `co3d:apple#fewview_dev/train` has only the frames
-of a subset, as the category's set lists tell (version 1: `co3d:apple#train_known`).
+Layout: https://github.com/facebookresearch/co3d, versions 1 and 2. `co3d:apple#fewview_dev/train` has only the frames
+of a subset that the set lists of the category define (version 1: `co3d:apple#train_known`).
 
-Masks are probabilities, cut at one half. Depth is in the units of the sequence's own reconstruction, which are not
-metric; cameras follow PyTorch3D's conventions and are turned into pixels.
+Masks are probabilities with a threshold of one half. Depth is in the units of the sequence's reconstruction, which are
+not metric. Cameras follow the conventions of PyTorch3D and are converted to pixels.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import itertools
 import os
 import re
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,8 +22,7 @@ from streamseg.errors import FrameError
 from streamseg.frame import Intrinsics
 from streamseg.sources import Options, Skip, split_part
 from streamseg.sources.reading.co3d.annotations import records_of
-from streamseg.sources.reading.co3d.lists import Part
-from streamseg.sources.reading.co3d.lists import parts as parts_of
+from streamseg.sources.reading.co3d.lists import Part, subset_parts
 from streamseg.sources.reading.files import (
     Entry,
     FileRecording,
@@ -38,6 +36,7 @@ from streamseg.sources.reading.images import read_gray, read_uint16
 from streamseg.sources.reading.masks import read_soft_mask
 
 PRIORITY = 20
+FPS = 30  # of frames without time stamps
 
 
 def recognizes(uri: str) -> bool:
@@ -46,14 +45,16 @@ def recognizes(uri: str) -> bool:
 
 
 def expand(uri: str) -> list[str]:
-    """The sequences of a category or of the whole data set, of a subset only those that it has frames of."""
+    """Return the sequences of a category or of the whole data set; for PATH#SUBSET those with frames of the subset."""
     path, subset = split_part(uri)
-    found = [_absolute(folder) for folder in _sequences(require_folder(path, "co3d"))]
-    return [f"{folder}#{subset}" for folder in parts_of(found, subset)] if subset else [str(folder) for folder in found]
+    folders = [_absolute(folder) for folder in _sequences(require_folder(path, "co3d"))]
+    if subset:
+        return [f"{folder}#{subset}" for folder in subset_parts(folders, subset)]
+    return [str(folder) for folder in folders]
 
 
 def open(uri: str, options: Options) -> FileRecording:
-    folder, part = _chosen(uri)
+    folder, part = _choose_sequence(uri)
     index = folder.parent / "frame_annotations.jgz"
     if os.path.isfile(index):
         records = records_of(index, folder.name)
@@ -62,7 +63,7 @@ def open(uri: str, options: Options) -> FileRecording:
         entries, skipped = _annotated(folder, records, options)
         if entries or skipped:
             return FileRecording(uri, "co3d", entries, options, skipped, notes=_notes(entries))
-    entries = _bare(folder, options)
+    entries = _unannotated(folder, options)
     if part:
         entries = [entry for entry in entries if entry.colour.name in part.files]
     return FileRecording(uri, "co3d", entries, options, notes=_notes(entries))
@@ -74,52 +75,54 @@ def _notes(entries: list[Entry]) -> list[str]:
     return []
 
 
-def _chosen(uri: str) -> tuple[Path, Part | None]:
-    """The one sequence that `uri` means, and what the subset has of it; None = all of it."""
+def _choose_sequence(uri: str) -> tuple[Path, Part | None]:
+    """Return the only sequence at `uri`, and its frames that belong to the subset; None = all. Raises SourceError."""
     path, subset = split_part(uri)
-    found = _sequences(require_folder(path, "co3d"))
+    folders = _sequences(require_folder(path, "co3d"))
     if not subset:
-        return _absolute(choose_one(uri, "co3d", found, "CO3D sequence")), None
-    parts = parts_of(found, subset)
-    named = {Path(f"{folder}#{subset}"): folder for folder in parts}
-    folder = named[choose_one(uri, "co3d", list(named), f"{subset} sequence")]
+        return _absolute(choose_one(uri, "co3d", folders, "CO3D sequence")), None
+    parts = subset_parts(folders, subset)
+    folder_by_uri = {Path(f"{folder}#{subset}"): folder for folder in parts}
+    folder = folder_by_uri[choose_one(uri, "co3d", list(folder_by_uri), f"{subset} sequence")]
     return _absolute(folder), parts[folder]
 
 
 def _absolute(folder: Path) -> Path:
-    """Without "." and "..": its parents are the category and the root that the annotations' paths start at."""
+    """Return the path without "." and "..", so that its parents are the category and the root of the data set."""
     return Path(os.path.abspath(folder))
 
 
 def _sequences(path: Path) -> list[Path]:
-    """The sequence folders at `path` (a sequence), in it (a category) or two levels below it (the whole data set)."""
+    """Return the sequences at `path` (a sequence), in it (a category) or two levels below it (the whole data set)."""
     return sequences_at(path, _is_sequence)
 
 
 def _is_sequence(folder: Path) -> bool:
-    """True where images/ holds files called as CO3D calls them; the first few are looked at."""
+    """Return whether images/ has a file with a name of CO3D among its first five entries."""
     try:
-        with os.scandir(folder / "images") as found:
-            return any(re.fullmatch(r"frame\d{6}\.\w+", item.name) for item in itertools.islice(found, 5))
+        with os.scandir(folder / "images") as entries:
+            return any(re.fullmatch(r"frame\d{6}\.\w+", item.name) for item in itertools.islice(entries, 5))
     except (OSError, ValueError):
         return False
 
 
-def _bare(folder: Path, options: Options) -> list[Entry]:
-    """The frames of a sequence without annotations: files that belong together by name."""
+def _unannotated(folder: Path, options: Options) -> list[Entry]:
+    """Return the frames of a sequence without annotations, whose files belong together by their names."""
     masks = masks_by_stem(folder / "masks")
     entries = []
     for i, path in enumerate(images_in(folder / "images")):
         mask = masks.get(path.stem)
         load, problem = _depth(folder / "depths" / f"{path.name}.geometric.png", folder, path.stem, 1.0, options)
         annotation = partial(read_soft_mask, mask) if mask else None
-        entry = Entry(path.stem, i / 30, path, depth=load, annotation=annotation, depth_problem=problem)
-        entries.append(replace(entry, depth_is_metric=bool(options.depth_scale)))
+        metric = bool(options.depth_scale)
+        entry = Entry(path.stem, i / FPS, path, load, annotation, depth_problem=problem, depth_is_metric=metric)
+        entries.append(entry)
     return entries
 
 
 def _annotated(folder: Path, records: list[dict[str, Any]], options: Options) -> tuple[list[Entry], list[Skip]]:
-    root = folder.parent.parent  # the annotations' paths start at the data set's root
+    """Return the frames of a sequence with annotations, and those whose image or annotation is unusable."""
+    root = folder.parent.parent  # paths in annotations are relative to the root of the data set
     entries, skipped = [], []
     for i, record in enumerate(records):
         try:
@@ -136,11 +139,11 @@ def _annotated(folder: Path, records: list[dict[str, Any]], options: Options) ->
             stamp = record.get("frame_timestamp")
             entry = Entry(
                 path.stem,
-                i / 30 if stamp is None or float(stamp) < 0 else float(stamp),
+                i / FPS if stamp is None or float(stamp) < 0 else float(stamp),
                 path,
                 depth=load,
                 annotation=partial(read_soft_mask, mask_file) if mask_file and os.path.isfile(mask_file) else None,
-                intrinsics=pixels(record.get("viewpoint"), record["image"]["size"]),
+                intrinsics=intrinsics_of(record.get("viewpoint"), record["image"]["size"]),
                 depth_problem=problem,
                 depth_is_metric=bool(options.depth_scale),
             )
@@ -151,11 +154,12 @@ def _annotated(folder: Path, records: list[dict[str, Any]], options: Options) ->
     return entries, skipped
 
 
-def pixels(viewpoint: dict[str, Any] | None, size: list[int]) -> Intrinsics | None:
-    """Intrinsics in pixels from a PyTorch3D viewpoint; `size` is (height, width) as annotated.
+def intrinsics_of(viewpoint: dict[str, Any] | None, size: list[int]) -> Intrinsics | None:
+    """Return the intrinsics of a PyTorch3D viewpoint in pixels; None if they are missing or implausible.
 
-    Normalized device coordinates run to the left and up, from the image's centre; their unit is half the image
-    (ndc_norm_image_bounds, each axis its own) or half its shorter side (ndc_isotropic).
+    size: (height, width) as annotated. The axes of PyTorch3D's normalized device coordinates start at the image centre
+    and point left and up. Their unit is half the width and half the height (ndc_norm_image_bounds), or half the shorter
+    side (ndc_isotropic).
     """
     if not viewpoint:
         return None
@@ -168,18 +172,27 @@ def pixels(viewpoint: dict[str, Any] | None, size: list[int]) -> Intrinsics | No
 
 
 def _depth(path: Path, folder: Path, stem: str, factor: float, options: Options) -> tuple[partial | None, str]:
+    """Return a function that loads depth file `path` of frame `stem`, and ""; without depth, None and the reason.
+
+    factor: units of the reconstruction per stored unit.
+    """
     if not os.path.isfile(path):
         return None, "no depth file" if os.path.isdir(folder / "depths") else "recording has no depth"
     if options.depth_scale:
         factor = 1 / options.depth_scale
     mask = folder / "depth_masks" / f"{stem}.png"
-    if not os.path.isfile(mask):
-        return (None, "no depth mask") if os.path.isdir(mask.parent) else (partial(read_half_depth, path, factor), "")
-    return partial(read_half_depth, path, factor, mask), ""
+    if os.path.isfile(mask):
+        return partial(read_half_depth, path, factor, mask), ""
+    if os.path.isdir(mask.parent):
+        return None, "no depth mask"
+    return partial(read_half_depth, path, factor), ""
 
 
 def read_half_depth(path: Path, factor: float, mask: Path | None = None) -> np.ndarray:
-    """(H, W) float32 depth: the 16 bits are a float16, times `factor`; 0 where not finite, negative or masked out."""
+    """Read a 16-bit file whose values are float16 as (H, W) float32 depth, times `factor`; 0 = no reading.
+
+    mask: image of the reliable readings, which are above 0. Raises FrameError.
+    """
     depth = read_uint16(path).view(np.float16).astype(np.float32) * np.float32(factor)
     valid = np.isfinite(depth) & (depth > 0)
     if mask is not None:

@@ -1,6 +1,6 @@
-"""What a user names -> every recording in it: recordings, folders and roots of them, glob patterns, lists in files.
+"""Finds every recording that the user's arguments name: recordings, folders of them, glob patterns and list files.
 
-Nothing is opened, so that 19,000 recordings are found in seconds; whether one can be read shows when its turn comes.
+No recording is opened, so that 19,000 are found in seconds. Whether one can be read is known when it is opened.
 """
 
 from __future__ import annotations
@@ -15,76 +15,73 @@ from streamseg.errors import SourceError
 from streamseg.sources import kinds, module_of, split_kind, split_part
 from streamseg.urls import is_store
 
-LISTS = (".txt", ".lst", ".list")
-DEPTH = 4
-"""How deep below a folder recordings are looked for: CO3D has category/sequence, DAVIS JPEGImages/480p/sequence."""
+LIST_SUFFIXES = (".txt", ".lst", ".list")
+MAX_DEPTH = 4
+"""Levels below a folder that are searched: CO3D has category/sequence, DAVIS JPEGImages/480p/sequence."""
 
 
 def expand(names: Iterable[str]) -> list[str]:
-    """The uris of all recordings that `names` name, each once, in that order, folders searched alphabetically.
+    """Return the uris of all recordings that `names` name, without duplicates, in the order of `names`.
 
-    A name is what `open_source` takes of recordings; a folder of them; "co3d:ROOT", "co3d:ROOT#SUBSET", "davis:ROOT",
-    "davis:ROOT#2017/val" (a list of ImageSets/); a pattern with *, ?, [] or **; or a text file with one name a line,
-    relative to that file, where # starts a comment. Paths in the result are absolute.
-    Raises SourceError for a name that names nothing, and for a live source.
+    A name is a recording as `open_source` takes it; a folder of recordings, which is searched in alphabetical order;
+    "co3d:ROOT", "co3d:ROOT#SUBSET", "davis:ROOT" or "davis:ROOT#2017/val" (a list of ImageSets/); a pattern with *, ?,
+    [] or **; or a text file with one name per line, relative to that file, where # starts a comment. Paths in the
+    result are absolute. Raises SourceError for a name without recordings, and for a live source.
     """
-    return list(dict.fromkeys(uri for name in names for uri in _named(name)))
+    return list(dict.fromkeys(uri for name in names for uri in _expand_name(name)))
 
 
-def _named(name: str, below: str = "") -> list[str]:
+def _expand_name(name: str, base: str = "") -> list[str]:
+    """Return the uris of the recordings of one name. base: the folder that a relative path starts from."""
     kind, path = split_kind(name)
     if kind == "shards" and is_store(path):
         return [f"{kind}:{uri}" for uri in plugins.load("streamseg.sources", kind).expand(path)]
     if kind == "camera" or "://" in path or (kind is None and path.isdecimal() and not os.path.exists(path)):
         raise SourceError(f"{name!r} is live", "record it first, then give the file")
-    path, part = split_part(os.path.join(below, os.path.expanduser(path)))
-    found = [path] if os.path.exists(path) else sorted(glob.glob(path, recursive=True))
-    if not found:
+    path, part = split_part(os.path.join(base, os.path.expanduser(path)))
+    paths = [path] if os.path.exists(path) else sorted(glob.glob(path, recursive=True))
+    if not paths:
         what = "no file matches" if glob.has_magic(path) else "there is no"
         raise SourceError(f"{what} {path!r}", "give recordings, folders of them, a pattern in quotes or a list file")
-    tail = f"#{part}" if part else ""
-    uris = [uri for one in found for uri in _at(os.path.abspath(one), kind, tail)]
+    part_suffix = f"#{part}" if part else ""
+    uris: list[str] = []
+    for absolute in map(os.path.abspath, paths):
+        if os.path.isfile(absolute) and absolute.lower().endswith(LIST_SUFFIXES) and kind is None:
+            uris += _expand_list(Path(absolute))
+        else:
+            uris += _search(absolute, kind, part_suffix, MAX_DEPTH)
     if not uris:
-        raise SourceError(f"{name!r} holds no recording", "to force a kind write kind:path, one of: " + _known())
+        force = "to force a kind write kind:path, one of: " + ", ".join(kinds())
+        raise SourceError(f"{name!r} holds no recording", force)
     return uris
 
 
-def _at(path: str, kind: str | None, tail: str) -> list[str]:
-    if os.path.isfile(path) and path.lower().endswith(LISTS) and kind is None:
-        return _listed(Path(path))
-    return list(_below(path, kind, tail, DEPTH))
-
-
-def _listed(path: Path) -> list[str]:
-    """The recordings that the lines of a list file name."""
+def _expand_list(path: Path) -> list[str]:
+    """Return the uris of the recordings that the lines of a list file name."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeError) as problem:
         raise SourceError(f"the list {str(path)!r} cannot be read: {problem}", "save it as UTF-8 text") from None
     names = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
-    return [uri for name in names for uri in _named(name, str(path.parent))]
+    return [uri for name in names for uri in _expand_name(name, str(path.parent))]
 
 
-def _below(path: str, kind: str | None, tail: str, depth: int) -> Iterator[str]:
-    """The recordings at or below `path`, which exists."""
+def _search(path: str, kind: str | None, part_suffix: str, depth: int) -> Iterator[str]:
+    """Yield the recordings at `path`, which exists, or up to `depth` levels below it. part_suffix: "#PART" or ""."""
     module = plugins.load("streamseg.sources", kind) if kind else module_of(path)
     if module is not None:
-        inside = module.expand(path + tail) if hasattr(module, "expand") else []
-        prefix = f"{kind}:" if kind and not getattr(module, "ELSEWHERE", False) else ""
-        yield from (prefix + uri for uri in inside or [path + tail])
+        inside = module.expand(path + part_suffix) if hasattr(module, "expand") else []
+        prefix = f"{kind}:" if kind and not getattr(module, "EXPANDS_TO_OTHER_KINDS", False) else ""
+        yield from (prefix + uri for uri in inside or [path + part_suffix])
     elif depth and os.path.isdir(path):
-        for inner in _children(path):
-            yield from _below(inner, None, tail, depth - 1)
+        for child in _children(path):
+            yield from _search(child, None, part_suffix, depth - 1)
 
 
 def _children(folder: str) -> list[str]:
-    """What lies in `folder`, in alphabetical order, hidden things left out; [] where it cannot be read."""
+    """Return the files and folders in `folder`, by name, without hidden ones; [] if it cannot be read."""
     try:
-        with os.scandir(folder) as found:
-            return sorted(item.path for item in found if item.name[0] != "." and (item.is_dir() or item.is_file()))
+        with os.scandir(folder) as entries:
+            return sorted(item.path for item in entries if item.name[0] != "." and (item.is_dir() or item.is_file()))
     except OSError:
         return []
-
-
-def _known() -> str:
-    return ", ".join(kinds())

@@ -1,7 +1,7 @@
 """Folder of images (png jpg bmp webp tif ppm), with or without masks, or a single image file
 
-Which mask belongs to which image, and where masks lie: `reading.truth`. How a mask file is read: `reading.masks`.
-A file with several pictures (a TIFF stack, an animation) gives a frame for each.
+`reading.truth` finds the mask of each image, and `reading.masks` reads it. A file with several pages (a TIFF stack, an
+animation) gives one frame for each page.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from streamseg.sources.reading.files import (
     unique_names,
 )
 from streamseg.sources.reading.headers import lacks_pages, pages
-from streamseg.sources.reading.left_out import left_out
-from streamseg.sources.reading.truth import Load, folder_of, masks_among, truth
+from streamseg.sources.reading.left_out import notes_on_unused
+from streamseg.sources.reading.truth import Load, ground_truth, mask_folder_of, masks_among
 
 PRIORITY = 70
 FPS = 30.0
-MULTIPLE = {".tif", ".tiff", ".webp", ".png"}
-"""Files that may hold several pictures."""
+MULTIPAGE = {".tif", ".tiff", ".webp", ".png"}
+"""Suffixes of files that may have several pages."""
 
 
 def recognizes(uri: str) -> bool:
@@ -45,41 +45,47 @@ def open(uri: str, options: Options) -> FileRecording:
         if path.suffix.lower() not in IMAGE_SUFFIXES:
             known = ", ".join(sorted(IMAGE_SUFFIXES))
             raise SourceError(f"{uri!r} is not an image file", f"images end in {known}; for a video use video:{uri}")
-        skipped = [Skip(f"{path.stem}, its last pictures", "truncated TIFF")] if _is_cut(path) else []
+        skipped = _truncated([path])
         return FileRecording(uri, "images", _entries([path]), options, skipped, fps=FPS)
     folder = require_folder(uri, "images")
     if not images_in(folder) and images_in(folder / "images"):
         folder = folder / "images"
-    found = images_in(folder)
-    paths = _colour(uri, found)
-    skipped = [Skip(path.stem, "depth image") for path in sorted(set(found) - set(paths))]
+    files = images_in(folder)
+    paths = _without_depth(uri, files)
+    skipped = [Skip(path.stem, "depth image") for path in sorted(set(files) - set(paths))]
     among = masks_among(paths)
     paths = [path for path in paths if path not in among]
-    masks = truth(paths, folder_of(folder), among=among)
-    skipped += [Skip(f"{path.stem}, its last pictures", "truncated TIFF") for path in paths if _is_cut(path)]
+    masks = ground_truth(paths, mask_folder_of(folder), among=among)
+    skipped += _truncated(paths)
     entries = _entries(paths, masks.loads)
-    notes = [*masks.notes, *left_out(folder)]
+    notes = [*masks.notes, *notes_on_unused(folder)]
     return FileRecording(uri, "images", entries, options, skipped, fps=FPS, notes=notes)
 
 
 def _entries(paths: list[Path], masks: Mapping[Path, Load] | None = None) -> list[Entry]:
-    """A frame for each picture of each file; a mask is that of a file with one."""
+    """Return a frame for each page of each file. Only files with a single page have ground truth."""
     entries: list[Entry] = []
-    for file, name in zip(paths, unique_names(paths)):
-        numbers = pages(file) if file.suffix.lower() in MULTIPLE else [0]
-        for page in numbers:
-            whole = name if len(numbers) == 1 else f"{name}_{page:05d}"
-            load = (masks or {}).get(file) if len(numbers) == 1 else None
-            entries.append(Entry(whole, len(entries) / FPS, file, annotation=load, page=page))
+    for file, stem in zip(paths, unique_names(paths)):
+        numbers = pages(file) if file.suffix.lower() in MULTIPAGE else [0]
+        if len(numbers) == 1:
+            load = masks.get(file) if masks else None
+            entries.append(Entry(stem, len(entries) / FPS, file, annotation=load, page=numbers[0]))
+        else:
+            entries += [
+                Entry(f"{stem}_{page:05d}", (len(entries) + i) / FPS, file, page=page) for i, page in enumerate(numbers)
+            ]
     return entries
 
 
-def _is_cut(path: Path) -> bool:
-    return path.suffix.lower() in (".tif", ".tiff") and os.path.isfile(path) and lacks_pages(path)
+def _truncated(paths: list[Path]) -> list[Skip]:
+    """Return what is missing at the end of TIFF files that are cut off."""
+    tiffs = [path for path in paths if path.suffix.lower() in (".tif", ".tiff") and os.path.isfile(path)]
+    return [Skip(f"{path.stem}, its last pictures", "truncated TIFF") for path in tiffs if lacks_pages(path)]
 
 
-def _colour(uri: str, paths: list[Path]) -> list[Path]:
-    """`paths` without depth images, which are told by their names."""
+def _without_depth(uri: str, paths: list[Path]) -> list[Path]:
+    """Return `paths` without depth images, which have the word depth in their names. Raises SourceError if no colour
+    image is left."""
     if not paths:
         raise SourceError(
             f"{uri!r} holds no images", "give a folder with " + ", ".join(sorted(IMAGE_SUFFIXES)) + " files"

@@ -1,7 +1,6 @@
 """Recordings of an index that `streamseg data index` made; PATH#NAME is one of them
 
-Opening the index says which recordings there are and how many frames each has; a recording itself is opened when one of
-its frames is asked for.
+The index lists the recordings and the number of frames of each. A recording is opened when one of its frames is read.
 """
 
 from __future__ import annotations
@@ -18,10 +17,9 @@ from streamseg.sources.reading.recording_index import RecordingIndex, is_index, 
 from streamseg.text import some
 
 PRIORITY = 5
-ELSEWHERE = True
-"""What `expand` returns are recordings of other kinds."""
-KEPT = 64
-"""Recordings that a process keeps open."""
+EXPANDS_TO_OTHER_KINDS = True
+MAX_OPEN = 64
+"""Recordings that a process keeps open at the same time."""
 
 
 def recognizes(uri: str) -> bool:
@@ -29,29 +27,33 @@ def recognizes(uri: str) -> bool:
 
 
 def expand(uri: str) -> list[str]:
-    """Its recordings, as they are named without an index."""
+    """Return the uris of the recordings in the index, or of the one that `uri` names."""
     path, name = split_part(uri)
-    index = _current(path)
-    return [index.about(_place(index, name)).uri] if name else index.uris()
+    index = _open_current(path)
+    return [index.about(_place_of(index, name)).uri] if name else index.uris()
 
 
 def open(uri: str, options: Options) -> Recording | LiveSource:
     path, name = split_part(uri)
-    index = _current(path)
-    return open_source(index.about(_place(index, name)).uri, options)
+    index = _open_current(path)
+    return open_source(index.about(_place_of(index, name)).uri, options)
 
 
 def open_all(path: str, leave_out: Callable[[Skip], None] = lambda _: None) -> list[Recording]:
-    """Every recording of the index `path`, in order. leave_out: called with each that cannot be read. Raises
-    SourceError."""
-    index = _current(path)
+    """Return every recording of the index `path`, in its order.
+
+    leave_out: called for each recording that could not be read when the index was made. Raises SourceError if the
+    index cannot be read or is out of date.
+    """
+    index = _open_current(path)
     for uri, problem in index.left_out:
         leave_out(Skip(uri, problem))
     return [IndexedRecording(index, place) for place in range(len(index))]
 
 
 class IndexedRecording(Recording):
-    """The recording at `place` of an index; small, for there are many, and opened when used."""
+    """The recording at position `place` of an index. It needs little memory, because an index may have thousands, and
+    opens its files when a frame is read."""
 
     def __init__(self, index: RecordingIndex, place: int) -> None:
         self.index, self.place = index, place
@@ -59,12 +61,12 @@ class IndexedRecording(Recording):
 
     @property
     def uri(self) -> str:  # type: ignore[override]
-        """Of the recording itself."""
+        """The uri of the recording itself, without the index."""
         return self.index.about(self.place).uri
 
     @property
     def kind(self) -> str:  # type: ignore[override]
-        """Of the recording itself."""
+        """The kind of the recording itself."""
         return self.index.about(self.place).kind
 
     @property
@@ -78,7 +80,7 @@ class IndexedRecording(Recording):
         return self.index.about(self.place).notes
 
     def __reduce__(self) -> tuple:
-        return _reopened, (self.index.path, self.place)
+        return _unpickle, (self.index.path, self.place)
 
     def __len__(self) -> int:
         return self.count
@@ -89,15 +91,16 @@ class IndexedRecording(Recording):
         return self.index.about(self.place).names[index]
 
     def __getitem__(self, index: int) -> Frame:
-        return self._whole(index)[index]
+        return self._recording_with(index)[index]
 
     def file_of(self, index: int) -> Path | None:
-        return self._whole(index).file_of(index)
+        return self._recording_with(index).file_of(index)
 
-    def _whole(self, index: int) -> Recording:
-        """The recording itself, for its frame `index`."""
+    def _recording_with(self, index: int) -> Recording:
+        """Return the recording itself. Raises IndexError if it has no frame `index`, and SourceError if it has changed
+        since the index was made."""
         self.name_of(index)
-        recording = _opened(self.uri, os.getpid())
+        recording = _open_recording(self.uri, os.getpid())
         if len(recording) != self.count:
             raise SourceError(
                 f"{self.uri!r} has {len(recording)} frames now, and had {self.count} when its index was made",
@@ -106,8 +109,8 @@ class IndexedRecording(Recording):
         return recording
 
 
-@lru_cache(maxsize=KEPT)
-def _opened(uri: str, _process: int) -> Recording:
+@lru_cache(maxsize=MAX_OPEN)
+def _open_recording(uri: str, _process: int) -> Recording:
     source = open_source(uri)
     if not isinstance(source, Recording):
         source.close()
@@ -115,12 +118,12 @@ def _opened(uri: str, _process: int) -> Recording:
     return source
 
 
-def _reopened(path: Path, place: int) -> IndexedRecording:
+def _unpickle(path: Path, place: int) -> IndexedRecording:
     return IndexedRecording(open_index(path), place)
 
 
-def _current(path: str) -> RecordingIndex:
-    """The index, if what it tells is still so."""
+def _open_current(path: str) -> RecordingIndex:
+    """Open an index. Raises SourceError if a file that its recordings were read from has changed."""
     index = open_index(Path(path))
     changed = index.changed()
     if changed:
@@ -132,7 +135,8 @@ def _current(path: str) -> RecordingIndex:
     return index
 
 
-def _place(index: RecordingIndex, name: str) -> int:
+def _place_of(index: RecordingIndex, name: str) -> int:
+    """Return the position of recording `name`; "" is the only one of an index with one. Raises SourceError."""
     if name in index.names:
         return index.names.index(name)
     if not name and len(index) == 1:

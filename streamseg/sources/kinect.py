@@ -1,8 +1,8 @@
 """Azure Kinect recording (.mkv): colour, and depth registered to it by the calibration inside the file
 
-The formulas and the table of modes follow the Azure Kinect Sensor SDK's documented camera model: intrinsics are stored
-for the full sensor, normalized; each mode scales and crops. Lens distortion is Brown-Conrady with a rational radial
-part, the model OpenCV calls CALIB_RATIONAL_MODEL.
+The formulas and the table of modes follow the documented camera model of the Azure Kinect Sensor SDK. The file has
+normalized intrinsics of the whole sensor; each mode scales and crops its image. Lens distortion is Brown-Conrady with a
+rational radial part, which OpenCV calls CALIB_RATIONAL_MODEL.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from streamseg.sources._numbered import Load, NumberedRecording
 from streamseg.sources.reading.files import choose_one, has_images, listing
 from streamseg.sources.reading.lenses import Calibration, Lens, register
 from streamseg.sources.reading.pairing import pair
-from streamseg.sources.reading.video.ending import CUT, is_cut
+from streamseg.sources.reading.video.container import open_container
+from streamseg.sources.reading.video.ending import TRUNCATED, is_truncated
 from streamseg.sources.reading.video.picture import to_rgb
-from streamseg.sources.reading.video.track import Track, open_container
+from streamseg.sources.reading.video.track import Track
 from streamseg.text import from_json
 
 PRIORITY = 50
-# mode: calibrated image (width, height), offset of the crop in it (x, y)
 MODES = {
     "NFOV_2X2BINNED": ((512, 512), (96, 90)),
     "NFOV_UNBINNED": ((1024, 1024), (192, 180)),
@@ -41,6 +41,7 @@ MODES = {
     "2160P": ((3840, 2880), (0, 360)),
     "3072P": ((4096, 3072), (0, 0)),
 }
+"""(width, height) in pixels of the calibrated image of each mode, and the offset (x, y) of the crop in it."""
 
 
 def recognizes(uri: str) -> bool:
@@ -78,26 +79,26 @@ class Kinect(NumberedRecording):
                 raise SourceError(
                     f"{path!r} is not an Azure Kinect recording with colour", f"as a plain video: video:{path}"
                 )
-            self._calibration, self._problem = _calibration(container, tracks)
-            streams = {name: stream.index for name, stream in tracks.items()}
-        self._colour = Track(path, streams["COLOR"])
+            self._calibration, self._depth_problem = _calibration(container, tracks)
+            stream_index = {name: stream.index for name, stream in tracks.items()}
+        self._colour = Track(path, stream_index["COLOR"])
         if not len(self._colour):
             raise SourceError(f"{path!r} holds no colour frame", "the recording is damaged: record it again")
         times = [self._colour.time(i) for i in range(len(self._colour))]
         super().__init__(uri, times, self._calibration.colour.pinhole if self._calibration else None, options)
         self.fps = self._colour.fps
-        self._depth_stream = streams.get("DEPTH", -1)
-        self._partners: dict[int, int] = {}
+        self._depth_stream = stream_index.get("DEPTH", -1)
+        self._partners: dict[int, int] = {}  # colour frame -> depth frame
         if self._calibration is not None:
             scale = DepthScale.choose(options, 1000.0, "the format's own")
             self.depth_scale, self.depth_scale_origin, _ = scale
             depth = _depth_track(path, self._depth_stream)
             self._partners = pair(times, [depth.time(i) for i in range(len(depth))], 0.5 / self.fps)
-            spare = sorted(set(range(len(depth))) - set(self._partners.values()))
-            self.skipped = tuple(Skip(f"depth {i}", "depth without colour") for i in spare)
-        lost = range(len(self._colour), len(self._colour) + self._colour.missing)
-        self.skipped += tuple(Skip(f"{i:05d}", "truncated video") for i in lost)
-        self.notes = (CUT,) if not lost and is_cut(path) else ()
+            unpaired = sorted(set(range(len(depth))) - set(self._partners.values()))
+            self.skipped = tuple(Skip(f"depth {i}", "depth without colour") for i in unpaired)
+        missing = range(len(self._colour), len(self._colour) + self._colour.missing)
+        self.skipped += tuple(Skip(f"{i:05d}", "truncated video") for i in missing)
+        self.notes = (TRUNCATED,) if not missing and is_truncated(path) else ()
 
     def rgb(self, index: int) -> np.ndarray:
         return self._colour.read(index, to_rgb)
@@ -105,9 +106,9 @@ class Kinect(NumberedRecording):
     def depth_of(self, index: int, size: tuple[int, int]) -> tuple[Load | None, str]:
         partner, calibration = self._partners.get(index), self._calibration
         if partner is None or calibration is None or self.depth_scale is None:
-            return None, self._problem or "no depth in this capture"
-        how = partner, calibration, size, self.depth_scale
-        return partial(read_registered, self._path, self._depth_stream, *how), ""
+            return None, self._depth_problem or "no depth in this capture"
+        stream = self._depth_stream
+        return partial(read_registered, self._path, stream, partner, calibration, size, self.depth_scale), ""
 
     def measured_depth(self, index: int) -> np.ndarray | None:
         partner = self._partners.get(index)
@@ -122,31 +123,33 @@ class Kinect(NumberedRecording):
 def read_registered(
     path: str, stream: int, index: int, calibration: Calibration, size: tuple[int, int], units_per_metre: float
 ) -> np.ndarray:
-    """(H, W) float32 metres of depth frame `index`, seen from the colour camera, whose image has `size` = (H, W)."""
+    """Return depth frame `index` as the colour camera sees it: (H, W) = `size` float32 metres, 0 = no reading. Raises
+    FrameError."""
     return register(read_metres(path, stream, index, units_per_metre), calibration, size)
 
 
 def read_metres(path: str, stream: int, index: int, units_per_metre: float) -> np.ndarray:
     """Return depth frame `index` as the depth camera sees it: (h, w) float32 metres, 0 = no reading. Raises
     FrameError."""
-    values = _depth_track(path, stream).read(index, _values)
+    values = _depth_track(path, stream).read(index, _to_array)
     if values.dtype != np.uint16 or values.ndim != 2:
         raise FrameError("depth is not 16-bit gray")
     return values * np.float32(1 / units_per_metre)
 
 
-def _values(picture: Any) -> np.ndarray:
+def _to_array(picture: Any) -> np.ndarray:
     return picture.to_ndarray()
 
 
 @functools.lru_cache(maxsize=4)
 def _depth_track(path: str, stream: int) -> Track:
-    """One open track for all depth frames of a file; it has its own lock, and opens anew in other processes."""
+    """Return the track that all depth frames of a file share. It has its own lock, and opens the file again in other
+    processes."""
     return Track(path, stream)
 
 
 def _tracks(container: Any) -> dict[str, Any]:
-    """The picture streams of an Azure Kinect file by their titles: COLOR, DEPTH, IR."""
+    """Return the video streams of an Azure Kinect file by their names COLOR, DEPTH and IR."""
     tracks = {}
     for stream in container.streams.video:
         for name in ("COLOR", "DEPTH", "IR"):
@@ -156,7 +159,7 @@ def _tracks(container: Any) -> dict[str, Any]:
 
 
 def _calibration(container: Any, tracks: dict[str, Any]) -> tuple[Calibration | None, str]:
-    """Calibration for the recorded modes, or None and why depth cannot be used."""
+    """Return the calibration for the recorded modes and "", or None and the reason why depth cannot be used."""
     if "DEPTH" not in tracks:
         return None, "recording has no depth"
     attached = [stream for stream in container.streams if stream.metadata.get("K4A_CALIBRATION_FILE")]
@@ -164,8 +167,8 @@ def _calibration(container: Any, tracks: dict[str, Any]) -> tuple[Calibration | 
         return None, "recording has no calibration"
     try:
         cameras = from_json(bytes(attached[0].data).rstrip(b"\0"))["CalibrationInformation"]["Cameras"]
-        by_place = {camera["Location"]: camera for camera in cameras}
-        depth, colour = by_place["CALIBRATION_CameraLocationD0"], by_place["CALIBRATION_CameraLocationPV0"]
+        by_location = {camera["Location"]: camera for camera in cameras}
+        depth, colour = by_location["CALIBRATION_CameraLocationD0"], by_location["CALIBRATION_CameraLocationPV0"]
         colour_mode = tracks["COLOR"].metadata["K4A_COLOR_MODE"].rsplit("_", 1)[1]
         return (
             Calibration(
@@ -181,13 +184,14 @@ def _calibration(container: Any, tracks: dict[str, Any]) -> tuple[Calibration | 
 
 
 def _lens(camera: dict[str, Any], mode: str) -> Lens:
-    """Scale the normalized intrinsics to a mode; pixel centres lie at whole numbers."""
+    """Return the lens of a calibrated camera in a mode, in pixels whose centres have whole coordinates. Raises
+    KeyError, TypeError or ValueError if the calibration is not understood."""
     if not camera["Intrinsics"].get("ModelType", "BrownConrady").endswith("BrownConrady"):
-        raise ValueError("other models weigh the tangential part differently")
+        raise ValueError("another model of distortion")
     (width, height), (left, top) = MODES[mode]
     cx, cy, fx, fy, k1, k2, k3, k4, k5, k6, _, _, p2, p1 = camera["Intrinsics"]["ModelParameters"]
     pinhole = Intrinsics(fx * width, fy * height, cx * width - left - 0.5, cy * height - top - 0.5)
     if not pinhole.plausible:
-        raise ValueError("no lens is like that")
-    radius = float(camera.get("MetricRadius") or 0) or 1.7  # the SDK's default where none is given
+        raise ValueError("implausible intrinsics")
+    radius = float(camera.get("MetricRadius") or 0) or 1.7  # the default of the SDK
     return Lens(pinhole, (k1, k2, p1, p2, k3, k4, k5, k6), radius)

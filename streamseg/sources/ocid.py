@@ -1,7 +1,7 @@
 """OCID sequence: seqNN with rgb/, depth/ and label/, or a folder that holds one such sequence
 
-Layout: https://www.acin.tuwien.ac.at/vision-for-robotics/software-tools/object-clutter-indoor-dataset/. A sequence
-builds a pile, one object a frame. Labels are 16-bit ids, of which the floor (and the table on it) is background here.
+Layout: https://www.acin.tuwien.ac.at/vision-for-robotics/software-tools/object-clutter-indoor-dataset/. In a sequence a
+pile grows by one object per frame. Labels are 16-bit ids; those of the floor and the table become background.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from streamseg.errors import FrameError
 from streamseg.frame import VOID, Intrinsics
 from streamseg.sources import DepthScale, Options, Skip
 from streamseg.sources.reading.cameras import VGA, Given, fitted
-from streamseg.sources.reading.depth import Encoding, depth_of, first_size
+from streamseg.sources.reading.depth import Encoding, depth_loaders, first_size
 from streamseg.sources.reading.files import (
     Entry,
     FileRecording,
@@ -33,7 +33,7 @@ from streamseg.sources.reading.files import (
 from streamseg.sources.reading.images import read_file
 
 PRIORITY = 21
-FPS = 1.0  # stills, one after each object
+FPS = 1.0  # the frames are stills, one after each new object
 CAMERA = Given(Intrinsics(570.34, 570.34, 320.0, 240.0), VGA)
 NAME = re.compile(r"result_\d{4}(-\d+){5}")
 
@@ -43,36 +43,38 @@ def recognizes(uri: str) -> bool:
 
 
 def expand(uri: str) -> list[str]:
-    """The sequences of the data set, or of a part of it."""
+    """Return the sequences of the data set, or of a folder of it."""
     return sequences_below(require_folder(uri, "ocid"), _is_sequence)
 
 
 def open(uri: str, options: Options) -> FileRecording:
     folder = choose_one(uri, "ocid", sequences_at(require_folder(uri, "ocid"), _is_sequence), "OCID sequence")
-    pictures = images_in(folder / "rgb")
-    depth = {path.stem: path for path in images_in(folder / "depth")}
+    colours = images_in(folder / "rgb")
+    depth_files = {path.stem: path for path in images_in(folder / "depth")}
     labels = {path.stem: path for path in images_in(folder / "label")}
     scale = DepthScale.choose(options, 1000.0, "its publishers' scale")
-    pairs = [(path, depth[path.stem], Encoding(scale.units_per_metre)) for path in pictures if path.stem in depth]
-    about = depth_of(uri, pairs, scale)
-    camera = fitted(CAMERA, first_size(pictures), "the set's published values")
-    lowest = 2 if "table" in folder.resolve().parts else 1
+    encoding = Encoding(scale.units_per_metre)
+    pairs = [(path, depth_files[path.stem], encoding) for path in colours if path.stem in depth_files]
+    depth = depth_loaders(uri, pairs, scale)
+    camera = fitted(CAMERA, first_size(colours), "the set's published values")
+    background_ids = 2 if "table" in folder.resolve().parts else 1
     entries = [
         Entry(
             path.stem,
             i / FPS,
             path,
-            load := about.loads.get(path),
-            partial(read_label, labels[path.stem], lowest) if path.stem in labels else None,
+            depth.loads.get(path),
+            partial(read_label, labels[path.stem], background_ids) if path.stem in labels else None,
             camera.intrinsics,
-            depth_problem="" if load else "no depth file",
+            depth_problem="" if path in depth.loads else "no depth file",
         )
-        for i, path in enumerate(pictures)
+        for i, path in enumerate(colours)
     ]
-    notes = about.notes if options.intrinsics else (*about.notes, *camera.notes)
-    spare = [Skip(name, "depth without colour") for name in sorted(depth.keys() - {path.stem for path in pictures})]
+    notes = depth.notes if options.intrinsics else (*depth.notes, *camera.notes)
+    unpaired = sorted(depth_files.keys() - {path.stem for path in colours})
+    skipped = [Skip(name, "depth without colour") for name in unpaired]
     return FileRecording(
-        uri, "ocid", entries, options, spare, fps=FPS, notes=notes, depth_scale=scale if pairs else None
+        uri, "ocid", entries, options, skipped, fps=FPS, notes=notes, depth_scale=scale if pairs else None
     )
 
 
@@ -82,19 +84,19 @@ def _is_sequence(folder: Path) -> bool:
     return NAME.fullmatch(images_in(folder / "rgb")[0].stem) is not None
 
 
-def read_label(path: Path, lowest: int) -> np.ndarray:
-    """(H, W) uint8 ids of a label file; those up to `lowest`, the floor and the table, are background.
+def read_label(path: Path, background_ids: int) -> np.ndarray:
+    """Read a label file as (H, W) uint8 ids, 0 = background. Raises FrameError.
 
-    Raises FrameError.
+    background_ids: how many of the lowest stored ids are background: 1 (the floor) or 2 (the floor and the table).
     """
     try:
         with Image.open(io.BytesIO(read_file(path))) as file:
-            ids = np.asarray(file).astype(np.int64)  # of palette images the indices
+            ids = np.asarray(file).astype(np.int64)  # a palette image gives its indices
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         raise FrameError("unreadable mask") from None
     if ids.ndim != 2:
         raise FrameError("label is not one number a pixel")
-    objects = np.where(ids > lowest, ids - lowest, 0)
+    objects = np.where(ids > background_ids, ids - background_ids, 0)
     if objects.max() >= VOID:
         raise FrameError("mask has ids above 254")
     return objects.astype(np.uint8)

@@ -1,8 +1,8 @@
 """Record3D recording of an iPhone or iPad (.r3d): colour, and LiDAR or TrueDepth depth at the colour's size
 
-A .r3d is a ZIP of `metadata` (JSON), rgbd/N.jpg, rgbd/N.depth (float32 metres) and rgbd/N.conf (0, 1, 2), the latter
-two coded by LZFSE; see https://github.com/marek-simonik/record3d/issues/7. Depth of confidence 0 counts as no reading.
-Depth needs pyliblzfse: pip install 'streamseg[record3d]'.
+A .r3d file is a ZIP archive of `metadata` (JSON), rgbd/N.jpg, rgbd/N.depth (float32 metres) and rgbd/N.conf (0, 1, 2);
+depth and confidence are compressed with LZFSE. See https://github.com/marek-simonik/record3d/issues/7. Depth with
+confidence 0 is left out. Depth needs pyliblzfse: pip install 'streamseg[record3d]'.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import importlib.util
 import itertools
 import json
 import os
+import re
 import zipfile
 import zlib
 from functools import partial
@@ -26,15 +27,16 @@ from streamseg.sources import DepthScale, Options, Skip
 from streamseg.sources._numbered import Load, NumberedRecording
 from streamseg.sources.reading.cameras import Given, fitted
 from streamseg.sources.reading.depth import resized
-from streamseg.sources.reading.images import check_whole, decode
+from streamseg.sources.reading.images import check_complete, decode
 from streamseg.text.asking import to_do
 
 PRIORITY = 26
-MEMBER_BYTES = 64 << 20
-COUNTED = 10_000  # missing frames at most
-SIZES = ((192, 256), (256, 192), (480, 640), (640, 480), (720, 960), (960, 720))
-"""(height, width) of depth, where the metadata do not say: LiDAR's and TrueDepth's."""
-UNREADABLE = (
+COLOUR = re.compile(r"rgbd/(\d+)\.jpg")
+MAX_MEMBER_BYTES = 64 << 20
+MAX_MISSING = 10_000  # missing frames that are reported
+DEPTH_SIZES = ((192, 256), (256, 192), (480, 640), (640, 480), (720, 960), (960, 720))
+"""(height, width) of the depth of LiDAR and TrueDepth cameras, for files whose metadata lack it."""
+ZIP_ERRORS = (
     OSError,
     zipfile.BadZipFile,
     zlib.error,
@@ -46,8 +48,8 @@ UNREADABLE = (
 )
 
 
-class Facts(NamedTuple):
-    """camera: None where unknown. depth_size: (height, width), None where the file does not say."""
+class Metadata(NamedTuple):
+    """What `metadata` contains. camera: None if it is missing. depth_size: (height, width), None if it is missing."""
 
     camera: Given | None
     depth_size: tuple[int, int] | None
@@ -70,36 +72,34 @@ class Record3D(NumberedRecording):
     def __init__(self, uri: str, options: Options) -> None:
         try:
             with zipfile.ZipFile(uri) as archive:
-                self._facts = _facts(_member(archive, "metadata"))
+                self._metadata = _parse_metadata(_read_from(archive, "metadata"))
                 members = set(archive.namelist())
-        except (*UNREADABLE, FrameError):
+        except (*ZIP_ERRORS, FrameError):
             raise SourceError(f"{uri!r} is damaged or no Record3D file", "export it from Record3D again") from None
-        numbers = sorted(
-            int(n[5:-4]) for n in members if n.startswith("rgbd/") and n.endswith(".jpg") and n[5:-4].isdecimal()
-        )
+        numbers = sorted(int(match[1]) for match in map(COLOUR.fullmatch, members) if match)
         if not numbers:
             raise SourceError(f"{uri!r} holds no picture", "export it from Record3D again")
         self._numbers, present = numbers, set(numbers)
         self._with_depth = {n for n in numbers if f"rgbd/{n}.depth" in members}
-        self._confident = {n for n in numbers if f"rgbd/{n}.conf" in members}
-        super().__init__(uri, [n / self._facts.fps for n in numbers], None, options)
-        self.fps = self._facts.fps
-        camera = fitted(self._facts.camera, self._first_size(), "metadata")
+        self._with_confidence = {n for n in numbers if f"rgbd/{n}.conf" in members}
+        super().__init__(uri, [n / self._metadata.fps for n in numbers], None, options)
+        self.fps = self._metadata.fps
+        camera = fitted(self._metadata.camera, self._first_size(), "metadata")
         self._intrinsics = camera.intrinsics
-        lost = (n for n in range(numbers[-1]) if n not in present)
-        self.skipped = tuple(Skip(f"{n}.jpg", "missing in the file") for n in itertools.islice(lost, COUNTED))
+        missing = (n for n in range(numbers[-1]) if n not in present)
+        self.skipped = tuple(Skip(f"{n}.jpg", "missing in the file") for n in itertools.islice(missing, MAX_MISSING))
         notes = [] if options.intrinsics else [*camera.notes]
         if self._with_depth:
             scale = DepthScale.choose(options, 1.0, "the format's own")
             self.depth_scale, self.depth_scale_origin, _ = scale
-            readable = importlib.util.find_spec("liblzfse") is not None
-            if not readable:
+            if not _can_decompress():
                 notes.append(
                     to_do("depth is left out, because a package is missing", "pip install 'streamseg[record3d]'")
                 )
         self.notes = tuple(notes)
 
     def _first_size(self) -> tuple[int, int] | None:
+        """Return (width, height) of the first readable picture of the first five; None if there is none."""
         for index in range(min(5, len(self))):
             try:
                 height, width = self.rgb(index).shape[:2]
@@ -110,17 +110,22 @@ class Record3D(NumberedRecording):
 
     def rgb(self, index: int) -> np.ndarray:
         data = read_member(self.uri, f"rgbd/{self._numbers[index]}.jpg")
-        check_whole(data)
+        check_complete(data)
         return decode(data, cv2.IMREAD_COLOR_RGB)
 
     def depth_of(self, index: int, size: tuple[int, int]) -> tuple[Load | None, str]:
         number, units = self._numbers[index], self.depth_scale or 1.0
         if number not in self._with_depth:
             return None, "no depth in this frame"
-        if importlib.util.find_spec("liblzfse") is None:
+        if not _can_decompress():
             return None, "depth needs pyliblzfse"
-        sure = number in self._confident
-        return partial(read_depth, self.uri, number, sure, self._facts.depth_size, units, size), ""
+        has_confidence = number in self._with_confidence
+        return partial(read_depth, self.uri, number, has_confidence, self._metadata.depth_size, units, size), ""
+
+
+def _can_decompress() -> bool:
+    """Return whether pyliblzfse, which depth needs, is installed."""
+    return importlib.util.find_spec("liblzfse") is not None
 
 
 def read_depth(
@@ -131,28 +136,32 @@ def read_depth(
     units_per_metre: float,
     size: tuple[int, int],
 ) -> np.ndarray:
-    """(H, W) = `size` float32 metres, 0 = no reading. depth_size: (height, width), None to tell it by the bytes. Raises
-    FrameError."""
-    data = _decompressed(read_member(path, f"rgbd/{number}.depth"))
-    shape = depth_size or next((one for one in _sizes(size) if 4 * one[0] * one[1] == len(data)), None)
+    """Read the depth of frame `number` as (H, W) = `size` float32 metres, 0 = no reading. Raises FrameError.
+
+    has_confidence: whether the archive has the frame's confidence. depth_size: (height, width) as stored; None finds it
+    by the number of bytes.
+    """
+    data = _decompress(read_member(path, f"rgbd/{number}.depth"))
+    shape = depth_size or _shape_of(len(data), portrait=size[0] >= size[1])
     if shape is None or len(data) != 4 * shape[0] * shape[1]:
         raise FrameError("depth is of an unknown size")
     metres = np.frombuffer(data, "<f4").reshape(shape) * np.float32(1 / units_per_metre)
-    known = np.isfinite(metres) & (metres > 0)
+    valid = np.isfinite(metres) & (metres > 0)
     if has_confidence:
-        levels = np.frombuffer(_decompressed(read_member(path, f"rgbd/{number}.conf")), np.uint8)
-        if levels.size != known.size:
+        confidence = np.frombuffer(_decompress(read_member(path, f"rgbd/{number}.conf")), np.uint8)
+        if confidence.size != valid.size:
             raise FrameError("confidence of another size than depth")
-        known &= levels.reshape(shape) > 0
-    return resized(np.where(known, metres, np.float32(0)), size[::-1])
+        valid &= confidence.reshape(shape) > 0
+    return resized(np.where(valid, metres, np.float32(0)), size[::-1])
 
 
-def _sizes(size: tuple[int, int]) -> list[tuple[int, int]]:
-    """The known sizes of depth, those that lie as the picture does first."""
-    return sorted(SIZES, key=lambda one: (one[0] < one[1]) != (size[0] < size[1]))
+def _shape_of(byte_count: int, portrait: bool) -> tuple[int, int] | None:
+    """Return the known (height, width) of float32 depth of so many bytes, preferably of the picture's orientation."""
+    shapes = [(height, width) for height, width in DEPTH_SIZES if 4 * height * width == byte_count]
+    return next((shape for shape in shapes if (shape[0] >= shape[1]) == portrait), shapes[0] if shapes else None)
 
 
-def _decompressed(data: bytes) -> bytes:
+def _decompress(data: bytes) -> bytes:
     import liblzfse
 
     try:
@@ -162,35 +171,37 @@ def _decompressed(data: bytes) -> bytes:
 
 
 def read_member(path: str, name: str) -> bytes:
-    """The bytes of a file in the archive, checked by its CRC. Raises FrameError."""
+    """Return the content of a file in the archive, after checking its CRC. Raises FrameError."""
     try:
-        return _member(_archive(path, os.getpid()), name)
-    except UNREADABLE:
+        return _read_from(_archive(path, os.getpid()), name)
+    except ZIP_ERRORS:
         raise FrameError("damaged in the archive") from None
 
 
 @functools.lru_cache(maxsize=4)
 def _archive(path: str, _process: int) -> zipfile.ZipFile:
-    """Kept open: its directory has thousands of entries. It has its own lock; another process opens its own."""
+    """Return the open archive. It stays open, because reading its directory of thousands of files takes long. It has
+    its own lock; each process opens it anew."""
     return zipfile.ZipFile(path)
 
 
-def _member(archive: zipfile.ZipFile, name: str) -> bytes:
-    if archive.getinfo(name).file_size > MEMBER_BYTES:
-        raise FrameError(f"more than {MEMBER_BYTES >> 20} MiB in one frame")
+def _read_from(archive: zipfile.ZipFile, name: str) -> bytes:
+    if archive.getinfo(name).file_size > MAX_MEMBER_BYTES:
+        raise FrameError(f"more than {MAX_MEMBER_BYTES >> 20} MiB in one frame")
     return archive.read(name)
 
 
-def _facts(data: bytes) -> Facts:
-    """Raises ValueError or KeyError where it is no metadata of Record3D."""
-    said: dict[str, Any] = json.loads(data)
-    if not isinstance(said, dict):
+def _parse_metadata(data: bytes) -> Metadata:
+    """Raise ValueError or KeyError if `data` is not the metadata of a Record3D file."""
+    fields: dict[str, Any] = json.loads(data)
+    if not isinstance(fields, dict):
         raise ValueError("no metadata")
-    size = (int(said["w"]), int(said["h"])) if "w" in said and "h" in said else None
-    depth_size = (int(said["dh"]), int(said["dw"])) if said.get("dh") and said.get("dw") else None
-    fps = float(said.get("fps") or 30)
-    matrix = [float(value) for value in said.get("K") or ()]
+    size = (int(fields["w"]), int(fields["h"])) if "w" in fields and "h" in fields else None
+    depth_size = (int(fields["dh"]), int(fields["dw"])) if fields.get("dh") and fields.get("dw") else None
+    fps = float(fields.get("fps") or 30)
+    fps = fps if 0.1 <= fps <= 1000 else 30.0
+    matrix = [float(value) for value in fields.get("K") or ()]
     if len(matrix) != 9 or not np.isfinite(matrix).all() or min(matrix[0], matrix[4]) <= 0:
-        return Facts(None, depth_size, fps if 0.1 <= fps <= 1000 else 30.0)
-    camera = Given(Intrinsics(matrix[0], matrix[4], matrix[6], matrix[7]), size)  # column by column
-    return Facts(camera, depth_size, fps if 0.1 <= fps <= 1000 else 30.0)
+        return Metadata(None, depth_size, fps)
+    camera = Given(Intrinsics(matrix[0], matrix[4], matrix[6], matrix[7]), size)  # K is stored column by column
+    return Metadata(camera, depth_size, fps)

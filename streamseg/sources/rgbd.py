@@ -1,8 +1,8 @@
 """RGB-D image pairs: colour and depth files side by side (7-Scenes, SUN, APC, Open3D), or in color/ and depth/
 
-Depth files hold 1000 units per metre unless `Options.depth_scale` says otherwise. SUN RGB-D and APC rotate the bits of
-each value by three, which is recognized by content; APC then counts 10000 units per metre. NYU's raw disparity is
-neither metric nor registered to colour: its frames come without depth and say why.
+Depth has the scale that the user, a file or the name of a known data set gives; otherwise it is estimated from the
+values. SUN RGB-D and APC rotate the bits of each value by three, which is recognized by the values; APC then has 10000
+units per metre. NYU's raw disparity is neither metric nor registered to the colour, so its frames have no depth.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import numpy as np
 
 from streamseg.errors import FrameError
 from streamseg.sources import DepthScale, Options, Skip
-from streamseg.sources.reading.cameras import Camera, camera_of, depth_units, is_known
-from streamseg.sources.reading.depth import Depth, Encoding, depth_of, estimated_units, first_size, units_of_array
+from streamseg.sources.reading.cameras import Camera, camera_of, depth_units, find_known_set
+from streamseg.sources.reading.depth import Encoding, depth_loaders, estimate_units, first_size, units_of_array
 from streamseg.sources.reading.files import (
     Entry,
     FileRecording,
@@ -28,20 +28,21 @@ from streamseg.sources.reading.files import (
     unique_names,
 )
 from streamseg.sources.reading.images import read_uint16
-from streamseg.sources.reading.left_out import left_out
-from streamseg.sources.reading.truth import folder_of, truth
+from streamseg.sources.reading.left_out import notes_on_unused
+from streamseg.sources.reading.truth import ground_truth, mask_folder_of
 
 PRIORITY = 40
+FPS = 30  # of frames without time stamps
 COLOUR = re.compile(r"(?P<id>.*?)(^|[._-])(color|colour|rgb)(?P<rest>$|[._-].*)", re.IGNORECASE)
 DEPTH = re.compile(r"(?P<id>.*?)(^|[._-])depth(?P<rest>$|[._-].*)", re.IGNORECASE)
-NUMBERED = re.compile(r"(\d+)-\d+")
+NUMBER_AND_STAMP = re.compile(r"(\d+)-\d+")
 SEVEN_SCENES = re.compile(r"frame-\d{6}\.depth\.")
-"""Who writes files with these names writes millimetres as well: 12-Scenes, 3DMatch, BundleFusion, 3RScan."""
-FOLDERS = ("color", "colour", "rgb", "image", "images")
-UNITS = {"TUM": 5000.0}  # by the name before "_color"; Open3D's samples mix data sets in one folder
+"""Names of files in millimetres: 7-Scenes, 12-Scenes, 3DMatch, BundleFusion and 3RScan have them."""
+COLOUR_FOLDERS = ("color", "colour", "rgb", "image", "images")
+UNITS_BY_PREFIX = {"TUM": 5000.0}  # the samples of Open3D mix data sets in one folder: TUM_color.png, ...
 MILLIMETRES = 1000.0
 YCB_VIDEO = (1066.778, 1077.836)
-"""Focal lengths of its two cameras, in pixels: no other set is known to have them."""
+"""Focal lengths [pixels] of the two cameras of YCB-Video; no other data set is known to have them."""
 DISPARITY = "raw Kinect disparity, neither metric nor registered"
 
 
@@ -54,68 +55,78 @@ def open(uri: str, options: Options) -> FileRecording:
     pairs = _pairs(folder)
     colours = [colour for colour, _ in pairs]
     camera = camera_of(folder, uri, first_size(colours))
-    told = _told(folder, uri, camera)
-    encodings = _encodings(folder, pairs, options, told)
-    known = [
-        (colour, depth, encoding)
-        for colour, depth in pairs
-        if depth is not None and isinstance(encoding := encodings[_group(depth)], Encoding)
-    ]
-    scale = _scale(known, options, told)
-    about = depth_of(uri, known, scale) if known else Depth({})
-    masks = truth(colours, _mask_folder(folder), name=_mask_name)
-    entries = []
-    for i, ((colour, depth), name) in enumerate(zip(pairs, unique_names(colours))):
-        load = about.loads.get(colour)
-        found = encodings[_group(depth)] if depth else "no depth file"
-        problem = found if isinstance(found, str) else ""
-        entries.append(
-            Entry(name, i / 30, colour, load, masks.loads.get(colour), camera.intrinsics, depth_problem=problem)
+    documented = _documented_scale(folder, uri, camera)
+    encodings = _encodings(folder, pairs, options, documented)
+    readable: list[tuple[Path, Path, Encoding]] = []
+    problems: dict[Path, str] = {}
+    for colour, depth_file in pairs:
+        encoding = encodings[_name_pattern(depth_file)] if depth_file else "no depth file"
+        if depth_file and isinstance(encoding, Encoding):
+            readable.append((colour, depth_file, encoding))
+        else:
+            problems[colour] = str(encoding)
+    scale = _scale(readable, options, documented)
+    depth = depth_loaders(uri, readable, scale)
+    masks = ground_truth(colours, _mask_folder(folder), name=_mask_name)
+    entries = [
+        Entry(
+            name,
+            i / FPS,
+            colour,
+            depth.loads.get(colour),
+            masks.loads.get(colour),
+            camera.intrinsics,
+            depth_problem=problems.get(colour, ""),
         )
-    used = {depth for _, depth in pairs}
-    orphans = [Skip(path.stem, "depth without colour") for path in _depth_files(folder) if path not in used]
-    notes = [*about.notes, *masks.notes, *left_out(folder)]
-    if known and options.intrinsics is None:
+        for i, (colour, name) in enumerate(zip(colours, unique_names(colours)))
+    ]
+    paired = {depth_file for _, depth_file in pairs}
+    skipped = [Skip(path.stem, "depth without colour") for path in _depth_files(folder) if path not in paired]
+    notes = [*depth.notes, *masks.notes, *notes_on_unused(folder)]
+    if readable and options.intrinsics is None:
         notes = [*camera.notes, *notes]
-    depth_scale = scale if known else None
-    return FileRecording(uri, "rgbd", entries, options, orphans, notes=notes, depth_scale=depth_scale)
+    depth_scale = scale if readable else None
+    return FileRecording(uri, "rgbd", entries, options, skipped, notes=notes, depth_scale=depth_scale)
 
 
 def _mask_folder(folder: Path) -> Path | None:
-    """Masks beside the frames: in segm/ (APC), masks/ ..., of the folder itself or of its folder of pictures."""
-    return folder_of(folder) or next(
-        (found for inner in folders_in(folder) if inner.name.lower() in FOLDERS and (found := folder_of(inner))), None
-    )
+    """Return the folder of masks, such as segm/ (APC) or masks/, of `folder` or of its folder of colour images."""
+    colour_folders = [inner for inner in folders_in(folder) if inner.name.lower() in COLOUR_FOLDERS]
+    mask_folders = map(mask_folder_of, [folder, *colour_folders])
+    return next((found for found in mask_folders if found is not None), None)
 
 
 def _mask_name(path: Path) -> str:
-    """What a colour file and its mask have in common besides the stem: frame-000000 of frame-000000.color."""
-    return _id(COLOUR, path).replace("|", "")
+    """Return the stem that the mask of a colour file may have: frame-000000 for frame-000000.color.png."""
+    return _frame_id(COLOUR, path).replace("|", "")
 
 
-def _told(folder: Path, uri: str, camera: Camera) -> DepthScale | None:
-    """What a file, the camera or the name of a published set says of the scale."""
-    if (given := depth_units(folder)) is not None:
-        return DepthScale(*given)
+def _documented_scale(folder: Path, uri: str, camera: Camera) -> DepthScale | None:
+    """Return the scale that a file, the camera or the name of a known data set gives; None if nothing does."""
+    if (stated := depth_units(folder)) is not None:
+        return DepthScale(*stated)
     if camera.intrinsics is not None and round(camera.intrinsics.fx, 3) in YCB_VIDEO:
         return DepthScale(10000.0, "YCB-Video's own, told by its camera")
-    known = is_known([Path(uri).name, folder.name, *(parent.name for parent in folder.resolve().parents)])
+    known = find_known_set([Path(uri).name, folder.name, *(parent.name for parent in folder.resolve().parents)])
     return None if known is None else DepthScale(5000.0, "its publishers' scale")
 
 
-def _scale(known: list[tuple[Path, Path, Encoding]], options: Options, told: DepthScale | None) -> DepthScale:
-    """Of the first pair, and who says so; pairs of other scales keep theirs."""
+def _scale(readable: list[tuple[Path, Path, Encoding]], options: Options, documented: DepthScale | None) -> DepthScale:
+    """Return the scale of the first pair and its origin; pairs may have other scales.
+
+    readable: (colour, depth, encoding) of the pairs whose depth can be read.
+    """
     if options.depth_scale:
         return DepthScale(options.depth_scale, "--depth-scale")
-    if not known:
+    if not readable:
         return DepthScale(MILLIMETRES, "assumed")
-    _, depth, encoding = known[0]
+    _, depth, encoding = readable[0]
     units, rotated = encoding.units_per_metre, encoding.rotated
-    if told is not None and units == told.units_per_metre:
-        return told
+    if documented is not None and units == documented.units_per_metre:
+        return documented
     if depth.suffix.lower() == ".npy":
         return DepthScale(units, "assumed of NumPy's arrays", guessed=True)
-    if rotated or _prefix(depth) in UNITS or (units == MILLIMETRES and SEVEN_SCENES.match(depth.name)):
+    if rotated or _prefix(depth) in UNITS_BY_PREFIX or (units == MILLIMETRES and SEVEN_SCENES.match(depth.name)):
         return DepthScale(units, "the format's own")
     if units != MILLIMETRES:
         why = "assumed, estimated from the values: the usual scale that puts them about a metre away"
@@ -123,97 +134,103 @@ def _scale(known: list[tuple[Path, Path, Encoding]], options: Options, told: Dep
     return DepthScale(units, "assumed, as most cameras have it", guessed=True)
 
 
-def _id(pattern: re.Pattern[str], path: Path) -> str:
-    """What a colour and a depth file have in common: the name without the word for its kind."""
-    found = pattern.fullmatch(path.stem)
-    return f"{found['id']}|{found['rest']}".strip("|") if found else path.stem
+def _frame_id(pattern: re.Pattern[str], path: Path) -> str:
+    """Return what the names of a colour file and its depth file share: the stem without the word color or depth."""
+    match = pattern.fullmatch(path.stem)
+    return f"{match['id']}|{match['rest']}".strip("|") if match else path.stem
 
 
 def _depth_files(folder: Path) -> list[Path]:
-    found = [path for path in images_in(folder) if DEPTH.fullmatch(path.stem) or re.fullmatch(r"depth\d+", path.stem)]
-    return found or _depth_in(folder / "depth")
+    files = [path for path in images_in(folder) if DEPTH.fullmatch(path.stem) or re.fullmatch(r"depth\d+", path.stem)]
+    return files or _depth_in(folder / "depth")
 
 
 def _pairs(folder: Path) -> list[tuple[Path, Path | None]]:
-    """Colour files with their depth files, by name; first in the folder itself, then in color/ and depth/."""
+    """Return the colour files with their depth files, by name: those of the folder itself, or of color/ and depth/."""
     files = images_in(folder)
-    if beside := _numbered_beside(files):
-        return beside
-    depth = {_id(DEPTH, path): path for path in files if DEPTH.fullmatch(path.stem)}
+    if pairs := _replica_pairs(files):
+        return pairs
+    depth = {_frame_id(DEPTH, path): path for path in files if DEPTH.fullmatch(path.stem)}
     if depth:
         others = [path for path in files if not DEPTH.fullmatch(path.stem)]
         colour = [path for path in others if COLOUR.fullmatch(path.stem)] or [p for p in others if p.stem in depth]
-        return [(path, depth.get(_id(COLOUR, path))) for path in colour]
-    found = _depth_in(folder / "depth")
-    depth = {_id(DEPTH, path): path for path in found}
+        return [(path, depth.get(_frame_id(COLOUR, path))) for path in colour]
+    depth_files = _depth_in(folder / "depth")
+    depth = {_frame_id(DEPTH, path): path for path in depth_files}
     for inner in folders_in(folder) if depth else []:
-        if inner.name.lower() in FOLDERS:
+        if inner.name.lower() in COLOUR_FOLDERS:
             colour = images_in(inner)
-            if colour and all(NUMBERED.fullmatch(path.stem) for path in (*colour, *found)):
-                return _by_number(colour, found)
-            return [(path, depth.get(_id(COLOUR, path))) for path in colour]
+            if colour and all(NUMBER_AND_STAMP.fullmatch(path.stem) for path in (*colour, *depth_files)):
+                return _redwood_pairs(colour, depth_files)
+            return [(path, depth.get(_frame_id(COLOUR, path))) for path in colour]
     return []
 
 
 def _depth_in(folder: Path) -> list[Path]:
-    """Depth files of a folder: pictures or, where there are none, NumPy arrays."""
+    """Return the images of a folder of depth or, if there are none, its NumPy arrays."""
     return images_in(folder) or [path for path in listing(folder) if path.suffix.lower() == ".npy"]
 
 
-def _by_number(colour: list[Path], depth: list[Path]) -> list[tuple[Path, Path | None]]:
-    """Redwood calls its files NUMBER-STAMP, and the stamps of colour and depth differ: the numbers belong together."""
-    table = {found[1]: path for path in depth if (found := NUMBERED.fullmatch(path.stem))}
-    return [(path, table.get(found[1]) if (found := NUMBERED.fullmatch(path.stem)) else None) for path in colour]
+def _redwood_pairs(colour: list[Path], depth: list[Path]) -> list[tuple[Path, Path | None]]:
+    """Pair files of Redwood, whose names are NUMBER-STAMP, by their numbers; stamps of colour and depth differ."""
+    depth_by_number = {path.stem.split("-")[0]: path for path in depth}
+    return [(path, depth_by_number.get(path.stem.split("-")[0])) for path in colour]
 
 
-def _numbered_beside(files: list[Path]) -> list[tuple[Path, Path | None]]:
-    """Replica: frame000000.jpg and depth000000.png in one folder."""
-    depth = {found[1]: path for path in files if (found := re.fullmatch(r"depth(\d+)", path.stem))}
+def _replica_pairs(files: list[Path]) -> list[tuple[Path, Path | None]]:
+    """Pair files of Replica, frame000000.jpg and depth000000.png in one folder; [] for other names."""
+    depth = {match[1]: path for path in files if (match := re.fullmatch(r"depth(\d+)", path.stem))}
     frames = [(path, re.fullmatch(r"(?:frame|colou?r|rgb|image)_?(\d+)", path.stem)) for path in files]
-    return [(path, depth.get(found[1])) for path, found in frames if found] if depth else []
+    return [(path, depth.get(match[1])) for path, match in frames if match] if depth else []
 
 
-def _group(depth: Path) -> str:
-    """Files of one origin share a name up to digits; one folder may hold several origins."""
+def _name_pattern(depth: Path) -> str:
+    """Return the name of a file with # for numbers: files of one data set share it, and a folder may hold several."""
     return re.sub(r"\d+", "#", depth.name)
 
 
 def _prefix(depth: Path) -> str:
-    """The word before the first separator of a file's name, which may tell the set it is of."""
+    """Return the first word of a file's name, which may be the name of a data set."""
     return re.split(r"[._-]", depth.stem)[0].upper()
 
 
 def _encodings(
-    folder: Path, pairs: list[tuple[Path, Path | None]], options: Options, told: DepthScale | None
+    folder: Path, pairs: list[tuple[Path, Path | None]], options: Options, documented: DepthScale | None
 ) -> dict[str, Encoding | str]:
-    """How each group stores depth, or the reason why it cannot be used. told: the scale of groups that do not say
-    their own, None = estimated from their values."""
+    """Return the encoding of the depth files of each name pattern, or the reason why they cannot be used."""
     groups: dict[str, list[Path]] = {}
     for _, depth in pairs:
         if depth is not None:
-            groups.setdefault(_group(depth), []).append(depth)
-    found: dict[str, Encoding | str] = {}
-    for group, paths in groups.items():
-        rotated = _rotated(paths)
-        if paths[0].suffix.lower() == ".pgm" and options.depth_scale is None and told is None:
-            found[group] = DISPARITY
+            groups.setdefault(_name_pattern(depth), []).append(depth)
+    encodings: dict[str, Encoding | str] = {}
+    for pattern, paths in groups.items():
+        rotated = _is_rotated(paths)
+        if paths[0].suffix.lower() == ".pgm" and options.depth_scale is None and documented is None:
+            encodings[pattern] = DISPARITY
         elif rotated is None:
-            found[group] = "depth encoding unclear (plain or rotated by 3 bits)"
+            encodings[pattern] = "depth encoding unclear (plain or rotated by 3 bits)"
         else:
-            prefix = _prefix(paths[0])
-            apc = rotated and os.path.isfile(folder / "cam.info.txt")
-            units = 10000.0 if apc else UNITS.get(prefix) or (told.units_per_metre if told else None)
-            if units is None:
-                array = paths[0].suffix.lower() == ".npy"
-                units = units_of_array(paths[0]) if array else estimated_units(paths, rotated)
-            found[group] = Encoding(options.depth_scale or units, rotated)
-    return found
+            units = options.depth_scale or _units(folder, paths, rotated, documented)
+            encodings[pattern] = Encoding(units, rotated)
+    return encodings
 
 
-def _rotated(paths: list[Path]) -> bool | None:
-    """True if the values of the first readable files are rotated left by 3 bits, None if that cannot be told.
+def _units(folder: Path, paths: list[Path], rotated: bool, documented: DepthScale | None) -> float:
+    """Return the units per metre of depth files with one name pattern."""
+    if rotated and os.path.isfile(folder / "cam.info.txt"):
+        return 10000.0  # APC
+    if (prefix := _prefix(paths[0])) in UNITS_BY_PREFIX:
+        return UNITS_BY_PREFIX[prefix]
+    if documented is not None:
+        return documented.units_per_metre
+    return units_of_array(paths[0]) if paths[0].suffix.lower() == ".npy" else estimate_units(paths, rotated)
 
-    The lowest 3 bits of rotated readings are 0 below 8192 units, 1 below 16384; of plain ones every value is alike.
+
+def _is_rotated(paths: list[Path]) -> bool | None:
+    """Return whether the 16 bits of the values are rotated left by 3; None if the first five files do not show it.
+
+    The lowest 3 bits of rotated readings are 0 below 8192 units and 1 below 16384; those of plain readings take all
+    values equally often.
     """
     values = []
     if paths[0].suffix.lower() == ".npy":

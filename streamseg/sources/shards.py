@@ -1,7 +1,7 @@
 """Packed recordings: a folder or URL of tar shards that `streamseg data pack` wrote; PATH#NAME is one of its recordings
 
-Frames are read one by one from where they lie in their tar file. Nothing is unpacked, of shards at a URL nothing is
-fetched but the frames themselves, and nothing is kept open but the files.
+Each frame is read from its position in its tar file; nothing is unpacked. From shards at a URL, only the bytes of the
+frames are fetched.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def recognizes(uri: str) -> bool:
 
 
 def expand(uri: str) -> list[str]:
-    """Its recordings."""
+    """Return the uris of the packed recordings, or `uri` itself if it names one."""
     path, name = split_part(uri)
     index = open_index(path)
     return [uri] if name else [f"{path}#{index.name(number)}" for number in range(len(index))]
@@ -36,9 +36,11 @@ def expand(uri: str) -> list[str]:
 def open(uri: str, options: Options) -> Recording:
     path, name = split_part(uri)
     index = open_index(path)
-    number = index.number(name) if name else 0 if len(index) == 1 else None
+    number = index.number(name) if name else None
+    if not name and len(index) == 1:
+        number = 0
     if number is None:
-        names = [index.name(one) for one in range(len(index))]
+        names = [index.name(i) for i in range(len(index))]
         what = f"no recording {name!r}" if name else f"{len(index)} recordings"
         raise SourceError(
             f"{path!r} holds {what}; there are {some(names)}", f"give one of them, e.g. {path}#{names[0]}"
@@ -50,13 +52,13 @@ def open(uri: str, options: Options) -> Recording:
 
 
 def open_all(path: str) -> list[Recording]:
-    """Every recording of the folder `path`, in order. Raises SourceError."""
+    """Return every recording of the shards at `path`, in their order. Raises SourceError."""
     index = open_index(path)
     return [ShardRecording(index, number, Options()) for number in range(len(index))]
 
 
 class ShardRecording(Recording):
-    """Recording `number` of an index; as small as can be, for there are many."""
+    """Recording `number` of an index. It needs little memory, because an index may have thousands."""
 
     kind = "shards"
 
@@ -67,16 +69,16 @@ class ShardRecording(Recording):
 
     @property
     def uri(self) -> str:  # type: ignore[override]
-        """Made when asked for."""
+        """PATH#NAME; built on each access to save memory."""
         return f"{self.index.folder}#{self.index.name(self.number)}"
 
     @property
     def shard(self) -> tuple[str, int]:
-        """The folder, and the number of the shard that the whole recording lies in."""
+        """The folder, and the number of the only shard that has the frames of the recording."""
         return self.index.folder, int(self.index.frames[self.first]["shard"])
 
     def __reduce__(self) -> tuple:
-        return _reopened, (self.index.folder, self.number, self.options)
+        return _unpickle, (self.index.folder, self.number, self.options)
 
     def __len__(self) -> int:
         return self.count
@@ -90,9 +92,9 @@ class ShardRecording(Recording):
         name = self.name_of(index)
         row = self.index.frames[self.first + index]
         path = f"{self.index.folder}/{shard_name(int(row['shard']))}"
-        bgr = _decoded(path, row, "rgb", cv2.IMREAD_COLOR)
+        bgr = _decode(path, row, "rgb", cv2.IMREAD_COLOR)
         fx, fy, cx, cy = map(float, row["camera"])
-        depth = partial(_depth, path, row) if row["depth_size"] else None
+        depth = partial(_read_depth, path, row) if row["depth_size"] else None
         return Frame(
             index=index,
             name=name,
@@ -100,28 +102,28 @@ class ShardRecording(Recording):
             rgb=cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB),
             intrinsics=self.options.intrinsics or (Intrinsics(fx, fy, cx, cy) if fx else None),
             load_depth=self.options.aligned(depth),
-            load_annotation=partial(_decoded, path, row, "mask", cv2.IMREAD_UNCHANGED) if row["mask_size"] else None,
+            load_annotation=partial(_decode, path, row, "mask", cv2.IMREAD_UNCHANGED) if row["mask_size"] else None,
             depth_problem="" if depth else "recording has no depth",
             depth_is_metric=bool(row["metric"]),
         )
 
 
-def _reopened(folder: str, number: int, options: Options) -> ShardRecording:
+def _unpickle(folder: str, number: int, options: Options) -> ShardRecording:
     return ShardRecording(open_index(folder), number, options)
 
 
-def _depth(path: str, row: np.void) -> np.ndarray:
-    """(H, W) float32 [m], 0 = no reading."""
-    stored = _decoded(path, row, "depth", cv2.IMREAD_UNCHANGED)
+def _read_depth(path: str, row: np.void) -> np.ndarray:
+    """Return (H, W) float32 depth [m, or units of the reconstruction], 0 = no reading. Raises FrameError."""
+    stored = _decode(path, row, "depth", cv2.IMREAD_UNCHANGED)
     return stored.astype(np.float32) / np.float32(row["depth_units"])
 
 
-def _decoded(path: str, row: np.void, part: str, how: int) -> np.ndarray:
-    """A picture of a frame. Raises FrameError."""
-    at, size = int(row[f"{part}_at"]), int(row[f"{part}_size"])
+def _decode(path: str, row: np.void, part: str, flags: int) -> np.ndarray:
+    """Decode the "rgb", "mask" or "depth" picture of a frame. flags: of cv2.imdecode. Raises FrameError."""
+    offset, size = int(row[f"{part}_at"]), int(row[f"{part}_size"])
     try:
-        content = _file(path, os.getpid() if is_store(path) else 0).read(size, at)
-        picture = cv2.imdecode(np.frombuffer(content, np.uint8), how) if len(content) == size else None
+        content = _open_shard(path, os.getpid() if is_store(path) else 0).read(size, offset)
+        picture = cv2.imdecode(np.frombuffer(content, np.uint8), flags) if len(content) == size else None
     except (OSError, SourceError, cv2.error) as problem:
         raise FrameError(f"shard cannot be read: {problem}") from None
     if picture is None:
@@ -130,36 +132,36 @@ def _decoded(path: str, row: np.void, part: str, how: int) -> np.ndarray:
 
 
 @lru_cache(maxsize=64)
-def _file(path: str, _process: int) -> _File | _Object:
-    """An open shard; reading at a place moves nothing, so that threads and forked workers may share a file. What talks
-    to a store does not survive a fork: each process has its own."""
-    return _Object(path) if is_store(path) else _File(path)
+def _open_shard(path: str, _process: int) -> _LocalShard | _RemoteShard:
+    """Return an open shard. Threads and forked processes share a local file, because reading at an offset has no state.
+    A connection to a store does not survive a fork: each process has its own."""
+    return _RemoteShard(path) if is_store(path) else _LocalShard(path)
 
 
-class _Object:
-    """A shard in a store, of which ranges of bytes are fetched."""
+class _RemoteShard:
+    """A shard in a store, from which ranges of bytes are fetched."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         with explained(url):
             self.system, self.path = open_store_at(url)
 
-    def read(self, size: int, at: int) -> bytes:
+    def read(self, size: int, offset: int) -> bytes:
         with explained(self.url):
-            return bytes(self.system.cat_file(self.path, start=at, end=at + size))
+            return bytes(self.system.cat_file(self.path, start=offset, end=offset + size))
 
 
-class _File:
-    """A descriptor that is closed with its last user."""
+class _LocalShard:
+    """A shard on disk. Its file is closed when nothing refers to it any more."""
 
-    number = -1
+    descriptor = -1  # until it is open
 
     def __init__(self, path: str) -> None:
-        self.number = os.open(path, os.O_RDONLY)
+        self.descriptor = os.open(path, os.O_RDONLY)
 
-    def read(self, size: int, at: int) -> bytes:
-        return os.pread(self.number, size, at)
+    def read(self, size: int, offset: int) -> bytes:
+        return os.pread(self.descriptor, size, offset)
 
     def __del__(self) -> None:
-        if self.number >= 0:  # it could be opened
-            os.close(self.number)
+        if self.descriptor >= 0:
+            os.close(self.descriptor)

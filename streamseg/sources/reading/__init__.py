@@ -1,1 +1,1 @@
-"""What sources share: files and lists, pictures, masks, depth, cameras, video tracks, archives."""
+"""Readers that sources share: files and lists, pictures, masks, depth, cameras, video tracks, archives."""

@@ -1,9 +1,9 @@
-"""Intrinsics of recordings: of known sets by name, or from the file that lies beside the frames. Else they are unknown.
+"""Finds the camera intrinsics of a recording: in a file beside the frames, or by the name of a known data set.
 
 Files: intrinsics.txt and calibration.txt (fx fy cx cy ..., or a 3x3 or 4x4 matrix), camera-intrinsics.txt (7-Scenes),
-intrinsic/intrinsic_color.txt (ScanNet, exported), camera_matrix.csv (Stray Scanner), cam.info.txt (APC),
+intrinsic/intrinsic_color.txt (exported from ScanNet), camera_matrix.csv (Stray Scanner), cam.info.txt (APC),
 intrinsics.json, camera_intrinsic.json and camera_params.json (named numbers, or Open3D's matrix, column by column),
-cam_params.json (Replica), *.yaml of ORB-SLAM.
+cam_params.json (Replica), _info.txt (3RScan), *.yaml of ORB-SLAM.
 """
 
 from __future__ import annotations
@@ -22,35 +22,35 @@ Size = tuple[int, int]
 
 
 class Camera(NamedTuple):
-    """intrinsics: of pictures of the size asked for, or None. notes: what people should know."""
+    """intrinsics: None if they are unknown. notes: for the user."""
 
     intrinsics: Intrinsics | None
     notes: tuple[str, ...] = ()
 
 
 class Given(NamedTuple):
-    """Intrinsics as they are written, and the (width, height) they belong to, None where the file does not say."""
+    """Intrinsics as a file gives them, and the (width, height) of the image that they are for; None if unknown."""
 
     intrinsics: Intrinsics
     size: Size | None = None
 
 
-class Known(NamedTuple):
-    """A published set. name: a regular expression that its folders' names hold."""
+class KnownSet(NamedTuple):
+    """A published data set. name: a regular expression that matches a part of the names of its folders."""
 
     name: str
     camera: Given
 
 
 VGA = (640, 480)
-KNOWN = (
-    Known(r"freiburg1|(^|[^a-z0-9])fr1([^0-9]|$)", Given(Intrinsics(517.3, 516.5, 318.6, 255.3), VGA)),
-    Known(r"freiburg2|(^|[^a-z0-9])fr2([^0-9]|$)", Given(Intrinsics(520.9, 521.0, 325.1, 249.7), VGA)),
-    Known(r"freiburg3|(^|[^a-z0-9])fr3([^0-9]|$)", Given(Intrinsics(535.4, 539.2, 320.1, 247.6), VGA)),
-    Known(r"^rgbd_bonn_", Given(Intrinsics(542.822841, 542.576870, 315.593520, 237.756098), VGA)),
-    Known(
+KNOWN_SETS = (
+    KnownSet(r"freiburg1|(^|[^a-z0-9])fr1([^0-9]|$)", Given(Intrinsics(517.3, 516.5, 318.6, 255.3), VGA)),
+    KnownSet(r"freiburg2|(^|[^a-z0-9])fr2([^0-9]|$)", Given(Intrinsics(520.9, 521.0, 325.1, 249.7), VGA)),
+    KnownSet(r"freiburg3|(^|[^a-z0-9])fr3([^0-9]|$)", Given(Intrinsics(535.4, 539.2, 320.1, 247.6), VGA)),
+    KnownSet(r"^rgbd_bonn_", Given(Intrinsics(542.822841, 542.576870, 315.593520, 237.756098), VGA)),
+    KnownSet(
         r"icl[-_]?nuim|^(living_room|office(_room)?|lr|of|ofkt|lrkt)_?(traj|kt)\d|^traj\d_frei_png$",
-        Given(Intrinsics(481.2, 480.0, 319.5, 239.5), VGA),  # published with fy = -480: its y points up,
+        Given(Intrinsics(481.2, 480.0, 319.5, 239.5), VGA),  # published with fy = -480, because its y axis points up
     ),
 )
 UNKNOWN = to_do(
@@ -60,28 +60,36 @@ UNKNOWN = to_do(
 
 
 def camera_of(folder: Path, uri: str, size: Size | None) -> Camera:
-    """The intrinsics of the recording in `folder`. size: (width, height) of its pictures; uri: what the user typed."""
-    for name, read in FILES:
-        places = [folder, *folder.resolve().parents[:2]] if name == REPLICA else [folder]
-        paths = [place / name for place in places if (place / name).is_file()] or [folder / name]
-        for path in (sorted(folder.glob(name)) if "*" in name else paths)[:1]:
-            given = _read(path, read)
-            if given is not None:
-                return fitted(given, size, path.name)
-            if path.is_file():
+    """Return the intrinsics of the recording in `folder`.
+
+    size: (width, height) of its images, None if unknown. uri: as the user typed it; its name may be that of a data set.
+    """
+    for name, parse in FILES:
+        path = _find_file(folder, name)
+        if path is not None:
+            given = _read(path, parse)
+            if given is None:
                 return Camera(None, (f"{path.name} cannot be read", UNKNOWN))
-    names = [Path(uri).name, folder.name, *(parent.name for parent in folder.parents)]
-    known = is_known(names)
+            return fitted(given, size, path.name)
+    known = find_known_set([Path(uri).name, folder.name, *(parent.name for parent in folder.parents)])
     return fitted(known.camera if known else None, size, "the set's published values")
 
 
+def _find_file(folder: Path, name: str) -> Path | None:
+    """Return the file `name`, which may be a pattern, in `folder`; Replica's may be up to two levels above."""
+    if "*" in name:
+        return next((path for path in sorted(folder.glob(name)) if path.is_file()), None)
+    folders = [folder, *folder.resolve().parents[:2]] if name == REPLICA else [folder]
+    return next((parent / name for parent in folders if (parent / name).is_file()), None)
+
+
 def depth_units(folder: Path) -> tuple[float, str] | None:
-    """Units of depth per metre, and the file that says so: Replica's cam_params.json, 3RScan's _info.txt."""
-    for path in (*(place / REPLICA for place in (folder, *folder.resolve().parents[:2])), folder / RSCAN):
+    """Return the units of depth per metre in cam_params.json (Replica) or _info.txt (3RScan), and the name of that
+    file; None if there is none."""
+    for path in (*(parent / REPLICA for parent in (folder, *folder.resolve().parents[:2])), folder / RSCAN):
         try:
             text = path.read_text(encoding="utf-8-sig")
-            units = from_json(text)["camera"]["scale"] if path.name == REPLICA else _info(text)["m_depthShift"]
-            units = float(units)
+            units = float(from_json(text)["camera"]["scale"] if path.name == REPLICA else _info(text)["m_depthShift"])
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             continue
         if 0 < units < math.inf:
@@ -89,48 +97,50 @@ def depth_units(folder: Path) -> tuple[float, str] | None:
     return None
 
 
-def is_known(names: Iterable[str]) -> Known | None:
-    """The published set that one of the names tells, the first of them first."""
-    return next((known for name in names for known in KNOWN if re.search(known.name, name.lower())), None)
+def find_known_set(names: Iterable[str]) -> KnownSet | None:
+    """Return the data set whose pattern matches the first of the names that any pattern matches; None if none does."""
+    return next((known for name in names for known in KNOWN_SETS if re.search(known.name, name.lower())), None)
 
 
-def fitted(given: Given | None, size: Size | None, whence: str) -> Camera:
-    """Intrinsics for pictures of `size`: scaled where they are of the same shape, None where the two
-    cannot belong together. given: None = nothing is known."""
+def fitted(given: Given | None, size: Size | None, origin: str) -> Camera:
+    """Return intrinsics for images of `size` (width, height), scaled if they are for another size of the same aspect
+    ratio. They are unknown if `given` is None, or cannot be for such images. origin: of `given`, for notes."""
     if given is None:
         return Camera(None, (UNKNOWN,))
-    camera, own = given
+    camera, calibrated_size = given
     if size is None:
         return Camera(camera)
     width, height = size
-    if own is not None and own != size:
-        scale = width / own[0]
-        if abs(height - own[1] * scale) > 1:
-            return Camera(None, (f"{whence} are for {own[0]}x{own[1]}, pictures are {width}x{height}", UNKNOWN))
-        # pixel centres are whole numbers, so that the picture begins at -0.5
+    if calibrated_size is not None and calibrated_size != size:
+        calibrated = f"{calibrated_size[0]}x{calibrated_size[1]}"
+        scale = width / calibrated_size[0]
+        if abs(height - calibrated_size[1] * scale) > 1:
+            return Camera(None, (f"{origin} are for {calibrated}, pictures are {width}x{height}", UNKNOWN))
+        # pixel centres have whole coordinates, so the image begins at -0.5
         cx, cy = ((centre + 0.5) * scale - 0.5 for centre in (camera.cx, camera.cy))
         scaled = Intrinsics(camera.fx * scale, camera.fy * scale, cx, cy)
-        return Camera(scaled, (f"intrinsics of {own[0]}x{own[1]} ({whence}) are scaled to {width}x{height}",))
-    inside = 0.2 < camera.cx / width < 0.8 and 0.2 < camera.cy / height < 0.8
-    wide = 0.1 < camera.fx / width < 20
-    if own is None and not (inside and wide):
+        return Camera(scaled, (f"intrinsics of {calibrated} ({origin}) are scaled to {width}x{height}",))
+    centred = 0.2 < camera.cx / width < 0.8 and 0.2 < camera.cy / height < 0.8
+    plausible_focal_length = 0.1 < camera.fx / width < 20
+    if calibrated_size is None and not (centred and plausible_focal_length):
         centre = f"{camera.cx:g},{camera.cy:g}"
-        return Camera(None, (f"{whence} has its centre at {centre}, pictures are {width}x{height}", UNKNOWN))
+        return Camera(None, (f"{origin} has its centre at {centre}, pictures are {width}x{height}", UNKNOWN))
     return Camera(camera)
 
 
-def _read(path: Path, read: Callable[[str], Given]) -> Given | None:
+def _read(path: Path, parse: Callable[[str], Given]) -> Given | None:
+    """Return the intrinsics in a file; None if they cannot be read or are implausible."""
     try:
-        given = read(path.read_text(encoding="utf-8-sig"))
+        given = parse(path.read_text(encoding="utf-8-sig"))
         fx, fy, cx, cy = (float(value) for value in vars(given.intrinsics).values())
-        camera = Intrinsics(fx, abs(fy), cx, cy)  # ICL-NUIM gives fy < 0, for its y points up; ours points down
+        camera = Intrinsics(fx, abs(fy), cx, cy)  # ICL-NUIM has fy < 0, because its y axis points up; ours points down
     except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError):
         return None
     return Given(camera, given.size) if camera.plausible else None
 
 
-def _plain(text: str) -> Given:
-    """fx fy cx cy ..., or a 3x3, 3x4 or 4x4 matrix; commas and # comments are allowed."""
+def _parse_numbers(text: str) -> Given:
+    """Parse fx fy cx cy ..., or a 3x3, 3x4 or 4x4 matrix, with or without commas and # comments."""
     lines = [line.split("#")[0] for line in text.replace(",", " ").splitlines()]
     rows = [[float(part) for part in re.sub(r"[\[\];]", " ", line).split()] for line in lines]
     rows = [row for row in rows if row]
@@ -142,23 +152,25 @@ def _plain(text: str) -> Given:
     return Given(Intrinsics(*numbers[:4]))
 
 
-def _colour_matrix(text: str) -> Given:
-    return _plain(text.split("# Color camera intrinsic matrix", 1)[1].split("#", 1)[0])
+def _parse_apc(text: str) -> Given:
+    return _parse_numbers(text.split("# Color camera intrinsic matrix", 1)[1].split("#", 1)[0])
 
 
 def _info(text: str) -> dict[str, str]:
+    """Return the lines `name = value` of 3RScan's _info.txt."""
     return dict(re.findall(r"^(\w+)\s*=\s*(.+?)\s*$", text, re.MULTILINE))
 
 
-def _rscan(text: str) -> Given:
-    """3RScan: a 4x4 matrix in one line."""
-    found = _info(text)
-    numbers = [float(part) for part in found["m_calibrationColorIntrinsic"].split()]
-    size = (int(found["m_colorWidth"]), int(found["m_colorHeight"]))
+def _parse_3rscan(text: str) -> Given:
+    """Parse 3RScan's _info.txt, which has a 4x4 matrix in one line."""
+    fields = _info(text)
+    numbers = [float(part) for part in fields["m_calibrationColorIntrinsic"].split()]
+    size = (int(fields["m_colorWidth"]), int(fields["m_colorHeight"]))
     return Given(Intrinsics(numbers[0], numbers[5], numbers[2], numbers[6]), size)
 
 
-def _named(text: str) -> Given:
+def _parse_json(text: str) -> Given:
+    """Parse named numbers or a matrix, at the top level or in the object of the colour camera."""
     values = from_json(text)
     for inner in ("camera", "color", "colour", "rgb"):
         values = values[inner] if isinstance(values.get(inner), dict) else values
@@ -168,41 +180,39 @@ def _named(text: str) -> Given:
             size = (int(values[width]), int(values[height]))
     if "intrinsic_matrix" in values:
         return Given(_matrix(values["intrinsic_matrix"]), size)
-    first = {name: values[key] for name in ("fx", "fy", "cx", "cy") for key in _keys(name) if key in values}
-    return Given(Intrinsics(*(float(first[name]) for name in ("fx", "fy", "cx", "cy"))), size)
-
-
-def _keys(name: str) -> tuple[str, ...]:
-    return {"cx": ("ppx", "x_offset", "cx"), "cy": ("ppy", "y_offset", "cy")}.get(name, (name,))
+    cx = next((values[key] for key in ("cx", "x_offset", "ppx") if key in values), math.nan)
+    cy = next((values[key] for key in ("cy", "y_offset", "ppy") if key in values), math.nan)
+    return Given(Intrinsics(float(values["fx"]), float(values["fy"]), float(cx), float(cy)), size)
 
 
 def _matrix(values: list[Any]) -> Intrinsics:
-    """Open3D writes nine numbers column by column; others write three rows."""
+    """Return the intrinsics in a matrix of three rows, or of nine numbers, which Open3D writes column by column."""
     if isinstance(values[0], list):
         return Intrinsics(float(values[0][0]), float(values[1][1]), float(values[0][2]), float(values[1][2]))
-    fx, _, third, _, fy, sixth, cx, cy, _ = map(float, values)
-    return Intrinsics(fx, fy, cx or third, cy or sixth)
+    fx, _, row_cx, _, fy, row_cy, column_cx, column_cy, _ = map(float, values)
+    return Intrinsics(fx, fy, column_cx or row_cx, column_cy or row_cy)
 
 
-def _yaml(text: str) -> Given:
-    """ORB-SLAM's settings."""
-    found = dict(re.findall(r"^Camera1?\.(\w+):\s*([-+.\deE]+)", text, re.MULTILINE))
-    size = (int(found["width"]), int(found["height"])) if {"width", "height"} <= found.keys() else None
-    return Given(Intrinsics(*(float(found[name]) for name in ("fx", "fy", "cx", "cy"))), size)
+def _parse_orb_slam(text: str) -> Given:
+    """Parse the settings of ORB-SLAM, in YAML with tags that YAML parsers refuse."""
+    fields = dict(re.findall(r"^Camera1?\.(\w+):\s*([-+.\deE]+)", text, re.MULTILINE))
+    size = (int(fields["width"]), int(fields["height"])) if {"width", "height"} <= fields.keys() else None
+    return Given(Intrinsics(*(float(fields[name]) for name in ("fx", "fy", "cx", "cy"))), size)
 
 
 REPLICA, RSCAN = "cam_params.json", "_info.txt"
 FILES: tuple[tuple[str, Callable[[str], Given]], ...] = (
-    ("intrinsics.json", _named),
-    ("intrinsics.txt", _plain),
-    ("intrinsic/intrinsic_color.txt", _plain),
-    ("camera_matrix.csv", _plain),
-    ("camera-intrinsics.txt", _plain),
-    ("cam.info.txt", _colour_matrix),
-    ("camera_params.json", _named),
-    ("camera_intrinsic.json", _named),
-    (REPLICA, _named),
-    (RSCAN, _rscan),
-    ("calibration.txt", _plain),
-    ("*.yaml", _yaml),
+    ("intrinsics.json", _parse_json),
+    ("intrinsics.txt", _parse_numbers),
+    ("intrinsic/intrinsic_color.txt", _parse_numbers),
+    ("camera_matrix.csv", _parse_numbers),
+    ("camera-intrinsics.txt", _parse_numbers),
+    ("cam.info.txt", _parse_apc),
+    ("camera_params.json", _parse_json),
+    ("camera_intrinsic.json", _parse_json),
+    (REPLICA, _parse_json),
+    (RSCAN, _parse_3rscan),
+    ("calibration.txt", _parse_numbers),
+    ("*.yaml", _parse_orb_slam),
 )
+"""Names of files, in the order in which they are looked for, and what parses them."""

@@ -1,4 +1,4 @@
-"""Depth files to metres: what a stored unit is, whether that can be, and depth of another size than its picture."""
+"""Reads depth files as metres: their scale, whether it is plausible, and depth of another size than the colour."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tokenize import TokenError  # numpy reads the header of an array as Python
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import cv2
 import numpy as np
@@ -21,24 +21,25 @@ from streamseg.sources.reading.images import read_uint16
 from streamseg.text.asking import to_do
 
 SCALES = (1.0, 256.0, 1000.0, 5000.0, 6553.5, 10000.0)
-"""Units per metre in the wild: floats, KITTI, most cameras, TUM, Replica, YCB-Video."""
+"""Known scales [units per metre]: floats, KITTI, most cameras, TUM, Replica, YCB-Video."""
 NEAREST, FARTHEST = 0.05, 60.0
-"""Metres between which the median of a recording's readings lies, whatever is filmed."""
-USUAL, NEARBY = 1000.0, (0.2, 8.0)
-"""Units of most cameras, and metres between which the median lies for these to be believed where nothing tells."""
-NO_READING = 65535
+"""Metres between which the median depth of any recording is plausible; a scale that puts it outside is refused."""
+USUAL_SCALE, USUAL_RANGE = 1000.0, (0.2, 8.0)
+"""The scale of most cameras [units per metre], which is assumed if it puts the median depth into this range [m]."""
+T = TypeVar("T")
+NO_READING = 65535  # stored for a pixel without a reading, as 0 is
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """How depth files store metres. rotated: each value's 16 bits are rotated left by 3 (SUN RGB-D, APC)."""
+    """How depth files store metres. rotated: the 16 bits of each value are rotated left by 3 (SUN RGB-D, APC)."""
 
     units_per_metre: float
     rotated: bool = False
 
 
 def read_stored(path: Path) -> np.ndarray:
-    """(H, W) uint16 or float32 values of a depth file (16-bit picture or .npy), as stored. Raises FrameError."""
+    """Return the (H, W) uint16 or float32 values stored in a depth file (16-bit image or .npy). Raises FrameError."""
     if path.suffix.lower() != ".npy":
         return read_uint16(path)
     if path.exists() and not path.is_file():
@@ -59,7 +60,7 @@ def read_stored(path: Path) -> np.ndarray:
 
 
 def units_of_array(path: Path) -> float:
-    """Units per metre that a .npy file is taken to have: whole numbers are millimetres, others metres."""
+    """Return the units per metre that are assumed for a .npy file: integers are millimetres, floats metres."""
     if not path.is_file():
         return 1.0
     try:
@@ -70,8 +71,10 @@ def units_of_array(path: Path) -> float:
 
 
 def read_metres(path: Path, encoding: Encoding, colour: Path | None = None) -> np.ndarray:
-    """(H, W) float32 metres, 0 = no reading (stored as 0 or 65535, or not finite). colour: the picture whose size it is
-    brought to, where the two have the same shape; see `resized`."""
+    """Read a depth file as (H, W) float32 metres, 0 = no reading (stored as 0, 65535 or not finite).
+
+    colour: an image to whose size the depth is resized; see `resized`. Raises FrameError.
+    """
     stored = read_stored(path)
     if stored.dtype == np.uint16:
         stored[stored == NO_READING] = 0
@@ -83,33 +86,37 @@ def read_metres(path: Path, encoding: Encoding, colour: Path | None = None) -> n
 
 
 def resized(depth: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """`depth` with (width, height) = `size`, the nearest reading for each pixel, so that no edge is smeared."""
+    """Return (h, w) `depth` resized to (width, height) = `size`, or `depth` itself if its aspect ratio differs.
+
+    Each pixel takes the nearest reading: interpolation would invent depth between an object and what is behind it.
+    """
     if depth.shape == size[::-1] or not same_shape(depth.shape[::-1], size):
         return depth
     return np.asarray(cv2.resize(depth, size, interpolation=cv2.INTER_NEAREST_EXACT))
 
 
 def same_shape(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
-    """Whether two sizes have the same ratio of width to height, to a hundredth (ScanNet: 1296x968 and 640x480)."""
+    """Return whether the aspect ratios of two sizes differ by less than 1 % (ScanNet has 1296x968 and 640x480)."""
     return abs(one[0] * other[1] / (one[1] * other[0]) - 1) < 0.01
 
 
-def sizes_differ(colour: Path, depth: Path) -> tuple[bool, str]:
-    """Whether depth has to be brought to its picture's size, and what to tell people about their sizes; judged by one
-    pair of files."""
-    picture, measured = picture_size(colour), _size(depth)
+def compare_sizes(colour: Path, depth: Path) -> tuple[bool, str]:
+    """Return whether depth has to be resized to the colour, and a note on their sizes, "" if they are equal. One pair
+    of files stands for all."""
+    picture, measured = picture_size(colour), _depth_size(depth)
     if picture is None or measured is None or picture == measured:
         return False, ""
-    told = f"depth is {measured[0]}x{measured[1]}, pictures are {picture[0]}x{picture[1]}"
+    sizes = f"depth is {measured[0]}x{measured[1]}, pictures are {picture[0]}x{picture[1]}"
     if same_shape(measured, picture):
         return (
             True,
-            f"{told}: depth is scaled to the pictures and assumed to be registered; if it is not, see --align-depth",
+            f"{sizes}: depth is scaled to the pictures and assumed to be registered; if it is not, see --align-depth",
         )
-    return False, to_do(f"{told}: it is not registered and is left out", "give depth that is registered to the colour")
+    return False, to_do(f"{sizes}: it is not registered and is left out", "give depth that is registered to the colour")
 
 
-def _size(path: Path) -> tuple[int, int] | None:
+def _depth_size(path: Path) -> tuple[int, int] | None:
+    """Return (width, height) of a depth file; None if it is unreadable."""
     if path.suffix.lower() != ".npy":
         return stored_size(path)
     try:
@@ -119,18 +126,17 @@ def _size(path: Path) -> tuple[int, int] | None:
     return width, height
 
 
-def checked(uri: str, files: Sequence[tuple[Path, Encoding]], scale: DepthScale) -> str:
-    """What to tell people: that the scale is assumed, or that no depth can be read; "" where neither is so. Raises
-    SourceError where the median distance cannot be. Three files tell."""
-    step = max(1, len(files) // 3)
-    looked_at = files[::step][:3]
-    medians = [found for path, encoding in looked_at if (found := _median(path, encoding)) is not None]
+def check_scale(uri: str, files: Sequence[tuple[Path, Encoding]], scale: DepthScale) -> str:
+    """Check `scale` by the median depth of three of the `files`. Raises SourceError if that is implausible.
+
+    Returns a note that the scale is assumed, or that the files have no readings; "" if neither is the case.
+    """
+    sample = _three_of(files)
+    medians = _medians(sample)
     if not medians:
-        return (
-            f"none of the {len(looked_at)} depth files that were looked at holds a reading, e.g. {looked_at[0][0].name}"
-        )
+        return f"none of the {len(sample)} depth files that were looked at holds a reading, e.g. {sample[0][0].name}"
     metres = float(np.median(medians))
-    _refuse_absurd(uri, metres, scale)
+    _refuse_implausible(uri, metres, scale)
     if not scale.origin.startswith("assumed"):
         return ""
     units = f"depth has {scale.units_per_metre:g} units per metre ({scale.origin}), {metres:.2f} m at the median"
@@ -148,7 +154,7 @@ def check_frames(source: Recording, scale: DepthScale) -> None:
         if len(medians) == 3:
             break
     if medians:
-        _refuse_absurd(source.uri, float(np.median(medians)), scale)
+        _refuse_implausible(source.uri, float(np.median(medians)), scale)
 
 
 def check_first_frame(uri: str, metres: np.ndarray, scale: DepthScale) -> bool:
@@ -156,72 +162,84 @@ def check_first_frame(uri: str, metres: np.ndarray, scale: DepthScale) -> bool:
     whether the frame has any reading to judge by."""
     median = _median_reading(metres)
     if median is not None:
-        _refuse_absurd(uri, median, scale)
+        _refuse_implausible(uri, median, scale)
     return median is not None
 
 
-def _refuse_absurd(uri: str, metres: float, scale: DepthScale) -> None:
+def _refuse_implausible(uri: str, metres: float, scale: DepthScale) -> None:
+    """Raise SourceError if a median depth of `metres` is implausible."""
     if not NEAREST <= round(metres, 6) <= FARTHEST:
         where = "beyond" if metres > FARTHEST else "within"
         raise SourceError(
             f"{uri!r}: half of its depth would lie {where} {metres:.3g} m, at {scale.units_per_metre:g} units per "
             f"metre ({scale.origin})",
-            _candidates(metres * scale.units_per_metre),
+            _suggest_scales(metres * scale.units_per_metre),
         )
 
 
-def estimated_units(files: Sequence[Path], rotated: bool = False) -> float:
-    """Units per metre of files that do not say: those of most cameras; but where half of the readings would then lie
-    implausibly near or far, the known scale that puts the median nearest to one metre. Three files tell."""
-    step = max(1, len(files) // 3)
-    medians = [found for path in files[::step][:3] if (found := _median(path, Encoding(1.0, rotated))) is not None]
-    stored = float(np.median(medians)) if medians else USUAL
-    near, far = NEARBY
-    if near <= stored / USUAL <= far:
-        return USUAL
+def estimate_units(files: Sequence[Path], rotated: bool = False) -> float:
+    """Estimate the units per metre of depth files from the median value of three of them.
+
+    Returns the scale of most cameras if it puts the median into USUAL_RANGE; otherwise the known scale that puts it
+    nearest to one metre.
+    """
+    medians = _medians([(path, Encoding(1.0, rotated)) for path in _three_of(files)])
+    stored = float(np.median(medians)) if medians else USUAL_SCALE
+    nearest, farthest = USUAL_RANGE
+    if nearest <= stored / USUAL_SCALE <= farthest:
+        return USUAL_SCALE
     return min(SCALES, key=lambda units: abs(np.log(stored / units)))
 
 
-class Depth(NamedTuple):
-    """loads: of each picture that has depth. notes: on its scale and size, for people."""
+class DepthLoaders(NamedTuple):
+    """loads: colour file -> function that loads its depth, see `Frame.load_depth`. notes: on scale and size."""
 
     loads: dict[Path, Callable[[], np.ndarray]]
     notes: tuple[str, ...] = ()
 
 
-def depth_of(uri: str, pairs: Sequence[tuple[Path, Path, Encoding]], scale: DepthScale) -> Depth:
-    """How the depth of (picture, depth file, its encoding) is read. Raises SourceError where the scale cannot be."""
+def depth_loaders(uri: str, pairs: Sequence[tuple[Path, Path, Encoding]], scale: DepthScale) -> DepthLoaders:
+    """Return a function that loads the depth of each (colour file, depth file, encoding).
+
+    scale: of the first pair, with its origin. Raises SourceError if it is implausible.
+    """
     if not pairs:
-        return Depth({})
-    scaled, told = sizes_differ(*pairs[0][:2])
-    said = checked(uri, [(depth, encoding) for _, depth, encoding in pairs], scale)
+        return DepthLoaders({})
+    resizes, note_on_size = compare_sizes(*pairs[0][:2])
+    note_on_scale = check_scale(uri, [(depth, encoding) for _, depth, encoding in pairs], scale)
     loads: dict[Path, Callable[[], np.ndarray]] = {
-        colour: partial(read_metres, depth, encoding, colour if scaled else None) for colour, depth, encoding in pairs
+        colour: partial(read_metres, depth, encoding, colour if resizes else None) for colour, depth, encoding in pairs
     }
-    return Depth(loads, tuple(note for note in (said, told) if note))
+    return DepthLoaders(loads, tuple(note for note in (note_on_scale, note_on_size) if note))
 
 
 def first_size(pictures: Iterable[Path]) -> tuple[int, int] | None:
-    """(width, height) of the first of the pictures that can be read; five are tried."""
-    return next((size for path in itertools.islice(pictures, 5) if (size := picture_size(path)) is not None), None)
+    """Return (width, height) of the first readable picture of the first five; None if there is none."""
+    sizes = map(picture_size, itertools.islice(pictures, 5))
+    return next((size for size in sizes if size is not None), None)
 
 
-def _candidates(units: float) -> str:
+def _suggest_scales(units: float) -> str:
+    """Return a hint with the known scales that put a median of `units` at a plausible distance."""
     likely = [f"{scale:g} ({units / scale:.2g} m)" for scale in SCALES if 0.2 <= units / scale <= 20]
-    some = (
-        f"usual ones that fit: {', '.join(likely)}"
-        if likely
-        else "the description of the data set has it, none of the usual ones fits"
-    )
-    return f"give --depth-scale in units per metre; {some}"
+    none_fits = "the description of the data set has it, none of the usual ones fits"
+    suggestion = f"usual ones that fit: {', '.join(likely)}" if likely else none_fits
+    return f"give --depth-scale in units per metre; {suggestion}"
 
 
-def _median(path: Path, encoding: Encoding) -> float | None:
-    try:
-        metres = read_metres(path, encoding)
-    except FrameError:
-        return None
-    return _median_reading(metres)
+def _three_of(items: Sequence[T]) -> Sequence[T]:
+    """Return three of the items, spread evenly; all if there are fewer."""
+    return items[:: max(1, len(items) // 3)][:3]
+
+
+def _medians(files: Iterable[tuple[Path, Encoding]]) -> list[float]:
+    """Return the median reading [m] of each file that is readable and has readings."""
+    medians: list[float] = []
+    for path, encoding in files:
+        with suppress(FrameError):  # a run skips and counts the depth when it reads it
+            median = _median_reading(read_metres(path, encoding))
+            medians += [] if median is None else [median]
+    return medians
 
 
 def _median_reading(metres: np.ndarray | None) -> float | None:

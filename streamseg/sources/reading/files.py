@@ -1,4 +1,4 @@
-"""A recording whose frames are files on disk, and how folders of such files are listed and named."""
+"""A recording whose frames are files on disk, and functions that list and name such files."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ IMAGE_SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".
 
 @dataclass(frozen=True)
 class Entry:
-    """What is known of a frame before anything is decoded; the fields are those of `Frame`. page: of a file that holds
-    several pictures, from 0."""
+    """What is known of a frame before its files are decoded. The fields are those of `Frame`; colour: its image file.
+    page: of a file with several pages, from 0."""
 
     name: str
     timestamp: float
@@ -39,7 +39,8 @@ class Entry:
 
 
 class FileRecording(Recording):
-    """A recording over entries. It keeps nothing open, so that threads and processes may share it."""
+    """A recording made of entries. It keeps no file open, so that threads and processes may share it. Raises
+    SourceError if there is no entry."""
 
     def __init__(
         self,
@@ -59,8 +60,10 @@ class FileRecording(Recording):
         self._entries = tuple(entries)
         self._options = options
         if not self._entries:
-            lost = f" ({len(self.skipped)} are listed, none is there)" if self.skipped else ""
-            raise SourceError(f"{uri!r} holds no usable frame{lost}", "check that the images are where they should be")
+            listed = f" ({len(self.skipped)} are listed, none is there)" if self.skipped else ""
+            raise SourceError(
+                f"{uri!r} holds no usable frame{listed}", "check that the images are where they should be"
+            )
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -68,7 +71,7 @@ class FileRecording(Recording):
     def __getitem__(self, index: int) -> Frame:
         entry = self._at(index)
         rgb = read_rgb(entry.colour, entry.page)
-        annotation = entry.annotation and partial(of_size, entry.annotation, rgb.shape[:2], entry.colour)
+        annotation = entry.annotation and partial(load_mask, entry.annotation, rgb.shape[:2], entry.colour)
         return Frame(
             index=index,
             name=entry.name,
@@ -100,11 +103,11 @@ class FileRecording(Recording):
         return self._entries[index]
 
 
-def of_size(load: Callable[[], np.ndarray], size: tuple[int, int], colour: Path | None = None) -> np.ndarray:
-    """The mask that `load` reads, (height, width) = `size`; raises FrameError where it has another one.
+def load_mask(load: Callable[[], np.ndarray], size: tuple[int, int], colour: Path | None = None) -> np.ndarray:
+    """Return the mask that `load` reads, (height, width) = `size`. Raises FrameError if it has another size.
 
-    Masks are often drawn on the pixels as stored: where the image `colour` lies on its side and is turned upright by
-    its EXIF orientation, its mask is turned along.
+    Masks are often drawn on the pixels as stored. If the EXIF orientation turns the image `colour` upright, such a mask
+    is turned, too.
     """
     mask = load()
     if colour is not None and mask.shape != size and mask.shape == size[::-1]:
@@ -115,72 +118,79 @@ def of_size(load: Callable[[], np.ndarray], size: tuple[int, int], colour: Path 
 
 
 def natural(path: Path) -> tuple[list[tuple[int, str]], str]:
-    """Sort key: runs of digits by value, so that img2 comes before img10."""
+    """Return the sort key of natural order, which compares numbers by value: img2 comes before img10."""
     parts = re.findall(r"\d+|\D+", path.name)
     return [(int(part), "") if part.isdecimal() else (-1, part.casefold()) for part in parts], path.name
 
 
 def listing(folder: Path) -> list[Path]:
-    """What lies in `folder`, without hidden files, in natural order; [] if it is none or cannot be read."""
+    """Return the files and folders in `folder` in natural order, without hidden ones; [] if it is no folder or cannot
+    be read."""
     try:
-        with os.scandir(folder) as found:
-            return sorted((Path(item.path) for item in found if not item.name.startswith(".")), key=natural)
+        with os.scandir(folder) as entries:
+            return sorted((Path(item.path) for item in entries if not item.name.startswith(".")), key=natural)
     except (OSError, ValueError):
         return []
 
 
 def images_in(folder: Path) -> list[Path]:
-    """The image files of `folder`, by suffix, in natural order; where their names are time stamps, in order of time."""
+    """Return the image files in `folder`, by their suffixes, in natural order; in order of time if their names are time
+    stamps."""
     paths = [path for path in listing(folder) if path.suffix.lower() in IMAGE_SUFFIXES]
     return sorted(paths, key=lambda path: Decimal(path.stem)) if _are_stamps(paths) else paths
 
 
 def _are_stamps(paths: list[Path]) -> bool:
-    """Whether all names are decimal numbers whose fractions may differ in length, or be left out: 1305031453.25 is
-    later than 1305031453.125. Numbers such as 1.9 and 1.10 may be chapter and page: only long ones, and 0.05, tell."""
-    found = [re.fullmatch(r"(\d+)(?:\.(\d+))?", path.stem, re.ASCII) for path in paths]
-    parts = [match.groups() for match in found if match is not None]
+    """Return whether all names are time stamps, which are ordered as decimals: 1305031453.25 is after 1305031453.125.
+
+    Names such as 1.9 and 1.10 may be a chapter and a page. Only long numbers, and fractions such as 0.05, are stamps.
+    """
+    matches = [re.fullmatch(r"(\d+)(?:\.(\d+))?", path.stem, re.ASCII) for path in paths]
+    parts = [match.groups() for match in matches if match is not None]
     fractions = [fraction for _, fraction in parts if fraction]
-    if len(parts) < len(found) or not fractions:
+    if len(parts) < len(matches) or not fractions:
         return False
     leading_zero = len(fractions) == len(parts) and any(len(part) > 1 and part[0] == "0" for part in fractions)
     return leading_zero or all(len(whole) >= 6 for whole, _ in parts)
 
 
 def has_images(folder: Path) -> bool:
-    """Whether `images_in` would find any; cheaper, for recognition."""
+    """Return whether `images_in` would find any image; faster than that, to recognize sources."""
     try:
-        with os.scandir(folder) as found:
+        with os.scandir(folder) as entries:
             return any(
-                os.path.splitext(item.name)[1].lower() in IMAGE_SUFFIXES and item.name[0] != "." for item in found
+                os.path.splitext(item.name)[1].lower() in IMAGE_SUFFIXES and item.name[0] != "." for item in entries
             )
     except (OSError, ValueError):
         return False
 
 
 def folders_in(folder: Path) -> list[Path]:
-    """The folders in `folder`, in natural order."""
+    """Return the folders in `folder`, in natural order."""
     return [path for path in listing(folder) if os.path.isdir(path)]
 
 
-def sequences_at(path: Path, is_one: Callable[[Path], bool]) -> list[Path]:
-    """`path` itself where it `is_one`, or those of its folders that are, or those of the folders in these."""
-    if is_one(path):
+def sequences_at(path: Path, is_sequence: Callable[[Path], bool]) -> list[Path]:
+    """Return `path` if it is a sequence; otherwise the sequences one level below it or, if there are none, two."""
+    if is_sequence(path):
         return [path]
-    inner = folders_in(path)
-    direct = [folder for folder in inner if is_one(folder)]
-    return direct or [folder for middle in inner for folder in folders_in(middle) if is_one(folder)]
+    children = folders_in(path)
+    sequences = [folder for folder in children if is_sequence(folder)]
+    return sequences or [folder for child in children for folder in folders_in(child) if is_sequence(folder)]
 
 
-def sequences_below(path: Path, is_one: Callable[[Path], bool], depth: int = 4) -> list[str]:
-    """All of them at or below `path`, at most `depth` folders down, as absolute paths."""
-    if is_one(path):
+def sequences_below(path: Path, is_sequence: Callable[[Path], bool], depth: int = 4) -> list[str]:
+    """Return the absolute paths of all sequences at `path` or at most `depth` levels below it."""
+    if is_sequence(path):
         return [os.path.abspath(path)]
-    return [found for inner in folders_in(path) if depth for found in sequences_below(inner, is_one, depth - 1)]
+    sequences: list[str] = []
+    for child in folders_in(path) if depth else []:
+        sequences += sequences_below(child, is_sequence, depth - 1)
+    return sequences
 
 
 def unique_names(paths: Iterable[Path]) -> list[str]:
-    """The stems; where two files share one, stem_suffix; where even these are equal, a number is added."""
+    """Return a name for each file: its stem; stem_suffix if files share the stem; with a number if they share both."""
     paths = list(paths)
     stems = [path.stem for path in paths]
     counts: dict[str, int] = {}
@@ -199,24 +209,27 @@ def unique_names(paths: Iterable[Path]) -> list[str]:
 
 
 def masks_by_stem(folder: Path) -> dict[str, Path]:
-    """The image files of a mask folder by stem."""
+    """Return the image files of a folder of masks, by stem."""
     return {path.stem: path for path in images_in(folder)}
 
 
-def choose_one(uri: str, kind: str, found: list[Path], what: str) -> Path:
-    """The only one of `found`. Raises SourceError: none at all, or several, of which some are listed to be typed."""
-    if not found:
+def choose_one(uri: str, kind: str, candidates: list[Path], what: str) -> Path:
+    """Return the only one of the `candidates`. Raises SourceError if there is none, or several, which it lists.
+
+    what: a candidate in words, e.g. "TUM recording".
+    """
+    if not candidates:
         raise SourceError(
             f"{uri!r} holds no {what}", f"see the layout that {kind} expects, or give another kind: kind:path"
         )
-    if len(found) > 1:
-        several = f"{uri!r} holds {len(found)} {what}s: {some(found)}"
-        raise SourceError(several, f"give one of them, e.g. {kind}:{found[0]}")
-    return found[0]
+    if len(candidates) > 1:
+        several = f"{uri!r} holds {len(candidates)} {what}s: {some(candidates)}"
+        raise SourceError(several, f"give one of them, e.g. {kind}:{candidates[0]}")
+    return candidates[0]
 
 
 def require_folder(uri: str, kind: str) -> Path:
-    """The folder `uri`. Raises SourceError where it is absent, a file, or unreadable."""
+    """Return the folder `uri`. Raises SourceError if it is missing, a file, or unreadable."""
     path = Path(uri)
     if not os.path.exists(path):
         raise SourceError(f"there is no {uri!r}", f"check the path; {kind} needs a folder")

@@ -1,4 +1,4 @@
-"""Image files to arrays: RGB of any kind, gray, 16 bits as stored; what is wrong with a file as a short FrameError."""
+"""Reads image files as arrays: RGB of any file, gray, 16 bits as stored. Errors are FrameErrors with a short reason."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ import numpy as np
 from PIL import Image
 
 from streamseg.errors import FrameError
-from streamseg.sources.reading.headers import MARKER, MAX_BYTES, Pnm, is_deep, orientation, pnm, size_of, too_large
+from streamseg.sources.reading.headers import MARKER, MAX_BYTES, Pnm, has_16_bits, orientation, pnm, size_of, too_large
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8"
 REDUCED = {2: 16, 4: 32, 8: 64}
-"""OpenCV's IMREAD_REDUCED_GRAYSCALE_2, _4, _8: the bits that they share with IMREAD_REDUCED_COLOR_2, _4, _8."""
+"""Factor -> flag that makes OpenCV decode at a smaller size (IMREAD_REDUCED_GRAYSCALE_2, _4, _8). It is a bit of
+IMREAD_REDUCED_COLOR_2, _4, _8, too, and can be combined with IMREAD_COLOR_RGB."""
 
 
 def read_file(path: Path) -> bytes:
-    """The bytes of an image file that is complete. Raises FrameError: missing, unreadable, empty or truncated."""
+    """Return the content of an image file. Raises FrameError if it is missing, unreadable, empty or truncated."""
     try:
         stat = path.stat()
         if not S_ISREG(stat.st_mode) and not S_ISDIR(stat.st_mode):
-            raise FrameError("not a regular file")  # a pipe, or a device: they may never end
+            raise FrameError("not a regular file")  # reading a pipe or a device may never end
         if stat.st_size > MAX_BYTES:
             raise FrameError(f"file of more than {MAX_BYTES >> 30} GiB")
         data = path.read_bytes()
@@ -35,19 +36,19 @@ def read_file(path: Path) -> bytes:
         raise FrameError("missing file") from None
     except OSError:
         raise FrameError("unreadable file") from None
-    check_whole(data)
+    check_complete(data)
     return data
 
 
-def check_whole(data: bytes) -> None:
-    """Raises FrameError where the bytes of an image file are none, too large a picture, truncated or damaged."""
+def check_complete(data: bytes) -> None:
+    """Raise FrameError if the content of an image file is empty, truncated or damaged, or its image is too large."""
     problem = too_large(data) or _problem(data) if data else "empty file"
     if problem:
         raise FrameError(problem)
 
 
 def _problem(data: bytes) -> str:
-    """Why the image file `data` is not whole, "" if it is. Decoders may fill the missing part of a picture silently."""
+    """Return why an image file is incomplete, "" if it is complete. Decoders may fill a missing part silently."""
     if data.startswith(_PNG):
         return _png_problem(data)
     if data.startswith(_JPEG):
@@ -58,7 +59,7 @@ def _problem(data: bytes) -> str:
 
 
 def _png_problem(data: bytes) -> str:
-    """Walk the chunks (length, kind, data, CRC) up to IEND. 0.3 ms for a 640x480 colour image."""
+    """Check each chunk (length, kind, data, CRC) up to IEND. This takes 0.3 ms for a 640x480 colour image."""
     view, start = memoryview(data), len(_PNG)
     while (end := start + 12 + int.from_bytes(view[start : start + 4])) <= len(data):
         if zlib.crc32(view[start + 4 : end - 4]) != int.from_bytes(view[end - 4 : end]):
@@ -70,29 +71,32 @@ def _png_problem(data: bytes) -> str:
 
 
 def _jpeg_ends(data: bytes) -> bool:
-    """True if the end marker follows the picture's own data (previews inside EXIF have their own, earlier ones)."""
+    """Return whether the data of the image ends with the end marker. Segments are skipped by their lengths, because
+    previews inside EXIF have end markers, too."""
     position = 2
-    while found := MARKER.search(data, position):
-        marker = data[found.start() + 1]
-        if marker == 0xD9:
+    while match := MARKER.search(data, position):
+        start = match.start()
+        if data[start + 1] == 0xD9:  # end of image
             return True
-        position = found.start() + 2 + int.from_bytes(data[found.start() + 2 : found.start() + 4])
+        position = start + 2 + int.from_bytes(data[start + 2 : start + 4])
     return False
 
 
 def read_rgb(path: Path, page: int = 0, least: int = 0) -> np.ndarray:
-    """(H, W, 3) uint8 RGB of any image: gray is repeated, alpha dropped, EXIF orientation applied.
+    """Read any image as (H, W, 3) uint8 RGB: gray is repeated, alpha dropped, and the EXIF orientation applied.
 
-    Values are scaled to 0 ... 255 from what they run to: a PNM file's maxval; of 16 bits those that the pictures of the
-    folder use (cameras write 10, 12 or 14 bits in 16). page: see `reading.headers.pages`. least: a JPEG is decoded at a
-    half, a quarter or an eighth of its size where the shorter side stays that long; 0 = never. Raises FrameError.
+    Values are scaled to 0 ... 255 from the maxval of a PNM file or, for 16 bits, from the bits that the images of the
+    folder use: cameras store 10, 12 or 14 bits in 16.
+
+    page: see `reading.headers.pages`. least: a JPEG is decoded at a half, a quarter or an eighth of its size if its
+    shorter side keeps so many pixels; 0 = at its own size. Raises FrameError.
     """
     data = read_file(path)
     if page:
         image = _page(data, page)
     elif (header := pnm(data)) is not None and (header.text or header.maxval not in (255, 65535)):
         image = _pnm_rgb(data, header)
-    elif is_deep(data) and (top := highest(path)) < 65535:
+    elif has_16_bits(data) and (top := highest(path)) < 65535:
         image = to_bytes(decode(data, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH), top)
     else:
         image = decode(data, cv2.IMREAD_COLOR_RGB | _reduction(data, least))
@@ -104,15 +108,18 @@ def read_rgb(path: Path, page: int = 0, least: int = 0) -> np.ndarray:
 
 
 def _reduction(data: bytes, least: int) -> int:
-    """The flag for decoding at a smaller size, 0 = as it is. A JPEG's blocks are 8 x 8 cosines: fewer of them are a
-    smaller picture, and the rest need not be computed."""
+    """Return OpenCV's flag to decode a JPEG at a smaller size; 0 = at its own size. The decoder then computes fewer
+    coefficients of each 8 x 8 block."""
     size = size_of(data) if least and data.startswith(_JPEG) else None
-    factor = max((f for f in REDUCED if size and min(size) // f >= least), default=1)
-    return REDUCED.get(factor, 0)
+    if size is None:
+        return 0
+    factors = [factor for factor in REDUCED if min(size) // factor >= least]
+    return REDUCED[max(factors)] if factors else 0
 
 
 def _pnm_rgb(data: bytes, header: Pnm) -> np.ndarray:
-    """OpenCV does not scale by maxval, nor does it read text without a last line break."""
+    """Decode a PNM file, because OpenCV ignores maxval and needs a line break at the end of a text file. Raises
+    FrameError."""
     count = header.width * header.height * header.channels
     if header.text:
         try:
@@ -129,16 +136,16 @@ def _pnm_rgb(data: bytes, header: Pnm) -> np.ndarray:
 
 
 def to_bytes(values: np.ndarray, top: int) -> np.ndarray:
-    """uint8 of `values` that run from 0 to `top`."""
+    """Return `values` in 0 ... top scaled to uint8 0 ... 255."""
     return np.clip(values * np.float32(255 / top) + np.float32(0.5), 0, 255).astype(np.uint8)
 
 
 def _page(data: bytes, page: int) -> np.ndarray:
-    """(H, W, 3) uint8 RGB of a later page."""
+    """Return a page other than the first as (H, W, 3) uint8 RGB. Raises FrameError."""
     _silence()
     if data[:4] in (b"II*\0", b"MM\0*"):
-        found, images = cv2.imdecodemulti(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB, range=(page, page + 1))
-        if found and images:
+        decoded, images = cv2.imdecodemulti(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB, range=(page, page + 1))
+        if decoded and images:
             return images[0]
     try:
         with Image.open(io.BytesIO(data)) as file:
@@ -149,9 +156,10 @@ def _page(data: bytes, page: int) -> np.ndarray:
 
 
 def highest(path: Path) -> int:
-    """What the 16-bit pictures that are called as `path` is, up to digits, run to: 255, 1023, 4095, 16383 or 65535.
+    """Return the largest value that the 16-bit images of a recording can have: 255, 1023, 4095, 16383 or 65535.
 
-    Eight of them are looked at, so that all frames of a recording are scaled alike.
+    Eight files of the folder whose names differ from that of `path` only in numbers are read, so that all frames are
+    scaled alike.
     """
     return _highest(path.parent, re.sub(r"\d+", "#", path.name), path.parent.stat().st_mtime_ns)
 
@@ -169,7 +177,7 @@ def _highest(folder: Path, pattern: str, _changed: int) -> int:
 
 
 def read_uint16(path: Path) -> np.ndarray:
-    """(H, W) uint16 values of a depth file, as stored. Raises FrameError for anything but one channel of 16 bits."""
+    """Return the (H, W) uint16 values of a depth file as stored. Raises FrameError unless it has one 16-bit channel."""
     image = decode(read_file(path), cv2.IMREAD_UNCHANGED)
     if image.dtype != np.uint16 or image.ndim != 2:
         channels = 1 if image.ndim == 2 else image.shape[2]
@@ -179,12 +187,12 @@ def read_uint16(path: Path) -> np.ndarray:
 
 @functools.cache
 def _silence() -> None:
-    """OpenCV prints its own account of each broken file to stderr; ours is the FrameError."""
+    """Keep OpenCV from printing messages about broken files to stderr; the FrameError has the reason."""
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
 def decode(data: bytes, flags: int) -> np.ndarray:
-    """The pixels of an image file's bytes, as OpenCV reads them. Raises FrameError."""
+    """Decode the content of an image file with OpenCV. flags: of cv2.imdecode. Raises FrameError."""
     _silence()
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
@@ -196,12 +204,12 @@ def decode(data: bytes, flags: int) -> np.ndarray:
 
 
 def read_gray(path: Path) -> np.ndarray:
-    """(H, W) uint8 gray values of any image."""
+    """Read any image as (H, W) uint8 gray values. Raises FrameError."""
     return decode(read_file(path), cv2.IMREAD_GRAYSCALE)
 
 
 def upright(mask: np.ndarray, colour: Path) -> np.ndarray:
-    """Turn and mirror (H, W) `mask` as the EXIF orientation of the image file `colour` says."""
+    """Return (H, W) `mask` turned and mirrored by the EXIF orientation of the image file `colour`."""
     turned = {
         2: mask[:, ::-1],
         3: mask[::-1, ::-1],

@@ -1,6 +1,6 @@
-"""Depth of one lens as another sees it: the camera model of the Azure Kinect, and registration of depth to colour.
+"""Registers depth to the colour camera, with lenses of the Brown-Conrady model with a rational radial part.
 
-The formulas follow the Azure Kinect Sensor SDK's documented camera model.
+The formulas follow the documented camera model of the Azure Kinect Sensor SDK.
 """
 
 from __future__ import annotations
@@ -17,7 +17,11 @@ from streamseg.frame import Intrinsics
 
 @dataclass(frozen=True)
 class Lens:
-    """A camera in one mode: intrinsics in pixels, OpenCV's 8 distortion coefficients, the radius they hold for."""
+    """A camera in one mode.
+
+    distortion: OpenCV's k1, k2, p1, p2, k3, k4, k5, k6. radius: in the plane z = 1, the largest distance from the axis
+    at which the distortion model holds.
+    """
 
     pinhole: Intrinsics
     distortion: tuple[float, ...]
@@ -25,12 +29,14 @@ class Lens:
 
     @property
     def matrix(self) -> np.ndarray:
+        """The (3, 3) float64 camera matrix [pixels]."""
         return np.array([[self.pinhole.fx, 0, self.pinhole.cx], [0, self.pinhole.fy, self.pinhole.cy], [0, 0, 1]])
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Both lenses; a point p of the depth camera, in metres, is rotation p + translation in the colour camera."""
+    """Two lenses and the pose between them: point p [m] of the depth camera is rotation p + translation in the colour
+    camera. rotation: (9,), row by row."""
 
     colour: Lens
     depth: Lens
@@ -39,24 +45,26 @@ class Calibration:
 
 
 def register(depth: np.ndarray, calibration: Calibration, size: tuple[int, int]) -> np.ndarray:
-    """Warp depth (h, w) float32 metres into the colour camera: (H, W) = `size`, float32 metres, 0 = no reading.
+    """Return (h, w) float32 depth as the colour camera sees it: (H, W) = `size` float32 metres, 0 = no reading.
 
-    Each reading becomes a point, moves into the colour camera, and covers as many pixels there as it did in its own
-    camera; the nearest wins. Pinholes that stay inside a surface take the middle of their neighbours.
+    Each reading becomes a 3-D point, which is projected into the colour camera and drawn at the size that a pixel of
+    the depth camera has there; the nearest point is kept. Readings within 1 cm of the colour camera are dropped. Single
+    holes inside a surface get the median of their neighbours.
     """
     z = depth.ravel()
-    rays = _rays_seen(calibration, depth.shape[0], depth.shape[1])
+    rays = _rotated_rays(calibration, depth.shape[0], depth.shape[1])
     points = rays * z
     points += np.array(calibration.translation, np.float32)[:, None]
     x, y = project(points, calibration.colour)
     footprint = math.ceil(calibration.colour.pinhole.fx / calibration.depth.pinhole.fx)
-    known = (z > 0) & (points[2] > 0.01)
-    return _fill_pinholes(_splat(x, y, points[2], known, size, footprint))
+    valid = (z > 0) & (points[2] > 0.01)
+    return _fill_pinholes(_splat(x, y, points[2], valid, size, footprint))
 
 
 def project(points: np.ndarray, lens: Lens) -> np.ndarray:
-    """(3, N) points in front of a camera -> (2, N) pixels (x, y); NaN where its distortion model does not hold."""
-    with np.errstate(divide="ignore", invalid="ignore"):  # points beside the camera go nowhere
+    """Project (3, N) points [m] in front of a camera to (2, N) pixels (x, y); NaN where its distortion model does not
+    hold."""
+    with np.errstate(divide="ignore", invalid="ignore"):  # of points beside the camera, z is 0
         plane = points[:2] / points[2]
     x, y = plane
     r2 = x * x
@@ -69,22 +77,23 @@ def project(points: np.ndarray, lens: Lens) -> np.ndarray:
 
 
 def _distorted(x: np.ndarray, y: np.ndarray, r2: np.ndarray, coefficients: tuple[float, ...]) -> np.ndarray:
-    """(2, N) where the lens puts the points x, y of the plane z = 1. r2: x x + y y. Parts that are 0 are left out."""
+    """Return the (2, N) distorted positions of points (x, y) in the plane z = 1. r2: x x + y y. Terms whose
+    coefficients are 0 are not computed."""
     k1, k2, p1, p2, k3, k4, k5, k6 = coefficients
     with np.errstate(over="ignore", invalid="ignore"):
         radial = _polynomial(r2, (k1, k2, k3))
         if k4 or k5 or k6:
             radial /= _polynomial(r2, (k4, k5, k6))
-        bent = np.stack((x * radial, y * radial))
+        distorted = np.stack((x * radial, y * radial))
         if p1 or p2:
             xy = 2 * x * y
-            bent[0] += p1 * xy + p2 * (r2 + 2 * x * x)
-            bent[1] += p2 * xy + p1 * (r2 + 2 * y * y)
-    return bent
+            distorted[0] += p1 * xy + p2 * (r2 + 2 * x * x)
+            distorted[1] += p2 * xy + p1 * (r2 + 2 * y * y)
+    return distorted
 
 
 def _polynomial(r2: np.ndarray, coefficients: tuple[float, float, float]) -> np.ndarray:
-    """1 + a r2 + b r2^2 + c r2^3."""
+    """Return 1 + a r2 + b r2^2 + c r2^3 for coefficients (a, b, c)."""
     value = np.full_like(r2, coefficients[2])
     for coefficient in (coefficients[1], coefficients[0], 1.0):
         value *= r2
@@ -94,7 +103,7 @@ def _polynomial(r2: np.ndarray, coefficients: tuple[float, float, float]) -> np.
 
 @functools.lru_cache(maxsize=4)
 def _rays(lens: Lens, height: int, width: int) -> np.ndarray:
-    """(3, h * w) float32 direction of each depth pixel, z = 1; NaN where the distortion model does not hold."""
+    """Return the (3, h * w) float32 ray of each pixel, with z = 1; NaN where the distortion model does not hold."""
     x, y = np.meshgrid(np.arange(width, dtype=float), np.arange(height, dtype=float))
     pixels = np.stack((x, y), -1).reshape(-1, 1, 2)
     stop = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 40, 1e-6)
@@ -105,24 +114,24 @@ def _rays(lens: Lens, height: int, width: int) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=4)
-def _rays_seen(calibration: Calibration, height: int, width: int) -> np.ndarray:
-    """(3, h * w) float32 the directions of `_rays` in the colour camera's axes."""
+def _rotated_rays(calibration: Calibration, height: int, width: int) -> np.ndarray:
+    """Return the (3, h * w) float32 rays of the depth camera along the axes of the colour camera."""
     return np.array(calibration.rotation, np.float32).reshape(3, 3) @ _rays(calibration.depth, height, width)
 
 
 def _splat(
-    x: np.ndarray, y: np.ndarray, z: np.ndarray, known: np.ndarray, size: tuple[int, int], footprint: int
+    x: np.ndarray, y: np.ndarray, z: np.ndarray, valid: np.ndarray, size: tuple[int, int], footprint: int
 ) -> np.ndarray:
-    """Draw the `known` points of depth z at (x, y) into an image; each covers footprint x footprint pixels, the nearest
-    stays."""
+    """Draw the `valid` points of depth z at (x, y) into an image of `size` (H, W), 0 = no point. Each covers
+    footprint x footprint pixels, and the nearest is kept."""
     height, width = size
-    pad = footprint - 1  # a margin, which is cut off
+    pad = footprint - 1  # width of a margin, which is removed at the end
     image = np.full((height + 2 * pad, width + 2 * pad), np.inf, np.float32)
     left, top = np.floor(x + (0.5 - pad / 2)), np.floor(y + (0.5 - pad / 2))
-    inside = known & (left > -footprint) & (left < width) & (top > -footprint) & (top < height)  # False for NaN
+    inside = valid & (left > -footprint) & (left < width) & (top > -footprint) & (top < height)  # False for NaN
     corner = ((top[inside] + pad) * image.shape[1] + left[inside] + pad).astype(np.intp)
     np.minimum.at(image.ravel(), corner, z[inside])
-    # one pixel for each point so far: the nearest of those whose corner lies up to `pad` pixels left and above
+    # each point is one pixel so far, its upper left corner: take the nearest up to `pad` pixels to the left and above
     kernel = np.ones((footprint, footprint), np.uint8)
     covered = cv2.erode(image, kernel, anchor=(pad, pad), borderType=cv2.BORDER_CONSTANT, borderValue=np.inf)
     covered = covered[pad : pad + height, pad : pad + width]
@@ -130,7 +139,8 @@ def _splat(
 
 
 def _fill_pinholes(depth: np.ndarray) -> np.ndarray:
-    """Give a pixel without a reading the median around it where most of its 8 neighbours have one."""
+    """Return depth in which a pixel without a reading has the median of its 3x3 neighbourhood, if at least 6 of its 8
+    neighbours have readings."""
     valid = (depth > 0).astype(np.uint8)
     around = cv2.boxFilter(valid, cv2.CV_16S, (3, 3), normalize=False, borderType=cv2.BORDER_CONSTANT)
     return np.where((valid == 0) & (around >= 6), cv2.medianBlur(depth, 3), depth)

@@ -1,4 +1,4 @@
-"""Coloured masks, and those of large numbers: which is which id, the same over all files of a folder."""
+"""Assigns ids to masks of colours or of numbers above 255, with the same id for a value in all files of a folder."""
 
 from __future__ import annotations
 
@@ -16,30 +16,39 @@ from streamseg.frame import VOID
 from streamseg.masks.palette import davis
 from streamseg.sources.reading.images import read_file, read_rgb
 
-MARK = re.compile(r"(?P<stem>.+?)[._-](?P<mark>masks?|segm|seg|segmentation|labels?|gt|groundtruth|annotation)", re.I)
-LEADING = re.compile(r"(?P<mark>masks?|segm|seg|segmentation|labels?|gt)[._-](?P<stem>.+)", re.I)
-"""Names of masks that lie beside their pictures."""
+_TRAILING_MARK = re.compile(
+    r"(?P<stem>.+?)[._-](?P<mark>masks?|segm|seg|segmentation|labels?|gt|groundtruth|annotation)", re.I
+)
+_LEADING_MARK = re.compile(r"(?P<mark>masks?|segm|seg|segmentation|labels?|gt)[._-](?P<stem>.+)", re.I)
 
-FILLED = 0.3
-"""Of a colour's pixels, those that lie in squares of it; of mixed colours at edges nearly none do."""
+MIN_FLAT_SHARE = 0.3
+"""Least share of the pixels of an id's colour that are in 2x2 squares of it. Of colours that are mixed at soft edges,
+nearly no pixel is."""
 
-FRINGE = 15
-"""By how much each channel of a colour may differ that JPEG of a high quality left beside another."""
+JPEG_TOLERANCE = 15
+"""Largest difference per channel between a colour and what JPEG of a high quality makes of it near edges."""
+
+
+def split_mark(stem: str) -> tuple[str, str] | None:
+    """Split the name of a mask that is beside its picture, such as NAME_mask or mask_NAME, into (NAME, mark); None if
+    it has no such word."""
+    match = _TRAILING_MARK.fullmatch(stem) or _LEADING_MARK.fullmatch(stem)
+    return (match["stem"], match["mark"]) if match else None
 
 
 def family(path: Path) -> tuple[Path, str, str]:
-    """What `members` takes to find the masks of a folder that were made as this one."""
-    found = MARK.fullmatch(path.stem) or LEADING.fullmatch(path.stem)
-    return path.parent, path.suffix, found["mark"] if found else ""
+    """Return the folder, the suffix and the mark of a mask; masks that share all three are read alike."""
+    parts = split_mark(path.stem)
+    return path.parent, path.suffix, parts[1] if parts else ""
 
 
 def members(folder: Path, suffix: str, mark: str) -> list[Path]:
-    """Files of a suffix and with a mark in their names, "" = none, in the order of their names."""
+    """Return the masks of a family in the order of their names. mark: "" = none."""
     return [path for path in sorted(folder.glob(f"*{suffix}")) if family(path)[2] == mark]
 
 
-def opened(data: bytes) -> Image.Image:
-    """The picture in a mask file's bytes, with the values that are stored. Raises FrameError."""
+def open_mask(data: bytes) -> Image.Image:
+    """Decode the content of a mask file to its stored values. Raises FrameError."""
     try:
         image = Image.open(io.BytesIO(data))
         image.load()
@@ -49,9 +58,13 @@ def opened(data: bytes) -> Image.Image:
 
 
 def colour_ids(pixels: np.ndarray, path: Path) -> np.ndarray:
-    """(H, W) uint8 ids of (H, W, 3) uint8 RGB: indices of the DAVIS palette or, where a colour is not of it, ranks
-    among all colours of the masks beside `path`, so that an object keeps its id over the frames."""
-    packed = _without_edges(_pack(pixels))
+    """Return the (H, W) uint8 ids of a mask of (H, W, 3) uint8 RGB colours.
+
+    Colours of the DAVIS palette become their index in it. If there are others, a colour becomes its rank among all
+    colours of the masks beside `path`, so that an object keeps its id over the frames. Raises FrameError if there are
+    too many colours.
+    """
+    packed = _remove_edge_colours(_pack(pixels))
     present, inverse = np.unique(packed, return_inverse=True)
     table = _davis_ids()
     if not all(int(colour) in table for colour in present):
@@ -63,8 +76,8 @@ def colour_ids(pixels: np.ndarray, path: Path) -> np.ndarray:
 
 
 def value_ids(values: np.ndarray, path: Path) -> np.ndarray:
-    """(H, W) uint8 ids of (H, W) integers up to 65535, which is void: ranks among all values of the masks beside
-    `path`. Raises FrameError: more than 254 of them."""
+    """Return the (H, W) uint8 ids of (H, W) integers up to 65535, which is void: the rank of a value among all values
+    of the masks beside `path`. Raises FrameError if there are more than 254."""
     table = _folder_values(*family(path))
     present, inverse = np.unique(values, return_inverse=True)
     ids = np.array([table.get(int(value), 256) for value in present])
@@ -73,21 +86,21 @@ def value_ids(values: np.ndarray, path: Path) -> np.ndarray:
     return ids.astype(np.uint8)[inverse].reshape(values.shape)
 
 
-def own_palette(path: Path, palette: np.ndarray, used: np.ndarray) -> bool:
-    """Whether a palette was made for this picture alone, as colour quantization does: then indices are no ids.
+def has_own_palette(path: Path, palette: np.ndarray, used: np.ndarray) -> bool:
+    """Return whether the palette of a mask was made for it alone, as by colour quantization: its indices are no ids.
 
-    palette: (256, 3) uint8 RGB. used: the indices in the picture. Such a palette gives black another index than 0, or
-    one index has several colours over the folder.
+    In such a palette black has another index than 0, or an index has different colours in the masks of the folder.
+    palette: (256, 3) uint8 RGB. used: the indices in the mask.
     """
     black = ~palette[used].any(axis=1)
     if palette[0].any() and black.any():
         return True
-    return not _one_palette(*family(path))
+    return not _share_palette(*family(path))
 
 
 @functools.lru_cache(maxsize=32)
-def _one_palette(folder: Path, suffix: str, mark: str) -> bool:
-    """Whether the palettes of a folder agree as far as they reach; 16 of the files are looked at."""
+def _share_palette(folder: Path, suffix: str, mark: str) -> bool:
+    """Return whether the palettes of 16 masks of a folder are beginnings of one palette."""
     files, longest = members(folder, suffix, mark), b""
     for path in files[:: max(1, len(files) // 16)][:16]:
         try:
@@ -97,7 +110,7 @@ def _one_palette(folder: Path, suffix: str, mark: str) -> bool:
             continue
         palette, gray = palette.rstrip(b"\0"), np.frombuffer(palette, np.uint8).reshape(-1, 3)
         if (gray == gray[:, :1]).all():
-            continue  # of black and white pictures, which are read otherwise
+            continue  # a palette of grays says nothing on the others
         longest, shorter = (palette, longest) if len(palette) > len(longest) else (longest, palette)
         if not longest.startswith(shorter):
             return False
@@ -105,7 +118,7 @@ def _one_palette(folder: Path, suffix: str, mark: str) -> bool:
 
 
 def flat(values: np.ndarray) -> np.ndarray:
-    """(H, W) bool: which pixels lie in a square of 2x2 equal values."""
+    """Return (H, W) bool, True for pixels in a 2x2 square of equal values."""
     first = values[:-1, :-1]
     same = (first == values[1:, :-1]) & (first == values[:-1, 1:]) & (first == values[1:, 1:])
     found = np.zeros(values.shape, bool)
@@ -115,52 +128,56 @@ def flat(values: np.ndarray) -> np.ndarray:
     return found
 
 
-def _without_edges(packed: np.ndarray) -> np.ndarray:
-    """The colours that fill areas; what only fringes them, or mixes them at soft edges, becomes the nearest of them."""
+def _remove_edge_colours(packed: np.ndarray) -> np.ndarray:
+    """Return (H, W) packed colours with only those that fill areas. Colours that JPEG or soft edges add between areas
+    become the nearest of these."""
     present, inverse, counts = np.unique(packed, return_inverse=True, return_counts=True)
     inverse = inverse.ravel()
-    filled = np.bincount(inverse, flat(packed).ravel(), minlength=len(present)) / counts >= FILLED
-    if filled.sum() < 2 or filled.all():
+    fills = np.bincount(inverse, flat(packed).ravel(), minlength=len(present)) / counts >= MIN_FLAT_SHARE
+    if fills.sum() < 2 or fills.all():
         return packed
     colours = np.stack([present >> 16, present >> 8 & 255, present & 255], axis=1).astype(np.int32)
-    away = np.abs(colours[:, None] - colours[None, filled]).max(-1)
-    mixed = (away.min(axis=1) <= FRINGE) | ((~filled).sum() > filled.sum())
-    nearest: np.ndarray = np.where(filled | ~mixed, present, present[filled][away.argmin(axis=1)])
+    distance = np.abs(colours[:, None] - colours[None, fills]).max(-1)
+    mixed = (distance.min(axis=1) <= JPEG_TOLERANCE) | ((~fills).sum() > fills.sum())
+    nearest: np.ndarray = np.where(fills | ~mixed, present, present[fills][distance.argmin(axis=1)])
     return nearest[inverse].reshape(packed.shape)
 
 
 def _pack(pixels: np.ndarray) -> np.ndarray:
+    """Return (..., 3) uint8 RGB as one uint32 per pixel, 0xRRGGBB."""
     return pixels.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
 
 
 @functools.cache
 def _davis_ids() -> dict[int, int]:
-    """Colour -> index in the palette of DAVIS."""
+    """Return packed colour -> index in the palette of DAVIS."""
     return {colour: index for index, colour in enumerate(_pack(davis()).tolist())}
 
 
 @functools.lru_cache(maxsize=8)
 def _folder_ids(folder: Path, suffix: str, mark: str) -> dict[int, int]:
-    """Colour -> id over all masks of a folder, in the order of their RGB values; black is 0."""
-    return _ranks(members(folder, suffix, mark), lambda path: _without_edges(_pack(read_rgb(path))), {0: 0})
+    """Return packed colour -> id over all masks of a folder, in the order of their RGB values; black is 0."""
+    return _ranks(members(folder, suffix, mark), lambda path: _remove_edge_colours(_pack(read_rgb(path))), {0: 0})
 
 
 @functools.lru_cache(maxsize=8)
 def _folder_values(folder: Path, suffix: str, mark: str) -> dict[int, int]:
-    """Value -> id over all masks of a folder, of 16 bits or more; 65535 is void."""
-    return _ranks(members(folder, suffix, mark), lambda path: np.asarray(opened(read_file(path))), {0: 0, 65535: 255})
+    """Return value -> id over all masks of a folder with 16 bits or more; 65535 is void."""
+    return _ranks(
+        members(folder, suffix, mark), lambda path: np.asarray(open_mask(read_file(path))), {0: 0, 65535: 255}
+    )
 
 
-def _ranks(files: list[Path], read: Callable[[Path], np.ndarray], known: dict[int, int]) -> dict[int, int]:
-    """Value -> id: those that are `known`, and 1 ... 254 in the order of the values in all files, unless these are
-    more."""
-    found: set[int] = set()
+def _ranks(files: list[Path], read: Callable[[Path], np.ndarray], fixed: dict[int, int]) -> dict[int, int]:
+    """Return value -> id over all files: those of `fixed`, and 1 ... 254 for the others in rising order. If there are
+    more than 254, return only `fixed`."""
+    values: set[int] = set()
     for path in files:
         try:
-            found.update(np.unique(read(path)).tolist())
+            values.update(np.unique(read(path)).tolist())
         except FrameError:
             continue
-        if len(found) > 256:
+        if len(values) > 256:
             break
-    ranked = sorted(found - known.keys())
-    return known | ({value: rank for rank, value in enumerate(ranked, 1)} if len(ranked) < VOID else {})
+    ranked = sorted(values - fixed.keys())
+    return fixed | ({value: rank for rank, value in enumerate(ranked, 1)} if len(ranked) < VOID else {})

@@ -1,4 +1,4 @@
-"""Two streams of time stamps, paired one-to-one by nearness."""
+"""Pairs the time stamps of two streams, one to one."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ from collections.abc import Sequence
 
 
 def pair(first: Sequence[float], second: Sequence[float], tolerance: float) -> dict[int, int]:
-    """Map positions in `first` to positions in `second`: greedily the nearest two stamps that are both still free.
+    """Return which index in `second` belongs to an index in `first`. The two nearest stamps that are still free are
+    paired first.
 
-    Stamps and tolerance in seconds, in any order; compared to the microsecond, so that a difference of exactly
-    `tolerance` counts in spite of rounding. Of equal differences the one that comes first in `first`, then in
-    `second`, wins.
+    Stamps may be in any order; they and the tolerance are in seconds. They are rounded to microseconds, so that a
+    difference of exactly `tolerance` counts. Of equal differences, the one with the lower index in `first`, then in
+    `second`, is paired first.
     """
-    left, right = [round(stamp * 1e6) for stamp in first], [round(stamp * 1e6) for stamp in second]
-    reach = round(tolerance * 1e6)
-    order = sorted(range(len(right)), key=right.__getitem__)
-    stamps = [right[j] for j in order]
+    first_us, second_us = [round(stamp * 1e6) for stamp in first], [round(stamp * 1e6) for stamp in second]
+    tolerance_us = round(tolerance * 1e6)
+    order = sorted(range(len(second_us)), key=second_us.__getitem__)
+    sorted_us = [second_us[j] for j in order]
     candidates = []
-    for i, stamp in enumerate(left):
-        k = bisect_left(stamps, stamp - reach)
-        while k < len(stamps) and stamps[k] <= stamp + reach:
-            candidates.append((abs(stamps[k] - stamp), i, order[k]))
+    for i, stamp in enumerate(first_us):
+        k = bisect_left(sorted_us, stamp - tolerance_us)
+        while k < len(sorted_us) and sorted_us[k] <= stamp + tolerance_us:
+            candidates.append((abs(sorted_us[k] - stamp), i, order[k]))
             k += 1
     pairs: dict[int, int] = {}
     used: set[int] = set()

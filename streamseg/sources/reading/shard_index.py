@@ -1,12 +1,12 @@
-"""The index of packed recordings: where in which tar file each frame lies, as arrays that are mapped, not read.
+"""The index of packed recordings: the shard and the offset of each frame, in arrays that are mapped into memory.
 
-    FOLDER/shard-000000.tar ...   WebDataset: RECORDING/NNNNNN.jpg, .mask.png, .depth.png, .json, frames in order
-    FOLDER/frames.npy             one FRAME a frame, all recordings one after another
-    FOLDER/recordings.npy         one RECORDING a recording
-    FOLDER/names.bin              the recordings' names and sources as UTF-8, one after another
+    FOLDER/shard-000000.tar ...   WebDataset: RECORDING/NNNNNN.jpg, .mask.png, .depth.png, .json, in order of the frames
+    FOLDER/frames.npy             a FRAME for each frame, recording by recording
+    FOLDER/recordings.npy         a RECORDING for each recording
+    FOLDER/names.bin              names and sources of the recordings, in UTF-8 without separators
 
-A million and a half of frames are 130 MB, of which memory holds what is looked at. FOLDER may be a URL: then the index
-is fetched, into the cache, and frames are read where they lie.
+The index of 1.5 million frames has 130 MB, of which only the parts that are used are read. FOLDER may be a URL: the
+index is then downloaded into the cache, and frames are read from the URL.
 """
 
 from __future__ import annotations
@@ -28,11 +28,12 @@ from streamseg.urls import explained, is_store, open_store_at
 
 FRAME = np.dtype(
     [
-        *(
-            (f"{part}_{what}", kind)
-            for part in ("rgb", "mask", "depth")
-            for what, kind in (("at", "<u8"), ("size", "<u4"))
-        ),
+        ("rgb_at", "<u8"),
+        ("rgb_size", "<u4"),
+        ("mask_at", "<u8"),
+        ("mask_size", "<u4"),
+        ("depth_at", "<u8"),
+        ("depth_size", "<u4"),
         ("shard", "<u4"),
         ("time", "<f8"),
         ("camera", "<f4", 4),
@@ -40,20 +41,22 @@ FRAME = np.dtype(
         ("metric", "?"),
     ]
 )
-"""at: byte in the shard; size 0 = the frame has none. time [s]. camera: fx, fy, cx, cy in pixels of the stored frame;
-fx 0 = unknown. depth_units: stored per metre, or per unit of what is not `metric`."""
+"""A frame. at, size: offset and length [bytes] of a file in the shard; size 0 = the frame has no such file. shard: its
+number. time: [s]. camera: fx, fy, cx, cy in pixels of the stored frame; fx 0 = unknown. depth_units: stored units per
+metre, or per unit of the reconstruction if depth is not `metric`."""
 RECORDING = np.dtype(
     [("first", "<u8"), ("frames", "<u4"), ("name_at", "<u8"), ("name", "<u4"), ("source", "<u4"), ("fps", "<f4")]
 )
-"""first: its first frame in frames.npy. name_at: in names.bin, the bytes of the name, then those of the source."""
+"""A recording. first: index of its first frame in frames.npy. frames: how many it has. name_at: offset in names.bin of
+its name, which has `name` bytes and is followed by its source, which has `source` bytes."""
 FRAMES, RECORDINGS, NAMES = "frames.npy", "recordings.npy", "names.bin"
 VERSION = ("size", "ETag", "etag", "LastModified", "mtime", "created")
-"""What stores say of a file that changes with it."""
+"""Properties of a file in a store that change when the file does."""
 
 
 @dataclass(frozen=True, eq=False)
 class ShardIndex:
-    """folder: a path or a URL, where the shards lie. frames: (N,) FRAME. recordings: (R,) RECORDING. names: bytes."""
+    """folder: the path or URL of the shards. frames: (N,) FRAME. recordings: (R,) RECORDING. names: (B,) uint8."""
 
     folder: str
     frames: np.ndarray
@@ -64,51 +67,56 @@ class ShardIndex:
         return len(self.recordings)
 
     def name(self, number: int) -> str:
-        """Of a recording."""
+        """Return the name of a recording."""
         row = self.recordings[number]
         return self._text(int(row["name_at"]), int(row["name"]))
 
     def source(self, number: int) -> str:
-        """What the recording was packed from."""
+        """Return the uri that a recording was packed from."""
         row = self.recordings[number]
         return self._text(int(row["name_at"]) + int(row["name"]), int(row["source"]))
 
     def number(self, name: str) -> int | None:
-        """The recording of that name, None where there is none."""
+        """Return the number of the recording called `name`; None if there is none."""
         return next((number for number in range(len(self)) if self.name(number) == name), None)
 
-    def _text(self, at: int, size: int) -> str:
-        return bytes(self.names[at : at + size]).decode("utf-8", errors="surrogateescape")
+    def _text(self, offset: int, size: int) -> str:
+        return bytes(self.names[offset : offset + size]).decode("utf-8", errors="surrogateescape")
 
 
 def shard_name(number: int) -> str:
-    """The file of shard `number`."""
+    """Return the name of the file of shard `number`."""
     return f"shard-{number:06d}.tar"
 
 
 def is_packed(folder: str) -> bool:
-    """Whether a folder holds an index."""
+    """Return whether a folder has an index."""
     return os.path.isfile(os.path.join(folder, FRAMES)) and os.path.isfile(os.path.join(folder, RECORDINGS))
 
 
 def open_index(folder: str | Path) -> ShardIndex:
-    """Map the index of `folder`, a path or a URL. Raises SourceError where it is absent or damaged."""
-    where = str(folder)
+    """Open the index of `folder`, a path or a URL. Raises SourceError if it is missing or damaged."""
+    location = str(folder)
     try:
-        local = _fetched(where.rstrip("/")) if is_store(where) else Path(os.path.abspath(where))
+        if is_store(location):
+            shards = location.rstrip("/")
+            local = _download(shards)
+        else:
+            local = Path(os.path.abspath(location))
+            shards = str(local)
         changed = tuple((local / name).stat().st_mtime_ns for name in (FRAMES, RECORDINGS, NAMES))
-        return _opened(where.rstrip("/") if is_store(where) else str(local), local, changed)
+        return _open(shards, local, changed)
     except (OSError, ValueError, EOFError, TokenError) as problem:
-        said = f"the index in {without_secrets(where)!r} cannot be read: {problem}"
-        raise SourceError(said, "pack the recordings again") from None
+        message = f"the index in {without_secrets(location)!r} cannot be read: {problem}"
+        raise SourceError(message, "pack the recordings again") from None
 
 
-def _fetched(url: str) -> Path:
-    """A folder of the cache with the index at `url`, as it is now."""
+def _download(url: str) -> Path:
+    """Return a folder of the cache with the current version of the index at `url`."""
     with explained(url):
         system, root = open_store_at(url)
-        facts = [system.info(f"{root}/{name}") for name in (FRAMES, RECORDINGS, NAMES)]
-        key = repr((url, [[str(one.get(fact)) for fact in VERSION] for one in facts]))
+        infos = [system.info(f"{root}/{name}") for name in (FRAMES, RECORDINGS, NAMES)]
+        key = repr((url, [[str(info.get(name)) for name in VERSION] for info in infos]))
         folder = cache.root() / "shards" / hashlib.sha256(key.encode(errors="surrogateescape")).hexdigest()[:32]
         folder.mkdir(parents=True, exist_ok=True)
         for name in (FRAMES, RECORDINGS, NAMES):
@@ -120,13 +128,15 @@ def _fetched(url: str) -> Path:
 
 
 @lru_cache(maxsize=4)
-def _opened(where: str, folder: Path, _changed: tuple[int, ...]) -> ShardIndex:
+def _open(shards: str, folder: Path, _changed: tuple[int, ...]) -> ShardIndex:
+    """Map the index in `folder`. _changed: times of its files, so that a changed index is mapped again. Raises
+    ValueError if it is damaged."""
     frames, recordings = (np.load(folder / name, mmap_mode="r") for name in (FRAMES, RECORDINGS))
     names = np.memmap(folder / NAMES, np.uint8, "r")
-    if not (isinstance(frames, np.ndarray) and isinstance(recordings, np.ndarray)):  # archives of arrays
+    if not (isinstance(frames, np.ndarray) and isinstance(recordings, np.ndarray)):  # an .npz archive
         raise ValueError("it holds no table")
     if frames.dtype != FRAME or recordings.dtype != RECORDING:
         raise ValueError("it is of another version")
     if len(recordings) and int(recordings["first"][-1]) + int(recordings["frames"][-1]) != len(frames):
         raise ValueError("its parts do not belong together")
-    return ShardIndex(where, frames, recordings, names)
+    return ShardIndex(shards, frames, recordings, names)

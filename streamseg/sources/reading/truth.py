@@ -1,4 +1,4 @@
-"""Ground truth beside pictures: which mask belongs to which picture, and whether it has to be turned along with it."""
+"""Finds the ground truth of pictures: which mask belongs to which picture, and whether EXIF turns it, too."""
 
 from __future__ import annotations
 
@@ -15,119 +15,134 @@ from streamseg.frame import VOID
 from streamseg.sources.reading.files import IMAGE_SUFFIXES, listing
 from streamseg.sources.reading.headers import orientation, stored_size
 from streamseg.sources.reading.images import upright
-from streamseg.sources.reading.mask_colours import LEADING, MARK
-from streamseg.sources.reading.masks import WHITE, read_mask, taken_for
+from streamseg.sources.reading.mask_colours import split_mark
+from streamseg.sources.reading.masks import WHITE, meaning_of, read_mask
 
 FOLDERS = ("masks", "mask", "segmentations", "segmentation", "segm", "annotations", "labels", "groundtruth", "gt")
-SUFFIXES = IMAGE_SUFFIXES | {".gif", ".pbm"}  # Carvana's masks, and plain bitmaps
-KNOWN = "valid"
-"""Folder beside the masks' own: white where the truth is known; elsewhere nothing is counted (OSD)."""
-LOOKED_AT = 200  # pictures whose orientation is looked up
+SUFFIXES = IMAGE_SUFFIXES | {".gif", ".pbm"}  # masks of Carvana, and bitmaps
+VALID = "valid"
+"""Folder beside that of the masks, with images that are white where the ground truth is known (OSD); elsewhere it
+becomes void."""
+MAX_SAMPLES = 200  # pictures whose EXIF orientation is read
 
 Load = Callable[[], np.ndarray]
 
 
-class Truth(NamedTuple):
-    """loads: by picture. notes: how the masks are understood, for people."""
+class GroundTruth(NamedTuple):
+    """loads: picture -> function that reads its mask, see `Frame.load_annotation`. notes: how the masks are read."""
 
     loads: dict[Path, Load]
     notes: tuple[str, ...] = ()
 
 
-def truth(
+def ground_truth(
     pictures: Sequence[Path],
     folder: Path | None,
     read: Callable[[Path], np.ndarray] = read_mask,
     name: Callable[[Path], str] = lambda path: path.stem,
     among: Sequence[Path] = (),
-) -> Truth:
-    """The masks in `folder`, and those `among` the pictures, that belong to `pictures`. name: what a mask has in common
-    with a picture, besides its stem and its whole name."""
+) -> GroundTruth:
+    """Return the masks of `pictures`.
+
+    folder: of masks. read: reads a mask file. name: returns a name that the mask of a picture may have, besides the
+    name and the stem of the picture. among: masks that are in the folder of the pictures.
+    """
     masks = [*([] if folder is None else masks_in(folder)), *among]
-    found = masks_of(pictures, masks, name)
-    others = sorted({mask.name for mask in masks} - {mask.name for mask in found.values()})
-    told = f"left out: {len(others)} of {len(masks)} masks ({others[0]} ...): no image has that name" if others else ""
-    lost = (told,) if told else ()
-    if not found:
-        return Truth({}, lost)
-    first = next(iter(found.values()))
-    words = taken_for(first)
-    known = {} if folder is None else _known(folder.parent / KNOWN, [mask.stem for mask in found.values()])
-    notes = (
-        [f"masks ({len(found)} of {len(pictures)} pictures, e.g. {first.name}) are read as: {words}"] if words else []
-    )
-    stored = drawn_as_stored(found)
+    mask_of = pair_masks(pictures, masks, name)
+    notes_on_unpaired = _note_on_unpaired(masks, mask_of)
+    if not mask_of:
+        return GroundTruth({}, notes_on_unpaired)
+    first = next(iter(mask_of.values()))
+    meaning = meaning_of(first)
+    valid = {} if folder is None else _validity(folder.parent / VALID, [mask.stem for mask in mask_of.values()])
+    notes: list[str] = []
+    if meaning:
+        count = f"{len(mask_of)} of {len(pictures)} pictures"
+        notes.append(f"masks ({count}, e.g. {first.name}) are read as: {meaning}")
+    stored = drawn_as_stored(mask_of)
     if stored:
         notes.append("masks are drawn on the pixels as stored: they are turned with their pictures, as EXIF says")
     elif stored is None:
         notes.append("EXIF turns some pictures, and no size tells whether masks are drawn before that: taken for after")
-    if known:
-        notes.append(f"{KNOWN}/ tells where {len(known)} of {len(found)} masks are known; elsewhere nothing is counted")
-        read = partial(_where_known, read, known)
+    if valid:
+        notes.append(
+            f"{VALID}/ tells where {len(valid)} of {len(mask_of)} masks are known; elsewhere nothing is counted"
+        )
+        read = partial(_read_valid, read, valid)
     loads: dict[Path, Load] = {
-        picture: partial(_turned, read, mask, picture) if stored else partial(read, mask)
-        for picture, mask in found.items()
+        picture: partial(_read_upright, read, mask, picture) if stored else partial(read, mask)
+        for picture, mask in mask_of.items()
     }
-    return Truth(loads, (*notes, *lost))
+    return GroundTruth(loads, (*notes, *notes_on_unpaired))
+
+
+def _note_on_unpaired(masks: Sequence[Path], mask_of: dict[Path, Path]) -> tuple[str, ...]:
+    """Return a note on the masks that belong to no picture; () if there are none."""
+    others = sorted({mask.name for mask in masks} - {mask.name for mask in mask_of.values()})
+    if not others:
+        return ()
+    return (f"left out: {len(others)} of {len(masks)} masks ({others[0]} ...): no image has that name",)
 
 
 def masks_in(folder: Path) -> list[Path]:
-    """The mask files of a folder, in natural order."""
+    """Return the mask files in a folder, in natural order."""
     return [path for path in listing(folder) if path.suffix.lower() in SUFFIXES]
 
 
 def masks_among(pictures: Sequence[Path]) -> list[Path]:
-    """Those that are masks of others that lie beside them: NAME_mask.png beside NAME.jpg."""
+    """Return the pictures that are masks of other pictures in the folder: NAME_mask.png beside NAME.jpg."""
     stems = {path.stem for path in pictures}
-    marked = ((path, MARK.fullmatch(path.stem) or LEADING.fullmatch(path.stem)) for path in pictures)
-    return [path for path, found in marked if found and found["stem"] in stems]
+    return [path for path in pictures if (parts := split_mark(path.stem)) and parts[0] in stems]
 
 
-def masks_of(
+def pair_masks(
     pictures: Iterable[Path], masks: Iterable[Path], name: Callable[[Path], str] = lambda path: path.stem
 ) -> dict[Path, Path]:
-    """Picture -> its mask: NAME.png, NAME.jpg.png (COLMAP), NAME_mask.gif (Carvana), NAME_segmentation.png (ISIC),
-    mask_NAME.png.
+    """Return the mask of each picture that has one: NAME.png, NAME.jpg.png (COLMAP), NAME_mask.gif (Carvana),
+    NAME_segmentation.png (ISIC) or mask_NAME.png. A mask with exactly the name of the picture comes first.
 
-    A mask that has a picture's very name is that picture's before one that is only similar to it.
+    name: see `ground_truth`.
     """
     exact: dict[str, Path] = {}
     marked: dict[str, Path] = {}
     for mask in masks:
         exact.setdefault(mask.stem, mask)
-        if found := MARK.fullmatch(mask.stem) or LEADING.fullmatch(mask.stem):
-            marked.setdefault(found["stem"], mask)
+        if parts := split_mark(mask.stem):
+            marked.setdefault(parts[0], mask)
     pairs = {}
     for picture in pictures:
-        wanted = [(exact, picture.name), (exact, picture.stem), (marked, picture.stem), (marked, picture.name)]
-        wanted += [(exact, name(picture)), (marked, name(picture))]
-        found_mask = next((table[key] for table, key in wanted if key in table), None)
-        if found_mask is not None:
-            pairs[picture] = found_mask
+        lookups = [(exact, picture.name), (exact, picture.stem), (marked, picture.stem), (marked, picture.name)]
+        lookups += [(exact, name(picture)), (marked, name(picture))]
+        for table, key in lookups:
+            if key in table:
+                pairs[picture] = table[key]
+                break
     return pairs
 
 
-def folder_of(pictures: Path) -> Path | None:
-    """Where the masks of a folder of pictures lie: in it, beside it where it is called images or rgb, or beside it
-    under its own name (train and train_masks); None where there are none."""
-    whole = Path(os.path.abspath(pictures))
-    beside = whole.name.lower() in ("images", "image", "rgb", "color", "colour", "imgs", "img")
-    for parent in (whole, whole.parent) if beside else (whole,):
+def mask_folder_of(pictures: Path) -> Path | None:
+    """Return the folder with the masks of a folder of pictures; None if there is none.
+
+    It is in that folder; beside it if the name is images, rgb ...; or beside it as NAME_masks (train and train_masks).
+    """
+    folder = Path(os.path.abspath(pictures))
+    beside = folder.name.lower() in ("images", "image", "rgb", "color", "colour", "imgs", "img")
+    for parent in (folder, folder.parent) if beside else (folder,):
         for name in FOLDERS:
             if masks_in(parent / name):
                 return parent / name
-    named = whole.with_name(f"{whole.name}_masks")
+    named = folder.with_name(f"{folder.name}_masks")
     return named if masks_in(named) else None
 
 
-def drawn_as_stored(found: dict[Path, Path]) -> bool | None:
-    """Whether masks are drawn on the pixels as stored, though EXIF turns the pictures. None: it cannot be told.
+def drawn_as_stored(mask_of: dict[Path, Path]) -> bool | None:
+    """Return whether masks are drawn on the pixels as stored, before EXIF turns the pictures; None if that is unclear.
 
-    Masks of pictures that lie on their side tell by their sizes, and for the whole folder: squares and pictures that
-    are upside down do not tell.
+    The first mask with the size of a picture that lies on its side decides for all. Pictures that are square or upside
+    down cannot decide.
     """
-    step = max(1, len(found) // LOOKED_AT)
-    turned = [(picture, mask) for picture, mask in list(found.items())[::step] if orientation(picture) > 1]
+    step = max(1, len(mask_of) // MAX_SAMPLES)
+    turned = [(picture, mask) for picture, mask in list(mask_of.items())[::step] if orientation(picture) > 1]
     for picture, mask in turned:
         size = stored_size(picture)
         if orientation(picture) >= 5 and size is not None and size[0] != size[1]:
@@ -137,23 +152,26 @@ def drawn_as_stored(found: dict[Path, Path]) -> bool | None:
     return None if turned else False
 
 
-def _known(folder: Path, stems: Sequence[str]) -> dict[str, Path]:
-    """Stem of a mask -> where it is known; nothing where `folder` holds other things, as pictures to validate with."""
-    found = {path.stem: path for path in masks_in(folder)}
-    known = {stem: found[stem] for stem in stems if stem in found}
-    return known if known and WHITE in taken_for(next(iter(known.values()))) else {}
+def _validity(folder: Path, stems: Sequence[str]) -> dict[str, Path]:
+    """Return the image in `folder` that is white where a mask is valid, by the stem of the mask; {} if the folder has
+    other images, such as those of a validation set."""
+    files = {path.stem: path for path in masks_in(folder)}
+    valid = {stem: files[stem] for stem in stems if stem in files}
+    return valid if valid and WHITE in meaning_of(next(iter(valid.values()))) else {}
 
 
-def _where_known(read: Callable[[Path], np.ndarray], known: dict[str, Path], mask: Path) -> np.ndarray:
+def _read_valid(read: Callable[[Path], np.ndarray], valid: dict[str, Path], mask: Path) -> np.ndarray:
+    """Read a mask, and set it to VOID where it is not valid. Raises FrameError."""
     ids = read(mask)
-    if mask.stem not in known:
+    if mask.stem not in valid:
         return ids
-    where = read_mask(known[mask.stem])
-    if where.shape != ids.shape:
-        raise FrameError(f"{KNOWN}/{known[mask.stem].name} has another size than its mask")
-    return np.where(where > 0, ids, VOID).astype(np.uint8)
+    is_valid = read_mask(valid[mask.stem]) > 0
+    if is_valid.shape != ids.shape:
+        raise FrameError(f"{VALID}/{valid[mask.stem].name} has another size than its mask")
+    return np.where(is_valid, ids, VOID).astype(np.uint8)
 
 
-def _turned(read: Callable[[Path], np.ndarray], mask: Path, picture: Path) -> np.ndarray:
-    drawn, size = read(mask), stored_size(picture)
-    return upright(drawn, picture) if size is not None and drawn.shape == size[::-1] else drawn
+def _read_upright(read: Callable[[Path], np.ndarray], mask: Path, picture: Path) -> np.ndarray:
+    """Read a mask that is drawn on the pixels of `picture` as stored, and turn it as EXIF turns the picture."""
+    ids, size = read(mask), stored_size(picture)
+    return upright(ids, picture) if size is not None and ids.shape == size[::-1] else ids

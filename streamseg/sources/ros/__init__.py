@@ -1,1 +1,1 @@
-"""ROS bags: the file, its topics, and what their messages hold. The plugin that puts them together is `sources.bag`."""
+"""Readers of ROS bags: files, topics and messages. The source that uses them is `sources.bag`."""

@@ -1,4 +1,4 @@
-"""Cameras of a bag: intrinsics from CameraInfo, and how the depth camera stands to the colour camera (tf_static)."""
+"""Reads the cameras of a bag: intrinsics from CameraInfo, and the pose between two cameras from /tf_static."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from streamseg.sources.ros.bagfile import BagFile
 from streamseg.sources.ros.topics import Stream
 
 INFO = "sensor_msgs/msg/CameraInfo"
-MODELS = (
+BROWN_CONRADY = (
     "plumb_bob",
     "rational_polynomial",
     "brown conrady",
@@ -23,12 +23,12 @@ MODELS = (
     "none",
     "",
 )
-RADIUS = 1.7  # of the unit plane, a lens of 120 degrees: beyond, the polynomials fold back
+RADIUS = 1.7  # in the plane z = 1, which is a lens of 120 degrees: farther out the polynomials are not monotonic
 
 
 class Camera(NamedTuple):
-    """A calibrated camera. size: (width, height) that it belongs to. lens: None where its model is another than
-    Brown-Conrady's."""
+    """A calibrated camera. size: (width, height) of its images. lens: None if its distortion model is not
+    Brown-Conrady."""
 
     pinhole: Intrinsics
     size: tuple[int, int]
@@ -36,8 +36,8 @@ class Camera(NamedTuple):
 
 
 def camera_of(bag: BagFile, stream: Stream) -> Camera | None:
-    """The camera of an image topic: of the CameraInfo topic that stands beside it. None where there is none, or it is
-    not calibrated (K is zero)."""
+    """Return the camera of an image topic, from the CameraInfo topic that belongs to it; None if there is none, or it
+    is not calibrated (K is zero)."""
     for name in info_topics(stream.base):
         topic = bag.topics.get(name)
         info = bag.first(name) if topic is not None and topic.type == INFO else None
@@ -47,7 +47,7 @@ def camera_of(bag: BagFile, stream: Stream) -> Camera | None:
 
 
 def info_topics(base: str) -> Iterable[str]:
-    """Where image_transport, realsense-ros and librealsense put the CameraInfo of image topic `base`."""
+    """Yield the topics on which image_transport, realsense-ros and librealsense publish the CameraInfo of `base`."""
     parent = base.rsplit("/", 1)[0]
     yield f"{parent}/camera_info"
     yield f"{base}/camera_info"
@@ -56,30 +56,33 @@ def info_topics(base: str) -> Iterable[str]:
 
 
 def camera_from(info: Any, rectified: bool = False) -> Camera | None:
-    """A parsed CameraInfo. rectified: whether the pictures are without distortion, so that P holds instead of K."""
+    """Return the camera in a CameraInfo message; None if it is not calibrated. rectified: the images have no
+    distortion, so that P applies instead of K."""
     matrix = np.asarray(info.P if hasattr(info, "P") else info.p, float).reshape(3, 4)
     if not (rectified and matrix[0, 0] > 0):
         matrix, rectified = np.asarray(info.K if hasattr(info, "K") else info.k, float).reshape(3, 3), False
     pinhole = Intrinsics(*(float(value) for value in (matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2])))
     if not (all(map(math.isfinite, vars(pinhole).values())) and pinhole.fx > 0 and pinhole.fy > 0):
         return None
-    given = np.asarray(info.D if hasattr(info, "D") else info.d, float).ravel()
+    distortion = np.asarray(info.D if hasattr(info, "D") else info.d, float).ravel()
+    is_known_model = str(info.distortion_model).lower() in BROWN_CONRADY
+    supported = is_known_model and len(distortion) <= 8 and np.isfinite(distortion).all()
     coefficients = np.zeros(8)
-    known = str(info.distortion_model).lower() in MODELS and len(given) <= 8 and np.isfinite(given).all()
-    if known and not rectified:
-        coefficients[: len(given)] = given
-    lens = Lens(pinhole, tuple(coefficients.tolist()), RADIUS) if known or rectified else None
+    if supported and not rectified:
+        coefficients[: len(distortion)] = distortion
+    lens = Lens(pinhole, tuple(coefficients.tolist()), RADIUS) if supported or rectified else None
     return Camera(pinhole, (int(info.width), int(info.height)), lens)
 
 
 class Pose(NamedTuple):
-    """A point p of one frame is rotation p + translation [m] in the other. rotation: (3, 3)."""
+    """A rigid transform: point p of one frame is rotation p + translation in the other. rotation: (3, 3). translation:
+    (3,) [m]."""
 
     rotation: np.ndarray
     translation: np.ndarray
 
     def after(self, first: Pose) -> Pose:
-        """This one behind `first`."""
+        """Return the transform that applies `first`, then this one."""
         return Pose(self.rotation @ first.rotation, self.rotation @ first.translation + self.translation)
 
     @property
@@ -88,7 +91,7 @@ class Pose(NamedTuple):
 
 
 def pose_of(transform: Any) -> Pose:
-    """A parsed geometry_msgs Transform. Raises ValueError where its quaternion is none."""
+    """Return the pose in a geometry_msgs Transform. Raises ValueError if its quaternion or translation is invalid."""
     x, y, z, w = (float(getattr(transform.rotation, name)) for name in "xyzw")
     shift = np.array([getattr(transform.translation, name) for name in "xyz"], float)
     length = math.sqrt(x * x + y * y + z * z + w * w)
@@ -104,7 +107,8 @@ def pose_of(transform: Any) -> Pose:
 
 
 def between(bag: BagFile, start: str, end: str) -> Pose | None:
-    """The pose that takes points of optical frame `start` to `end` along /tf_static; None where no path leads there."""
+    """Return the pose that transforms points of frame `start` to frame `end`, from /tf_static; None if no path connects
+    them."""
     edges: dict[str, list[tuple[str, Pose]]] = {}
     try:
         for message in bag.messages("/tf_static"):
@@ -112,18 +116,19 @@ def between(bag: BagFile, start: str, end: str) -> Pose | None:
                 pose, parent, child = pose_of(item.transform), item.header.frame_id, item.child_frame_id
                 edges.setdefault(child.lstrip("/"), []).append((parent.lstrip("/"), pose))
                 edges.setdefault(parent.lstrip("/"), []).append((child.lstrip("/"), pose.inverse))
-    except Exception:  # a damaged or unusual message: nothing is known then
+    except Exception:  # rosbags may raise any for a damaged message
         return None
     return _path(edges, start.lstrip("/"), end.lstrip("/"))
 
 
 def _path(edges: dict[str, list[tuple[str, Pose]]], start: str, end: str) -> Pose | None:
-    found = {start: Pose(np.eye(3), np.zeros(3))}
-    waiting = [start]
-    while waiting and end not in found:
-        here = waiting.pop(0)
-        for there, step in edges.get(here, ()):
-            if there not in found:
-                found[there] = step.after(found[here])
-                waiting.append(there)
-    return found.get(end)
+    """Return the pose along the shortest path from `start` to `end`, by breadth-first search; None if there is none."""
+    poses = {start: Pose(np.eye(3), np.zeros(3))}
+    queue = [start]
+    while queue and end not in poses:
+        frame = queue.pop(0)
+        for neighbour, step in edges.get(frame, ()):
+            if neighbour not in poses:
+                poses[neighbour] = step.after(poses[frame])
+                queue.append(neighbour)
+    return poses.get(end)

@@ -1,6 +1,7 @@
-"""sensor_msgs Image and CompressedImage to arrays, in every encoding that cameras publish.
+"""Converts sensor_msgs Image and CompressedImage to arrays, from every encoding that cameras publish.
 
-Encodings: sensor_msgs/image_encodings.hpp. A row may be longer than its pixels (`step`), a value big-endian.
+The encodings are those of sensor_msgs/image_encodings.hpp. A row may be longer than its pixels (`step`), and values may
+be big-endian.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ import cv2
 import numpy as np
 
 from streamseg.errors import FrameError
-from streamseg.sources.reading.images import check_whole, decode, to_bytes
+from streamseg.sources.reading.images import check_complete, decode, to_bytes
 
 
 class Layout(NamedTuple):
-    """dtype and channels as stored; code: of cv2.cvtColor to RGB, None where the values are it."""
+    """How pixels are stored. dtype: without byte order. code: of cv2.cvtColor to RGB; None if none is needed."""
 
     dtype: str
     channels: int
@@ -52,16 +53,18 @@ BAYER = {
 PLANAR = {"nv12": cv2.COLOR_YUV2RGB_NV12, "nv21": cv2.COLOR_YUV2RGB_NV21}
 GRAY = {"mono8": Layout("u1", 1), "8uc1": Layout("u1", 1)}
 DEPTH = {"16uc1": Layout("u2", 1), "mono16": Layout("u2", 1), "32fc1": Layout("f4", 1)}
-MAX_SIDE = 1 << 15
+MAX_SIDE = 1 << 15  # pixels; a larger width or height is a damaged message
 
 
 def kind_of(message: Any) -> str:
-    """ "colour", "gray", "depth" or "" (not understood) of a parsed Image or CompressedImage."""
+    """Return what an Image or CompressedImage shows: "colour", "gray", "depth", or "" for an unknown encoding."""
     if hasattr(message, "encoding"):
         encoding = message.encoding.lower()
         if encoding in RGB or encoding in BAYER or encoding in PLANAR:
             return "colour"
-        return "gray" if encoding in GRAY else "depth" if encoding in DEPTH else ""
+        if encoding in GRAY:
+            return "gray"
+        return "depth" if encoding in DEPTH else ""
     if "compresseddepth" in message.format.lower():
         return "depth"
     first = _first_word(message.format)
@@ -73,17 +76,17 @@ def kind_of(message: Any) -> str:
 
 
 def encoding_of(message: Any) -> str:
-    """What the message says of itself, for people."""
+    """Return the encoding of an Image or the format of a CompressedImage, for the user."""
     return str(message.encoding if hasattr(message, "encoding") else message.format)
 
 
 def size_of(message: Any) -> tuple[int, int] | None:
-    """(width, height) of a parsed Image; None where a compressed one does not tell without decoding."""
+    """Return (width, height) of an Image; None for a CompressedImage, which would have to be decoded."""
     return (int(message.width), int(message.height)) if hasattr(message, "encoding") else None
 
 
 def rgb_of(message: Any) -> np.ndarray:
-    """(H, W, 3) uint8 RGB. Raises FrameError."""
+    """Convert an Image or CompressedImage to (H, W, 3) uint8 RGB. Raises FrameError."""
     return _raw_rgb(message) if hasattr(message, "encoding") else _compressed_rgb(message)
 
 
@@ -102,7 +105,7 @@ def _raw_rgb(message: Any) -> np.ndarray:
 
 
 def _to_rgb(values: np.ndarray, layout: Layout) -> np.ndarray:
-    """(H, W, 3) uint8 RGB of values as stored."""
+    """Convert stored values to (H, W, 3) uint8 RGB. Raises FrameError."""
     try:
         if layout.code is not None:
             values = cv2.cvtColor(np.ascontiguousarray(values), layout.code)
@@ -110,12 +113,16 @@ def _to_rgb(values: np.ndarray, layout: Layout) -> np.ndarray:
             values = cv2.cvtColor(np.ascontiguousarray(values), cv2.COLOR_GRAY2RGB)
     except cv2.error:
         raise FrameError("image cannot be converted to RGB") from None
-    return np.array(values) if values.dtype == np.uint8 else to_bytes(values, 65535)  # of its own: messages are not
+    return (
+        np.array(values) if values.dtype == np.uint8 else to_bytes(values, 65535)
+    )  # a copy, because the message's data is read-only
 
 
 def values_of(message: Any, layout: Layout, height: int | None = None) -> np.ndarray:
-    """(H, W) or (H, W, channels) values of a raw Image, in native byte order. height: rows stored, where more than the
-    picture has. Raises FrameError where the data do not fit the size."""
+    """Return the values of an Image as (H, W) or (H, W, channels) in native byte order.
+
+    height: stored rows, if they are more than those of the image. Raises FrameError if the data does not fit the size.
+    """
     height, width, step = height or int(message.height), int(message.width), int(message.step)
     dtype = np.dtype(layout.dtype).newbyteorder(">" if message.is_bigendian else "<")
     row = width * layout.channels * dtype.itemsize
@@ -124,7 +131,7 @@ def values_of(message: Any, layout: Layout, height: int | None = None) -> np.nda
         raise FrameError(f"image of {width}x{height} pixels")
     if step < row or len(data) < height * step - (step - row):
         raise FrameError("image is shorter than its size says")
-    if len(data) < height * step:  # some writers leave the last row's padding out
+    if len(data) < height * step:  # some writers omit the padding of the last row
         data = np.concatenate((data, np.zeros(height * step - len(data), np.uint8)))
     rows = data[: height * step].reshape(height, step)[:, :row]
     values = np.ascontiguousarray(rows).view(dtype).astype(dtype.newbyteorder("="), copy=False)
@@ -133,15 +140,15 @@ def values_of(message: Any, layout: Layout, height: int | None = None) -> np.nda
 
 def _compressed_rgb(message: Any) -> np.ndarray:
     data = bytes(message.data)
-    check_whole(data)
+    check_complete(data)
     image = decode(data, cv2.IMREAD_UNCHANGED)
     bayer = BAYER.get(_first_word(message.format))
     if image.ndim == 2 and bayer is not None:
         return _to_rgb(image, bayer)
-    # OpenCV decodes to BGR whatever order the format's first word names
+    # OpenCV decodes to BGR, whatever order the format names
     name = {2: "mono8", 3: "bgr8", 4: "bgra8"}[image.ndim if image.ndim == 2 else image.shape[2]]
     return _to_rgb(image, RGB.get(name) or GRAY[name])
 
 
-def _first_word(form: str) -> str:
-    return form.split(";")[0].strip().lower()
+def _first_word(message_format: str) -> str:
+    return message_format.split(";")[0].strip().lower()

@@ -1,6 +1,5 @@
-"""What RealSense recordings (librealsense's .bag, and .db3 since 2026) say in topics of their own.
-
-The depth's unit, where each stream stands, and the camera's clock.
+"""Reads the topics that only RealSense recordings have (librealsense's .bag, and .db3 since 2026): the unit of depth,
+the pose of each stream, and the camera's clock.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ def is_realsense(topic: str) -> bool:
 
 
 def units_per_metre(bag: BagFile) -> float | None:
-    """What the camera's option "Depth Units" says; None where the recording lacks it."""
+    """Return the depth scale by the camera's option "Depth Units"; None if the recording lacks it."""
     for name in bag.topics:
         if _UNITS.fullmatch(name):
             message = bag.first(name)
@@ -35,14 +34,14 @@ def units_per_metre(bag: BagFile) -> float | None:
 
 
 def depth_to_colour(bag: BagFile, depth: str, colour: str) -> Pose | None:
-    """The pose that takes points of the depth stream to the colour stream, of their topics' names: both are given
-    against one reference stream."""
+    """Return the pose that transforms points of topic `depth` to topic `colour`; None if the recording lacks it. Both
+    poses are stored relative to one reference stream."""
     poses = [_from_reference(bag, topic) for topic in (depth, colour)]
     return None if poses[0] is None or poses[1] is None else poses[1].after(poses[0].inverse)
 
 
 def _from_reference(bag: BagFile, topic: str) -> Pose | None:
-    """A point p of the reference stream is R p + t in the stream of `topic`."""
+    """Return the pose that transforms points of the reference stream to the stream of `topic`; None if unknown."""
     stream = STREAM.match(topic)
     if stream is None:
         return None
@@ -50,35 +49,34 @@ def _from_reference(bag: BagFile, topic: str) -> Pose | None:
         if re.fullmatch(re.escape(stream[0]) + r"/tf/(ref_)?\d+", name):
             message = bag.first(name)
             try:
-                return pose_of(message) if hasattr(message, "rotation") else _written(message.data)
+                return pose_of(message) if hasattr(message, "rotation") else _parse_pose(message.data)
             except (AttributeError, ValueError):
                 return None
     return None
 
 
-def _written(text: str) -> Pose:
-    """ "rotation=r0,...,r8;translation=x,y,z", column by column. Raises ValueError."""
+def _parse_pose(text: str) -> Pose:
+    """Parse "rotation=r0,...,r8;translation=x,y,z", whose rotation is column by column. Raises ValueError."""
     fields = dict(part.split("=", 1) for part in text.split(";") if "=" in part)
-    rotation, shift = (
-        np.array([float(v) for v in fields.get(key, "").split(",")]) for key in ("rotation", "translation")
-    )
-    if rotation.shape != (9,) or shift.shape != (3,) or not np.isfinite([*rotation, *shift]).all():
+    rotation = np.array([float(number) for number in fields.get("rotation", "").split(",")])
+    translation = np.array([float(number) for number in fields.get("translation", "").split(",")])
+    if rotation.shape != (9,) or translation.shape != (3,) or not np.isfinite([*rotation, *translation]).all():
         raise ValueError("no pose")
-    return Pose(rotation.reshape(3, 3).T, shift)
+    return Pose(rotation.reshape(3, 3).T, translation)
 
 
 def clock(bag: BagFile, topic: str) -> dict[int, int]:
-    """Camera time [ns] of each message of a .db3's image topic by the time at which it was received; {} where no
-    metadata tell. (In a .bag the header has it.)"""
+    """Return time of reception [ns] -> time of the camera [ns] for the messages of an image topic in a .db3; {} without
+    metadata. In a .bag, the header of a message has the time of the camera."""
     stream = STREAM.match(topic)
     name = f"{stream[0]}/image/metadata" if stream else ""
-    found: dict[int, int] = {}
+    camera_times: dict[int, int] = {}
     if name in bag.topics and bag.topics[name].type == "std_msgs/msg/String":
         try:
             for message in bag.messages(name):
-                said: Any = re.search(r"(?:^|;)timestamp=([\d.]+)", bag.parse(message).data)
-                if said:
-                    found[message.time] = round(float(said[1]) * 1e6)
-        except Exception:  # damaged: what was read by then holds
-            return found
-    return found
+                milliseconds: Any = re.search(r"(?:^|;)timestamp=([\d.]+)", bag.parse(message).data)
+                if milliseconds:
+                    camera_times[message.time] = round(float(milliseconds[1]) * 1e6)
+        except Exception:  # rosbags may raise any for a damaged message
+            return camera_times
+    return camera_times

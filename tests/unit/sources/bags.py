@@ -15,7 +15,7 @@ BILLION = 10**9
 
 
 class Writer:
-    """Messages by topic into a .bag, a ROS 2 folder, or the lone .db3 or .mcap out of one."""
+    """Writes messages by topic into a .bag, a ROS 2 folder, or a single .db3 or .mcap file."""
 
     def __init__(self, path: Path, container: str = "bag", compressed: bool = False) -> None:
         from rosbags.rosbag1 import Writer as Writer1
@@ -41,7 +41,7 @@ class Writer:
         self._out.open()
         self._connections: dict[str, Any] = {}
         self.behind: dict[str, bytes] = {}
-        """Bytes that follow each message of a topic."""
+        """Return the bytes that follow each message of a topic."""
 
     def type(self, name: str) -> Any:
         return self.store.types[name]
@@ -61,7 +61,7 @@ class Writer:
     def image(
         self, topic: str, stamp: int, values: np.ndarray, encoding: str, frame: str = "optical", **other: Any
     ) -> None:
-        """other: time of reception, padding of each row, big (endian), height where planes lie below one another."""
+        """Write an Image. other: time of reception, padding of each row, big (endian), height of all planes."""
         dtype = values.dtype.newbyteorder(">" if other.get("big") else "<")
         rows = values.astype(dtype).reshape(values.shape[0], -1).view(np.uint8)
         rows = np.pad(rows, ((0, 0), (0, other.get("padding", 0))), constant_values=77)
@@ -76,7 +76,7 @@ class Writer:
         self.write(topic, stamp, kind(self.header(stamp, frame), form, np.frombuffer(data, np.uint8)))
 
     def info(self, topic: str, stamp: int, size: tuple[int, int], k: tuple[float, ...], **other: Any) -> None:
-        """size: (height, width). k: fx, fy, cx, cy. other: distortion, frame, p (as k)."""
+        """Write a CameraInfo. size: (height, width). k: fx, fy, cx, cy. other: distortion, frame, p (as k)."""
         roi = self.type("sensor_msgs/msg/RegionOfInterest")(0, 0, 0, 0, False)
         matrix = np.array([k[0], 0, k[2], 0, k[1], k[3], 0, 0, 1.0])
         p = other.get("p", k)
@@ -95,7 +95,7 @@ class Writer:
         self.write("/tf_static", stamp, self.type("tf2_msgs/msg/TFMessage")([stamped]))
 
     def close(self) -> Path:
-        """Where the bag lies."""
+        """Close the bag, and return its path."""
         self._out.close()
         if self._folder != self.path:
             inner = next(self._folder.glob(f"*.{self.container}"))
@@ -105,8 +105,8 @@ class Writer:
 
 
 def write_tum_like(path: Path, frames: list[tuple[float, np.ndarray, np.ndarray]], container: str = "bag") -> Path:
-    """The topics of TUM's published bags. frames: stamp [s], (H, W, 3) RGB, (H, W) float32 metres with 0 = none; depth
-    is 0.01 s late."""
+    """Write a bag with the topics of TUM's published bags. frames: stamp [s], (H, W, 3) RGB, (H, W) float32 metres, 0 =
+    no reading. Depth is 0.01 s late."""
     out = Writer(path, container)
     size = frames[0][2].shape
     for seconds, rgb, metres in frames:
@@ -119,8 +119,8 @@ def write_tum_like(path: Path, frames: list[tuple[float, np.ndarray, np.ndarray]
 
 
 def compressed_depth(values: np.ndarray, floats: bool = False) -> bytes:
-    """The body of a compressedDepth message as image_transport_plugins writes it: of uint16, or of float32 metres with
-    its default quantization (q = 100, z_max = 10)."""
+    """Return the body of a compressedDepth message as image_transport_plugins writes it, of uint16, or of float32
+    metres with its default quantization (q = 100, z_max = 10)."""
     a = b = 0.0
     if floats:
         a, zmax = 100.0 * 101.0, 10.0

@@ -1,4 +1,4 @@
-"""Eleven ways to break a recording, whatever its format: one file of it, drawn by a seed."""
+"""Eleven ways to damage a file of a recording of any format. A seed selects the file and the damage."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ def other_magic(path: Path, rng: np.random.Generator) -> None:
 
 
 def damaged_index(path: Path, rng: np.random.Generator) -> None:
-    """The end of the file, where indices lie."""
+    """Damage the end of the file, where many formats have their index."""
     data = path.read_bytes()
     size = min(64, len(data))
     path.write_bytes(data[:-size] + rng.bytes(size))
 
 
 def other_counts(path: Path, rng: np.random.Generator) -> None:
-    """A thousand times as many, where numbers are written out; else in the first bytes, and those of JPEG in its frame
-    header (bits a value): a byte elsewhere makes another picture of it, and none can tell."""
+    """Multiply a written number by a thousand; in a binary file, change one of the first bytes. In JPEG, change the
+    bits per value in the frame header, because a change elsewhere may give a valid file of another image."""
     data = path.read_bytes()
     changed = COUNTS.sub(rb"\g<1>\g<2>000", data)
     place = data.find(b"\xff\xc0") + 4 if path.suffix == ".jpg" else 40
@@ -53,14 +53,14 @@ def other_counts(path: Path, rng: np.random.Generator) -> None:
 
 
 def other_format(path: Path, rng: np.random.Generator) -> None:
-    """Another file under this name: a ZIP archive with a JSON list in it."""
+    """Replace the file by a ZIP archive with a JSON list in it."""
     path.unlink()
     with zipfile.ZipFile(path, "w") as file:
         file.writestr("metadata", "[1, 2]")
 
 
 def absurd_sizes(path: Path, rng: np.random.Generator) -> None:
-    """Of a JPEG in its frame header; else anywhere near the start."""
+    """Change a byte near the start of the file; in JPEG, in the frame header."""
     data = path.read_bytes()
     jpeg = data.find(b"\xff\xc0") + 5 if path.suffix == ".jpg" else 0
     place, size = (jpeg, 4) if jpeg else (int(rng.integers(8, 32)), 8)
@@ -68,7 +68,8 @@ def absurd_sizes(path: Path, rng: np.random.Generator) -> None:
 
 
 def other_type(path: Path, rng: np.random.Generator) -> None:
-    """Depth as a colour picture; text without meaning; encodings that nobody knows, or zeros behind the header."""
+    """Replace a depth file by a colour image, and text by letters; in others, write an unknown encoding or zeros after
+    the header."""
     data = path.read_bytes()
     picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if picture is not None and picture.dtype == np.uint16:
@@ -105,8 +106,8 @@ BREAKS: tuple[Callable[[Path, np.random.Generator], None], ...] = (
 
 
 def break_one(place: Path, number: int, seed: int) -> Path:
-    """Break a file of the recording at `place` in way `number`; which one the seed says. Every second way takes what is
-    no picture, where there is such a file."""
+    """Damage a file of the recording at `place`, which `seed` selects, in way `number`. Every second way takes a file
+    that is no image, if there is one."""
     rng = np.random.default_rng([seed, number])
     files = files_of(place)
     lists = [path for path in files if path.suffix in TEXTS]

@@ -1,4 +1,4 @@
-"""Small recordings of every kind, written into tmp_path: the sources' tests need no data from elsewhere."""
+"""Writers of small recordings of every kind, so that the tests of sources need no other data."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SIZE = (48, 64)
 
 
 def texture(seed: int, size: tuple[int, int] = SIZE) -> np.ndarray:
-    """(H, W, 3) uint8 RGB noise, a different one for each seed."""
+    """Return (H, W, 3) uint8 RGB noise, which differs for each seed."""
     return np.random.default_rng(seed).integers(0, 256, (*size, 3), dtype=np.uint8)
 
 
@@ -33,7 +33,7 @@ def write_depth(path: Path, values: np.ndarray) -> None:
 
 
 def barcode(number: int, size: tuple[int, int] = SIZE) -> np.ndarray:
-    """A picture that carries `number` in 8 black and white columns, readable after lossy coding."""
+    """Return an image with `number` as 8 black and white columns, which can be read after lossy coding."""
     bits = [(number >> bit & 1) * 255 for bit in range(8)]
     row = np.repeat(np.array(bits, np.uint8), size[1] // 8)
     return np.ascontiguousarray(np.broadcast_to(row[None, :, None], (size[0], len(row), 3)))
@@ -52,7 +52,7 @@ def write_video(
     options: dict[str, str] | None = None,
     **coding: str,
 ) -> None:
-    """`count` barcodes at 25 frames a second; a key frame every 10, B frames where the codec has them."""
+    """Write `count` barcodes at 25 frames per second, with a key frame every 10, and B frames if the codec has them."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w", options=options or {}) as container:
         stream: Any = container.add_stream(codec, rate=25, options=coding)
@@ -66,7 +66,7 @@ def write_video(
 
 
 def make_tum(folder: Path, count: int = 4) -> Path:
-    """Depth is 0.01 s late; the pixel in the corner has no reading, the others have 1 m + frame number x 0.1 m."""
+    """Write a TUM recording. Depth is 0.01 s late, 1 m + frame number x 0.1 m, without a reading in a corner."""
     lines: dict[str, list[str]] = {"rgb": ["# color images"], "depth": ["# depth maps"]}
     for i in range(count):
         write_rgb(folder / f"rgb/{100 + i / 30:.6f}.png", texture(i))
@@ -87,7 +87,7 @@ def make_images(folder: Path, count: int = 12) -> Path:
 
 
 def make_co3d(root: Path, annotated: bool = True) -> Path:
-    """A category `cup` with one sequence of 3 frames whose widths differ."""
+    """Write a category `cup` with one sequence of 3 frames whose widths differ."""
     sequence = root / "cup" / "12_34_56"
     records = []
     for i in range(3):
@@ -135,7 +135,7 @@ def make_davis(root: Path, name: str = "bear", indexed: bool = True) -> Path:
 
 
 def make_rgbd(folder: Path, rotated: bool = False, colour: str = "frame-{:06d}.color.png") -> Path:
-    """Depth is a ramp of millimetres, 500 ... ; where `rotated`, as SUN RGB-D stores it."""
+    """Write RGB-D pairs. Depth is a ramp from 500 mm on; `rotated`: stored as SUN RGB-D does."""
     ramp = (np.arange(SIZE[0] * SIZE[1]).reshape(SIZE) + 500).astype(np.uint16)
     for i in range(3):
         write_rgb(folder / colour.format(i), texture(i))
@@ -145,7 +145,7 @@ def make_rgbd(folder: Path, rotated: bool = False, colour: str = "frame-{:06d}.c
 
 
 def calibration(distorted: bool = False) -> bytes:
-    """Two pinhole cameras of NFOV_2X2BINNED and 720P; colour is 0.1 m to the right of depth."""
+    """Return the calibration of two cameras in modes NFOV_2X2BINNED and 720P; colour is 0.1 m to the right of depth."""
 
     def camera(place: str, focal: tuple[float, float], shift: list[float]) -> dict[str, Any]:
         k = [0.3, -0.1, 0.02, 0.31, -0.08, 0.01] if distorted else [0.0] * 6
@@ -163,7 +163,7 @@ def calibration(distorted: bool = False) -> bytes:
 def write_kinect(
     path: Path, colour: tuple[int, ...] = (0, 1, 2), depth: tuple[int, ...] = (0, 1, 2), **kept: bool
 ) -> None:
-    """A recording at 5 Hz with colour and depth at the given ticks: a wall at 1 m + tick x 0.1 m."""
+    """Write a recording at 5 Hz with colour and depth at the given ticks, of a wall at 1 m + tick x 0.1 m."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
         first: Any = container.add_stream("mjpeg", rate=5)
@@ -191,7 +191,7 @@ def write_kinect(
 
 
 class Make:
-    """What the functions of this file do, for tests, which cannot import a conftest."""
+    """The functions of this file, for tests, which cannot import a conftest."""
 
     size = SIZE
     texture, rgb, depth = staticmethod(texture), staticmethod(write_rgb), staticmethod(write_depth)
@@ -207,14 +207,14 @@ def make() -> type[Make]:
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache folder of its own for archives."""
+    """Return a new, empty cache folder for archives."""
     monkeypatch.setenv("STREAMSEG_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
 
 
 @pytest.fixture
 def cut() -> Callable[[Path, float], None]:
-    """Keep only the first part of a file."""
+    """Return a function that truncates a file to a share of its size."""
 
     def shorten(path: Path, share: float) -> None:
         data = path.read_bytes()

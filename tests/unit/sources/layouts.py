@@ -20,19 +20,19 @@ HALF = (24, 32)
 
 
 def colour(number: int, size: tuple[int, int] = SIZE) -> np.ndarray:
-    """A flat picture that survives lossy coding, a different one for each number below 20."""
+    """Return an image of one colour, which lossy coding keeps, and which differs for each number below 20."""
     return np.full((*size, 3), (200, 10 * number, 30), np.uint8)
 
 
 def ramp(number: int, size: tuple[int, int] = HALF) -> np.ndarray:
-    """Millimetres, uint16: 1 m and more; no reading in the corner."""
+    """Return uint16 depth in millimetres, 1 m and more, without a reading in the corner."""
     values = (1000 + 100 * number + np.arange(size[0] * size[1]).reshape(size)).astype(np.uint16)
     values[0, 0] = 0
     return values
 
 
 def enlarged(values: np.ndarray, size: tuple[int, int] = SIZE) -> np.ndarray:
-    """Each value as a block, as the nearest neighbour has it."""
+    """Return `values` enlarged with the nearest neighbour."""
     rows, columns = size[0] // values.shape[0], size[1] // values.shape[1]
     return values.repeat(rows, 0).repeat(columns, 1)
 
@@ -49,7 +49,7 @@ def jpeg(rgb: np.ndarray) -> bytes:
 
 
 def write_bop(root: Path, colours: Any = None, count: int = 3) -> Path:
-    """Scene 000048, frames 1, 36 ...: depth in tenths of a millimetre, two instances, one camera a frame."""
+    """Write scene 000048: frames 1, 36 ..., depth in tenths of a millimetre, two instances, a camera per frame."""
     scene = root / "ycbv/test/000048"
     cameras = {}
     for i in range(count):
@@ -79,7 +79,7 @@ def write_ocid(root: Path, place: str = "table") -> Path:
 
 
 def write_sens(path: Path, count: int = 4, compression: int = 1, kind: int = 2) -> Path:
-    """kind: of colour, 2 = JPEG, 1 = PNG. compression: of depth, 1 = zlib, 0 = none."""
+    """Write a .sens file. kind: of colour, 2 = JPEG, 1 = PNG. compression: of depth, 1 = zlib, 0 = none."""
     path.parent.mkdir(parents=True, exist_ok=True)
     matrix = np.eye(4, dtype="<f4")
     matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2] = 60, 61, 31.5, 23.5
@@ -97,17 +97,17 @@ def write_sens(path: Path, count: int = 4, compression: int = 1, kind: int = 2) 
     return path
 
 
-def write_record3d(path: Path, count: int = 4, told: bool = True) -> Path:
-    """told: whether the metadata say how large depth is; where not, it has LiDAR's size and pictures are as large."""
+def write_record3d(path: Path, count: int = 4, sized: bool = True) -> Path:
+    """Write a .r3d file. sized: whether the metadata has the size of depth; otherwise depth and colour have LiDAR's."""
     import liblzfse
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    size, small = (SIZE, HALF) if told else ((384, 512), (192, 256))
-    matrix = [60.0, 0, 0, 0, 61.0, 0, 31.5, 23.5, 1] if told else [500.0, 0, 0, 0, 501.0, 0, 255.5, 191.5, 1]
-    said: dict[str, Any] = {"w": size[1], "h": size[0], "fps": 15, "K": matrix, "poses": []}
-    said |= {"dw": small[1], "dh": small[0]} if told else {}
+    size, small = (SIZE, HALF) if sized else ((384, 512), (192, 256))
+    matrix = [60.0, 0, 0, 0, 61.0, 0, 31.5, 23.5, 1] if sized else [500.0, 0, 0, 0, 501.0, 0, 255.5, 191.5, 1]
+    metadata: dict[str, Any] = {"w": size[1], "h": size[0], "fps": 15, "K": matrix, "poses": []}
+    metadata |= {"dw": small[1], "dh": small[0]} if sized else {}
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("metadata", json.dumps(said))
+        archive.writestr("metadata", json.dumps(metadata))
         for i in range(count):
             metres = ramp(i, small).astype("<f4") / 1000
             metres[0, 0] = np.nan

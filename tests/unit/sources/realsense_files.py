@@ -1,5 +1,5 @@
-"""RealSense recordings for tests: a .db3 that librealsense itself writes, of a camera in software, and a .bag in its
-older versions' layout."""
+"""RealSense recordings for tests: a .db3 that librealsense writes for its software device, and a .bag in the layout of
+older versions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Moments = list[tuple[np.ndarray, np.ndarray]]
 
 
 def video(rs: Any, kind: Any, number: int, form: Any, pixel: int, size: tuple[int, int], focal: float) -> Any:
-    """A stream of `size` (H, W), `pixel` bytes a pixel, its centre in the middle."""
+    """Return a stream of `size` (H, W) with `pixel` bytes per pixel and the principal point in the middle."""
     inner = rs.intrinsics()
     inner.height, inner.width = size
     inner.fx, inner.fy, inner.ppx, inner.ppy = focal, focal, (size[1] - 1) / 2, (size[0] - 1) / 2
@@ -30,10 +30,10 @@ def video(rs: Any, kind: Any, number: int, form: Any, pixel: int, size: tuple[in
 
 
 class SoftCamera:
-    """A camera in software. device: as `rs.context` finds them."""
+    """A software device of librealsense. device: as `rs.context` returns it."""
 
     def __init__(self, size: tuple[int, int], focal: tuple[float, float], shift: float) -> None:
-        """focal: of depth and of colour. shift: metres from depth to colour along x."""
+        """focal: focal lengths of depth and colour. shift: from depth to colour along x [m]."""
         import pyrealsense2 as rs
 
         self._rs, self.device, self.number = rs, rs.software_device(), 0
@@ -50,7 +50,7 @@ class SoftCamera:
         self.device.create_matcher(rs.matchers.default)
 
     def send(self, rgb: np.ndarray, depth: np.ndarray) -> None:
-        """Film one moment."""
+        """Send a colour and a depth frame."""
         self.number += 1
         for sensor, profile, pixels in zip(self._sensors, self._profiles, (depth, rgb)):
             frame, size = self._rs.software_video_frame(), 2 if pixels.ndim == 2 else 3
@@ -63,7 +63,7 @@ class SoftCamera:
 
 
 def record_db3(path: Path, moments: Moments) -> Path:
-    """What librealsense records of a camera whose depth lies on its colour."""
+    """Record a camera whose depth is registered to its colour, with librealsense."""
     import pyrealsense2 as rs
 
     size = moments[0][1].shape
@@ -85,7 +85,7 @@ def record_db3(path: Path, moments: Moments) -> Path:
         sensor.start(count(number))
     for rgb, depth in moments:
         camera.send(rgb, depth)
-        time.sleep(0.03)  # its queue drops what comes at once
+        time.sleep(0.03)  # the recorder's queue drops frames that follow at once
     assert enough.wait(10), came
     for sensor in sensors:
         sensor.stop()
@@ -95,7 +95,7 @@ def record_db3(path: Path, moments: Moments) -> Path:
 
 
 def write_bag(path: Path, moments: Moments, focal: tuple[float, float] = (100.0, 100.0), shift: float = 0.0) -> Path:
-    """As librealsense 2.55 writes it: four bytes behind each image, the depth's unit; a tick of 33 ms.
+    """Write a .bag as librealsense 2.55 does: after each image four bytes with the unit of depth; a tick is 33 ms.
 
     focal: of depth and of colour. shift: metres from depth to colour along x.
     """

@@ -1,4 +1,4 @@
-"""A small recording of every kind, by name: what comes before _ is its kind."""
+"""Builds a small recording of every kind, by name; the part of the name before _ is the kind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The former name of the readers of images, for scripts that replay reported faults."""
+"""The former name of the image readers, which scripts that reproduce reported bugs use."""
 
 from __future__ import annotations
 

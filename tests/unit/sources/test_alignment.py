@@ -1,4 +1,4 @@
-"""Moving depth: against OpenCV's warp, and pixel by pixel."""
+"""Alignment of depth by hand, compared with OpenCV's warp and pixel by pixel."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def readings(seed: int = 0) -> np.ndarray:
 
 
 def forward(move: Alignment) -> np.ndarray:
-    """The move as a (2, 3) matrix of OpenCV."""
+    """Return the alignment as a (2, 3) matrix of OpenCV."""
     (h, w), s = SIZE, move.scale
     return np.array([[s, 0, (1 - s) * (w - 1) / 2 + move.dx], [0, s, (1 - s) * (h - 1) / 2 + move.dy]])
 
@@ -28,7 +28,7 @@ def forward(move: Alignment) -> np.ndarray:
 @given(moves)
 @settings(max_examples=40, deadline=None)
 def test_each_pixel_takes_the_nearest_reading(move: Alignment) -> None:
-    """OpenCV's map of coordinates, warped linearly, says where each pixel comes from."""
+    """Coordinates that OpenCV warps linearly show the origin of each pixel."""
     depth = readings()
     moved = move(depth)
     assert (moved.shape, moved.dtype) == (depth.shape, depth.dtype)
@@ -58,7 +58,7 @@ def test_nothing_to_move() -> None:
 
 def test_a_mark_goes_where_the_formula_says() -> None:
     depth = np.zeros((101, 201), np.float32)
-    depth[40:43, 20:23] = 2  # its middle lies at (21 - 100, 41 - 50) from the centre
+    depth[40:43, 20:23] = 2  # its middle is (21 - 100, 41 - 50) from the centre of the image
     rows, columns = np.nonzero(Alignment(0.5, 10, -20)(depth))
     assert rows.mean() == pytest.approx(50 - 9 / 2 - 20, abs=0.5)
     assert columns.mean() == pytest.approx(100 - 79 / 2 + 10, abs=0.5)

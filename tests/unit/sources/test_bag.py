@@ -1,4 +1,4 @@
-"""ROS bags: what was written comes back, from every container, and broken files end in words."""
+"""ROS bags: frames are read back from every container, and broken files are errors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SECOND = 10**9
 
 
 def scene(make: Any, count: int = 4) -> list[tuple[float, np.ndarray, np.ndarray]]:
-    """What `make.tum` writes, too."""
+    """Write a bag with the same frames as `make.tum`."""
     frames = []
     for i in range(count):
         depth = np.full(SIZE, (5000 + 500 * i) / 5000, np.float32)
@@ -68,7 +68,7 @@ def test_compressed_containers_are_read(container: str, tmp_path: Path, make: An
 
 
 def test_aligned_depth_goes_before_other_depth_and_raw_before_its_twin(tmp_path: Path, make: Any) -> None:
-    """The topics of realsense-ros."""
+    """Write a bag with the topics of realsense-ros."""
     out = Writer(tmp_path / "r", "folder")
     png = cv2.imencode(".png", make.texture(9))[1].tobytes()
     far, near = np.full(SIZE, 3000, np.uint16), np.full(SIZE, 1500, np.uint16)
@@ -130,7 +130,7 @@ def test_depth_that_nothing_ties_to_the_colour_is_left_out(tmp_path: Path, make:
 
 @pytest.mark.parametrize("name", ["rs.bag", "rs.db3"])
 def test_genuine_realsense_recordings(name: str, shared: Path) -> None:
-    """Made through librealsense's software device: colour (200, 10 i, 30), depth a wall at 1 m + i x 0.01 m."""
+    """Recorded with librealsense's software device: colour (200, 10 i, 30), and a wall at 1 m + i x 0.01 m."""
     source = open_source(str(shared / "data/realsense_recordings" / name))
     assert isinstance(source, Recording)
     assert len(source) == 10
@@ -146,7 +146,7 @@ def test_genuine_realsense_recordings(name: str, shared: Path) -> None:
 
 def test_times_come_from_headers_and_repeated_ones_are_counted(tmp_path: Path, make: Any) -> None:
     out = Writer(tmp_path / "r.bag")
-    for i, stamp in enumerate((3, 1, 2, 2)):  # received in another order than taken
+    for i, stamp in enumerate((3, 1, 2, 2)):  # the order of reception, which is not that of the stamps
         out.image("/c", stamp * SECOND, make.texture(i), "rgb8", time=(100 + i) * SECOND)
     source = open_source(str(out.close()))
     assert isinstance(source, Recording)

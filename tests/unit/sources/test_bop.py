@@ -1,4 +1,4 @@
-"""BOP scenes: a camera a frame, tenths of a millimetre, instances as ids."""
+"""BOP scenes: a camera for each frame, depth in tenths of a millimetre, and instances as ids."""
 
 from __future__ import annotations
 

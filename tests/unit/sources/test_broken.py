@@ -1,4 +1,4 @@
-"""Eleven broken recordings of every format: words, or frames as they were; what is lost is counted or told."""
+"""Recordings of every format with eleven kinds of damage: an error, or intact frames; missing ones are reported."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Sums = dict[str, tuple[int, int | None]]
 
 
 class Intact(NamedTuple):
-    """start: what is opened, in `folder`. frames: checksums of colour and depth, by name."""
+    """An intact recording. start: the path in `folder` to open. frames: checksums of colour and depth, by name."""
 
     kind: str
     folder: Path
@@ -29,7 +29,7 @@ class Intact(NamedTuple):
 
 
 def sums(source: Recording) -> tuple[Sums, int]:
-    """Of each frame that can be read; and how many cannot."""
+    """Return the checksums of each readable frame, and how many frames are not readable."""
     found: Sums = {}
     failed = 0
     for i in range(len(source)):
@@ -59,7 +59,7 @@ def intact(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 @pytest.mark.parametrize("intact", SMALL, indirect=True)
 def test_broken_recordings_end_in_words_or_are_counted(intact: Intact, tmp_path: Path) -> None:
     wrong = []
-    unlisted = intact.kind == "images"  # nothing says how many there are
+    unlisted = intact.kind == "images"  # nothing has the number of frames
     for number, way in enumerate(BREAKS[:-1] if unlisted else BREAKS):
         folder = tmp_path / way.__name__
         shutil.copytree(intact.folder, folder)
@@ -73,7 +73,7 @@ def test_broken_recordings_end_in_words_or_are_counted(intact: Intact, tmp_path:
 
 
 def faults(intact: Intact, start: Path) -> list[str]:
-    """What is silently wrong with the broken copy of a recording that is opened at `start`."""
+    """Return what is wrong with a broken copy of a recording without being reported. start: the path that is opened."""
     try:
         source = open_source(str(start))
     except SourceError:

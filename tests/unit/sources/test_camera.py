@@ -1,4 +1,4 @@
-"""Live sources: a file played like a camera, a real network stream, and cameras that are not there."""
+"""Live sources: a file played like a camera, a real network stream, and cameras that do not exist."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_file_plays_to_its_end(tmp_path: Path, make: Any) -> None:
     stamps = [frame.timestamp for frame in frames]
     assert before <= stamps[0] <= stamps[-1] <= time.monotonic()
     assert stamps == sorted(stamps)
-    assert stamps[-1] - stamps[0] >= 18 / 25  # at its own pace: never faster, a frame's delay at the start aside
+    assert stamps[-1] - stamps[0] >= 18 / 25  # not faster than its frame rate, except for a delay at the start
     assert frames[0].intrinsics == Intrinsics(1, 2, 3, 4)
     assert (source.kind, source.fps, source.skipped) == ("camera", pytest.approx(25), ())
 
@@ -62,7 +62,7 @@ def test_colours_are_rgb(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_opened_says_so_soon_and_once(uri: str, words: str) -> None:
-    """In a process of its own: OpenCV asks only once how loud it may be, and other tests may have used it before."""
+    """In a new process, because OpenCV reads its log level only once, and other tests may have used it before."""
     script = (
         "from streamseg.errors import SourceError\n"
         "from streamseg.sources import open_source\n"
@@ -92,7 +92,7 @@ def test_a_folder_called_by_a_number_is_a_folder(tmp_path: Path, make: Any, monk
 
 
 class Server(ThreadingHTTPServer):
-    """Serves MJPEG. pictures: how many a connection gets; connections: how many are accepted before it is gone."""
+    """Serves MJPEG. pictures: number per connection. connections: how many are accepted before the server stops."""
 
     daemon_threads = True
 
@@ -161,7 +161,7 @@ def test_a_network_stream_that_breaks_is_opened_again_and_then_ends(
     server = serve(pictures=20, connections=2)
     source = opened(server.uri)
     numbers = [make.read_barcode(frame.rgb) for frame in source]
-    assert 30 <= len(numbers) <= 40  # a picture or two at each break may not be complete
+    assert 30 <= len(numbers) <= 40  # one or two pictures at each interruption may be incomplete
     assert numbers.count(5) == 2
     assert isinstance(source, camera.Camera)
     assert source.lost
@@ -180,7 +180,7 @@ def test_a_network_stream_that_stalls_is_opened_again(serve: Any, make: Any, mon
     monkeypatch.setattr(camera, "RETRIES", (0.05, 0.05, 0.05))
     monkeypatch.setattr(camera, "READ_MS", 400)
     server = serve(pictures=10, connections=2)
-    server.stall = 30.0  # seconds of silence after the last picture, the connection stays open
+    server.stall = 30.0  # seconds without data after the last picture; the connection stays open
     source = opened(server.uri)
     began = time.monotonic()
     numbers = [make.read_barcode(frame.rgb) for frame in source]

@@ -14,8 +14,8 @@ from PIL import Image
 from streamseg.errors import SourceError
 from streamseg.frame import Intrinsics
 from streamseg.sources import Options, Recording, Skip, open_source
+from streamseg.sources.co3d import intrinsics_of
 from streamseg.sources.co3d import open as open_co3d
-from streamseg.sources.co3d import pixels
 
 pytestmark = pytest.mark.usefixtures("cache")
 
@@ -83,12 +83,12 @@ def test_damaged_annotations(tmp_path: Path, make: Any) -> None:
 
 
 def test_cameras_project_like_pytorch3d() -> None:
-    """Oracle: project a point by PyTorch3D's definition (+x left, +y up), then map NDC to pixels."""
+    """Compared with a point projected by PyTorch3D's definition (+x left, +y up), with NDC mapped to pixels."""
     size, focal, centre = [480, 640], np.array([2.0, 2.5]), np.array([0.1, -0.2])
     point = np.array([0.3, -0.4, 2.0])  # x left, y up, z forward
     ndc = focal * point[:2] / point[2] + centre
     for form, unit in (("ndc_norm_image_bounds", np.array([320, 240])), ("ndc_isotropic", np.array([240, 240]))):
-        found = pixels({"focal_length": focal, "principal_point": centre, "intrinsics_format": form}, size)
+        found = intrinsics_of({"focal_length": focal, "principal_point": centre, "intrinsics_format": form}, size)
         assert isinstance(found, Intrinsics)
         x, y, z = point * [-1, -1, 1]  # x right, y down
         ours = np.array([found.fx * x / z + found.cx, found.fy * y / z + found.cy])
@@ -107,7 +107,7 @@ ONE, OTHER = "194_20925_42241", "346_36107_66565"
 
 
 def record(image: Path, root: Path, number: int) -> dict[str, Any]:
-    """A frame's annotation as CO3D 2 writes it; frame numbers are not those of the files."""
+    """Return the annotation of a frame as in CO3D 2; frame numbers differ from those in the file names."""
     path = image.relative_to(root).as_posix()
     with Image.open(image) as picture:
         size = picture.size[::-1]
@@ -131,7 +131,7 @@ def record(image: Path, root: Path, number: int) -> dict[str, Any]:
 
 @pytest.fixture
 def category(shared: Path, tmp_path: Path) -> Path:
-    """A category as CO3D ships it, of two real sequences, with the set lists of both versions."""
+    """Return a category in CO3D's layout with two real sequences and the set lists of both versions."""
     folder = tmp_path / "co3d" / "hydrant"
     records: dict[str, list[dict[str, Any]]] = {}
     for name in (f"co3d_hydrant/hydrant/{ONE}", f"co3d_backpack/backpack/{OTHER}"):
@@ -157,7 +157,7 @@ def category(shared: Path, tmp_path: Path) -> Path:
 
 
 def frames(uri: str) -> list[int]:
-    """Which of the ten frames of its sequence a source has."""
+    """Return which of the ten frames of its sequence a source has."""
     source = opened(uri)
     return [round(source[i].timestamp * 10) for i in range(len(source))]
 
@@ -174,7 +174,7 @@ def test_subsets(category: Path) -> None:
     assert frames(f"{category / OTHER}#fewview_dev/train") == [1, 3]
     assert frames(f"{category / ONE}#train_known") == [1, 8]
     assert frames(str(category / ONE)) == list(range(10))
-    # where a subset has one sequence only, its category or the whole data set will do
+    # a subset with one sequence opens by the category or the whole data set, too
     assert frames(f"co3d:{category}#manyview_dev_0/train") == [0, 1, 2]
     assert frames(f"{category.parent}#test_unseen") == [9]
     frame = opened(f"{category / ONE}#fewview_dev/train")[1]
@@ -209,5 +209,5 @@ def test_without_set_lists_a_subset_is_refused(tmp_path: Path, make: Any) -> Non
     with pytest.raises(SourceError, match="no set list") as caught:
         open_source(f"co3d:{make.co3d(tmp_path)}#fewview_dev")
     assert "leave #" in caught.value.hint
-    folder = make.co3d(tmp_path / "a#b")  # a letter of a name like any other
+    folder = make.co3d(tmp_path / "a#b")  # the name of a folder may contain #
     assert len(opened(str(folder))) == 3

@@ -1,4 +1,4 @@
-"""What every recording promises, on small ones of each kind and on the real ones."""
+"""The contract of every recording, tested with a small one of each kind and with real ones."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def opened(uri: str) -> Recording:
 
 
 def pick(length: int) -> list[int]:
-    """A few positions in no order, with repetitions, both ends among them."""
+    """Return a few frame numbers in random order, with repetitions and both ends."""
     rng = np.random.default_rng(0)
     return [length - 1, 0, *rng.integers(0, length, 6).tolist(), length // 2, length // 2, length - 1]
 
@@ -119,7 +119,7 @@ def test_positions_outside_raise_index_error(uri: str) -> None:
 def test_a_pickled_recording_reads_the_same(uri: str) -> None:
     source = opened(uri)
     last = len(source) - 1
-    frame = source[last]  # something is open when it is pickled
+    frame = source[last]  # opens its files before it is pickled
     copy = pickle.loads(pickle.dumps(source))
     assert copy.skipped == source.skipped
     assert np.array_equal(copy[last].rgb, frame.rgb)
@@ -129,7 +129,7 @@ def test_a_pickled_recording_reads_the_same(uri: str) -> None:
 
 
 def test_depth_is_moved_as_the_user_says(uri: str) -> None:
-    """Whatever source has depth heeds the option; what OpenCV moves by whole pixels is the same."""
+    """Every source with depth applies the option, with the same result as OpenCV for whole pixels."""
     with opened(uri) as source, open_source(uri, Options(align_depth=Alignment(1, 7, -3))) as moved:
         assert isinstance(moved, Recording)
         before, after = source[0], moved[0]
@@ -188,7 +188,7 @@ def test_other_processes_read_on_their_own(kind: str, method: str, tmp_path: Pat
     context = get_context(method)
     found: Any = context.Queue()
     here: Any = queue.Queue()
-    _sums(source, here)  # decoders are open, with their threads, when the others start
+    _sums(source, here)  # opens decoders with their threads before the processes start
     source[1]
     workers = [context.Process(target=_sums, args=(source, found), daemon=True) for _ in range(2)]
     for worker in workers:

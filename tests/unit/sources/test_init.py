@@ -1,4 +1,4 @@
-"""`open_source`: what is recognized as what, and what is said when nothing is."""
+"""`open_source`: the kind that is recognized, and the error if none is."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def fail(uri: str) -> SourceError:
 
 
 def broken(name: str, folder: Path, make: Any) -> tuple[str, str]:
-    """A path and the words its error has to hold."""
+    """Return a path that cannot be opened, and words that its error has to contain."""
     path = folder / name
     if name == "absent":
         return str(path), "there is no"
@@ -160,7 +160,7 @@ def test_home_is_expanded(tmp_path: Path, make: Any, monkeypatch: pytest.MonkeyP
 
 
 def imported(code: str) -> set[str]:
-    """The modules that a fresh Python has loaded after `code`."""
+    """Return the modules that a new Python process has loaded after `code`."""
     root = Path(sources.__file__).resolve().parents[2]
     command = [sys.executable, "-c", f"import sys; {code}; print(*sys.modules)"]
     return set(subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout.split())

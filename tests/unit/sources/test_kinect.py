@@ -1,4 +1,4 @@
-"""Azure Kinect: calibration, registration, captures that lack a track."""
+"""Azure Kinect: calibration, registration, and captures without colour or depth."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ def test_the_same_camera_sees_the_same_depth() -> None:
 
 
 def test_a_box_before_a_wall_hides_it_and_moves_by_its_parallax() -> None:
-    """Translation 0.1 m to the left: a point at z moves by f 0.1 / z pixels, near ones more, and covers far ones."""
+    """With a translation of 0.1 m to the left, a point at z moves by f 0.1 / z pixels; near points cover far ones."""
     depth = np.full((288, 320), 2.0, np.float32)
     depth[100:150, 100:150] = 1.0
     seen = register(depth, Calibration(PLAIN, PLAIN, IDENTITY, (-0.1, 0.0, 0.0)), (288, 320))
-    assert (seen[101:149, 76:124] == 1.0).all()  # moved by 25
+    assert (seen[101:149, 76:124] == 1.0).all()  # moved by 25 pixels
     assert (seen[50, 10:300] == 2.0).all()
     assert (seen[120, 20:74] == 2.0).all()
-    assert (seen[101:149, 126:136] == 0).all()  # no camera has looked behind the box on this side
+    assert (seen[101:149, 126:136] == 0).all()  # the depth camera does not see this part of the wall
     assert set(np.unique(seen)) <= {0.0, 1.0, 2.0}
 
 
@@ -127,7 +127,7 @@ def test_without_calibration_and_without_kinect_tracks(tmp_path: Path, make: Any
 
 
 def test_real_recording_lines_up(shared: Path) -> None:
-    """Depth steps lie on colour edges: nearer when registered than when shifted by 12 pixels anywhere."""
+    """Depth steps are closer to colour edges than after a shift by 12 pixels to the left or right."""
     source = open_source(str(shared / "data/azure_kinect_mkv"))
     frame = source[0]
     depth = frame.depth

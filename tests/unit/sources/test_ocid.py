@@ -1,4 +1,4 @@
-"""OCID: what stands on the floor or the table are the objects."""
+"""OCID: layout, and labels whose background is the floor or the table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The live camera through librealsense's own software device: newest frames, aligned depth, an end that is one."""
+"""The live camera, with librealsense's software device: newest frames, aligned depth, and reconnection."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ W, H = 640, 480
 
 
 class Soft(SoftCamera):
-    """A camera that films a wall at 1 m + its frame's number in millimetres, its colour (200, number, 30)."""
+    """A camera that films a wall at 1000 mm + the number of the frame, with colour (200, number, 30)."""
 
     def __init__(self) -> None:
         super().__init__((H, W), (390.0, 610.0), 0.015)
@@ -54,7 +54,7 @@ def test_frames_are_aligned_and_the_newest(soft: Soft) -> None:
         soft.films.set()
         frames = iter(source)
         next(frames)
-        time.sleep(0.5)  # whoever is slow misses some
+        time.sleep(0.5)  # a slow reader misses frames
         before = soft.number
         frame = next(frames)
         frame = next(frames)
@@ -90,7 +90,7 @@ def test_a_camera_that_falls_silent_is_opened_again_and_then_lost(soft: Soft, mo
     soft.films.set()
     frames = iter(source)
     next(frames)
-    monkeypatch.setattr(plugin, "PATIENCE_MS", 400)  # the very first frame takes longer
+    monkeypatch.setattr(plugin, "TIMEOUT_MS", 400)  # the very first frame takes longer
     soft.films.clear()
     later = threading.Timer(0.6, soft.films.set)
     later.start()

@@ -1,4 +1,4 @@
-"""Record3D: metres, confidence, sizes that the file tells and sizes that it does not."""
+"""Record3D: metres, confidence, and depth whose size the file has or lacks."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from tests.unit.sources.layouts import colour, enlarged, ramp, write_record3d
 pytest.importorskip("liblzfse", reason="pyliblzfse is not installed")
 
 
-@pytest.mark.parametrize("told", [True, False])
-def test_what_was_written_comes_back(told: bool, tmp_path: Path) -> None:
-    source = open_source(str(write_record3d(tmp_path / "a.r3d", told=told)))
+@pytest.mark.parametrize("sized", [True, False])
+def test_what_was_written_comes_back(sized: bool, tmp_path: Path) -> None:
+    source = open_source(str(write_record3d(tmp_path / "a.r3d", sized=sized)))
     assert isinstance(source, Recording)
     assert (source.kind, len(source), source.fps, source.depth_scale) == ("record3d", 4, 15.0, 1.0)
     for i in (3, 0, 2, 1):
@@ -27,10 +27,10 @@ def test_what_was_written_comes_back(told: bool, tmp_path: Path) -> None:
         size = (frame.rgb.shape[0], frame.rgb.shape[1])
         np.testing.assert_allclose(frame.rgb, colour(i, size), atol=3)
         expected = ramp(i, (size[0] // 2, size[1] // 2)) / 1000
-        expected[1, 1] = 0  # of confidence 0
+        expected[1, 1] = 0  # confidence 0
         np.testing.assert_allclose(frame.depth, enlarged(expected, size), rtol=1e-5)
         assert frame.timestamp == pytest.approx(i / 15)
-    wanted = Intrinsics(60.0, 61.0, 31.5, 23.5) if told else Intrinsics(500.0, 501.0, 255.5, 191.5)
+    wanted = Intrinsics(60.0, 61.0, 31.5, 23.5) if sized else Intrinsics(500.0, 501.0, 255.5, 191.5)
     assert source[0].intrinsics == wanted
 
 
@@ -55,7 +55,9 @@ def test_broken_files_end_in_words_or_are_counted(number: int, tmp_path: Path) -
             frame = source[i]
         except FrameError:
             continue
-        np.testing.assert_allclose(frame.rgb, colour(int(frame.name)), atol=3)  # a ZIP has checksums
+        np.testing.assert_allclose(
+            frame.rgb, colour(int(frame.name)), atol=3
+        )  # frames that are read are intact, because ZIP has checksums
         assert frame.depth is not None or frame.depth_problem
 
 

@@ -1,4 +1,4 @@
-"""RGB-D pairs: names, encodings, cameras."""
+"""RGB-D pairs: names of files, encodings of depth, and cameras."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_real_folders(shared: Path) -> None:
     assert frame.annotation is not None
     assert frame.depth is not None
     assert set(np.unique(frame.annotation)) <= {0, 48, 114, 132, 144}
-    assert 0.3 < np.median(frame.depth[frame.depth > 0]) < 0.9  # a shelf within reach
+    assert 0.3 < np.median(frame.depth[frame.depth > 0]) < 0.9  # a shelf within a robot's reach
     assert np.mean(frame.depth > 0) == pytest.approx(0.26, abs=0.05)
     mixed = open_source(str(shared / "data/rgbd_other_formats"))
     by_name = {mixed.name_of(i): mixed[i] for i in range(3)}

@@ -1,4 +1,4 @@
-"""ScanNet's .sens: colour in both codings, depth in both, brought to the colour's pixels."""
+"""ScanNet's .sens: both codings of colour and of depth, and depth at the size of the colour."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_what_was_written_comes_back(compression: int, kind: int, tmp_path: Path
 def test_a_cut_file_gives_its_whole_frames_and_counts_the_others(share: float, tmp_path: Path, cut: Any) -> None:
     path = write_sens(tmp_path / "s.sens")
     cut(path, share)
-    if share < 0.2:  # no whole frame
+    if share < 0.2:  # no complete frame is left
         with pytest.raises(SourceError):
             open_source(str(path))
         return

@@ -1,4 +1,4 @@
-"""Published sets in their own layouts: what is known of them by name, and plain folders of people's own."""
+"""Published data sets in their layouts, what is known by their names, and folders of a user's own."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def recording(path: Path) -> Recording:
 
 
 def camera(found: Intrinsics | None) -> Any:
-    """As published, for pictures of 640x480; these have a tenth of it."""
+    """Return the published intrinsics, for 640x480, scaled to the images here, which have a tenth of it."""
     assert found is not None
     return pytest.approx((found.fx * 10, found.fy * 10, found.cx * 10 + 4.5, found.cy * 10 + 4.5), abs=1e-6)
 
@@ -44,7 +44,7 @@ def test_icl_nuim_has_a_list_of_pairs_alone(line: str, tmp_path: Path, make: Any
     (folder / "associations.txt").write_text("\n".join(line.format(i) for i in range(12)))
     source = recording(folder)
     assert (source.kind, len(source), source.depth_scale, source.fps) == ("tum", 12, 5000, 30)
-    for i in (11, 2, 10):  # in the order of numbers, not of words
+    for i in (11, 2, 10):  # numbers are sorted by value, not as text
         frame = source[i]
         assert np.array_equal(frame.rgb, make.texture(i))
         assert frame.depth is not None
@@ -56,7 +56,7 @@ def test_icl_nuim_has_a_list_of_pairs_alone(line: str, tmp_path: Path, make: Any
 @pytest.mark.parametrize("size", [SIZE, HALF])
 @pytest.mark.parametrize("names", ["{:06d}", "{}", "frame_{:03d}"])
 def test_plain_folders(names: str, size: tuple[int, int], suffix: str, tmp_path: Path) -> None:
-    """rgb/ depth/ masks/ intrinsics.txt, depth in millimetres and perhaps smaller than the colour."""
+    """Write rgb/, depth/, masks/ and intrinsics.txt, with depth in millimetres that may be smaller than the colour."""
     for i in range(3):
         save(tmp_path / f"rgb/{names.format(9 + i)}.{suffix}", np.full((*SIZE, 3), (40, 80 * i, 30), np.uint8))
         save(tmp_path / f"depth/{names.format(9 + i)}.png", ramp(i, size))

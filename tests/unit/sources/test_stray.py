@@ -1,4 +1,4 @@
-"""Stray Scanner: depth N belongs to video frame N, at the video's size, without unsure readings."""
+"""Stray Scanner: depth N belongs to video frame N, at the size of the video, without readings of confidence 0."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_cut_video_ends_in_words_or_is_counted(share: float, tmp_path: Path, c
     cut(folder / "rgb.mp4", share)
     try:
         source = open_source(str(folder))
-    except SourceError:  # most often: the video's index stands at its end
+    except SourceError:  # mostly, because the index of the video is at its end
         return
     assert isinstance(source, Recording)
     assert share > 0.9

@@ -1,4 +1,4 @@
-"""TUM RGB-D: lists, pairs, archives."""
+"""TUM RGB-D recordings: lists, pairs and archives."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_intrinsics_come_from_the_name_of_the_folder_or_a_parent(
 ) -> None:
     for folder in (tmp_path / name, tmp_path / name / "inner"):
         intrinsics = open_tum(str(make.tum(folder)), Options())[0].intrinsics
-        # published for 640 columns
+        # the published intrinsics are for a width of 640
         assert intrinsics is None if fx is None else intrinsics.fx == pytest.approx(fx * make.texture(0).shape[1] / 640)
 
 
@@ -82,7 +82,7 @@ def test_listed_but_absent_files_are_skipped_and_counted(tmp_path: Path, make: A
 def test_without_depth_and_without_lists(tmp_path: Path, make: Any) -> None:
     make.tum(tmp_path)
     (tmp_path / "depth.txt").unlink()
-    assert open_source(str(tmp_path))[1].depth is not None  # the files' names are stamps too
+    assert open_source(str(tmp_path))[1].depth is not None  # the names of the files are time stamps, too
     (tmp_path / "rgb.txt").unlink()
     source = open_source(str(tmp_path))
     assert (source.kind, len(source)) == ("tum", 4)

@@ -1,4 +1,4 @@
-"""Video files: every frame by number, whatever the container."""
+"""Video files: every frame by its number, in every container."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_reading_in_order_never_seeks(tmp_path: Path, make: Any, monkeypatch: py
     make.video(tmp_path / "a.mp4", 60)
     source = open_source(str(tmp_path / "a.mp4"))
     opened = []
-    monkeypatch.setattr(type(source._track), "_begin", _counting(type(source._track)._begin, opened))
+    monkeypatch.setattr(type(source._track), "_start_at", _counting(type(source._track)._start_at, opened))
     for i in range(60):
         source[i]
     assert opened == [0]
@@ -94,7 +94,7 @@ def test_truncated_file_gives_what_is_left(
     name: str, share: float, tmp_path: Path, make: Any, cut: Callable[[Path, float], None]
 ) -> None:
     path = tmp_path / name
-    if name.endswith("mp4"):  # with its index first; else nothing is left of it
+    if name.endswith("mp4"):  # the index is at its start; without it no frame can be read
         make.video(path, 200, options={"movflags": "faststart"})
     else:
         make.video(path, 200, codec="mpeg4")
@@ -119,7 +119,7 @@ def test_no_video_is_a_clear_error(tmp_path: Path, make: Any, cut: Callable[[Pat
     (tmp_path / "text.mp4").write_text("this is text")
     (tmp_path / "empty.mp4").write_bytes(b"")
     make.video(tmp_path / "cut.mp4")
-    cut(tmp_path / "cut.mp4", 0.6)  # the index lies at the end
+    cut(tmp_path / "cut.mp4", 0.6)  # the index is at the end
     with av.open(str(tmp_path / "sound.mkv"), "w") as container:
         stream: Any = container.add_stream("aac", rate=44100)
         silence = av.AudioFrame.from_ndarray(np.zeros((1, 44100), np.float32), format="fltp", layout="mono")
@@ -182,7 +182,7 @@ def test_real_clips(shared: Path) -> None:
 
 
 def test_starting_anew_leaves_nothing_open(tmp_path: Path, make: Any) -> None:
-    """A decoder that is left to itself keeps its file and its pictures, a few megabytes each time."""
+    """A decoder that is not closed keeps its file and its pictures, a few megabytes each time."""
     descriptors = Path("/proc/self/fd")
     if not descriptors.is_dir():
         pytest.skip("this system does not list open files")

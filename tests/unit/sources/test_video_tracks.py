@@ -1,4 +1,4 @@
-"""Files with several picture tracks, or with none."""
+"""Files with several video tracks, or with none."""
 
 from __future__ import annotations
 

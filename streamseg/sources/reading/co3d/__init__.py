@@ -1,1 +1,1 @@
-"""CO3D's own files: annotations of frames, and set lists."""
+"""Readers of CO3D's annotations of frames and of its set lists."""

@@ -1,8 +1,8 @@
-"""CO3D's annotations of frames, by sequence: a category's file is read once, and kept in a database in the cache.
+"""Reads CO3D's annotations of frames, sequence by sequence, through a database in the cache.
 
-frame_annotations.jgz is one gzipped JSON list for all frames of a category, up to hundreds of MB, and every process
-that opens a sequence needs a few lines of it. What sources need of it is kept as rows (sequence, zlib of a JSON list);
-a file of another size or time gets a new database.
+frame_annotations.jgz is a gzipped JSON list of all frames of a category, of up to hundreds of MB, but a sequence needs
+a small part of it. The file is read once, and what sources need is stored in a SQLite database, with a row for each
+sequence: its name, and its annotations as JSON compressed with zlib. If the file changes, a new database is made.
 """
 
 from __future__ import annotations
@@ -28,24 +28,26 @@ from streamseg.sources.reading.recording_index import open_database
 from streamseg.text import from_json
 
 CHUNK = 1 << 20
-"""Characters that are read at a time: the whole list takes gigabytes as Python's objects."""
-FORMAT = 1
-UNUSED, OF_VIEW = ("meta", "sequence_name"), ("focal_length", "principal_point", "intrinsics_format")
-_BETWEEN = re.compile(r"[\s,]*")
+"""Characters that are read at a time; the whole list would need gigabytes of memory as Python objects."""
+FORMAT = 1  # a number that changes with the content of the database
+UNUSED_FIELDS = ("meta", "sequence_name")
+VIEWPOINT_FIELDS = ("focal_length", "principal_point", "intrinsics_format")
+_SEPARATOR = re.compile(r"[\s,]*")
 TABLE = "CREATE TABLE sequences (name TEXT PRIMARY KEY, records BLOB) WITHOUT ROWID"
 
 
 def records_of(annotations: Path, sequence: str) -> list[dict[str, Any]]:
-    """The annotations of one sequence, in order of the frame numbers. Raises SourceError where they are damaged."""
+    """Return the annotations of one sequence, in order of the frame numbers. Raises SourceError if the file
+    `annotations` is damaged."""
     try:
-        about = annotations.stat()
-        asked = Path(os.path.abspath(annotations)), about.st_mtime_ns, about.st_size
+        stat = annotations.stat()
+        version = Path(os.path.abspath(annotations)), stat.st_mtime_ns, stat.st_size
         try:
-            return _read(asked, sequence)
-        except (sqlite3.Error, zlib.error):  # a disk may forget a bit of what was kept: then it is made again
-            _opened.cache_clear()
-            _kept(*asked).unlink(missing_ok=True)
-            return _read(asked, sequence)
+            return _query(version, sequence)
+        except (sqlite3.Error, zlib.error):  # the database is damaged: make it again
+            _open.cache_clear()
+            _database_path(*version).unlink(missing_ok=True)
+            return _query(version, sequence)
     except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, sqlite3.Error) as error:
         raise SourceError(
             f"{str(annotations)!r} cannot be read: {error}",
@@ -53,23 +55,25 @@ def records_of(annotations: Path, sequence: str) -> list[dict[str, Any]]:
         ) from None
 
 
-def _read(asked: tuple[Path, int, int], sequence: str) -> list[dict[str, Any]]:
-    database = _opened(*asked, os.getpid())
-    found = database.execute("SELECT records FROM sequences WHERE name = ?", (sequence,)).fetchone()
-    records = from_json(zlib.decompress(found[0])) if found else []
+def _query(version: tuple[Path, int, int], sequence: str) -> list[dict[str, Any]]:
+    """Return the annotations of a sequence. version: path, time [ns] and size of the annotation file."""
+    database = _open(*version, os.getpid())
+    row = database.execute("SELECT records FROM sequences WHERE name = ?", (sequence,)).fetchone()
+    records = from_json(zlib.decompress(row[0])) if row else []
     return sorted(records, key=lambda record: record["frame_number"])
 
 
-def _kept(annotations: Path, changed: int, size: int) -> Path:
-    """Where the database of a file lies."""
+def _database_path(annotations: Path, changed: int, size: int) -> Path:
+    """Return the path of the database of a version of an annotation file."""
     key = hashlib.sha256(f"{FORMAT}\0{annotations}\0{changed}\0{size}".encode(errors="surrogateescape")).hexdigest()
     return cache.root() / "co3d" / key[:32] / "annotations.sqlite"
 
 
 @lru_cache(maxsize=64)
-def _opened(annotations: Path, changed: int, size: int, _process: int) -> sqlite3.Connection:
-    """The database of a file; a connection does not survive a fork, so each process has its own."""
-    path = _kept(annotations, changed, size)
+def _open(annotations: Path, changed: int, size: int, _process: int) -> sqlite3.Connection:
+    """Return the connection of this process to the database, which is made if it is missing. A connection does not
+    survive a fork."""
+    path = _database_path(annotations, changed, size)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         while not path.is_file():
@@ -77,64 +81,65 @@ def _opened(annotations: Path, changed: int, size: int, _process: int) -> sqlite
     except OSError:
         if not annotations.is_file():
             raise
-        return _filled(":memory:", annotations)  # a cache that cannot be written, or is full
+        return _fill(":memory:", annotations)  # the cache is full or not writable
     with suppress(OSError):
-        os.utime(path)  # used now: see `trim`
+        os.utime(path)  # marks it as recently used for `cache.trim`
     cache.trim(path.parents[1], path.suffix)
     return open_database(path)
 
 
 def _make(annotations: Path, path: Path) -> None:
-    """Make the database, or wait a moment where another process does."""
+    """Make the database, or wait a moment if another process makes it."""
     try:
         with locked(path.parent):
             if not path.is_file():
                 with written(path, durable=True) as temporary:
-                    _filled(str(temporary), annotations).close()
+                    _fill(str(temporary), annotations).close()
     except OutputError:
         time.sleep(0.1)
 
 
-def _filled(path: str, annotations: Path) -> sqlite3.Connection:
+def _fill(path: str, annotations: Path) -> sqlite3.Connection:
+    """Write the annotations into a new database at `path`, and return its open connection."""
     grouped: dict[str, list[str]] = {}
     with gzip.open(annotations, "rt", encoding="utf-8") as file:
         for record in elements(file):
-            some = {key: value for key, value in record.items() if key not in UNUSED}
-            if isinstance(view := some.get("viewpoint"), dict):
-                some["viewpoint"] = {key: view[key] for key in OF_VIEW if key in view}
-            grouped.setdefault(record["sequence_name"], []).append(json.dumps(some))
+            fields = {key: value for key, value in record.items() if key not in UNUSED_FIELDS}
+            if isinstance(viewpoint := fields.get("viewpoint"), dict):
+                fields["viewpoint"] = {key: viewpoint[key] for key in VIEWPOINT_FIELDS if key in viewpoint}
+            grouped.setdefault(record["sequence_name"], []).append(json.dumps(fields))
     rows = ((name, zlib.compress(f"[{','.join(texts)}]".encode(), 1)) for name, texts in grouped.items())
-    found = sqlite3.connect(path, check_same_thread=False)
+    database = sqlite3.connect(path, check_same_thread=False)
     try:
-        with found:
-            found.execute(TABLE)
-            found.executemany("INSERT INTO sequences VALUES (?, ?)", rows)
-    except sqlite3.OperationalError as problem:  # most likely of the disk
-        found.close()
+        with database:
+            database.execute(TABLE)
+            database.executemany("INSERT INTO sequences VALUES (?, ?)", rows)
+    except sqlite3.OperationalError as problem:  # most likely the disk is full or not writable
+        database.close()
         raise OSError(str(problem)) from problem
-    return found
+    return database
 
 
 def elements(file: TextIO) -> Iterator[Any]:
-    """The elements of a JSON list, one after another. Raises ValueError where it is none, or is cut."""
+    """Yield the elements of a JSON list, which is read in chunks. Raises ValueError if it is truncated or no list."""
     decoder, text = json.JSONDecoder(), file.read(CHUNK).lstrip("\ufeff \t\r\n")
     if text[:1] != "[":
         raise ValueError("it is no list")
-    at = 1
+    position = 1
     while True:
-        at = _BETWEEN.match(text, at).end()  # type: ignore[union-attr]
-        if text[at : at + 1] == "]":
-            if text[at + 1 :].strip() or file.read().strip():  # to its end, where gzip's checksum is
+        position = _SEPARATOR.match(text, position).end()  # type: ignore[union-attr]
+        if text[position : position + 1] == "]":
+            if text[position + 1 :].strip() or file.read().strip():  # reads on to gzip's checksum
                 raise ValueError("something follows the list")
             return
         try:
-            element, at = decoder.raw_decode(text, at)
+            element, position = decoder.raw_decode(text, position)
         except RecursionError:
             raise ValueError("it is nested too deeply") from None
         except ValueError:
             more = file.read(CHUNK)
             if not more:
                 raise
-            text, at = text[at:] + more, 0
+            text, position = text[position:] + more, 0
             continue
         yield element

@@ -1,4 +1,4 @@
-"""Video files: which frames there are, how one is found by its number, and how a decoded picture becomes RGB."""
+"""Readers of video files: the packets of a track, its frames by number, and their conversion to RGB."""
 
 from __future__ import annotations
 
@@ -9,4 +9,4 @@ VIDEOS = re.compile(
     r"|ogv|ogm|gif|y4m|mjpeg|mjpg|h264|264|avc|h265|265|hevc|obu|ivf|mxf|dv|dif|nut|rm|rmvb|amv)",
     re.IGNORECASE,
 )
-"""Names of video files; others may be videos too, which their first bytes tell."""
+"""Names of video files. Files with other names may be videos, too; their first bytes show it."""

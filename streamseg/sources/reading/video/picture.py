@@ -1,4 +1,4 @@
-"""A decoded picture to RGB: its colour matrix, and turned and mirrored as the file says."""
+"""Converts a decoded video picture to RGB: its colour matrix, and its orientation in the metadata."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ BT2020_CONSTANT, BT2020, BT601, UNSPECIFIED = 10, 9, 5, 2  # ISO/IEC 23091-2 (H.
 
 
 def to_rgb(picture: VideoFrame) -> np.ndarray:
-    """(H, W, 3) uint8 RGB of a decoded picture, turned upright as its metadata says."""
+    """Return a decoded picture as (H, W, 3) uint8 RGB, turned upright by its metadata."""
     from av.sidedata.sidedata import SideDataContainer
 
-    # `picture.side_data` is kept by the picture, which it holds: then only the garbage collector finds the two, and
-    # until it comes a hundred pictures lie about
+    # `picture.side_data` would make a reference cycle, and a hundred pictures wait for the garbage collector
     return upright(_converted(picture), SideDataContainer(picture).get("DISPLAYMATRIX"))  # type: ignore[call-arg]  # its stub has none
 
 
 def as_stored(picture: VideoFrame) -> np.ndarray:
-    """(H, W, 3) uint8 RGB, not turned. Raises OSError for a colour matrix that FFmpeg's scaler refuses."""
-    # one thread: each picture has a scaler of its own, and starting its threads takes as long as scaling
+    """Return a decoded picture as (H, W, 3) uint8 RGB, not turned. Raises OSError for a colour matrix that FFmpeg's
+    scaler refuses."""
+    # one thread, because each picture has its own scaler, and starting its threads takes as long as scaling
     return np.ascontiguousarray(picture.to_ndarray(format="rgb24", threads=1))
 
 
 def upright(rgb: np.ndarray, matrix: object | None) -> np.ndarray:
-    """`rgb` as a display matrix has it: turned by quarters and mirrored.
+    """Return `rgb` turned by multiples of 90 degrees and mirrored by a display matrix.
 
-    matrix: the nine int32 a b u c d v x y w of ISO 14496-12, as bytes: x' = a x + c y, y' = b x + d y, y down. Turns by
-    other angles are taken for the nearest quarter. None leaves `rgb` as it is.
+    matrix: the nine int32 a b u c d v x y w of ISO 14496-12, as bytes: x' = a x + c y, y' = b x + d y, y down. Other
+    angles are rounded to multiples of 90 degrees. None = `rgb` is not turned.
     """
     if matrix is None:
         return np.ascontiguousarray(rgb)
     a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].tolist()  # type: ignore[call-overload]
-    if abs(a) + abs(d) < abs(b) + abs(c):  # x becomes y
+    if abs(a) + abs(d) < abs(b) + abs(c):  # x and y are exchanged
         rgb, across, down = rgb.transpose(1, 0, 2), c, b
     else:
         across, down = a, d
@@ -45,8 +45,8 @@ def upright(rgb: np.ndarray, matrix: object | None) -> np.ndarray:
 
 
 def _converted(picture: VideoFrame) -> np.ndarray:
-    """RGB by the picture's own colour matrix. FFmpeg's scaler refuses those that are no matrix of YUV (YCgCo, ICtCp,
-    constant luminance ...): they are shown as its players show them, by BT.2020's or BT.601's."""
+    """Convert a picture to RGB by its colour matrix. FFmpeg's scaler refuses those that are no matrix of YUV (YCgCo,
+    ICtCp, constant luminance ...); these are converted with BT.2020 or BT.601, as FFmpeg's players do."""
     try:
         return as_stored(picture)
     except OSError as problem:

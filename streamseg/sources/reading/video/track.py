@@ -1,4 +1,4 @@
-"""One picture track of a video file, by frame number: exact random access, and no seeking while read in order."""
+"""Random access to the frames of a video track by their numbers; reading them in order needs no seeking."""
 
 from __future__ import annotations
 
@@ -14,45 +14,35 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from streamseg.errors import FrameError, SourceError
+from streamseg.sources.reading.video.container import open_container
 from streamseg.sources.reading.video.packets import missing_after, packets_of, rate_of
 
 if TYPE_CHECKING:
     from av import VideoFrame
     from av.container import InputContainer
 
-STEP = 8
-"""Going ahead by at most this many frames decodes them; a longer way looks for a key frame."""
-
-
-def open_container(path: str) -> InputContainer:
-    """Open a media file for reading. Raises SourceError where it is none."""
-    import av
-
-    try:
-        # "file:", because FFmpeg takes what stands before a colon, as in 2024-05-01T12:30.mp4, for a protocol
-        return av.open("file:" + path, metadata_errors="replace", options={"protocol_whitelist": "file"})
-    except (av.error.FFmpegError, OSError, ValueError) as error:
-        if not os.path.isfile(path):
-            raise SourceError(f"there is no video file {path!r}", "check the path") from None
-        if not os.access(path, os.R_OK):
-            raise SourceError(f"{path!r} cannot be read", "check its permissions") from None
-        reason = getattr(error, "strerror", None) or str(error)
-        hint = "if it is one, it is damaged or truncated: its index is missing; copy or record it again"
-        raise SourceError(f"{path!r} cannot be opened as a video ({reason})", hint) from None
+MAX_STEP = 8
+"""Frames that are decoded to reach a later one; if there are more, the nearest key frame before it is sought."""
 
 
 class Track:
-    """The frames of stream `stream` of the file `path`, in order of presentation.
+    """The frames of stream number `stream` of the file `path`, in order of presentation.
 
-    stamps: presentation time of each frame, in units of `time_base` seconds. missing: frames that the file's index
-    promises but its data lacks. fps: nominal frames per second. One thread at a time reads; others wait. Pickling and
-    forking keep the index of frames and open the file anew.
+    stamps: presentation time of each frame, in units of `time_base` seconds.
+    numbered: the stream has no time stamps, and its frames are counted by decoding them all.
+    keys: numbers of the key frames, sorted. halves: numbers of incomplete frames. repeats: numbers of frames that show
+        the previous one again.
+    missing: number of frames that the header of the file promises and its data lacks.
+    fps: nominal frames per second.
+
+    One thread at a time reads; others wait. A pickled copy and a forked process keep the stamps, and open the file
+    again.
     """
 
     _container: InputContainer | None
-    _frames: Iterator[tuple[int, Any]] | None
-    _waiting: tuple[int, Any] | None
-    _last: tuple[int, Any] | None
+    _frames: Iterator[tuple[int, Any]] | None  # decodes on from the current position
+    _pending: tuple[int, Any] | None  # a frame that was decoded instead of an earlier one
+    _last: tuple[int, Any] | None  # the last frame that was returned
 
     def __init__(self, path: str, stream: int) -> None:
         self.path, self.stream = path, stream
@@ -63,7 +53,7 @@ class Track:
             self.time_base = float(source.time_base or 0)
             self.fps = float(source.average_rate or source.guessed_rate or 30)
             packets = packets_of(container, source)
-        self.numbered = not packets.stamps  # raw streams have no time stamps: count the frames, find them by decoding
+        self.numbered = not packets.stamps
         if self.numbered:
             self.stamps: list[int] = []
             self._reset()
@@ -74,10 +64,10 @@ class Track:
         self.fps = rate_of(self.fps, self.stamps, self.time_base)
         self.keys = sorted(bisect_left(self.stamps, stamp) for stamp in packets.keys) or [0]
         self.missing = missing_after(packets, self.stamps, self.time_base, self.fps)
-        halves = (
-            packets.halves if self.numbered else [bisect_left(self.stamps, packets.stamps[i]) for i in packets.halves]
-        )
-        self.halves = frozenset(halves)
+        if self.numbered:
+            self.halves = frozenset(packets.halves)
+        else:
+            self.halves = frozenset(bisect_left(self.stamps, packets.stamps[i]) for i in packets.halves)
         self.repeats = frozenset(bisect_left(self.stamps, stamp) for stamp in packets.repeats)
         self._reset()
 
@@ -85,13 +75,13 @@ class Track:
         return len(self.stamps)
 
     def time(self, index: int) -> float:
-        """Presentation time of frame `index`, in seconds."""
+        """Return the presentation time of frame `index` [s]."""
         return self.stamps[index] * self.time_base
 
     def read(self, index: int, convert: Callable[[VideoFrame], np.ndarray]) -> np.ndarray:
-        """Frame `index`, decoded and converted. Raises FrameError where its data is damaged.
+        """Decode frame `index` and convert it with `convert`. Raises FrameError if its data is damaged.
 
-        Conversion happens under the lock too: a picture brings its own scaler, which two threads must not use at once.
+        `convert` is called under the lock, because two threads must not use the scaler of one picture.
         """
         while index in self.repeats and index:
             index -= 1
@@ -101,42 +91,50 @@ class Track:
             return convert(self._picture(index))
 
     def _picture(self, index: int) -> VideoFrame:
-        picture = self._last[1] if self._last is not None and self._last[0] == index else self._found(index)
+        if self._last is not None and self._last[0] == index:
+            picture = self._last[1]
+        else:
+            picture = self._find(index)
         if picture is None or picture.is_corrupt:
             raise FrameError("damaged video frame")
         return picture
 
-    def _found(self, index: int) -> VideoFrame | None:
-        ahead = self._frames is not None and index >= self._next
-        if not ahead or (index > self._next + STEP and self._key(index) > self._next):
-            self._begin(self._key(index))
+    def _find(self, index: int) -> VideoFrame | None:
+        """Decode frame `index`: by reading on, or from the key frame before it. None if it cannot be decoded."""
+        can_read_on = self._frames is not None and index >= self._next
+        key = self._key_before(index)
+        if not can_read_on or (index > self._next + MAX_STEP and key > self._next):
+            self._start_at(key)
         picture = self._advance(index)
-        if picture is None and self._overshot:  # the file's own index is wrong: decode from its start
-            self._begin(0)
+        if picture is None and self._overshot:  # seeking led too far, as the index of the file is wrong
+            self._start_at(0)
             picture = self._advance(index)
         return picture
 
     def close(self) -> None:
+        """Close the file. It is opened again when a frame is read."""
         with self._lock:
             if self._container is not None:
                 self._container.close()
-            self._container = self._frames = self._waiting = self._last = None
+            self._container = self._frames = self._pending = self._last = None
 
-    def _key(self, index: int) -> int:
+    def _key_before(self, index: int) -> int:
+        """Return the number of the last key frame at or before frame `index`."""
         return self.keys[max(bisect_right(self.keys, index) - 1, 0)]
 
-    def _begin(self, key: int) -> None:
+    def _start_at(self, key: int) -> None:
+        """Decode from key frame `key` on. `_overshot` stays True until a frame up to the wanted one is decoded."""
         self._frames = self._decode(key)
-        self._next, self._waiting, self._overshot = key, None, True
+        self._next, self._pending, self._overshot = key, None, True
 
     def _advance(self, index: int) -> VideoFrame | None:
-        """Decode up to frame `index`; None where it does not come (a later one that came instead is kept)."""
+        """Decode up to frame `index`; None if a later one follows instead, which is kept in `_pending`."""
         assert self._frames is not None
         while True:
-            item = self._waiting or next(self._frames, None)
-            self._waiting = None
+            item = self._pending or next(self._frames, None)
+            self._pending = None
             if item is None or item[0] > index:
-                self._waiting, self._next = item, index + 1
+                self._pending, self._next = item, index + 1
                 return None
             self._overshot = False
             self._next, self._last = item[0] + 1, item
@@ -144,14 +142,15 @@ class Track:
                 return item[1]
 
     def _decode(self, key: int) -> Iterator[tuple[int, Any]]:
-        """(number, picture) from key frame `key` on; what cannot be decoded is left out."""
+        """Yield (number, picture) from key frame `key` on, without pictures that cannot be decoded. In a numbered
+        stream these are yielded as None, because they count as frames."""
         import av
 
         container = self._container
         if container is None or key == 0 or self.numbered:
             if container is not None:
                 self._container = None
-                container.close()  # left to itself it keeps its decoder's pictures: megabytes each time
+                container.close()  # without this, the pictures of its decoder stay in memory
             container = self._container = self._open()
         stream: Any = container.streams[self.stream]
         if key:
@@ -169,7 +168,7 @@ class Track:
             except av.error.EOFError:
                 return
             except av.error.FFmpegError:
-                if self.numbered:  # it keeps its number: a frame is lost, and counted
+                if self.numbered:
                     yield count, None
                     count += 1
                 continue
@@ -183,6 +182,7 @@ class Track:
                 count += 1
 
     def _open(self) -> InputContainer:
+        """Open the file. Raises FrameError if it does not exist any more."""
         try:
             container = open_container(self.path)
         except SourceError:
@@ -192,8 +192,9 @@ class Track:
         return container
 
     def _reset(self) -> None:
+        """Forget the open file and the position in it."""
         self._lock = threading.Lock()
-        self._container = self._frames = self._waiting = self._last = None
+        self._container = self._frames = self._pending = self._last = None
         self._next, self._overshot = 0, True
         _watch_forks().add(self)
 
@@ -207,34 +208,36 @@ class Track:
 
 @functools.cache
 def _watch_forks() -> weakref.WeakSet[Track]:
-    """All tracks of this process. After a fork the child forgets what was open: FFmpeg's threads stayed behind, and
-    the position in the file is the parent's. It is not freed either, for freeing waits for these threads; nor is what
-    the parent had dropped and not collected yet, pictures and their scalers among it: until the child has put that
-    aside, nothing is collected, for the hooks of other modules come first.
+    """Return the set of all tracks of this process, and register the hooks that reset them after a fork.
+
+    The child must not use what the parent had open: FFmpeg's threads do not exist there, and the position in the file
+    is the parent's. Nor may it free these objects, because freeing waits for the threads. This also holds for garbage
+    that the parent has not collected yet, such as pictures with their scalers. So the garbage collector is off during
+    the fork, until the child has frozen all objects: hooks of other modules may run before.
     """
     tracks: weakref.WeakSet[Track] = weakref.WeakSet()
-    left_behind: list[Any] = []
-    forking = threading.Lock()  # one thread at a time
-    collects = True
+    never_freed: list[Any] = []
+    forking = threading.Lock()  # one thread forks at a time
+    collector_was_on = True
 
-    def hold() -> None:
-        nonlocal collects
+    def before_fork() -> None:
+        nonlocal collector_was_on
         forking.acquire()
-        collects = gc.isenabled()
+        collector_was_on = gc.isenabled()
         gc.disable()
 
-    def go_on() -> None:
-        if collects:
+    def after_fork() -> None:
+        if collector_was_on:
             gc.enable()
         forking.release()
 
-    def forget() -> None:
+    def after_fork_in_child() -> None:
         gc.freeze()
         for track in list(tracks):
-            left_behind.append((track._container, track._frames, track._waiting, track._last))
+            never_freed.append((track._container, track._frames, track._pending, track._last))
             track._reset()
-        go_on()
+        after_fork()
 
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(before=hold, after_in_parent=go_on, after_in_child=forget)
+        os.register_at_fork(before=before_fork, after_in_parent=after_fork, after_in_child=after_fork_in_child)
     return tracks

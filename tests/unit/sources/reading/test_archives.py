@@ -1,4 +1,4 @@
-"""Archives that nobody vouches for: what is plain comes out, nothing else is ever written."""
+"""Untrusted archives: regular files are unpacked, and nothing else is ever written."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ def test_anything_else_is_refused_and_leaves_nothing(
 
 
 def test_bombs_end_in_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
-    monkeypatch.setattr(archives, "FLOOR", 1 << 20)
-    monkeypatch.setattr(archives, "MEMBERS", 3)
+    monkeypatch.setattr(archives, "MIN_LIMIT", 1 << 20)
+    monkeypatch.setattr(archives, "MAX_MEMBERS", 3)
     large = pack(tmp_path / "large.tgz", ("zeros", bytes(3 << 20), {}))
     with pytest.raises(SourceError, match="more than 1 MiB when unpacked"):
         open_source(str(large))
@@ -76,7 +76,7 @@ def test_a_flipped_checksum_is_damage(tmp_path: Path) -> None:
     (tmp_path / "a.tgz").write_bytes(data)
     with pytest.raises(SourceError, match="damaged"):
         archives.unpack(tmp_path / "a.tgz", tmp_path / "out")
-    assert gzip.BadGzipFile in archives.DAMAGED
+    assert gzip.BadGzipFile in archives.ARCHIVE_ERRORS
 
 
 def test_a_header_that_is_none_is_damage_though_the_checksum_holds(tmp_path: Path) -> None:

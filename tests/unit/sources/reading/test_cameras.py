@@ -1,4 +1,4 @@
-"""Intrinsics from files and published sets; else unknown, with a note."""
+"""Intrinsics from files and known data sets; otherwise they are unknown, and a note says so."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from streamseg.frame import Intrinsics
-from streamseg.sources.reading.cameras import UNKNOWN, camera_of, is_known
+from streamseg.sources.reading.cameras import UNKNOWN, camera_of, find_known_set
 from streamseg.text.asking import asked
 
 VGA = (640, 480)
@@ -48,7 +48,7 @@ def test_published_sets_are_known_by_name(name: str, fx: float, fy: float, tmp_p
 
 
 def test_unknown_is_unknown_and_the_note_says_what_to_give(tmp_path: Path) -> None:
-    assert is_known(["my_desk"]) is None
+    assert find_known_set(["my_desk"]) is None
     camera = camera_of(tmp_path, "my_desk", (1280, 720))
     assert camera.intrinsics is None
     assert camera.notes == (UNKNOWN,)

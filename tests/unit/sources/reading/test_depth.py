@@ -16,8 +16,8 @@ from streamseg.sources.reading.depth import (
     NEAREST,
     SCALES,
     Encoding,
-    checked,
-    estimated_units,
+    check_scale,
+    estimate_units,
     read_metres,
     resized,
 )
@@ -73,7 +73,7 @@ def test_an_absurd_median_is_an_error_that_names_candidates(
 ) -> None:
     make.depth(tmp_path / "d.png", np.full((4, 4), 2000))
     with pytest.raises(SourceError, match=r"half of its depth would lie (beyond|within)") as caught:
-        checked("x", [(tmp_path / "d.png", Encoding(units))], DepthScale(units, "--depth-scale"))
+        check_scale("x", [(tmp_path / "d.png", Encoding(units))], DepthScale(units, "--depth-scale"))
     assert "1000 (2 m)" in caught.value.hint
 
 
@@ -94,8 +94,8 @@ def test_an_unknown_scale_is_estimated_where_the_usual_one_cannot_be(
     for number in range(4):
         files.append(tmp_path / f"{number}.png")
         make.depth(files[-1], np.full((4, 4), stored))
-    assert estimated_units(files) == units
-    assert estimated_units([tmp_path / "missing.png"]) == 1000
+    assert estimate_units(files) == units
+    assert estimate_units([tmp_path / "missing.png"]) == 1000
 
 
 def test_the_scale_of_names_as_in_7_scenes_is_known(tmp_path: Path, make: Any) -> None:
@@ -118,13 +118,13 @@ def test_another_size_of_the_same_shape_is_scaled_without_smearing() -> None:
     large = resized(depth, (4, 4))
     assert large.shape == (4, 4)
     assert set(np.unique(large)) == {1.0, 2.0}
-    assert resized(depth, (9, 2)) is depth  # of another shape: it is not registered
+    assert resized(depth, (9, 2)) is depth  # its aspect ratio differs: it is not registered
 
 
 @pytest.mark.parametrize("kind", [*WRITERS, "bag", "bag_realsense", "kinect", "rgbd", "tum"])
 def test_a_stated_scale_that_cannot_be_is_refused_with_others_that_can(kind: str, tmp_path: Path, make: Any) -> None:
-    """Of every kind that has depth, and that has it from units that may be said; also where depth is registered to the
-    colour (bag_realsense, kinect), which drops readings that a wrong scale moves next to the camera."""
+    """For every kind with metric depth; also if depth is registered to the colour (bag_realsense, kinect), which drops
+    the readings that a wrong scale moves next to the camera."""
     uri = build(kind, tmp_path, make)
     with open_source(uri) as source:
         depth, units = source[0].depth, source.depth_scale
@@ -140,11 +140,11 @@ def test_a_stated_scale_that_cannot_be_is_refused_with_others_that_can(kind: str
 @settings(max_examples=40, deadline=None)
 @given(st.integers(1, 65534), st.floats(1e-3, 1e6))
 def test_a_stated_scale_is_used_as_it_is_or_refused(tmp_path_factory: Any, stored: int, units: float) -> None:
-    """Never another one in its place. What is suggested can be."""
+    """No other scale replaces it silently. Suggested scales are plausible."""
     path = tmp_path_factory.mktemp("depth") / "d.png"
     cv2.imwrite(str(path), np.full((4, 4), stored, np.uint16))
     try:
-        said = checked("x", [(path, Encoding(units))], DepthScale(units, "--depth-scale"))
+        said = check_scale("x", [(path, Encoding(units))], DepthScale(units, "--depth-scale"))
     except SourceError as problem:
         assert not NEAREST <= stored / units <= FARTHEST
         suggested = [scale for scale in SCALES if f" {scale:g} (" in problem.hint]
@@ -159,10 +159,10 @@ def test_a_stated_scale_is_used_as_it_is_or_refused(tmp_path_factory: Any, store
 def test_a_scale_that_nobody_stated_is_estimated_and_said_or_refused(tmp_path_factory: Any, stored: int) -> None:
     path = tmp_path_factory.mktemp("depth") / "d.png"
     cv2.imwrite(str(path), np.full((4, 4), stored, np.uint16))
-    units = estimated_units([path])
+    units = estimate_units([path])
     assert units in SCALES
     try:
-        said = checked("x", [(path, Encoding(units))], DepthScale(units, "assumed, estimated"))
+        said = check_scale("x", [(path, Encoding(units))], DepthScale(units, "assumed, estimated"))
     except SourceError:
         assert not NEAREST <= stored / units <= FARTHEST
     else:

@@ -1,4 +1,4 @@
-"""What first bytes tell: sizes, limits, pages, how the camera was held."""
+"""Headers of image files: sizes, limits, pages and orientation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from PIL import Image
 from streamseg.errors import FrameError
 from streamseg.sources import open_source
 from streamseg.sources.reading.headers import (
-    is_deep,
+    has_16_bits,
     lacks_pages,
     orientation,
     pages,
@@ -30,7 +30,7 @@ from streamseg.sources.reading.images import read_rgb
 
 
 def claims(width: int, height: int) -> bytes:
-    """A PNG of a few bytes whose header claims any size."""
+    """Return a PNG of a few bytes whose header has any size."""
     body = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + body + struct.pack(">I", zlib.crc32(body))
 
@@ -53,7 +53,7 @@ def test_a_picture_that_claims_too_much_is_refused_by_its_header(tmp_path: Path)
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=64), st.sampled_from([b"", b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"BM", b"P5\n", b"II*\0"]))
 def test_no_bytes_break_the_reading_of_headers(rest: bytes, start: bytes) -> None:
-    size_of(start + rest), too_large(start + rest), is_deep(start + rest), pnm(start + rest)
+    size_of(start + rest), too_large(start + rest), has_16_bits(start + rest), pnm(start + rest)
 
 
 def test_every_page_counts_and_previews_do_not(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Image files of every kind and in every state."""
+"""Image files of every kind, intact and damaged."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_one_flipped_bit_in_a_png_is_noticed(position: int, bit: int, tmp_path_f
     data[position] ^= 1 << bit
     path = tmp_path_factory.getbasetemp() / "flipped.png"
     path.write_bytes(data)
-    with pytest.raises(FrameError, match=r"PNG|megapixels"):  # or the size that the header claims then
+    with pytest.raises(FrameError, match=r"PNG|megapixels"):  # the damaged header may have an absurd size
         read_rgb(path)
 
 
@@ -164,7 +164,7 @@ def test_depth_of_eight_bits_or_colours_is_refused(tmp_path: Path, make: Any) ->
 
 def test_masks_of_every_kind_give_ids(tmp_path: Path) -> None:
     def read(image: Image.Image, name: str) -> np.ndarray:
-        (tmp_path / name).mkdir()  # masks of one folder are of one kind
+        (tmp_path / name).mkdir()  # all masks of one folder have the same meaning
         image.save(tmp_path / name / "0.png")
         return read_mask(tmp_path / name / "0.png")
 

@@ -1,4 +1,4 @@
-"""Properties of what a folder may hold: pictures of any range, several in a file, too large ones, masks, the rest."""
+"""Property tests of files in a folder: images of any value range, with several pages or too large; masks; others."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from streamseg.errors import FrameError
 from streamseg.sources import open_source
 from streamseg.sources.reading.headers import MAX_PIXELS
 from streamseg.sources.reading.images import read_rgb
-from streamseg.sources.reading.left_out import left_out
-from streamseg.sources.reading.masks import reading
+from streamseg.sources.reading.left_out import notes_on_unused
+from streamseg.sources.reading.masks import interpret
 
 Folders = pytest.TempPathFactory
 
@@ -79,7 +79,7 @@ def test_what_is_left_out_is_counted(counts: dict[str, int], seed: int, tmp_path
     for name, count in counts.items():
         for i in range(count):
             (folder / f"{name}{i}.{random.choice(FILES[name].split())}").touch()
-    notes = left_out(folder)
+    notes = notes_on_unused(folder)
     assert len(notes) == sum(count > 0 for count in counts.values())
     for name, count in counts.items():
         assert any(f"left out: {count} {name}" in note for note in notes) == (count > 0)
@@ -89,10 +89,12 @@ def test_what_is_left_out_is_counted(counts: dict[str, int], seed: int, tmp_path
 @given(ids=st.lists(st.integers(1, 255), min_size=1, max_size=12, unique=True), times=st.sampled_from([1, 256, 257]))
 def test_ids_of_sixteen_bits_may_be_stored_times_a_byte(ids: list[int], times: int, tmp_path_factory: Folders) -> None:
     drawn = np.repeat(np.array([0, *ids], np.uint16)[None], 8, 0).repeat(6, 1)
-    path = tmp_path_factory.mktemp("ids") / "m.png"  # alone: what lies beside a mask tells how it is read
+    path = (
+        tmp_path_factory.mktemp("ids") / "m.png"
+    )  # in a folder of its own: masks beside it would affect how it is read
     Image.fromarray(drawn * np.uint16(times)).save(path)
     black_and_white = ids == [255] and times != 256
-    assert np.array_equal(reading(path).ids, drawn > 0 if black_and_white else drawn)
+    assert np.array_equal(interpret(path).ids, drawn > 0 if black_and_white else drawn)
 
 
 @settings(max_examples=20, deadline=None)
@@ -105,4 +107,4 @@ def test_colours_that_jpeg_has_blurred_are_never_ids(colours: Any, quality: int,
     path = tmp_path_factory.getbasetemp() / "m.jpg"
     image.save(path, quality=quality)
     with pytest.raises(FrameError, match="its ids are lost"):
-        reading(path)
+        interpret(path)

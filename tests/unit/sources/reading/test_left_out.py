@@ -1,4 +1,4 @@
-"""What a folder holds besides the recording is named and counted."""
+"""Notes name and count the files in a folder that do not belong to the recording."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from pathlib import Path
 from typing import Any
 
 from streamseg.sources import open_source
-from streamseg.sources.reading.left_out import left_out
+from streamseg.sources.reading.left_out import notes_on_unused
 
 
 def test_each_kind_is_named(tmp_path: Path, make: Any) -> None:
     for name in ("a.mp4", "b.mov", "c.tgz", "d.heic"):
         (tmp_path / name).touch()
     make.rgb(tmp_path / "second/0.png", make.texture(0))
-    make.rgb(tmp_path / "masks/0.png", make.texture(0))  # of the recording itself
-    assert left_out(tmp_path) == [
+    make.rgb(tmp_path / "masks/0.png", make.texture(0))  # belongs to the recording
+    assert notes_on_unused(tmp_path) == [
         "left out: 2 videos (a.mp4, b.mov); give it by itself",
         "left out: 1 archive (c.tgz); unpack it and give it by itself",
         "left out: 1 picture of a format that is not read (d.heic); convert it to PNG",
         "left out: 1 folder with pictures (second); give it by itself",
     ]
-    assert len(left_out(tmp_path, [tmp_path / "c.tgz", tmp_path / "second"])) == 2
+    assert len(notes_on_unused(tmp_path, [tmp_path / "c.tgz", tmp_path / "second"])) == 2
 
 
 def test_depth_of_a_kind_that_is_not_read_is_named(tmp_path: Path, make: Any) -> None:

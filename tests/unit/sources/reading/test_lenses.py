@@ -1,4 +1,4 @@
-"""Registration, point by point, with OpenCV's own projection as the oracle."""
+"""Registration of depth, compared point by point with OpenCV's projection."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ STOP = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 40, 1e-9)
 
 
 def point_by_point(depth: np.ndarray, calibration: Calibration, size: tuple[int, int]) -> np.ndarray:
-    """The same in double precision: each reading a block of pixels, the nearest stays; nothing filled."""
+    """Register depth in double precision: each reading becomes a block of pixels, the nearest is kept, and no hole is
+    filled."""
     out = np.full(size, np.inf)
     block = int(np.ceil(calibration.colour.pinhole.fx / calibration.depth.pinhole.fx))
     for (row, column), z in np.ndenumerate(depth.astype(float)):
@@ -58,9 +59,11 @@ def test_depth_is_where_each_of_its_points_is_seen(lens: str, focal: float) -> N
     found, wanted = register(depth, calibration, (44, 61)), point_by_point(depth, calibration, (44, 61))
     assert found.shape == (44, 61)
     assert found.dtype == np.float32
-    drawn = wanted > 0  # what is filled beside them is another matter
+    drawn = wanted > 0  # without the holes, which `register` fills
     assert drawn.mean() > 0.15
-    assert (np.abs(found - wanted)[drawn] < 1e-4).mean() > 0.998  # a point on the border of two pixels may go to either
+    assert (
+        np.abs(found - wanted)[drawn] < 1e-4
+    ).mean() > 0.998  # a point on the border of two pixels may be rounded to either
 
 
 def test_nothing_is_seen_behind_the_camera_or_beyond_its_lens() -> None:

@@ -1,4 +1,4 @@
-"""Coloured masks: the same colour is the same id over a folder."""
+"""Masks of colours: a colour has the same id in all files of a folder."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from PIL import Image
 
 from streamseg.errors import FrameError
 from streamseg.sources.reading.mask_colours import colour_ids
-from streamseg.sources.reading.masks import reading
+from streamseg.sources.reading.masks import interpret
 
 
 def saved(path: Path, colours: list[tuple[int, int, int]]) -> np.ndarray:
@@ -30,7 +30,7 @@ def test_a_palette_quantized_for_each_picture_is_read_by_its_colours(tmp_path: P
         saved(tmp_path / "x.bmp", colours)
         image = Image.open(tmp_path / "x.bmp").quantize(len(colours), dither=Image.Dither.NONE)
         image.save(tmp_path / f"{i}.png")
-    ids = [reading(tmp_path / f"{i}.png").ids for i in range(2)]
+    ids = [interpret(tmp_path / f"{i}.png").ids for i in range(2)]
     assert ids[0][0, ::4].tolist() == [0, 2, 1]
     assert ids[1][0, ::4].tolist() == [0, 1]
 
@@ -45,13 +45,13 @@ def test_gray_colours_are_read_as_the_colours_beside_them(tmp_path: Path) -> Non
     black, gray, red = (0, 0, 0), (128, 128, 128), (128, 0, 0)  # of the DAVIS palette: 0, 7, 1
     saved(tmp_path / "0.png", [black, gray, red])
     saved(tmp_path / "1.png", [black, gray])
-    assert reading(tmp_path / "1.png").ids[0, ::4].tolist() == [0, 7]
+    assert interpret(tmp_path / "1.png").ids[0, ::4].tolist() == [0, 7]
 
 
 def test_a_picture_beside_its_mask_has_no_say_in_the_colours(tmp_path: Path) -> None:
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(tmp_path / "a.png")
     saved(tmp_path / "a_mask.png", [(0, 0, 0), (10, 250, 10), (250, 10, 10)])
-    assert reading(tmp_path / "a_mask.png").ids[0, ::4].tolist() == [0, 1, 2]
+    assert interpret(tmp_path / "a_mask.png").ids[0, ::4].tolist() == [0, 1, 2]
 
 
 def test_the_254th_colour_is_the_last_that_is_no_void(tmp_path: Path) -> None:

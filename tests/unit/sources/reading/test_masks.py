@@ -1,4 +1,4 @@
-"""What a mask file's values are taken for, by its format."""
+"""The meaning of the values of a mask file, by its format."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFilter
 
 from streamseg.errors import FrameError
-from streamseg.sources.reading.masks import reading
+from streamseg.sources.reading.masks import interpret
 
 DISC = cv2.circle(np.zeros((96, 128), np.uint8), (60, 48), 30, 255, -1)
 
@@ -26,7 +26,7 @@ def saved(folder: Path, image: Image.Image, name: str = "m.png", **options: obje
 
 @pytest.mark.parametrize("quality", [75, 90, 95, 100])
 def test_jpeg_masks_keep_their_object(quality: int, tmp_path: Path) -> None:
-    ids = reading(saved(tmp_path, Image.fromarray(DISC), "m.jpg", quality=quality)).ids
+    ids = interpret(saved(tmp_path, Image.fromarray(DISC), "m.jpg", quality=quality)).ids
     assert set(np.unique(ids)) == {0, 1}
     assert np.mean((ids == 1) == (DISC == 255)) > 0.999
 
@@ -34,7 +34,7 @@ def test_jpeg_masks_keep_their_object(quality: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize("scale", [0.5, 1.7])
 def test_resized_masks_keep_their_object(scale: float, tmp_path: Path) -> None:
     soft = cv2.resize(DISC, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
-    ids = reading(saved(tmp_path, Image.fromarray(soft))).ids
+    ids = interpret(saved(tmp_path, Image.fromarray(soft))).ids
     assert np.array_equal(ids, (soft >= 128).astype(np.uint8))
 
 
@@ -54,7 +54,7 @@ SOFT = st.one_of(
 def test_soft_edges_cost_no_object_its_pixels(
     softened: tuple[str, int], blobs: list[tuple[int, int, int]], colour: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    assume(colour != "red" or softened[0] != "jpeg")  # what JPEG makes of saturated colours is no fringe any more
+    assume(colour != "red" or softened[0] != "jpeg")  # JPEG changes saturated colours more than JPEG_TOLERANCE
     drawn = np.zeros((112, 160), np.uint8)
     for x, y, radius in blobs:
         cv2.circle(drawn, (x, y), radius, 255, -1)
@@ -74,7 +74,7 @@ def test_soft_edges_cost_no_object_its_pixels(
         image = Image.merge("RGB", (image, Image.new("L", image.size), Image.new("L", image.size)))
     elif colour == "palette":
         image = image.quantize(32)
-    ids = reading(saved(tmp_path_factory.mktemp("m"), image)).ids
+    ids = interpret(saved(tmp_path_factory.mktemp("m"), image)).ids
     assert set(np.unique(ids)) <= {0, 1}
     assert np.mean((ids == 1) == (drawn == 255)) > 0.98
 
@@ -82,38 +82,38 @@ def test_soft_edges_cost_no_object_its_pixels(
 def test_a_cut_out_photograph_is_its_own_mask(tmp_path: Path) -> None:
     photograph = np.random.default_rng(0).integers(0, 256, (*DISC.shape, 3), dtype=np.uint8)
     path = saved(tmp_path, Image.fromarray(np.dstack([photograph, DISC])))
-    assert np.array_equal(reading(path).ids, DISC // 255)
+    assert np.array_equal(interpret(path).ids, DISC // 255)
 
 
 def test_sixteen_bits_black_and_white(tmp_path: Path) -> None:
     path = saved(tmp_path, Image.fromarray(DISC.astype(np.uint16) * 257))
-    assert np.array_equal(reading(path).ids, DISC // 255)
+    assert np.array_equal(interpret(path).ids, DISC // 255)
 
 
 def test_a_jpeg_of_ids_is_an_error_and_not_a_guess(tmp_path: Path) -> None:
     path = saved(tmp_path, Image.fromarray(DISC // 255 * 100), "m.jpg", quality=95)
     with pytest.raises(FrameError, match="ids are lost"):
-        reading(path)
+        interpret(path)
 
 
 def test_a_gray_palette_is_read_by_its_colours(tmp_path: Path) -> None:
     image = Image.fromarray((DISC // 255) ^ 1)
     image.putpalette([255, 255, 255, 0, 0, 0])
-    assert np.array_equal(reading(saved(tmp_path, image)).ids, DISC // 255)
+    assert np.array_equal(interpret(saved(tmp_path, image)).ids, DISC // 255)
 
 
 @settings(max_examples=40, deadline=None)
 @given(ids=st.lists(st.integers(0, 255), min_size=33, max_size=200, unique=True))
 def test_gray_ids_stay_ids_however_many_there_are(ids: list[int], tmp_path_factory: pytest.TempPathFactory) -> None:
-    # stripes that rise by ones and twos up to 255 could as well be the edge of a strong blur
+    # stripes that rise by one or two up to 255 cannot be told from the edge of a strong blur
     assume(np.mean(np.abs(np.diff(ids)) <= 2) < 0.9)
     drawn = np.repeat(np.repeat(np.array(ids, np.uint8)[None], 8, 0), 4, 1)
     path = saved(tmp_path_factory.mktemp("m"), Image.fromarray(drawn))
-    assert np.array_equal(reading(path).ids, drawn)
+    assert np.array_equal(interpret(path).ids, drawn)
 
 
 def squares(*values: int) -> np.ndarray:
-    """(64, 96) int32, 0 but for a square of each value, none of which touches another."""
+    """Return (64, 96) int32 with a square of each value on 0; no two squares touch."""
     drawn = np.zeros((64, 96), np.int32)
     for at, value in enumerate(values):
         drawn[20:30, 5 + 15 * at :][:, :10] = value
@@ -121,9 +121,9 @@ def squares(*values: int) -> np.ndarray:
 
 
 def read_folder(folder: Path, masks: list[np.ndarray], suffix: str = "png") -> list[list[int]]:
-    """The ids in each of the masks of a folder."""
+    """Return the ids in each mask of a folder."""
     paths = [saved(folder, Image.fromarray(mask), f"{at:05d}.{suffix}") for at, mask in enumerate(masks)]
-    return [np.unique(reading(path).ids).tolist() for path in paths]
+    return [np.unique(interpret(path).ids).tolist() for path in paths]
 
 
 @pytest.mark.parametrize("ids", [(1,), (1, 2), (3, 5), (14, 15), (250, 254)])
@@ -154,12 +154,12 @@ def test_a_palette_says_what_black_and_white_are_in_it(tmp_path: Path) -> None:
         image = Image.fromarray(frame.astype(np.uint8))
         image.putpalette([0, 0, 0, 255, 0, 0, 255, 255, 255])
         saved(tmp_path, image, f"{at}.png")
-    assert [np.unique(reading(tmp_path / f"{at}.png").ids).tolist() for at in (0, 1)] == [[0, 1, 2], [0, 2]]
+    assert [np.unique(interpret(tmp_path / f"{at}.png").ids).tolist() for at in (0, 1)] == [[0, 1, 2], [0, 2]]
 
 
 def test_pictures_beside_a_marked_mask_say_nothing_of_it(tmp_path: Path) -> None:
     saved(tmp_path, Image.fromarray(squares(80, 120).astype(np.uint8)), "cat.png")
-    assert np.unique(reading(saved(tmp_path, Image.fromarray(DISC), "cat_mask.png")).ids).tolist() == [0, 1]
+    assert np.unique(interpret(saved(tmp_path, Image.fromarray(DISC), "cat_mask.png")).ids).tolist() == [0, 1]
 
 
 def test_ids_above_255_are_numbered_over_the_folder(tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ def test_floats_are_ids_or_probabilities(tmp_path: Path) -> None:
 
 
 def test_what_it_is_taken_for_is_told(tmp_path: Path) -> None:
-    assert reading(saved(tmp_path, Image.fromarray(DISC))).taken_for == "black and white: white is object 1"
+    assert interpret(saved(tmp_path, Image.fromarray(DISC))).meaning == "black and white: white is object 1"
     (tmp_path / "x.png").write_bytes(b"no picture")
     with pytest.raises(FrameError, match="unreadable"):
-        reading(tmp_path / "x.png")
+        interpret(tmp_path / "x.png")

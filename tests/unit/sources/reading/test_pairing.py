@@ -1,4 +1,4 @@
-"""Pairing of time stamps: one-to-one, near, and what a plain greedy search finds."""
+"""Pairing of time stamps: one to one, within the tolerance, and equal to a greedy search over all pairs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ stamps = st.lists(st.integers(0, 200_000).map(lambda t: 1305031243 + t * MICROSE
 
 
 def brute_force(first: list[float], second: list[float], tolerance: float) -> dict[int, int]:
-    """Again and again the nearest free pair, over the whole table of differences."""
+    """Take the nearest free pair from the whole table of differences until none is left."""
     free_first, free_second = set(range(len(first))), set(range(len(second)))
     pairs = {}
     while free_first and free_second:

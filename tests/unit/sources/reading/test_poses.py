@@ -1,4 +1,4 @@
-"""Poses at the frames' stamps, against the trajectory itself and SciPy's rotations."""
+"""Poses at the time stamps of frames, compared with the trajectory and with SciPy's rotations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which mask belongs to which picture, where masks lie, and whether they turn along."""
+"""Ground truth: the mask of each picture, the folders of masks, and masks of pictures that EXIF turns."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PIL import Image
 from streamseg.errors import FrameError
 from streamseg.frame import VOID
 from streamseg.sources import open_source
-from streamseg.sources.reading.truth import drawn_as_stored, folder_of, masks_of
+from streamseg.sources.reading.truth import drawn_as_stored, mask_folder_of, pair_masks
 
 MASK = np.zeros((10, 20), np.uint8)
 MASK[:3, :5] = 255
@@ -33,12 +33,12 @@ def drawn(path: Path, mask: np.ndarray = MASK) -> Path:
 
 @pytest.mark.parametrize("name", ["a.png", "a.jpg.png", "a_mask.gif", "a_segmentation.png", "a-seg.png", "mask_a.pbm"])
 def test_names_of_masks(name: str) -> None:
-    pairs = masks_of([Path("a.jpg"), Path("b.jpg")], [Path(name)])
+    pairs = pair_masks([Path("a.jpg"), Path("b.jpg")], [Path(name)])
     assert pairs == {Path("a.jpg"): Path(name)}
 
 
 def test_a_picture_of_the_very_name_comes_first() -> None:
-    pairs = masks_of([Path("a.jpg"), Path("a_mask.jpg")], [Path("a_mask.png"), Path("a.png")])
+    pairs = pair_masks([Path("a.jpg"), Path("a_mask.jpg")], [Path("a_mask.png"), Path("a.png")])
     assert pairs == {Path("a.jpg"): Path("a.png"), Path("a_mask.jpg"): Path("a_mask.png")}
 
 
@@ -48,9 +48,9 @@ def test_a_picture_of_the_very_name_comes_first() -> None:
 )
 def test_where_masks_lie(pictures: str, masks: str, tmp_path: Path) -> None:
     (tmp_path / pictures).mkdir(parents=True)
-    assert folder_of(tmp_path / pictures) is None
+    assert mask_folder_of(tmp_path / pictures) is None
     drawn(tmp_path / masks / "a.png")
-    assert folder_of(tmp_path / pictures) == tmp_path / masks
+    assert mask_folder_of(tmp_path / pictures) == tmp_path / masks
 
 
 @pytest.mark.parametrize(("mask", "stored"), [(MASK, True), (np.rot90(MASK, -1), False)])

@@ -1,4 +1,4 @@
-"""Damaged bags: what can be read is, the rest is counted, and what cannot be opened ends in words."""
+"""Damaged bags: readable messages are read, the others are counted, and a bag that cannot be opened is an error."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from streamseg.sources import Recording, open_source
 from tests.unit.sources.bags import Writer, write_tum_like
 
 SECOND = 10**9
-LZ4 = b"\x04\x22\x4d\x18"  # a frame of it begins so
+LZ4 = b"\x04\x22\x4d\x18"  # the first bytes of an LZ4 frame
 
 
 def test_a_damaged_chunk_costs_its_frames_alone(tmp_path: Path, make: Any) -> None:
@@ -39,7 +39,7 @@ def test_a_damaged_chunk_costs_its_frames_alone(tmp_path: Path, make: Any) -> No
 @pytest.mark.parametrize("container", ["bag", "db3", "mcap"])
 @pytest.mark.parametrize("part", [slice(4000), slice(-4000, None), slice(None)])
 def test_changed_bytes_end_in_words_or_are_counted(container: str, part: slice, tmp_path: Path, make: Any) -> None:
-    """The other ways to break a file: tests/unit/sources/test_broken.py."""
+    """tests/unit/sources/test_broken.py has other kinds of damage."""
     frames = [(100 + i / 30, make.texture(i), np.full(make.size, 1, np.float32)) for i in range(6)]
     path = write_tum_like(tmp_path / "r.bag", frames, container)
     random = np.random.default_rng(0)
@@ -58,7 +58,7 @@ def test_changed_bytes_end_in_words_or_are_counted(container: str, part: slice, 
 
 
 def attempted(what: Callable[[], Any]) -> tuple[Any, str]:
-    """What it returns, or None and the known error's message; any other error is a bug and comes through."""
+    """Return the result, or None and the message of a known error. Any other error is a bug, and is raised."""
     try:
         return what(), ""
     except (SourceError, FrameError) as problem:

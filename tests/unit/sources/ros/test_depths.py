@@ -1,4 +1,4 @@
-"""Depth messages: units, what is no reading, and both bodies of compressedDepth against their published encoders."""
+"""Depth messages: units, pixels without a reading, and compressedDepth, compared with the published encoders."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def image(values: np.ndarray, encoding: str, big: bool = False) -> SimpleNamespa
 
 
 def encode_rvl(values: np.ndarray) -> bytes:
-    """The paper's encoder, number by number."""
+    """Encode depth number by number, as in the paper."""
     nibbles: list[int] = []
 
     def put(number: int) -> None:

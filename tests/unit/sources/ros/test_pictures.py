@@ -1,4 +1,4 @@
-"""Image encodings: values made by hand or by OpenCV's own inverse, and rows with padding and big-endian values."""
+"""Image encodings, with values made by hand or by OpenCV's inverse conversion; padded rows; big-endian values."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_sixteen_bits_keep_the_high_ones(encoding: str, big: bool) -> None:
 
 
 def yuv(rgb: np.ndarray) -> np.ndarray:
-    """(H, W, 3) limited-range BT.601 YUV, as cameras send it."""
+    """Return (H, W, 3) YUV by BT.601 in the limited range, as cameras send it."""
     r, g, b = (rgb[..., i].astype(float) for i in range(3))
     y = 16 + 0.257 * r + 0.504 * g + 0.098 * b
     u = 128 - 0.148 * r - 0.291 * g + 0.439 * b
@@ -96,7 +96,7 @@ def test_planar_yuv(encoding: str) -> None:
 @pytest.mark.parametrize("pattern", ["rggb", "bggr", "gbrg", "grbg"])
 @pytest.mark.parametrize("bits", [8, 16])
 def test_bayer(pattern: str, bits: int) -> None:
-    """Each pixel of a flat picture keeps one channel, in the order of the pattern's name."""
+    """Return a Bayer image of one colour, whose pixels have one channel each, in the order of the pattern's name."""
     stored = np.zeros((8, 12), np.uint8)
     for place, letter in enumerate(pattern):
         stored[place // 2 :: 2, place % 2 :: 2] = FLAT[0, 0, "rgb".index(letter)]

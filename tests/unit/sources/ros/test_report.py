@@ -1,4 +1,4 @@
-"""What `streamseg info` says of a bag."""
+"""The description of a bag in `streamseg info`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CO3D's annotations by sequence: read once, kept, and read again when the file is another one."""
+"""CO3D's annotations by sequence: read once, cached, and read again if the file changes."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_a_file_is_read_once_and_again_when_it_has_changed(
 ) -> None:
     path = write(tmp_path / "frame_annotations.jgz", [record("a", 1)])
     assert len(records_of(path, "a")) == 1
-    annotations._opened.cache_clear()  # as in another process
+    annotations._open.cache_clear()  # as another process would find it
     with monkeypatch.context() as patch:
         patch.setattr(annotations, "elements", None)
         assert len(records_of(path, "a")) == 1
@@ -97,7 +97,7 @@ def test_what_the_disk_forgot_is_made_again(tmp_path: Path, cache: Path) -> None
     (kept,) = cache.rglob("*.sqlite")
     for damage in (kept.read_bytes()[:5000], b"no database", bytes(9000)):
         kept.write_bytes(damage)
-        annotations._opened.cache_clear()
+        annotations._open.cache_clear()
         assert records_of(path, "a") == wanted
 
 

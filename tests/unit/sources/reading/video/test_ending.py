@@ -1,4 +1,4 @@
-"""A Matroska file that was cut says so itself."""
+"""A truncated Matroska file is recognized by its own sizes."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Any
 import pytest
 
 from streamseg.sources import open_source
-from streamseg.sources.reading.video.ending import CUT, is_cut
+from streamseg.sources.reading.video.ending import TRUNCATED, is_truncated
 
 
 @pytest.mark.parametrize("share", [0.9, 0.999])
 def test_what_is_cut_off_is_told(share: float, tmp_path: Path, make: Any, cut: Any) -> None:
     path = tmp_path / "r.mkv"
     make.kinect(path)
-    assert not is_cut(str(path))
+    assert not is_truncated(str(path))
     assert open_source(str(path)).notes == ()
     cut(path, share)
-    assert is_cut(str(path))
-    assert open_source(str(path)).notes == (CUT,)
-    assert CUT in open_source(f"video:{path}").notes
+    assert is_truncated(str(path))
+    assert open_source(str(path)).notes == (TRUNCATED,)
+    assert TRUNCATED in open_source(f"video:{path}").notes
 
 
 @pytest.mark.parametrize(
@@ -30,5 +30,5 @@ def test_what_is_cut_off_is_told(share: float, tmp_path: Path, make: Any, cut: A
 )  # fmt: skip
 def test_what_does_not_say_how_long_it_is_is_not_called_cut(data: bytes, tmp_path: Path) -> None:
     (tmp_path / "r.mkv").write_bytes(data)
-    assert not is_cut(str(tmp_path / "r.mkv"))
-    assert not is_cut(str(tmp_path / "absent"))
+    assert not is_truncated(str(tmp_path / "r.mkv"))
+    assert not is_truncated(str(tmp_path / "absent"))

@@ -1,4 +1,4 @@
-"""What is lost of a video is counted, and what its packets say is believed no further than its pictures bear out."""
+"""Packets of a video: missing frames are counted, and stamps and frame rates are checked against the pictures."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NAMES = ["a.avi", "b.avi", "a.mkv", "a.mp4"]
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory, make: Any) -> Path:
-    """A video of COUNT frames in containers that say how many frames, or seconds, they hold."""
+    """Write a video of COUNT frames in a container whose header has the number of frames or the duration."""
     folder = tmp_path_factory.mktemp("videos")
     coding = {
         "a.avi": ("mpeg4", {}),
@@ -44,17 +44,17 @@ def test_every_frame_of_a_truncated_video_is_used_or_counted(
     try:
         video = open_source(str(path))
     except SourceError:
-        return  # nothing of it can be used, and that is said
+        return  # no frame is left, and the error says so
     read = []
     for index in range(len(video)):
         try:
             read.append(make.read_barcode(video[index].rgb))
         except FrameError:
             continue
-    assert read[:-4] == sorted(set(read[:-4]))  # at the cut a decoder may show what came before once more
+    assert read[:-4] == sorted(set(read[:-4]))  # at the end, the decoder may repeat the previous picture
     if len(video) < 8 and not video.skipped:
-        return  # too few to tell whether they come regularly
-    # what the coder holds back at the cut is at most as long as its chain of B frames
+        return  # too few to see whether they are regular
+    # at the end, at most a group of B frames is missing without being counted
     assert COUNT - 3 <= len(video) + len(video.skipped) <= COUNT + 1
 
 
@@ -73,7 +73,7 @@ def test_half_a_motion_jpeg_picture_is_none(name: str, tmp_path: Path, make: Any
     data = bytearray(path.read_bytes())
     starts = [at for at in range(len(data) - 2) if data[at : at + 3] == b"\xff\xd8\xff"]
     end = data.index(b"\xff\xd9", starts[3])
-    data[end - 40 : end + 2] = bytes(42)  # zeros, as a disk leaves them that was full
+    data[end - 40 : end + 2] = bytes(42)  # zeros, as in a file that was written to a full disk
     path.write_bytes(data)
     video = open_source(str(path))
     with pytest.raises(FrameError, match="truncated video frame"):

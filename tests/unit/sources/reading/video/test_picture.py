@@ -1,4 +1,4 @@
-"""Decoded pictures to RGB: every way a file can turn and mirror, and colour matrices that FFmpeg's scaler refuses."""
+"""Conversion of pictures to RGB: all orientations, and colour matrices that FFmpeg's scaler refuses."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_odd_angles_are_the_nearest_quarter(noise: float) -> None:
 
 @pytest.mark.parametrize("matrix", range(18))
 def test_every_colour_matrix_is_shown(matrix: int) -> None:
-    """The scaler's own reading of the same data is the oracle: constant luminance as BT.2020, no YUV as BT.601."""
+    """Compared with the scaler's result for the same data: constant luminance as BT.2020, others as BT.601."""
     rng = np.random.default_rng(0)
     planes = rng.integers(40, 200, (3 * 16, 16), dtype=np.uint8)
 

@@ -1,4 +1,4 @@
-"""What is left of pictures: a forked process inherits nothing that FFmpeg's threads hold, and none is kept."""
+"""Memory of pictures: a forked process does not wait for FFmpeg's threads, and reading does not keep pictures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from streamseg.sources import open_source
 
 
 def dropped(path: Path) -> None:
-    """A decoded picture, its scaler and that one's threads become garbage that only the collector finds."""
+    """Make garbage that only the collector finds: a decoded picture, its scaler and the threads of the scaler."""
     with av.open(str(path)) as container:
         picture: Any = next(container.decode(video=0))
     picture.to_ndarray(format="rgb24")
@@ -48,7 +48,7 @@ def test_a_fork_does_not_wait_for_threads_that_stayed_behind(tmp_path: Path, mak
 
 
 def pictures() -> int:
-    """How many there are in this process."""
+    """Return how many decoded pictures this process has."""
     return sum(isinstance(one, av.VideoFrame) for one in gc.get_objects())
 
 
@@ -58,11 +58,11 @@ def test_pictures_do_not_wait_for_the_garbage_collector(tmp_path: Path, make: An
     gc.collect()
     gc.disable()
     try:
-        before = pictures()  # those of other tests
+        before = pictures()  # other tests may have left some
         with open_source(str(path)) as source:
             for index in range(12):
                 source[index]
             left = pictures() - before
     finally:
         gc.enable()
-    assert left < 6  # those that the decoder and the track still hold
+    assert left < 6  # the decoder and the track keep a few
