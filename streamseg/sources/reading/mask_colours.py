@@ -110,7 +110,7 @@ def _share_palette(folder: Path, suffix: str, mark: str) -> bool:
             continue
         palette, gray = palette.rstrip(b"\0"), np.frombuffer(palette, np.uint8).reshape(-1, 3)
         if (gray == gray[:, :1]).all():
-            continue  # a palette of grays says nothing on the others
+            continue  # a palette of grays does not show how the others were made
         longest, shorter = (palette, longest) if len(palette) > len(longest) else (longest, palette)
         if not longest.startswith(shorter):
             return False
@@ -121,11 +121,11 @@ def flat(values: np.ndarray) -> np.ndarray:
     """Return (H, W) bool, True for pixels in a 2x2 square of equal values."""
     first = values[:-1, :-1]
     same = (first == values[1:, :-1]) & (first == values[:-1, 1:]) & (first == values[1:, 1:])
-    found = np.zeros(values.shape, bool)
+    in_square = np.zeros(values.shape, bool)
     for rows in (slice(None, -1), slice(1, None)):
         for columns in (slice(None, -1), slice(1, None)):
-            found[rows, columns] |= same
-    return found
+            in_square[rows, columns] |= same
+    return in_square
 
 
 def _remove_edge_colours(packed: np.ndarray) -> np.ndarray:
