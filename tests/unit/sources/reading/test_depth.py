@@ -16,11 +16,13 @@ from streamseg.sources.reading.depth import (
     NEAREST,
     SCALES,
     Encoding,
+    check_frames,
     check_scale,
     estimate_units,
     read_metres,
     resized,
 )
+from streamseg.sources.reading.files import Entry, FileRecording
 from streamseg.text.asking import asked
 from tests.unit.sources.layouts import WRITERS
 from tests.unit.sources.test_contract import build
@@ -135,6 +137,20 @@ def test_a_stated_scale_that_cannot_be_is_refused_with_others_that_can(kind: str
             open_source(uri, Options(depth_scale=wrong))
         assert "--depth-scale in units per metre" in caught.value.hint
     open_source(uri, Options(depth_scale=units)).close()
+
+
+@pytest.mark.parametrize("metric", [True, False])
+def test_depth_in_the_units_of_a_reconstruction_is_not_judged(metric: bool, tmp_path: Path, make: Any) -> None:
+    """Shards of CO3D keep such depth, and ignore --depth-scale."""
+    make.rgb(tmp_path / "a.png", make.texture(0))
+    far = np.full(make.size, 100, np.float32)
+    entry = Entry("a", 0, tmp_path / "a.png", depth=lambda: far, depth_is_metric=metric)
+    recording = FileRecording("x", "images", [entry], Options())
+    if metric:
+        with pytest.raises(SourceError, match="beyond 100 m"):
+            check_frames(recording, DepthScale(1, "--depth-scale"))
+    else:
+        check_frames(recording, DepthScale(1, "--depth-scale"))
 
 
 @settings(max_examples=40, deadline=None)
