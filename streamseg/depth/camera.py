@@ -1,8 +1,8 @@
-"""A camera for depth whose own is not known: any pinhole keeps planes plane, so that one of the usual kind will do.
+"""A default camera for depth images whose intrinsics are unknown.
 
-Depth seen through a wrong pinhole is a linear map of space: planes stay planes, what lies above them stays above, and
-edges stay convex or concave. Only sizes and angles are wrong, and they are never told to people;
-depth itself is measured and is told.
+Depth that is back-projected with wrong intrinsics differs from the true points by a linear map. Under a linear map,
+planes stay planes, what lies above a plane stays above it, and edges stay convex or concave, so objects are found
+anyway. Sizes and angles are wrong and are never reported; depth itself is measured and is reported.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from __future__ import annotations
 from streamseg.frame import Intrinsics
 
 FOCAL = 0.9
-"""Focal length as a share of the longer side: depth cameras lie between 0.8 (Kinect) and 1.0."""
+"""Focal length as a share of the longer side. Depth cameras lie between 0.8 (Kinect) and 1.0."""
 
 
 def guessed_camera(shape: tuple[int, ...]) -> Intrinsics:
-    """Of pictures of (H, W): a pinhole of the usual focal length, its centre in the middle."""
+    """Return typical intrinsics for an image of shape (H, W, ...), with the principal point in its middle."""
     height, width = shape[:2]
     focal = FOCAL * max(height, width)
     return Intrinsics(focal, focal, (width - 1) / 2, (height - 1) / 2)

@@ -1,9 +1,9 @@
-"""Where touching things meet: a valley in the surface, or a step that is too low to be a jump.
+"""Finds where touching objects meet: where the surface is concave, or has a step too low to count as a depth jump.
 
-Both bend inverse depth, which is linear in the picture on a plane, towards larger values on either side. Convex edges,
-those of one thing, bend it the other way (Stein et al., "Object Partitioning using Local Convexity", CVPR 2014, merge
-by the same). The noise of stereo and structured light is the same at all distances in inverse depth (Khoshelham &
-Elberink, Sensors 2012), and what it makes of a plane is measured on the support plane itself.
+On a plane, inverse depth is linear in the image. At a concave edge and beside a step it is larger on either side than
+linear. At a convex edge, which belongs to one object, it is smaller (Stein et al., "Object Partitioning using Local
+Convexity", CVPR 2014, use the same criterion). The noise of inverse depth from stereo and structured light is the same
+at all distances (Khoshelham & Elberink, Sensors 2012), and is measured on the support plane.
 """
 
 from __future__ import annotations
@@ -12,55 +12,64 @@ import cv2
 import numpy as np
 
 REACH = 1 / 60
-"""Of the shorter side: how far to either side of a pixel the surface is looked at."""
+"""The surface is compared at this distance on either side of a pixel, as a share of the image's shorter side."""
 CERTAIN = 3.0
-"""A bend is one from so many times the noise on."""
+"""A curvature counts from this multiple of its noise on."""
 SLOPE = 0.5
-"""And from this change of slope on, in metres away from the camera for each metre across: some 30 degrees."""
+"""It must also be a change of slope by this much: metres of depth per metre across, about 30 degrees."""
 FLAT = 100
-"""So many pixels of plane tell the noise."""
+"""Least number of pixels inside the plane from which the noise is measured."""
 
 
 def find_contacts(depth: np.ndarray, focal: float, on: np.ndarray) -> tuple[np.ndarray, float]:
-    """(H, W) bool, where the surface is concave; and the noise of inverse depth, averaged over 3 x 3 pixels, in 1/m.
+    """Find where the surface is concave, and measure the noise of inverse depth.
 
-    depth: (H, W) float32 metres, 0 = no reading. focal: length in pixels. on: (H, W) bool, what is known to be plane.
+    depth: (H, W) float32 metres, 0 = no reading. focal: focal length in pixels. on: (H, W) bool, pixels of a plane.
+    Returns (H, W) bool, and the standard deviation, in 1/m, of inverse depth averaged over 3 x 3 pixels.
     """
     reach = max(2, round(REACH * min(depth.shape)))
-    bend = _bend(_inverse(depth), reach)
-    slope = bend * np.maximum(focal * depth, 1e-6)
+    curvature = _curvature(_inverse_depth(depth), reach)
+    slope = curvature * np.maximum(focal * depth, 1e-6)
     flat = cv2.erode(on.astype(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)) > 0
     if np.count_nonzero(flat) < FLAT:
-        flat = np.isfinite(bend)  # most of any surface is smooth
-    usual, spread = _centre(bend[flat & np.isfinite(bend)][::4])
-    noise = spread * reach / np.sqrt(6)  # of the two ends and twice the middle
-    return (slope > SLOPE) & (bend > usual + CERTAIN * spread), float(noise)
+        flat = np.isfinite(curvature)  # most of any surface is smooth
+    median, deviation = _median_and_deviation(curvature[flat & np.isfinite(curvature)][::4])
+    noise = deviation * reach / np.sqrt(6)  # a second difference a + b - 2 c has 1 + 1 + 4 times the variance
+    return (slope > SLOPE) & (curvature > median + CERTAIN * deviation), float(noise)
 
 
-def _inverse(depth: np.ndarray) -> np.ndarray:
-    """(H, W) float32 mean inverse depth of 3 x 3 pixels, 1/m; NaN where few have a reading."""
+def _inverse_depth(depth: np.ndarray) -> np.ndarray:
+    """Return (H, W) float32: mean inverse depth of 3 x 3 pixels, in 1/m; NaN where fewer than three have a reading."""
     valid = (depth > 0).astype(np.float32)
-    known = cv2.blur(valid, (3, 3))
-    mean = cv2.blur(valid / np.maximum(depth, 1e-6), (3, 3)) / np.maximum(known, 1e-6)
-    found: np.ndarray = np.where((known > 0.3) & (valid > 0), mean, np.float32(np.nan))
+    share = cv2.blur(valid, (3, 3))
+    mean = cv2.blur(valid / np.maximum(depth, 1e-6), (3, 3)) / np.maximum(share, 1e-6)
+    found: np.ndarray = np.where((share > 0.3) & (valid > 0), mean, np.float32(np.nan))
     return found
 
 
-def _bend(inverse: np.ndarray, reach: int) -> np.ndarray:
-    """(H, W) float32 second difference over the distance, the largest of four directions; -inf where none is known."""
+def _curvature(inverse: np.ndarray, reach: int) -> np.ndarray:
+    """Return (H, W) float32: the second difference of (H, W) inverse depth by the distance, in 1/m per pixel.
+
+    It is the largest of four directions, over `reach` pixels to either side; -inf where readings are missing.
+    """
     height, width = inverse.shape
-    around = cv2.copyMakeBorder(inverse, reach, reach, reach, reach, cv2.BORDER_CONSTANT, value=float("nan"))
-    found, aslant = np.full(inverse.shape, -np.inf, np.float32), max(1, round(0.7 * reach))
-    for down, right in ((0, reach), (reach, 0), (aslant, aslant), (aslant, -aslant)):
-        one, other = (around[reach + sign * down :, reach + sign * right :][:height, :width] for sign in (1, -1))
-        bent = (one + other - 2 * inverse) / np.float32(np.hypot(down, right))
-        np.fmax(found, bent, out=found)
-    return found
+    padded = cv2.copyMakeBorder(inverse, reach, reach, reach, reach, cv2.BORDER_CONSTANT, value=float("nan"))
+    diagonal = max(1, round(0.7 * reach))
+    largest = np.full(inverse.shape, -np.inf, np.float32)
+    for down, right in ((0, reach), (reach, 0), (diagonal, diagonal), (diagonal, -diagonal)):
+        ahead = padded[reach + down :, reach + right :][:height, :width]
+        behind = padded[reach - down :, reach - right :][:height, :width]
+        difference = (ahead + behind - 2 * inverse) / np.float32(np.hypot(down, right))
+        np.fmax(largest, difference, out=largest)
+    return largest
 
 
-def _centre(values: np.ndarray) -> tuple[float, float]:
-    """Median of (n,) values, and their standard deviation by the median of the deviations; 0 and 0 of none."""
+def _median_and_deviation(values: np.ndarray) -> tuple[float, float]:
+    """Return the median of (n,) values, and their standard deviation estimated by the median absolute deviation.
+
+    Both are 0 for no values.
+    """
     if not len(values):
         return 0.0, 0.0
-    middle = float(np.median(values))
-    return middle, 1.4826 * float(np.median(np.abs(values - middle)))
+    median = float(np.median(values))
+    return median, 1.4826 * float(np.median(np.abs(values - median)))

@@ -1,7 +1,7 @@
-"""Bowls and mugs are one object each, though the distance jumps at their rims, from the outside in front to the inside.
+"""Merges the outside and the inside of a bowl or a mug, which the depth jump at the rim separates.
 
-Two parts are one container if they lie one behind the other, are equally wide and equally high, and are together no
-deeper than something round would be, and the one behind, the inside, is bowed: the side of a box is not.
+Two parts are one container if the inside lies behind the outside, both are about equally wide and high, together they
+are no deeper than a round object, and the inside is curved. The side of a box is not.
 """
 
 from __future__ import annotations
@@ -10,35 +10,59 @@ from typing import NamedTuple
 
 import numpy as np
 
+from streamseg.depth.merging import MergedParts
+
 EDGES = 3, 97
-"""Percentiles that count as the ends of a part: depth flies at its outline."""
+"""Percentiles of the points that count as the ends of a part: depth is unreliable along outlines."""
 ALIKE = 0.5
-"""Least share of their common width that both parts have,"""
+"""Least overlap of both parts to the right, as a share of their common width."""
 LEVEL = 0.15
-"""largest difference of their tops, as a share of the height,"""
+"""Largest difference between the tops of both parts, as a share of their common height."""
 ROUND = 1.4
-"""and largest depth of both together, as a multiple of the width."""
+"""Largest common depth of both parts, as a multiple of their common width."""
 BOWED = 0.04
-"""How far the inside differs from a plane at least, root mean square, as a share of its width; half a round wall does
-by a tenth, without its ends by less."""
+"""Least curvature of the inside: root mean square distance from a plane, as a share of its width. That of half a round
+wall is a tenth, and less without its ends."""
 CORE = 90
-"""Percentage of its points that go into that: depth flies at its outline."""
+"""Percentage of the points, those nearest to the plane, from which the curvature is measured."""
 
 
 class Part(NamedTuple):
-    """points: (n, 3) metres. ends: (2, 3), see EDGES."""
+    """points: (n, 3) metres to the right, forward and up, n > 0. ends: (2, 3), the EDGES of the points."""
 
     points: np.ndarray
     ends: np.ndarray
 
-    @staticmethod
-    def of(points: np.ndarray) -> Part | None:
-        """None of no points."""
-        return Part(points, _ends(points)) if len(points) else None
+
+def merge_containers(objects: np.ndarray, places: np.ndarray, solid: np.ndarray) -> np.ndarray:
+    """Merge the two parts of each container.
+
+    objects: (H, W) int32, numbered 1, 2 ..., 0 = none. places: (H, W, 3) float32 metres, see `support.SupportPlane`.
+    solid: (H, W) bool, where `places` is reliable. Returns (H, W) int32 objects, numbered without gaps.
+    """
+    sparse_objects, sparse_places = np.where(solid, objects, 0)[::2, ::2], places[::2, ::2]
+    parts: dict[int, Part | None] = {}  # only of objects that touch another one
+    merged = MergedParts(objects)
+    for pair in _touching_pairs(objects):
+        for number in pair:
+            if number not in parts:
+                parts[number] = _part(sparse_places[sparse_objects == number])
+        first, second = parts[pair[0]], parts[pair[1]]
+        if first is not None and second is not None and _have_shape_of_container(first.ends, second.ends):
+            inside = max(first, second, key=lambda part: float(part.ends[:, 1].sum()))  # the farther one
+            width = inside.ends[1, 0] - inside.ends[0, 0]
+            if _distance_from_plane(inside.points) > BOWED * width:
+                merged.merge(*pair)
+    return merged.numbered()
+
+
+def _part(points: np.ndarray) -> Part | None:
+    """Return the part of (n, 3) points; None if there are none."""
+    return Part(points, _ends(points)) if len(points) else None
 
 
 def _ends(points: np.ndarray) -> np.ndarray:
-    """(2, 3): EDGES of (n, 3) points, as `np.percentile` has them, in a third of its time."""
+    """Return (2, 3): the percentiles EDGES of (n, 3) points. As `np.percentile`, in a third of its time."""
     place = np.array(EDGES) / 100 * (len(points) - 1)
     low = place.astype(int)
     high = np.minimum(low + 1, len(points) - 1)
@@ -47,47 +71,25 @@ def _ends(points: np.ndarray) -> np.ndarray:
     return found
 
 
-def merge_containers(objects: np.ndarray, places: np.ndarray, solid: np.ndarray) -> np.ndarray:
-    """(H, W) int32 objects, numbered 1, 2 ..., with both parts of a container as one.
-
-    places: (H, W, 3) float32 metres, see `support.SupportPlane`. solid: (H, W) bool, where they can be relied on.
-    """
-    few, some = np.where(solid, objects, 0)[::2, ::2], places[::2, ::2]
-    parts: dict[int, Part | None] = {}  # of those that touch another one
-    same = np.arange(int(objects.max(initial=0)) + 1)
-    for one, other in _neighbours(objects):
-        for number in (one, other):
-            if number not in parts:
-                parts[number] = Part.of(some[few == number])
-        pair = parts[one], parts[other]
-        if pair[0] is not None and pair[1] is not None and _is_container(pair[0].ends, pair[1].ends):
-            inside = max(pair[0], pair[1], key=lambda part: float(part.ends[:, 1].sum()))
-            if _bow(inside.points) > BOWED * (inside.ends[1, 0] - inside.ends[0, 0]):
-                same[same == same[other]] = same[one]
-    numbers = np.unique(same, return_inverse=True)[1].astype(np.int32)
-    found: np.ndarray = numbers[objects]
-    return found
-
-
-def _bow(points: np.ndarray) -> float:
-    """Metres by which (n, 3) places differ from a plane, root mean square of the CORE."""
+def _distance_from_plane(points: np.ndarray) -> float:
+    """Return the root mean square distance, in metres, of the CORE of (n, 3) points from their plane, along forward."""
     terms = np.column_stack([points[:, [0, 2]], np.ones(len(points))])
     forward = points[:, 1]
-    apart = np.sort((forward - terms @ np.linalg.lstsq(terms, forward, rcond=None)[0]) ** 2)
-    return float(np.sqrt(apart[: max(1, len(apart) * CORE // 100)].mean()))
+    squares = np.sort((forward - terms @ np.linalg.lstsq(terms, forward, rcond=None)[0]) ** 2)
+    return float(np.sqrt(squares[: max(1, len(squares) * CORE // 100)].mean()))
 
 
-def _is_container(one: np.ndarray, other: np.ndarray) -> bool:
-    """Whether two parts, given by the ends (2, 3) of their places, are as one container's would be."""
-    both = np.stack([np.minimum(one[0], other[0]), np.maximum(one[1], other[1])])
-    common = min(one[1, 0], other[1, 0]) - max(one[0, 0], other[0, 0])
-    width, depth, height = both[1, 0] - both[0, 0], both[1, 1] - both[0, 1], both[1, 2]
-    level = abs(one[1, 2] - other[1, 2]) < LEVEL * height
+def _have_shape_of_container(first: np.ndarray, second: np.ndarray) -> bool:
+    """Return whether two parts, given by their (2, 3) ends, lie as the outside and the inside of a container do."""
+    low, high = np.minimum(first[0], second[0]), np.maximum(first[1], second[1])
+    common = min(first[1, 0], second[1, 0]) - max(first[0, 0], second[0, 0])
+    width, depth, height = high[0] - low[0], high[1] - low[1], high[2]
+    level = abs(first[1, 2] - second[1, 2]) < LEVEL * height
     return bool(common > ALIKE * width and level and depth < ROUND * width)
 
 
-def _neighbours(objects: np.ndarray) -> list[tuple[int, int]]:
-    """The pairs of objects that touch above and below each other."""
+def _touching_pairs(objects: np.ndarray) -> list[tuple[int, int]]:
+    """Return the pairs of objects of which a pixel of the first lies directly above one of the second."""
     above, below = objects[:-1], objects[1:]
     touching = (above != below) & (above > 0) & (below > 0)
     count = int(objects.max(initial=0)) + 1

@@ -1,9 +1,9 @@
-"""Planes in depth that may carry things: a table, a floor, a desk from above.
+"""Finds planes that may support objects: a table, a floor, or a desk seen from above.
 
-Found by RANSAC (Fischler & Bolles, CACM 1981) with local optimization (Chum, Matas & Kittler, DAGM 2003), followed from
-frame to frame as long as it holds what it held, and bent a little, as the camera's depth is. The noise of a
-structured-light camera grows with the square of the distance (Khoshelham & Elberink, Sensors 2012); how large it is
-differs from camera to camera, and is measured on the plane itself.
+They are found by RANSAC (Fischler & Bolles, CACM 1981) with local optimization (Chum, Matas & Kittler, DAGM 2003), and
+followed from frame to frame while they keep their share of the readings. A plane is bent a little, because the depth of
+a camera is. The noise of a structured-light camera grows with the square of the distance (Khoshelham & Elberink,
+Sensors 2012); its size differs from camera to camera, and is measured on the plane itself.
 """
 
 from __future__ import annotations
@@ -14,162 +14,195 @@ from typing import NamedTuple
 import numpy as np
 
 TRIALS = 200
+"""Random planes that RANSAC tries."""
 SUPPORT = 0.12
-"""Share of all readings that must lie on the plane: less is no table and no floor."""
+"""Least share of all readings on a plane: one with fewer is neither a table nor a floor."""
 NEARER = 0.4
-"""A plane nearer to the camera is the one that supports if it has this share of the larger one's readings: a table
-above the floor, but not the top of a box that stands there."""
+"""Least share of a second plane, relative to the larger one: a table above the floor has it, the top of a box not."""
 UPWARDS = 0.3
-"""Least cosine between the plane's normal and the image's upward direction: walls do not support."""
+"""Least cosine between the normal of a supporting plane and the image's upward direction: walls do not support."""
 FACING, MOST = 0.8, 0.5
-"""But a plane whose normal points at the camera, by this cosine, and that has so many of the readings is a table seen
-from above, if nothing else supports; or a wall, and what hangs there is a thing."""
+"""If no plane supports, one that faces the camera does: least cosine between its normal and the direction to the
+camera, and least share of the readings. It is a table seen from above, or a wall with objects on it."""
 NOISE = 0.006, 0.003
-"""Of the depth at its worst: metres, and metres per square metre of distance."""
+"""The largest noise that is expected of a camera: metres, and metres per square metre of distance."""
 QUIETER = 0.25
-"""A camera's noise is measured on the plane itself, between this share of the worst and all of it."""
+"""Least noise of a camera, as a share of the largest one."""
 CLEAR = 3.0
-"""What is farther from the plane than so many times the noise is not on it."""
+"""Readings farther from the plane than this multiple of the noise are not on it."""
 SEARCHED = 800
-"""Points that are counted in the search."""
+"""Number of points on which RANSAC counts inliers."""
 STOREY = 0.3
-"""Metres below a plane in which nothing may lie, for then it is the top of things; a floor is farther below a table."""
+"""Metres below a plane that must be empty; else it is the top of objects. A floor is farther below a table."""
 ROUNDS = 4
-"""Of fitting a plane, and how it is bent, each on what is near to the one before."""
+"""Rounds of a fit, each to the inliers of the one before."""
 MEDIAN = 0.67
-"""Of the distances from the mean, in standard deviations of a normal distribution."""
+"""Median distance from the mean of a normal distribution, in standard deviations."""
 KEPT = 0.1
-"""A plane is followed while the share of the readings on it is what it was when it was found, but for this part."""
+"""Largest relative change of a plane's share of the readings with which it is followed."""
 
 
 class Plane(NamedTuple):
-    """normal: (3,) unit vector towards the camera. offset: metres, how far above the plane the camera is. share: of the
-    readings that lay on it when it was found, or still do."""
+    """The points p with normal @ p + offset = 0. normal: (3,) unit vector towards the camera. offset: metres from the
+    plane to the camera, > 0. share: of the readings that lay on it when it was found, 0 ... 1."""
 
     normal: np.ndarray
     offset: float
     share: float
 
 
-def followed(points: np.ndarray, before: Sequence[Plane]) -> list[Plane]:
-    """The planes of the frame before as they lie in (n, 3) points of the next one; none where one of them no longer
-    holds as many as when it was found, or more: then there may be others."""
+class Bending(NamedTuple):
+    """How the depth camera bends a plane. coefficients: (6,) of a quadric in x and y, in metres. noise: of the camera,
+    as a share of `worst_noise`, QUIETER ... 1."""
+
+    coefficients: np.ndarray
+    noise: float
+
+    def height(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Return the height in metres of the bent plane above the flat one, on the rays through (x, y, 1)."""
+        c = self.coefficients
+        height: np.ndarray = (c[0] + x * (c[1] + x * c[3])) + y * (c[4] * x + (c[2] + y * c[5]))
+        return height
+
+
+def follow_planes(points: np.ndarray, before: Sequence[Plane]) -> list[Plane]:
+    """Find the planes of the frame before in the (n, 3) points of the next one.
+
+    Returns none of them if the share of one has changed: then there may be others.
+    """
     found, left = [], points
     for plane in before:
-        normal, offset, on = _settled(left, plane.normal, plane.offset)
-        as_many = abs(on.sum() - plane.share * len(points)) < KEPT * plane.share * len(points)
-        if not as_many or upward(normal) != upward(plane.normal):
+        normal, offset, on = _refined(left, plane.normal, plane.offset)
+        change = abs(on.sum() - plane.share * len(points))
+        if change >= KEPT * plane.share * len(points) or faces_up(normal) != faces_up(plane.normal):
             return []
         found.append(Plane(normal, offset, plane.share))
         left = left[~on]
     return found
 
 
-def supporting(points: np.ndarray, random: np.random.Generator, before: Sequence[Plane] = ()) -> list[Plane]:
-    """At most two planes that may support, largest first.
+def find_planes(points: np.ndarray, random: np.random.Generator, before: Sequence[Plane] = ()) -> list[Plane]:
+    """Find at most two planes that may support objects, the larger one first.
 
-    points: (n, 3) metres. The first holds SUPPORT of them, the second also NEARER of what the first holds. Only where
-    there is none, one that faces the camera, and without that, those that would support were the camera rolled: it may
-    lie on its side. before: of the frame before; another plane must be clearly larger.
+    They are those that face up; if there are none, one that faces the camera; else those that would face up if the
+    camera were rolled, because it may lie on its side.
+
+    points: (n, 3) metres. random: for RANSAC. before: the planes of the frame before; another plane must be clearly
+    larger than one of them.
     """
-    facing = _largest(points, random, TRIALS // 4, before, lambda normals: (-normals[:, 2] > FACING) & ~upward(normals))
+    facing = _largest_plane(
+        points, random, TRIALS // 4, before, lambda normals: (-normals[:, 2] > FACING) & ~faces_up(normals)
+    )
     if facing is not None and facing.sum() < MOST * len(points):
         facing = None
-    # slices of it are no planes that support
+    # slices of the facing plane do not support
     left = points if facing is None else points[~facing]
-    found = _two(left, len(points), random, before, upward)
+    found = _two_planes(left, len(points), random, before, faces_up)
     if found:
         return found
     if facing is not None:
         return [Plane(*_fitted(points[facing]), float(facing.mean()))]
-    return _two(points, len(points), random, before, sideward)
+    return _two_planes(points, len(points), random, before, faces_up_if_rolled)
 
 
-def _two(
+def _two_planes(
     left: np.ndarray,
     count: int,
     random: np.random.Generator,
     before: Sequence[Plane],
-    wanted: Callable[[np.ndarray], np.ndarray],
+    allowed: Callable[[np.ndarray], np.ndarray],
 ) -> list[Plane]:
-    """At most two planes with wanted normals in what is `left` of `count` points, largest first."""
+    """Find at most two planes in (n, 3) points, the larger one first.
+
+    count: number of all points, of which these are left. allowed: says of (m, 3) normals which may be found.
+    """
     found: list[Plane] = []
     least = SUPPORT * count
     while len(found) < 2 and len(left) > least:
-        fits = _largest(left, random, TRIALS, before, wanted)
-        if fits is None or fits.sum() < least:
+        on = _largest_plane(left, random, TRIALS, before, allowed)
+        if on is None or on.sum() < least:
             break
-        least = max(least, NEARER * float(fits.sum()))
-        found.append(Plane(*_fitted(left[fits]), float(fits.sum()) / count))
-        left = left[~fits]
+        least = max(least, NEARER * float(on.sum()))
+        found.append(Plane(*_fitted(left[on]), float(on.sum()) / count))
+        left = left[~on]
     return found
 
 
-def upward(normals: np.ndarray) -> np.ndarray:
-    """(...) bool: which of (..., 3) normals are of planes that may support."""
+def faces_up(normals: np.ndarray) -> np.ndarray:
+    """Return (...) bool: which of (..., 3) normals point up in the image."""
     up: np.ndarray = -normals[..., 1] > UPWARDS
     return up
 
 
-def sideward(normals: np.ndarray) -> np.ndarray:
-    """(...) bool: which of (..., 3) normals are of planes seen from above, were the camera rolled by some angle."""
-    found: np.ndarray = (np.linalg.norm(normals[..., :2], axis=-1) > UPWARDS) & (-normals[..., 2] > UPWARDS)
-    return found
+def faces_up_if_rolled(normals: np.ndarray) -> np.ndarray:
+    """Return (...) bool: which of (..., 3) normals would point up in the image if the camera were rolled."""
+    up: np.ndarray = (np.linalg.norm(normals[..., :2], axis=-1) > UPWARDS) & (-normals[..., 2] > UPWARDS)
+    return up
 
 
-def _fitted(points: np.ndarray) -> tuple[np.ndarray, float]:
-    """The plane nearest to (n, 3) points: a normal, and how far above it the camera is."""
-    centre = points.mean(axis=0)
-    apart = (points - centre).astype(np.float64)
-    normal = np.linalg.eigh(apart.T @ apart)[1][:, 0].astype(np.float32)
-    offset = -float(normal @ centre)
-    return (normal, offset) if offset > 0 else (-normal, -offset)
-
-
-def bending(points: np.ndarray, normal: np.ndarray, offset: float) -> tuple[np.ndarray, float]:
-    """How the plane is bent, for no camera measures depth without distortion; and the noise as a share of the worst.
-
-    Things that stand on the plane pull it up and make it look thicker, so only the nearest points are looked at, in
-    rounds. points: (n, 3) metres. Returns the coefficients that `bent` wants.
-    """
-    x, y, worst = points[:, 0] / points[:, 2], points[:, 1] / points[:, 2], noise(points[:, 2])
-    height = points @ normal + offset
-    terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
-    bend, quieter = np.zeros(terms.shape[1], np.float32), 1.0
-    for _ in range(ROUNDS):
-        left = np.abs(height - bent(bend, x, y)) / worst
-        near = left < CLEAR * quieter
-        if near.sum() < 2 * len(bend):
-            break
-        quieter = float(np.clip(np.median(left[near]) / MEDIAN, QUIETER, 1))
-        weighted = (terms[near] / worst[near, None]).astype(np.float64)
-        # the normal equations: a fifth of the time of solving for all points
-        squares, products = weighted.T @ weighted, weighted.T @ (height[near] / worst[near])
-        bend = np.linalg.lstsq(squares, products, rcond=1e-8)[0].astype(np.float32)
-    return bend, quieter
-
-
-def bent(bend: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Height above the plane in metres, where the ray goes through (x, y, 1): six coefficients of a quadric."""
-    height: np.ndarray = (bend[0] + x * (bend[1] + x * bend[3])) + y * (bend[4] * x + (bend[2] + y * bend[5]))
-    return height
-
-
-def noise(depth: np.ndarray) -> np.ndarray:
-    """The worst that is expected of readings in metres: metres."""
+def worst_noise(depth: np.ndarray) -> np.ndarray:
+    """Return the largest standard deviation, in metres, that is expected of readings in metres."""
     worst: np.ndarray = NOISE[0] + NOISE[1] * depth**2
     return worst
 
 
-def _largest(
+def fit_bending(points: np.ndarray, normal: np.ndarray, offset: float) -> Bending:
+    """Measure how the camera bends a plane, and its noise.
+
+    Objects on the plane would lift it and increase the noise, so each round uses only the points near the surface of
+    the round before. points: (n, 3) metres, all readings. normal, offset: of the plane.
+    """
+    x, y, worst = points[:, 0] / points[:, 2], points[:, 1] / points[:, 2], worst_noise(points[:, 2])
+    height = points @ normal + offset
+    terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
+    bending = Bending(np.zeros(terms.shape[1], np.float32), 1.0)
+    for _ in range(ROUNDS):
+        distance = np.abs(height - bending.height(x, y)) / worst
+        near = distance < CLEAR * bending.noise
+        if near.sum() < 2 * terms.shape[1]:
+            break
+        noise = float(np.clip(np.median(distance[near]) / MEDIAN, QUIETER, 1))
+        weighted = (terms[near] / worst[near, None]).astype(np.float64)
+        # the normal equations take a fifth of the time of least squares on all points
+        squares, products = weighted.T @ weighted, weighted.T @ (height[near] / worst[near])
+        bending = Bending(np.linalg.lstsq(squares, products, rcond=1e-8)[0].astype(np.float32), noise)
+    return bending
+
+
+def _largest_plane(
     points: np.ndarray,
     random: np.random.Generator,
     trials: int,
     before: Sequence[Plane],
-    wanted: Callable[[np.ndarray], np.ndarray],
+    allowed: Callable[[np.ndarray], np.ndarray],
 ) -> np.ndarray | None:
-    """(n,) bool: which of the (n, 3) points lie on the plane that has most of them, of those whose normals, (m, 3)
-    towards the camera, are wanted."""
+    """Return (n,) bool: which of the (n, 3) points lie on the plane with the most points; None if none is allowed.
+
+    allowed: says of (m, 3) normals, towards the camera, which may be found.
+    """
+    normals, offsets = _random_planes(points, random, trials)
+    followed = [_refined(points, plane.normal, plane.offset)[:2] for plane in before]
+    if followed:
+        normals = np.concatenate([[normal for normal, _ in followed], normals])
+        offsets = np.concatenate([[offset for _, offset in followed], offsets])
+    bonus = np.where(np.arange(len(normals)) < len(followed), 1 + KEPT, 1)
+    chosen = allowed(normals)
+    if not chosen.any():
+        return None
+    normals, offsets, bonus = normals[chosen], offsets[chosen], bonus[chosen]
+    sample = points[:: max(1, len(points) // SEARCHED)]
+    heights, tolerance = sample @ normals.T + offsets, 2 * worst_noise(sample[:, 2])[:, None]
+    on = np.abs(heights) < tolerance
+    below = (heights <= -tolerance) & (heights > -STOREY)
+    best = int(((on.sum(axis=0) - below.sum(axis=0)) * bonus).argmax())
+    normal, _, inliers = _refined(points, normals[best], float(offsets[best]))
+    if not allowed(normal[None])[0]:  # it was a slice of another plane
+        return _inliers(points, normals[best], float(offsets[best]), 2 * worst_noise(points[:, 2]))
+    return inliers
+
+
+def _random_planes(points: np.ndarray, random: np.random.Generator, trials: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the (m, 3) normals and (m,) offsets of the planes through m <= `trials` random triples of points."""
     corners = points[random.integers(len(points), size=(trials, 3))]
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     lengths = np.linalg.norm(normals, axis=1)
@@ -177,40 +210,31 @@ def _largest(
     normals = normals[usable] / lengths[usable, None]
     offsets = -np.einsum("nd,nd->n", normals, corners[usable, 0])
     side = np.where(offsets < 0, -1, 1)  # the camera lies at the origin, on the positive side
-    normals, offsets = normals * side[:, None], offsets * side
-    known = [_settled(points, plane.normal, plane.offset)[:2] for plane in before]
-    normals = np.concatenate([[normal for normal, _ in known], normals]) if known else normals
-    offsets = np.concatenate([[offset for _, offset in known], offsets]) if known else offsets
-    bonus = np.where(np.arange(len(normals)) < len(known), 1 + KEPT, 1)
-    chosen = wanted(normals)
-    if not chosen.any():
-        return None
-    normals, offsets, bonus = normals[chosen], offsets[chosen], bonus[chosen]
-    few = points[:: max(1, len(points) // SEARCHED)]
-    heights, near = few @ normals.T + offsets, 2 * noise(few[:, 2])[:, None]
-    fits = np.abs(heights) < near
-    below = (heights <= -near) & (heights > -STOREY)
-    best = int(((fits.sum(axis=0) - below.sum(axis=0)) * bonus).argmax())
-    normal, _, on = _settled(points, normals[best], float(offsets[best]))
-    if not wanted(normal[None])[0]:  # it was a slice of another plane
-        on = _near(points, normals[best], float(offsets[best]), 2 * noise(points[:, 2]))
-    return on
+    return normals * side[:, None], offsets * side
 
 
-def _settled(points: np.ndarray, normal: np.ndarray, offset: float) -> tuple[np.ndarray, float, np.ndarray]:
-    """The plane near the given one that many of the (n, 3) points lie on, whichever three it was found by; and which of
-    them do, (n,) bool."""
-    within = 2 * noise(points[:, 2])
-    on = _near(points, normal, offset, within)
+def _refined(points: np.ndarray, normal: np.ndarray, offset: float) -> tuple[np.ndarray, float, np.ndarray]:
+    """Fit a plane to its own inliers, in ROUNDS. Returns its normal, its offset and its (n,) bool inliers."""
+    tolerance = 2 * worst_noise(points[:, 2])
+    on = _inliers(points, normal, offset, tolerance)
     for _ in range(ROUNDS):
         if on.sum() < 3:
             break
         normal, offset = _fitted(points[on])
-        on = _near(points, normal, offset, within)
+        on = _inliers(points, normal, offset, tolerance)
     return normal, offset, on
 
 
-def _near(points: np.ndarray, normal: np.ndarray, offset: float, within: np.ndarray) -> np.ndarray:
-    """(n,) bool: which of the (n, 3) points lie nearer to a plane than (n,) `within`."""
-    on: np.ndarray = np.abs(points @ normal + offset) < within
+def _fitted(points: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return the normal and the offset of the plane with the least square distance from (n, 3) points."""
+    centre = points.mean(axis=0)
+    centred = (points - centre).astype(np.float64)
+    normal = np.linalg.eigh(centred.T @ centred)[1][:, 0].astype(np.float32)
+    offset = -float(normal @ centre)
+    return (normal, offset) if offset > 0 else (-normal, -offset)
+
+
+def _inliers(points: np.ndarray, normal: np.ndarray, offset: float, tolerance: np.ndarray) -> np.ndarray:
+    """Return (n,) bool: which of the (n, 3) points are nearer to a plane than their (n,) tolerance, in metres."""
+    on: np.ndarray = np.abs(points @ normal + offset) < tolerance
     return on

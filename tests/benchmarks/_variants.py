@@ -188,14 +188,17 @@ DEPTH = {
     "without depth": Variant(instead(discovery, "support_of", nothing), SEEN),
     "without a guess of the camera": Variant(instead(discovery, "support_of", _known_cameras), WITHHELD),
     "without looking for bins": Variant(instead(instances, "find_bin", nothing), SEEN),
-    "without following planes": Variant(instead(planes, "followed", lambda points, before: []), SEEN),
+    "without following planes": Variant(instead(planes, "follow_planes", lambda points, before: []), SEEN),
     "without the planes' bending": Variant(
-        instead(planes, "bent", lambda bend, x, y: np.zeros(np.broadcast_shapes(x.shape, y.shape), np.float32)), SEEN
+        instead(
+            planes.Bending, "height", lambda self, x, y: np.zeros(np.broadcast_shapes(x.shape, y.shape), np.float32)
+        ),
+        SEEN,
     ),
     "with the worst camera's noise for all": Variant(instead(planes, "QUIETER", 1.0), SEEN),
     "without a look below the plane": Variant(instead(planes, "STOREY", 1e-9), SEEN),
     "without the plane's extent": Variant(
-        instead(support, "extent", lambda on, below, normal: np.ones(on.shape, bool)), SEEN
+        instead(support, "find_extent", lambda on, below, normal: np.ones(on.shape, bool)), SEEN
     ),
     "with an extent of one piece": Variant(instead(extent, "PIECES", 1), SEEN),
     "without contacts: parted where the distance jumps": Variant(without_contacts, SEEN),

@@ -23,7 +23,7 @@ def level(below: float, count: int, seed: int, share: float = 0.5) -> np.ndarray
 
 def _noisy(points: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
     """Readings err along their rays."""
-    z = points[:, 2] + rng.normal(size=len(points)) * share * planes.noise(points[:, 2])
+    z = points[:, 2] + rng.normal(size=len(points)) * share * planes.worst_noise(points[:, 2])
     return (points * (z / points[:, 2])[:, None]).astype(np.float32)
 
 
@@ -41,7 +41,7 @@ def degrees(one: np.ndarray, other: np.ndarray) -> float:
 @pytest.mark.parametrize("seed", range(3))
 def test_the_table_is_found_among_things_as_scikit_learn_finds_it(seed: int) -> None:
     points = np.concatenate([level(0.6, 2000, seed), things(600, seed + 10)])
-    ((normal, offset, _),) = planes.supporting(points, np.random.default_rng(seed))
+    ((normal, offset, _),) = planes.find_planes(points, np.random.default_rng(seed))
     assert degrees(normal, NORMAL) < 0.5
     assert offset == pytest.approx(0.6, abs=0.005)
     other = RANSACRegressor(LinearRegression(), residual_threshold=0.02, random_state=seed)
@@ -53,28 +53,28 @@ def test_the_table_is_found_among_things_as_scikit_learn_finds_it(seed: int) -> 
 
 def test_a_table_that_is_more_than_half_covered_is_below_the_tops_of_what_covers_it() -> None:
     tops, table = level(0.54, 2000, 1), level(0.6, 1500, 2)
-    (_, offset, _), *_ = planes.supporting(np.concatenate([tops, table]), np.random.default_rng(0))
+    (_, offset, _), *_ = planes.find_planes(np.concatenate([tops, table]), np.random.default_rng(0))
     assert offset == pytest.approx(0.6, abs=0.01)
 
 
 def test_floor_and_table_are_two_and_walls_none() -> None:
     rng = np.random.default_rng(0)
     floor, table = level(1.3, 1500, 1), level(0.6, 1200, 2)
-    found = planes.supporting(np.concatenate([floor, table]), np.random.default_rng(0))
+    found = planes.find_planes(np.concatenate([floor, table]), np.random.default_rng(0))
     assert [round(one.offset, 1) for one in found] == [1.3, 0.6]
     x, y = rng.uniform(-0.5, 0.5, (2, 500))
     side = np.stack([np.full(500, 0.6), y, 1 + x], axis=1).astype(np.float32)  # a wall along the line of sight
-    assert planes.supporting(side, np.random.default_rng(0)) == []
+    assert planes.find_planes(side, np.random.default_rng(0)) == []
 
 
 def test_what_faces_the_camera_is_taken_only_if_nothing_supports() -> None:
     rng = np.random.default_rng(0)
     x, y = rng.uniform(-0.6, 0.6, (2, 3000))
     facing = _noisy(np.stack([x, y, np.full(3000, 1.5)], axis=1), 0.5, rng)
-    ((normal, offset, _),) = planes.supporting(facing, rng)
+    ((normal, offset, _),) = planes.find_planes(facing, rng)
     assert normal[2] < -0.99
     assert offset == pytest.approx(1.5, abs=0.01)
-    ((normal, *_),) = planes.supporting(np.concatenate([facing, level(0.6, 800, 1)]), rng)
+    ((normal, *_),) = planes.find_planes(np.concatenate([facing, level(0.6, 800, 1)]), rng)
     assert degrees(normal, NORMAL) < 1
 
 
@@ -84,14 +84,14 @@ def test_noise_and_bend_are_those_of_the_plane_whatever_stands_on_it(share: floa
     x, y = table[:, 0] / table[:, 2], table[:, 1] / table[:, 2]
     lift = 0.01 * (x**2 + x * y - y**2)  # metres
     points = np.concatenate([table + lift[:, None] * NORMAL, things(600, 5)]).astype(np.float32)
-    bend, quieter = planes.bending(points, NORMAL.astype(np.float32), 0.6)
+    bending = planes.fit_bending(points, NORMAL.astype(np.float32), 0.6)
     # the noise lies along the rays, of which only a part is upwards
     upwards = np.median(np.abs(table @ NORMAL) / table[:, 2])
-    assert quieter == pytest.approx(max(planes.QUIETER, share * upwards), rel=0.15)
-    assert np.abs(planes.bent(bend, x, y) - lift).max() < 0.004
+    assert bending.noise == pytest.approx(max(planes.QUIETER, share * upwards), rel=0.15)
+    assert np.abs(bending.height(x, y) - lift).max() < 0.004
 
 
 def test_too_few_points_bend_nothing() -> None:
-    bend, quieter = planes.bending(level(0.6, 5, 0), NORMAL.astype(np.float32), 0.6)
-    assert not bend.any()
-    assert quieter == 1
+    bending = planes.fit_bending(level(0.6, 5, 0), NORMAL.astype(np.float32), 0.6)
+    assert not bending.coefficients.any()
+    assert bending.noise == 1

@@ -200,8 +200,8 @@ def test_same_frame_same_surface() -> None:
 
 def test_planes_are_followed_while_the_camera_tilts_until_they_are_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     searches: list[int] = []
-    real = planes.supporting
-    monkeypatch.setattr(planes, "supporting", lambda *args: searches.append(len(searches)) or real(*args))
+    real = planes.find_planes
+    monkeypatch.setattr(planes, "find_planes", lambda *args: searches.append(len(searches)) or real(*args))
     found, frames = None, 12
     for step in range(frames):
         monkeypatch.setitem(globals(), "PITCH", np.radians(45 - step / 2))
