@@ -12,7 +12,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from streamseg.masks.resize import halved, halved_labels, labels_sized
+from streamseg.masks.resize import halved, halved_size, labels_sized
 
 SIDE = 160
 """Shorter side of the pictures that flow is computed on, in pixels."""
@@ -98,8 +98,8 @@ def _places(flow: np.ndarray, height: int, width: int) -> np.ndarray:
 def follow_labels(labels: np.ndarray, flow: np.ndarray) -> np.ndarray:
     """(H, W) uint8 labels of a keyframe as a later frame of the same size shows them, each pixel that of the nearest;
     large ones move by several pixels, see `masks.resize`. flow: of that frame, see `Way`."""
-    whole, labels = labels.shape, halved_labels(labels)
-    height, width = labels.shape
+    whole, (height, width) = labels.shape, halved_size(labels.shape)
+    labels = labels_sized(labels, height, width)
     found = np.zeros_like(labels)
     # row by row: NumPy is slow where the innermost axis is short
     way = (flow.reshape(len(flow), -1) * np.tile(np.array([width, height], np.float32), flow.shape[1])).reshape(

@@ -1,1 +1,1 @@
-"""Masks: from feature cells to pixels, from frame to frame, and into colours and figures."""
+"""Masks: enlarges labels from feature cells to pixels, tracks ids from frame to frame, draws and measures segments."""

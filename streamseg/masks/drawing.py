@@ -1,4 +1,4 @@
-"""The picture people look at: segments tinted over the frame, with contours, a legend and a line of status."""
+"""Draws the overlay: the frame with tinted segments, their contours, a legend and a status line."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from streamseg.frame import VOID
 from streamseg.masks import palette
 
 LEGEND_ROWS = 12
+"""Largest number of segments in the legend."""
 _WHITE = (255, 255, 255)
 
 
 def overlay(
     rgb: np.ndarray, labels: np.ndarray, alpha: float = 0.5, status: str = "", legend: bool = True
 ) -> np.ndarray:
-    """(H, W, 3) uint8 RGB: `rgb` tinted by `labels`.
+    """Return (H, W, 3) uint8 RGB: a copy of the frame, tinted by its labels.
 
-    rgb: (H, W, 3) uint8 RGB, left as it is. labels: (H, W) uint8; 0 is left as it is, VOID is darkened.
-    alpha: 0 (only the frame) ... 1 (only the colours). status: a line at the top left corner; "" for none.
-    legend: whether ids and their shares are listed.
+    rgb: (H, W, 3) uint8 RGB. labels: (H, W) uint8; pixels of 0 are not tinted, those of VOID are darkened.
+    alpha: opacity of the tint, 0 ... 1. status: a text for the top left corner; "" for none. legend: whether to list
+    the largest segments with their share of the picture.
     """
     tint = cv2.applyColorMap(labels, palette.distinct().reshape(256, 1, 3))
     picture = cv2.addWeighted(rgb, 1 - alpha, tint, alpha, 0)
@@ -27,7 +28,7 @@ def overlay(
     if background.any():
         cv2.copyTo(rgb, background.view(np.uint8), picture)
     short = min(labels.shape)
-    size = min(max(short // 27, 11), 48)  # of text, in pixels
+    size = min(max(short // 27, 11), 48)  # of the text, in pixels
     _draw_contours(picture, labels, thickness=1 if short < 700 else 2)
     if legend:
         _draw_legend(picture, labels, size)
@@ -37,9 +38,9 @@ def overlay(
 
 
 def _draw_contours(picture: np.ndarray, labels: np.ndarray, thickness: int) -> None:
-    """Part the ids by a double line, dark on one side and white on the other, which shows on any background."""
+    """Draw a double line between segments, dark on one side and white on the other: it is visible on any background."""
     kernel = np.ones((2 * thickness + 1, 2 * thickness + 1), np.uint8)
-    # A pixel below the highest id around it lies on the lower id's side of a boundary, and the other way round.
+    # A pixel whose label is below the highest one around it is on the side of the lower label, and vice versa.
     lower = cv2.compare(labels, cv2.dilate(labels, kernel), cv2.CMP_LT)
     higher = cv2.compare(labels, cv2.erode(labels, kernel), cv2.CMP_GT)
     cv2.subtract(picture, cv2.cvtColor(lower, cv2.COLOR_GRAY2RGB), dst=picture)
@@ -47,7 +48,7 @@ def _draw_contours(picture: np.ndarray, labels: np.ndarray, thickness: int) -> N
 
 
 def _draw_legend(picture: np.ndarray, labels: np.ndarray, size: int) -> None:
-    """A swatch, the id and its share of the picture for the largest segments, at the bottom left corner."""
+    """Draw the legend at the bottom left corner: colour, id and share of the picture of the largest segments."""
     height, width = labels.shape
     areas = cv2.calcHist([labels], [0], None, [256], [0, 256]).ravel()
     areas[[0, VOID]] = 0
@@ -58,7 +59,7 @@ def _draw_legend(picture: np.ndarray, labels: np.ndarray, size: int) -> None:
         return
     x, y = margin, height - 2 * margin - rows * line
     _darken(picture[y : height - margin, x : x + panel_width])
-    # In the order of the ids, not of the areas: rows that swap places from frame to frame cannot be read.
+    # Sorted by id, not by area: rows that swap places from frame to frame cannot be read.
     for row, i in enumerate(sorted(np.argsort(-areas, kind="stable")[:rows])):
         top = y + margin // 2 + row * line
         swatch = (x + margin, top + line // 2 - size // 2, size, size)
@@ -70,7 +71,7 @@ def _draw_legend(picture: np.ndarray, labels: np.ndarray, size: int) -> None:
 
 
 def _draw_status(picture: np.ndarray, status: str, size: int) -> None:
-    """A line of text at the top left corner."""
+    """Draw a line of text at the top left corner."""
     margin, line = size // 2, round(1.4 * size)
     _, _, text_width, _ = cv2.getTextSize((0, 0), status, (0, 0), cv2.FontFace("sans"), size, 500)
     _darken(picture[margin : margin + line, margin : 2 * margin + text_width + margin])
@@ -78,13 +79,13 @@ def _draw_status(picture: np.ndarray, status: str, size: int) -> None:
 
 
 def _darken(area: np.ndarray) -> None:
-    """Make room for white text."""
+    """Darken a part of a picture, in place, as a background for white text."""
     np.right_shift(area, 2, out=area)
 
 
 def _write(picture: np.ndarray, text: str, corner: tuple[int, int], size: int, right: bool = False) -> None:
-    """White `text` of `size` pixels below `corner`, its top left one, or its top right one."""
+    """Write white text of `size` pixels. corner: (x, y), its top left corner, or with `right` its top right one."""
     flags = cv2.PUT_TEXT_ALIGN_RIGHT if right else cv2.PUT_TEXT_ALIGN_LEFT
     baseline = corner[0], corner[1] + round(1.07 * size)
-    # A font of one's own for each call: it holds state, and two sinks may draw in two threads. It costs microseconds.
+    # A new font for each call, in microseconds: a font holds state, and two sinks may draw in two threads.
     cv2.putText(picture, text, baseline, _WHITE, cv2.FontFace("sans"), size, 500, flags)

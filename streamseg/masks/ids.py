@@ -1,28 +1,29 @@
-"""The ids of a session: none is given twice as long as there are others."""
+"""Assigns the ids of a session. An id is used again only after all others were used."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
 LARGEST_ID = 254
+"""255 is void."""
 
 
 class Ids:
-    """Gives ids 1 ... 254, to everything that shares it."""
+    """A source of ids 1 ... 254, which trackers and codebooks may share."""
 
     def __init__(self) -> None:
-        self._given: dict[int, None] = {}  # sorted by when they were last seen
+        self._used: dict[int, None] = {}  # by when they were last seen, the longest ago first
 
-    def new(self, used: Collection[int] = ()) -> int:
-        """One that was never given; after 254 of them the one that was seen longest ago and is not in `used`; 0 where
-        all are."""
-        never = (i for i in range(1, LARGEST_ID + 1) if i not in self._given and i not in used)
-        found = next(never, 0) or next((i for i in self._given if i not in used), 0)
-        if found:
-            self.saw(found)
-        return found
+    def new(self, taken: Collection[int] = ()) -> int:
+        """Return the lowest id that was never used, or else the one last seen longest ago; 0 if all are in `taken`."""
+        never_used = [i for i in range(1, LARGEST_ID + 1) if i not in self._used]
+        for i in [*never_used, *self._used]:
+            if i not in taken:
+                self.saw(i)
+                return i
+        return 0
 
-    def saw(self, name: int) -> None:
-        """An id is in the frame."""
-        self._given.pop(name, None)
-        self._given[name] = None
+    def saw(self, i: int) -> None:
+        """Note that an id is in the current frame."""
+        self._used.pop(i, None)
+        self._used[i] = None

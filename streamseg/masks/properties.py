@@ -1,4 +1,4 @@
-"""Properties of each id in one frame: area, box, mean depth, and where it is in space and how large."""
+"""Measures the segments of a frame: area, box, mean depth, and position and size in space."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy as np
 from streamseg.frame import VOID, Intrinsics, Segment
 
 ENDS = 2, 98
-"""Percentiles that count as the ends of an object: depth flies at its outline."""
+"""Percentiles of the points that count as the ends of an object: depth is unreliable along outlines."""
 SAMPLES = 4096
-"""Pixels that tell how large an object is: more change nothing."""
+"""Pixels from which the size of an object is measured: more change nothing."""
 
 
 def measure(
@@ -21,17 +21,17 @@ def measure(
     intrinsics: Intrinsics | None = None,
     scores: Mapping[int, float] | None = None,
 ) -> tuple[Segment, ...]:
-    """Measure every id (1 ... 254) in `labels`, in rising order.
+    """Measure the segment of each id, 1 ... 254, in `labels`. Returns them in rising order of their ids.
 
-    labels: (H, W) uint8. depth: (H, W) float32 metres, a reading where finite and above 0, or None.
-    intrinsics: of this picture, or None. scores: of the ids that have one.
+    labels: (H, W) uint8. depth: (H, W) float32 metres, valid where finite and above 0, or None. intrinsics: for the
+    pixels of `labels`, or None. scores: of the ids that have one, 0 ... 1.
     """
     areas = np.bincount(labels.ravel(), minlength=256)
     areas[[0, VOID]] = 0
     readings = None if depth is None else np.where((depth > 0) & (depth < np.inf), depth, np.float32(0))
     segments = []
     for i in map(int, np.flatnonzero(areas)):
-        # Each segment is looked at inside its box only: many small ones cost little more than a few large ones.
+        # only the box of a segment is read, so many small segments take little more time than a few large ones
         mask = (labels == i).view(np.uint8)
         x, y, width, height = cv2.boundingRect(mask)
         mean, centroid, size = None, None, None
@@ -48,10 +48,11 @@ def measure(
 def _place(
     z: np.ndarray, corner: tuple[int, int], camera: Intrinsics | None
 ) -> tuple[float | None, tuple[float, float, float] | None]:
-    """Mean depth and centroid [m] of the pixels where `z` (h, w) is not 0; `corner` is where its first pixel lies.
+    """Return the mean depth and the centroid, in metres, of the pixels with a reading; None for what is unknown.
 
-    The centroid is the mean of the back-projected pixels, X = (u - cx) Z / fx and Y = (v - cy) Z / fy; as these are
-    linear in u and v, sums of Z along rows and columns are enough.
+    z: (h, w) float32 metres, 0 = no reading. corner: (x, y) of its first pixel in the frame. The centroid is the mean
+    of the back-projected pixels, X = (u - cx) Z / fx and Y = (v - cy) Z / fy. These are linear in u and v, so the sums
+    of Z along rows and columns are enough.
     """
     readings = cv2.countNonZero(z)
     if not readings:
@@ -66,7 +67,10 @@ def _place(
 
 
 def _size(z: np.ndarray, camera: Intrinsics, corner: tuple[int, int]) -> tuple[float, float, float]:
-    """Extent along X, Y and Z [m] of the pixels where `z` (h, w) is not 0, one at least."""
+    """Return the extent along X, Y and Z, in metres, of the pixels with a reading, of which there is one at least.
+
+    z, corner: see `_place`.
+    """
     rows, columns = np.nonzero(z)
     step = max(1, len(rows) // SAMPLES)
     rows, columns = rows[::step], columns[::step]

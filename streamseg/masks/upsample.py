@@ -1,8 +1,8 @@
-"""Feature grid to pixels: scores, not labels, are enlarged, along the edges of the image and of the depth.
+"""Enlarges score maps from feature cells to pixels, along the edges of the image and of the depth.
 
-The fast guided filter (He, Sun & Tang, TPAMI 2013; He & Sun, arXiv 1505.00996): near each pixel a score map is modelled
-as linear in the guides, q = a . I + b, so that it can only jump where a guide does. The coefficients are found on a
-small grid; enlarging them, and not the scores, brings the edges back at full size. The argmax comes last.
+This is the fast guided filter (He, Sun & Tang, TPAMI 2013; He & Sun, arXiv:1505.00996). Near each pixel, a score map is
+modelled as linear in the guides, q = a . I + b, so it can only jump where a guide does. The coefficients are computed
+on a small grid and enlarged, which restores the edges at full size. The argmax over the maps comes last.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import numpy as np
 from streamseg.masks.resize import halved, labels_sized
 
 WORKING_SIDE = 60
-"""Short side of the small grid, pixels: subsampling by eight for a VGA frame. On labelled recordings 48 to 72 gave as
-good masks as 120 or 160, and closer borders, at a quarter of the time."""
+"""Shorter side of the small grid, in pixels: a VGA frame is subsampled by eight. On labelled recordings, 48 to 72 gave
+as good masks as 120 or 160, with more accurate borders, in a quarter of the time."""
 
 
 def upsample_labels(
@@ -27,12 +27,12 @@ def upsample_labels(
     radius: float = 1.0,
     eps: float = 1e-3,
 ) -> np.ndarray:
-    """Enlarge (k, h, w) float32 scores (higher = more likely) to the frame and return (H, W) uint8 argmax, 0 ... k - 1.
-    A large frame's is found on every second or fourth pixel, see `masks.resize`.
+    """Enlarge score maps to the frame. Returns (H, W) uint8: the map with the highest score, 0 ... k - 1, the first of
+    equals. For a large frame it is computed on every second or fourth pixel, see `masks.resize`.
 
-    rgb: (H, W, 3) uint8, guides by its brightness. depth_guide: of its depth, see `depth_guide_of`; guides too.
-    radius: of the filter's box, in feature cells; 0 = bilinear only. eps: how flat a guide (in [0, 1]) must be for
-    the filter to smooth over it, as a variance. Ties go to the lower number.
+    scores: (k, h, w) float32. rgb: (H, W, 3) uint8, whose brightness is a guide. depth_guide: another one, see
+    `depth_guide_of`. radius: of the filter's box, in feature cells; 0 = bilinear enlargement only. eps: variance of a
+    guide, which has the range 0 ... 1, below which the filter smooths.
     """
     whole = rgb.shape[:2]
     rgb = halved(rgb)
@@ -49,12 +49,15 @@ def upsample_labels(
     box = 2 * max(1, round(radius * small[1] / scores.shape[1])) + 1
     slopes, offset = _coefficients(planes, guides, box, eps)
     for slope, guide in zip(slopes[1:], guides[1:], strict=True):
-        offset += slope * guide  # known on the small grid only
+        offset += slope * guide  # the depth guide exists on the small grid only
     return labels_sized(_evaluate(slopes[0], offset, gray), *whole)
 
 
 def guided(plane: np.ndarray, gray: np.ndarray, radius: int, eps: float = 1e-3) -> np.ndarray:
-    """(h, w) float32 within the edges of (h, w) uint8 brightness; radius in pixels, eps as in `upsample_labels`."""
+    """Filter a (h, w) float32 plane along the edges of (h, w) uint8 brightness. Returns (h, w) float32.
+
+    radius: in pixels. eps: as in `upsample_labels`.
+    """
     guide = gray * np.float32(1 / 255)
     slopes, offset = _coefficients(plane[None].copy(), [guide], 2 * radius + 1, eps)
     smooth: np.ndarray = slopes[0][0] * guide + offset[0]
@@ -62,13 +65,13 @@ def guided(plane: np.ndarray, gray: np.ndarray, radius: int, eps: float = 1e-3) 
 
 
 def working_size(height: int, width: int) -> tuple[int, int]:
-    """(width, height) of the small grid for a frame of (H, W), see WORKING_SIDE."""
+    """Return the (width, height) of the small grid for a frame of (H, W), see WORKING_SIDE."""
     scale = min(1.0, WORKING_SIDE / min(height, width))
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def _argmax(planes: Iterable[np.ndarray]) -> np.ndarray:
-    """(H, W) uint8 number of the plane that is highest, the first of equals. NumPy's argmax takes far longer."""
+    """Return (H, W) uint8: the number of the highest plane, the first of equals. NumPy's argmax takes far longer."""
     planes = iter(planes)
     best = next(planes)
     winner, higher = np.zeros(best.shape, np.uint8), np.empty(best.shape, np.uint8)
@@ -81,16 +84,16 @@ def _argmax(planes: Iterable[np.ndarray]) -> np.ndarray:
 
 
 def depth_guide_of(depth: np.ndarray) -> np.ndarray:
-    """Depth, (H, W) metres, 0 = none, as a guide: float32 in [0, 1] of `working_size`, near = 1; holes are filled from
-    around.
+    """Make a guide of depth. depth: (H, W) metres, 0 = no reading.
 
-    Inverse depth, because the noise of structured-light and stereo sensors is even there.
+    Returns inverse depth, because the noise of structured-light and stereo cameras is the same everywhere in it:
+    float32 of `working_size`, from 0 (far) to 1 (near). Holes are filled from around them.
     """
     size = working_size(*depth.shape)
-    # nearest, not area: a mean over an edge would be a depth that nothing has
-    near = cv2.resize(depth, size, interpolation=cv2.INTER_NEAREST)
-    valid = (near > 0).astype(np.float32)
-    inverse = valid / np.maximum(near, 1e-3)
+    # the mean over an edge would be a depth of neither side
+    sampled = cv2.resize(depth, size, interpolation=cv2.INTER_NEAREST)
+    valid = (sampled > 0).astype(np.float32)
+    inverse = valid / np.maximum(sampled, 1e-3)
     wide = (size[0] // 8 * 2 + 1,) * 2
     filled = cv2.blur(inverse, wide) / np.maximum(cv2.blur(valid, wide), 1e-3)
     inverse = np.where(valid > 0, inverse, filled)
@@ -101,7 +104,10 @@ def depth_guide_of(depth: np.ndarray) -> np.ndarray:
 def _coefficients(
     planes: np.ndarray, guides: list[np.ndarray], box: int, eps: float
 ) -> tuple[list[np.ndarray], np.ndarray]:
-    """One (k, h, w) slope a guide and the (k, h, w) offset, box-averaged: eq. 5, 6 and 8 of the 2013 paper."""
+    """Return a (k, h, w) slope for each guide, and the (k, h, w) offset, both averaged over the box.
+
+    They are a and b in eq. 5, 6 and 8 of the 2013 paper. planes: (k, h, w); overwritten. guides: (h, w) each.
+    """
 
     def mean(image: np.ndarray) -> np.ndarray:
         return cv2.blur(image, (box, box), borderType=cv2.BORDER_REFLECT)
@@ -130,12 +136,12 @@ def _coefficients(
 
 
 def _evaluate(slope: np.ndarray, offset: np.ndarray, gray: np.ndarray) -> np.ndarray:
-    """(H, W) uint8 argmax of slope * gray + offset at full size."""
+    """Return (H, W) uint8: the argmax of slope * gray + offset at full size."""
     brightness = gray * np.float32(1 / 255)
     size = gray.shape[::-1]
 
     def planes() -> Iterator[np.ndarray]:
-        yield np.zeros(gray.shape, np.float32)  # all are told relative to the first, which saves one
+        yield np.zeros(gray.shape, np.float32)  # the others are relative to the first, which saves one enlargement
         for a, b in zip(slope[1:] - slope[0], offset[1:] - offset[0], strict=True):
             plane = cv2.multiply(cv2.resize(a, size), brightness)
             yield cv2.add(plane, cv2.resize(b, size), dst=plane)

@@ -1,7 +1,7 @@
-"""Feature grid to pixels on the network's device: `upsample.py` in torch, with its formulas and their sources.
+"""Enlarges score maps from feature cells to pixels on the network's device: `upsample.py` in torch.
 
-One uint8 label map a frame comes down; the depth guide, 60 pixels high, goes up. Written for CUDA, tested on torch's
-"cpu" device.
+For each frame, a uint8 label map is downloaded, and the depth guide, 60 pixels high, is uploaded. Written for CUDA,
+tested on torch's "cpu" device.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from streamseg.masks.resampling_torch import area, bilinear, box_mean, upload
 from streamseg.masks.upsample import working_size
 
 AT_ONCE = 16
-"""Planes of full size in memory together: hundreds of clusters in a large photograph would need gigabytes."""
+"""Planes of full size that are in memory together: hundreds of clusters in a large photograph would need gigabytes."""
 
 
 @torch.inference_mode()
 def upsample_labels(
     scores: Tensor, rgb: Tensor, depth_guide: np.ndarray | None = None, *, radius: float = 1.0, eps: float = 1e-3
 ) -> Tensor:
-    """As `upsample.upsample_labels`, of (k, h, w) and (H, W, 3) uint8 tensors: (H, W) uint8."""
+    """As `upsample.upsample_labels`, for (k, h, w) and (H, W, 3) uint8 tensors. Returns a (H, W) uint8 tensor."""
     size = (rgb.shape[0], rgb.shape[1])
     if radius <= 0:
         return _argmax(len(scores), lambda part: bilinear(scores[part], size))
@@ -44,18 +44,18 @@ def upsample_labels(
 
 @torch.inference_mode()
 def with_ids(numbers: Tensor, ids: Sequence[int]) -> np.ndarray:
-    """(H, W) uint8 numbers of clusters -> their ids, in host memory."""
+    """Replace the (H, W) uint8 indices of clusters by their ids. Returns an array in host memory."""
     return torch.tensor(ids, dtype=torch.uint8, device=numbers.device)[numbers.int()].cpu().numpy()
 
 
 def _gray(rgb: Tensor) -> Tensor:
-    """(H, W) int32 brightness 0 ... 255, OpenCV's: ITU-R BT.601 in whole numbers of 2^-15."""
+    """Return (H, W) int32: brightness 0 ... 255 as OpenCV computes it, ITU-R BT.601 in fixed point (2^-15)."""
     red, green, blue = rgb.int().unbind(-1)
     return (9798 * red + 19235 * green + 3735 * blue + (1 << 14)) >> 15
 
 
 def _argmax(k: int, planes: Callable[[slice], Tensor]) -> Tensor:
-    """(H, W) uint8 number of the highest of k planes, the first of equals. planes: gives those of a slice."""
+    """Return (H, W) uint8: the number of the highest of k planes, the first of equals. planes: returns some of them."""
     best, winner = planes(slice(0, AT_ONCE)).max(dim=0)
     for first in range(AT_ONCE, k, AT_ONCE):
         value, number = planes(slice(first, first + AT_ONCE)).max(dim=0)

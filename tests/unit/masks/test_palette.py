@@ -69,7 +69,7 @@ def test_the_first_colours_can_be_told_apart(deficiency: str, count: int, least:
 @pytest.mark.parametrize(("row", "deficiency"), list(enumerate(DEFICIENCIES)))
 def test_simulated_sight_agrees_with_opencv(row: int, deficiency: str) -> None:
     colours = np.random.default_rng(0).integers(0, 256, (500, 3), dtype=np.uint8)
-    assert np.abs(palette.seen(colours)[row] - opencv_lab(colours, deficiency)).max() < 0.5
+    assert np.abs(palette.as_seen(colours)[row] - opencv_lab(colours, deficiency)).max() < 0.5
 
 
 def test_colours_stay_clear_of_contours_and_greys() -> None:

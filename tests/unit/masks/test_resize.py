@@ -8,17 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamseg.frame import Frame
-from streamseg.masks.resize import LARGE, halved, halved_labels, labels_sized, reduced
+from streamseg.masks.resize import LARGE, halved, halved_size, labels_sized, reduced
 
 SIDES = st.integers(1, 90)
 
 
 @given(SIDES, SIDES, st.integers(2, 60))
-def test_labels_get_the_size_that_a_picture_gets(height: int, width: int, most: int) -> None:
-    picture = halved(np.zeros((height, width, 3), np.uint8), most)
-    assert halved_labels(np.zeros((height, width), np.uint8), most).shape == picture.shape[:2]
-    assert min(picture.shape[:2]) < most
-    assert min(picture.shape[:2]) >= min(height, width, most // 2)
+def test_pictures_are_halved_until_they_are_below_the_limit(height: int, width: int, limit: int) -> None:
+    picture = halved(np.zeros((height, width, 3), np.uint8), limit)
+    assert halved_size((height, width), limit) == picture.shape[:2]
+    assert min(picture.shape[:2]) < limit
+    assert min(picture.shape[:2]) >= min(height, width, limit // 2)
 
 
 @given(SIDES, SIDES, st.integers(1, 4))
