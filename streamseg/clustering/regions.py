@@ -80,9 +80,9 @@ class Regions:
 
     def _clustered(self, frame: FeatureFrame) -> Any:
         """(D, h, w): its features, and what a foreground head answers as one more."""
-        if frame.answer is None or not self.config.foreground:
+        if frame.foreground is None or not self.config.foreground:
             return frame.features
-        return self._choose(frame).stacked([frame.features, self.config.foreground * frame.answer])
+        return self._choose(frame).stacked([frame.features, self.config.foreground * frame.foreground])
 
     def _choose(self, frame: FeatureFrame) -> Operations:
         if self._operations is None:

@@ -46,7 +46,7 @@ class KeyframeBeside:
         with suppress(Exception):
             self.take()
 
-    def moved(self, later: PropagatedFrame) -> Segmentation:
+    def propagated(self, later: PropagatedFrame) -> Segmentation:
         """What is shown, as a later frame shows it."""
         assert self.shown is not None  # the first frame of a session is a keyframe
         timer, before, flow = StageTimer(), self.shown, later.way.flow

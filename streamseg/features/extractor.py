@@ -23,7 +23,7 @@ from streamseg.errors import ModelError
 from streamseg.features.descriptors import rows
 from streamseg.features.flip import run_both_ways
 from streamseg.features.flow import Way
-from streamseg.features.objectness import answers_of, attention_to_blank, objectness_of
+from streamseg.features.objectness import attention_to_blank, foreground_of, objectness_of
 from streamseg.features.preparation import prepare_batch
 from streamseg.features.timing import StageTimer
 from streamseg.frame import Frame
@@ -41,7 +41,7 @@ class FeatureFrame:
     `features.objectness`, or None. by_attention: whether that is the attention of a ViT. depth_guide: of the depth
     where borders follow it, see `masks.upsample.depth_guide_of`, or None.
     pixels: (H, W, 3) uint8 tensor of the frame where features is a tensor, beside it; else None.
-    answer: (1, h, w) float32, 0 ... 1, of a foreground head, an array or tensor as the features; None without one.
+    foreground: (1, h, w) float32, 0 ... 1, of a foreground head, an array or tensor as the features; None without one.
     way: back to the keyframe, from which the features followed the optical flow; None where the network ran on this
     very frame. Then there is no objectness: nothing asks for it.
     """
@@ -53,7 +53,7 @@ class FeatureFrame:
     timings_ms: dict[str, float]
     by_attention: bool = False
     pixels: Any = None
-    answer: Any = None
+    foreground: Any = None
     way: Way | None = None
 
     @property
@@ -175,7 +175,7 @@ class FeatureExtractor:
         images = prepare_batch([frame.rgb for frame in frames], backbone.size, batch)
         timer.lap("prepare")
         outputs = self._run(backbone)(images)
-        maps, answers = outputs["features"].copy(), answers_of(outputs)  # the backbone uses its arrays again
+        maps, answers = outputs["features"].copy(), foreground_of(outputs)  # the backbone uses its arrays again
         check_numbers(backbone, maps)
         objectness = objectness_of(outputs, blank) if wanted else None
         if wanted and objectness is None:
@@ -190,7 +190,7 @@ class FeatureExtractor:
                 "features": maps[i],
                 "objectness": None if objectness is None else objectness[i],
                 "by_attention": blank is not None,
-                "answer": None if answers is None else answers[i].copy(),
+                "foreground": None if answers is None else answers[i].copy(),
             }
             for i, _ in enumerate(frames)
         ]
@@ -201,13 +201,13 @@ class FeatureExtractor:
         from streamseg.features.preparation_torch import run  # imports torch
 
         outputs, pixels = run(backbone, [frame.rgb for frame in frames], batch, timer.lap)
-        answers = answers_of(outputs)
+        answers = foreground_of(outputs)
         return [
             {
                 "features": outputs["features"][i],
                 "objectness": None,
                 "pixels": pixels[i],
-                "answer": None if answers is None else answers[i],
+                "foreground": None if answers is None else answers[i],
             }
             for i, _ in enumerate(frames)
         ]

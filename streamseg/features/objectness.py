@@ -41,7 +41,7 @@ def objectness_of(outputs: Outputs, blank: np.ndarray | None = None) -> np.ndarr
     return taught.copy() if own is None else np.sqrt(taught * own)
 
 
-def answers_of(outputs: Mapping[str, Any]) -> Any:
+def foreground_of(outputs: Mapping[str, Any]) -> Any:
     """(B, 1, h, w), what a foreground head answers, for regions; None where there is no head."""
     if "region_foreground" in outputs:
         return UNSURE * outputs["region_foreground"]

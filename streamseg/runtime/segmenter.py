@@ -21,8 +21,8 @@ from streamseg.backbones import Backbone
 from streamseg.config import SegmenterConfig
 from streamseg.features.beside import LATE, KeyframeBeside
 from streamseg.features.extractor import FeatureExtractor, FeatureFrame, PropagatedFrame
-from streamseg.features.following import alone, followed
 from streamseg.features.keyframes import KeyframeSelector
+from streamseg.features.propagation import propagated, with_features_of_keyframe
 from streamseg.features.timing import StageTimer
 from streamseg.frame import VOID, Frame, Segmentation
 from streamseg.masks.resize import labels_sized
@@ -198,7 +198,7 @@ class Segmenter:
         else:
             if begun == 0:
                 self.beside.begin(partial(self._segmented, frame.frame))
-            masks = self.beside.moved(frame)
+            masks = self.beside.propagated(frame)
         return replace(masks, timings_ms={**masks.timings_ms, **took})
 
     def _segmented(self, frame: Frame | FeatureFrame | PropagatedFrame) -> Segmentation:
@@ -236,5 +236,5 @@ class Segmenter:
         """What the network would see in a frame that it did not run on; objects follow by themselves."""
         assert self._key is not None  # the first frame of a session is a keyframe
         if not self.config.regions:
-            return alone(self._key, later)
-        return followed(self._key, later, self.extractor.depth_guide if self.wants_depth else None)
+            return with_features_of_keyframe(self._key, later)
+        return propagated(self._key, later, self.extractor.depth_guide if self.wants_depth else None)

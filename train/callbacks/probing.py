@@ -14,7 +14,7 @@ import pytorch_lightning as pl
 import torch
 from torch import nn
 
-from streamseg.features.objectness import answers_of
+from streamseg.features.objectness import foreground_of
 from train.callbacks.checkpointing import BEST, KEPT
 from train.encoder import Encoder
 from train.method import Batch, Method
@@ -36,7 +36,7 @@ def features_of(encoder: Encoder, head: nn.Module | None = None, output: str = "
             networks[size] = encoder.deployed(size, head)
         with torch.inference_mode():
             outputs = networks[size](torch.from_numpy(images))
-        return with_answer(outputs[0].numpy(), answers_of({output: outputs[-1].numpy()}) if head else None)
+        return with_answer(outputs[0].numpy(), foreground_of({output: outputs[-1].numpy()}) if head else None)
 
     return features
 

@@ -12,7 +12,7 @@ import numpy as np
 from streamseg.backbones import Backbone, Shape, Spec, checkpoint, open_backbone, zoo
 from streamseg.backbones.exported import cached
 from streamseg.config import FOREGROUND
-from streamseg.features.objectness import answers_of
+from streamseg.features.objectness import foreground_of
 from streamseg.features.preparation import input_size
 
 OPEN = 8
@@ -49,7 +49,7 @@ class Network:
     def clustered(self, images: np.ndarray) -> np.ndarray:
         """The same as `run` clusters it: with what a foreground head answers as one more channel."""
         outputs = self._opened(images).run(images)
-        return with_answer(outputs["features"], answers_of(outputs))
+        return with_answer(outputs["features"], foreground_of(outputs))
 
     def _opened(self, images: np.ndarray) -> Backbone:
         size = (images.shape[2], images.shape[3])

@@ -23,7 +23,7 @@ def seen(index: int, answered: bool) -> FeatureFrame:
     answer = np.zeros((1, 12, 16), np.float32)
     answer[:, 3:9, 5:11] = 1
     return FeatureFrame(
-        Frame(index, str(index), 0.0, rgb), features, None, None, {}, answer=answer if answered else None
+        Frame(index, str(index), 0.0, rgb), features, None, None, {}, foreground=answer if answered else None
     )
 
 
@@ -32,7 +32,7 @@ def regions(config: ClusteringConfig, answered: bool = True, on_device: bool = F
     if on_device:
         torch = pytest.importorskip("torch")
         for one in frames:
-            for name in ("features", "answer"):
+            for name in ("features", "foreground"):
                 object.__setattr__(one, name, torch.from_numpy(getattr(one, name)))
             object.__setattr__(one, "pixels", torch.from_numpy(one.frame.rgb))
     stage = Regions(config)

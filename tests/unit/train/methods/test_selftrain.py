@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import log_loss
 
 from streamseg.backbones import Spec, checkpoint, open_backbone
-from streamseg.features.objectness import UNSURE, answers_of, objectness_of
+from streamseg.features.objectness import UNSURE, foreground_of, objectness_of
 from streamseg.frame import VOID
 from train.encoder import open_encoder
 from train.method import Batch
@@ -140,6 +140,6 @@ def test_a_head_for_regions_alone_says_nothing_of_objects(engine: str, trained: 
         }
         for path in (trained, tmp_path / "regions.pt")
     )
-    np.testing.assert_allclose(answers_of(alone), UNSURE * answers_of(both), atol=1e-6)
+    np.testing.assert_allclose(foreground_of(alone), UNSURE * foreground_of(both), atol=1e-6)
     np.testing.assert_allclose(objectness_of(alone), both["energy"][:, 0], atol=1e-5)
     assert not np.allclose(objectness_of(both), both["energy"][:, 0])

@@ -13,12 +13,12 @@ from streamseg.features.timing import StageTimer
 from streamseg.frame import Frame
 
 
-def alone(key: FeatureFrame, later: PropagatedFrame) -> FeatureFrame:
+def with_features_of_keyframe(key: FeatureFrame, later: PropagatedFrame) -> FeatureFrame:
     """The later frame with the keyframe's own features, for who moves by himself what he made of these."""
     return replace(key, frame=later.frame, objectness=None, timings_ms=later.timings_ms, way=later.way)
 
 
-def followed(
+def propagated(
     key: FeatureFrame, later: PropagatedFrame, own_guide: Callable[[Frame], np.ndarray | None] | None
 ) -> FeatureFrame:
     """The later frame with the keyframe's features, moved. own_guide: gives the depth guide of its own depth; None =
@@ -32,9 +32,9 @@ def followed(
         guide = None if key.depth_guide is None else follow_plane(key.depth_guide, later.way.flow)
     timer.lap("follow")
     return replace(
-        alone(key, later),
+        with_features_of_keyframe(key, later),
         features=features,
-        answer=None if key.answer is None else follow(key.answer),
+        foreground=None if key.foreground is None else follow(key.foreground),
         depth_guide=guide,
         timings_ms=later.timings_ms | timer.laps,
     )
