@@ -1,1 +1,1 @@
-"""Features: the output of the network for keyframes, and its propagation to the frames between."""
+"""Features: the network's output for keyframes, and its propagation to the frames between them."""

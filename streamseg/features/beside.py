@@ -1,7 +1,7 @@
-"""Computes a keyframe in the background: until its masks are ready, frames show those of the keyframe before, moved.
+"""Computes the masks of a keyframe in a thread, so that no frame of a live source waits for the network.
 
-So no frame of a live source waits for the network. The masks are used LATE frames later, counted in frames and not in
-seconds, so that the same frames get the same masks on any machine.
+Until they are ready, frames show the masks of the keyframe before, warped along the optical flow. The delay is counted
+in frames, not in seconds, so that the same frames get the same masks on any machine.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from streamseg.features.timing import StageTimer
 from streamseg.frame import Segmentation
 
 LATE = 3
-"""Frames: at 30 a second somewhat longer than a keyframe with objects takes on two cores."""
+"""Delay in frames. At 30 frames a second it is a little more than a keyframe with objects takes on two cores."""
 
 
 class KeyframeBeside:
-    """One at a time. shown: the masks of the last keyframe that is there; to be set where it was not worked on here."""
+    """Computes one keyframe at a time. shown: masks of the last keyframe; set it after a keyframe computed
+    elsewhere."""
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, "keyframe")
@@ -29,12 +30,14 @@ class KeyframeBeside:
         self.shown: Segmentation | None = None
 
     def begin(self, work: Callable[[], Segmentation]) -> None:
-        """Have `work` done in a thread, which has the session's state for itself until `take`."""
+        """Run `work` in a thread. Until `take`, nothing else may use the session's state."""
         self._work = self._thread.submit(work)
 
     def take(self) -> dict[str, float]:
-        """Wait for what is under way, if anything is, and show it. Returns its milliseconds, as a stage of the frame
-        that waits for it. Raises its errors."""
+        """Wait for the keyframe that is being computed, if there is one, and show its masks. Raises its errors.
+
+        Returns its milliseconds, as a stage "beside" of the frame that waits for it.
+        """
         work, self._work = self._work, None
         if work is None:
             return {}
@@ -42,15 +45,15 @@ class KeyframeBeside:
         return {"beside": sum(self.shown.timings_ms.values())}
 
     def end(self) -> None:
-        """Wait for what is under way, and drop it with its errors: somebody has ended the frames, or an error has."""
+        """Wait for the keyframe that is being computed, and drop it and its errors: the run has ended or failed."""
         with suppress(Exception):
             self.take()
 
     def propagated(self, later: PropagatedFrame) -> Segmentation:
-        """What is shown, as a later frame shows it."""
+        """Return the masks of `shown`, warped to a later frame."""
         assert self.shown is not None  # the first frame of a session is a keyframe
         timer, before, flow = StageTimer(), self.shown, later.way.flow
-        regions = follow_labels(before.regions, flow) if before.k else before.regions  # 0: nobody asked for them
+        regions = follow_labels(before.regions, flow) if before.k else before.regions  # 0: not requested
         objects = None if before.objects is None else follow_labels(before.objects, flow)
         timer.lap("follow")
         return replace(before, regions=regions, objects=objects, timings_ms=later.timings_ms | timer.laps)

@@ -7,12 +7,12 @@ import numpy as np
 
 
 class Descriptors:
-    """Turns one frame's features into (h w, d) float32 points, row by row of the grid.
+    """Converts the features of a frame to (h w, d) float32 points, row by row of the grid.
 
-    pca: components kept, 0 = all; fitted once, on the first frames, so that the space stays the same.
-    basis: the PCA's (d,) mean and (d, pca) components, once fitted.
-    position: weight of the cell's (x, y), each scaled to [-0.5, 0.5]. depth: weight of the cell's inverse depth
-    (median depth of the first frame / depth, so a typical cell has 1); both relative to unit feature vectors.
+    pca: number of principal components, 0 = no PCA; it is fitted once, on the first frames, so that the space stays the
+    same. basis: the PCA's (D,) mean and (D, pca) components, after `fit`.
+    position: weight of a cell's x and y, each scaled to [-0.5, 0.5]. depth: weight of a cell's inverse depth, which is
+    the median depth of the first frame / depth, about 1. Both are relative to unit feature vectors.
     """
 
     def __init__(self, pca: int = 0, position: float = 0.0, depth: float = 0.0) -> None:
@@ -20,12 +20,12 @@ class Descriptors:
         self.reset()
 
     def reset(self) -> None:
-        """Forget the session."""
+        """Start a new session."""
         self.basis: tuple[np.ndarray, np.ndarray] | None = None
         self._typical_depth: float | None = None
 
     def fit(self, features: list[np.ndarray]) -> None:
-        """Fit the PCA on (D, h, w) maps. Keeps at most as many components as there are channels and cells."""
+        """Fit the PCA, if there is one, on (D, h, w) maps. It has at most as many components as channels and cells."""
         if self.pca:
             from sklearn.decomposition import PCA
 
@@ -34,7 +34,10 @@ class Descriptors:
             self.basis = pca.mean_.astype(np.float32), pca.components_.T.astype(np.float32)
 
     def __call__(self, features: np.ndarray, depth: np.ndarray | None = None) -> np.ndarray:
-        """features: (D, h, w); depth: (H, W) float32 metres, 0 = none, or None. Returns (h w, d) float32."""
+        """Return the points of a frame, (h w, d) float32.
+
+        features: (D, h, w). depth: (H, W) float32 metres, 0 = no reading, or None.
+        """
         _, h, w = features.shape
         points = rows(features)
         if self.pca:
@@ -48,7 +51,7 @@ class Descriptors:
         return np.ascontiguousarray(points, dtype=np.float32)
 
     def channels(self, grid: tuple[int, int], depth: np.ndarray | None) -> np.ndarray | None:
-        """What is added to the features of a grid of (h, w) cells: (h w, 1 ... 3) float32, or None for nothing."""
+        """Return the position and depth channels of a grid of (h, w) cells: (h w, 1 ... 3) float32; None for none."""
         h, w = grid
         extra = []
         if self.position:
@@ -59,7 +62,7 @@ class Descriptors:
         return np.stack(extra, axis=-1, dtype=np.float32).reshape(h * w, -1) if extra else None
 
     def _inverse_depth(self, depth: np.ndarray | None, grid: tuple[int, int]) -> np.ndarray:
-        """(h, w) float32: typical depth / mean depth of the cell's readings; 1 where a cell has none."""
+        """Return (h, w) float32: typical depth / mean depth of the cell's readings; 1 for a cell without readings."""
         if depth is None:
             return np.ones(grid, np.float32)
         valid = (depth > 0).astype(np.float32)
@@ -67,10 +70,10 @@ class Descriptors:
         mean = cv2.resize(depth * valid, grid[::-1], interpolation=cv2.INTER_AREA) / np.maximum(share, 1e-6)
         if self._typical_depth is None and share.any():
             self._typical_depth = float(np.median(mean[share > 0]))
-        # 10 cm is nearer than any depth camera measures: it bounds the channel
+        # no depth camera measures nearer than 10 cm; this bounds the channel
         return np.where(share > 0, (self._typical_depth or 1.0) / np.maximum(mean, 0.1), 1).astype(np.float32)
 
 
 def rows(features: np.ndarray) -> np.ndarray:
-    """(D, h, w) -> (h w, D), contiguous."""
+    """Reshape (D, h, w) features to one contiguous row for each cell, (h w, D)."""
     return np.ascontiguousarray(features.reshape(len(features), -1).T)

@@ -1,4 +1,4 @@
-"""`Descriptors` of a tensor, on its device."""
+"""`Descriptors` for tensors, on their device."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from streamseg.masks.resampling_torch import upload
 
 @torch.inference_mode()
 def points(descriptors: Descriptors, features: Tensor, depth: np.ndarray | None = None) -> Tensor:
-    """As `Descriptors.__call__`, of a (D, h, w) tensor: (h w, d). descriptors: fitted, if they have a PCA."""
+    """As `descriptors(features, depth)`, for a (D, h, w) tensor. A PCA must be fitted. Returns a (h w, d) tensor."""
     cells = features.flatten(1).T
     if descriptors.basis is not None:
         mean, components = (upload(array, cells) for array in descriptors.basis)

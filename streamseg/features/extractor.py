@@ -1,4 +1,4 @@
-"""Computes the features of frames with the network. It has no state between frames, and may run ahead, in threads.
+"""Computes the features of frames with the network. It has no state between frames, so several threads may run ahead.
 
 rgb -> prepare -> backbone -> features and objectness, in host memory or on the network's device: see
 `backbones.placement`.
@@ -35,15 +35,15 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True, eq=False)
 class FeatureFrame:
-    """A frame and what the network sees in it.
+    """A frame with its features.
 
-    features: (D, h, w) float32, an array or, on a device, a tensor. objectness: (h, w) float32 >= 0, see
-    `features.objectness`, or None. by_attention: whether that is the attention of a ViT. depth_guide: of the depth
-    where borders follow it, see `masks.upsample.depth_guide_of`, or None.
-    pixels: (H, W, 3) uint8 tensor of the frame where features is a tensor, beside it; else None.
-    foreground: (1, h, w) float32, 0 ... 1, of a foreground head, an array or tensor as the features; None without one.
-    way: back to the keyframe, from which the features followed the optical flow; None where the network ran on this
-    very frame. Then there is no objectness: nothing asks for it.
+    features: (D, h, w) float32, an array in host memory or a tensor on the network's device. objectness: (h, w) float32
+    >= 0, see `features.objectness`; None if objects are not requested, and for a propagated frame. by_attention:
+    whether objectness is the attention of a ViT. depth_guide: (h, w) float32 if borders follow depth, see
+    `masks.upsample.depth_guide_of`; else None. timings_ms: milliseconds by stage.
+    pixels: (H, W, 3) uint8 tensor of the frame, on the device of the features; None if these are an array.
+    foreground: (1, h, w) float32, 0 ... 1, output of a foreground head, as an array or a tensor; None without a head.
+    way: from a propagated frame back to the keyframe whose features it has; None for a keyframe.
     """
 
     frame: Frame
@@ -63,18 +63,18 @@ class FeatureFrame:
 
     @cached_property
     def points(self) -> np.ndarray:
-        """(h w, D) float32: the features, cell by cell, of a frame in host memory."""
+        """The features as (h w, D) float32, one row for each cell; in host memory only."""
         return rows(self.features)
 
     def reduced(self) -> FeatureFrame:
-        """The same with a picture that is smaller where it is large, see `masks.resize.reduced`."""
+        """Return the same with a smaller picture, if it is large: see `masks.resize.reduced`."""
         frame = reduced(self.frame)
         return self if frame is self.frame else replace(self, frame=frame)
 
 
 @dataclass(frozen=True, eq=False)
 class PropagatedFrame:
-    """A frame that the network need not see."""
+    """A frame on which the network does not run. way: to the keyframe. timings_ms: milliseconds by stage."""
 
     frame: Frame
     way: Way
@@ -82,10 +82,10 @@ class PropagatedFrame:
 
 
 class FeatureExtractor:
-    """Holds the networks of a session, one for each size of frames; safe in several threads.
+    """Holds the networks of a session, one for each size of frames. Several threads may use it at once.
 
-    backbone_for: gives the backbone for a network size (H, W). choose_size: maps a frame's (H, W) to the network's,
-    see `input_size`. config: may be replaced between sessions.
+    backbone_for: returns the backbone for a network size (H, W). choose_size: returns the network size for a frame's
+    (H, W), see `input_size`. config: may be replaced between sessions.
     """
 
     def __init__(
@@ -100,12 +100,12 @@ class FeatureExtractor:
 
     @property
     def backbones(self) -> list[Backbone]:
-        """Those in use."""
+        """The networks in use."""
         return self.pool.backbones
 
     @property
     def streams(self) -> int:
-        """How many threads may call at once; 1 before the first network is open."""
+        """Number of threads that may call it at once; 1 before the first network is open."""
         return min((backbone.streams for backbone in self.backbones), default=1)
 
     @property
@@ -114,7 +114,7 @@ class FeatureExtractor:
         return any(place_of_labels(self.config, backbone).device for backbone in self.backbones)
 
     def backbone(self, frame_size: Size) -> Backbone:
-        """The network for frames of (H, W), built at the first call."""
+        """Return the network for frames of (H, W). It is built at the first call."""
         return self.pool.get(self.choose_size(frame_size))
 
     def close(self) -> None:
@@ -122,40 +122,45 @@ class FeatureExtractor:
         self.pool.close()
 
     def __call__(self, frames: Sequence[Frame], batch: int = 0) -> list[FeatureFrame]:
-        """Run the network on frames, in one call where they have one size; for `streams` threads at once.
+        """Extract the features of frames, in one call of the network if it takes all of them in one size.
 
-        batch: of the call, see `prepare_batch`; 0 = no filling. Raises ModelError.
+        At most `streams` threads may call at once. batch: size of the call, see `prepare_batch`; 0 = the number of
+        frames. Raises ModelError.
         """
         shapes = {frame.rgb.shape[:2] for frame in frames}
         with self.pool.lease(self.choose_size(frames[0].rgb.shape[:2])) as backbone:
             on_device = bool(place_of_labels(self.config, backbone).device)
-            # on a device they are resized there, as one tensor
+            # on a device the frames are resized there, as one tensor
             if len(shapes if on_device else {self.choose_size(shape) for shape in shapes}) > 1:
-                return [found for frame in frames for found in self([frame], batch)]
+                return [self([frame], batch)[0] for frame in frames]
             timer = StageTimer()
             guides = [self.depth_guide(frame) for frame in frames]
             timer.lap("depth")
-            found = (self._on_device if on_device else self._on_host)(backbone, frames, batch, timer)
-            share = timer.share(len(frames))
+            run = self._on_device if on_device else self._on_host
+            outputs = run(backbone, frames, batch, timer)
+            timings = timer.share(len(frames))
             return [
-                FeatureFrame(frame=frame, depth_guide=guide, timings_ms=share, **seen)
-                for frame, guide, seen in zip(frames, guides, found, strict=True)
+                FeatureFrame(frame=frame, depth_guide=guide, timings_ms=timings, **fields)
+                for frame, guide, fields in zip(frames, guides, outputs, strict=True)
             ]
 
     def planned(self, plan: Sequence[Frame | PropagatedFrame], batch: int = 0) -> list[FeatureFrame | PropagatedFrame]:
-        """Run on those that are no `PropagatedFrame`, which pass as they are."""
-        frames = [one for one in plan if isinstance(one, Frame)]
-        found = iter(self(frames, batch) if frames else ())
-        return [next(found) if isinstance(one, Frame) else one for one in plan]
+        """Extract the features of the keyframes in a plan. Returns it with these in place of the keyframes."""
+        keyframes = [frame for frame in plan if isinstance(frame, Frame)]
+        extracted = iter(self(keyframes, batch) if keyframes else ())
+        return [next(extracted) if isinstance(frame, Frame) else frame for frame in plan]
 
     def depth_guide(self, frame: Frame) -> np.ndarray | None:
-        """What borders follow beside the image; decodes the depth."""
+        """Return the depth guide of a frame, which decodes its depth; None if borders do not follow depth."""
         if not self.config.borders_follow_depth or frame.depth is None:
             return None
         return depth_guide_of(frame.depth)
 
     def blank(self, backbone: Backbone) -> np.ndarray | None:
-        """See `attention_to_blank`. To be asked for before a run: backbones use their arrays again."""
+        """Return the cached `attention_to_blank` of a network; None if it has no attention.
+
+        Call it before a run, because the first call runs the network, which may overwrite the outputs of a run.
+        """
         if "attention" not in backbone.outputs:
             return None
         key = backbone.size, self.config.flip
@@ -165,17 +170,19 @@ class FeatureExtractor:
             return self._blanks[key]
 
     def _run(self, backbone: Backbone) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+        """Return the function that runs the network on images, with the mirror images if the settings say so."""
         return partial(run_both_ways, backbone) if self.config.flip else backbone.run
 
     def _on_host(
         self, backbone: Backbone, frames: Sequence[Frame], batch: int, timer: StageTimer
     ) -> list[dict[str, Any]]:
+        """Run the network in host memory. Returns the fields of each frame's FeatureFrame."""
         wanted = self.config.objects.objects
         blank = self.blank(backbone) if wanted else None
         images = prepare_batch([frame.rgb for frame in frames], backbone.size, batch)
         timer.lap("prepare")
         outputs = self._run(backbone)(images)
-        maps, answers = outputs["features"].copy(), foreground_of(outputs)  # the backbone uses its arrays again
+        maps, foreground = outputs["features"].copy(), foreground_of(outputs)  # the next run overwrites the arrays
         check_numbers(backbone, maps)
         objectness = objectness_of(outputs, blank) if wanted else None
         if wanted and objectness is None:
@@ -190,24 +197,25 @@ class FeatureExtractor:
                 "features": maps[i],
                 "objectness": None if objectness is None else objectness[i],
                 "by_attention": blank is not None,
-                "foreground": None if answers is None else answers[i].copy(),
+                "foreground": None if foreground is None else foreground[i].copy(),
             }
-            for i, _ in enumerate(frames)
+            for i in range(len(frames))
         ]
 
     def _on_device(
         self, backbone: Backbone, frames: Sequence[Frame], batch: int, timer: StageTimer
     ) -> list[dict[str, Any]]:
+        """Run the network on its device. Returns the fields of each frame's FeatureFrame."""
         from streamseg.features.preparation_torch import run  # imports torch
 
         outputs, pixels = run(backbone, [frame.rgb for frame in frames], batch, timer.lap)
-        answers = foreground_of(outputs)
+        foreground = foreground_of(outputs)
         return [
             {
                 "features": outputs["features"][i],
                 "objectness": None,
                 "pixels": pixels[i],
-                "foreground": None if answers is None else answers[i],
+                "foreground": None if foreground is None else foreground[i],
             }
-            for i, _ in enumerate(frames)
+            for i in range(len(frames))
         ]

@@ -1,4 +1,4 @@
-"""Converts frames to the network's input, in host memory; `preparation_torch.py` does the same on a device."""
+"""Converts frames to the network's input, in host memory. `preparation_torch.py` does the same on a device."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import cv2
 import numpy as np
 
 THINNEST = 8
-"""How many times as long as wide the network's input is at most: thinner pictures are squeezed, for memory's sake."""
+"""Largest aspect ratio of the network's input. Longer pictures are squeezed, to limit the memory."""
 
 
 def input_size(frame_size: tuple[int, int], size: int | tuple[int, int], multiple: int) -> tuple[int, int]:
-    """The network's (H, W) for a frame's (H, W), both multiples of `multiple`.
+    """Return the (H, W) of the network's input for a frame of (H, W).
 
-    size: the shorter side, the aspect is kept up to THINNEST; or (H, W) as given. Rounded to the nearest multiple, at
-    least one.
+    size: the shorter side, which keeps the aspect ratio up to THINNEST, or (H, W). multiple: both sides are rounded to
+    the nearest multiple of it, at least one.
     """
     if isinstance(size, int):
         scale = size / min(frame_size)
@@ -27,17 +27,19 @@ def input_size(frame_size: tuple[int, int], size: int | tuple[int, int], multipl
 
 
 def prepare(rgb: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """(H, W, 3) uint8 -> (1, 3, h, w) float32 in [0, 1] of the network's size (h, w)."""
+    """Convert a (H, W, 3) uint8 frame to (1, 3, h, w) float32 in [0, 1]. size: (h, w) of the network's input."""
     height, width = size
-    # from twice the size on, bilinear would leave pixels out; below that it is as good as area, and much faster
+    # bilinear interpolation would skip pixels from twice the size on; below, it is as good as area, and much faster
     halves = rgb.shape[0] >= 2 * height
     rgb = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA if halves else cv2.INTER_LINEAR)
     return cv2.dnn.blobFromImage(rgb, scalefactor=1 / 255)
 
 
 def prepare_batch(frames: Sequence[np.ndarray], size: tuple[int, int], batch: int) -> np.ndarray:
-    """Several (H, W, 3) uint8 -> (max(n, batch), 3, h, w) float32; missing frames are filled up with the last one,
-    because networks are built for one batch."""
+    """Convert n (H, W, 3) uint8 frames to (max(n, batch), 3, h, w) float32 in [0, 1]. size: (h, w).
+
+    The last frame is repeated up to `batch`, because some networks are built for one batch size.
+    """
     images = [prepare(rgb, size) for rgb in frames]
     images += images[-1:] * (batch - len(images))
     return images[0] if len(images) == 1 else np.concatenate(images)

@@ -1,7 +1,7 @@
-"""Runs frames through the network on its device: the same as `preparation.py` and the backbone in host memory.
+"""Runs the network on frames on its device: `preparation.py` and `Backbone.run` in torch.
 
-Frames are uploaded once, as uint8. It runs on its own CUDA stream, so that later stages wait only for what they need.
-Written for CUDA, tested on torch's "cpu" device.
+Frames are uploaded once, as uint8. The work has a CUDA stream of its own, so that later stages wait only for what they
+need. Written for CUDA, tested on torch's "cpu" device.
 """
 
 from __future__ import annotations
@@ -22,24 +22,25 @@ from streamseg.masks.resampling_torch import area, bilinear, wait
 def run(
     backbone: Backbone, frames: Sequence[np.ndarray], batch: int, lap: Callable[[str], object]
 ) -> tuple[dict[str, Tensor], Tensor]:
-    """Run the network on (H, W, 3) uint8 frames of one size, with one upload and one call.
+    """Run the network on B (H, W, 3) uint8 frames of one size, with one upload and one call.
 
-    batch: of the call; missing frames are filled up. lap: told when "prepare" and "backbone" are done. Returns the
-    backbone's outputs, (B, D, h, w) float32, and the pixels, (B, H, W, 3) uint8, of the B frames, on its device.
+    batch: of the call; the last frame is repeated up to it. lap: called with "prepare" and "backbone" when these stages
+    end. Returns the outputs, (B, D, h, w) float32 by name, and the frames, (B, H, W, 3) uint8, on the network's device.
     """
     with _own_stream(backbone.place):
         pixels = _upload_all(frames, backbone.place)
-        images = [_prepared(frame, backbone.size) for frame in pixels]
-        whole = torch.stack(images + images[-1:] * (batch - len(images)))
-        wait(whole)
+        prepared = [_prepared(frame, backbone.size) for frame in pixels]
+        images = torch.stack(prepared + prepared[-1:] * (batch - len(prepared)))
+        wait(images)
         lap("prepare")
-        outputs = {name: maps[: len(frames)] for name, maps in backbone.run_on_device(whole).items()}
+        outputs = {name: maps[: len(frames)] for name, maps in backbone.run_on_device(images).items()}
         wait(outputs["features"])
         lap("backbone")
     return outputs, pixels
 
 
 def _own_stream(device: str) -> AbstractContextManager[object]:
+    """Return a context in which torch uses the CUDA stream of this module; no change on a CPU."""
     return torch.cuda.stream(_stream()) if device == "cuda" else nullcontext()
 
 
@@ -49,7 +50,7 @@ def _stream() -> torch.cuda.Stream:
 
 
 def _upload_all(frames: Sequence[np.ndarray], device: str) -> Tensor:
-    """(B, H, W, 3) uint8, through pinned memory, which the copy does not wait for."""
+    """Return the frames as a (B, H, W, 3) uint8 tensor, uploaded asynchronously from pinned memory."""
     pinned = torch.empty((len(frames), *frames[0].shape), dtype=torch.uint8, pin_memory=device == "cuda")
     for place, frame in zip(pinned.numpy(), frames, strict=True):
         place[:] = frame
@@ -57,8 +58,10 @@ def _upload_all(frames: Sequence[np.ndarray], device: str) -> Tensor:
 
 
 def _prepared(rgb: Tensor, size: tuple[int, int]) -> Tensor:
-    """As `preparation.prepare`: (H, W, 3) uint8 -> (3, h, w) float32 in [0, 1], in whole levels as there. One value in
-    ten is a level off, where OpenCV's fixed point is: of the labels it moves a few pixels at the borders."""
+    """As `preparation.prepare`, for a (H, W, 3) uint8 tensor. Returns (3, h, w) float32 in [0, 1], in steps of 1/255.
+
+    One value in ten differs by a step, because OpenCV uses fixed point. It changes a few labels along borders.
+    """
     planes = rgb.permute(2, 0, 1)
     halves = rgb.shape[0] >= 2 * size[0]
     return (area(planes, size) if halves else bilinear(planes.float(), size)).round() * (1 / 255)

@@ -1,4 +1,4 @@
-"""Features of a frame without a run of the network: those of its keyframe, moved along the optical flow."""
+"""Propagates the features of a keyframe to a later frame, on which the network does not run."""
 
 from __future__ import annotations
 
@@ -14,15 +14,18 @@ from streamseg.frame import Frame
 
 
 def with_features_of_keyframe(key: FeatureFrame, later: PropagatedFrame) -> FeatureFrame:
-    """The later frame with the keyframe's own features, for who moves by himself what he made of these."""
+    """Return the later frame with the features of its keyframe as they are, for a stage that warps its own results."""
     return replace(key, frame=later.frame, objectness=None, timings_ms=later.timings_ms, way=later.way)
 
 
 def propagated(
     key: FeatureFrame, later: PropagatedFrame, own_guide: Callable[[Frame], np.ndarray | None] | None
 ) -> FeatureFrame:
-    """The later frame with the keyframe's features, moved. own_guide: gives the depth guide of its own depth; None =
-    the keyframe's is moved, too: decoding the depth would cost more than all that follows the flow."""
+    """Return the later frame with the features of its keyframe, warped along the optical flow.
+
+    own_guide: returns the depth guide of the later frame's own depth. None = the guide of the keyframe is warped, too,
+    because decoding the depth would take longer than everything else here.
+    """
     timer = StageTimer()
     follow = Follow(later.way.flow, *key.features.shape[1:])
     features = follow(key.features)

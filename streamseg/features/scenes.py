@@ -1,15 +1,16 @@
-"""Recognizes scenes: detects hard cuts to another scene, and back, from the images alone.
+"""Detects hard cuts, and recognizes a scene that comes back, from the images alone.
 
-A cut changes both the structure of the image and its colours. A flash preserves the colours where it does not saturate,
-and much of the structure; a change of exposure preserves what is equal up to a factor; a fast turn preserves the
-colours; and an object that passes by is gone after a moment, when the scene is recognized again. Photographs that
-differ from one to the next are not scenes: a cut needs a few frames before it that are alike.
+A cut changes both the structure of the image and its colours. Other changes do not: a flash preserves the colours where
+it does not saturate, and much of the structure; a change of exposure preserves the ratios of the colours; a fast turn
+preserves the colours. After an object has passed by closely, the scene is recognized again. A cut needs a few similar
+frames before it, so photographs that differ from one to the next are not scenes.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from itertools import repeat
 from typing import NamedTuple
 
 import cv2
@@ -20,25 +21,27 @@ from streamseg.frame import Frame
 from streamseg.masks.resize import halved
 
 CONTRAST, SIDE = 4.0, 16
-"""A frame shows something where the standard deviation of red, of green or of blue, 0 ... 255, is larger; shrunk to so
-many pixels a side, which evens the noise of a sensor out."""
+"""A frame has content if the standard deviation of its red, green or blue, 0 ... 255, is above CONTRAST, after it was
+shrunk to SIDE x SIDE pixels, which averages the noise of a sensor."""
 STEADY, KNOWN = 8, 4
-"""So many frames in a row that are alike make a scene; so many scenes are remembered."""
+"""Number of similar frames in a row that make a scene, and number of scenes that are remembered."""
 STRUCTURE, COLOURS, OTHER = 0.8, 0.9, 0.55
-"""Pictures whose structure or colours are so much alike show one scene; those whose `difference` is OTHER show two."""
+"""Least similarity of the structure, or of the colours, of two frames of one scene; least `difference` of two
+scenes."""
 JUMP = 2.0
-"""A cut is a change so many times as large as any of the last frames had."""
+"""Least change at a cut, as a multiple of the largest change in the last frames."""
 PICTURE, BINS = 32, 32
-"""Pixels of the shorter side where structures are compared; steps of a ratio of colours."""
+"""Shorter side, in pixels, at which structures are compared; number of bins of each ratio of colours."""
 GRAY = 0.8
-"""Of pixels without a colour, from so large a share on colours tell nothing."""
+"""Share of grey pixels from which on colours are not compared."""
 DARK, BRIGHT = 16, 250
-"""Of a pixel's brightest channel: beyond, the ratios of its colours are noise or burnt out."""
+"""Limits of a pixel's brightest channel. Beyond them, the ratios of its colours are noise or saturated."""
 
 
 class Signature(NamedTuple):
-    """picture: (2 h, 2 w, 3) uint8 RGB. structure: (h, w) uint8 brightness, equalized. colours: (BINS, BINS) float32
-    shares of the pixels by the logarithms of red and of blue over green, which brightness does not change."""
+    """What frames are compared by. picture: (2 h, 2 w, 3) uint8 RGB. structure: (h, w) uint8 brightness, equalized.
+    colours: (BINS, BINS) float32 histogram of log(red / green) and log(blue / green), which do not depend on the
+    brightness; its sum is 1."""
 
     picture: np.ndarray
     structure: np.ndarray
@@ -46,22 +49,24 @@ class Signature(NamedTuple):
 
 
 class Scenes:
-    """Told of each frame of a session in order, it says which scene that frame shows, without a look ahead.
+    """Returns the number of the scene that each frame of a session shows, in order, without looking ahead.
 
-    jumped: whether the last frame was unlike the one before. lasts: whether what it shows has been shown for a while.
+    jumped: whether the last frame differed from the one before, as at a cut.
     """
 
     def __init__(self) -> None:
-        self._known: dict[int, Signature] = {}  # the last frame of each scene, sorted by when that was
-        self._before: Signature | None = None
-        self._now = self._last = 1
-        self._changes: deque[float] = deque(maxlen=STEADY)  # of the frames since the last jump
-        self._waiting = False  # whether what is shown is another scene as soon as it lasts
+        self._known: dict[int, Signature] = {}  # the last frame of each scene, the latest scene last
+        self._before: Signature | None = None  # of the frame before
+        self._now = self._last = 1  # numbers of the current scene and of the newest one
+        self._changes: deque[float] = deque(maxlen=STEADY)  # from frame to frame, since the last jump
+        self._waiting = False  # whether the frames are another scene as soon as it lasts
         self.jumped = False
 
     def __call__(self, rgb: np.ndarray) -> int:
-        """(H, W, 3) uint8 -> the number of its scene, 1, 2 ...; one that comes back has its old number. A frame that
-        shows nothing belongs to the scene before."""
+        """Return the number of the scene that a (H, W, 3) uint8 frame shows, 1, 2 ...
+
+        A scene that comes back has its number again. A frame without content belongs to the scene before.
+        """
         self.jumped = False
         small = _shrunk(rgb)
         if _has_contrast(small):
@@ -69,9 +74,9 @@ class Scenes:
             self._before = here
             change = 0.0 if before is None else difference(before, here)
             new = self._now not in self._known  # it may be a flash that fades
-            back = self._known_as(here) if change >= OTHER or new else 0
-            if back or (change >= OTHER and change >= JUMP * max(self._changes, default=0.0)):
-                self._jump(back)
+            known = self._recognized(here) if change >= OTHER or new else 0
+            if known or (change >= OTHER and change >= JUMP * max(self._changes, default=0.0)):
+                self._jump(known)
                 self.jumped = True
             else:
                 self._changes.append(change)
@@ -81,25 +86,28 @@ class Scenes:
 
     @property
     def lasts(self) -> bool:
-        """See the class."""
+        """Whether there was no jump in the last STEADY frames."""
         return len(self._changes) == STEADY
 
-    def _known_as(self, here: Signature) -> int:
-        """The number of the scene that looks like this, the latest first; 0 = none."""
-        return next((number for number in reversed(self._known) if difference(self._known[number], here) < OTHER), 0)
+    def _recognized(self, here: Signature) -> int:
+        """Return the number of the latest known scene that looks like a frame; 0 = none."""
+        for number in reversed(self._known):
+            if difference(self._known[number], here) < OTHER:
+                return number
+        return 0
 
-    def _jump(self, back: int) -> None:
-        """Something else is shown: a scene that was left, a new one where one that lasted ended, or nobody knows."""
-        self._waiting = not back and not self.lasts
+    def _jump(self, known: int) -> None:
+        """Turn to a known scene, or to a new one after a scene that lasted; else wait whether the frames last."""
+        self._waiting = not known and not self.lasts
         if not self._waiting:
-            self._show(back)
+            self._show(known)
         self._changes.clear()
         self._changes.append(0.0)
 
     def _settle(self, here: Signature) -> None:
-        """What is shown has lasted."""
-        if self._waiting and self._known:  # else it is the first that lasts
-            self._show(self._known_as(here))
+        """Remember a scene that has lasted."""
+        if self._waiting and self._known:  # else it is the first one that lasts
+            self._show(self._recognized(here))
         self._waiting = False
         self._known.pop(self._now, None)
         self._known[self._now] = here
@@ -107,35 +115,40 @@ class Scenes:
             del self._known[next(iter(self._known))]
 
     def _show(self, known: int) -> None:
-        """A scene by its number, 0 = a new one."""
-        self._last += not known
+        """Turn to a scene by its number; 0 = a new one."""
+        if not known:
+            self._last += 1
         self._now = known or self._last
 
 
 def settled(frames: Iterable[Frame], scenes: Scenes) -> Iterator[tuple[Frame, int]]:
-    """Frames in order, and the number of the scene that each shows. What does not last, such as a flash, is no scene,
-    but part of the one before: up to 2 * STEADY frames are held back until that is known."""
+    """Yield frames in order, with the number of the scene that each shows.
+
+    A scene that does not last, such as a flash, belongs to the one before. Up to 2 * STEADY frames are held back until
+    that is known.
+    """
     held: list[Frame] = []
-    numbers, sure = {1: 1}, 1
+    numbers, current = {1: 1}, 1  # `numbers`: without those of scenes that did not last
     for frame in frames:
         number = scenes(frame.rgb)
         if scenes.jumped or len(held) >= 2 * STEADY:
-            yield from ((one, sure) for one in held)
+            yield from zip(held, repeat(current))
             held = []
         held.append(frame)
         if scenes.lasts:
-            sure = numbers.setdefault(number, len(numbers) + 1)
-            yield from ((one, sure) for one in held)
+            current = numbers.setdefault(number, len(numbers) + 1)
+            yield from zip(held, repeat(current))
             held = []
-    yield from ((one, sure) for one in held)
+    yield from zip(held, repeat(current))
 
 
 def _shrunk(rgb: np.ndarray) -> np.ndarray:
-    """See `Signature.picture`."""
+    """Shrink a (H, W, 3) uint8 frame to `Signature.picture`."""
     return cv2.resize(halved(rgb, 8 * PICTURE), small_size(rgb.shape, 2 * PICTURE), interpolation=cv2.INTER_AREA)
 
 
 def _signature(small: np.ndarray) -> Signature:
+    """Return the signature of a shrunk frame."""
     height, width = small.shape[:2]
     gray = cv2.resize(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), (width // 2, height // 2), interpolation=cv2.INTER_AREA)
     brightest = small.max(axis=2)
@@ -148,16 +161,17 @@ def _signature(small: np.ndarray) -> Signature:
 
 
 def difference(one: Signature, other: Signature) -> float:
-    """Between two pictures, 0 ... 3: below OTHER they may show one scene, maybe with another exposure."""
+    """Return the difference of two frames, 0 ... 3. Below OTHER they may show one scene, with any exposure."""
     found = _difference(one, other)
     if found < OTHER:
         return found
     dark, bright = sorted((one, other), key=lambda signature: float(signature.picture.mean()))
-    return min(found, _difference(_signature(_exposed(dark.picture, float(bright.picture.mean()))), bright))
+    brightened = _brightened(dark.picture, float(bright.picture.mean()))
+    return min(found, _difference(_signature(brightened), bright))
 
 
-def _exposed(picture: np.ndarray, mean: float) -> np.ndarray:
-    """`picture` multiplied until it is so bright on average, and burnt out where it would be brighter than white."""
+def _brightened(picture: np.ndarray, mean: float) -> np.ndarray:
+    """Multiply a uint8 picture until it has a mean brightness; values saturate at 255."""
     least, most = 1.0, 256.0
     for _ in range(12):
         gain = float(np.sqrt(least * most))
@@ -167,28 +181,34 @@ def _exposed(picture: np.ndarray, mean: float) -> np.ndarray:
 
 
 def _difference(one: Signature, other: Signature) -> float:
+    """As `difference`, for frames of one exposure."""
     structure = _structure(one.structure, other.structure)
     colours = float(np.minimum(one.colours, other.colours).sum())
-    if _gray(one) and _gray(other):
+    if _is_gray(one) and _is_gray(other):
         colours = min(colours, COLOURS)
     elif colours >= COLOURS:
         return 0.0
     return 0.0 if structure >= STRUCTURE else 2 - structure - colours
 
 
-def _gray(picture: Signature) -> bool:
+def _is_gray(picture: Signature) -> bool:
+    """Return whether most pixels have no colour, see GRAY."""
     middle = slice(BINS // 2 - 3, BINS // 2 + 3)
     return float(picture.colours[middle, middle].sum()) > GRAY
 
 
 def _structure(one: np.ndarray, other: np.ndarray) -> float:
-    """Normalized correlation of the middle of one picture with where it fits best in the other, -1 ... 1."""
+    """Return the similarity of two (h, w) structures, -1 ... 1.
+
+    It is the normalized correlation of the middle of one with the place where it fits best in the other.
+    """
     if one.shape != other.shape:
         other = cv2.resize(other, one.shape[::-1])
-    return max(_found(one, other), _found(other, one))
+    return max(_best_correlation(one, other), _best_correlation(other, one))
 
 
-def _found(whole: np.ndarray, picture: np.ndarray) -> float:
+def _best_correlation(whole: np.ndarray, picture: np.ndarray) -> float:
+    """Return the best normalized correlation, -1 ... 1, of the middle of a picture with a place in `whole`."""
     height, width = picture.shape
     y, x = height // 4, width // 4
     middle = picture[y : height - y, x : width - x]
@@ -196,10 +216,11 @@ def _found(whole: np.ndarray, picture: np.ndarray) -> float:
 
 
 def shows_something(rgb: np.ndarray) -> bool:
-    """Whether an (H, W, 3) uint8 image is more than one shade, with or without noise."""
+    """Return whether a (H, W, 3) uint8 frame has content: more than one shade, whatever the noise."""
     return _has_contrast(_shrunk(rgb))
 
 
 def _has_contrast(picture: np.ndarray) -> bool:
+    """Return whether a (h, w, 3) uint8 picture has content, see CONTRAST."""
     small = cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    return bool(small.std(axis=(0, 1)).max() > CONTRAST)  # colours that are equally bright are something too
+    return bool(small.std(axis=(0, 1)).max() > CONTRAST)  # each channel counts, for colours may be equally bright

@@ -1,4 +1,4 @@
-"""The interface of the stages that compute masks from feature frames: regions and objects implement it."""
+"""The interface of the stages that compute masks from feature frames, which regions and objects implement."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from streamseg.features.timing import StageTimer
 
 
 class MaskStage(Protocol):
-    """Holds the state of a session; its masks have ids that last.
+    """Computes the masks of the frames of a session, with ids that last.
 
-    start_frames: how many first frames `start` has a use for. survey_frames: how many frames from all over a recording
-    it would rather have; 0 = the first ones will do.
+    start_frames: number of first frames that `start` can use. survey_frames: number of frames from the whole recording
+    that it can use instead; 0 = it uses the first ones.
     """
 
     start_frames: int
     survey_frames: int
 
     def anew(self) -> MaskStage:
-        """One for another scene of the session: it has learnt nothing yet, and its ids go on."""
+        """Return a stage for another scene of the session. It has learnt nothing, and continues the ids."""
 
     def start(self, frames: Sequence[FeatureFrame]) -> None:
-        """Learn from the first frames (at least one), so that the session does not hang on one. Optional."""
+        """Learn from the first frames, one at least, so that the session does not depend on one of them. Optional."""
 
     def step(self, frame: FeatureFrame, timer: StageTimer) -> np.ndarray:
-        """(H, W) uint8 ids of one frame, in order."""
+        """Return the (H, W) uint8 ids of a frame; for all frames, in order."""
