@@ -1,1 +1,1 @@
-"""Clustering: feature cells to regions. K-Means, the knee, and the codebook of a session."""
+"""Clustering: groups feature cells into regions. K-Means, the knee, and the codebook of a session."""

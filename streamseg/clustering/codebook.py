@@ -1,4 +1,4 @@
-"""The codebook of a session: centroids that live from frame to frame, so that ids last."""
+"""The codebook of a session: centroids that persist from frame to frame, so that ids last."""
 
 from __future__ import annotations
 
@@ -6,47 +6,47 @@ import numpy as np
 
 from streamseg.clustering.kmeans import closeness, kmeans, squared_distances
 from streamseg.masks.assignment import assignment
-from streamseg.masks.ids import Ids
+from streamseg.masks.ids import LARGEST_ID, Ids
 
 
 class Codebook:
-    """The session's centroids: started on the first frames, moved a little by each frame, so that ids last.
+    """The centroids of a session.
 
-    Each frame pulls every centroid towards the mean of its own cells by `rate` (the exponential forgetting of
-    web-scale K-Means, Sculley 2010, with a constant rate), less where it has few cells in the frame. Only `grow` and
-    `shrink` change k, by one, and leave all other centroids and ids as they are.
+    Each frame moves every centroid towards the mean of its own cells by `rate`, and less if it has few cells in the
+    frame (web-scale K-Means, Sculley 2010, with a constant rate). Only `grow` and `shrink` change k, by one, and leave
+    all other centroids and ids as they are.
 
-    centroids: (k, d) float32. ids: k distinct numbers in 1 ... 254. mass: (k,) usual number of cells in a frame.
+    centroids: (k, d) float32. ids: k distinct numbers, 1 ... 254. mass: (k,) average number of cells in a frame.
     """
 
     def __init__(
         self, centroids: np.ndarray, rate: float = 0.05, numbers: Ids | None = None, before: Codebook | None = None
     ) -> None:
-        """numbers: where new ids come from. before: a codebook to go on for, see `_taken`."""
+        """centroids: (k, d). numbers: source of new ids. before: the codebook that this one replaces, whose ids it
+        takes over."""
         self.centroids = np.array(centroids, dtype=np.float32)
         self.rate, self.numbers = rate, numbers or Ids()
         self.ids: list[int] = []
-        owner = self._taken(before) if before else {}
-        taken = list(owner.values())
+        inherited = self._inherited_ids(before) if before else {}
         for i in range(len(centroids)):
-            self.ids.append(owner[i] if i in owner else self.numbers.new({*taken, *self.ids}))
+            self.ids.append(inherited[i] if i in inherited else self.numbers.new({*inherited.values(), *self.ids}))
         self.mass = np.zeros(len(centroids))
 
     def step(self, points: np.ndarray) -> np.ndarray:
-        """Adapt to one frame's cells, (n, d); returns the (n, k) squared distances to the adapted centroids.
+        """Adapt to the cells of a frame, (n, d). Returns (n, k): their squared distances to the adapted centroids.
 
-        `codebook_torch.step` is the same for a tensor.
+        `codebook_torch.step` is the same for tensors.
         """
         nearest = closeness(points, self.centroids).argmax(axis=1)
         counts = np.bincount(nearest, minlength=len(self.centroids))
         members = np.zeros((len(self.centroids), len(points)), np.float32)
         members[nearest, np.arange(len(points))] = 1
-        self.pull(counts, members[counts > 0] @ points)
+        self.adapt(counts, members[counts > 0] @ points)
         return squared_distances(points, self.centroids)
 
-    def pull(self, counts: np.ndarray, sums: np.ndarray) -> None:
-        """Adapt to a frame in which each cluster has `counts` cells; sums: (m, d) of the cells of those m that have
-        any, in order."""
+    def adapt(self, counts: np.ndarray, sums: np.ndarray) -> None:
+        """Move the centroids. counts: (k,) number of cells of each cluster in the frame. sums: (m, d) sums of the cells
+        of the m clusters that have any, in their order."""
         self.mass = np.where(self.mass == 0, counts, self.mass + self.rate * (counts - self.mass))
         seen = counts > 0
         weight = self.rate * np.minimum(1, counts[seen] / np.maximum(self.mass[seen], 1))
@@ -54,13 +54,15 @@ class Codebook:
         self.centroids[seen] += (weight[:, None] * (means - self.centroids[seen])).astype(np.float32)
 
     def grow(self, points: np.ndarray, *, seed: int) -> bool:
-        """Split the cluster that holds most of the distortion of `points` in two; the part that stays nearer to the
-        old centroid keeps the id, the other gets a new one. Returns False where nothing can be split."""
+        """Split the cluster with the most distortion of (n, d) points. Returns False if no cluster can be split.
+
+        The half that is nearer to the old centroid keeps the id, the other one gets a new id. seed: of K-Means.
+        """
         distances = squared_distances(points, self.centroids)
         nearest = distances.argmin(axis=1)
-        share = np.bincount(nearest, weights=distances.min(axis=1), minlength=len(self.centroids))
-        worst = int(share.argmax())
-        if share[worst] == 0 or len(self.ids) >= 254:
+        distortion = np.bincount(nearest, weights=distances.min(axis=1), minlength=len(self.centroids))
+        worst = int(distortion.argmax())
+        if distortion[worst] == 0 or len(self.ids) >= LARGEST_ID:
             return False
         halves = kmeans(points[nearest == worst], 2, seed=seed).centroids
         if len(halves) < 2:
@@ -73,7 +75,8 @@ class Codebook:
         return True
 
     def shrink(self) -> bool:
-        """Merge the pair whose union costs least (Ward 1963: n m / (n + m) |a - b|^2); the heavier keeps its id."""
+        """Merge the two clusters whose union costs least (Ward 1963: n m / (n + m) |a - b|^2). Returns False for one
+        cluster. The one with the larger mass keeps its id."""
         if len(self.ids) < 2:
             return False
         mass = np.maximum(self.mass, 1e-3)
@@ -89,10 +92,10 @@ class Codebook:
         del self.ids[drop]
         return True
 
-    def _taken(self, before: Codebook) -> dict[int, int]:
-        """{place of a centroid: its id}: ids of `before` go to the centroids that are nearest to their own, one to one
-        (Hungarian)."""
+    def _inherited_ids(self, before: Codebook) -> dict[int, int]:
+        """Return {index of a centroid: id}: the ids of `before`, for the centroids nearest to its own, one to one
+        (Hungarian method)."""
         if before.centroids.shape[1] != self.centroids.shape[1]:
             return {}
-        mine, old = assignment(squared_distances(self.centroids, before.centroids))
-        return {int(i): before.ids[int(j)] for i, j in zip(mine, old, strict=True)}
+        new, old = assignment(squared_distances(self.centroids, before.centroids))
+        return {int(i): before.ids[int(j)] for i, j in zip(new, old, strict=True)}

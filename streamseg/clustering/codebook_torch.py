@@ -1,7 +1,7 @@
-"""`Codebook.step` of a tensor, on its device.
+"""`Codebook.step` for tensors, on their device.
 
-The codebook itself stays on the host: of each frame the clusters' sums come down and the centroids go up, some
-kilobytes.
+The codebook itself stays in host memory. For each frame the sums of the clusters are downloaded and the centroids are
+uploaded, some kilobytes.
 """
 
 from __future__ import annotations
@@ -16,18 +16,19 @@ from streamseg.masks.resampling_torch import upload, wait
 
 @torch.inference_mode()
 def step(codebook: Codebook, cells: Tensor) -> Tensor:
-    """As `Codebook.step`, of an (n, d) tensor: (n, k) squared distances to the centroids, which it moves."""
+    """As `codebook.step(cells)`, for a (n, d) tensor. Returns (n, k): squared distances to the adapted centroids."""
     nearest = _squared_distances(cells, upload(codebook.centroids, cells)).argmin(dim=1)
     members = nearest == torch.arange(len(codebook.centroids), device=cells.device)[:, None]
     sums = members.to(cells.dtype) @ cells
-    counts, sums_down = np.split(torch.cat([members.sum(1, keepdim=True), sums], dim=1).cpu().numpy(), [1], axis=1)
-    counts = counts[:, 0].astype(np.int64)
-    codebook.pull(counts, sums_down[counts > 0])
+    downloaded = torch.cat([members.sum(1, keepdim=True), sums], dim=1).cpu().numpy()  # one transfer
+    counts = downloaded[:, 0].astype(np.int64)
+    codebook.adapt(counts, downloaded[counts > 0, 1:])
     distances = _squared_distances(cells, upload(codebook.centroids, cells))
     wait(distances)
     return distances
 
 
 def _squared_distances(cells: Tensor, centroids: Tensor) -> Tensor:
+    """As `kmeans.squared_distances`."""
     squares = cells.square().sum(1)[:, None] + centroids.square().sum(1)
     return (squares - 2 * (cells @ centroids.T)).clamp(min=0)

@@ -1,6 +1,6 @@
-"""K-Means by faiss, for one given k; `choice` chooses k.
+"""K-Means by faiss for a given k. `choice` chooses k.
 
-Points are (n, d) float32, one row a cell of the feature map. faiss gets k-means++ seeding and an explicit seed, so that
+Points are (n, d) float32, one row for each cell of the feature map. faiss uses k-means++ and an explicit seed, so that
 the same command gives the same masks.
 """
 
@@ -12,64 +12,69 @@ from typing import Any, NamedTuple
 import numpy as np
 
 WORTH_A_GPU = 1 << 30
-"""Points x channels x clusters, from which faiss goes to a GPU: a hundred times what a frame's cells come to."""
+"""Least product of points, channels and clusters for which faiss uses a GPU: a hundred times that of a frame."""
 
 
 class Clusters(NamedTuple):
-    """centroids: (k, d) float32. distortion: sum of squared distances of the points to their centroids."""
+    """Result of K-Means. centroids: (k, d) float32. distortion: sum of the squared distances of the points to their
+    centroids."""
 
     centroids: np.ndarray
     distortion: float
 
 
 def closeness(points: np.ndarray, centroids: np.ndarray) -> np.ndarray:
-    """(n, d), (k, d) -> (n, k) float32: p c - |c|^2 / 2, highest at the nearest centroid; |p|^2 less twice that is the
-    squared distance, see `squared_distances`, which takes longer."""
+    """Return (n, k) float32: p c - |c|^2 / 2 of each point p and centroid c, which is highest at the nearest centroid.
+
+    It takes less time than the squared distance, which is |p|^2 minus twice that. points: (n, d). centroids: (k, d).
+    """
     found: np.ndarray = points @ centroids.T - np.einsum("kd,kd->k", centroids, centroids) / 2
     return found
 
 
 def squared_distances(points: np.ndarray, centroids: np.ndarray) -> np.ndarray:
-    """(n, d), (k, d) -> (n, k) float32 squared Euclidean distances, >= 0."""
+    """Return (n, k) float32: the squared Euclidean distances of (n, d) points to (k, d) centroids, >= 0."""
     cross = points @ centroids.T
     squares = np.einsum("nd,nd->n", points, points)[:, None] + np.einsum("kd,kd->k", centroids, centroids)
     return np.maximum(squares - 2 * cross, 0)
 
 
 def on_gpu(n: int, d: int, k: int) -> bool:
-    """Whether faiss clusters (n, d) points on a GPU, where there is one: by their number alone, so that the same
-    command takes the same way every time.
+    """Return whether faiss clusters (n, d) points on a GPU.
 
-    At a few hundred points the transfers cost more than they save.
+    If there is a GPU, it depends on their number alone, so that the same command gives the same masks. With a few
+    hundred points the transfers take longer than the clustering.
     """
     if n * d * k < WORTH_A_GPU:
         return False
-    faiss = loaded()
+    faiss = load_faiss()
     return hasattr(faiss, "get_num_gpus") and faiss.get_num_gpus() > 0
 
 
 @cache
-def loaded() -> Any:
-    """faiss, once it is needed: it takes as long to load as a tenth of a start. Its own threads, and those of the BLAS
-    that it brings, would only fight with the network's over a few hundred cells: it gets one."""
+def load_faiss() -> Any:
+    """Import faiss when it is first used, because that takes a tenth of the start-up, and limit it to one thread.
+
+    Its threads, and those of the BLAS that it brings, would compete with the network's for a few hundred cells.
+    """
     from threadpoolctl import ThreadpoolController
 
-    known = {one.filepath for one in ThreadpoolController().lib_controllers}
+    before = {library.filepath for library in ThreadpoolController().lib_controllers}
     import faiss
 
     faiss.omp_set_num_threads(1)
-    brought = [one.filepath for one in ThreadpoolController().lib_controllers if one.filepath not in known]
-    ThreadpoolController().select(filepath=brought).limit(limits=1, user_api="blas")
+    loaded = {library.filepath for library in ThreadpoolController().lib_controllers} - before
+    ThreadpoolController().select(filepath=list(loaded)).limit(limits=1, user_api="blas")
     return faiss
 
 
 def kmeans(points: np.ndarray, k: int, *, seed: int, iterations: int = 20, restarts: int = 1) -> Clusters:
-    """K-Means by faiss (Lloyd), k-means++ seeding (Arthur & Vassilvitskii 2007), best of `restarts`.
+    """Cluster points by faiss: Lloyd's algorithm with k-means++ (Arthur & Vassilvitskii 2007), the best of `restarts`.
 
-    points: (n, d) float32, finite. k is lowered to the number of distinct points where there are fewer.
+    points: (n, d) float32, finite. k: is lowered to the number of different points if there are fewer.
     """
     points = np.ascontiguousarray(points, dtype=np.float32)
-    if len(points) < 4 * k:  # a few cells, perhaps all alike: faiss would have to invent centroids
+    if len(points) < 4 * k:  # with few, perhaps equal, points faiss would invent centroids
         k = min(k, len(np.unique(points, axis=0)))
     centroids = _train(
         points, k, seed=seed, iterations=iterations, restarts=restarts, gpu=on_gpu(len(points), points.shape[1], k)
@@ -78,7 +83,8 @@ def kmeans(points: np.ndarray, k: int, *, seed: int, iterations: int = 20, resta
 
 
 def _train(points: np.ndarray, k: int, *, seed: int, iterations: int, restarts: int, gpu: bool) -> np.ndarray:
-    faiss = loaded()
+    """Return the (k, d) centroids."""
+    faiss = load_faiss()
     trainer = faiss.Kmeans(
         points.shape[1],
         k,

@@ -1,6 +1,6 @@
-"""Arrays or tensors: what the stages do to features, as one set of operations that is chosen once a session.
+"""The operations on features, for arrays in host memory (`x.py`) or tensors on the network's device (`x_torch.py`).
 
-Both halves stand side by side: `x.py` for NumPy in host memory, `x_torch.py` for tensors on the network's device.
+One of the two sets is chosen once for a session.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from streamseg.masks.upsample import upsample_labels
 
 class Operations(NamedTuple):
     """points: (Descriptors, (D, h, w) features, (H, W) depth or None) -> (h w, d). step: (Codebook, points) -> (h w, k)
-    squared distances. to_host: any of these as an array. beside: (array, any of these) -> the array where that lies.
-    stacked: (D, h, w) maps -> one with the channels of all. labels: (distances, ids, features, rgb, pixels, depth
-    guide, radius) -> (H, W) uint8 ids, in host memory; pixels: the frame's tensor, see `FeatureFrame`."""
+    squared distances. to_host: array or tensor -> array. upload: (array, array or tensor) -> the array on the device of
+    the latter. concatenate: list of (D, h, w) maps -> one map with all channels. labels: (distances, ids, features,
+    rgb, pixels, depth guide, radius) -> (H, W) uint8 ids in host memory; pixels: see `FeatureFrame`."""
 
     points: Callable[..., Any]
     step: Callable[[Codebook, Any], Any]
     to_host: Callable[[Any], np.ndarray]
-    beside: Callable[[np.ndarray, Any], Any]
-    stacked: Callable[[list[Any]], Any]
+    upload: Callable[[np.ndarray, Any], Any]
+    concatenate: Callable[[list[Any]], Any]
     labels: Callable[..., np.ndarray]
 
 
@@ -52,7 +52,7 @@ HOST = Operations(_points, Codebook.step, np.asarray, lambda array, _: array, np
 
 
 def on_device() -> Operations:
-    """The same for tensors; imports torch."""
+    """Return the operations for tensors. Imports torch."""
     import torch
 
     from streamseg.clustering import codebook_torch

@@ -1,4 +1,4 @@
-"""Every frame by itself: the report's way, cold K-Means for every k and the knee; ids are matched afterwards."""
+"""Clusters each frame by itself, as the report does: K-Means for every k, and the knee. Ids are matched afterwards."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from streamseg.features.descriptors import Descriptors
 from streamseg.masks.tracker import Rule, Tracker
 
 LATEST = Rule(overlap=1.0, together=0.5, rate=1.0)
-"""Two clusters are one where the cosine of their mean features and the IoU of their cells sum up to half at least; what
-a cluster looks like is what it looked like last."""
+"""Two clusters are the same if the cosine of their mean features plus the IoU of their cells is 0.5 or more. The
+appearance of a cluster is that in the last frame."""
 
 
 class PerFrame:
-    """The report's way: cold K-Means for every k and the knee, on each frame by itself; ids are matched afterwards."""
+    """Clusters each frame by itself. It has the same methods as `Online`."""
 
     START_FRAMES = 0
 
@@ -31,14 +31,14 @@ class PerFrame:
         self.history: list[dict[str, object]] = []
 
     def start(self, maps: Sequence[np.ndarray], depths: Sequence[np.ndarray | None], index: int) -> None:
-        """Nothing to learn ahead: every frame starts cold."""
+        """Do nothing: frames are independent of each other."""
 
-    def go_on_for(self, other: PerFrame) -> None:
-        """As `Online.go_on_for`."""
+    def continue_from(self, other: PerFrame) -> None:
+        """As `Online.continue_from`."""
         self.tracker.ids, self.history = other.tracker.ids, other.history
 
-    def steer(self, k: int) -> None:
-        """As `Online.steer`."""
+    def set_k(self, k: int) -> None:
+        """As `Online.set_k`."""
         self.config = replace(self.config, k=k)
 
     def step(self, features: np.ndarray, depth: np.ndarray | None, index: int) -> tuple[np.ndarray, list[int]]:
@@ -50,8 +50,8 @@ class PerFrame:
         knee, clusters = choose_k(points, k_range, halves=0)
         knee = Knee(len(clusters.centroids), "given" if k else knee.by)
         distances = squared_distances(points, clusters.centroids)
-        clusters = distances.argmin(axis=1).reshape(features.shape[1:]) + 1
-        ids = self.tracker.match(clusters, knee.k, features)
+        parts = distances.argmin(axis=1).reshape(features.shape[1:]) + 1
+        ids = self.tracker.match(parts, knee.k, features)
         if not self.history or (self.history[-1]["k"], self.history[-1]["by"]) != knee:
             self.history.append({"frame": index, "k": knee.k, "by": knee.by})
         return distances, ids

@@ -1,4 +1,4 @@
-"""Regions: clusters of feature cells, enlarged to the frame along the edges of image and depth."""
+"""Computes the regions of a frame: clusters of feature cells, enlarged along the edges of the image and the depth."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from streamseg.features.timing import StageTimer
 
 
 class Regions:
-    """The regions of a session, a `MaskStage`. history: [{"frame": index, "k": k, "by": how}], one entry a change.
+    """The `MaskStage` of regions. k: number of clusters in the last frame.
 
-    Arrays or tensors: the first frame decides for the session.
+    The features of the first frame decide for the session whether it works on arrays or on tensors.
     """
 
     survey_frames = 0
@@ -35,29 +35,29 @@ class Regions:
 
     @property
     def history(self) -> list[dict[str, object]]:
-        """See the class."""
+        """The changes of k, [{"frame": index, "k": k, "by": how it was chosen}]."""
         return self._clusters.history
 
     def anew(self) -> Regions:
         """See `MaskStage`."""
         other = Regions(self._clusters.config)
-        other._clusters.go_on_for(self._clusters)  # type: ignore[arg-type]  # both are of the same kind
+        other._clusters.continue_from(self._clusters)  # type: ignore[arg-type]  # both are of the same kind
         return other
 
     def start(self, frames: Sequence[FeatureFrame]) -> None:
         """See `MaskStage`."""
         self._choose(frames[0])
-        depths = [self._depth(one) for one in frames]
-        self._clusters.start([self._clustered(one) for one in frames], depths, frames[0].frame.index)
+        depths = [self._depth(frame) for frame in frames]
+        self._clusters.start([self._maps(frame) for frame in frames], depths, frames[0].frame.index)
 
-    def steer(self, k: int) -> None:
-        """From the next step on `k` regions, 0 = as the knee says."""
-        self._clusters.steer(k)
+    def set_k(self, k: int) -> None:
+        """Use `k` regions from the next step on; 0 = by the knee."""
+        self._clusters.set_k(k)
 
     def step(self, frame: FeatureFrame, timer: StageTimer) -> np.ndarray:
-        """(H, W) uint8: every pixel in one region, ids 1 ... 254."""
+        """Return (H, W) uint8: the id of the region of each pixel, 1 ... 254."""
         operations = self._choose(frame)
-        distances, ids = self._clusters.step(self._clustered(frame), self._depth(frame), frame.frame.index)
+        distances, ids = self._clusters.step(self._maps(frame), self._depth(frame), frame.frame.index)
         self.k = len(ids)
         timer.lap("cluster")
         labels = self._enlarged(operations, frame, distances, ids)
@@ -65,26 +65,28 @@ class Regions:
         return labels
 
     def warm_up(self) -> None:
-        """Load what clusters."""
+        """Load the libraries for clustering."""
         choose_k(np.eye(12, dtype=np.float32), (1, 3))
 
     def warm_up_device(self, frame: FeatureFrame) -> None:
-        """Load what enlarges regions on the device that the frame lies on."""
+        """Load what enlarges regions on the device of a frame."""
         self._enlarged(self._choose(frame), frame, -frame.features[:2].flatten(1).T, [1, 2])
 
     def _enlarged(self, operations: Operations, frame: FeatureFrame, distances: Any, ids: list[int]) -> np.ndarray:
+        """Return (H, W) uint8 ids from the (h w, k) distances of the cells to the clusters."""
         radius = 1.0 if self.config.edges else 0.0
         return operations.labels(
             distances, ids, frame.features, frame.frame.rgb, frame.pixels, frame.depth_guide, radius
         )
 
-    def _clustered(self, frame: FeatureFrame) -> Any:
-        """(D, h, w): its features, and what a foreground head answers as one more."""
+    def _maps(self, frame: FeatureFrame) -> Any:
+        """Return the (D, h, w) maps that are clustered: the features and, if there is one, the output of the head."""
         if frame.foreground is None or not self.config.foreground:
             return frame.features
-        return self._choose(frame).stacked([frame.features, self.config.foreground * frame.foreground])
+        return self._choose(frame).concatenate([frame.features, self.config.foreground * frame.foreground])
 
     def _choose(self, frame: FeatureFrame) -> Operations:
+        """Return the operations of the session, which the first frame decides."""
         if self._operations is None:
             self._operations = HOST if frame.pixels is None else on_device()
             self._clusters.operations = self._operations

@@ -117,7 +117,7 @@ class Segmenter:
             if k is not None:
                 for stages in self._scenes.known.values():
                     if stages.regions:
-                        stages.regions.steer(k)
+                        stages.regions.set_k(k)
             if recluster and self._scenes.shown.regions:
                 self._scenes.shown.regions.start([found])
 

@@ -7,7 +7,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from streamseg.clustering.choice import choose_k
 from streamseg.clustering.kmeans import on_gpu, squared_distances
-from streamseg.clustering.splitting import SETTLED, Directions, one_more, whole
+from streamseg.clustering.splitting import SETTLED, PrincipalSubspace, one_cluster, split_one
 
 
 def blobs(k: int, per: int = 60, d: int = 16, spread: float = 0.1, seed: int = 0) -> np.ndarray:
@@ -52,10 +52,10 @@ def test_fewer_different_points_than_clusters() -> None:
 
 
 def test_every_split_lowers_the_distortion() -> None:
-    clustering, distortions = whole(blobs(6)), []
+    clustering, distortions = one_cluster(blobs(6)), []
     for _ in range(12):
         distortions.append(clustering.distortion)
-        more = one_more(blobs(6), clustering)
+        more = split_one(blobs(6), clustering)
         assert more is not None
         clustering = more
     assert SETTLED > 0
@@ -64,10 +64,10 @@ def test_every_split_lowers_the_distortion() -> None:
 
 def test_directions_keep_the_distances_between_clusters() -> None:
     points = np.hstack([blobs(6), 0.001 * np.random.default_rng(0).standard_normal((360, 200))]).astype(np.float32)
-    space = Directions(points)
+    space = PrincipalSubspace(points)
     near = squared_distances(space.points, space.points[:9])
     assert near == pytest.approx(squared_distances(points, points[:9]), abs=0.01)
-    assert 0 <= space.left < 360 * 200 * 0.001**2 * 1.1
+    assert 0 <= space.residual < 360 * 200 * 0.001**2 * 1.1
     assert adjusted_rand_score(near.argmin(axis=1), squared_distances(points, points[:9]).argmin(axis=1)) > 0.99
 
 
