@@ -20,7 +20,7 @@ from export import frames as pictures
 from export import quantize, to_openvino, verify
 from export.to_onnx import open_file
 from streamseg.backbones import Backbone, Spec, open_backbone, write_onnx
-from streamseg.backbones.exported.onnx_file import ends, load
+from streamseg.backbones.exported.onnx_file import interface, load
 from streamseg.errors import ModelError
 from streamseg.text import terminal
 
@@ -118,7 +118,7 @@ class _OpenCV:
 
         try:
             self.net = cv2.dnn.readNetFromONNX(str(file))
-            self.outputs = list(ends(load(file))[1])
+            self.outputs = list(interface(load(file))[1])
         except cv2.error as problem:
             raise ModelError(f"OpenCV does not read it ({_reason(problem)})", "use another runtime") from problem
 

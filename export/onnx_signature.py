@@ -33,8 +33,8 @@ def read(path: Path) -> Signature:
     from onnx import TensorProto
 
     model = onnx_file.load(path)
-    inputs, outputs, metadata = onnx_file.ends(model)
-    onnx_file.fitting(path, inputs, outputs, metadata)  # refuses what is no backbone, with what was expected
+    inputs, outputs, metadata = onnx_file.interface(model)
+    onnx_file.checked_facts(path, inputs, outputs, metadata)  # refuses what is no backbone, with what was expected
     if any(tensor.data_location == TensorProto.EXTERNAL for tensor in model.graph.initializer):
         raise ModelError(f"{str(path)!r} keeps its weights in other files", "save it again as one file (onnx.save)")
     for value in model.graph.output:

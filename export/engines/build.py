@@ -32,7 +32,7 @@ class Request:
 
 def build(tensorrt: Any, request: Request, machine: Machine, phases: Phases) -> bytes:
     """The serialized engine of `request` for `machine`. Raises ModelError; Ctrl-C cancels the build."""
-    log = _tensorrt.last_words(tensorrt)
+    log = _tensorrt.error_log(tensorrt)
     builder = _tensorrt.start(tensorrt.Builder, log)
     network = builder.create_network(network_flags(tensorrt))
     parser = tensorrt.OnnxParser(network, log)

@@ -1,4 +1,7 @@
-"""Backbones: pixels to dense features. One file a runtime (engine); `contract.py`: what each is; `zoo.py`: names."""
+"""Backbones: networks that turn pixels into dense features.
+
+Each runtime (engine) has one file. `contract.py` defines what a backbone is, `zoo.py` lists the named networks.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +23,15 @@ from streamseg.errors import ModelError
 
 
 def describe(spec: Spec) -> Shape:
-    """Stride and allowed sizes of `spec`, without importing torch (a timm:NAME is looked at once, then remembered)."""
+    """Return the stride and the allowed sizes of a network, without importing torch.
+
+    For a new timm:NAME, torch is imported once, and the result is cached. Raises ModelError.
+    """
     return plugins.load(__name__, "zoo").recipe(spec, weights=False).shape
 
 
 def check_size(spec: Spec, size: tuple[int, int]) -> None:
-    """Raise ModelError, naming the nearest size that will do, where `spec` cannot take images of `size` (H, W)."""
+    """Raise ModelError, with the nearest possible size, if a network cannot take images of `size` (H, W)."""
     _check_size(plugins.load(__name__, "zoo").recipe(spec), size)
 
 
@@ -40,16 +46,16 @@ def open_backbone(
     streams: int = 1,
     log: Log | None = None,
 ) -> Backbone:
-    """Make `spec` ready to run on images of `size`.
+    """Open a network for images of one size.
 
     size: (H, W) pixels, multiples of `describe(spec).multiple`.
-    engine: "auto" or one of ENGINES; device: "auto" or one of DEVICES ("tensorrt" = ONNX Runtime's provider);
-    precision: "auto" or one of PRECISIONS. auto: see `backbones.precision` for CPUs; else what the engine
-    is good at.
-    threads: CPU threads, 0 = as many as the machine has (or the environment variable STREAMSEG_THREADS).
-    streams: inference streams. 0 = as many calls at once as make the most frames a second where the engine can (now
-    OpenVINO), each of them slower; 1 = one call as fast as can be.
-    log: takes one line a time about what is used. Raises ModelError; never runs on something else than was asked for.
+    engine: "auto" or one of ENGINES. device: "auto" or one of DEVICES ("tensorrt" = ONNX Runtime's provider).
+    precision: "auto" or one of PRECISIONS; for CPUs, auto is explained in `backbones.precision`.
+    threads: number of CPU threads; 0 = that of the environment variable STREAMSEG_THREADS, or all of the machine.
+    streams: number of calls that may run at once. 1 = one call, as fast as possible; 0 = the number with the most
+    frames per second, at which each call is slower. Only OpenVINO can run several.
+    log: called with lines about what is used.
+    Raises ModelError. It never runs on another engine, device or precision than requested.
     """
     log = log or (lambda line: None)
     for value, known, flag in (
@@ -84,10 +90,10 @@ def write_onnx(
     opset: int = OPSET,
     max_batch: int = 0,
 ) -> None:
-    """Write `spec` as a simplified and checked ONNX file, with its metadata; not yet compared with PyTorch.
+    """Write a network as a simplified and checked ONNX file, with its metadata. It is not compared with PyTorch.
 
-    size: (H, W), or None for any multiples of `describe(spec).multiple`. precision: "fp32" or "fp16", of weights and
-    computation; input and outputs are float32. max_batch: for the metadata, 0 = not said. Raises ModelError.
+    size: (H, W), or None for any multiples of `describe(spec).multiple`. precision: "fp32" or "fp16", of the weights
+    and the computation; input and outputs are float32. max_batch: for the metadata, 0 = unknown. Raises ModelError.
     """
     recipe = plugins.load(__name__, "zoo").recipe(spec)
     if recipe.kind not in ("cnn", "vit"):
@@ -99,10 +105,11 @@ def write_onnx(
 
 
 def trainable(spec: Spec, pretrained: bool = True) -> tuple[Any, Recipe, str]:
-    """The bare torch network of `spec` for training: no normalization, nothing frozen, images of any size.
+    """Return a torch network for training: without normalization, with no layer frozen, for images of any size.
 
-    Returns timm's net, cut down to the chosen layers, the recipe that deploys it, and the SHA-256 of its weights
-    ("" for pretrained=False, which starts from random ones; seed torch before). Raises ModelError.
+    pretrained: whether to load weights; if not, they are random, and torch must be seeded before.
+    Returns timm's network, pruned to the chosen layers, the recipe that deploys it, and the SHA-256 of the weights, ""
+    for random ones. Raises ModelError.
     """
     recipe = plugins.load(__name__, "zoo").recipe(spec)
     if not recipe.architecture:
@@ -112,7 +119,7 @@ def trainable(spec: Spec, pretrained: bool = True) -> tuple[Any, Recipe, str]:
 
 
 def network(recipe: Recipe, size: tuple[int, int], tensors: dict[str, Any]) -> Any:
-    """The network that `recipe` deploys, with `tensors` (of `trainable`'s net) as weights."""
+    """Return the network that `recipe` deploys, with weights from a state dict of `trainable`'s network."""
     _check_size(recipe, size)
     return plugins.load(f"{__name__}.networks", "timm_networks").build(recipe, size, tensors=tensors)[0]
 
@@ -127,9 +134,10 @@ def _open(
     streams: int,
     log: Log,
 ) -> Backbone:
+    """Open a network with a given engine, see `open_backbone`, and log what is used."""
     engines = plugins.load(__name__, f"{engine}_backbone")
     backbone: Backbone = engines.open(recipe, size, device, precision, threads, streams, log)
-    if recipe.kind in ("onnx", "openvino"):  # of others; what we build ourselves is what it says
+    if recipe.kind in ("onnx", "openvino"):  # a file from elsewhere may not match its metadata
         plugins.load(__name__, "trial").check(backbone)
     height, width = size
     log(f"{backbone.name} on {backbone.engine} ({backbone.device}, {backbone.precision}), input {height}x{width}")
@@ -139,7 +147,7 @@ def _open(
 
 
 def _fitting_engine(recipe: Recipe, engine: str) -> str:
-    """What "auto" comes to for a file that only one engine runs; raises ModelError for another engine."""
+    """Return the only engine for a file of that engine, else `engine`. Raises ModelError for another engine."""
     if recipe.kind not in ("tensorrt", "openvino"):
         return engine
     if engine not in ("auto", recipe.kind):
@@ -148,11 +156,12 @@ def _fitting_engine(recipe: Recipe, engine: str) -> str:
 
 
 def _engine_for(device: str) -> str:
-    """OpenVINO is the fastest on a CPU; ONNX Runtime drives GPUs."""
+    """Return the default engine of a device: OpenVINO, the fastest on a CPU, or ONNX Runtime, which supports GPUs."""
     return "openvino" if device in ("auto", "cpu") and find_spec("openvino") else "onnxruntime"
 
 
 def _check_size(recipe: Recipe, size: tuple[int, int]) -> None:
+    """As `check_size`."""
     shape = recipe.shape
     height, width = size
     if shape.size is not None and shape.size != size:

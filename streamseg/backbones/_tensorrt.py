@@ -1,6 +1,6 @@
-"""The `tensorrt` package and the GPU that it needs: asked for cheaply first, loaded only where both are there.
+"""Checks for the `tensorrt` package and the GPU that it needs, and loads it.
 
-Written for TensorRT 10 and 11; never run where this was written, which has neither a GPU nor TensorRT's libraries.
+The check comes first, because it is cheap. Written for TensorRT 10 and 11; it was never run with a GPU.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from streamseg.backbones.exported.engine_file import Machine
 from streamseg.errors import ModelError
 
 OLDEST = 10
+"""Oldest supported major version."""
 
 
 def require(package: bool | None = None, gpu: bool | None = None) -> None:
-    """Raise ModelError, at once and before any work, where the GPU or the package is missing. None = look."""
+    """Raise ModelError if the GPU or the package is missing. package, gpu: whether it is there; None = check."""
     if not (machine.has_gpu() if gpu is None else gpu):
         raise ModelError(
             "TensorRT needs an NVIDIA GPU, and this machine shows none",
@@ -27,7 +28,7 @@ def require(package: bool | None = None, gpu: bool | None = None) -> None:
 
 
 def load() -> Any:
-    """The package `tensorrt`. Raises ModelError where it is missing, too old, or does not load."""
+    """Import the package `tensorrt`. Raises ModelError if it is missing or too old, or if the import fails."""
     require()
     try:
         import tensorrt
@@ -40,13 +41,13 @@ def load() -> Any:
 
 
 def check_version(version: str) -> None:
-    """Raise ModelError for a TensorRT older than OLDEST."""
+    """Raise ModelError if a version of TensorRT, such as "10.16.1", is older than OLDEST."""
     if int(version.split(".")[0]) < OLDEST:
         raise ModelError(f"TensorRT {version} is too old; {OLDEST} or newer is needed", 'pip install "tensorrt>=10.16"')
 
 
 def this_machine(tensorrt: Any) -> Machine:
-    """The GPU in use (the first that CUDA_VISIBLE_DEVICES leaves) and the version of `tensorrt`."""
+    """Return the GPU in use, the first in CUDA_VISIBLE_DEVICES, and the version of `tensorrt`. Raises ModelError."""
     import torch
 
     if not torch.cuda.is_available():
@@ -56,18 +57,18 @@ def this_machine(tensorrt: Any) -> Machine:
 
 
 def start(kind: Any, log: Any) -> Any:
-    """`kind(log)`, a Builder or Runtime of TensorRT. Raises ModelError where CUDA does not start."""
+    """Return `kind(log)`, a Builder or Runtime of TensorRT. Raises ModelError if CUDA does not start."""
     try:
         return kind(log)
     except TypeError as problem:  # pybind11's "factory function returned nullptr"
-        said = log.errors[-1] if log.errors else str(problem)
-        raise ModelError(f"TensorRT does not start: {said}", "`streamseg doctor` shows what is missing") from problem
+        reason = log.errors[-1] if log.errors else str(problem)
+        raise ModelError(f"TensorRT does not start: {reason}", "`streamseg doctor` shows what is missing") from problem
 
 
-def last_words(tensorrt: Any) -> Any:
-    """A logger for TensorRT that keeps the errors, in `.errors`, and says nothing on its own."""
+def error_log(tensorrt: Any) -> Any:
+    """Return a logger for TensorRT that collects the messages of errors in `.errors`, and prints nothing."""
 
-    class LastWords(tensorrt.ILogger):
+    class ErrorLog(tensorrt.ILogger):
         def __init__(self) -> None:
             tensorrt.ILogger.__init__(self)
             self.errors: list[str] = []
@@ -76,4 +77,4 @@ def last_words(tensorrt: Any) -> Any:
             if severity in (tensorrt.ILogger.Severity.ERROR, tensorrt.ILogger.Severity.INTERNAL_ERROR):
                 self.errors.append(" ".join(message.split()))
 
-    return LastWords()
+    return ErrorLog()

@@ -1,8 +1,8 @@
-"""ONNX Runtime's TensorRT provider: its options, so that engines are built once, before a stream, and never mixed up.
+"""Options for ONNX Runtime's TensorRT provider, so that engines are built once, before a stream, and not mixed up.
 
-Two things about it decide what stands here (tensorrt_execution_provider.cc): an input with free sides is built for at
-its first run, in the middle of a stream, unless profiles are given; and its cache names engines by the file's name and
-the graph's tensors, not by the weights. Never run where this was written: there was no GPU.
+Two properties of the provider (tensorrt_execution_provider.cc) matter. Without profiles, it builds an engine for a
+dynamic input during the first run, in the middle of a stream. And its cache distinguishes engines by the file name and
+the tensors of the graph, but not by the weights. It was never run with a GPU.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from streamseg.backbones.exported.engine_file import Profile
 from streamseg.files import sha256_of
 
 BATCHES = Profile(1, 1, 8)
-"""A stream runs single frames; batches beyond the largest are refused, as each would mean another build."""
+"""A stream runs single frames. Larger batches than the largest are refused, because each would need another build."""
 
 
 def options(onnx: Path, size: tuple[int, int], log: Log) -> dict[str, str]:
-    """Provider options for `onnx` at `size` (H, W): caches in the user's folder, and profiles."""
+    """Return the provider options for an ONNX file and images of `size` (H, W): cache folders and profiles."""
     cache = cached.folder(f"tensorrt/{key(sha256_of(onnx), size, versions())}")
     if not any(cache.iterdir()):
         log("TensorRT builds an engine for this network and GPU; this happens once, and takes seconds to minutes")
     with contextlib.suppress(ImportError, OSError):
-        import tensorrt  # noqa: F401 (loads libnvinfer from where pip put it; the provider would not find it there)
+        import tensorrt  # noqa: F401 (loads pip's libnvinfer, which the provider does not find)
     return {
         "trt_engine_cache_enable": "1",
         "trt_engine_cache_path": str(cache),
@@ -38,7 +38,7 @@ def options(onnx: Path, size: tuple[int, int], log: Log) -> dict[str, str]:
 
 
 def _image(onnx: Path) -> tuple[str, tuple[int, ...]]:
-    """Name and (N, 3, H, W) of the input, 0 where free."""
+    """Return the name and the (N, 3, H, W) of the input of an ONNX file; 0 = dynamic."""
     from onnx import load
 
     graph = load(onnx, load_external_data=False).graph
@@ -48,7 +48,7 @@ def _image(onnx: Path) -> tuple[str, tuple[int, ...]]:
 
 
 def profiles(name: str, sides: tuple[int, ...], size: tuple[int, int]) -> dict[str, str]:
-    """Explicit profiles for the input `name` of (N, 3, H, W), 0 where free; none where all sides are fixed."""
+    """Return profiles for the input `name` of shape (N, 3, H, W), 0 = dynamic; {} if no side is dynamic."""
     if 0 not in sides:
         return {}
     batches = (sides[0],) * 3 if sides[0] else (BATCHES.min, BATCHES.opt, BATCHES.max)
@@ -59,12 +59,12 @@ def profiles(name: str, sides: tuple[int, ...], size: tuple[int, int]) -> dict[s
 
 
 def key(sha256: str, size: tuple[int, int], versions: tuple[str, ...]) -> str:
-    """The name of a cache folder: another for other weights, another size or another TensorRT."""
+    """Return the name of a cache folder, which depends on the weights, the size and the versions."""
     return hashlib.sha256(repr((sha256, size, versions, BATCHES)).encode()).hexdigest()[:16]
 
 
 def versions() -> tuple[str, ...]:
-    """Of ONNX Runtime and TensorRT, as far as pip installed them; the provider itself tells GPUs apart."""
+    """Return the versions of ONNX Runtime and TensorRT that pip installed. The provider itself distinguishes GPUs."""
     found = []
     for package in ("onnxruntime-gpu", "tensorrt"):
         with contextlib.suppress(metadata.PackageNotFoundError):

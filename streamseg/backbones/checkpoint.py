@@ -1,13 +1,13 @@
-"""Checkpoints of training: tensors and plain types only, so that nothing in them is ever executed.
+"""Reads and writes checkpoints of training. They hold tensors and plain types only, so they cannot execute code.
 
 {"format": 1, "streamseg": version, "method": "byol",
  "backbone": {"name": "resnet18", "architecture": "resnet18.tv_in1k", "layers": [4, 5], "facet": "output",
-              "licence": "BSD-3-Clause", "head": ""},     or its head's output; true = "foreground"
+              "licence": "BSD-3-Clause", "head": ""},    output of the foreground head, "" = none; true = "foreground"
  "state_dict": {timm's name: tensor, ...},   the deployed backbone
- "head": {name: tensor, ...} or absent,     of `networks.foreground_head`
- "config": {...},                            what the run was asked for
- "training": {...} or None,                  what --resume needs; an export has no use for it
- "provenance": {...}}                        data, the weights it started from, figures
+ "head": {name: tensor, ...} or absent,      the head, see `networks.foreground_head`
+ "config": {...},                            the settings of the run
+ "training": {...} or None,                  for --resume; an export drops it
+ "provenance": {...}}                        data, initial weights, metrics
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from streamseg.files import written
 FORMAT = 1
 SUFFIXES = (".pt", ".ckpt")
 _NAME = re.compile(r"(timm:)?[\w.-]+(?<!\.pt)(?<!\.ckpt)(?<!\.onnx)(?<!\.xml)(?<!\.plan)(?<!\.engine)", re.ASCII)
-"""A network by name: no file, no address, so that a checkpoint sends nobody anywhere."""
+"""The name of a network. It is neither a file nor an address, so a checkpoint cannot cause other files to be read."""
 HEADER = ("format", "streamseg", "method", "backbone", "config", "provenance")
 
 
 def write(path: Path, content: dict[str, Any]) -> None:
-    """Write a checkpoint under a temporary name, then give it its own: an old one stays whole until then.
+    """Write a checkpoint under a temporary name, and then rename it, so that an older one stays intact until then.
 
-    content: everything but `format` and `streamseg`. Raises OutputError when the disk does not take it.
+    content: all but `format` and `streamseg`. Raises OutputError if it cannot be written.
     """
     import torch
 
@@ -42,13 +42,13 @@ def write(path: Path, content: dict[str, Any]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with written(path, durable=True) as temporary:
             torch.save({"format": FORMAT, "streamseg": streamseg.__version__} | content, temporary)
-    except (OSError, RuntimeError) as problem:  # torch's own zip writer knows only RuntimeError, and not why
+    except (OSError, RuntimeError) as problem:  # torch's zip writer raises RuntimeError, without the reason
         reason = getattr(problem, "strerror", None) or "the disk did not take all of it"
         raise OutputError(f"cannot write the checkpoint {str(path)!r}: {reason}", "free some space") from problem
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The whole checkpoint, tensors on the CPU (read from the file when used). Raises ModelError."""
+    """Read a checkpoint. Tensors are on the CPU, and are read from the file when they are used. Raises ModelError."""
     import pickle
 
     import torch
@@ -62,7 +62,7 @@ def read(path: Path) -> dict[str, Any]:
             f"{str(path)!r} holds Python objects, not only tensors, and is not opened",
             "save the network's state_dict() alone, and use it with --weights",
         ) from problem
-    except Exception as problem:  # torch has a dozen ways to say "damaged"
+    except Exception as problem:  # torch raises a dozen kinds of errors for damaged files
         reason = (str(problem).strip() or type(problem).__name__).splitlines()[0][:120]
         raise ModelError(
             f"{str(path)!r} cannot be read as a checkpoint: {reason}", "is it complete? copy it again"
@@ -76,13 +76,14 @@ def read(path: Path) -> dict[str, Any]:
             f"{str(path)!r} has checkpoint format {content['format']!r}, this version reads {FORMAT}",
             "use the version of streamseg that wrote it",
         )
-    if (fault := _fault(content)) or (fault := _fault_of_tensors(content)):
+    fault = _fault_of_header(content) or _fault_of_tensors(content)
+    if fault:
         raise ModelError(f"damaged checkpoint: {fault}", f"copy {str(path)!r} again, or train it again")
     return content
 
 
-def _fault(header: dict[str, Any]) -> str:
-    """What of a header is not as `write` had it, "" where nothing: whoever made the file may have made up anything."""
+def _fault_of_header(header: dict[str, Any]) -> str:
+    """Return what is wrong with a header, "" = nothing. The file may come from anywhere and contain anything."""
     backbone = header["backbone"]
     if not isinstance(backbone, dict):
         return "its backbone is no table"
@@ -96,7 +97,8 @@ def _fault(header: dict[str, Any]) -> str:
         return "its backbone has no layers"
     if not all(isinstance(backbone.get(name, ""), str) for name in ("architecture", "licence")):
         return "its backbone is described by something else than words"
-    if not isinstance(head := backbone.get("head", ""), (bool, str)) or head not in (False, True, "", *HEAD_OUTPUTS):
+    head = backbone.get("head", "")
+    if not isinstance(head, (bool, str)) or head not in (False, True, "", *HEAD_OUTPUTS):
         return "its backbone has a head of a kind that is not known"
     for name in ("method", "streamseg"):
         if not isinstance(header.get(name) or "", str):
@@ -104,13 +106,14 @@ def _fault(header: dict[str, Any]) -> str:
     for name in ("config", "provenance"):
         if not isinstance(header.get(name) or {}, dict):
             return f"its {name} is no table"
-    about = header.get("provenance") or {}
-    if not all(isinstance(about.get(name) or "", str) for name in ("init", "init_sha256")):
+    provenance = header.get("provenance") or {}
+    if not all(isinstance(provenance.get(name) or "", str) for name in ("init", "init_sha256")):
         return "its provenance names no weights"
     return ""
 
 
 def _fault_of_tensors(content: dict[str, Any]) -> str:
+    """Return what is wrong with the tensors and the training state of a checkpoint, "" = nothing."""
     import torch
 
     for name in ("state_dict", "head"):
@@ -123,24 +126,27 @@ def _fault_of_tensors(content: dict[str, Any]) -> str:
 
 
 def head_output(backbone: dict[str, Any]) -> str:
-    """The output of the foreground head of a header's backbone, see `Recipe`."""
-    said = backbone.get("head") or ""
-    return "foreground" if said is True else str(said)
+    """Return the name of the output of the foreground head, "" = no head. backbone: entry of a header."""
+    head = backbone.get("head") or ""
+    return "foreground" if head is True else str(head)
 
 
 def read_header(path: Path) -> dict[str, Any]:
-    """All but the tensors: format, streamseg, method, backbone, config, provenance. Raises ModelError."""
+    """Read the entries HEADER of a checkpoint: all but the tensors. Raises ModelError."""
     content = read(path)
     return {name: content.get(name) for name in HEADER}
 
 
 def cached_header(path: Path, sha256: str, folder: Path) -> dict[str, Any]:
-    """`read_header`, remembered in `folder` by the file's SHA-256, so that a second run need not import torch."""
-    known = folder / f"checkpoint-{sha256[:16]}.json"
-    found: dict[str, Any] | None = recall(known)
-    if found and found.get("sha256") == sha256:
-        return found
+    """Read a header, cached in `folder` by the file's SHA-256, so that a second run need not import torch.
+
+    Returns it with the entry "sha256". Raises ModelError.
+    """
+    cache = folder / f"checkpoint-{sha256[:16]}.json"
+    cached: dict[str, Any] | None = recall(cache)
+    if cached and cached.get("sha256") == sha256:
+        return cached
     header = read_header(path) | {"sha256": sha256}
-    with suppress(OSError, ValueError, TypeError):  # a cache that cannot be written costs a second, nothing else
-        remember(known, header)
+    with suppress(OSError, ValueError, TypeError):  # without the cache, the next run takes a second longer
+        remember(cache, header)
     return header

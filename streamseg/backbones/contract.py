@@ -1,7 +1,7 @@
-"""What every backbone is: a network with a fixed input size, ready to run; and what describes one before it is opened.
+"""Defines a backbone, a network with a fixed input size, and the recipe that describes it before it is opened.
 
-Every engine gets the same pixels: RGB in [0, 1]; normalization, the choice of layers, their joining and the L2
-normalization of each feature vector lie inside the network.
+Every engine gets the same pixels, RGB in [0, 1]. The normalization of the pixels, the choice and concatenation of
+layers, and the L2 normalization of each feature vector are parts of the network.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ ENGINES = ("openvino", "onnxruntime", "torch", "tensorrt")
 DEVICES = ("cpu", "cuda", "tensorrt")
 PRECISIONS = ("fp32", "fp16", "bf16")
 OPSET = 18
-"""Of exported ONNX files, unless told otherwise: ONNX Runtime, OpenVINO, TensorRT 10 and OpenCV 5 read it."""
+"""Default opset of exported ONNX files, which ONNX Runtime, OpenVINO, TensorRT 10 and OpenCV 5 read."""
 OPSETS = range(13, 21)
-"""Those offered: int8 scales by channel came with 13, and torch's tracing exporter stops at 20. ViTs need 14."""
+"""Supported opsets. 13 introduced int8 scales by channel; torch's tracing exporter supports up to 20; ViTs need 14."""
 
 HEAD_OUTPUTS = ("foreground", "region_foreground")
-"""What a foreground head may answer as."""
+"""Names that the output of a foreground head may have."""
 OUTPUTS = ("features", "attention", "energy", *HEAD_OUTPUTS)
-"""What a network may give, see `Backbone.run`; features always."""
+"""Names of the outputs of a network, see `Backbone.run`. All networks have features."""
 
 Log = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What the choice of an input size has to respect.
+    """Conditions for the input size of a network.
 
     stride: pixels per feature cell. multiple: height and width must be multiples of it.
-    size: the only (H, W) that the network takes, or None where any multiple will do.
+    size: the only (H, W) that the network takes, or None for any multiple.
     """
 
     stride: int
@@ -49,13 +49,14 @@ class Shape:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A Spec with every default filled in: all that decides what is computed, but for the input size.
+    """A Spec with all defaults filled in. It decides what is computed, but for the input size.
 
-    name: for people and file names. architecture: the timm name with its pretrained tag, or "" for an .onnx file.
-    file: a weights file, or the .onnx file itself; "" = published weights from the hub. sha256: of `file`, or "".
-    kind: "cnn" or "vit". layers: stages or blocks, positive and rising; indices: the same as places in timm's
-    feature_info. strides: of each layer. facet: as in Spec. method: that trained it, "" = as published.
-    head: the output of the foreground head that the file holds, too: see `Backbone.run`; "" = it holds none.
+    name: for messages and file names. architecture: timm's name with its pretrained tag; "" for an exported file.
+    kind: "cnn" or "vit", or "onnx", "openvino" or "tensorrt" for an exported file. file: the weights or the exported
+    file; "" = published weights from the hub. sha256: of `file`, or "". layers: stages or blocks, positive and rising.
+    indices: their indices in timm's feature_info. strides: of each layer. facet: as in Spec. size: (H, W), the only one
+    of an exported file, or None. method: the method of training, "" = as published. head: name of the output of the
+    foreground head in `file`, see `Backbone.run`; "" = no head.
     """
 
     name: str
@@ -74,17 +75,17 @@ class Recipe:
 
     @property
     def shape(self) -> Shape:
-        """Layers of several strides are joined on the finest grid, and each of them needs whole cells."""
+        """The conditions for the input size: layers are joined on the finest grid, and each needs whole cells."""
         return Shape(min(self.strides), max(self.strides), self.size)
 
 
 class Backbone(ABC):
     """A network with a fixed input size, ready to run.
 
-    name: for people and the manifest. sha256: of the weights. dim: D. stride: pixels per feature cell.
-    size: (H, W) of its input, multiples of `stride`. engine, device, precision: what is really used, never a wish.
-    precision_reason: why this one, for people and the manifest; "" where there was no choice.
-    streams: how many threads may call it at once; each of them gets arrays of its own. outputs: what `run` may give.
+    name: for messages and the manifest. sha256: of the weights. dim: number of channels of the features. stride: pixels
+    per feature cell. size: (H, W) of the input, multiples of `stride`. engine, device, precision: what is used.
+    precision_reason: why this precision was chosen, for messages and the manifest; "" if there was no choice.
+    streams: number of threads that may call it at once. outputs: names of the outputs of `run`.
     """
 
     name: str
@@ -101,38 +102,40 @@ class Backbone(ABC):
 
     @abstractmethod
     def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        """(B, 3, H, W) float32 RGB in [0, 1] -> {"features": (B, D, h, w) float32, each vector of length 1;
-        for CNNs also "energy": (B, 1, h, w) float32 >= 0, root mean square of the deepest layer's activations;
-        for ViTs also "attention": (B, heads, h, w) float32, of the CLS token in the last block;
-        with a trained head also "foreground": (B, 1, h, w) float32 in 0 ... 1, how surely a cell is part of an object,
-        or, where only regions are to make use of it, the same as "region_foreground"}.
+        """Run the network on (B, 3, H, W) float32 RGB images in [0, 1]. Returns float32 arrays by name:
 
-        The arrays may be reused by the next call.
+        "features": (B, D, h, w), each vector of length 1.
+        "energy", of CNNs: (B, 1, h, w) >= 0, the root mean square of the deepest layer's activations.
+        "attention", of ViTs with a CLS token: (B, heads, h, w), the attention of that token in the last block.
+        "foreground", of networks with a foreground head: (B, 1, h, w), the probability that a cell is part of an
+        object. It is called "region_foreground" if only regions should use it.
+
+        The next call in the same thread may overwrite the arrays.
         """
 
     @property
     def place(self) -> str:
-        """`device` in torch's words."""
+        """The device as torch calls it: "cpu" or "cuda"."""
         return "cpu" if self.device == "cpu" else "cuda"
 
     @property
     def tensors(self) -> bool:
-        """Whether `run_on_device` is offered. To know it may take importing torch."""
+        """Whether `run_on_device` is supported. Some engines import torch to find out."""
         return False
 
     def run_on_device(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
-        """`run` without the way through host memory: contiguous tensors on `place`, in and out.
+        """As `run`, without the copies to host memory: images and outputs are contiguous tensors on `place`.
 
-        Takes its turn in torch's current CUDA stream, as torch's own operations do. The tensors are the caller's own.
+        It uses torch's current CUDA stream, as torch's own operations do. Later calls do not overwrite the outputs.
         """
         raise ModelError(f"{self.engine} gives its features in host memory only", "use --engine torch or onnxruntime")
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """The features alone: (B, 3, H, W) -> (B, D, h, w)."""
+        """Return the features alone, (B, D, h, w) float32. images: as in `run`."""
         return self.run(images)["features"]
 
     def pixels(self, images: np.ndarray) -> np.ndarray:
-        """`images` as contiguous, writable float32 (a copy only where need be). Raises ModelError for another size."""
+        """Return images as contiguous, writable float32, copied only if needed. Raises ModelError for a wrong shape."""
         self.check_shape(images.shape)
         return np.require(images, np.float32, ["C", "W"])
 
@@ -142,5 +145,5 @@ class Backbone(ABC):
             wanted = f"(B, 3, {self.size[0]}, {self.size[1]}), for {self.size[0]}x{self.size[1]}"
             raise ModelError(f"{self.name} takes images {wanted}, not {tuple(shape)}", "resize them first")
 
-    def close(self) -> None:  # noqa: B027 (most engines free themselves)
-        """Release the device."""
+    def close(self) -> None:  # noqa: B027 (most engines need not do anything)
+        """Release the memory of the device."""

@@ -1,4 +1,4 @@
-"""What this machine has and allows: a GPU, and how many threads."""
+"""Checks what this machine has: a GPU, and processor cores."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from streamseg.errors import ModelError
 
 
 def has_gpu() -> bool:
-    """Whether there is an NVIDIA driver, as the file system tells; nothing is loaded."""
+    """Return whether there is an NVIDIA driver, by the file system alone."""
     return Path("/dev/nvidia0").exists() or shutil.which("nvidia-smi") is not None
 
 
 def has_cuda() -> bool:
-    """An NVIDIA device and an ONNX Runtime that could use it; asks the file system first, because that is cheap."""
+    """Return whether there is an NVIDIA driver, and an ONNX Runtime with support for CUDA."""
     if not has_gpu() or not find_spec("onnxruntime"):
         return False
     import onnxruntime
@@ -25,13 +25,13 @@ def has_cuda() -> bool:
 
 
 def threads() -> int:
-    """What STREAMSEG_THREADS says, 0 where it is not set."""
-    said = os.environ.get("STREAMSEG_THREADS", "0")
-    if not said.isdecimal():
-        raise ModelError(f"STREAMSEG_THREADS is {said!r}, not a number of threads", "set it to 1, 2, ... or unset it")
-    return int(said)
+    """Return the value of the environment variable STREAMSEG_THREADS, 0 if it is not set. Raises ModelError."""
+    value = os.environ.get("STREAMSEG_THREADS", "0")
+    if not value.isdecimal():
+        raise ModelError(f"STREAMSEG_THREADS is {value!r}, not a number of threads", "set it to 1, 2, ... or unset it")
+    return int(value)
 
 
 def cores() -> int:
-    """How many processor cores this process may use."""
+    """Return the number of processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

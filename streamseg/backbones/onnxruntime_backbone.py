@@ -24,7 +24,7 @@ PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "te
 
 
 class OnnxRuntimeBackbone(Backbone):
-    """One session; the batch may change from call to call (on TensorRT up to _tensorrt_provider.BATCHES.max)."""
+    """A network in ONNX Runtime. The batch size may differ between calls, on TensorRT up to BATCHES.max."""
 
     engine = "onnxruntime"
 
@@ -43,14 +43,14 @@ class OnnxRuntimeBackbone(Backbone):
     def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
         self._check_batch(len(images))
         images = self.pixels(images)
-        with self._told():
+        with self._errors_explained():
             return dict(zip(self.outputs, self._session.run(self.outputs, {self._input: images})))
 
     @cached_property
     def tensors(self) -> bool:
         import torch
 
-        return self.device == "cpu" or torch.cuda.is_available()  # torch may be a build without CUDA
+        return self.device == "cpu" or torch.cuda.is_available()  # this torch may have no CUDA
 
     def run_on_device(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         import torch
@@ -64,17 +64,18 @@ class OnnxRuntimeBackbone(Backbone):
         binding.bind_input(self._input, self.place, 0, np.float32, tuple(images.shape), images.data_ptr())
         for name in self.outputs:
             binding.bind_output(name, self.place)
-        with self._told():
+        with self._errors_explained():
             self._session.run_with_iobinding(binding)
         binding.synchronize_outputs()
-        # copied, and that before the binding goes, because the session may then use its memory again
+        # copied while the binding exists; afterwards the session may use its memory again
         outputs = [torch.from_dlpack(value).clone() for value in binding.get_outputs()]
         if images.is_cuda:
             torch.cuda.current_stream().synchronize()
         return dict(zip(self.outputs, outputs, strict=True))
 
     @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
+    def _errors_explained(self) -> Iterator[None]:
+        """Turn errors of ONNX Runtime into a ModelError."""
         try:
             yield
         except Exception as problem:  # onnxruntime raises classes of its own, all direct children of Exception
@@ -86,7 +87,7 @@ class OnnxRuntimeBackbone(Backbone):
 
 
 def _session(path: str, device: str, threads: int, providers: list[Any]) -> Any:
-    """A session that really uses the provider of `device`. Raises ModelError where it cannot."""
+    """Open a session on `device`. Raises ModelError if it would use another one."""
     import onnxruntime
 
     provider = PROVIDERS[device]
@@ -94,29 +95,28 @@ def _session(path: str, device: str, threads: int, providers: list[Any]) -> Any:
         raise ModelError(f"this onnxruntime has no {provider}", "pip install onnxruntime-gpu, or use --device cpu")
     options = onnxruntime.SessionOptions()
     cached.require_unicode(path)
-    options.log_severity_level = 4  # what goes wrong is told once, as an error of ours
+    options.log_severity_level = 4  # no messages: errors are raised as ModelError
     options.intra_op_num_threads = threads
-    said = io.StringIO()
+    printed = io.StringIO()
     onnxruntime.set_default_logger_severity(4)
     try:
-        with contextlib.redirect_stdout(said):
+        with contextlib.redirect_stdout(printed):
             if device != "cpu":
-                # The CUDA libraries that pip installed; without this only those of the system are found.
+                # finds the CUDA libraries that pip installed, too
                 onnxruntime.preload_dlls()
             session = onnxruntime.InferenceSession(path, options, providers=providers, enable_fallback=0)
     except Exception as problem:  # onnxruntime raises classes of its own, all direct children of Exception
-        told = refused("onnxruntime", f"onnxruntime cannot run {path} on {device}", problem)
-        if device != "cpu":
-            told.hint = (
-                'pip install "streamseg[tensorrt]", or use --device cuda'
-                if device == "tensorrt"
-                else "use --device cpu"
-            )
-        raise told from problem
+        error = refused("onnxruntime", f"onnxruntime cannot run {path} on {device}", problem)
+        if device == "tensorrt":
+            error.hint = 'pip install "streamseg[tensorrt]", or use --device cuda'
+        elif device != "cpu":
+            error.hint = "use --device cpu"
+        raise error from problem
     finally:
         onnxruntime.set_default_logger_severity(2)
     if session.get_providers()[0] != provider:
-        reason = (said.getvalue().strip() or f"it offers {', '.join(session.get_providers())} instead").splitlines()[0]
+        message = printed.getvalue().strip() or f"it offers {', '.join(session.get_providers())} instead"
+        reason = message.splitlines()[0]
         raise ModelError(
             f"onnxruntime cannot use {device} here ({reason})",
             "`streamseg doctor` shows what is missing; or use --device cpu",
@@ -125,7 +125,7 @@ def _session(path: str, device: str, threads: int, providers: list[Any]) -> Any:
 
 
 def _providers(path: Path, size: tuple[int, int], device: str, log: Log) -> list[Any]:
-    """The provider asked for, and those that run what it leaves over."""
+    """Return the provider of `device`, and those for the operations that it does not support."""
     if device == "tensorrt":
         options = _tensorrt_provider.options(path, size, log)
         return [(PROVIDERS["tensorrt"], options), PROVIDERS["cuda"], PROVIDERS["cpu"]]
@@ -135,7 +135,7 @@ def _providers(path: Path, size: tuple[int, int], device: str, log: Log) -> list
 def open(
     recipe: Recipe, size: tuple[int, int], device: str, precision: str, threads: int, streams: int, log: Log
 ) -> Backbone:
-    """See open_backbone. One call at a time, whatever `streams`."""
+    """See `open_backbone`. `streams` is ignored: one call runs at a time."""
     device = device if device != "auto" else ("cuda" if machine.has_cuda() else "cpu")
     if precision == "bf16" or (precision == "fp16" and device == "cpu"):
         raise ModelError(
@@ -143,5 +143,5 @@ def open(
             "use --precision fp32" if device == "cpu" else "use --precision fp16 or fp32",
         )
     if device == "tensorrt":
-        _tensorrt.require(package=True)  # libnvinfer may be the system's; without a GPU nothing need be exported
+        _tensorrt.require(package=True)  # libnvinfer may be the system's; the GPU is checked before any export
     return OnnxRuntimeBackbone(recipe, size, device, precision, threads, log)

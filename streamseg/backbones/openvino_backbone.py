@@ -20,11 +20,13 @@ from streamseg.backbones.exported.refusals import refused
 from streamseg.errors import ModelError
 
 PROCESSOR = "FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES"
+"""Properties of a CPU on which a compiled network depends."""
 NAMES = {"f32": "fp32", "bf16": "bf16", "f16": "fp16"}
+"""OpenVINO's names of precisions, and ours."""
 
 
 class OpenVinoBackbone(Backbone):
-    """One compiled network for each batch size that is asked for, and buffers for each thread that calls it."""
+    """A network in OpenVINO: compiled for each batch size that occurs, with buffers for each thread that calls it."""
 
     engine = "openvino"
     device = "cpu"
@@ -42,22 +44,21 @@ class OpenVinoBackbone(Backbone):
         self._openvino, self._path = openvino, path
         self._core = _core()
         self.streams = streams or min(4, threads or machine.cores())
-        has = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        asked, self.precision_reason = precisions.chosen(
-            precision, {precisions.UNITS[one] for one in has if one in precisions.UNITS}
-        )
-        self._options = _options(asked, threads) | {"NUM_STREAMS": self.streams}
+        capabilities = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        supported = {precisions.UNITS[name] for name in capabilities if name in precisions.UNITS}
+        chosen, self.precision_reason = precisions.chosen(precision, supported)
+        self._options = _options(chosen, threads) | {"NUM_STREAMS": self.streams}
         cached.require_unicode(path)
         self._networks: dict[int, Any] = {}
         self._compiling = threading.Lock()
-        self._mine = threading.local()
+        self._of_thread = threading.local()
         compiled = self._network(1)
         names = [name for output in compiled.outputs for name in output.get_names()]
         self.outputs = [name for name in OUTPUTS if name in names]
-        hint = NAMES[compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()]
-        self.precision = "int8" if facts.precision == "int8" else hint  # files in fp16 are computed as the hint says
-        if asked != hint:
-            raise ModelError(f"this CPU computes in {hint} when asked for {asked}", f"use --precision {hint}")
+        used = NAMES[compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()]
+        self.precision = "int8" if facts.precision == "int8" else used  # a file in fp16 is computed in this one, too
+        if chosen != used:
+            raise ModelError(f"this CPU computes in {used} when asked for {chosen}", f"use --precision {used}")
 
     def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
         images = self.pixels(images)
@@ -70,34 +71,34 @@ class OpenVinoBackbone(Backbone):
         return {name: request.get_tensor(name).data for name in self.outputs}
 
     def _request(self, batch: int) -> Any:
-        """This thread's request for `batch` images."""
-        requests: dict[int, Any] = self._mine.__dict__.setdefault("requests", {})
+        """Return this thread's inference request for `batch` images."""
+        requests: dict[int, Any] = self._of_thread.__dict__.setdefault("requests", {})
         if batch not in requests:
             requests[batch] = self._network(batch).create_infer_request()
         return requests[batch]
 
     def _network(self, batch: int) -> Any:
-        """Static shapes are faster, and hardly ever does more than one batch size occur."""
+        """Return the network for a batch size: static shapes are faster, and usually only one batch size occurs."""
         with self._compiling:
             if batch not in self._networks:
                 self._networks[batch] = self._compiled(batch)
             return self._networks[batch]
 
     def _compiled(self, batch: int) -> Any:
-        """Compile, or load what was compiled before. Raises ModelError."""
+        """Compile the network for a batch size, or load it from the cache. Raises ModelError."""
         shape = [batch, 3, *self.size]
 
         def make() -> Any:
             try:
                 model = self._core.read_model(self._path)
-            except RuntimeError as problem:  # what it says is pages of its own source
+            except RuntimeError as problem:  # its message has pages of source code
                 raise refused("openvino", f"OpenVINO cannot read {str(self._path)!r}", problem) from problem
             model.reshape(shape)
             return self._core.compile_model(model, "CPU", self._options)
 
-        # what is compiled belongs to a version of OpenVINO and to a processor
-        here = self._openvino.get_version(), *(self._core.get_property("CPU", name) for name in PROCESSOR)
-        key = f"{self._path.name} {self.sha256} {shape} {self._options} {here}"
+        # a compiled network depends on the version of OpenVINO and on the processor
+        environment = self._openvino.get_version(), *(self._core.get_property("CPU", name) for name in PROCESSOR)
+        key = f"{self._path.name} {self.sha256} {shape} {self._options} {environment}"
         try:
             return openvino_cache.compiled(
                 key,
@@ -110,8 +111,10 @@ class OpenVinoBackbone(Backbone):
 
 
 def _runtime() -> ModuleType:
-    """openvino without its converter of models, which takes half of its time to load and is not needed: openvino does
-    without where it cannot be imported."""
+    """Import openvino without its model converter, which takes half of the time of the import and is not needed.
+
+    openvino works without the converter if it cannot be imported.
+    """
     converter = "openvino.tools.ovc"
     hidden = "openvino" not in sys.modules
     if hidden:
@@ -126,12 +129,16 @@ def _runtime() -> ModuleType:
 
 @functools.cache
 def _core() -> Any:
-    """The one of this process. OpenVINO gives the thread that makes one a stack for signals and, when it goes, the
-    stack of the one before: where several come and go, one that is gone, and Ctrl-C is a segmentation fault."""
+    """Return the only Core of this process.
+
+    A Core sets the signal stack of the thread that creates it, and restores the one before when it is deleted. With
+    several Cores, that may be a deleted stack, and Ctrl-C causes a segmentation fault.
+    """
     return _runtime().Core()
 
 
 def _options(precision: str, threads: int) -> dict[str, Any]:
+    """Return the options for the compilation of a network. threads: 0 = OpenVINO's choice."""
     hint = {name: hint for hint, name in NAMES.items()}[precision]
     options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": hint}
     if threads:
@@ -142,7 +149,7 @@ def _options(precision: str, threads: int) -> dict[str, Any]:
 def open(
     recipe: Recipe, size: tuple[int, int], device: str, precision: str, threads: int, streams: int, log: Log
 ) -> Backbone:
-    """See open_backbone."""
+    """See `open_backbone`."""
     if device not in ("auto", "cpu"):
         raise ModelError(f"openvino does not run on {device}", "use --engine onnxruntime for GPUs, or --device cpu")
     return OpenVinoBackbone(recipe, size, precision, threads, log, streams)

@@ -1,7 +1,8 @@
-"""Where clusters and labels are made: in host memory, or on the network's device, where its features already lie.
+"""Decides where clustering and labelling run: in host memory, or on the network's device, where the features are.
 
-On a GPU they stay there whenever they can: the modules `*_torch.py`. In host memory are made: objects, `--clustering
-per-frame`, what follows the optical flow (`--keyframes`), and all that an engine hands out there only (OpenVINO).
+On a GPU they run on the device if possible, in the modules `*_torch.py`. These run in host memory only: objects,
+`--clustering per-frame`, propagation along the optical flow (`--keyframes`), and engines whose outputs are in host
+memory (OpenVINO).
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from streamseg.errors import ModelError
 
 
 class Place(NamedTuple):
-    """device: of torch, "cuda" or "cpu", where features stay tensors; "" = NumPy arrays in host memory.
-    note: for people, "" where there is nothing to say."""
+    """device: torch's device on which features stay tensors, "cuda" or "cpu"; "" = NumPy arrays in host memory.
+    note: a message for the user, or ""."""
 
     device: str
     note: str = ""
@@ -25,22 +26,25 @@ class Place(NamedTuple):
 
 
 def place_of_labels(config: SegmenterConfig, backbone: Backbone) -> Place:
-    """Follows `ExtractorConfig.labels_on`; "auto" is the network's device on a GPU. Raises ModelError for an impossible
-    wish."""
-    wish = config.extractor.labels_on
-    if wish == "auto" and backbone.device == "cpu":
+    """Return the place that `ExtractorConfig.labels_on` requests; "auto" is the network's device if it is a GPU.
+
+    Raises ModelError if "device" is requested but not possible.
+    """
+    requested = config.extractor.labels_on
+    if requested == "auto" and backbone.device == "cpu":
         return Place("")
-    if wish == "host":
+    if requested == "host":
         return Place("", "labels on the host, as asked for")
     reason = _why_host(config, backbone)
     if not reason:
         return Place(backbone.place, f"labels on {backbone.place}")
-    if wish == "device":
+    if requested == "device":
         raise ModelError(f"labels cannot be computed on the network's device: {reason}", "leave --labels-on out")
     return Place("", f"labels on the host: {reason}")
 
 
 def _why_host(config: SegmenterConfig, backbone: Backbone) -> str:
+    """Return why the labels must be computed in host memory; "" if they need not."""
     if config.clustering.clustering != "online":
         return f"--clustering {config.clustering.clustering} works in host memory"
     if config.objects.objects:

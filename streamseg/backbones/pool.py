@@ -1,4 +1,4 @@
-"""The networks of a session, one for each input size, opened when first used and closed when long unused."""
+"""Holds the networks of a session, one for each input size, and closes those that were not used for long."""
 
 from __future__ import annotations
 
@@ -10,39 +10,39 @@ from contextlib import contextmanager
 from streamseg.backbones import Backbone
 
 Size = tuple[int, int]
-KEPT = 4
-"""Networks kept open: recordings of photographs mix a few sizes; a stream has one."""
+CAPACITY = 4
+"""Number of networks that stay open. Photographs have a few sizes, a stream has one."""
 
 
 class BackbonePool:
-    """Thread-safe. open: gives the backbone for a network size (H, W); asked once while that size is kept."""
+    """A cache of open networks, safe in several threads. open: opens the backbone for a network size (H, W)."""
 
-    def __init__(self, open: Callable[[Size], Backbone], kept: int = KEPT) -> None:
-        self._open, self._kept = open, kept
-        self._known: OrderedDict[Size, Backbone] = OrderedDict()  # the longest unused first
+    def __init__(self, open: Callable[[Size], Backbone], capacity: int = CAPACITY) -> None:
+        self._open, self._capacity = open, capacity
+        self._opened: OrderedDict[Size, Backbone] = OrderedDict()  # the longest unused one first
         self._users: Counter[Backbone] = Counter()
-        self._retired: set[Backbone] = set()
+        self._retired: set[Backbone] = set()  # to be closed by their last user
         self._lock = threading.RLock()
 
     @property
     def backbones(self) -> list[Backbone]:
-        """Those in use, the longest unused first."""
+        """The open networks, the longest unused one first."""
         with self._lock:
-            return list(self._known.values())
+            return list(self._opened.values())
 
     def get(self, size: Size) -> Backbone:
-        """The network for `size`. It may be closed as soon as `KEPT` others were asked for: see `lease`."""
+        """Return the network for `size`. It may be closed after CAPACITY others were requested: see `lease`."""
         with self._lock:
-            if size not in self._known:
-                self._known[size] = self._open(size)
-                while len(self._known) > self._kept:
-                    self._retire(self._known.popitem(last=False)[1])
-            self._known.move_to_end(size)
-            return self._known[size]
+            if size not in self._opened:
+                self._opened[size] = self._open(size)
+                while len(self._opened) > self._capacity:
+                    self._retire(self._opened.popitem(last=False)[1])
+            self._opened.move_to_end(size)
+            return self._opened[size]
 
     @contextmanager
     def lease(self, size: Size) -> Iterator[Backbone]:
-        """The network for `size`, which stays open while inside."""
+        """Return the network for `size` in a context in which it stays open."""
         with self._lock:
             backbone = self.get(size)
             self._users[backbone] += 1
@@ -55,12 +55,13 @@ class BackbonePool:
                     self._close(backbone)
 
     def close(self) -> None:
-        """Close all that nobody uses; the others when their last user is done."""
+        """Close all networks; those in use are closed by their last user."""
         with self._lock:
-            while self._known:
-                self._retire(self._known.popitem()[1])
+            while self._opened:
+                self._retire(self._opened.popitem()[1])
 
     def _retire(self, backbone: Backbone) -> None:
+        """Close a network as soon as it is not in use."""
         self._retired.add(backbone)
         if not self._users[backbone]:
             self._close(backbone)

@@ -1,8 +1,8 @@
-"""What `--precision auto` comes to on a CPU: a rule, so that a command gives the same masks every time.
+"""Chooses the precision on a CPU for `--precision auto`, by a rule, so that a command always gives the same masks.
 
-A stopwatch would choose now this, now that. The rule stands on what was measured (docs/benchmarks/stability.md):
-another precision is worth it where it gives 15 % more frames a second end to end and the same masks. bf16 gives about
-a tenth more, because the network runs on keyframes only, and objects that differ.
+A choice by measured times would differ from run to run. The rule follows from measurements in
+docs/benchmarks/stability.md: another precision than fp32 must give 15 % more frames per second, end to end, and the
+same masks. bf16 gives about 10 % more, because the network runs on keyframes only, and other objects.
 """
 
 from __future__ import annotations
@@ -13,29 +13,30 @@ from collections.abc import Collection
 from streamseg.errors import ModelError
 
 VARIABLE = "STREAMSEG_PRECISION"
+"""Environment variable for the precision that "auto" selects."""
 UNITS = {"FP32": "fp32", "BF16": "bf16", "FP16": "fp16"}
-"""OpenVINO's capabilities of a CPU, as precisions."""
+"""OpenVINO's names of the capabilities of a CPU, and our names of the precisions."""
 
 
-def chosen(asked: str, able: Collection[str]) -> tuple[str, str]:
-    """The precision to compute in, and why.
+def chosen(requested: str, supported: Collection[str]) -> tuple[str, str]:
+    """Return the precision to compute in, and the reason.
 
-    asked: "auto" or a precision; able: those that the CPU has units for, besides fp32.
-    STREAMSEG_PRECISION is what auto comes to, where it is set. Raises ModelError for what the CPU lacks.
+    requested: "auto" or a precision. supported: precisions besides fp32 that the CPU supports. Raises ModelError for
+    one that it does not support.
     """
-    said = os.environ.get(VARIABLE, "") if asked == "auto" else ""
-    if said and said not in ("fp32", "bf16", "fp16"):
+    preset = os.environ.get(VARIABLE, "") if requested == "auto" else ""
+    if preset and preset not in ("fp32", "bf16", "fp16"):
         raise ModelError(
-            f"{VARIABLE} is {said!r}, which is not a precision", "set it to fp32, bf16 or fp16, or unset it"
+            f"{VARIABLE} is {preset!r}, which is not a precision", "set it to fp32, bf16 or fp16, or unset it"
         )
-    wanted = said or asked
-    if wanted not in ("auto", "fp32", *able):
-        where = f"unset {VARIABLE}, or set it to fp32" if said else "leave --precision out, or use fp32"
-        raise ModelError(f"this CPU does not support {wanted}", where)
-    if said:
-        return said, f"{VARIABLE} says so"
-    if asked != "auto":
-        return asked, "asked for"
-    if "bf16" in able:
+    wanted = preset or requested
+    if wanted not in ("auto", "fp32", *supported):
+        hint = f"unset {VARIABLE}, or set it to fp32" if preset else "leave --precision out, or use fp32"
+        raise ModelError(f"this CPU does not support {wanted}", hint)
+    if preset:
+        return preset, f"{VARIABLE} says so"
+    if requested != "auto":
+        return requested, "asked for"
+    if "bf16" in supported:
         return "fp32", "the CPU also has bf16, which is hardly faster here and gives other objects"
     return "fp32", "the exact one"

@@ -1,6 +1,6 @@
-"""TensorRT: engines of `streamseg export tensorrt`, run natively on the NVIDIA GPU that built them.
+"""TensorRT: runs engines of `streamseg export tensorrt` on the NVIDIA GPU that built them.
 
-Follows the documented Python interface of TensorRT 10 and 11. Never run where this was written: there was no GPU.
+Written for the documented Python interface of TensorRT 10 and 11; it was never run with a GPU.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class TensorRtBackbone(Backbone):
-    """One engine, one execution context and one CUDA stream; buffers for the largest batch are made once."""
+    """An engine with one execution context and one CUDA stream. Its buffers hold the largest batch."""
 
     engine = "tensorrt"
     device = "cuda"
@@ -34,7 +34,7 @@ class TensorRtBackbone(Backbone):
         self.size, self.stride, self.dim = facts.size, facts.stride, facts.outputs["features"][0]
         self.outputs = list(facts.outputs)
         self._facts = facts
-        self._log = _tensorrt.last_words(tensorrt)
+        self._log = _tensorrt.error_log(tensorrt)
         self._runtime = _tensorrt.start(tensorrt.Runtime, self._log)
         self._engine = self._runtime.deserialize_cuda_engine(path.read_bytes())
         if self._engine is None:
@@ -50,7 +50,7 @@ class TensorRtBackbone(Backbone):
             raise self._failure(f"there is no room on the GPU for {str(path)!r} ({problem})") from problem
 
     def _make_buffers(self) -> None:
-        """Pinned memory here and device memory there, for the largest batch; their addresses never change again."""
+        """Allocate pinned host memory and device memory for the largest batch, at addresses that never change."""
         import torch
 
         self._torch = torch
@@ -62,7 +62,7 @@ class TensorRtBackbone(Backbone):
         self._device = {name: torch.empty((largest, *dims), device="cuda") for name, dims in shapes.items()}
         for name, buffer in self._device.items():
             self._context.set_tensor_address(name, buffer.data_ptr())
-        torch.cuda.synchronize()  # the buffers were made on another stream than the one that uses them
+        torch.cuda.synchronize()  # another stream than that of the buffers uses them
 
     @property
     def tensors(self) -> bool:
@@ -77,7 +77,7 @@ class TensorRtBackbone(Backbone):
             self._device[self._input][:batch].copy_(images)
             self._infer(batch)
         callers.wait_stream(self._stream)
-        # copied by the caller's stream, which thereby owns the memory; then the buffers are free for the next call
+        # copied in the caller's stream, to which the memory then belongs; afterwards the next call may use the buffers
         outputs = {name: self._device[name][:batch].clone() for name in self._facts.outputs}
         callers.synchronize()
         return outputs
@@ -90,12 +90,13 @@ class TensorRtBackbone(Backbone):
             self._device[self._input][:batch].copy_(self._host[self._input][:batch], non_blocking=True)
             self._infer(batch)
             for name in self._facts.outputs:
-                # an engine fills the front of each buffer without gaps, whatever the batch
+                # a smaller batch is at the beginning of each buffer, without gaps
                 self._host[name][:batch].copy_(self._device[name][:batch], non_blocking=True)
         self._stream.synchronize()
         return {name: self._host[name][:batch].numpy() for name in self._facts.outputs}
 
     def _fitting_batch(self, batch: int) -> int:
+        """Return the batch size. Raises ModelError if the engine does not take it."""
         largest = self._facts.profile.max
         if not self._facts.profile.min <= batch <= largest:
             raise ModelError(
@@ -105,6 +106,7 @@ class TensorRtBackbone(Backbone):
         return batch
 
     def _infer(self, batch: int) -> None:
+        """Run the engine on the device buffers, in the current stream."""
         if batch != self._batch:
             if not self._context.set_input_shape(self._input, (batch, *self._facts.inputs[self._input])):
                 raise self._failure(f"the engine {self.name} refuses a batch of {batch}")
@@ -113,8 +115,8 @@ class TensorRtBackbone(Backbone):
             raise self._failure(f"the engine {self.name} failed")
 
     def _failure(self, what: str) -> ModelError:
-        said = f": {self._log.errors[-1]}" if self._log.errors else ""
-        return ModelError(f"{what}{said}", "build it again with `streamseg export tensorrt`, or use another --model")
+        reason = f": {self._log.errors[-1]}" if self._log.errors else ""
+        return ModelError(f"{what}{reason}", "build it again with `streamseg export tensorrt`, or use another --model")
 
     def close(self) -> None:
         self._host, self._device = {}, {}
@@ -123,7 +125,7 @@ class TensorRtBackbone(Backbone):
 
 
 def _check_tensors(tensorrt: Any, engine: Any, path: Path, facts: Engine) -> None:
-    """The engine must be what its JSON says, or buffers of a wrong size would be written past their end."""
+    """Raise ModelError if an engine differs from its JSON: it would write beyond the end of the buffers."""
     wanted = {name: (-1, *dims) for name, dims in (facts.inputs | facts.outputs).items()}
 
     names = [engine.get_tensor_name(index) for index in range(engine.num_io_tensors)]
@@ -140,8 +142,9 @@ def _check_tensors(tensorrt: Any, engine: Any, path: Path, facts: Engine) -> Non
 
 
 def check_machine(path: Path, facts: Engine, here: engine_file.Machine) -> None:
-    """Raise ModelError where the engine at `path` was built for another GPU or TensorRT than `here`."""
-    if misfit := facts.misfit(here):
+    """Raise ModelError if the engine at `path` was built for another GPU or TensorRT than that of `here`."""
+    misfit = facts.misfit(here)
+    if misfit:
         height, width = facts.size
         flags = f"--size {height}x{width} --precision {facts.precision} --max-batch {facts.profile.max}"
         raise ModelError(
@@ -154,7 +157,7 @@ def check_machine(path: Path, facts: Engine, here: engine_file.Machine) -> None:
 def open(
     recipe: Recipe, size: tuple[int, int], device: str, precision: str, threads: int, streams: int, log: Log
 ) -> Backbone:
-    """See open_backbone. One call at a time, whatever `streams`."""
+    """See `open_backbone`. `streams` is ignored: one call runs at a time."""
     if recipe.kind != "tensorrt":
         raise ModelError(
             f"the engine tensorrt runs .plan files only, and {recipe.name} is none",

@@ -15,7 +15,7 @@ DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 class TorchBackbone(Backbone):
-    """The network itself, weights in the chosen precision, channels last (the faster layout for convolutions)."""
+    """A network in PyTorch, with the weights in the chosen precision, and channels last, which is faster for CNNs."""
 
     engine = "torch"
 
@@ -46,7 +46,10 @@ class TorchBackbone(Backbone):
         return {name: output.contiguous() for name, output in zip(self._network.outputs, outputs)}
 
     def layers(self, images: np.ndarray, names: list[str]) -> dict[str, np.ndarray]:
-        """What the modules `names` of timm's net give for `images`; only those that there are and that give tensors."""
+        """Run the network on images, and return the outputs of the modules `names` of timm's network, by name.
+
+        Modules that do not exist, or whose output is not a tensor, are left out.
+        """
         found: dict[str, np.ndarray] = {}
 
         def keep(name: str) -> Any:
@@ -73,7 +76,7 @@ class TorchBackbone(Backbone):
 def open(
     recipe: Recipe, size: tuple[int, int], device: str, precision: str, threads: int, streams: int, log: Log
 ) -> Backbone:
-    """See open_backbone. One call at a time, whatever `streams`."""
+    """See `open_backbone`. `streams` is ignored: one call runs at a time."""
     if recipe.kind == "onnx":
         raise ModelError(
             f"torch does not run {recipe.file!r}", "use --engine openvino or onnxruntime for an .onnx file"

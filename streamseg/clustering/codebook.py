@@ -22,8 +22,7 @@ class Codebook:
     def __init__(
         self, centroids: np.ndarray, rate: float = 0.05, numbers: Ids | None = None, before: Codebook | None = None
     ) -> None:
-        """centroids: (k, d). numbers: source of new ids. before: the codebook that this one replaces, whose ids it
-        takes over."""
+        """centroids: (k, d). numbers: source of new ids. before: the codebook to replace, whose ids are inherited."""
         self.centroids = np.array(centroids, dtype=np.float32)
         self.rate, self.numbers = rate, numbers or Ids()
         self.ids: list[int] = []
@@ -93,8 +92,7 @@ class Codebook:
         return True
 
     def _inherited_ids(self, before: Codebook) -> dict[int, int]:
-        """Return {index of a centroid: id}: the ids of `before`, for the centroids nearest to its own, one to one
-        (Hungarian method)."""
+        """Return {index of a centroid: id}: each id of `before` goes to the centroid nearest to its own (Hungarian)."""
         if before.centroids.shape[1] != self.centroids.shape[1]:
             return {}
         new, old = assignment(squared_distances(self.centroids, before.centroids))

@@ -16,8 +16,7 @@ WORTH_A_GPU = 1 << 30
 
 
 class Clusters(NamedTuple):
-    """Result of K-Means. centroids: (k, d) float32. distortion: sum of the squared distances of the points to their
-    centroids."""
+    """centroids: (k, d) float32. distortion: sum of the squared distances of the points to their centroids."""
 
     centroids: np.ndarray
     distortion: float

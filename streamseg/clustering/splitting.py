@@ -17,8 +17,7 @@ from streamseg.clustering.kmeans import closeness
 DIRECTIONS = 64
 """Number of principal directions that are kept: they have nine tenths of the variance of features of 432 channels."""
 EVERY, FEW = 10, 3
-"""Below EVERY clusters, the split of each one is tried; else those of the FEW with the highest distortion. The best FEW
-of these are refined."""
+"""Below EVERY clusters, all splits are tried; else those of the FEW worst clusters. The FEW best splits are refined."""
 AT_FIRST, TRIED, SETTLED = 2, 6, 4
 """Lloyd iterations for all candidates, in all for the best of them, and further ones for the chosen one. More would
 lower the distortion by a thousandth, along directions in which roundings change the centroids most."""

@@ -29,11 +29,9 @@ PLANES, FACES, SMALLEST = 10, 16, 0.01
 BEHIND = 0.06
 """Largest share of a hollow's readings that lie behind one of its faces."""
 SQUARE, FACING = 0.5, -0.7
-"""Largest cosine between the normals of two walls that meet, and of two opposite walls. A container has a pair of the
-latter."""
+"""Largest cosine between the normals of two walls that meet, and of two opposite walls, which a container has."""
 LARGE, ALONE = 0.1, 0.4
-"""Least share of the image that a container covers, and that a hollow with any number of faces does if there is no
-support plane."""
+"""Least share of the image that a container covers, and that any hollow covers if there is no support plane."""
 BESIDE = 0.05
 """If a support plane covers this share of the image in front of a hollow, the hollow is the room around a table."""
 

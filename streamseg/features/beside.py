@@ -21,8 +21,7 @@ LATE = 3
 
 
 class KeyframeBeside:
-    """Computes one keyframe at a time. shown: masks of the last keyframe; set it after a keyframe computed
-    elsewhere."""
+    """Computes one keyframe at a time. shown: masks of the last keyframe, which may be set from outside."""
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, "keyframe")

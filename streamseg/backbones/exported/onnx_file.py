@@ -1,4 +1,4 @@
-"""What an .ONNX file says about itself: input `images` (N, 3, H, W), outputs `features` (N, D, h, w) and others."""
+"""Reads and writes the metadata of ONNX files, from `images` (N, 3, H, W) to `features` (N, D, h, w) and others."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ EXPECTED = "expected one float32 input (N, 3, H, W) and an output `features` (N,
 
 @dataclass(frozen=True)
 class Facts:
-    """name: of the backbone. sha256: of its weights. dim: D. size: the (H, W) it takes, or None where that is free.
-
-    multiple: of which height and width must be, 0 = of the stride. precision: of the computation inside.
+    """What a file says about its network. name: of the backbone. sha256: of the weights. dim: channels of the features.
+    stride: pixels per feature cell. size: (H, W) of the input; None = dynamic. multiple: height and width must be
+    multiples of it; 0 = of the stride. precision: of the computation.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Facts:
 
 
 def facts_of(recipe: Recipe, sha256: str, dim: int, size: tuple[int, int] | None, precision: str = "fp32") -> Facts:
-    """Of a network that is made by `recipe`, with weights of that SHA-256."""
+    """Return the facts about the network of `recipe`. sha256: of its weights. dim, size, precision: as in Facts."""
     return Facts(
         name=recipe.name,
         sha256=sha256,
@@ -45,9 +45,9 @@ def facts_of(recipe: Recipe, sha256: str, dim: int, size: tuple[int, int] | None
 
 
 def metadata(recipe: Recipe, facts: Facts, max_batch: int = 0) -> dict[str, str]:
-    """The metadata_props of such a network's file. max_batch: 0 = unknown, and not said."""
+    """Return the metadata_props of a network's file. max_batch: 0 = unknown; then there is no entry for it."""
     size = facts.size
-    said = {
+    properties = {
         "streamseg": streamseg.__version__,
         "method": recipe.method,
         "backbone": recipe.name,
@@ -62,31 +62,31 @@ def metadata(recipe: Recipe, facts: Facts, max_batch: int = 0) -> dict[str, str]
         "licence": recipe.licence,
         "source_sha256": facts.sha256,
     }
-    return said | ({"max_batch": str(max_batch)} if max_batch else {})
+    return properties | ({"max_batch": str(max_batch)} if max_batch else {})
 
 
 Dims = tuple[int | None, ...]
-"""Of one input or output; None = dynamic."""
+"""Dimensions of an input or output; None = dynamic."""
 
 
 def read(path: Path) -> Facts:
-    """Facts from the file's metadata and shapes. Raises ModelError where it is not such a network."""
-    return fitting(path, *ends(load(path)))
+    """Read the facts from the metadata and the shapes in a file. Raises ModelError if it is not a backbone."""
+    return checked_facts(path, *interface(load(path)))
 
 
 def load(path: Path) -> Any:
-    """The ModelProto in the file at `path`, without external data. Raises ModelError where there is none."""
+    """Read the ModelProto in a file, without external data. Raises ModelError."""
     import onnx
 
     try:
         model = onnx.load(path, load_external_data=False)
-    except Exception as problem:  # the parser of protobuf has errors of its own
+    except Exception as problem:  # protobuf's parser has its own kinds of errors
         raise ModelError(f"{str(path)!r} is not a readable ONNX file", EXPECTED) from problem
     return model
 
 
-def ends(model: Any) -> tuple[dict[str, tuple[Dims, bool]], dict[str, Dims], dict[str, str]]:
-    """Inputs (dimensions, whether float32), outputs (dimensions) and metadata of an ONNX model."""
+def interface(model: Any) -> tuple[dict[str, tuple[Dims, bool]], dict[str, Dims], dict[str, str]]:
+    """Return the inputs (dimensions, whether float32), the outputs (dimensions) and the metadata of an ONNX model."""
     from onnx import TensorProto
 
     weights = {tensor.name for tensor in model.graph.initializer}
@@ -99,45 +99,46 @@ def ends(model: Any) -> tuple[dict[str, tuple[Dims, bool]], dict[str, Dims], dic
     return inputs, outputs, {entry.key: entry.value for entry in model.metadata_props}
 
 
-def fitting(path: Path, inputs: dict[str, tuple[Dims, bool]], outputs: dict[str, Dims], said: dict[str, str]) -> Facts:
-    """Facts about a network file. Raises ModelError, with what was expected, where its ends are no backbone's.
-
-    inputs: name to dimensions (None = dynamic) and whether it is float32; outputs: name to dimensions; said: metadata.
-    """
+def checked_facts(
+    path: Path, inputs: dict[str, tuple[Dims, bool]], outputs: dict[str, Dims], metadata: dict[str, str]
+) -> Facts:
+    """Return the facts about a file from its `interface`. Raises ModelError if that is not the one of a backbone."""
     image, floats = next(iter(inputs.values())) if len(inputs) == 1 else ((), False)
     fits = len(image) == 4 and floats and image[0] in (1, None) and image[1] in (3, None)
     if not fits or len(outputs.get("features", ())) != 4:
-        ends = {name: dims for name, (dims, _) in inputs.items()} | outputs
-        shapes = ", ".join(f"{name} {list(dims)}" for name, dims in ends.items())
+        found = {name: dims for name, (dims, _) in inputs.items()} | outputs
+        shapes = ", ".join(f"{name} {list(dims)}" for name, dims in found.items())
         raise ModelError(f"{str(path)!r} is not a backbone; it has {shapes or 'nothing'}", EXPECTED)
-    return _facts(path, image, outputs["features"], said)
+    return _facts(path, image, outputs["features"], metadata)
 
 
-def _facts(path: Path, image: Dims, features: Dims, said: dict[str, str]) -> Facts:
+def _facts(path: Path, image: Dims, features: Dims, metadata: dict[str, str]) -> Facts:
+    """As `checked_facts`, from the dimensions of the input and of the features."""
     height, width = image[2:]
-    dim = features[1] or _number(said.get("dim", ""))
-    stride = _number(said.get("stride", "")) or (height // features[2] if height and features[2] else 0)
+    dim = features[1] or _number(metadata.get("dim", ""))
+    stride = _number(metadata.get("stride", "")) or (height // features[2] if height and features[2] else 0)
     if not dim or not stride:
         raise ModelError(
             f"{str(path)!r} does not contain its stride or its number of features",
             "add metadata_props `stride` and `dim`, as positive whole numbers",
         )
     return Facts(
-        name=said.get("backbone", path.stem),
-        sha256=said.get("source_sha256", ""),
+        name=metadata.get("backbone", path.stem),
+        sha256=metadata.get("source_sha256", ""),
         dim=dim,
         stride=stride,
         size=(height, width) if height and width else None,
-        licence=said.get("licence", ""),
-        multiple=_number(said.get("multiple", "")),
-        precision=said.get("precision", "") or "fp32",
+        licence=metadata.get("licence", ""),
+        multiple=_number(metadata.get("multiple", "")),
+        precision=metadata.get("precision", "") or "fp32",
     )
 
 
 def _number(text: str) -> int:
+    """Return a non-negative whole number; 0 for another text."""
     return int(text) if text.isdecimal() else 0
 
 
 def _dims(value: Any) -> Dims:
-    """The dimensions of an ONNX value, None where dynamic."""
+    """Return the dimensions of an ONNX value; None = dynamic."""
     return tuple(dim.dim_value or None for dim in value.type.tensor_type.shape.dim)

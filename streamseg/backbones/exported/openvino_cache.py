@@ -1,7 +1,7 @@
-"""OpenVINO's compiled networks in the user's cache folder, each beside a JSON with its SHA-256.
+"""Caches OpenVINO's compiled networks in the user's cache folder, each beside a JSON file with its SHA-256.
 
-OpenVINO itself has such a cache. It reads the network that was compiled first, which takes as long as loading what was
-made of it. And it does not look whether a file is as it wrote it: a bit that a disk forgot would change masks.
+OpenVINO's own cache reads the original network, too, which takes as long as loading the compiled one. And it does not
+check its files, so a wrong bit on the disk would change masks.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ Network = TypeVar("Network")
 def compiled(
     key: str, load: Callable[[bytes], Network], make: Callable[[], Network], save: Callable[[Network], bytes]
 ) -> Network:
-    """What `make` compiles, or what `load` makes of the bytes that `save` gave for it in an earlier run.
+    """Return a compiled network from the cache, or compile it and write it to the cache.
 
-    key: differs whenever the compiled network may. load: raises RuntimeError for bytes that are no good. Raises what
-    `make` raises.
+    key: identifies the compiled network. load: makes the network from the bytes in the cache; it raises RuntimeError if
+    that is not possible. make: compiles the network; its errors are raised. save: makes the bytes for the cache.
     """
     path = cached.folder("openvino") / f"{_digest(key.encode())[:16]}{SUFFIX}"
     with suppress(OSError, RuntimeError):
         content = path.read_bytes()
         if recall(path.with_suffix(".json")) == {"blob_sha256": _digest(content)}:
             network = load(content)
-            path.touch()  # the longest unused goes first
+            path.touch()  # the longest unused file is deleted first
             return network
     network = make()
-    with suppress(OSError, RuntimeError, ModelError):  # then it is made again the next time
+    with suppress(OSError, RuntimeError, ModelError):  # without the cache, the next run compiles it again
         content = save(network)
         with cached.written(path) as temporary:
             temporary.write_bytes(content)
@@ -45,4 +45,5 @@ def compiled(
 
 
 def _digest(content: bytes) -> str:
+    """Return the SHA-256 in hexadecimal digits."""
     return hashlib.sha256(content).hexdigest()

@@ -1,7 +1,7 @@
-"""What an OpenVINO network says about itself: NAME.xml, the graph, belongs to NAME.bin, its weights.
+"""Reads the metadata of an OpenVINO network: NAME.xml is the graph, NAME.bin are the weights.
 
-The .xml is read here as text, without OpenVINO. Files of `streamseg export openvino` hold the metadata of the ONNX file
-that they came from, and the SHA-256 of their .bin: no other .bin is ever run with them.
+The .xml file is read without OpenVINO. Files of `streamseg export openvino` contain the metadata of the ONNX file, and
+the SHA-256 of the .bin file, so that they are never run with another one.
 """
 
 from __future__ import annotations
@@ -11,25 +11,26 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from streamseg.backbones.exported.onnx_file import Dims, Facts, fitting
+from streamseg.backbones.exported.onnx_file import Dims, Facts, checked_facts
 from streamseg.errors import ModelError
 from streamseg.files import sha256_of
 
 SECTION = "streamseg"
-"""Where the metadata stand in the file's rt_info."""
+"""Element with the metadata in the rt_info of a file."""
 WEIGHTS = "bin_sha256"
+"""Entry with the SHA-256 of the .bin file."""
 EXPECTED = "give the .xml of an OpenVINO network, with its .bin beside it, as `streamseg export openvino` writes"
 
 
 def read(path: Path) -> tuple[Facts, str]:
-    """Facts, and one SHA-256 of both files. Raises ModelError where they are damaged, or no backbone."""
-    inputs, outputs, said = look(path)
-    facts = fitting(path, inputs, outputs, said)
+    """Return the facts, and one SHA-256 of both files. Raises ModelError if they are damaged, or not a backbone."""
+    inputs, outputs, metadata = interface(path)
+    facts = checked_facts(path, inputs, outputs, metadata)
     weights = path.with_suffix(".bin")
     if not weights.is_file():
         raise ModelError(f"{str(path)!r} lacks its weights, {str(weights)!r}", "copy both files to the same folder")
     sha256 = sha256_of(weights)
-    if said.get(WEIGHTS, sha256) != sha256:
+    if metadata.get(WEIGHTS, sha256) != sha256:
         raise ModelError(
             f"{str(weights)!r} is damaged, or not the one that {path.name!r} was written with",
             "copy both files again, or export them again",
@@ -37,10 +38,10 @@ def read(path: Path) -> tuple[Facts, str]:
     return facts, hashlib.sha256((sha256_of(path) + sha256).encode()).hexdigest()
 
 
-def look(path: Path) -> tuple[dict[str, tuple[Dims, bool]], dict[str, Dims], dict[str, str]]:
-    """Inputs (dimensions, whether float32), outputs (dimensions) and metadata of the network in the .xml at `path`.
+def interface(path: Path) -> tuple[dict[str, tuple[Dims, bool]], dict[str, Dims], dict[str, str]]:
+    """Return the inputs (dimensions, whether float32), the outputs (dimensions) and the metadata in a .xml file.
 
-    Raises ModelError where it is none.
+    Raises ModelError if it is not an OpenVINO network.
     """
     if not path.is_file():
         raise ModelError(f"there is no model file {str(path)!r}", EXPECTED)
@@ -63,17 +64,19 @@ def look(path: Path) -> tuple[dict[str, tuple[Dims, bool]], dict[str, Dims], dic
 
 
 def _metadata(net: Any) -> dict[str, str]:
+    """Return the entries of SECTION."""
     section = net.find(f"rt_info/{SECTION}")
     return {entry.tag: entry.get("value", "") for entry in section} if section is not None else {}
 
 
 def _name(layer: Any, side: str) -> str:
+    """Return the name of a layer's tensor. side: "input" or "output"."""
     port = layer.find(f"{side}/port")
     names = port.get("names", "") if port is not None else ""
     return names.split(",")[0] or layer.get("name", "")
 
 
 def _dims(layer: Any, side: str) -> Dims:
-    """The dimensions of a layer's port, None where dynamic (negative, or a range)."""
+    """Return the dimensions of a layer's port; None = dynamic (negative, or a range). side: as in `_name`."""
     texts = [dim.text or "" for dim in layer.findall(f"{side}/port/dim")]
     return tuple(int(text) if text.isdecimal() else None for text in texts)

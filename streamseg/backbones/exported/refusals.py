@@ -1,4 +1,4 @@
-"""What a runtime says about a network's file that it cannot use: one line of it, and what to do."""
+"""Turns the errors of a runtime that cannot use a network's file into one line and a hint."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import re
 from streamseg.errors import ModelError
 
 OTHER = {"openvino": "onnxruntime", "onnxruntime": "openvino"}
+"""The engine to try instead."""
 LONGEST = 300
+"""Characters of a message that are shown."""
 PLACES = re.compile(
     r"\[ONNXRuntimeError\] : \d+ : \w+ : |/\S+\.(?:cc|cpp|h|hpp):\d+ .*?\) (?=[\w\[])|\b\w+\.cc:\d+ \w+ |^-- "
 )
-"""Codes, places in the runtime's own source, and bullets."""
+"""Parts of messages that are removed: codes, places in the runtime's source, and bullets."""
 HINTS = (
     (r"bad_alloc|allocate memory", "use a smaller --size, or end other programs"),
     (
@@ -25,13 +27,15 @@ HINTS = (
         "try the --size that it was exported for, or export it again",
     ),
 )
+"""Patterns in messages, and the hints for them; the first that matches is used."""
+DEFAULT_HINT = "export it again, or try --engine {other}"
 
 
 def refused(engine: str, what: str, problem: Exception) -> ModelError:
-    """The error of `engine` that `problem` comes to. what: the beginning, as "onnxruntime cannot run a.onnx"."""
-    said = str(problem).strip()
-    lines = said.splitlines() or ["it does not say why"]
-    line = next((one for one in reversed(lines) if one.strip()), lines[0]) if engine == "openvino" else lines[0]
+    """Return a ModelError for an error of `engine`. what: how its message begins, "onnxruntime cannot run a.onnx"."""
+    message = str(problem).strip()
+    lines = message.splitlines() or ["it does not say why"]
+    line = lines[-1] if engine == "openvino" else lines[0]  # OpenVINO gives the reason last
     other = OTHER.get(engine, "torch")
-    hint = next((hint for words, hint in HINTS if re.search(words, said)), "export it again, or try --engine {other}")
+    hint = next((hint for pattern, hint in HINTS if re.search(pattern, message)), DEFAULT_HINT)
     return ModelError(f"{what}: {PLACES.sub('', line)[:LONGEST].strip()}", hint.format(engine=engine, other=other))

@@ -1,11 +1,12 @@
-"""Tensors of a file in torch's legacy format, which `torch.save` wrote before version 1.6; read without torch.
+"""Reads tensors without torch from a file in torch's legacy format, which `torch.save` wrote before version 1.6.
 
-Five pickles stand first: a magic number, the version of the format, facts about the machine, the state dict, where a
-tensor names its storage by a key, and the list of keys. Then in the order of that list each storage follows: how many
-elements it has, as int64, and these, little-endian. Source: `_legacy_save` in torch/serialization.py.
+The file begins with five pickles: a magic number, the version of the format, facts about the machine, the state dict,
+in which tensors refer to their storages by keys, and the list of these keys. Then the storages follow in the order of
+the list: the number of elements, as int64, and the elements, little-endian. Source: `_legacy_save` in
+torch/serialization.py.
 
-A pickle may name any function and have it called. This reader knows two names besides those of storages, and refuses
-all others, as torch.load(weights_only=True) does: out of a file come numbers, strings and containers, and no code.
+A pickle may name any function to be called. This reader accepts the storages and two other names only, as
+torch.load(weights_only=True) does, so a file cannot execute code.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ import numpy as np
 
 MAGIC, VERSION = 0x1950A86A20F9469CFC6C, 1001
 STORAGES = {"FloatStorage": "<f4", "LongStorage": "<i8"}
-"""Classes of torch's, and what their elements are to numpy."""
+"""Names of torch's storage classes, and NumPy's types of their elements."""
 
 
 class Storage(NamedTuple):
-    """dtype: a value of STORAGES. length: in elements."""
+    """The memory of a tensor in a file. key: its name. dtype: a value of STORAGES. length: number of elements."""
 
     key: str
     dtype: str
@@ -31,7 +32,7 @@ class Storage(NamedTuple):
 
 
 class Tensor(NamedTuple):
-    """What a pickle says of a tensor: `offset` and `strides` in elements of its storage."""
+    """The description of a tensor in a pickle. offset, strides: in elements of its storage."""
 
     storage: Storage
     offset: int
@@ -40,16 +41,16 @@ class Tensor(NamedTuple):
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
-    """The state dict in the file at `path`: {name: float32 or int64 array}.
+    """Read the state dict in a file, {name: float32 or int64 array}.
 
-    Raises OSError, pickle.UnpicklingError for anything but tensors, and for a damaged file whatever pickle or numpy
-    raises: ValueError, EOFError and others.
+    Raises OSError; pickle.UnpicklingError for anything but tensors; and for a damaged file the errors of pickle and
+    NumPy: ValueError, EOFError and others.
     """
     with path.open("rb") as file:
         magic, version, _, tensors, keys = (_Unpickler(file).load() for _ in range(5))
         if (magic, version) != (MAGIC, VERSION):
             raise ValueError(f"{str(path)!r} is not of torch's legacy format")
-        if not isinstance(tensors, dict) or not all(isinstance(one, Tensor) for one in tensors.values()):
+        if not isinstance(tensors, dict) or not all(isinstance(value, Tensor) for value in tensors.values()):
             raise pickle.UnpicklingError(f"{str(path)!r} holds more than named tensors")
         storages = {tensor.storage.key: tensor.storage for tensor in tensors.values()}
         elements = {key: _elements(file, storages[key]) for key in keys}
@@ -57,7 +58,7 @@ def read(path: Path) -> dict[str, np.ndarray]:
 
 
 class _Unpickler(pickle.Unpickler):
-    """Gives descriptions of tensors, whose numbers are not read yet."""
+    """Reads descriptions of tensors, without their elements."""
 
     def find_class(self, module: str, name: str) -> Any:
         if module == "torch" and name in STORAGES:
@@ -76,24 +77,24 @@ class _Unpickler(pickle.Unpickler):
 
 
 def _tensor(storage: Storage, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: Any) -> Tensor:
-    """In place of torch._utils._rebuild_tensor_v2; whether it was trained and its hooks are left out."""
+    """Replace torch._utils._rebuild_tensor_v2. requires_grad and hooks are ignored."""
     return Tensor(storage, offset, shape, strides)
 
 
 def _elements(file: BinaryIO, storage: Storage) -> np.ndarray:
-    """The next storage in `file`."""
+    """Read the elements of the next storage in a file."""
     length = int.from_bytes(file.read(8), "little", signed=True)
     if length != storage.length or length < 0:
         raise ValueError(f"a storage has {length} elements instead of {storage.length}")
     content = file.read(length * np.dtype(storage.dtype).itemsize)
-    return np.frombuffer(content, storage.dtype, length)  # ValueError where the file ends too early
+    return np.frombuffer(content, storage.dtype, length)  # ValueError if the file ends too early
 
 
 def _array(tensor: Tensor, elements: np.ndarray) -> np.ndarray:
-    """The `tensor` that lies in the `elements` of its storage; copied, for it may be transposed."""
+    """Return a tensor as an array, copied from the elements of its storage, because it may be transposed."""
     _, offset, shape, strides = tensor
     last = offset + sum((side - 1) * stride for side, stride in zip(shape, strides, strict=True))
-    # numpy itself would look beyond the end
+    # NumPy would read beyond the end
     if min((offset, *shape, *strides)) < 0 or (0 not in shape and last >= len(elements)):
         raise ValueError(f"a tensor {list(shape)} does not lie within its storage")
     places = tuple(stride * elements.itemsize for stride in strides)

@@ -1,4 +1,4 @@
-"""The foreground head: what `train selftrain` teaches a network beside its features, and a checkpoint carries."""
+"""The foreground head, which `train selftrain` trains, and which a checkpoint may contain."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from torch import nn
 
 
 class ForegroundHead(nn.Module):
-    """(B, D, h, w) features of length 1 -> (B, 1, h, w) logits of being part of an object: one linear unit.
+    """A linear classifier of feature cells into foreground and background. dim: number of channels of the features.
 
-    Its logits are SCALE times what the unit says: features of length 1 would need long weights to be sure of anything.
+    SCALE: factor of the logits, because with features of length 1 they would need large weights.
     """
 
     SCALE = 10.0
@@ -19,5 +19,6 @@ class ForegroundHead(nn.Module):
         self.unit = nn.Conv2d(dim, 1, 1)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Return (B, 1, h, w) logits. features: (B, D, h, w), vectors of length 1."""
         logits: torch.Tensor = self.SCALE * self.unit(features)
         return logits

@@ -1,12 +1,13 @@
 """The network that is run and exported: normalization, a net of timm, chosen layers, joined, vectors of length 1.
 
-    images (B, 3, H, W) RGB in [0, 1] -> features (B, D, h, w), and what tells things from background:
-    of a CNN energy (B, 1, h, w), of a ViT with a CLS token its attention (B, heads, h, w), and of a network that was
-    trained with a foreground head its answer, foreground or region_foreground (B, 1, h, w)
+    images (B, 3, H, W) RGB in [0, 1] -> features (B, D, h, w), and further outputs that separate objects from
+    background: energy (B, 1, h, w) of a CNN, attention (B, heads, h, w) of a ViT with a CLS token, and foreground or
+    region_foreground (B, 1, h, w) of a network that was trained with a foreground head
 
-Layers of several strides are joined like the columns of a hypercolumn (Hariharan et al., 2015, arXiv:1411.5752): each
-map L2-normalized per cell, upsampled bilinearly to the finest grid, concatenated, and normalized again. Keys of the
-last block as dense descriptors: Amir et al., 2021, arXiv:2112.05814; attention of CLS: DINO, arXiv:2104.14294.
+Layers of several strides are joined as a hypercolumn (Hariharan et al., 2015, arXiv:1411.5752): each map is
+L2-normalized per cell and upsampled bilinearly to the finest grid; then all are concatenated and normalized again. Keys
+of the last block as dense descriptors: Amir et al., 2021, arXiv:2112.05814. Attention of the CLS token: DINO,
+arXiv:2104.14294.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ from streamseg.backbones.networks.positions import resampled
 
 
 class Network(nn.Module):
-    """Pixels in, features out. precision: of the net alone; pixels and features are normalized in float32."""
+    """The network that runs: timm's network with normalization of pixels and features, which are float32.
+
+    net: timm's network, whose precision is `precision`. recipe: of it. head: foreground head, or None.
+    """
 
     precision = torch.float32
     mean: torch.Tensor
@@ -43,25 +47,29 @@ class Network(nn.Module):
         maps, attention = self.layers(cast(pixels, self.precision))
         maps = [cast(part, torch.float32) for part in maps]
         features = joined(maps)
-        found: tuple[torch.Tensor, ...] = (features,)
+        outputs = [features]
         if self.recipe.kind == "cnn":
-            found += (energy(maps),)
+            outputs.append(energy(maps))
         elif attention is not None:
-            found += (cast(attention, torch.float32),)
-        return found if self.head is None else (*found, self.head(features).sigmoid())
+            outputs.append(cast(attention, torch.float32))
+        if self.head is not None:
+            outputs.append(self.head(features).sigmoid())
+        return tuple(outputs)
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """Names of what `forward` gives."""
+        """Names of the outputs of `forward`, in their order."""
         names = ["features"]
         if self.recipe.kind == "cnn":
             names.append("energy")
         elif self.net.cls_token is not None:
             names.append("attention")
-        return (*names, self.recipe.head) if self.head is not None else tuple(names)
+        if self.head is not None:
+            names.append(self.recipe.head)
+        return tuple(names)
 
     def layers(self, pixels: torch.Tensor) -> tuple[list[torch.Tensor], torch.Tensor | None]:
-        """Maps (B, C, h, w) of the chosen layers by timm's own forward pass, and no attention."""
+        """Return the maps (B, C, h, w) of the chosen layers, by timm's own forward pass, and no attention."""
         options = {"norm": True} if self.recipe.kind == "vit" else {}
         maps = self.net.forward_intermediates(
             pixels, indices=list(self.recipe.indices), intermediates_only=True, output_fmt="NCHW", **options
@@ -70,12 +78,12 @@ class Network(nn.Module):
 
 
 def cast(values: torch.Tensor, precision: torch.dtype) -> torch.Tensor:
-    """Nothing where nothing changes: the tracer would write a Cast, which takes the name of a layer's result away."""
+    """Convert a tensor to another precision, without an operation if it has it: a traced Cast would rename outputs."""
     return values if values.dtype == precision else values.to(precision)
 
 
 class ViT(Network):
-    """Vision Transformer: facets of chosen blocks without the prefix tokens, and where the CLS token looks."""
+    """A Vision Transformer: facets of the chosen blocks without prefix tokens, and the attention of the CLS token."""
 
     def layers(self, pixels: torch.Tensor) -> tuple[list[torch.Tensor], torch.Tensor | None]:
         net, grid = self.net, self.grid(pixels)
@@ -98,27 +106,27 @@ class ViT(Network):
         return maps, attention
 
     def grid(self, pixels: torch.Tensor) -> tuple[int, int]:
-        """Rows and columns of patches in (B, 3, H, W)."""
+        """Return the rows and columns of patches of (B, 3, H, W) images."""
         height, width = self.net.patch_embed.grid_size
         return height, width
 
     def embedded(self, pixels: torch.Tensor) -> torch.Tensor:
-        """(B, 3, H, W) -> (B, prefix + h * w, C): patches with their positions, after the prefix tokens."""
+        """Return the tokens of (B, 3, H, W) images, (B, prefix + h * w, C): prefix tokens, then patches."""
         tokens: torch.Tensor = self.net._pos_embed(self.net.patch_embed(pixels))
         return tokens
 
     def patches(self, tokens: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
-        """(B, prefix + h * w, C) -> (B, C, h, w)."""
+        """Return the (B, C, h, w) map of the patches in (B, prefix + h * w, C) tokens."""
         return tokens[:, self.net.num_prefix_tokens :].transpose(1, 2).unflatten(2, grid)
 
     def cls_attention(self, facets: dict[str, torch.Tensor], scale: float, grid: tuple[int, int]) -> torch.Tensor:
-        """Softmax of the CLS query over all keys, its share on the patches: (B, heads, h, w)."""
+        """Return (B, heads, h, w): the softmax of the CLS query over all keys, for the patches."""
         weights = (facets["query"][:, :, :1] * scale) @ facets["key"].transpose(-2, -1)
         return weights.softmax(dim=-1)[:, :, 0, self.net.num_prefix_tokens :].unflatten(2, grid)
 
 
 class FreeViT(ViT):
-    """A ViT for images of any size: its position embedding is interpolated in every pass, by `_positions`."""
+    """A ViT for images of any size: its position embedding is interpolated in every forward pass, by `positions`."""
 
     prefix: torch.Tensor
     positions: torch.Tensor
@@ -126,31 +134,31 @@ class FreeViT(ViT):
     def __init__(self, net: Any, recipe: Recipe, head: ForegroundHead | None = None) -> None:
         super().__init__(net, recipe, head)
         net.patch_embed.strict_img_size, net.patch_embed.img_size = False, None
-        self.placed = net.pos_embed is not None
-        if self.placed:
-            known = 0 if net.no_embed_class else net.num_prefix_tokens  # of the prefix tokens, how many have a position
+        self.has_positions = net.pos_embed is not None
+        if self.has_positions:
+            count = 0 if net.no_embed_class else net.num_prefix_tokens  # of prefix tokens with a position
             table = net.pos_embed.detach()
-            unplaced = table.new_zeros(1, net.num_prefix_tokens - known, table.shape[2])
-            self.register_buffer("prefix", torch.cat([table[:, :known], unplaced], dim=1), persistent=False)
-            grid = table[0, known:].unflatten(0, net.patch_embed.grid_size)
+            zeros = table.new_zeros(1, net.num_prefix_tokens - count, table.shape[2])
+            self.register_buffer("prefix", torch.cat([table[:, :count], zeros], dim=1), persistent=False)
+            grid = table[0, count:].unflatten(0, net.patch_embed.grid_size)
             self.register_buffer("positions", grid, persistent=False)
-            net.pos_embed = None  # timm leaves the addition out then
+            net.pos_embed = None  # then timm adds none
 
     def grid(self, pixels: torch.Tensor) -> tuple[int, int]:
-        """While a graph is traced these are tensors, and the division goes into the graph."""
+        """As `ViT.grid`. While a graph is traced these are tensors, and the division is a part of the graph."""
         rows, columns = (side // patch for side, patch in zip(pixels.shape[2:], self.net.patch_embed.patch_size))
         return rows, columns
 
     def embedded(self, pixels: torch.Tensor) -> torch.Tensor:
         tokens = super().embedded(pixels)
-        if not self.placed:
+        if not self.has_positions:
             return tokens
         positions = resampled(self.positions, *self.grid(pixels))
         return tokens + torch.cat([self.prefix, positions[None]], dim=1).to(tokens.dtype)
 
 
 def qkv(block: Any, tokens: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Query, key and value of a block, (B, heads, N, C / heads) each, as its attention compares them."""
+    """Return query, key and value, (B, heads, N, C / heads) each, of the attention in a block. tokens: (B, N, C)."""
     attention = block.attn
     packed = attention.qkv(block.norm1(tokens)).unflatten(2, (3, attention.num_heads, -1))
     query, key, value = packed.permute(2, 0, 3, 1, 4).unbind(0)
@@ -165,26 +173,26 @@ def joined(maps: list[torch.Tensor]) -> torch.Tensor:
 
 
 def hypercolumns(maps: list[torch.Tensor]) -> torch.Tensor:
-    """The same before the last step: in every cell the part of each map has length 1, before it is upsampled.
+    """As `joined`, without the last normalization: the part of each map has length 1 in each cell before upsampling.
 
-    Cells of a coarser map are whole multiples of the finest one's.
+    The strides must be multiples of the finest one.
     """
     finest = max(int(part.shape[2]) for part in maps)
     return torch.cat([_upsampled(functional.normalize(part, dim=1), finest) for part in maps], dim=1)
 
 
 def energy(maps: list[torch.Tensor]) -> torch.Tensor:
-    """(B, 1, h, w): the root mean square of the deepest map's activations, on the finest grid.
+    """Return (B, 1, h, w): the activation energy, the root mean square of the deepest map, on the finest grid.
 
-    Activation energy, the measure of objectness: high where a network that was trained to classify sees an object, low
-    on grass and walls.
+    It measures objectness: in a network that was trained for classification it is high on objects, and low on grass and
+    walls. maps: (B, C_i, h_i, w_i).
     """
     finest = max(int(part.shape[2]) for part in maps)
     return _upsampled(maps[-1].square().mean(dim=1, keepdim=True).sqrt(), finest)
 
 
 def _upsampled(part: torch.Tensor, rows: int) -> torch.Tensor:
-    """By a constant factor, not to a size: so it holds for every image, and every runtime knows it."""
+    """Upsample a map to a number of rows, by a constant factor, which all runtimes support for images of any size."""
     if int(part.shape[2]) == rows:
         return part
     factor = float(rows // int(part.shape[2]))
@@ -192,7 +200,7 @@ def _upsampled(part: torch.Tensor, rows: int) -> torch.Tensor:
 
 
 class PaddedConv(nn.Module):
-    """A TensorFlow "SAME" convolution whose padding is known: plain numbers in the exported graph."""
+    """A TensorFlow "SAME" convolution with constant padding, which is a constant in the exported graph, too."""
 
     def __init__(self, convolution: nn.Conv2d, padding: list[int]) -> None:
         super().__init__()
@@ -206,7 +214,10 @@ class PaddedConv(nn.Module):
 
 
 def same_padding(convolution: nn.Conv2d, size: torch.Size) -> list[int]:
-    """Left, right, top, bottom padding by TensorFlow's rule: an odd pixel goes right and below."""
+    """Return the left, right, top and bottom padding by TensorFlow's rule: an odd pixel is added right and below.
+
+    size: (H, W) of the input.
+    """
     padding = []
     for axis in (1, 0):
         side, stride = size[axis], convolution.stride[axis]
@@ -217,17 +228,18 @@ def same_padding(convolution: nn.Conv2d, size: torch.Size) -> list[int]:
 
 
 def freeze_padding(network: Network, images: torch.Tensor) -> None:
-    """Run once, note the input size of every "SAME" convolution, and replace it by one with fixed padding.
+    """Replace every "SAME" convolution by one with constant padding. images: for one run, which shows the input sizes.
 
-    Where both sides are multiples of the network's stride, as ours always are, an input side is a multiple of the
-    convolution's stride, too, and TensorFlow's rule always asks for reach - stride pixels: the padding fits all sizes.
+    The sides of our images are multiples of the network's stride. So those of a convolution's input are multiples of
+    its stride, and TensorFlow's rule gives reach - stride pixels: the padding is right for all sizes.
     """
     sizes: dict[nn.Module, torch.Size] = {}
+
+    def note_size(module: nn.Module, args: tuple[torch.Tensor, ...]) -> None:
+        sizes[module] = args[0].shape[-2:]
+
     same = {name: module for name, module in network.named_modules() if isinstance(module, Conv2dSame)}
-    hooks = [
-        module.register_forward_pre_hook(lambda module, args: sizes.__setitem__(module, args[0].shape[-2:]))
-        for module in same.values()
-    ]
+    hooks = [module.register_forward_pre_hook(note_size) for module in same.values()]
     network(images)
     for hook in hooks:
         hook.remove()

@@ -1,7 +1,7 @@
-"""A ViT's position embedding at any grid size, in plain arithmetic, so that it can lie in an exported graph.
+"""Interpolates a ViT's position embedding to any grid size, with operations that an exported graph can contain.
 
-timm interpolates bicubically with antialiasing, an operation that most runtimes lack. It is separable and linear:
-rows (h, h0) @ grid (h0, w0) @ columns (w, w0)^T, with matrices of Keys' kernel, a = -0.5 (Keys, 1981, eq. 4).
+timm uses antialiased bicubic interpolation, which most runtimes do not support. It is separable and linear:
+rows (h, h0) @ grid (h0, w0) @ columns (w, w0)^T, with matrices from Keys' kernel, a = -0.5 (Keys, 1981, eq. 4).
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 import torch
 
 A = -0.5
-"""Of Keys' kernel, as PIL and torch's antialiased interpolation have it."""
+"""Parameter a of Keys' kernel, as in PIL and in torch's antialiased interpolation."""
 
 
 def resampled(grid: torch.Tensor, height: int | torch.Tensor, width: int | torch.Tensor) -> torch.Tensor:
-    """(h0, w0, C) float32 -> (height * width, C); the sides may be tensors while a graph is traced."""
+    """Interpolate a (h0, w0, C) float32 grid to (height * width, C). The sides are tensors while a graph is traced."""
     rows, columns = weights(grid.shape[0], height), weights(grid.shape[1], width)
     tall = torch.matmul(rows, grid.flatten(1)).unflatten(1, grid.shape[1:])
     # equal ranks: OpenVINO refuses to broadcast a matrix over a product of unknown shape
@@ -21,7 +21,7 @@ def resampled(grid: torch.Tensor, height: int | torch.Tensor, width: int | torch
 
 
 def weights(old: int, new: int | torch.Tensor) -> torch.Tensor:
-    """(new, old) float32: how much every old place counts at every new one; each row sums to 1."""
+    """Return (new, old) float32: the weight of each old place at each new one. Each row sums to 1."""
     scale = torch.tensor(float(old)) / new
     centres = (torch.arange(new, dtype=torch.float32) + 0.5) * scale  # type: ignore[arg-type]
     places = torch.arange(old, dtype=torch.float32) + 0.5

@@ -1,4 +1,4 @@
-"""Making a network of timm with its weights, cut down to the chosen layers and fitted to the input size."""
+"""Creates networks of timm with their weights, pruned to the chosen layers and adapted to the input size."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def build(
     tensors: dict[str, torch.Tensor] | None = None,
     free: bool = False,
 ) -> tuple[Network, str]:
-    """Make the network of `recipe` for images of `size`, with its weights; also their SHA-256. Raises ModelError.
+    """Create the network of `recipe` for images of `size`. Returns it with the SHA-256 of its weights.
 
-    tensors: used instead of the recipe's weights; of a net made by `trainable`. free: `size` is only an example, and
-    the network takes images of any other.
+    tensors: weights to use instead of the recipe's, from a network of `trainable`; then the SHA-256 is "". free:
+    whether the network takes images of any size, of which `size` is an example. Raises ModelError.
     """
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # timm's, about torch's future
@@ -44,8 +44,11 @@ def build(
                 _check_free(recipe, net)
             elif hasattr(net, "set_input_size"):
                 _resized(net, size)
-            kind = (FreeViT if free else ViT) if _has_facets(net) else Network
-            network = kind(net, recipe, read_head(recipe) if recipe.head and tensors is None else None).eval()
+            kind = Network
+            if _has_facets(net):
+                kind = FreeViT if free else ViT
+            head = read_head(recipe) if recipe.head and tensors is None else None
+            network = kind(net, recipe, head).eval()
             freeze_padding(network, torch.zeros(1, 3, *size))
         except (RuntimeError, AssertionError, ValueError, IndexError) as problem:
             reason = str(problem).splitlines()[0][:160]
@@ -58,7 +61,7 @@ def build(
 
 
 def _check_free(recipe: Recipe, net: Any) -> None:
-    """Windows, rotary positions and the like are laid out for one size when the network is made."""
+    """Raise ModelError for a network with windows, rotary positions or the like, which are created for one size."""
     if not _has_facets(net) and (hasattr(net, "set_input_size") or recipe.kind == "vit"):
         raise ModelError(
             f"{recipe.name} is built for one size and cannot be exported with free height and width",
@@ -67,7 +70,10 @@ def _check_free(recipe: Recipe, net: Any) -> None:
 
 
 def trainable(recipe: Recipe, pretrained: bool) -> tuple[Any, str]:
-    """The net of `recipe` in training mode, for images of any size; and the SHA-256 of its weights ("" = random)."""
+    """Return the network of `recipe` in training mode, for images of any size, and the SHA-256 of its weights.
+
+    pretrained: False = random weights, whose SHA-256 is "".
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if pretrained:
@@ -76,7 +82,7 @@ def trainable(recipe: Recipe, pretrained: bool) -> tuple[Any, str]:
             net, sha256 = _created(recipe.architecture), ""
             _prune(net, recipe)
     if isinstance(net, VisionTransformer):
-        # what timm's dynamic_img_size does; it is set here because the weights' own size had to be fitted first
+        # as timm's dynamic_img_size does; it is set after the size has been adapted to the weights
         net.dynamic_img_size = net.patch_embed.dynamic_img_pad = True  # type: ignore[misc]
         net.patch_embed.strict_img_size, net.patch_embed.flatten = False, False
         net.patch_embed.output_fmt = Format.NHWC
@@ -84,7 +90,7 @@ def trainable(recipe: Recipe, pretrained: bool) -> tuple[Any, str]:
 
 
 def _with_tensors(recipe: Recipe, tensors: dict[str, torch.Tensor]) -> Any:
-    """The net, cut down to the chosen layers, with given weights of a net that was cut down in the same way."""
+    """Return the network, pruned to the chosen layers. tensors: weights of a network that is pruned in the same way."""
     net = _created(recipe.architecture)
     _fit_positions(net, tensors)
     _prune(net, recipe)
@@ -93,7 +99,7 @@ def _with_tensors(recipe: Recipe, tensors: dict[str, torch.Tensor]) -> Any:
 
 
 def probe(name: str) -> dict[str, Any]:
-    """What there is to know about timm's model `name` before it is built: the fields of zoo.Architecture."""
+    """Return the fields of `zoo.Architecture` of timm's model `name`, without its weights. Raises ModelError."""
     net = _created(name, device="meta")
     if not hasattr(net, "forward_intermediates"):
         raise ModelError(f"timm's {name} does not offer its layers", "choose another model of timm")
@@ -115,31 +121,32 @@ def probe(name: str) -> dict[str, Any]:
 
 
 def _has_facets(net: Any) -> bool:
-    """Whether every block is the plain one, whose attention is fed by `norm1` and `qkv` (parallel ones are not)."""
+    """Return whether all blocks are of the plain kind, whose attention takes `qkv(norm1(tokens))`."""
     return isinstance(net, VisionTransformer) and all(
         type(block) is Block and isinstance(block.attn, Attention) for block in net.blocks
     )
 
 
 def _created(architecture: str, **options: Any) -> Any:
+    """Return a network of timm with random weights. options: of timm, and `device`. Raises ModelError."""
     logging.getLogger("timm").setLevel(logging.ERROR)
     try:
         with torch.device(options.pop("device", "cpu")):
             return timm.create_model(architecture, pretrained=False, **options)
     except (RuntimeError, ValueError, TypeError, AttributeError, NotImplementedError) as problem:
-        near = difflib.get_close_matches(architecture.split(".")[0], timm.list_models(), n=3)
-        also = f"did you mean {' or '.join('timm:' + name for name in near)}? " if near else ""
+        similar = difflib.get_close_matches(architecture.split(".")[0], timm.list_models(), n=3)
+        hint = f"did you mean {' or '.join('timm:' + name for name in similar)}? " if similar else ""
         reason = str(problem).splitlines()[0][:120]
         raise ModelError(
-            f"timm cannot make {architecture!r}: {reason}", also + "timm.list_models() lists all"
+            f"timm cannot make {architecture!r}: {reason}", hint + "timm.list_models() lists all"
         ) from problem
 
 
 def _with_weights(recipe: Recipe) -> tuple[Any, str]:
-    """The net, cut down to the chosen layers, with weights from the recipe's file or from the hub."""
+    """Return the network, pruned to the chosen layers, with the recipe's weights, and their SHA-256."""
     if not recipe.file:
         path = weights.published(recipe.architecture)
-        # timm converts published weights to its own names, which is why it reads this file itself.
+        # timm reads the file itself, because it converts published weights to its own names
         net = timm.create_model(recipe.architecture, pretrained=True, pretrained_cfg_overlay={"file": str(path)})
         _prune(net, recipe)
         return net, sha256_of(path)
@@ -155,7 +162,7 @@ def _with_weights(recipe: Recipe) -> tuple[Any, str]:
 
 
 def read_head(recipe: Recipe) -> ForegroundHead:
-    """The foreground head of a checkpoint. Raises ModelError."""
+    """Read the foreground head of a checkpoint. Raises ModelError."""
     tensors = checkpoint.read(Path(recipe.file)).get("head") or {}
     try:
         head = ForegroundHead(tensors["unit.weight"].shape[1])
@@ -166,7 +173,7 @@ def read_head(recipe: Recipe) -> ForegroundHead:
 
 
 def _prune(net: Any, recipe: Recipe) -> None:
-    """Drop what the chosen layers do not need. A ViT keeps its blocks: its attention is that of the last one."""
+    """Remove what the chosen layers do not need. A ViT keeps all blocks: its attention is that of the last one."""
     if isinstance(net, VisionTransformer):
         net.reset_classifier(0, "")
         net.fc_norm = nn.Identity()
@@ -175,7 +182,7 @@ def _prune(net: Any, recipe: Recipe) -> None:
 
 
 def _suggestion(recipe: Recipe, net: Any, tensors: dict[str, torch.Tensor]) -> str:
-    """Which --layers the weights at hand are enough for."""
+    """Return a hint: the --layers for which the weights suffice."""
     if recipe.kind != "cnn":
         return "use weights of the whole network"
     enough = []
@@ -189,18 +196,18 @@ def _suggestion(recipe: Recipe, net: Any, tensors: dict[str, torch.Tensor]) -> s
 
 
 def _fit_positions(net: Any, tensors: dict[str, torch.Tensor]) -> None:
-    """Give a ViT the (square) input size that the weights' position embedding was made for."""
-    theirs = tensors.get("pos_embed")
-    if not isinstance(net, VisionTransformer) or theirs is None or net.pos_embed is None or theirs.ndim != 3:
+    """Set the input size of a ViT to the square one for which the position embedding in the weights was made."""
+    positions = tensors.get("pos_embed")
+    if not isinstance(net, VisionTransformer) or positions is None or net.pos_embed is None or positions.ndim != 3:
         return
     prefix = 0 if net.no_embed_class else net.num_prefix_tokens
-    side = math.isqrt(max(theirs.shape[1] - prefix, 0))
-    if theirs.shape[1] != net.pos_embed.shape[1] and side * side == theirs.shape[1] - prefix:
+    side = math.isqrt(max(positions.shape[1] - prefix, 0))
+    if positions.shape[1] != net.pos_embed.shape[1] and side * side == positions.shape[1] - prefix:
         net.set_input_size(img_size=(side * net.patch_embed.patch_size[0], side * net.patch_embed.patch_size[1]))
 
 
 def _resized(net: Any, size: tuple[int, int]) -> None:
-    """Interpolate the position embedding once, so that it is a constant of the network."""
+    """Set the input size, and interpolate the position embedding of a ViT once, so that it is a constant."""
     if isinstance(net, VisionTransformer):
         before = net.patch_embed.grid_size
         net.patch_embed.set_input_size(img_size=size)

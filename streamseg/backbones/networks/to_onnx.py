@@ -1,7 +1,7 @@
-"""Write a network as ONNX: dynamic batch, height and width fixed or free; and check that it still computes the same.
+"""Writes a network as ONNX, with dynamic batch and fixed or dynamic height and width, and verifies the file.
 
-The tracing exporter is used on purpose: on efficientnet_lite0 it takes 1 s where the torch.export one takes 15 s, and
-both give graphs that run equally fast.
+It uses torch's tracing exporter, which takes 1 s for efficientnet_lite0. The exporter of torch.export takes 15 s, and
+its graph is not faster.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from streamseg.errors import ModelError
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16}
 ATTENTION = 14
-"""The first opset that torch writes scaled dot-product attention in."""
+"""First opset for scaled dot-product attention in torch's exporter."""
 
 
 def write(
@@ -37,11 +37,11 @@ def write(
     max_batch: int = 0,
     simplify: bool = False,
 ) -> tuple[Network, Facts]:
-    """Build `recipe` and write it to `path`; returns the network that was traced, and what the file says of itself.
+    """Build the network of `recipe` and write it to `path`. Returns the network and the facts in the file.
 
-    size: (H, W), or None for any multiple of `recipe.shape.multiple`. precision: of weights and computation; input and
-    output are float32. max_batch: goes into the metadata, 0 = unknown. simplify: also fold constants and fuse what can
-    be fused, which engines do by themselves at every start. Raises ModelError.
+    size: (H, W), or None for any multiples of `recipe.shape.multiple`. precision: of weights and computation; input and
+    outputs are float32. max_batch: for the metadata, 0 = unknown. simplify: whether to fold constants and fuse
+    operations in the file; engines do that themselves at every start. Raises ModelError.
     """
     _check_opset(recipe, opset)
     network, sha256 = timm_networks.build(recipe, size or example(recipe), DTYPES[precision], free=size is None)
@@ -60,20 +60,20 @@ def write(
 
 
 def example(recipe: Recipe) -> tuple[int, int]:
-    """A size (H, W) to trace with: not square, so that swapped sides do not go unnoticed."""
+    """Return a size (H, W) to trace with, which is not square, so that swapped sides are noticed."""
     multiple = recipe.shape.multiple
     return max(1, 96 // multiple) * multiple, max(2, 160 // multiple) * multiple
 
 
 def export(network: Network, size: tuple[int, int] | None, path: Path, opset: int) -> list[tuple[int, ...]]:
-    """Trace `network` into `path`; returns the shapes of its outputs for one image, (D, h, w) each."""
+    """Trace a network into a file. Returns the shape of each output for one image, (D, h, w). Raises ModelError."""
     images = torch.zeros(1, 3, *(size or example(network.recipe)))
     with torch.inference_mode():
         shapes = [tuple(output.shape[1:]) for output in network(images)]
     names = list(network.outputs)
     free = {} if size else {2: "height", 3: "width"}
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    torch._C._jit_set_onnx_log_output_stream("stderr")  # a failure dumps the whole graph, and stdout is for results
+    torch._C._jit_set_onnx_log_output_stream("stderr")  # stdout is for results; errors print the whole graph
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         try:
@@ -94,7 +94,7 @@ def export(network: Network, size: tuple[int, int] | None, path: Path, opset: in
 
 
 def _name_sides(path: Path, shapes: Sequence[tuple[int, ...]], free: bool) -> None:
-    """The tracer loses sight of static sides behind dynamic batches; they are known here."""
+    """Write the sides of the outputs into a file, because the tracer loses fixed sides if the batch is dynamic."""
     model = onnx.load(path)
     for output, shape in zip(model.graph.output, shapes):
         for dim, side, name in zip(output.type.tensor_type.shape.dim[1:], shape, ("", "rows", "columns")):
@@ -106,7 +106,7 @@ def _name_sides(path: Path, shapes: Sequence[tuple[int, ...]], free: bool) -> No
 
 
 def _simplified(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Constants folded, shapes known, dead nodes gone: half the nodes or fewer, for readers that fold nothing."""
+    """Fold constants, infer shapes and remove dead nodes: half of the nodes, or fewer, are left."""
     import onnxslim
 
     logging.getLogger("onnxslim").setLevel(logging.ERROR)
@@ -114,7 +114,7 @@ def _simplified(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _check_opset(recipe: Recipe, opset: int) -> None:
-    """Said before any work; what another operator needs shows while the graph is written."""
+    """Raise ModelError for an opset that is known not to work, before any work."""
     first = ATTENTION if recipe.kind == "vit" else OPSETS[0]
     if not first <= opset <= OPSETS[-1]:
         raise ModelError(
@@ -124,25 +124,29 @@ def _check_opset(recipe: Recipe, opset: int) -> None:
 
 
 def _unwritable(recipe: Recipe, opset: int, problem: Exception) -> ModelError:
+    """Return the error for a network that the exporter cannot write."""
     reason = (str(problem).strip() or type(problem).__name__).splitlines()[0][:160]
     hint = f"use --opset {OPSET}" if opset != OPSET else "please report this model"
     return ModelError(f"{recipe.name} cannot be written as ONNX of opset {opset}: {reason}", hint)
 
 
 def verify(network: Network, size: tuple[int, int], path: Path, tolerance: float) -> None:
-    """Compare the file with `network` on two random images (another batch than was traced). Raises ModelError."""
+    """Compare a file with its network on two random images, another batch size than was traced.
+
+    tolerance: largest difference of an output. Raises ModelError.
+    """
     import onnxruntime
 
     images = np.random.default_rng(0).random((2, 3, *size), dtype=np.float32)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    found = session.run(None, {"images": images})
+    exported = session.run(None, {"images": images})
     with torch.inference_mode():
-        wanted = network(torch.from_numpy(images))
-    for name, mine, its in zip(network.outputs, found, wanted):
-        worst = float(np.abs(mine - its.numpy()).max())
-        if not worst <= tolerance:
+        reference = network(torch.from_numpy(images))
+    for name, output, expected in zip(network.outputs, exported, reference):
+        worst = float(np.abs(output - expected.numpy()).max())
+        if not worst <= tolerance:  # NaN fails, too
             raise ModelError(
                 f"the exported {network.recipe.name} differs from the network by {worst:.2g} in its {name}",
                 "use --engine torch, and report this model",

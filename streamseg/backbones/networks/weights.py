@@ -1,4 +1,4 @@
-"""Reading weights: .pth and .safetensors files from anybody, published ones from the hub; only tensors, never code."""
+"""Reads weights from .pth and .safetensors files, and published ones from the hub. It never executes code in them."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from streamseg.errors import ModelError
 from streamseg.text import some
 
 WRAPPERS = ("state_dict", "model", "teacher", "student", "backbone", "module", "encoder", "model_state_dict")
-"""Names under which training programs file the network, outermost first; as a dict's key or as a prefix of names."""
+"""Names of the network in files of training programs, as keys or as prefixes of tensor names; outermost first."""
 HEADS = ("head", "head_dist", "fc", "classifier", "mask_token", "projector", "predictor")
-"""First names of tensors that a backbone does not need."""
+"""First parts of the names of tensors that a backbone does not need."""
 
 
 def read(path: Path) -> dict[str, torch.Tensor]:
-    """Read a weights file into {tensor name: tensor}, freed of the wrappers that training programs put around it."""
+    """Read a file as {name: tensor}, without the WRAPPERS of training programs. Raises ModelError."""
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
 
-            found: Any = load_file(path)
+            content: Any = load_file(path)
         else:
-            found = torch.load(path, map_location="cpu", weights_only=True)
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as problem:
         if "weights_only" in str(problem).lower() or "Unsupported global" in str(problem):
             raise ModelError(
@@ -35,53 +35,63 @@ def read(path: Path) -> dict[str, torch.Tensor]:
                 "save the network's state_dict() alone, or convert it to .safetensors",
             ) from problem
         raise _unreadable(path, problem) from problem
-    except Exception as problem:  # torch and safetensors have a dozen ways to say "damaged"
+    except Exception as problem:  # torch and safetensors raise a dozen kinds of errors for damaged files
         raise _unreadable(path, problem) from problem
-    tensors = _unwrapped(found)
+    tensors = _unwrapped(content)
     if not tensors:
         raise ModelError(f"{str(path)!r} holds no tensors", "--weights takes the state_dict of a network")
     return tensors
 
 
 def _unreadable(path: Path, problem: Exception) -> ModelError:
+    """Return the error for a damaged file."""
     reason = (str(problem).strip() or type(problem).__name__).splitlines()[0][:120]
     return ModelError(f"{str(path)!r} cannot be read as weights: {reason}", "is it complete? fetch or copy it again")
 
 
-def _unwrapped(found: Any) -> dict[str, torch.Tensor]:
-    """The dict of tensors inside a checkpoint, without the prefix that its names share."""
-    while isinstance(found, Mapping):
-        inner = next((found[key] for key in WRAPPERS if isinstance(found.get(key), Mapping)), None)
-        if inner is None:
-            break
-        found = inner
-    if not isinstance(found, Mapping):
+def _unwrapped(content: Any) -> dict[str, torch.Tensor]:
+    """Return the tensors of the network in a checkpoint, {name: tensor}; {} if there are none."""
+    if not isinstance(content, Mapping):
         return {}
-    tensors = {str(name): value for name, value in found.items() if isinstance(value, torch.Tensor)}
-    while prefix := next((f"{key}." for key in WRAPPERS if any(name.startswith(f"{key}.") for name in tensors)), ""):
-        # What stands beside the network (a projection head of DINO or BYOL) is left behind.
+    while True:
+        wrapped = [content[key] for key in WRAPPERS if isinstance(content.get(key), Mapping)]
+        if not wrapped:
+            break
+        content = wrapped[0]
+    return _without_prefixes({str(name): value for name, value in content.items() if isinstance(value, torch.Tensor)})
+
+
+def _without_prefixes(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return the tensors whose names begin with one of WRAPPERS, without it, or all if there are none.
+
+    Other tensors are not of the network, such as a projection head of DINO or BYOL.
+    """
+    while True:
+        prefixes = [f"{key}." for key in WRAPPERS if any(name.startswith(f"{key}.") for name in tensors)]
+        if not prefixes:
+            return tensors
+        prefix = prefixes[0]
         tensors = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-    return tensors
 
 
 def renamed_in_order(tensors: dict[str, torch.Tensor], like: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Give `tensors` the names of `like`, one by one: the same network, written by another library.
+    """Give tensors the names of `like`, in order: it is the same network in another library.
 
-    The order of definition is the order of computation in both, so every pair has to have the same shape.
+    Both are in the order of the computation. Raises ModelError if the number or a shape differs.
     """
-    pairs = list(zip(tensors.items(), like.items()))
-    if len(tensors) != len(like) or any(mine.shape != its.shape for (_, mine), (_, its) in pairs):
+    same_count = len(tensors) == len(like)
+    if not same_count or any(one.shape != other.shape for one, other in zip(tensors.values(), like.values())):
         raise ModelError("the weights do not match the network's tensors", "use weights of the same architecture")
-    return {name: mine for (_, mine), (name, _) in pairs}
+    return dict(zip(like, tensors.values()))
 
 
 def load(
     net: torch.nn.Module, tensors: dict[str, torch.Tensor], known: set[str], suggestion: Callable[[], str]
 ) -> None:
-    """Put `tensors` into `net`, which is cut down to what the chosen layers need.
+    """Load tensors into a network that is pruned to the chosen layers.
 
-    known: names of the whole network, more than `net` needs, which may be there. suggestion: gives the hint when a
-    layer is missing. Raises ModelError for missing, misshapen or unknown tensors, naming the first few.
+    known: names of the tensors of the whole network; those that `net` does not need are ignored. suggestion: returns
+    the hint for a missing layer. Raises ModelError for missing or unknown tensors, and for wrong shapes.
     """
     needed = net.state_dict()
     unknown = [name for name in tensors if name not in known and name.split(".")[0] not in HEADS]
@@ -92,9 +102,9 @@ def load(
             "choose the model that the weights belong to",
         )
     wrong = [
-        f"{name} {list(tensors[name].shape)} instead of {list(its.shape)}"
-        for name, its in needed.items()
-        if name in tensors and tensors[name].shape != its.shape
+        f"{name} {list(tensors[name].shape)} instead of {list(tensor.shape)}"
+        for name, tensor in needed.items()
+        if name in tensors and tensors[name].shape != tensor.shape
     ]
     if wrong:
         raise ModelError(f"the weights have other shapes: {some(wrong)}", "choose the model that the weights belong to")
@@ -105,11 +115,11 @@ def load(
             f"the weights hold tensors that the network does not have: {some(unknown)}",
             "choose the model that the weights belong to",
         )
-    net.load_state_dict({name: tensors.get(name, its) for name, its in needed.items()})
+    net.load_state_dict({name: tensors.get(name, tensor) for name, tensor in needed.items()})
 
 
 def _layers_of(names: list[str]) -> str:
-    """Outer names, once each: "layer4" of "layer4.0.conv1.weight", "blocks.3" of "blocks.3.0.bn1.bias"."""
+    """Return the layers of tensors, for a message: "layer4" for "layer4.0.conv1.weight"."""
     outer = []
     for name in names:
         first, *rest = name.split(".")
@@ -118,24 +128,23 @@ def _layers_of(names: list[str]) -> str:
 
 
 def published(architecture: str) -> Path:
-    """The hub's weights file of a timm architecture, from the local cache or downloaded with a progress bar on stderr.
+    """Return the file of the published weights of a timm architecture, from the local cache or downloaded.
 
-    Raises ModelError, in seconds, without network.
+    A download shows a progress bar on stderr. Raises ModelError, without a network connection within seconds.
     """
     import huggingface_hub
     from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
     from timm.models import get_pretrained_cfg
 
-    published_as = get_pretrained_cfg(architecture)
-    if published_as is None or not (repository := published_as.hf_hub_id):
+    entry = get_pretrained_cfg(architecture)
+    if entry is None or not entry.hf_hub_id:
         raise ModelError(f"no weights of {architecture} are published", "give some with --weights FILE")
-    names = (
-        (published_as.hf_hub_filename,) if published_as.hf_hub_filename else ("model.safetensors", "pytorch_model.bin")
-    )
+    repository = entry.hf_hub_id
+    names = (entry.hf_hub_filename,) if entry.hf_hub_filename else ("model.safetensors", "pytorch_model.bin")
     for name in names:
-        found = huggingface_hub.try_to_load_from_cache(repository, name)
-        if isinstance(found, str):
-            return Path(found)
+        cached = huggingface_hub.try_to_load_from_cache(repository, name)
+        if isinstance(cached, str):
+            return Path(cached)
     _require_hub(architecture)
     if not sys.stderr.isatty():
         huggingface_hub.utils.disable_progress_bars()
@@ -152,16 +161,17 @@ def published(architecture: str) -> Path:
 
 
 def _require_hub(architecture: str) -> None:
-    """One short request first: the hub's own client would try for half a minute."""
+    """Raise ModelError if the hub does not answer a short request: its client would try for half a minute."""
     from huggingface_hub import constants, get_session
 
     try:
         get_session().head(constants.ENDPOINT, timeout=10)
-    except Exception as problem:  # which HTTP library lies underneath is the hub client's affair
+    except Exception as problem:  # the hub's client may use any HTTP library
         raise _no_network(architecture, problem) from problem
 
 
 def _no_network(architecture: str, problem: Exception) -> ModelError:
+    """Return the error for weights that cannot be downloaded."""
     reason = (str(problem).strip() or type(problem).__name__).splitlines()[0][:120]
     return ModelError(
         f"the weights of {architecture} are not here yet and cannot be downloaded: {reason}",

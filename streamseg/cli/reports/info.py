@@ -59,14 +59,14 @@ def _bag(path: Path) -> dict[str, Any]:
 
 def _onnx(path: Path) -> dict[str, Any]:
     model = onnx_file.load(path)
-    inputs, outputs, said = onnx_file.ends(model)
+    inputs, outputs, said = onnx_file.interface(model)
     opset = {entry.domain or "ai.onnx": entry.version for entry in model.opset_import}
     facts = _from_metadata(said, inputs, outputs) | {"opset": opset.get("ai.onnx", 0)}
     return facts | _fits(lambda: onnx_file.read(path))
 
 
 def _openvino(path: Path) -> dict[str, Any]:
-    inputs, outputs, said = openvino_file.look(path)
+    inputs, outputs, said = openvino_file.interface(path)
     return _from_metadata(said, inputs, outputs) | _fits(lambda: openvino_file.read(path)[0])
 
 

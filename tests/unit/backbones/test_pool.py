@@ -30,7 +30,7 @@ SIZES = [(32, 32 * width) for width in range(1, 9)]
 
 
 def test_a_size_is_opened_once_and_the_longest_unused_is_closed() -> None:
-    pool = BackbonePool(Closing, kept=2)
+    pool = BackbonePool(Closing, capacity=2)
     first, second = pool.get(SIZES[0]), pool.get(SIZES[1])
     assert pool.get(SIZES[0]) is first  # used again: now the second is the longest unused
     pool.get(SIZES[2])
@@ -39,7 +39,7 @@ def test_a_size_is_opened_once_and_the_longest_unused_is_closed() -> None:
 
 
 def test_what_is_in_use_stays_open_until_its_last_user_is_done() -> None:
-    pool = BackbonePool(Closing, kept=1)
+    pool = BackbonePool(Closing, capacity=1)
     with pool.lease(SIZES[0]) as used:
         with pool.lease(SIZES[0]) as same:
             pool.get(SIZES[1])  # evicts the first, which is in use twice
@@ -62,7 +62,7 @@ def test_close_waits_for_users_too() -> None:
 
 def test_no_thread_meets_a_closed_network() -> None:
     """Four threads ask for eight sizes, of which two are kept, in different orders."""
-    pool, together, opened = BackbonePool(Closing, kept=2), Barrier(4), []
+    pool, together, opened = BackbonePool(Closing, capacity=2), Barrier(4), []
 
     def use(seed: int) -> int:
         together.wait()
