@@ -18,7 +18,7 @@ SIZE = (96, 160)
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory):
-    """An empty cache folder of its own, so that nothing is taken from or left in the user's."""
+    """An empty cache folder for the tests, so that they do not use the user's."""
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("STREAMSEG_CACHE", str(folder))
@@ -27,7 +27,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory):
 
 @pytest.fixture(scope="session")
 def specs(request: pytest.FixtureRequest) -> Callable[[str], Spec]:
-    """Spec by short name; those with shared weights skip where the shared folder is absent."""
+    """Specs by short name. Those with shared weights skip if the shared folder is absent."""
 
     def spec(name: str) -> Spec:
         if name == "efficientnet":
@@ -45,7 +45,7 @@ def specs(request: pytest.FixtureRequest) -> Callable[[str], Spec]:
 
 @pytest.fixture(scope="session")
 def opened(specs: Callable[[str], Spec]) -> Callable[[str, str], Backbone]:
-    """A backbone by engine and short name, for images of SIZE."""
+    """A function that opens a backbone by engine and short name, for images of SIZE."""
     known: dict[tuple[str, str], Backbone] = {}
 
     def get(engine: str, name: str) -> Backbone:
@@ -58,7 +58,7 @@ def opened(specs: Callable[[str], Spec]) -> Callable[[str, str], Backbone]:
 
 @pytest.fixture(scope="session")
 def images() -> np.ndarray:
-    """(2, 3, H, W) float32 in [0, 1]: two different smooth pictures."""
+    """Two different smooth images, (2, 3, H, W) float32 in [0, 1]."""
     height, width = SIZE
     rows, columns = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
     waves = [np.sin(9 * rows * k + 7 * columns * (4 - k)) for k in (1, 2, 3)]
@@ -69,7 +69,7 @@ def images() -> np.ndarray:
 
 @pytest.fixture
 def engine(tmp_path):
-    """The path and facts of an engine for 96x160: its bytes are none that TensorRT would load, its JSON is whole."""
+    """The path and the facts of a file for 96x160 that is not a real engine, with a valid JSON file."""
     path = tmp_path / "net.plan"
     path.write_bytes(b"serialized")
     facts = Engine(

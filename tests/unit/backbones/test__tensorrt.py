@@ -1,4 +1,4 @@
-"""What is said where TensorRT is absent, too old, or does not start."""
+"""Tests the errors if TensorRT is missing, too old, or does not start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TensorRT inside ONNX Runtime, all that comes before its first engine: names, shapes, errors."""
+"""Tests the options of ONNX Runtime's TensorRT provider: names, shapes and errors."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_onnx_runtimes_engines_are_kept_apart_by_all_that_decides_them(tmp_path,
 
 
 def scaling(path: Path, value: float) -> Path:
-    """An ONNX file that multiplies its input by a weight, `value`."""
+    """Write an ONNX file that multiplies its input by a weight, `value`."""
     sides = ["n", 3, "h", "w"]
     graph = helper.make_graph(
         [helper.make_node("Mul", ["pixels", "scale"], ["features"])],

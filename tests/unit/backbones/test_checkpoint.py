@@ -1,4 +1,4 @@
-"""Whoever made a checkpoint may have written anything into it: it ends in one plain line, and sends us nowhere."""
+"""Tests that wrong contents of a checkpoint raise a clear error, and cause no other file to be read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The contract: every engine gives every network's features, of length 1 and the same within its precision."""
+"""Tests the contract: each engine computes the features of each network, of length 1, equal within its precision."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_images_that_may_not_be_written_or_lie_otherwise_in_memory_are_fine(engi
 
 
 def test_a_brighter_image_is_not_renormalized_outside(opened, images):
-    """Pixels enter as they are: the network sees brightness (no per-image standardization before it)."""
+    """Images are not standardized before the network."""
     backbone = opened("onnxruntime", "efficientnet")
     assert np.abs(backbone(images * 0.5) - backbone(images)).max() > 0.01
 

@@ -1,4 +1,4 @@
-"""OpenVINO from several threads at once; what all engines share stands in test_init.py."""
+"""Tests OpenVINO in several threads at once. Tests for all engines are in test_init.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Networks of several sizes: the longest unused goes first, and none is closed while somebody uses it."""
+"""Tests the pool of networks: the longest unused one is closed first, and none while it is in use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from streamseg.backbones.pool import BackbonePool
 
 
 class Closing(Backbone):
-    """Knows whether it was closed, and that nobody may run it then."""
+    """A backbone that must not run after it was closed."""
 
     def __init__(self, size: tuple[int, int]) -> None:
         self.size, self.closed = size, False
@@ -61,7 +61,7 @@ def test_close_waits_for_users_too() -> None:
 
 
 def test_no_thread_meets_a_closed_network() -> None:
-    """Four threads ask for eight sizes, of which two are kept, in different orders."""
+    """Four threads request eight sizes, of which two stay open, in different orders."""
     pool, together, opened = BackbonePool(Closing, capacity=2), Barrier(4), []
 
     def use(seed: int) -> int:

@@ -1,4 +1,4 @@
-"""TensorRT engines without TensorRT: where they may run, and what is said where they cannot.
+"""Tests without TensorRT where its engines may run, and the errors if they cannot.
 
 Running one needs a GPU and TensorRT, which were not there; only what comes before is tested here.
 """

@@ -1,4 +1,4 @@
-"""Names, layers and facets: what is chosen by default, and what is refused with which hint."""
+"""Tests the defaults of names, layers and facets, and the errors and hints for wrong ones."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from streamseg.clustering.kmeans import kmeans, squared_distances
 
 
 def blobs(k: int, per: int = 60, d: int = 16, spread: float = 0.05, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """k planted clusters around unit vectors: points (k per, d) float32, and which cluster each is of."""
+    """Return the (k per, d) float32 points of k clusters around unit vectors, and the cluster of each point."""
     random = np.random.default_rng(seed)
     centres = np.linalg.qr(random.standard_normal((d, d)))[0][:k]
     points = centres.repeat(per, axis=0) + spread * random.standard_normal((k * per, d))

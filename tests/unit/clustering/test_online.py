@@ -11,7 +11,7 @@ LEFT, RIGHT, ELSEWHERE = np.linalg.qr(RANDOM.standard_normal((16, 16)))[0][:3]
 
 
 def view(light: float = 0.0) -> np.ndarray:
-    """(16, 6, 8): two halves; light: how much of one more feature all cells have."""
+    """Return (16, 6, 8) features of two halves. light: value of one more feature that all cells share."""
     cells = np.where(np.arange(8) < 4, LEFT[:, None], RIGHT[:, None]) + light * ELSEWHERE[:, None]
     maps = cells[:, None] + 0.02 * RANDOM.standard_normal((16, 6, 8))
     return (maps / np.linalg.norm(maps, axis=0)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""What a foreground head answers is clustered beside the features."""
+"""Tests that the output of a foreground head is clustered together with the features."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from streamseg.frame import Frame
 
 
 def seen(index: int, answered: bool) -> FeatureFrame:
-    """Features tell the left half from the right one, the head an object in the middle."""
+    """Return a frame whose features separate the left from the right half, and whose head shows an object in the
+    middle."""
     rgb = np.full((96, 128, 3), 128, np.uint8)
     features = np.zeros((4, 12, 16), np.float32)
     features[0, :, :8] = features[1, :, 8:] = 1

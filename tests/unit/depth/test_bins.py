@@ -1,4 +1,4 @@
-"""Bins and shelves, on depth that is computed by hand: rays against the slabs of boxes, with a sensor's noise."""
+"""Tests the search for bins and shelves on depth of scenes of boxes, which is computed ray by ray, with noise."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ STANDING: list[Box] = [((-0.16, 0.15, 0), (-0.05, 0.25, 0.2)), ((0.04, 0.1, 0), 
 
 
 def seen(boxes: list[Box], eye: tuple[float, ...], pitch: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """(H, W) depth from `eye`, looking down by `pitch` degrees, with 2 mm of noise; and which box is where, -1 none."""
+    """Return (H, W) depth from `eye`, looking down by `pitch` degrees, with 2 mm of noise, and the index of the box, -1
+    = none."""
     v, u = np.mgrid[: SIZE[0], : SIZE[1]]
     x, y = (u - CAMERA.cx) / CAMERA.fx, (v - CAMERA.cy) / CAMERA.fy
     cos, sin = np.cos(np.radians(pitch)), np.sin(np.radians(pitch))
@@ -58,7 +59,7 @@ def seen(boxes: list[Box], eye: tuple[float, ...], pitch: float, seed: int = 0) 
 
 
 def best_ious(found: SupportPlane, which: np.ndarray, first: int, count: int) -> list[float]:
-    """Of each of the things, whose numbers start at `first`, with the object that fits it best."""
+    """Return the IoU of each thing, whose numbers start at `first`, with the object that fits it best."""
     objects = find_instances(found, 100)
     ious = []
     for number in range(first, first + count):

@@ -1,4 +1,4 @@
-"""A guessed pinhole: what it finds is what the true one finds, whatever the true one is."""
+"""Tests that a guessed camera finds the same objects as the true one, whatever that is."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PITCH, HEIGHT = np.radians(40), 0.6
 
 
 def table_with_a_box(camera: Intrinsics) -> tuple[np.ndarray, np.ndarray]:
-    """Depth of a table and a box of 15 x 15 x 15 cm in the middle of the picture, and (H, W) bool where the box is."""
+    """Return the depth of a table with a box of 15 x 15 x 15 cm in the middle of the image, and the mask of the box."""
     v, u = np.mgrid[: SIZE[0], : SIZE[1]]
     x, y = (u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy
     cos, sin = np.cos(PITCH), np.sin(PITCH)

@@ -1,5 +1,5 @@
-"""Touching things one by one, in scenes whose truth is known from their geometry: boxes, cylinders and a table, hit by
-the rays of a pinhole camera with a Kinect's noise."""
+"""Tests that touching objects are separated, in scenes of boxes and cylinders on a table, seen by a pinhole camera with
+a Kinect's noise. The ground truth follows from the geometry."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ AHEAD = HEIGHT / np.tan(PITCH)  # where it looks
 
 
 def box(right: float, ahead: float, up: float, size: tuple[float, float, float], turned: float = 0.0) -> dict:
-    """A box of (right, ahead, up) metres whose foot's centre lies there, turned by degrees about the vertical."""
+    """Return a box. (right, ahead, up): centre of its foot, in metres. turned: degrees about the vertical."""
     return {"kind": "box", "foot": (right, ahead, up), "size": size, "turned": np.radians(turned)}
 
 
 def cylinder(right: float, ahead: float, up: float, radius: float, height: float) -> dict:
-    """One that stands there."""
+    """Return an upright cylinder. (right, ahead, up): centre of its foot, in metres."""
     return {"kind": "cylinder", "foot": (right, ahead, up), "size": (radius, radius, height), "turned": 0.0}
 
 
 def scene(*things: dict, roll: float = 0.0, seed: int = 0, table: bool = True) -> tuple[np.ndarray, np.ndarray]:
-    """(H, W) float32 depth with a Kinect's noise, in steps of an eighth of a pixel of disparity; (H, W) int truth.
+    """Return (H, W) float32 depth with a Kinect's noise, in steps of 1/8 pixel of disparity, and (H, W) ground truth.
 
-    roll: of the camera, in degrees. Whatever is farther than 3 m has no reading.
+    roll: of the camera, in degrees. Beyond 3 m there are no readings.
     """
     rays, eye = _rays(np.radians(roll)), np.array([0, 0, HEIGHT])
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -44,7 +44,7 @@ def scene(*things: dict, roll: float = 0.0, seed: int = 0, table: bool = True) -
 
 
 def _rays(roll: float) -> np.ndarray:
-    """(H, W, 3) at depth 1: right, ahead, up."""
+    """Return (H, W, 3): the point (right, ahead, up) at depth 1 on the ray of each pixel."""
     v, u = np.mgrid[: SIZE[0], : SIZE[1]]
     x, y = (u - CAMERA.cx) / CAMERA.fx, (v - CAMERA.cy) / CAMERA.fy
     x, y = np.cos(roll) * x - np.sin(roll) * y, np.sin(roll) * x + np.cos(roll) * y
@@ -53,7 +53,7 @@ def _rays(roll: float) -> np.ndarray:
 
 
 def _hit(rays: np.ndarray, eye: np.ndarray, thing: dict) -> np.ndarray:
-    """(H, W) depth of a thing; inf beside it."""
+    """Return the (H, W) depth of an object; inf where a ray misses it."""
     cos, sin = np.cos(thing["turned"]), np.sin(thing["turned"])
     turn = np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]])
     right, ahead, up = thing["foot"]

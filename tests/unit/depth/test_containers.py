@@ -1,4 +1,4 @@
-"""Two parts, one above the other in the picture, in places given by hand: a mug of 8 x 8 x 10 cm, and what is none."""
+"""Tests which two parts are merged as a container: those of a mug of 8 x 8 x 10 cm, and no others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ MUG = {"right": (-0.04, 0.04), "forward": (1.04, 1.08), "up": (0.05, 0.1)}
 
 
 def scene(gap: int = 0, flat: bool = False, **inside: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
-    """(H, W) things and (H, W, 3) places: the front of a mug is 1, what lies above it in the picture 2, aside is 3."""
+    """Return (H, W) objects and (H, W, 3) places: 1 is the front of a mug, 2 lies above it in the image, 3 beside
+    it."""
     things, places = np.zeros(SIZE, np.int32), np.zeros((*SIZE, 3), np.float32)
     front = {"right": (-0.04, 0.04), "forward": (1.0, 1.04), "up": (0.0, 0.1)}
     aside = {"right": (0.2, 0.3), "forward": (1.0, 1.08), "up": (0.0, 0.1)}

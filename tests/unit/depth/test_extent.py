@@ -1,4 +1,4 @@
-"""How far a plane goes, in masks drawn by hand."""
+"""Tests the extent of a plane on drawn masks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LEVEL = np.array([0, -0.8, -0.6])  # a table before a camera that looks down
 
 
 def drawn(*boxes: tuple[int, int, int, int]) -> np.ndarray:
-    """(H, W) bool: boxes of (left, top, right, bottom)."""
+    """Return a (H, W) bool mask of boxes (left, top, right, bottom)."""
     mask = np.zeros(SIZE, bool)
     for left, top, right, bottom in boxes:
         mask[top:bottom, left:right] = True

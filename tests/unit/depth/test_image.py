@@ -1,4 +1,4 @@
-"""Points of a depth image, against the pinhole equations pixel by pixel."""
+"""Compares the points of a depth image with the pinhole equations, pixel by pixel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Things on a surface, in masks drawn by hand."""
+"""Tests the separation of objects on a surface, on drawn masks and on the sample."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def surface(above: np.ndarray, breaks: np.ndarray | None = None) -> SupportPlane
 
 
 def drawn(*boxes: tuple[int, int, int, int]) -> np.ndarray:
-    """(H, W) bool: boxes of (left, top, right, bottom)."""
+    """Return a (H, W) bool mask of boxes (left, top, right, bottom)."""
     mask = np.zeros(SIZE, bool)
     for left, top, right, bottom in boxes:
         mask[top:bottom, left:right] = True
@@ -41,7 +41,7 @@ def ring(centre: tuple[int, int], outer: int, inner: int) -> np.ndarray:
 
 
 def outline(mask: np.ndarray) -> np.ndarray:
-    """One pixel on each side of a mask's border."""
+    """Return the pixels on both sides of a mask's border."""
     pixels, kernel = mask.astype(np.uint8), np.ones((3, 3), np.uint8)
     return cv2.dilate(pixels, kernel) != cv2.erode(pixels, kernel)
 

@@ -1,4 +1,4 @@
-"""Groups of parts that are merged pair by pair."""
+"""Tests the groups of parts that are merged pair by pair."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pieces on both sides of a bar, on planes and pieces of planes computed by hand."""
+"""Tests whether pieces on both sides of a bar are merged, on computed planes."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ NOISE = 1e-3
 
 
 def scene(bar: float = 1.3, step: float = 0.0, tilt: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
-    """(H, W) objects and depth: 1 and 2 to the left and right of 3, a bar of inverse depth `bar`; 1 and 2 lie on one
-    plane of 1, but for a step and a tilt of 2 in 1/m."""
+    """Return (H, W) objects and depth. 3 is a bar of inverse depth `bar` between 1, on the left, and 2, on the right. 2
+    lies on the plane of 1, but for a step and a tilt, in 1/m."""
     v, u = np.mgrid[: SIZE[0], : SIZE[1]]
     inverse = 1 + 0.001 * (u - 80) + 0.0005 * (v - 60)
     right, middle = u >= 90, (u >= 70) & (u < 90)

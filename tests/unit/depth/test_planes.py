@@ -1,4 +1,4 @@
-"""Planes in points made by hand, with things standing on them and noise; scikit-learn's RANSAC as a second opinion."""
+"""Tests the search for planes in random points with objects and noise, and compares it with scikit-learn's RANSAC."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FORWARD = np.array([0, -np.sin(PITCH), np.cos(PITCH)])
 
 
 def level(below: float, count: int, seed: int, share: float = 0.5) -> np.ndarray:
-    """(n, 3) points of a level plane so many metres below the camera, with a share of the worst noise along z."""
+    """Return (n, 3) points of a level plane `below` metres below the camera. share: of the worst noise, along z."""
     rng = np.random.default_rng(seed)
     right, forward = rng.uniform(-0.5, 0.5, count), rng.uniform(0.4, 1.2, count)
     points = right[:, None] * [1, 0, 0] + forward[:, None] * FORWARD - below * NORMAL
@@ -22,19 +22,19 @@ def level(below: float, count: int, seed: int, share: float = 0.5) -> np.ndarray
 
 
 def _noisy(points: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
-    """Readings err along their rays."""
+    """Add noise to points along their rays."""
     z = points[:, 2] + rng.normal(size=len(points)) * share * planes.worst_noise(points[:, 2])
     return (points * (z / points[:, 2])[:, None]).astype(np.float32)
 
 
 def things(count: int, seed: int) -> np.ndarray:
-    """(n, 3) points up to 20 cm above the table."""
+    """Return (n, 3) points up to 20 cm above the table."""
     rng = np.random.default_rng(seed)
     return (level(0.6, count, seed) + rng.uniform(0.03, 0.2, count)[:, None] * NORMAL).astype(np.float32)
 
 
 def degrees(one: np.ndarray, other: np.ndarray) -> float:
-    """Between two unit vectors."""
+    """Return the angle between two unit vectors."""
     return float(np.degrees(2 * np.arcsin(min(1.0, np.linalg.norm(one - other) / 2))))
 
 

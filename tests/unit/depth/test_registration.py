@@ -1,4 +1,4 @@
-"""Depth that is not registered: known warps are found, real misfits too, and nobody else is accused."""
+"""Tests that unregistered depth is recognized, of warped and of real recordings, and that registered depth is not."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ REGISTERED = (
 
 @lru_cache(maxsize=16)
 def pairs_of(path: Path) -> tuple[Pair, ...]:
-    """Up to 16 pairs from all over a recording."""
+    """Return up to 16 RGB-D pairs from a whole recording."""
     with open_source(str(path)) as source:
         frames = (source[i] for i in np.unique(np.linspace(0, len(source) - 1, 16).astype(int)).tolist())  # type: ignore[arg-type,index]
         return tuple((frame.rgb, frame.depth) for frame in frames if frame.depth is not None)
 
 
 def warped(pairs: Any, scale: float, dx: float, dy: float) -> list[Pair]:
-    """Depth out of place: OpenCV moves it, not the code under test."""
+    """Scale and shift depth, by OpenCV."""
     h, w = pairs[0][1].shape
     matrix = np.array([[scale, 0, (1 - scale) * (w - 1) / 2 + dx], [0, scale, (1 - scale) * (h - 1) / 2 + dy]])
     return [(rgb, cv2.warpAffine(depth, matrix, (w, h), flags=cv2.INTER_NEAREST)) for rgb, depth in pairs]
 
 
 def assert_undoes(move: Any, scale: float, dx: float, dy: float, off: float = 6) -> None:
-    """Within 2 % of the scale, and `off` pixels."""
+    """Assert that a move undoes a warp, within 2 % of the scale and `off` pixels."""
     assert move is not None
     assert move.scale == pytest.approx(1 / scale, rel=0.02)
     assert (move.dx, move.dy) == pytest.approx((-dx / scale, -dy / scale), abs=off)
@@ -83,7 +83,7 @@ def test_a_drawn_scene_is_registered(shapes: Callable[..., Any]) -> None:
 
 
 def test_seven_scenes_is_not_registered(shared: Path) -> None:
-    """Its depth camera has 585 pixels of focal length, its colour camera some 525; and it stands beside it."""
+    """The focal length of its depth camera is 585 pixels, that of its colour camera about 525, at another place."""
     pairs = pairs_of(shared / "data" / "sevenscenes_redkitchen")
     for chosen in (pairs[::2], pairs[:3], pairs[9:10]):
         move = fit(chosen)
@@ -94,7 +94,7 @@ def test_seven_scenes_is_not_registered(shared: Path) -> None:
 
 
 def test_one_raw_pair_of_another_kinect(shared: Path) -> None:
-    """NYU's depth is as the sensor gave it. Metres by http://wiki.ros.org/kinect_calibration/technical."""
+    """NYU's depth is raw. The conversion to metres is that of http://wiki.ros.org/kinect_calibration/technical."""
     folder = shared / "data" / "rgbd_other_formats"
     raw = cv2.imread(str(folder / "NYU_depth.pgm"), cv2.IMREAD_UNCHANGED).byteswap()
     depth = np.where(raw < 1060, 348 / (1091.5 - raw), 0).astype(np.float32)
@@ -104,16 +104,16 @@ def test_one_raw_pair_of_another_kinect(shared: Path) -> None:
 
 
 @pytest.mark.parametrize("name", REGISTERED)
-def test_registered_recordings_are_never_accused(name: str, shared: Path) -> None:
-    accuse_nobody(pairs_of(shared / "data" / name))
+def test_registered_recordings_are_recognized(name: str, shared: Path) -> None:
+    assert_registered(pairs_of(shared / "data" / name))
 
 
-def test_the_sample_is_not_accused() -> None:
-    accuse_nobody(pairs_of(SAMPLE))
+def test_the_sample_is_registered() -> None:
+    assert_registered(pairs_of(SAMPLE))
 
 
-def accuse_nobody(pairs: tuple[Pair, ...]) -> None:
-    """Not by eight frames from all over, not by the first, not by single ones, mirrored or cut."""
+def assert_registered(pairs: tuple[Pair, ...]) -> None:
+    """Assert that depth counts as registered by several frames, by single ones, and mirrored or cropped."""
     assert pairs
     mirrored = [(np.ascontiguousarray(rgb[:, ::-1]), np.ascontiguousarray(depth[:, ::-1])) for rgb, depth in pairs]
     left = [(rgb[:, : rgb.shape[1] * 2 // 3], depth[:, : depth.shape[1] * 2 // 3]) for rgb, depth in pairs]

@@ -1,4 +1,4 @@
-"""The supporting plane, on depth that is computed by hand: rays against planes and boxes, with a sensor's noise."""
+"""Tests the support plane on depth of planes and boxes, which is computed ray by ray, with a sensor's noise."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TABLE = (-0.6, 0.3, 0.6, 1.2)  # left, near, right, far
 
 
 def directions() -> np.ndarray:
-    """(H, W, 3) of the rays at depth 1 in the world: right, forward, up."""
+    """Return (H, W, 3): the point (right, forward, up) at depth 1 on the ray of each pixel."""
     v, u = np.mgrid[: SIZE[0], : SIZE[1]]
     x, y = (u - CAMERA.cx) / CAMERA.fx, (v - CAMERA.cy) / CAMERA.fy
     cos, sin = np.cos(PITCH), np.sin(PITCH)
@@ -25,7 +25,7 @@ def directions() -> np.ndarray:
 
 
 def level(top: float, area: tuple[float, ...] = (-50, -50, 50, 50)) -> np.ndarray:
-    """(H, W) depth of a horizontal area at `top` metres above the table's height; inf beside it."""
+    """Return the (H, W) depth of a horizontal area `top` metres above the table; inf beside it."""
     rays = directions()
     with np.errstate(divide="ignore"):
         depth = (top - HEIGHT) / rays[..., 2]
@@ -36,7 +36,7 @@ def level(top: float, area: tuple[float, ...] = (-50, -50, 50, 50)) -> np.ndarra
 
 
 def box(low: tuple[float, ...], high: tuple[float, ...]) -> np.ndarray:
-    """(H, W) depth of a box, by its slabs; inf beside it."""
+    """Return the (H, W) depth of a box; inf beside it."""
     rays, origin = directions(), np.array([0, 0, HEIGHT])
     with np.errstate(divide="ignore"):
         slabs = np.stack([(np.array(corner) - origin) / rays for corner in (low, high)])
@@ -49,7 +49,7 @@ def wall(forward: float) -> np.ndarray:
 
 
 def sense(*layers: np.ndarray, seed: int = 0) -> np.ndarray:
-    """What a depth camera would read of the nearest layer: half the noise that is expected; 0 from 6 m on."""
+    """Return the readings of a depth camera: the nearest layer, with half of the worst noise; 0 beyond 6 m."""
     depth = np.minimum.reduce(layers)
     depth = np.where(depth < 6, depth, 0)
     noise = np.random.default_rng(seed).normal(size=SIZE) * (planes.NOISE[0] + planes.NOISE[1] * depth**2) / 2
@@ -57,7 +57,8 @@ def sense(*layers: np.ndarray, seed: int = 0) -> np.ndarray:
 
 
 def table_with_boxes(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Depth of two boxes on a table, a floor below, a wall behind; where the boxes are; where the table is."""
+    """Return the depth of two boxes on a table, with a floor below and a wall behind, and the masks of boxes and
+    table."""
     table, floor, back, boxes = level(0, TABLE), level(-0.7), wall(2.5), [box(*corners) for corners in BOXES]
     nearest = np.minimum.reduce([table, floor, back, *boxes])
     return sense(nearest, seed=seed), np.minimum(*boxes) == nearest, table == nearest
@@ -221,7 +222,7 @@ def test_planes_are_followed_while_the_camera_tilts_until_they_are_gone(monkeypa
 
 
 def test_the_camera_s_own_intrinsics_count() -> None:
-    """The same scene at twice the size gives the same, when the camera is scaled with the picture."""
+    """An image of twice the size gives the same result with the camera for that size."""
     depth, boxes, table = table_with_boxes()
     small = support.find_support(depth, CAMERA)
     twice = Intrinsics(2 * CAMERA.fx, 2 * CAMERA.fy, 2 * CAMERA.cx + 0.5, 2 * CAMERA.cy + 0.5)

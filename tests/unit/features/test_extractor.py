@@ -11,7 +11,7 @@ from streamseg.features.preparation import input_size
 
 @pytest.mark.parametrize("quality", ["live", "high"])
 def test_the_first_look_is_as_good_as_the_next(shapes, shared, quality: str) -> None:
-    """Though before it the network looks at empty pictures, and uses its arrays again."""
+    """Although the network runs on empty images before, and overwrites its arrays."""
     spec = Spec("timm:vit_tiny_patch16_224", str(shared / "weights" / "vit_tiny_patch16_224_imagenet.safetensors"))
     extractor = FeatureExtractor(
         lambda size: open_backbone(spec, size),

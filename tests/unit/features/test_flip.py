@@ -23,7 +23,7 @@ def backbone(request: pytest.FixtureRequest) -> Iterator[Backbone]:
 
 
 def test_a_mirror_image_gives_the_mirrored_maps(backbone: Backbone) -> None:
-    """Which a network by itself does not give."""
+    """A network alone does not give them."""
     images = np.random.default_rng(0).random((1, 3, 64, 96), np.float32)
     images[..., 48:] *= 0.3
     mirrored = np.ascontiguousarray(images[..., ::-1])

@@ -1,4 +1,4 @@
-"""Maps and labels that follow the optical flow, against what moving the whole picture gives."""
+"""Compares maps and labels that are warped along the optical flow with those of the shifted picture."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SCENES = st.tuples(
 
 
 def scene(seed: int, height: int, width: int, speed: float) -> tuple[np.ndarray, np.ndarray]:
-    """(H, W) labels with few objects, or none, and a smooth flow that may lead out of the picture."""
+    """Return (H, W) labels with few objects, or none, and a smooth flow that may lead out of the picture."""
     random = np.random.default_rng(seed)
     labels = np.zeros((height, width), np.uint8)
     for i in range(random.integers(0, 4)):

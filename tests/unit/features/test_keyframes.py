@@ -1,4 +1,4 @@
-"""Key frames: which frames the network may leave out, and whether what it saw arrives where the picture went."""
+"""Tests which frames are keyframes, and whether features are warped to the right places."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def texture(seed: int = 0) -> np.ndarray:
 
 
 def shifted(picture: np.ndarray, x: float, y: float) -> np.ndarray:
-    """Moved by (x, y) pixels."""
+    """Shift a picture by (x, y) pixels."""
     camera = np.array([[1, 0, x], [0, 1, y]], np.float32)
     return cv2.warpAffine(picture, camera, picture.shape[1::-1], borderMode=cv2.BORDER_REFLECT)
 
@@ -89,7 +89,7 @@ def test_a_keyframe_lasts_longer_where_the_flow_holds_good() -> None:
 
 
 def test_a_keyframe_that_is_late_is_followed_once_it_is_there() -> None:
-    """Until then frames follow the one before, itself among them; then the way is the one to it."""
+    """Until then, the flow leads to the keyframe before, also from the new keyframe itself."""
     keyframes = KeyframeSelector(distance=4)
     keyframes.late = 2
     ways = [keyframes(shifted(texture(), 2 * i, -i)) for i in range(13)]

@@ -1,4 +1,4 @@
-"""The controller on given latencies: no clock, no machine."""
+"""Tests the steps of quality with given latencies, without a clock."""
 
 from __future__ import annotations
 

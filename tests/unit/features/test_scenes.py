@@ -1,4 +1,4 @@
-"""Places are random pictures that a camera pans over; cuts, and what is none, are made of them."""
+"""Tests the detection of cuts. A place is a random picture that a camera pans over."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ seeds = st.integers(0, 10**6)
 
 
 def place(seed: int, count: int, step: int = 1) -> list[np.ndarray]:
-    """Frames of a camera that moves `step` pixels a frame over a picture of a few colours of its own."""
+    """Return frames of a camera that moves `step` pixels per frame over a random picture of a few colours."""
     random = np.random.default_rng(seed)
     wide = SIZE[0], SIZE[1] + step * count
     colours = random.integers(20, 235, (5, 3))
@@ -36,7 +36,7 @@ def noisy(picture: np.ndarray, random: np.random.Generator, gain: float = 1.0) -
 
 
 def scenes_of(pictures: list[np.ndarray]) -> list[int]:
-    """As of a recording, with the look ahead."""
+    """Return the scene of each frame of a recording, with looking ahead."""
     frames = [Frame(i, str(i), 0.0, rgb) for i, rgb in enumerate(pictures)]
     told = list(settled(frames, Scenes()))
     assert [frame.index for frame, _ in told] == list(range(len(pictures)))  # none is lost, none is twice
@@ -44,7 +44,7 @@ def scenes_of(pictures: list[np.ndarray]) -> list[int]:
 
 
 def at_once(pictures: list[np.ndarray]) -> list[int]:
-    """As of a live source."""
+    """Return the scene of each frame of a live source, without looking ahead."""
     scenes = Scenes()
     return [scenes(rgb) for rgb in pictures]
 

@@ -1,4 +1,4 @@
-"""Stages are timed for everybody; whoever listens also hears of their parts, threads and processor time."""
+"""Tests the times of stages, and their parts, threads and processor time for a listener."""
 
 from __future__ import annotations
 

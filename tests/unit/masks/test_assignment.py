@@ -1,4 +1,4 @@
-"""The pairs of least cost, against every permutation and against scipy."""
+"""Compares the assignment of least cost with all permutations and with SciPy."""
 
 from itertools import permutations
 

@@ -1,4 +1,4 @@
-"""What the overlay shows: tints, contours, the legend, the status line, at any size."""
+"""Tests the overlay: tints, contours, the legend and the status line, at any size."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_one_segment_has_no_contour() -> None:
 
 
 def swatches(picture: np.ndarray, ids: range) -> set[int]:
-    """Which ids' pure colours occur; black frames at alpha 0.5 show them in the legend only."""
+    """Return the ids whose pure colours occur: on a black frame, with alpha 0.5, only the legend has them."""
     weights = np.array([65536, 256, 1])
     colours = set(np.unique(picture.reshape(-1, 3) @ weights).tolist())
     return {i for i in ids if palette.distinct()[i] @ weights in colours}

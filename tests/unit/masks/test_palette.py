@@ -1,4 +1,4 @@
-"""The two palettes, against a published table and against a second way to compute what eyes see."""
+"""Compares the palettes with a published table, and their colours with OpenCV's conversion."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ DEFICIENCIES = {
 
 
 def opencv_lab(rgb: np.ndarray, deficiency: str) -> np.ndarray:
-    """(N, 3) uint8 RGB -> (N, 3) CIELAB, by OpenCV's conversion from linear RGB."""
+    """Convert (N, 3) uint8 RGB to (N, 3) CIELAB by OpenCV, with or without a deficiency."""
     value = rgb / 255
     linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
     seen = np.clip(linear @ np.array(DEFICIENCIES[deficiency]).T, 0, 1).astype(np.float32)

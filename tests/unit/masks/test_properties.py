@@ -1,4 +1,4 @@
-"""Figures of segments, against plain formulas over each mask's pixels."""
+"""Compares the properties of segments with plain formulas over the pixels of each mask."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ READINGS = st.sampled_from([0.0, -1.0, 0.4, 1.25, 3.0, 9.5, math.nan, math.inf])
 
 
 def back_projected(mask: np.ndarray, depth: np.ndarray) -> list[tuple[float, float, float]]:
-    """The points of the pixels of `mask` that have a reading, one by one."""
+    """Return the 3-D points of the pixels of a mask that have a reading."""
     points = []
     for v, u in zip(*np.nonzero(mask), strict=True):
         z = float(depth[v, u])

@@ -1,4 +1,4 @@
-"""Large pictures get their labels on fewer pixels, and give them back at their own size."""
+"""Tests that large pictures are halved, and that labels are resized back."""
 
 from __future__ import annotations
 

@@ -14,7 +14,8 @@ CELL = 8
 
 
 def draw(boxes: dict[int, tuple[int, int, int]], size: tuple[int, int] = (64, 96)) -> tuple[np.ndarray, np.ndarray]:
-    """Squares {thing: (row, column, side)}, numbered in their order, and features that tell things (0 = background)."""
+    """Return the masks of squares {thing: (row, column, side)}, numbered in their order, and features that differ by
+    thing."""
     numbers, things = np.zeros(size, np.int32), np.zeros(size, np.uint8)
     for number, (thing, (row, column, side)) in enumerate(boxes.items(), 1):
         numbers[row : row + side, column : column + side] = number
@@ -25,7 +26,7 @@ def draw(boxes: dict[int, tuple[int, int, int]], size: tuple[int, int] = (64, 96
 
 
 def ids_of(boxes: dict[int, tuple[int, int, int]], found: np.ndarray) -> dict[int, int]:
-    """{thing: its id}; a thing has one id all over."""
+    """Return {thing: id}, and assert that each thing has one id."""
     names = {}
     for thing, (row, column, side) in boxes.items():
         (names[thing],) = np.unique(found[row : row + side, column : column + side]).tolist()
@@ -88,7 +89,7 @@ def test_one_frame_never_gives_two_things_one_id() -> None:
 
 
 def test_ids_never_leave_1_to_254() -> None:
-    """Three hundred strangers, one after another: each looks like nobody before, where nobody was."""
+    """Three hundred things, one after another, each with a new appearance at a free place."""
     tracks = Tracker()
     numbers = np.zeros((32, 32), np.int32)
     numbers[8:24, 8:24] = 1
@@ -145,7 +146,8 @@ CENTRES = np.eye(6, dtype=np.float32)
 
 
 def clustered(truth: np.ndarray, clusters: np.ndarray | None = None, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Parts and features of a row of cells: what they are, and how they were clustered (from 0)."""
+    """Return parts and features of a row of cells. The arguments are the true classes and the clusters of the cells,
+    from 0."""
     noise = 0.05 * np.random.default_rng(seed).standard_normal((len(truth), 6)).astype(np.float32)
     parts = (truth if clusters is None else clusters)[None] + 1
     return parts, np.ascontiguousarray((CENTRES[truth] + noise).T)[:, None]

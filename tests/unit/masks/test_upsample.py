@@ -11,7 +11,7 @@ from streamseg.masks.upsample import depth_guide_of, upsample_labels
 
 
 def two_halves(edge: int = 337, size: tuple[int, int] = (480, 640)) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A picture and a depth that jump at column `edge`, and (2, 12, 16) scores that are right to the nearest cell."""
+    """Return a picture and a depth with an edge at column `edge`, and (2, 12, 16) scores, accurate to one cell."""
     truth = np.zeros(size, np.uint8)
     truth[:, edge:] = 1
     rgb = np.where(truth[..., None] == 1, 190, 70).astype(np.uint8).repeat(3, axis=2)
@@ -46,7 +46,7 @@ def test_bilinear_is_opencv_resize_then_argmax() -> None:
 
 
 def guided_reference(scores: np.ndarray, gray: np.ndarray, radius: int, eps: float) -> np.ndarray:
-    """The guided filter as published, eq. 5, 6, 8, at full size: no subsampling, no shortcut inside segments."""
+    """Return the result of the guided filter as published, eq. 5, 6, 8, at full size, without subsampling."""
     box = (2 * radius + 1,) * 2
 
     def mean(x: np.ndarray) -> np.ndarray:
@@ -101,7 +101,7 @@ def test_a_score_that_wins_everywhere_wins_everywhere(winner: int) -> None:
 
 
 def test_a_large_frame_gets_the_labels_of_one_half_as_large() -> None:
-    """But for what lies between two pixels."""
+    """Except between two pixels."""
     random = np.random.default_rng(0)
     small = cv2.GaussianBlur(random.integers(0, 256, (LARGE // 2, LARGE, 3), dtype=np.uint8), (0, 0), 9)
     scores = cv2.GaussianBlur(random.random((20, 40, 4), np.float32), (0, 0), 2).transpose(2, 0, 1).copy()

@@ -1,4 +1,4 @@
-"""The path of tensors against the path of arrays, on torch's "cpu" device; and on a GPU where there is one."""
+"""Compares results on tensors with those on arrays, on torch's "cpu" device, and on a GPU if there is one."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ OPTIONS = [
 
 @pytest.fixture(scope="module")
 def frame() -> Iterator[Frame]:
-    """A real-looking frame of 640x480 with depth."""
+    """Return a natural-looking frame of 640x480 with depth."""
     with open_source(str(RECORDING)) as source:
         yield source[5]
 
@@ -73,7 +73,7 @@ def test_ties_go_to_the_lower_number(frame) -> None:
 
 
 class Watching(Backbone):
-    """Keeps the images that it gets; a cell's features are its pixels."""
+    """A backbone that stores its images. The features of a cell are its pixels."""
 
     name, sha256, engine, device, precision = "watching", "", "torch", "cpu", "fp32"
     tensors = True
@@ -207,7 +207,7 @@ def labels_of(folder: Path) -> list[np.ndarray]:
 
 
 def run(folder: Path, **more: object) -> tuple[dict, list[str], list[np.ndarray]]:
-    """The manifest, what was told, and the labels."""
+    """Return the manifest, the messages and the labels of a run."""
     told: list[str] = []
     wish = RunConfig(str(RECORDING)).but(size=192, keyframes=1, output=folder, save=("labels",), max_frames=10, **more)
     manifest = job.run(wish, log=told.append)

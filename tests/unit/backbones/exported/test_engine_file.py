@@ -1,4 +1,4 @@
-"""What stands beside a TensorRT engine, read and refused without TensorRT."""
+"""Tests the JSON file beside a TensorRT engine, without TensorRT."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The default network's graph that is written without PyTorch: the same numbers, ends and metadata as PyTorch's."""
+"""Compares the directly written graph of the default network with PyTorch's: values, interface and metadata."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exported networks and the cache: keyed by all that decides, verified, made again when damaged, never half written."""
+"""Tests the cache of exported networks: its keys, verification, damaged and incomplete files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def lines() -> list[str]:
 
 @pytest.fixture(scope="session")
 def exported(opened, specs):
-    """The default network's file and facts, exported by whichever test comes first."""
+    """The file and the facts of the default network, exported by the first test that needs them."""
     opened("onnxruntime", "joined")
     return onnx_cache.onnx_file(zoo.recipe(specs("joined")), SIZE, lambda line: None)
 
@@ -109,7 +109,7 @@ def test_a_damaged_file_is_made_again_and_that_is_said(damage, exported, specs, 
 
 
 def test_a_wrong_export_gets_no_name(monkeypatch, tmp_path):
-    """The comparison with torch is real: an exported network that differs is refused and leaves no file."""
+    """An exported network that differs from torch is refused, and leaves no file."""
     from streamseg.backbones.networks import to_onnx
 
     monkeypatch.setenv(cached.VARIABLE, str(tmp_path))

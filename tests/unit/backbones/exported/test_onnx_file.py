@@ -1,4 +1,4 @@
-"""A user's own .onnx file: run when it is a backbone, refused with what was expected when it is not."""
+"""Tests a user's own .onnx file: it runs if it is a backbone, else an error says what was expected."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SIZE = (96, 160)
 
 
 def pooling(path, image=("n", 3, 64, 96), output="features", kind=TensorProto.FLOAT, features=("n", 3, 8, 12), **props):
-    """A network of one average pooling by 8: three features, the mean colour of each cell."""
+    """Return a network of one average pooling by 8, whose features are the mean colour of each cell."""
     model = helper.make_model(
         helper.make_graph(
             [helper.make_node("AveragePool", ["x"], [output], kernel_shape=[8, 8], strides=[8, 8])],

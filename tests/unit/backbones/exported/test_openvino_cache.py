@@ -1,4 +1,4 @@
-"""A compiled network that a disk altered is made again, never used."""
+"""Tests that a damaged compiled network is not used, but compiled again."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 class Compiler:
-    """Loads whatever bytes it is given, as OpenVINO does."""
+    """A compiler that loads any bytes, as OpenVINO does."""
 
     made = 0
 

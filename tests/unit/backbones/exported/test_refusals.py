@@ -1,5 +1,4 @@
-"""Networks that a runtime cannot use, or that give other things than they say: one line, and what to do, on both
-runtimes of ONNX files."""
+"""Tests the errors for networks that a runtime cannot use, or whose outputs differ from their metadata."""
 
 from __future__ import annotations
 
@@ -22,7 +21,8 @@ CONV = helper.make_node("Conv", ["images", "w"], ["c"], strides=[16, 16])
 
 
 def network(path: Path, *behind: Any, values: dict[str, Any] | None = None, dim: int = 4, stride: int = 16) -> Path:
-    """A convolution into 4 features, and the nodes `behind` it, from c to features; values: their constants."""
+    """Return a convolution to 4 features, followed by the nodes `behind`, from c to features. values: their
+    constants."""
     weights = {"w": np.random.default_rng(0).normal(size=(4, 3, 16, 16)).astype(np.float32), **(values or {})}
     graph = helper.make_graph(
         [CONV, *(behind or [helper.make_node("Identity", ["c"], ["features"])])],

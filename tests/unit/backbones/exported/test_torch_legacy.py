@@ -1,4 +1,4 @@
-"""torch's legacy format without torch: the same tensors as torch reads, no code, nothing from beyond a storage."""
+"""Tests the reader of torch's legacy format: the same tensors as torch, no code, nothing beyond a storage."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REBUILD = torch._utils._rebuild_tensor_v2
 
 
 class Call:
-    """Pickled as a call of `function`."""
+    """An object that is pickled as a call of `function`."""
 
     def __init__(self, function, *arguments):
         self.called = function, arguments
@@ -29,7 +29,7 @@ class Call:
 
 
 class Storage:
-    """Pickled as storage "0", of `length` elements."""
+    """An object that is pickled as storage "0", of `length` elements."""
 
     def __init__(self, length):
         self.length = length
@@ -41,7 +41,7 @@ class Pickler(pickle.Pickler):
 
 
 def written(path: Path, state, numbers, magic=torch_legacy.MAGIC):
-    """A file with one storage, by hand: what torch.save would never write, too."""
+    """Write a file with one storage, also such that torch.save would not write."""
     content = io.BytesIO()
     for part in (magic, torch_legacy.VERSION, {}, state, ["0"]):
         Pickler(content, protocol=2).dump(part)

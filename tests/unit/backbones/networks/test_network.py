@@ -1,4 +1,4 @@
-"""The network against independent ways to the same numbers: timm's own forward pass with hooks, TensorFlow's rule."""
+"""Compares the network with independent computations: timm's forward pass with hooks, and TensorFlow's padding rule."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def random_pixels(size: tuple[int, int]) -> torch.Tensor:
 
 
 def hooked(module: torch.nn.Module, run) -> torch.Tensor:
-    """The output of `module` during `run()`."""
+    """Return the output of `module` during `run()`."""
     seen = []
     handle = module.register_forward_hook(lambda module, args, output: seen.append(output))
     with torch.inference_mode():
@@ -46,7 +46,7 @@ def vit_file(shared):
 
 @pytest.fixture(scope="session")
 def reference_vit(vit_file):
-    """timm's own net, which interpolates its position embedding anew for every image."""
+    """timm's own network, which interpolates its position embedding for every image."""
     net = timm.create_model("vit_tiny_patch16_224", dynamic_img_size=True).eval()
     net.load_state_dict(load_file(vit_file))
     return net
@@ -160,7 +160,7 @@ def test_a_vit_with_other_blocks_offers_its_output_only(tmp_path):
 
 
 def test_efficientnet_joins_two_stages_as_by_hand(images):
-    """Hooks on timm's classifier, NumPy normalization, and a bilinear upsampling by OpenCV."""
+    """The reference uses hooks on timm's classifier, NumPy, and OpenCV's bilinear upsampling."""
     import cv2
 
     recipe = zoo.recipe(Spec("efficientnet_lite0"))
@@ -209,7 +209,7 @@ def test_joined_vectors_have_length_one_on_the_finest_grid(scales, height, width
 
 @given(st.tuples(st.integers(1, 70), st.integers(1, 70)), st.integers(1, 7), st.integers(1, 4), st.integers(1, 2))
 def test_same_padding_follows_tensorflow(size, kernel, stride, dilation):
-    """Output sides are ceil(side / stride), and of an odd total the larger half lies right and below."""
+    """Output sides are ceil(side / stride), and the larger half of an odd padding is right and below."""
     convolution = torch.nn.Conv2d(1, 1, kernel, stride, dilation=dilation)
     left, right, top, bottom = network.same_padding(convolution, torch.Size(size))
     assert left >= 0
@@ -221,7 +221,7 @@ def test_same_padding_follows_tensorflow(size, kernel, stride, dilation):
 
 
 def test_a_position_embedding_of_another_size_is_used(vit_file, tmp_path, reference_vit):
-    """Weights of the same ViT trained at 160 x 160: their own 10 x 10 grid is the one that is interpolated."""
+    """The 10 x 10 grid of weights that were trained at 160 x 160 is interpolated."""
     from timm.layers import resample_abs_pos_embed
 
     tensors = load_file(vit_file)

@@ -1,4 +1,4 @@
-"""Position embeddings in plain arithmetic: timm's own interpolation is the oracle, at any size."""
+"""Compares the interpolation of position embeddings with timm's, at any size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weights from anybody: wrappers, damage, code in disguise, wrong networks, half networks."""
+"""Tests weights files with wrappers, damage, code, other networks and missing layers."""
 
 from __future__ import annotations
 
@@ -123,7 +123,8 @@ def test_pairing_in_order_wants_equal_shapes():
 
 @pytest.mark.parametrize(("video", "classes"), [("teddy.mp4", {850}), ("kitten.mp4", set(range(281, 288)))])
 def test_the_installed_weights_know_what_is_in_a_photograph(shared, video, classes):
-    """The whole classifier, with tensors paired as for the backbone: 850 is "teddy bear", 281 ... 287 are cats."""
+    """It is the whole classifier, with tensors renamed as for the backbone. 850 is "teddy bear", 281 ... 287 are
+    cats."""
     import cv2
     import timm
 
@@ -144,7 +145,7 @@ def test_the_installed_weights_know_what_is_in_a_photograph(shared, video, class
 
 
 def test_published_weights_come_from_the_hub_cache_without_network(shared, tmp_path, monkeypatch):
-    """A hub cache as the hub's client lays it out, with the network unreachable."""
+    """The cache has the layout of the hub's client, and there is no network connection."""
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
