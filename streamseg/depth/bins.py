@@ -72,7 +72,7 @@ def find_bin(depth: np.ndarray, camera: Intrinsics, support: SupportPlane | None
         plane = image.valid & (np.abs(support.places[..., 2]) < tolerance) & ~on
         if _is_in_front(plane, on & inside, depth):
             return None
-    normal, height = walls[0].normal, heights[0]
+    normal, height = walls[0].normal, heights[0]  # of the largest face
     # what rises above the rim is outside the hollow in the image, but its foot is inside
     above = (front & inside) | standing(front & ~inside, inside, image, normal, height)
     result = support_plane(image, normal, height, on & inside, above)

@@ -35,8 +35,8 @@ class KeyframeSelector:
     distance: frames from one keyframe to the next, at most; 1 = every frame is a keyframe. first: number of frames at
     the start of a session that are keyframes. stretch: whether the distance may grow by FURTHER.
     late: number of frames, from a keyframe on, that still show the keyframe before, while the network computes the new
-    one in the background; 0 = frames wait for it. It may be set at any time. A frame that the flow does not explain is
-    never computed in the background.
+    one in the background; 0 = frames wait for it. It may be set at any time. A frame that differs by more than ROUGHLY
+    from the warped keyframe is a keyframe that frames wait for, whatever `late` is.
     """
 
     def __init__(self, distance: int = KEYFRAME_DISTANCE, first: int = 1, stretch: bool = False) -> None:

@@ -100,8 +100,9 @@ class Tracker:
         return (table / np.maximum(union, 1))[1:]
 
     def _new_id(self, taken: list[int]) -> int:
+        """Return a new id, and forget its old appearance; 0 if all are taken."""
         free = self.ids.new(taken)
-        self._looks.pop(free, None)  # the appearance of the part that had it before
+        self._looks.pop(free, None)
         return free
 
 
