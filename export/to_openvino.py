@@ -42,8 +42,9 @@ def convert(onnx: Path, xml: Path, precision: str) -> None:
     """Write the network in the file `onnx` as `xml` and the .bin beside it, with the metadata in its rt_info."""
     import openvino
     from onnx import load
+    from openvino.tools.ovc import convert_model  # `openvino` lacks it in a process that has run a network
 
-    model = openvino.convert_model(onnx)
+    model = convert_model(onnx)
     said = {entry.key: entry.value for entry in load(onnx, load_external_data=False).metadata_props}
     model.set_rt_info(said | {"precision": precision}, [SECTION])
     half = precision == "fp16"

@@ -70,6 +70,16 @@ def test_fp16_halves_the_weights_and_stays_close(network: Path, tmp_path: Path) 
     assert 0 < gap < 5e-3
 
 
+def test_it_converts_after_a_network_has_run_in_the_same_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # the engine imports openvino without its converter, see `openvino_backbone`
+    monkeypatch.delattr("openvino.convert_model", raising=False)
+    write_onnx(SPEC, SIZE, tmp_path / "net.onnx")
+    to_openvino.convert(tmp_path / "net.onnx", tmp_path / "net.xml", "fp32")
+    assert openvino_file.read(tmp_path / "net.xml")[0].name == SPEC.model
+
+
 @pytest.mark.parametrize("engine", ["onnxruntime", "torch"])
 def test_other_engines_do_not_run_it(network: Path, engine: str) -> None:
     with pytest.raises(ModelError, match=rf"{engine} does not run .*openvino") as caught:
