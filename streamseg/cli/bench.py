@@ -16,7 +16,7 @@ from streamseg.cli.options import (
     known_names,
     model_options,
     print_json,
-    refuse_idle,
+    refuse_unused_flags,
     source_options,
 )
 from streamseg.text import terminal
@@ -124,7 +124,7 @@ def bench(ctx: click.Context, as_json: bool, quiet: bool, profile: Path | None, 
         settings = from_flags(given)
         del settings["masks"]
         task = measure.Bench(**settings)
-        refuse_idle(ctx, task)
+        refuse_unused_flags(ctx, task)
         if profile:
             from streamseg.bench.profile import profile as profiled
 

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from streamseg.cli.parameters import in_words, limits_of
+from streamseg.flags import SETTINGS_OF_MASKS
 
 GENERAL = "General"
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -21,8 +22,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "engines", "device", "precision", "keyframes", "batch", "labels_on", "scene_cuts", "max_batch", "opt_batch",
         "workspace", "calibrate", "opset",
     ),
-    "Regions": ("clustering", "k", "k_range", "pca", "position", "depth", "foreground", "edges"),
-    "Objects": ("objects", "quality", "min_score"),
+    "Regions": SETTINGS_OF_MASKS["regions"],
+    "Objects": ("objects", *SETTINGS_OF_MASKS["objects"]),
     "Live": ("show", "view", "port", "open_page", "policy", "max_latency", "ros_args"),
     "Measure": ("protocol", "singly", "task", "shot", "way", "seeds", "turns", "against", "against_weights", "profile"),
     "Cluster": ("workers", "address", "shard", "retries", "timeout", "again"),

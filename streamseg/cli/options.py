@@ -12,6 +12,7 @@ from click.core import ParameterSource
 from streamseg.cli.entry import DEBUG
 from streamseg.cli.help import option
 from streamseg.cli.parameters import Auto, Camera, Numbers, Range, Shift, Size
+from streamseg.flags import SETTINGS_OF_MASKS, flag_of
 from streamseg.text import to_json
 
 if TYPE_CHECKING:
@@ -35,15 +36,19 @@ def conclude(
         ctx.exit(130)
 
 
-def refuse_idle(ctx: click.Context, config: SegmenterConfig) -> None:
-    """Flags of masks that are not found would change nothing. Raises click.UsageError for the first that was typed."""
-    for title, found in (("Regions", config.regions), ("Objects", config.objects.objects)):
-        for param in ctx.command.params if not found else ():
-            typed = ctx.get_parameter_source(param.name or "") is ParameterSource.COMMANDLINE
-            if typed and getattr(param, "group", "") == title:
-                kind = title.lower()
-                name = max(param.opts, key=len)
-                raise click.UsageError(f"{name} is about {kind}, and this run finds none: add --masks {kind}", ctx)
+def refuse_unused_flags(ctx: click.Context, config: SegmenterConfig) -> None:
+    """Refuse flags that the user typed for masks that this run does not find: they would have no effect.
+
+    Raises click.UsageError for the first of them.
+    """
+    finds = {"regions": config.regions, "objects": config.objects.objects}
+    for kind, names in SETTINGS_OF_MASKS.items():
+        for name in names:
+            typed = ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+            if typed and not finds[kind]:
+                raise click.UsageError(
+                    f"{flag_of(name)} is about {kind}, and this run finds none: add --masks {kind}", ctx
+                )
 
 
 def known_names(ctx: click.Context, param: click.Parameter, value: str, known: Collection[str]) -> tuple[str, ...]:

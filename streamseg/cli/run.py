@@ -18,7 +18,7 @@ from streamseg.cli.options import (
     latency_option,
     model_options,
     quality_option,
-    refuse_idle,
+    refuse_unused_flags,
     source_options,
 )
 from streamseg.cli.view import port_option
@@ -143,7 +143,7 @@ def run(ctx: click.Context, source: str | None, as_json: bool, quiet: bool, **gi
         from streamseg.runtime import job
 
         config = RunConfig(source=source, output=output, **from_flags(given))
-        refuse_idle(ctx, config)
+        refuse_unused_flags(ctx, config)
         with progress.Display(quiet, started) as display:
             result = job.run(config, log=display.log, begin=display.begin, progress=display.update)
     conclude(ctx, result, as_json, quiet, progress.print_summary)

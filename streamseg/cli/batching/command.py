@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from streamseg.cli.help import Command, option
-from streamseg.cli.options import behaviour_options, conclude, refuse_idle
+from streamseg.cli.options import behaviour_options, conclude, refuse_unused_flags
 from streamseg.cli.run import run as run_command
 
 OF_ONE = (
@@ -93,7 +93,7 @@ def batch(ctx: click.Context, sources: tuple[str, ...], as_json: bool, quiet: bo
     how = {name: given.pop(name) for name in names}
     how |= {"workers": how["workers"] or 0, "timeout": how["timeout"] or 0.0}
     job = RunConfig(source="", **from_flags(given))
-    refuse_idle(ctx, job)
+    refuse_unused_flags(ctx, job)
     with BatchDisplay(quiet) as display:
         result = cluster.run(cluster.Request(sources, job=job, **how), display.log, display.update)
     conclude(ctx, result, as_json, quiet, print_batch)
