@@ -1,4 +1,4 @@
-"""`streamseg run`: parses, calls, prints."""
+"""The command `streamseg run`: its flags, the call, and what it prints."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _view(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, 
 
 
 def _config(ctx: click.Context, param: click.Parameter, value: Path | None) -> None:
-    """Take a run.json's settings as the defaults of all flags."""
+    """Make the settings in a run.json the defaults of all flags."""
     if value is not None:
         from streamseg.runtime.repeat import flags_of
 
@@ -48,10 +48,11 @@ def _config(ctx: click.Context, param: click.Parameter, value: Path | None) -> N
 
 
 def _default_name(source: str) -> str:
-    """A folder name for a source; an address may hold a password, and a drive letter is no kind."""
+    """Return the output folder's name for a source: the file name without suffix, or "stream" for an address, which may
+    contain a password."""
     from streamseg.sources import split_part
 
-    path, _ = split_part(source.rpartition(":")[2])
+    path, _ = split_part(source.rpartition(":")[2])  # before the ":" is a kind or a drive letter
     return "stream" if "://" in source else Path(path).resolve().stem or "run"
 
 

@@ -21,7 +21,7 @@ from typing import Any
 
 from streamseg.cluster.task import here, same_settings
 from streamseg.errors import OutputError
-from streamseg.files import locked, runs, written
+from streamseg.files import locked, process_exists, written
 from streamseg.runtime.folder import MANIFEST
 from streamseg.runtime.index import Entry
 from streamseg.text import to_json
@@ -156,7 +156,7 @@ def _may_be_alive(path: Path) -> bool:
     """Whether a worker of this machine has that number, or the folder is so young that its lock may be on its way."""
     _, host, number = path.name.removesuffix(".old").rsplit(".", 2)
     if host == here() and number.isdecimal():
-        return runs(int(number))
+        return process_exists(int(number))
     return time.time() - path.stat().st_mtime < FRESH
 
 

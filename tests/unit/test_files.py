@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamseg.errors import OutputError
-from streamseg.files import LEFT_OVER_SECONDS, NAME_BYTES, UniqueNames, _here, locked, safe_name, sha256_of, written
+from streamseg.files import (
+    LEFT_OVER_SECONDS,
+    NAME_BYTES,
+    UniqueNames,
+    _machine_name,
+    locked,
+    safe_name,
+    sha256_of,
+    written,
+)
 
 TEXT = st.text(st.characters(exclude_categories=()), max_size=300)
 
@@ -42,7 +51,7 @@ def test_what_a_killed_process_left_in_a_cache_goes(tmp_path: Path) -> None:
     old, new = tmp_path / ".a.partial-7@elsewhere.bin", tmp_path / ".a.partial-8@elsewhere.bin"
     child = subprocess.Popen(["true"])
     child.wait()
-    dead, alive = (tmp_path / f".other.partial-{pid}@{_here()}.bin" for pid in (child.pid, os.getppid()))
+    dead, alive = (tmp_path / f".other.partial-{pid}@{_machine_name()}.bin" for pid in (child.pid, os.getppid()))
     for path in (old, new, dead, alive):
         path.write_bytes(b"x")
     os.utime(old, (0, new.stat().st_mtime - LEFT_OVER_SECONDS - 60))

@@ -63,4 +63,4 @@ def test_memory_stays_bounded() -> None:
     for i in range(1000):
         newest.put_image(arrival(i, "image"))
         newest.put_depth(arrival(10**6 + i, "depth"))
-    assert len(newest._images) == len(newest._depths) == pairing.WAITING
+    assert len(newest._images) == len(newest._depths) == pairing.QUEUE_LENGTH

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamseg.text import clean, plain, some, to_json, without_secrets
+from streamseg.text import clean, json_types, some, to_json, without_secrets
 
 
 @pytest.mark.parametrize(
@@ -49,4 +49,4 @@ VALUES = st.recursive(
 @given(VALUES)
 def test_any_value_becomes_valid_json(value: object) -> None:
     found = json.loads(to_json(value), parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
-    assert found == json.loads(json.dumps(plain(value)))
+    assert found == json.loads(json.dumps(json_types(value)))
