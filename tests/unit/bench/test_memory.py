@@ -23,8 +23,8 @@ def test_memory_that_grows_is_seen_and_memory_that_does_not_is_not() -> None:
 
 
 def test_the_peak_is_never_below_what_is_held_now() -> None:
-    most = memory.peak()
-    assert most is None or most >= 0.99 * memory.resident() > 0
+    most = memory.peak_mib()
+    assert most is None or most >= 0.99 * memory.resident_mib() > 0
 
 
 def test_a_file_that_is_open_counts(tmp_path: Path) -> None:
@@ -39,7 +39,7 @@ def test_bench_is_importable_where_python_has_no_module_resource() -> None:
     code = (
         "import sys; sys.modules['resource'] = None\n"
         "from streamseg.bench import memory, runner, turn\n"
-        "assert memory.peak() is None"
+        "assert memory.peak_mib() is None"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
