@@ -90,7 +90,7 @@ def test_what_another_driver_did_is_not_done_again() -> None:
 def test_what_others_are_at_comes_last() -> None:
     settled: list[Entry] = []
     others = {"a", "c"}
-    Driver(Scripted(1, {}), 3, 0, settled.append, elsewhere=lambda: others).run(tasks(["a", "b", "c", "d"]))
+    Driver(Scripted(1, {}), 3, 0, settled.append, in_progress=lambda: others).run(tasks(["a", "b", "c", "d"]))
     assert [entry.name for entry in settled[:2]] == ["b", "d"]
     assert {entry.name for entry in settled[2:]} == others
 
@@ -103,4 +103,4 @@ def test_it_stops_when_told() -> None:
 
 def test_attempts_are_counted() -> None:
     (task,) = tasks(["a"])
-    assert task.again().again().entry("aside").attempts == 3
+    assert task.next_attempt().next_attempt().entry("aside").attempts == 3

@@ -11,7 +11,7 @@ import pytest
 from streamseg.cluster.packing import pack
 from streamseg.cluster.packing.shard import Wish
 from streamseg.cluster.results import Results
-from streamseg.cluster.task import Task, made_with
+from streamseg.cluster.task import Task, output_settings
 from streamseg.cluster.worker import Worker
 from streamseg.config import ExtractorConfig, RunConfig
 from streamseg.errors import OutputError
@@ -38,7 +38,7 @@ def test_a_batch_that_would_replace_keeps_what_is_there(
         assert (entry.status, "large" in entry.error) == ("failed", True), entry
         assert files(tmp_path / "out") == before
         assert not list(results.work.iterdir())
-    assert results.found("a", str(SAMPLE), made_with(jobs[0]))
+    assert results.find_done("a", str(SAMPLE), output_settings(jobs[0]))
     assert worker.do(Task("a", jobs[1], str(tmp_path / "out"), overwrite=True)).status == "done"
     worker.close()
 

@@ -91,12 +91,12 @@ KILLED = """
 import os, sys
 from pathlib import Path
 from streamseg.cluster import indexing
-seen = indexing._seen
+seen = indexing._describe
 def dies(uri):
     if uri.endswith("r3"):
         os._exit(9)
     return seen(uri)
-indexing._seen, indexing.CHUNK = dies, 1
+indexing._describe, indexing.CHUNK = dies, 1
 indexing.index_recordings([sys.argv[1]], Path(sys.argv[2]), workers=1)
 """
 
@@ -112,7 +112,7 @@ def test_a_killed_run_goes_on_where_it_was(many: Path, tmp_path: Path) -> None:
 
 
 def test_two_runs_at_once_and_other_files_are_refused(many: Path, tmp_path: Path) -> None:
-    database = indexing._opened(tmp_path / ".i.building")
+    database = indexing._open_database(tmp_path / ".i.building")
     with pytest.raises(OutputError, match="locked"):
         index_recordings([str(many)], tmp_path / "i", workers=1)
     database.close()

@@ -17,7 +17,7 @@ from streamseg.cluster import remote
 from streamseg.cluster.packing import pack
 from streamseg.cluster.packing.shard import Wish
 from streamseg.cluster.stores import open_store
-from streamseg.cluster.task import Task, made_with
+from streamseg.cluster.task import Task, output_settings
 from streamseg.cluster.worker import Worker
 from streamseg.config import ExtractorConfig, RunConfig
 from streamseg.errors import FrameError, OutputError, SourceError
@@ -81,7 +81,7 @@ def test_what_is_put_there_is_found_and_fetched(base: str, tmp_path: Path) -> No
 
 def test_a_store_remembers(base: str, tmp_path: Path) -> None:
     store = open_store(f"{base}/out")
-    assert store.everything() == []
+    assert store.all_entries() == []
     entry = Entry("a", "/a", "aside", error="it took more than 5 s")
     store.note_failure(entry)
     assert open_store(f"{base}/out").failures() == {"a": entry}
@@ -101,9 +101,9 @@ def test_a_recording_goes_from_store_to_store(base: str, tmp_path: Path, monkeyp
     worker.close()
     assert (entry.status, entry.frames) == ("done", 2), entry.error
     store = open_store(f"{base}/out")
-    assert store.found("a", source, made_with(job)) == entry == store.everything()[0]
+    assert store.find_done("a", source, output_settings(job)) == entry == store.all_entries()[0]
     with pytest.raises(OutputError, match="other settings"):
-        store.found("a", source, made_with(RunConfig(source=source, every=2)))
+        store.find_done("a", source, output_settings(RunConfig(source=source, every=2)))
     content: dict[str, Any] = remote.read_json(f"{base}/out/a/run.json") or {}
     assert content["output"] == f"{base}/out/a"
     assert len(remote.read_all(f"{base}/out/a/labels/*.png")) == 2
