@@ -21,8 +21,8 @@ def is_store(address: str) -> bool:
 
 
 def open_store_at(url: str) -> tuple[Any, str]:
-    """Return fsspec's file system for `url` and the path in it, to be used within `explained`. Its cached listings are
-    discarded, because other processes write there too."""
+    """Return fsspec's file system for `url` and the path in it, to be used within `explained`. Its cached
+    listings are discarded, because other processes write there too."""
     import fsspec
 
     system, path = fsspec.core.url_to_fs(url)

@@ -1,3 +1,5 @@
+"""Atomic writes, safe names and locks."""
+
 from __future__ import annotations
 
 import os
@@ -24,7 +26,7 @@ from streamseg.files import (
 TEXT = st.text(st.characters(exclude_categories=()), max_size=300)
 
 
-def test_written_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_files_are_written_atomically(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     with written(path) as temporary:
         temporary.write_text("first")
@@ -47,7 +49,7 @@ def test_a_link_in_the_place_of_the_temporary_file_is_not_followed(tmp_path: Pat
     assert (tmp_path / "a.json").read_text() == "ours"
 
 
-def test_what_a_killed_process_left_in_a_cache_goes(tmp_path: Path) -> None:
+def test_temporary_files_of_ended_processes_are_removed(tmp_path: Path) -> None:
     old, new = tmp_path / ".a.partial-7@elsewhere.bin", tmp_path / ".a.partial-8@elsewhere.bin"
     child = subprocess.Popen(["true"])
     child.wait()
@@ -72,7 +74,7 @@ def test_every_name_can_be_written(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["00042", "1305031243.861657", "größe", "scene[kitchen]_1", "a b", "\udcff"])
-def test_good_names_stay(name: str) -> None:
+def test_valid_names_do_not_change(name: str) -> None:
     assert safe_name(name) == name
 
 

@@ -60,7 +60,7 @@ def pack(sources: tuple[str, ...], output: Path, as_json: bool, quiet: bool, **g
     from streamseg.cluster.packing.shard import Wish
 
     per_shard, workers = given.pop("per_shard"), given.pop("workers") or machine.cores()
-    wish = Wish(**given)
-    result = with_bar("packing", quiet, lambda move: packing.pack(sources, output, wish, per_shard, workers, move))
+    options = Wish(**given)
+    result = with_bar("packing", quiet, lambda move: packing.pack(sources, output, options, per_shard, workers, move))
     result.pop("sources")
     print_result(result, ("recordings", "frames", "shards"), output, as_json, quiet)

@@ -32,7 +32,7 @@ PARTS, SETTINGS = ".parts", "pack.json"
 def pack(
     sources: Sequence[str],
     folder: Path,
-    wish: Wish,
+    options: Wish,
     per_shard: int,
     workers: int,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -46,9 +46,9 @@ def pack(
     names = folder_names(uris)
     settings = {
         "sources": uris,
-        "side": wish.side,
-        "quality": wish.jpeg_quality,
-        "every": wish.every,
+        "side": options.side,
+        "quality": options.jpeg_quality,
+        "every": options.every,
         "per_shard": per_shard,
     }
     groups = [list(zip(names, uris))[at : at + per_shard] for at in range(0, len(uris), per_shard)]
@@ -58,7 +58,7 @@ def pack(
             if (folder / SETTINGS).is_file():
                 return _finished_content(folder, settings)
             _record_settings(folder, settings)
-            for done in _pack_missing(groups, folder, wish, workers):
+            for done in _pack_missing(groups, folder, options, workers):
                 progress(done, len(groups))
             content = settings | _write_index(folder, len(groups))
             with written(folder / SETTINGS) as temporary:
@@ -70,13 +70,13 @@ def pack(
         raise OutputError(message, "make room and run it again, or choose another -o") from problem
 
 
-def _pack_missing(groups: Sequence[list[tuple[str, str]]], folder: Path, wish: Wish, workers: int) -> Iterator[int]:
+def _pack_missing(groups: Sequence[list[tuple[str, str]]], folder: Path, options: Wish, workers: int) -> Iterator[int]:
     """Write every shard that does not exist, `workers` at a time. Yield the number of existing shards after each."""
     jobs = [(number, group) for number, group in enumerate(groups) if not _part(folder, number).is_file()]
     existing = len(groups) - len(jobs)
     if existing:
         yield existing
-    pack_one = partial(_pack_one, folder, wish)
+    pack_one = partial(_pack_one, folder, options)
     with ExitStack() as stack:
         if workers < 2 or len(jobs) < 2:
             results: Iterator[None] = map(pack_one, jobs)
@@ -89,11 +89,11 @@ def _pack_missing(groups: Sequence[list[tuple[str, str]]], folder: Path, wish: W
             yield done
 
 
-def _pack_one(folder: Path, wish: Wish, job: tuple[int, list[tuple[str, str]]]) -> None:
+def _pack_one(folder: Path, options: Wish, job: tuple[int, list[tuple[str, str]]]) -> None:
     """Write one shard and its part of the index."""
     number, group = job
     with written(folder / shard_name(number)) as temporary:
-        packed = pack_shard(group, temporary, number, wish)
+        packed = pack_shard(group, temporary, number, options)
     with written(_part(folder, number).with_suffix(".npy")) as temporary:
         np.save(temporary, packed.frames)
     with written(_part(folder, number)) as temporary:  # last, because it marks the shard as finished

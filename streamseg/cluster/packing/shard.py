@@ -44,7 +44,7 @@ class Packed:
     left_out: dict[str, str]
 
 
-def pack_shard(group: Sequence[tuple[str, str]], path: Path, number: int, wish: Wish) -> Packed:
+def pack_shard(group: Sequence[tuple[str, str]], path: Path, number: int, options: Wish) -> Packed:
     """Write the recordings of `group`, (name, uri) each, to the tar file `path`, which is shard `number`. Return its
     index. A recording that cannot be read is left out."""
     rows: list[np.ndarray] = []
@@ -57,10 +57,10 @@ def pack_shard(group: Sequence[tuple[str, str]], path: Path, number: int, wish: 
                     if not isinstance(source, Recording):
                         raise StreamsegError("it is live", "record it first")
                     before = len(rows)
-                    for index in source.coming(wish.every):
+                    for index in source.coming(options.every):
                         with suppress(FrameError):  # skip a frame that cannot be decoded
-                            rows.append(_pack_frame(tar, source[index], name, len(rows) - before, number, wish))
-                    fps = source.fps / wish.every
+                            rows.append(_pack_frame(tar, source[index], name, len(rows) - before, number, options))
+                    fps = source.fps / options.every
             except StreamsegError as problem:
                 left_out[name] = problem.message
                 continue
@@ -71,12 +71,12 @@ def pack_shard(group: Sequence[tuple[str, str]], path: Path, number: int, wish: 
     return Packed(np.stack(rows) if rows else np.zeros(0, FRAME), recordings, left_out)
 
 
-def _pack_frame(tar: tarfile.TarFile, frame: Frame, name: str, place: int, shard: int, wish: Wish) -> np.ndarray:
+def _pack_frame(tar: tarfile.TarFile, frame: Frame, name: str, place: int, shard: int, options: Wish) -> np.ndarray:
     """Add the files of a frame, and return its row of the index. Raises FrameError before anything is written.
 
     place: number of the frame among the packed frames of its recording.
     """
-    size = _shrunk_size(frame.rgb.shape[:2], wish.side)
+    size = _shrunk_size(frame.rgb.shape[:2], options.side)
     mask = None if frame.load_annotation is None else _resize_nearest(frame.load_annotation().astype(np.uint8), size)
     depth = None if frame.depth is None else _resize_nearest(frame.depth, size)
     units = _units(depth, frame.depth_is_metric)
@@ -86,7 +86,7 @@ def _pack_frame(tar: tarfile.TarFile, frame: Frame, name: str, place: int, shard
     row = np.zeros((), FRAME)
     key = f"{name}/{place:06d}"
     bgr = cv2.cvtColor(small, cv2.COLOR_RGB2BGR)
-    row["rgb_at"], row["rgb_size"] = _add(tar, f"{key}.jpg", _encode(".jpg", bgr, wish.jpeg_quality))
+    row["rgb_at"], row["rgb_size"] = _add(tar, f"{key}.jpg", _encode(".jpg", bgr, options.jpeg_quality))
     if mask is not None:
         row["mask_at"], row["mask_size"] = _add(tar, f"{key}.mask.png", _encode(".png", mask))
     if depth is not None:
@@ -113,8 +113,8 @@ def _add(tar: tarfile.TarFile, name: str, content: bytes) -> tuple[int, int]:
 
 
 def _encode(suffix: str, picture: np.ndarray, quality: int = 0) -> bytes:
-    options = [cv2.IMWRITE_JPEG_QUALITY, quality] if quality else []
-    return cv2.imencode(suffix, picture, options)[1].tobytes()
+    parameters = [cv2.IMWRITE_JPEG_QUALITY, quality] if quality else []
+    return cv2.imencode(suffix, picture, parameters)[1].tobytes()
 
 
 def _shrunk_size(size: tuple[int, ...], side: int) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""How commands end: exit codes, and words for what libraries raise."""
+"""The exit status of commands, and the messages for errors of libraries."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ def exit_of(error: BaseException | None, capsys: pytest.CaptureFixture[str], mon
         (SystemExit(7), 7, []),
     ],
 )
-def test_every_end_has_its_code(error, code: int, lines, capsys, monkeypatch) -> None:
-    found, said = exit_of(error, capsys, monkeypatch)
-    assert found == code
-    assert "Traceback" not in "\n".join(said)
-    assert "\x1b" not in "\n".join(said)
+def test_every_kind_of_end_has_its_exit_status(error, code: int, lines, capsys, monkeypatch) -> None:
+    status, stderr = exit_of(error, capsys, monkeypatch)
+    assert status == code
+    assert "Traceback" not in "\n".join(stderr)
+    assert "\x1b" not in "\n".join(stderr)
     if lines is not None:
-        assert said == lines
+        assert stderr == lines
     elif code == 1:
-        assert [line.split(":")[0] for line in said] == ["error", "hint"]
+        assert [line.split(":")[0] for line in stderr] == ["error", "hint"]
 
 
 def cv2_error() -> Exception:
@@ -78,7 +78,7 @@ def numpy_out_of_memory() -> Exception:
 
 
 @pytest.mark.parametrize("raised", [MemoryError, cv2_out_of_memory, torch_out_of_memory, numpy_out_of_memory])
-def test_no_memory(raised: Any) -> None:
+def test_too_little_memory_is_reported_as_such(raised: Any) -> None:
     assert message_and_hint(raised())[0] == "there is not enough memory"
 
 
@@ -90,7 +90,7 @@ def test_no_memory(raised: Any) -> None:
         OSError(12, "Cannot allocate memory"),
     ],
 )
-def test_memory_that_libraries_lack_is_told_as_such_also_when_others_wrap_it(error: Exception) -> None:
+def test_too_little_memory_is_recognized_in_messages_and_in_causes(error: Exception) -> None:
     wrapped = RuntimeError("a library is corrupt or incomplete")
     wrapped.__cause__ = error
     assert message_and_hint(error) == message_and_hint(wrapped) == message_and_hint(MemoryError())
@@ -119,14 +119,14 @@ def test_a_link_that_leads_to_itself(tmp_path: Path) -> None:
     assert hint.startswith("check the path")
 
 
-def test_what_opencv_cannot_do() -> None:
+def test_an_error_of_opencv_is_no_bug() -> None:
     message, hint = message_and_hint(cv2_error())
     assert "OpenCV cannot work on this picture" in message
     assert "bug" not in hint
 
 
 @pytest.mark.parametrize("raised", [lambda: b"\xff".decode(), lambda: "\udcff".encode(), lambda: "é".encode("ascii")])
-def test_what_is_no_unicode(raised: Any) -> None:
+def test_text_that_is_not_unicode(raised: Any) -> None:
     with pytest.raises(UnicodeError) as caught:
         raised()
     assert "rename the file" in message_and_hint(caught.value)[1]

@@ -1,4 +1,4 @@
-"""A recording's folder is there whole or not at all, whoever else writes."""
+"""The folder of a recording appears as a whole, even if several drivers write."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_the_first_to_finish_wins(results: Results) -> None:
     assert (results.root / "a" / "mask.png").read_text(encoding="utf-8") == "quick"
 
 
-def test_done_is_told_from_made_otherwise(results: Results) -> None:
+def test_results_of_other_settings_or_recordings_are_refused(results: Results) -> None:
     assert results.find_done("a", "/a", output_settings(JOB)) is None
     results.publish(made(results, "a"), "a", overwrite=False)
     entry = results.find_done("a", "/a", output_settings(JOB))
@@ -68,7 +68,7 @@ def test_weights_that_changed_are_other_settings(results: Results, tmp_path: Pat
         results.find_done("a", "/a", output_settings(job))
 
 
-def test_overwriting_takes_only_what_a_run_wrote(results: Results) -> None:
+def test_only_files_that_a_run_wrote_are_overwritten(results: Results) -> None:
     results.publish(made(results, "a", "old"), "a", overwrite=False)
     assert results.publish(made(results, "a", "new"), "a", overwrite=True)
     target = results.root / "a"
@@ -79,7 +79,7 @@ def test_overwriting_takes_only_what_a_run_wrote(results: Results) -> None:
     assert (target / "mask.png").read_text(encoding="utf-8") == "new"
 
 
-def test_what_is_no_result_is_left_alone(results: Results) -> None:
+def test_a_folder_that_no_run_wrote_is_refused(results: Results) -> None:
     (results.root / "a").mkdir()
     assert results.find_done("a", "/a", output_settings(JOB)) is None
     (results.root / "a" / "diary.txt").write_text("x", encoding="utf-8")
@@ -87,7 +87,7 @@ def test_what_is_no_result_is_left_alone(results: Results) -> None:
         results.find_done("a", "/a", output_settings(JOB))
 
 
-def test_what_dead_workers_left_goes_and_what_lives_stays(results: Results) -> None:
+def test_only_work_folders_of_dead_workers_are_removed(results: Results) -> None:
     alive = made(results, "a")
     dead = results.work / alive.name.replace(str(os.getpid()), "4194999")
     dead.mkdir()
@@ -99,7 +99,7 @@ def test_what_dead_workers_left_goes_and_what_lives_stays(results: Results) -> N
     assert results.in_progress() == set()
 
 
-def test_failures_are_kept_and_forgotten(results: Results) -> None:
+def test_failures_are_recorded_and_removed(results: Results) -> None:
     entry = Entry("a", "/a", "aside", error="it took more than 5 s")
     results.note_failure(entry)
     results.publish(made(results, "b"), "b", overwrite=False)
