@@ -1,13 +1,13 @@
-# make demo: install, then the main job on the sample.   make test: install, then every check and test.
-# make docs: the documentation as pages, in build/site.   make reliability: five minutes of broken inputs and signals.
+# make demo: install, then segment the sample clip.      make test: install, then run all checks and tests.
+# make docs: build the documentation in build/site.       make reliability: five minutes of broken inputs and signals.
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 DOCS = NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
-# what is installed depends on these files: change one and the next make installs again
+# make installs again if pyproject.toml or constraints.txt is newer than this file
 STAMP = $(VENV)/.installed
 
-# rclpy's wheels restart every Python of their environment: they get one of their own, in front of ours
+# rclpy's wheels restart every Python of their environment, so that they get an environment of their own
 ROS = ros-kilted-rclpy==9.1.2 ros-kilted-sensor-msgs==5.5.1 ros-kilted-rmw-fastrtps-cpp==9.3.3
 
 .PHONY: demo machine compiled test test-commands test-runs test-campaign test-train test-export test-parts test-units
@@ -19,26 +19,25 @@ demo: install compiled
 	@echo "Look at  demo/overlay.mp4   the objects over the recording"
 	@echo "and at   demo/objects/      one indexed PNG a frame; demo/labels/ the regions;  demo/run.json says what was run"
 
-# three processes side by side, one thread each: most tests are small, and wait for files and processes, so that two do
-# not keep two cores busy. The longest come first: no place is empty long before the others
+# Three processes at a time with one thread each: tests often wait for files and processes, so that two processes do not
+# keep two cores busy. The longest groups come first, so that all three processes end at about the same time.
 test: install compiled machine
 	OMP_NUM_THREADS=1 $(MAKE) --no-print-directory --jobs 3 --output-sync=target \
 		test-commands test-runs test-train test-campaign test-units test-parts lint test-export
 
-# where Python may not keep what it compiles, each command would compile our modules at its start, which takes .3 s
+# If Python cannot write its bytecode cache, each command compiles our modules when it starts, which takes 0.3 s.
 compiled: install
 	$(BIN)/python -m compileall -q streamseg train export
 
-# what a red test may hang on: the CPU, its units, and the precision that auto comes to
+# Failures may depend on the machine: the CPU, its vector units, and the precision that auto selects.
 machine: install
 	$(BIN)/streamseg doctor
 
-# five minutes' work of docs/reliability.md, most of it here
+# tests of docs/reliability.md
 CAMPAIGN = tests/integration/test_mutations.py tests/integration/test_interruptions.py
 COMMANDS = $(filter-out $(CAMPAIGN),$(wildcard tests/integration/test_[a-o]*.py))
 PARTS = tests/unit/backbones tests/unit/sources tests/unit/sinks tests/unit/evaluation
-# a process each: torch's training and all the runtimes of the exports in one process have crashed it, and so has what
-# the integration tests leave behind of cameras' and clusters' libraries
+# groups of tests, each in a process of its own
 test-commands: install
 	$(BIN)/pytest $(COMMANDS)
 
@@ -60,7 +59,8 @@ test-parts: install
 test-units: install
 	$(BIN)/pytest tests/unit $(patsubst %,--ignore=%,tests/unit/train tests/unit/export $(PARTS))
 
-# five minutes of docs/reliability.md, with a seed of their own: make reliability SEED=7; make test has a share whose seed is always the same
+# five minutes of the tests in docs/reliability.md with a seed of your choice: make reliability SEED=7
+# `make test` runs a part of them, always with the same seed
 SEED ?= 0
 reliability: install
 	$(BIN)/python tests/benchmarks/mutations.py --seed $(SEED) --count 300
@@ -80,7 +80,7 @@ lint: install
 	$(BIN)/lint-imports
 	$(DOCS) --site-dir build/site --quiet
 
-# build/site/index.html; a broken link or an unknown name in the Python API is an error
+# The first page is build/site/index.html. A broken link or an unknown name in the Python API is an error.
 docs: install
 	$(DOCS) --site-dir build/site
 

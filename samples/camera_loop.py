@@ -1,4 +1,7 @@
-"""A loop of one's own, as in a robot's callback:  python samples/camera_loop.py [CAMERA or VIDEO] [FRAMES]"""
+"""Segments the frames of a camera in a loop of your own, as in a robot's callback:
+
+python samples/camera_loop.py [CAMERA or VIDEO] [FRAMES]
+"""
 
 import itertools
 import sys

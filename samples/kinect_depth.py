@@ -1,4 +1,4 @@
-"""What a structured-light camera such as the first Kinect makes of true depth: noise, steps, ragged edges and holes.
+"""Simulates the depth image of a structured-light camera such as the first Kinect: noise, steps, ragged edges, holes.
 
 Pure functions of numpy arrays and a random generator. Metres; depth along the optical axis, 0 = no measurement.
 
@@ -14,25 +14,25 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-BASELINE = 0.075  # metres from the infrared camera to its projector, along the camera's +x
+BASELINE = 0.075  # metres from the infrared camera to its projector, along the camera's +x axis
 STEP = 2.85e-3  # 1/metre: one disparity step of 1/8 pixel moves a point at Z by STEP * Z^2
-SIGMA = 1.425e-3  # 1/metre: deviation of the depth at Z is SIGMA * Z^2
-NEAR, FAR = 0.5, 4.5  # metres
+SIGMA = 1.425e-3  # 1/metre: the standard deviation of the depth at Z is SIGMA * Z^2
+NEAR, FAR = 0.5, 4.5  # metres: the range of the sensor
 BAND = 8  # columns at the right edge where the sensor's matching window does not fit
-GRAZING = np.cos(np.radians(80))  # the pattern is smeared out where the surface is seen at a flatter angle
+GRAZING = np.cos(np.radians(80))  # cosine of the flattest angle at which the sensor recognizes its pattern
 
 
 def measure(
     depth: np.ndarray, lit: np.ndarray, facing: np.ndarray, focal: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """The depth image that the sensor gives, (H, W) float32 [m], 0 where it sees nothing.
+    """Return the depth image of the sensor, (H, W) float32 [m], 0 = no reading.
 
-    `depth` (H, W) true z [m], 0 = nothing hit; `lit` (H, W) bool, the projector's rays arrive there; `facing` (H, W)
-    cosine of the angle between surface normal and viewing ray; `focal` [pixels]. `focal` only scales the raggedness
-    of edges, which is half a pixel of the 580-pixel infrared camera.
+    depth: (H, W) true z [m], 0 = no surface. lit: (H, W) bool, whether the projector lights the point. facing: (H, W)
+    cosine of the angle between surface normal and viewing ray. focal: focal length [pixels]; it scales the raggedness
+    of edges, which is half a pixel in the infrared camera, whose focal length is 580 pixels.
     """
     seen = lit & (facing > GRAZING) & (depth > NEAR) & (depth < FAR)
-    seen = cv2.erode(seen.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0  # a matching window needs its surroundings
+    seen = cv2.erode(seen.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0  # the matching window needs its neighbours
     seen[:, -BAND:] = False
     raw = shuffle(np.where(seen, depth, 0).astype(np.float32), 0.5 * focal / 580, rng)
     valid = raw > 0
@@ -42,7 +42,8 @@ def measure(
 
 
 def shuffle(image: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:
-    """Every pixel (H, W) from a place `sigma` pixels off, nearest neighbour: edges become ragged, nothing is mixed."""
+    """Return `image` (H, W) with each pixel taken from a random neighbour, whose offset has a standard deviation of
+    `sigma` pixels. Edges become ragged, but values are never mixed."""
     rows, columns = image.shape
     offset = np.round(sigma * rng.standard_normal((2, rows, columns))).astype(int)
     y, x = np.mgrid[:rows, :columns] + offset
@@ -50,6 +51,7 @@ def shuffle(image: np.ndarray, sigma: float, rng: np.random.Generator) -> np.nda
 
 
 def correlated(shape: tuple[int, ...], rng: np.random.Generator, width: float = 3.0) -> np.ndarray:
-    """Noise (H, W) of deviation 1, alike over about `width` pixels: the sensor matches windows, not single pixels."""
+    """Return noise (H, W) with a standard deviation of 1, correlated over about `width` pixels, because the sensor
+    matches windows instead of single pixels."""
     noise = cv2.GaussianBlur(rng.standard_normal(shape), (0, 0), width)
     return noise / noise.std()

@@ -1,6 +1,8 @@
-"""What `--save dataset` wrote, before it is uploaded:  python samples/look_at_dataset.py FOLDER picture.jpg
+"""Draws four images of a data set that `--save dataset` wrote, with their masks:
 
-FOLDER has images/ and annotations.json; four of its pictures are drawn with their masks.
+python samples/look_at_dataset.py FOLDER picture.jpg
+
+FOLDER contains images/ and annotations.json.
 Needs `pip install "streamseg[supervision]"`.
 """
 
@@ -19,12 +21,12 @@ chosen = [images[i] for i in np.linspace(0, len(images) - 1, 4).astype(int)]
 by_id = {"color_lookup": supervision.ColorLookup.TRACK}
 tiles = []
 for image in chosen:
-    found = coco.loadAnns(coco.getAnnIds(imgIds=image["id"]))
-    print(f"{image['file_name']}: {len(found)} objects")
+    annotations = coco.loadAnns(coco.getAnnIds(imgIds=image["id"]))
+    print(f"{image['file_name']}: {len(annotations)} objects")
     drawn = cv2.imread(str(folder / "images" / image["file_name"]))
-    if found:
-        masks = np.array([coco.annToMask(one) for one in found], bool)
-        ids = np.array([one["attributes"]["instance_id"] for one in found])
+    if annotations:
+        masks = np.array([coco.annToMask(annotation) for annotation in annotations], bool)
+        ids = np.array([annotation["attributes"]["instance_id"] for annotation in annotations])
         objects = supervision.Detections(supervision.mask_to_xyxy(masks), masks, tracker_id=ids)
         drawn = supervision.MaskAnnotator(**by_id).annotate(drawn, objects)
         names = [f"id {i}" for i in ids]

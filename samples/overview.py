@@ -1,4 +1,4 @@
-"""Draws samples/overview.jpg, the picture in the README: frames of the sample clip, and what streamseg sees there.
+"""Draws samples/overview.jpg, the picture in the README: frames of the sample clip above their object masks.
 
 python samples/overview.py
 """
@@ -19,11 +19,11 @@ from streamseg.runtime.segmenter import Segmenter
 from streamseg.sources import open_source
 
 HERE = Path(__file__).parent
-SHOWN = (0, 11, 23)
+SHOWN = (0, 11, 23)  # indices of the frames in the picture
 
 
 def main() -> None:
-    """Segment the clip with the defaults of `make demo`, and lay frames above masks."""
+    """Segment the clip with the settings of `make demo`, and write the picture."""
     clip = open_source(str(HERE / "tabletop"))
     segmenter = Segmenter(
         FeatureExtractor(

@@ -1,4 +1,7 @@
-"""Where objects are in space, frame by frame, of an RGB-D folder:  python samples/rgbd_centroids.py samples/tabletop"""
+"""Prints the 3-D centroid of each object in each frame of an RGB-D folder:
+
+python samples/rgbd_centroids.py samples/tabletop
+"""
 
 import sys
 

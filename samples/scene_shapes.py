@@ -1,4 +1,4 @@
-"""Shapes for the rendered clip: surfaces of revolution, tubes, smooth curves."""
+"""Shapes of the rendered clip: surfaces of revolution, tubes and smooth curves."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ class Surface:
     points: np.ndarray
 
     def mesh(self, name: str, bsdf: dict[str, Any], **place: Any) -> Any:
-        """Triangles with normals and texture coordinates, turned by `turn` degrees about z and moved to `at`."""
+        """Return a Mitsuba mesh with normals and texture coordinates, rotated by `turn` degrees about z and then moved
+        to `at` [m]."""
         rows, columns, _ = self.points.shape
-        v, u = np.mgrid[1 : 0 : rows * 1j, 0 : 1 : columns * 1j]  # Mitsuba's v = 0 is the top of a bitmap
+        v, u = np.mgrid[1 : 0 : rows * 1j, 0 : 1 : columns * 1j]  # in Mitsuba v = 0 is the top of a bitmap
         down, right = np.gradient(self.points, axis=0), np.gradient(self.points, axis=1)
-        if np.allclose(self.points[:, 0], self.points[:, -1]):  # closed around: no crease where the ends meet
+        if np.allclose(self.points[:, 0], self.points[:, -1]):  # closed surface: smooth normals where its ends meet
             right[:, 0] = right[:, -1] = (self.points[:, 1] - self.points[:, -2]) / 2
         normals = np.cross(right, down)
         length = np.linalg.norm(normals, axis=2, keepdims=True)
         normals = np.where(length > 1e-12, normals / np.maximum(length, 1e-12), 0)
-        for pole, beside in ((0, 1), (-1, -2)):  # at a pole all columns meet: take the mean of the ring beside it
+        for pole, beside in ((0, 1), (-1, -2)):  # at a pole all columns meet: use the mean normal of the ring beside it
             if np.ptp(self.points[pole], axis=0).max() < 1e-9:
                 mean = normals[beside].mean(axis=0)
                 normals[pole] = mean / np.linalg.norm(mean)
@@ -48,31 +49,33 @@ class Surface:
 
 
 def turn_about_z(degrees: float) -> np.ndarray:
-    """Rotation (3, 3) about the z axis."""
+    """Return the rotation matrix (3, 3) about the z axis."""
     c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
 
 
 def smooth(knots: list[tuple[float, float]], count: int = 96) -> np.ndarray:
-    """A rounded curve (count, 2) through the neighbourhood of `knots`: corners cut twice (Chaikin 1974), resampled."""
+    """Return a smooth curve (count, 2) near `knots`: corners are cut twice (Chaikin 1974), points are equally
+    spaced."""
     line = np.asarray(knots, float)
     for _ in range(2):
         cut = np.stack([0.75 * line[:-1] + 0.25 * line[1:], 0.25 * line[:-1] + 0.75 * line[1:]], 1).reshape(-1, 2)
         line = np.concatenate([line[:1], cut, line[-1:]])
-    travelled = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))])
-    where = np.linspace(0, travelled[-1], count)
-    return np.stack([np.interp(where, travelled, line[:, i]) for i in (0, 1)], 1)
+    arc_length = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))])
+    at = np.linspace(0, arc_length[-1], count)
+    return np.stack([np.interp(at, arc_length, line[:, i]) for i in (0, 1)], 1)
 
 
 def revolve(profile: np.ndarray, columns: int = 96) -> Surface:
-    """Surface of revolution about z of a profile (rows, 2) of radius and height [m]."""
+    """Return the surface of revolution about z. profile: (rows, 2) radius and height [m]."""
     angle = np.linspace(0, 2 * np.pi, columns + 1)
     radius, height = profile[:, :1], np.repeat(profile[:, 1:], columns + 1, 1)
     return Surface(np.stack([radius * np.cos(angle), radius * np.sin(angle), height], 2))
 
 
 def tube(path: Callable[[np.ndarray], np.ndarray], radii: np.ndarray, lobes: float = 0.0) -> Surface:
-    """A tube of `radii` (rows,) [m] along a curve in the x-z plane; `lobes` makes its section five-sided."""
+    """Return a tube along a curve in the x-z plane. path: curve parameters (rows,) in [0, 1] -> points (rows, 3) [m].
+    radii: (rows,) [m]. lobes: depth of the five lobes of the cross section, relative to the radius."""
     t = np.linspace(0, 1, len(radii))
     spine = path(t)
     tangent = np.gradient(spine, axis=0)

@@ -1,4 +1,4 @@
-"""Procedural bitmaps of the table-top scene: wood, parquet, plaster, printed labels. Every one is a pure function.
+"""Procedural textures of the table-top scene: wood, parquet, plaster, printed labels. All are pure functions.
 
 All return (H, W, 3) float32 in [0, 1], sRGB-encoded, row 0 = the top of the picture (v = 1).
 """
@@ -14,7 +14,8 @@ Rgb = tuple[float, float, float]
 
 
 def noise(rng: np.random.Generator, shape: tuple[int, int], cells: tuple[int, int], octaves: int = 4) -> np.ndarray:
-    """Fractal value noise, (H, W) float32 of mean 0 and deviation 1; `cells` = coarsest cells (rows, columns)."""
+    """Return fractal value noise, (H, W) float32 with mean 0 and standard deviation 1. cells: (rows, columns) of the
+    coarsest octave."""
     total = np.zeros(shape, np.float32)
     for octave in range(octaves):
         grid = rng.standard_normal((cells[0] * 2**octave + 1, cells[1] * 2**octave + 1)).astype(np.float32)
@@ -29,7 +30,7 @@ def blend(low: Rgb, high: Rgb, t: np.ndarray) -> np.ndarray:
 
 
 def boards(rng: np.random.Generator, shape: tuple[int, int], count: int, dark: Rgb, light: Rgb) -> np.ndarray:
-    """Wooden boards side by side, their grain along the picture's width: warped growth rings, pores, own tint each."""
+    """Wooden boards with the grain along the picture's width: warped growth rings, pores, and a tint per board."""
     edges = np.linspace(0, shape[0], count + 1).astype(int)
     rows = []
     for top, bottom in pairwise(edges):
@@ -45,13 +46,14 @@ def boards(rng: np.random.Generator, shape: tuple[int, int], count: int, dark: R
 
 
 def plaster(rng: np.random.Generator, shape: tuple[int, int], colour: Rgb) -> np.ndarray:
-    """A painted wall: uneven at two scales."""
+    """A painted wall, uneven at two scales."""
     rough = 0.012 * noise(rng, shape, (64, 64), 3) + 0.02 * noise(rng, shape, (3, 3), 3)
     return np.clip(np.asarray(colour, np.float32) + rough[..., None], 0, 1)
 
 
 def print_text(picture: np.ndarray, text: str, x: float, y: float, height: float, colour: Rgb) -> None:
-    """Write `text` into `picture`, centred at (x, y), letters `height` tall, all in shares of width and height."""
+    """Write `text` into `picture`, centred at (x, y). x is relative to the width; y and the height of the letters,
+    `height`, are relative to the height."""
     rows, columns = picture.shape[:2]
     font, thick = cv2.FONT_HERSHEY_DUPLEX, max(round(rows * height / 6), 1)
     scale = cv2.getFontScaleFromHeight(font, round(rows * height), thick)

@@ -1,4 +1,7 @@
-"""Masks of a video, and a picture of the last frame:  python samples/segment_video.py VIDEO picture.png"""
+"""Prints the object ids of each frame of a video, and writes a picture of the last frame:
+
+python samples/segment_video.py VIDEO picture.png
+"""
 
 import sys
 

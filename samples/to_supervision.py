@@ -1,4 +1,6 @@
-"""Masks into supervision, which draws and counts them:  python samples/to_supervision.py VIDEO picture.png
+"""Converts masks to `supervision.Detections`, and draws them with supervision:
+
+python samples/to_supervision.py VIDEO picture.png
 
 Needs `pip install "streamseg[supervision]"`.
 """

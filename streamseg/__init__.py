@@ -3,7 +3,7 @@
     for result in streamseg.segment("video.mp4", objects=True):
         result.frame.rgb, result.regions, result.objects, result.properties, result.plot()
 
-What stands here is imported when it is first used (PEP 562): `import streamseg` itself costs next to nothing.
+Each name is imported when it is first used (PEP 562), so `import streamseg` itself takes hardly any time.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from train.library import train as train
 
 __version__ = "0.1.0"
-_HOMES = {
+_MODULES = {
     "segment": "streamseg.runtime.library",
     "Segmenter": "streamseg.runtime.library",
     "Result": "streamseg.runtime.result",
@@ -38,15 +38,15 @@ _HOMES = {
     "Segmentation": "streamseg.frame",
     "StreamsegError": "streamseg.errors",
 }
-__all__ = ["__version__", *_HOMES]
+__all__ = ["__version__", *_MODULES]
 
-disable_telemetry()  # here, because every command, every child process and every program passes here first
+disable_telemetry()  # here, because every command, child process and program imports this module first
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module 'streamseg' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    return getattr(importlib.import_module(_MODULES[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -7,15 +7,15 @@ import sys
 from pathlib import Path
 
 
-def _own_packages_first() -> None:
-    """Python looks into the working folder first, where a train.py of the user's would hide our package `train`."""
+def _search_working_folder_last() -> None:
+    """Move the working folder to the end of Python's search path: a user's train.py would hide our package `train`."""
     if not sys.flags.safe_path and sys.path[0] in ("", os.getcwd()):
         sys.path.append(str(Path(__file__).resolve().parents[1]))
         sys.path.append(sys.path.pop(0))
 
 
 if __name__ == "__main__":
-    _own_packages_first()
+    _search_working_folder_last()
     from streamseg.start import streamseg
 
     streamseg()

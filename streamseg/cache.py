@@ -1,4 +1,4 @@
-"""Where streamseg keeps what it can make again: exported networks, compiled engines, unpacked archives."""
+"""The cache folder, for files that streamseg can make again: exported networks, compiled engines, unpacked archives."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from streamseg.text import from_json
 
 VARIABLE = "STREAMSEG_CACHE"
 LIMIT = 1 << 30
-"""Bytes that a subfolder may hold: some thirty small networks, each at one size."""
+"""Largest size of a subfolder in bytes: enough for about thirty small networks, each at one input size."""
 IN_USE = 3600.0
-"""Seconds for which a file that was just used stays, whatever the limit: another process may be about to open it."""
+"""Seconds since its last use within which a file is not deleted: another process may be about to open it."""
 
 
 def root() -> Path:
-    """$STREAMSEG_CACHE, or the system's usual place; it need not exist yet."""
-    if chosen := os.environ.get(VARIABLE):
-        return Path(chosen)
+    """Return the cache folder: $STREAMSEG_CACHE, or the system's usual place. It need not exist yet."""
+    if folder := os.environ.get(VARIABLE):
+        return Path(folder)
     import platformdirs
 
     return platformdirs.user_cache_path("streamseg")
 
 
 def remember(path: Path, content: Any) -> None:
-    """Write `content`, of JSON's types, with its digest. Raises OSError."""
+    """Write `content`, which has JSON's types only, with its SHA-256. Raises OSError."""
     data = json.dumps(content, sort_keys=True)
     with written(path, shared=True) as temporary:
         temporary.write_text(json.dumps({"sha256": _digest(data), "content": content}), encoding="utf-8")
 
 
 def recall(path: Path) -> Any:
-    """What was remembered, or None where there is nothing, or not as it was written: a disk may forget a bit."""
+    """Return the content that `remember` wrote, or None if the file is absent or damaged (its SHA-256 differs)."""
     with suppress(OSError, ValueError, KeyError, TypeError):
-        said = from_json(path.read_bytes())
-        if said["sha256"] == _digest(json.dumps(said["content"], sort_keys=True)):
-            return said["content"]
+        stored = from_json(path.read_bytes())
+        if stored["sha256"] == _digest(json.dumps(stored["content"], sort_keys=True)):
+            return stored["content"]
     return None
 
 
@@ -50,21 +50,21 @@ def _digest(text: str) -> str:
 
 
 def trim(folder: Path, suffix: str, limit: int = LIMIT) -> None:
-    """Delete the files of `folder` that end in `suffix`, longest unused first, until the rest have `limit` bytes.
+    """Delete files below `folder` that end in `suffix`, least recently used first, until the rest have `limit` bytes.
 
-    With NAME goes NAME.json, which describes it. What was used within the last hour stays. Nothing is raised: what
-    cannot be deleted, or was by another process, is left alone.
+    The description of a file, NAME.json beside NAME`suffix`, is deleted with it. Files that were used within IN_USE
+    seconds stay. A file that cannot be deleted is skipped; no error is raised.
     """
     files = []
     for path in folder.rglob(f"[!.]*{suffix}"):
         with suppress(OSError):
-            facts = path.stat()
-            files.append((max(facts.st_atime, facts.st_mtime), facts.st_size, path))
-    held = sum(size for _, size, _ in files)
-    for used, size, path in sorted(files):
-        if held <= limit or time.time() - used < IN_USE:
+            status = path.stat()
+            files.append((max(status.st_atime, status.st_mtime), status.st_size, path))
+    total = sum(size for _, size, _ in files)
+    for last_used, size, path in sorted(files):
+        if total <= limit or time.time() - last_used < IN_USE:
             return
         with suppress(OSError):
             path.unlink()
             path.with_suffix(".json").unlink(missing_ok=True)
-            held -= size
+            total -= size

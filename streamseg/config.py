@@ -1,13 +1,14 @@
-"""Every setting, in one place, split by who uses it: the same objects in Python, on the command line and in run.json.
+"""All settings, as dataclasses that Python, the command line and run.json share.
 
-    ExtractorConfig   what the network is, how it runs, on which frames
-    ClusteringConfig  regions
-    ObjectsConfig     objects
-    SourceConfig      what a recording does not say of itself
-    SegmenterConfig   the first three together: all that decides the masks of given frames
+    ExtractorConfig   the network, how it runs, and on which frames
+    ClusteringConfig  the regions
+    ObjectsConfig     the objects
+    SourceConfig      corrections of what a recording says about itself
+    SegmenterConfig   the first three together: they determine the masks of given frames
+    SessionConfig     a SegmenterConfig and its source
     RunConfig         a whole run
 
-A field has the name of its flag on the command line. What values it may have: see `limits`.
+A field is called like its flag on the command line. `limits` defines the possible values.
 """
 
 from __future__ import annotations
@@ -29,23 +30,23 @@ if TYPE_CHECKING:
     from streamseg.sources.alignment import Alignment
 
 KEYFRAME_DISTANCE = 6
-"""Frames from one keyframe to the next at most, by default. On labelled videos regions were as good as with every frame
-a keyframe; at 8 they got worse."""
+"""Default largest distance of two keyframes, in frames. On labelled videos the regions were as good as with every frame
+as a keyframe; with a distance of 8 they were worse."""
 KEYFRAME_DISTANCE_OBJECTS = 4
-"""The same where objects are wanted: they move by themselves, and flow is worst at their borders. On labelled videos
-their foreground was as good as at 2. Twice as far where the flow holds good, see `features.keyframes`."""
+"""The same with objects, at whose borders optical flow is least accurate. On labelled videos the foreground was as good
+as with a distance of 2. `features.keyframes` doubles the distance while the flow is consistent."""
 
 FOREGROUND = 2.0
-"""Weight of a foreground head's answer, 0 ... 1, beside features of length 1: see docs/benchmarks/training.md."""
+"""Weight of the foreground head's output, 0 ... 1, beside features of length 1: see docs/benchmarks/training.md."""
 
 MIN_SCORE = 0.25
-"""Of ten empty scenes 1.1 false things a frame are left without, .02 with it, while labelled recordings keep what they
-have: see docs/objects.md."""
+"""Lowest score of an object. On ten empty scenes it reduces false objects from 1.1 to 0.02 per frame, while labelled
+recordings keep their objects: see docs/objects.md."""
 
 
 @dataclass(frozen=True)
 class Spec:
-    """The network, as named by the user.
+    """Which network to use.
 
     model: a named network, "timm:NAME", a checkpoint (.pt) of `streamseg train`, or an exported file.
     weights: a .pth or .safetensors file instead of the model's own weights.
@@ -61,11 +62,10 @@ class Spec:
 
 @dataclass(frozen=True)
 class ExtractorConfig(Checked):
-    """size: input size of the network, shorter side or (H, W). engine, device, precision: "auto", or see `backbones`.
-
-    keyframes: largest distance of two keyframes in frames, 1 = every frame is a keyframe, 0 = auto, see
-    `SegmenterConfig.keyframe_distance`. labels_on: "auto", "host" or "device", see `backbones.placement`.
-    """
+    """size: input size of the network in pixels, shorter side or (H, W). engine, device, precision: "auto", or a name
+    that `backbones` knows. keyframes: largest distance of two keyframes in frames, 1 = every frame is a keyframe, 0 =
+    auto, see `SegmenterConfig.keyframe_distance`. labels_on: where clustering runs, "auto", "host" or "device", see
+    `backbones.placement`."""
 
     spec: Spec = field(default_factory=Spec)
     size: int | tuple[int, int] = 384
@@ -78,12 +78,12 @@ class ExtractorConfig(Checked):
 
 @dataclass(frozen=True)
 class ClusteringConfig(Checked):
-    """k: number of regions, 0 = by the knee within k_range (inclusive).
+    """k: number of regions, 0 = by the knee of the distortion curve within k_range (inclusive).
 
     clustering: "online" (one codebook for the session) or "per-frame" (K-Means and knee from scratch on every frame,
-    ids matched afterwards). pca: number of components, 0 = off. position, depth: weights of these channels, 0 = off.
-    foreground: weight of the output of the foreground head, if the network has one. edges: whether borders follow the
-    edges of the image and of the depth (guided filter). seed: random seed.
+    ids matched afterwards). pca: number of principal components, 0 = off. position, depth: weights of these channels
+    beside features of length 1, 0 = off. foreground: weight of the output of the foreground head, if the network has
+    one. edges: whether borders of masks follow edges in the image and in the depth (guided filter). seed: random seed.
     """
 
     clustering: str = "online"
@@ -99,8 +99,8 @@ class ClusteringConfig(Checked):
 
 @dataclass(frozen=True)
 class ObjectsConfig(Checked):
-    """objects: whether to find objects. quality: "live", or "high" (offline). min_score: objects with a lower score, 0
-    ... 1, are dropped, see `objects.scores`. seed: random seed."""
+    """objects: whether to find objects. quality: "live" (real time), or "high" (offline). min_score: objects with a
+    lower score, 0 ... 1, are dropped, see `objects.scores`. seed: random seed."""
 
     objects: bool = False
     quality: str = "live"
@@ -110,8 +110,9 @@ class ObjectsConfig(Checked):
 
 @dataclass(frozen=True)
 class SourceConfig:
-    """What a user may override. depth_scale: units of the depth files per metre; intrinsics: of the colour camera;
-    align_depth: how to register depth to colour. Raises SourceError for an impossible scale."""
+    """What a user may override of a recording; None = as the recording says. intrinsics: of the colour camera.
+    depth_scale: units of the depth files per metre. align_depth: how to register the depth to the colour. Raises
+    SourceError for an impossible scale."""
 
     intrinsics: Intrinsics | None = None
     depth_scale: float | None = None
@@ -122,18 +123,18 @@ class SourceConfig:
             raise SourceError(f"a depth scale of {self.depth_scale} is impossible", "give units per metre, e.g. 1000")
 
     def aligned(self, load: Callable[[], np.ndarray] | None) -> Callable[[], np.ndarray] | None:
-        """`Frame.load_depth` as the user wants it: every source that has depth passes its own through here."""
-        return load if load is None or self.align_depth is None else partial(_moved, load, self.align_depth)
+        """Return `Frame.load_depth` with `align_depth` applied. Every source with depth passes its own through here."""
+        return load if load is None or self.align_depth is None else partial(_load_aligned, load, self.align_depth)
 
 
-def _moved(load: Callable[[], np.ndarray], align: Alignment) -> np.ndarray:
+def _load_aligned(load: Callable[[], np.ndarray], align: Alignment) -> np.ndarray:
     return align(load())
 
 
 @dataclass(frozen=True)
 class SegmenterConfig(Checked):
-    """All that decides which masks given frames get. scene_cuts: "restart" (what is learnt is learnt of a scene, and
-    starts anew after a hard cut) or "ignore". regions: whether they are wanted; objects do without."""
+    """All settings that determine the masks of given frames. scene_cuts: after a hard cut, "restart" (discard what was
+    learnt about the scene before) or "ignore". regions: whether to find regions; objects do not need them."""
 
     _: KW_ONLY
     scene_cuts: str = "restart"
@@ -144,19 +145,21 @@ class SegmenterConfig(Checked):
 
     @property
     def keyframe_distance(self) -> int:
-        """Frames from one keyframe to the next at most. Auto: 1 where quality comes first."""
-        thorough = self.clustering.clustering == "per-frame" or self.objects.quality == "high"
-        usual = KEYFRAME_DISTANCE_OBJECTS if self.objects.objects else KEYFRAME_DISTANCE
-        return self.extractor.keyframes or (1 if thorough else usual)
+        """Largest distance of two keyframes, in frames. Auto (0): 1 if quality matters more than speed."""
+        if self.extractor.keyframes:
+            return self.extractor.keyframes
+        if self.clustering.clustering == "per-frame" or self.objects.quality == "high":
+            return 1
+        return KEYFRAME_DISTANCE_OBJECTS if self.objects.objects else KEYFRAME_DISTANCE
 
     @property
     def borders_follow_depth(self) -> bool:
-        """Where there is any: those of regions with `edges`, those of objects always."""
+        """Whether borders of masks follow edges in the depth: borders of regions with `edges`, of objects always."""
         return self.clustering.edges or self.objects.objects
 
     @property
     def usual_masks(self) -> str:
-        """Which masks people want to see: the objects where they are asked for, else the regions."""
+        """The kind of masks to show by default: "objects" if they are requested, else "regions"."""
         return "objects" if self.objects.objects else "regions"
 
     @property
@@ -165,24 +168,22 @@ class SegmenterConfig(Checked):
         return self.objects.objects and self.objects.quality == "high"
 
     def with_seed(self, seed: int) -> Any:
-        """The same with another seed, for everything random."""
+        """Return a copy with another random seed for both regions and objects."""
         return replace(self, clustering=replace(self.clustering, seed=seed), objects=replace(self.objects, seed=seed))
 
     def but(self, **values: Any) -> Any:
-        """The same with other values of its own fields or of fields of any part, by name; `seed` goes to all that have
-        one. Raises TypeError for an unknown name."""
-        parts: dict[str, Any] = {}
-        for name in _OF_MASKS:
-            part = getattr(self, name)
-            own = {key: values[key] for key in values if key in {one.name for one in fields(part)}}
-            parts[name] = replace(part, **own)
-        inside = {one.name for part in parts.values() for one in fields(part)}
-        return replace(self, **parts, **{name: value for name, value in values.items() if name not in inside})
+        """Return a copy with other values, by name, of its own fields or of the fields of its parts; `seed` goes to
+        every part that has one. Raises TypeError for an unknown name."""
+        parts = {name: getattr(self, name) for name in _MASK_PARTS}
+        changed = {name: replace(part, **_only_fields_of(part, values)) for name, part in parts.items()}
+        names_in_parts = {field.name for part in parts.values() for field in fields(part)}
+        own = {name: value for name, value in values.items() if name not in names_in_parts}
+        return replace(self, **changed, **own)
 
 
 @dataclass(frozen=True)
 class SessionConfig(SegmenterConfig):
-    """What is segmented by what."""
+    """A source, and the settings to segment it with. options: corrections of what the source says about itself."""
 
     source: str
     _: KW_ONLY
@@ -191,8 +192,8 @@ class SessionConfig(SegmenterConfig):
 
 @dataclass(frozen=True)
 class RunConfig(SessionConfig):
-    """Everything `streamseg run` is asked for. Its own fields are flags of that command; masks: "regions", "objects",
-    "panoptic", or "" for what `mask_kind` says."""
+    """All settings of `streamseg run`. Its own fields are flags of that command, which docs/run.md describes. masks:
+    "regions", "objects", "panoptic", or "" for the default of `mask_kind`."""
 
     _: KW_ONLY
     output: Path | None = None
@@ -211,38 +212,39 @@ class RunConfig(SessionConfig):
 
     @property
     def mask_kind(self) -> str:
-        """Which mask sinks and the overlay take: `masks`, or what `usual_masks` says."""
+        """The kind of masks that the overlay and the sinks take: `masks`, by default `usual_masks`."""
         return self.masks or self.usual_masks
 
 
-def from_flags(given: dict[str, Any]) -> dict[str, Any]:
-    """Flags by name -> arguments of `SessionConfig` and its kin: those that belong together are put into their config;
-    the rest stays as it is."""
-    rest = dict(given)
-    if "save" in rest:
-        rest |= _found(rest)
-
-    def taken(part: type) -> dict[str, Any]:
-        return {one.name: rest[one.name] for one in fields(part) if one.name in rest}
-
-    rest["spec"] = Spec(**taken(Spec))
-    found = {name: part(**taken(part)) for name, part in _PARTS.items()}
-    used = {one.name for part in (Spec, *_PARTS.values()) for one in fields(part)}
-    return {name: value for name, value in rest.items() if name not in used} | found
+def from_flags(flags: dict[str, Any]) -> dict[str, Any]:
+    """Return the keyword arguments of `SessionConfig`, or of a subclass, for flags by name. The flags of a part
+    (extractor, clustering, objects, options) become its config; the others stay as they are."""
+    values = flags | (_masks_to_find(flags) if "save" in flags else {})
+    values["spec"] = Spec(**_only_fields_of(Spec, values))
+    parts = {name: part(**_only_fields_of(part, values)) for name, part in _PARTS.items()}
+    names_in_parts = {field.name for part in (Spec, *_PARTS.values()) for field in fields(part)}
+    return {name: value for name, value in values.items() if name not in names_in_parts} | parts
 
 
-def _found(given: dict[str, Any]) -> dict[str, Any]:
-    """What is saved, and whether objects and regions are found for it, by the flags of a run. Objects, unless regions
-    are asked for alone. save: None = the overlay and the masks that it shows."""
-    save, masks, objects = given["save"], given.get("masks") or "", {"objects", "panoptic"}
-    kind = masks or ("regions" if "labels" in (save or ()) and objects.isdisjoint(save) else "objects")
+def _only_fields_of(part: Any, values: dict[str, Any]) -> dict[str, Any]:
+    """Return those `values` whose names are fields of the dataclass `part`."""
+    return {field.name: values[field.name] for field in fields(part) if field.name in values}
+
+
+def _masks_to_find(flags: dict[str, Any]) -> dict[str, Any]:
+    """Return "save", "masks", "objects" and "regions" for the flags of a run: what is saved, and which masks are found.
+    Objects are found unless the flags ask for regions only; regions unless nothing takes them. A save of None stands
+    for the overlay and the masks that it shows."""
+    save, masks, with_objects = flags["save"], flags.get("masks") or "", {"objects", "panoptic"}
+    kind = masks or ("regions" if "labels" in (save or ()) and with_objects.isdisjoint(save) else "objects")
     save = ("overlay", "labels" if kind == "regions" else kind) if save is None else save
-    found = bool(given.get("objects")) or not objects.isdisjoint({kind, *save})
-    watched = given.get("show") or given.get("view")  # there the masks can be changed
-    alone = kind == "objects" and save and plugins.declaring(str(_SINKS), "ONE_KIND").issuperset(save)
-    return {"save": save, "masks": masks, "objects": found, "regions": not (found and alone and not watched)}
+    objects = bool(flags.get("objects")) or not with_objects.isdisjoint({kind, *save})
+    viewer = flags.get("show") or flags.get("view")  # there the user can switch to other masks
+    one_kind = plugins.declaring(str(_SINKS), "ONE_KIND")  # sinks that write masks of `kind` only
+    objects_only = objects and kind == "objects" and save and one_kind.issuperset(save) and not viewer
+    return {"save": save, "masks": masks, "objects": objects, "regions": not objects_only}
 
 
 _SINKS = Path(__file__).with_name("sinks") / "__init__.py"
-_OF_MASKS = {"extractor": ExtractorConfig, "clustering": ClusteringConfig, "objects": ObjectsConfig}
-_PARTS: dict[str, Any] = _OF_MASKS | {"options": SourceConfig}
+_MASK_PARTS = {"extractor": ExtractorConfig, "clustering": ClusteringConfig, "objects": ObjectsConfig}
+_PARTS: dict[str, Any] = _MASK_PARTS | {"options": SourceConfig}

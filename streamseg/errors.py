@@ -1,15 +1,15 @@
-"""Errors for users: what was wrong, with which value, and what to do next.
+"""The errors that users meet: what was wrong, with which value, and what to do next.
 
-`StreamsegError` is the base class of errors that users meet: the command line catches it, prints an `error:` and a
-`hint:` line and exits with 1. Any other exception that reaches the command line is a bug.
+`StreamsegError` is their base class: the command line catches it, prints an `error:` and a `hint:` line and exits with
+1. Any other exception that reaches the command line is a bug.
 """
 
 
 class StreamsegError(Exception):
-    """A known failure: `message` says what was wrong and with which value, `hint` what to do next (one line each)."""
+    """An error with a `message`, what was wrong and with which value, and a `hint`, what to do next (one line each)."""
 
     def __init__(self, message: str, hint: str) -> None:
-        super().__init__(message, hint)  # both: a process of a pool hands its error over by these
+        super().__init__(message, hint)  # pickle needs both, to return the error from another process
         self.message = message
         self.hint = hint
 
@@ -30,11 +30,11 @@ class OutputError(StreamsegError):
 
 
 class FrameError(Exception):
-    """One frame cannot be used; the message is the reason, short and free of paths, so that equal ones can be counted.
+    """One frame cannot be used. It never ends a run: the frame is skipped, and run.json counts the reason.
 
-    It never ends a run: the frame is skipped, and run.json counts the reason.
+    The message is the reason, short and without paths, so that equal reasons can be counted.
     """
 
 
 class StopRequested(Exception):
-    """The user asked to stop the run (key q in the window)."""
+    """The user stops the run (key q in the window)."""

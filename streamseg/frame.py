@@ -1,4 +1,4 @@
-"""The data types of the pipeline: Frame in, Segmentation out. Units are metres and seconds, colours are RGB."""
+"""The data types of the pipeline: its input Frame and its output Segmentation. Metres, seconds, RGB."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import supervision
 
 VOID = 255
-"""Label of a pixel that belongs to no segment (DAVIS); ids of segments are 1 ... 254."""
+"""Label of a pixel that belongs to no segment, as in DAVIS; ids of segments are 1 ... 254."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,13 @@ class Intrinsics:
 
     @property
     def plausible(self) -> bool:
-        """Whether a camera can have them: focal lengths of 1 to 1e6 pixels, and a centre within 1e6 pixels."""
-        focal, centre = (abs(self.fx), abs(self.fy)), (abs(self.cx), abs(self.cy))
-        return self.fx > 0 and all(1 <= length <= 1e6 for length in focal) and all(side <= 1e6 for side in centre)
+        """Whether a camera can have them: focal lengths of 1 to 1e6 pixels, and a principal point within 1e6 pixels."""
+        focal_lengths, principal_point = (abs(self.fx), abs(self.fy)), (abs(self.cx), abs(self.cy))
+        lengths_fit = all(1 <= length <= 1e6 for length in focal_lengths)
+        return self.fx > 0 and lengths_fit and all(side <= 1e6 for side in principal_point)
 
     def thinned(self, step: int) -> Intrinsics:
-        """The intrinsics of an image that keeps every `step`-th row and column, beginning with the first."""
+        """Return the intrinsics of an image that keeps every `step`-th row and column, beginning with the first."""
         return Intrinsics(self.fx / step, self.fy / step, self.cx / step, self.cy / step)
 
 
@@ -78,10 +79,10 @@ class Frame:
 
     @property
     def nanoseconds(self) -> int:
-        """The time stamp in nanoseconds, as exactly as it is known; 0 if it is not finite."""
+        """The time stamp in nanoseconds: `stamp_ns`, or `timestamp` to the microsecond; 0 if that is not finite."""
         if self.stamp_ns is not None:
             return self.stamp_ns
-        # seconds since 1970 in 64 bits are exact to a quarter of a microsecond
+        # a float64 holds seconds since 1970 to a quarter of a microsecond
         return round(self.timestamp * 1e6) * 1000 if math.isfinite(self.timestamp) else 0
 
     @cached_property
@@ -93,7 +94,7 @@ class Frame:
             depth = self.load_depth()
             if depth.shape != self.rgb.shape[:2]:
                 raise FrameError(f"depth is {depth.shape}, colour is {self.rgb.shape[:2]}")
-            if depth.size and not (depth.min() >= 0 and depth.max() < math.inf):  # of frames that are made by hand
+            if depth.size and not (depth.min() >= 0 and depth.max() < math.inf):  # only in frames that users make
                 return np.where(np.isfinite(depth) & (depth > 0), depth, np.float32(0))
             return depth
         except FrameError as problem:
@@ -108,12 +109,12 @@ class Frame:
 
 @dataclass(frozen=True)
 class Segment:
-    """One id in one frame.
+    """The properties of one id in one frame.
 
     area: pixels. box: (x, y, width, height) in pixels. mean_depth: metres, over pixels with a reading, or None.
     centroid: (X, Y, Z) metres in the camera frame (x right, y down, z forward), or None without depth or intrinsics.
-    size: (X, Y, Z) metres, extent of the visible part along these axes, or None likewise. If depth is not metric, these
-    are in the units of the depth. score: of an object, 0 ... 1, see `Segmentation`.
+    size: (X, Y, Z) metres, extent of the visible part along these axes, or None likewise. If depth is not metric, the
+    lengths are in the units of the depth. score: of an object, 0 ... 1, see `Segmentation`; None for a region.
     """
 
     id: int
@@ -129,14 +130,15 @@ class Segment:
 class Segmentation:
     """The masks of one frame.
 
-    regions: (H, W) uint8 ids 1 ... 254, the same over the sequence; VOID (255) = none; the size of the frame. All
-        VOID if regions were not requested.
+    regions: (H, W) uint8 ids 1 ... 254 at the size of the frame, VOID (255) = none; a region keeps its id over the
+        sequence. All VOID if regions were not requested.
     k: number of clusters in use; 0 if regions were not requested.
-    objects: (H, W) uint8, 0 = background, 1 ... 254 = objects, the same over the sequence; None if not requested.
+    objects: (H, W) uint8, 0 = background, 1 ... 254 = objects, which keep their ids over the sequence; None if not
+        requested.
     timings_ms: milliseconds by stage.
-    scores: of the ids in `objects`, 0 ... 1: the probability that the id is an object; an id may have no score yet.
-    latency_ms: for a live source, from the arrival of the frame to its masks, with the time that it waits; for a
-        recording, the sum of the stages.
+    scores: probability, 0 ... 1, that an id in `objects` is an object; an id may have no score yet.
+    latency_ms: of a live source, the time from the arrival of the frame to its masks, with waiting; of a recording, the
+        sum of the stages.
     """
 
     regions: np.ndarray
@@ -147,26 +149,28 @@ class Segmentation:
     latency_ms: float = 0.0
 
     def mask(self, kind: str) -> np.ndarray:
-        """(H, W) uint8. kind: "regions", "objects" or "panoptic". Raises ValueError for objects that were not
-        requested."""
+        """Return the (H, W) uint8 mask of a kind: "regions", "objects" or "panoptic". Raises ValueError for objects
+        that were not requested."""
         if kind == "objects" and self.objects is None:
             raise ValueError("objects were not requested")
-        found: np.ndarray = getattr(self, kind)
-        return found
+        labels: np.ndarray = getattr(self, kind)
+        return labels
 
     def scores_of(self, kind: str) -> Mapping[int, float]:
-        """`scores` by the ids of a mask, see `mask`; regions have none."""
+        """Return `scores` by the ids that objects have in the mask `kind`; regions have no scores."""
         if kind == "objects" or not self.scores:
             return self.scores
         if kind == "regions" or self.objects is None:
             return {}
-        return {n: score for i, score in self.scores.items() if (n := int(self._numbers[i]))}
+        panoptic_scores = {int(self._panoptic_ids[i]): score for i, score in self.scores.items()}
+        panoptic_scores.pop(0, None)  # of objects without an id of their own
+        return panoptic_scores
 
     def to_supervision(self, kind: str = "") -> supervision.Detections:
-        """The ids of a mask as `supervision.Detections`: `xyxy` (N, 4) with exclusive ends, `mask` (N, H, W) bool,
-        `tracker_id` the sorted ids, `class_id` 0, `confidence` the scores if all ids have one.
+        """Return the ids of a mask as `supervision.Detections`: `xyxy` (N, 4) float32 in pixels with exclusive ends,
+        `mask` (N, H, W) bool, `tracker_id` the sorted ids, `class_id` 0, `confidence` the scores if all ids have one.
 
-        kind: see `mask`; "" = that of `shown`. Raises OutputError if the package supervision is not installed.
+        kind: see `mask`; "" = the kind of `shown`. Raises OutputError if the package supervision is not installed.
         """
         try:
             import supervision
@@ -181,50 +185,55 @@ class Segmentation:
             return supervision.Detections.empty()
         masks: np.ndarray = labels == ids[:, None, None]
         boxes = supervision.mask_to_xyxy(masks).astype(np.float32)
-        boxes[:, 2:] += 1  # there the last pixel, here the end
+        boxes[:, 2:] += 1  # from the last pixel to the exclusive end
         tracks = ids.astype(int)
-        known = all(i in scores for i in tracks.tolist())
-        confidence = np.array([scores[i] for i in tracks.tolist()], np.float32) if known else None
+        have_scores = all(i in scores for i in tracks.tolist())
+        confidence = np.array([scores[i] for i in tracks.tolist()], np.float32) if have_scores else None
         return supervision.Detections(
             boxes, masks, confidence=confidence, class_id=np.zeros(len(ids), int), tracker_id=tracks
         )
 
     @property
     def shown(self) -> np.ndarray:
-        """(H, W) uint8 that people want to see: the objects where they were asked for, else the regions."""
+        """(H, W) uint8, the mask to show by default: the objects if they were requested, else the regions."""
         return self.regions if self.objects is None else self.objects
 
     @cached_property
     def panoptic(self) -> np.ndarray:
-        """(H, W) uint8: every pixel in one segment, a thing or a region (Kirillov et al., "Panoptic Segmentation", CVPR
-        2019). `regions` where objects were not asked for.
+        """(H, W) uint8: every pixel belongs to one segment, an object or a region (Kirillov et al., "Panoptic
+        Segmentation", CVPR 2019). `regions` if objects were not requested.
 
-        A thing has the number 255 - its id (254, 253 ... downwards), which lasts as the id does; what is no thing has
-        its label (1, 2 ... upwards), and VOID stays. The two meet only after a session of some 240 things, or with
-        hundreds of clusters. Then the labels stay, and a thing whose number is a cluster's has the highest that is
-        free in this frame, for as long as that lasts; where none is, it stays part of the regions beneath it.
+        An object has the panoptic id 255 - its id (254, 253 ... downwards) as long as it keeps its id; all other pixels
+        keep their region (1, 2 ... upwards) or VOID. The two ranges meet only after a session with about 240 objects,
+        or with hundreds of clusters. Then the regions keep their ids, and an object whose panoptic id is a region's
+        gets the highest one that is free in this frame; if none is free, its pixels belong to the regions.
         """
         if self.objects is None:
             return self.regions
-        numbers = self._numbers[self.objects]
-        return np.where(numbers > 0, numbers, self.regions)
+        ids = self._panoptic_ids[self.objects]
+        return np.where(ids > 0, ids, self.regions)
 
     @cached_property
-    def _numbers(self) -> np.ndarray:
-        """(256,) uint8 number in `panoptic` of each object's id."""
+    def _panoptic_ids(self) -> np.ndarray:
+        """(256,) uint8: the id in `panoptic` of each id in `objects`, 0 = none."""
         assert self.objects is not None
-        return _numbers_of_things(self.objects, self.regions, self.k)
+        return _panoptic_ids_of_objects(self.objects, self.regions, self.k)
 
 
-def _numbers_of_things(objects: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
-    """(256,) uint8 number in the panoptic map of each object's id; 0 for ids that get none. See `panoptic`."""
-    things, regions = (np.flatnonzero(np.bincount(ids.ravel(), minlength=256)[:VOID]) for ids in (objects, labels))
-    # a cluster that is not in the frame is in the next one
-    free = set(range(1, VOID)) - set(regions.tolist()) - set(range(1, k + 1))
+def _panoptic_ids_of_objects(objects: np.ndarray, regions: np.ndarray, k: int) -> np.ndarray:
+    """Return the (256,) uint8 panoptic id of each id in `objects`, 0 = none; see `Segmentation.panoptic`."""
+    object_ids, region_ids = _ids_in(objects) - {0}, _ids_in(regions)
+    # a cluster that is not in this frame may be in the next one
+    free = set(range(1, VOID)) - region_ids - set(range(1, k + 1))
     table = np.zeros(256, np.uint8)
-    own = [i for i in things.tolist() if VOID - i in free]
-    table[own] = [VOID - i for i in own]
-    spare = sorted(free - {VOID - i for i in own})
-    for i in sorted(set(things.tolist()) - {0, *own}):
+    regular = [i for i in sorted(object_ids) if VOID - i in free]
+    table[regular] = [VOID - i for i in regular]
+    spare = sorted(free - {VOID - i for i in regular})
+    for i in sorted(object_ids.difference(regular)):
         table[i] = spare.pop() if spare else 0
     return table
+
+
+def _ids_in(mask: np.ndarray) -> set[int]:
+    """Return the ids in a mask, without VOID."""
+    return set(np.flatnonzero(np.bincount(mask.ravel(), minlength=256)[:VOID]).tolist())

@@ -1,4 +1,4 @@
-"""What values a setting may have, wherever it comes from: the command line refuses the same ones by its flags."""
+"""The values that a setting may have, in Python as on the command line."""
 
 from __future__ import annotations
 
@@ -36,32 +36,33 @@ REAL = {
     "foreground": (0, math.inf),
     "max_latency": (1, math.inf),
 }
-"""Lowest and highest, both included; none is infinite."""
+"""Lowest and highest value of WHOLE and REAL, both included. An upper limit of infinity means any finite number."""
 SIDES, REGIONS = (16, 8192), (1, 64)
-"""Of the network's input, and of k_range."""
+"""Lowest and highest side of the network's input in pixels, and number of regions in k_range."""
 
 
 class Checked:
-    """A dataclass whose fields are held to their limits. Raises StreamsegError."""
+    """Base of dataclasses that check their fields when they are made. Raises StreamsegError."""
 
     def __post_init__(self) -> None:
-        values = {one.name: getattr(self, one.name) for one in fields(self)}  # type: ignore[arg-type]
+        values = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
         check({name: value for name, value in values.items() if not isinstance(value, Checked)})
 
 
 def check(values: Mapping[str, Any]) -> None:
-    """Settings by name; those without limits, and None, are passed by. Raises StreamsegError."""
+    """Check settings by name; a setting without limits passes, and so does a number that is None. Raises
+    StreamsegError."""
     for name, value in values.items():
         if name in CHOICES and value not in CHOICES[name]:
             raise StreamsegError(f"{name} is {value!r}", plugins.did_you_mean(str(value), CHOICES[name]))
         for limits, kind, what in ((WHOLE, Integral, "a whole number"), (REAL, Real, "a number")):
             if name in limits and value is not None and not _within(value, kind, limits[name]):
                 low, high = limits[name]
-                upto = f" to {high}" if high < math.inf else " on"
-                raise StreamsegError(f"{name} is {value!r}", f"give {what} from {low}{upto}")
-    if "size" in values and not _sides(values["size"]):
+                to_high = f" to {high}" if high < math.inf else " on"
+                raise StreamsegError(f"{name} is {value!r}", f"give {what} from {low}{to_high}")
+    if "size" in values and not _is_size(values["size"]):
         raise StreamsegError(f"size is {values['size']!r}", "give N (shorter side) or (H, W), each 16 to 8192")
-    if "k_range" in values and not _range(values["k_range"]):
+    if "k_range" in values and not _is_range(values["k_range"]):
         raise StreamsegError(f"k_range is {values['k_range']!r}", "give (LOW, HIGH) within 1 ... 64")
 
 
@@ -69,11 +70,11 @@ def _within(value: Any, kind: type, limits: tuple[float, float]) -> bool:
     return isinstance(value, kind) and limits[0] <= value <= limits[1] and value != math.inf  # type: ignore[operator]
 
 
-def _sides(size: Any) -> bool:
+def _is_size(size: Any) -> bool:
     sides = size if isinstance(size, tuple | list) and len(size) == 2 else (size,)
     return all(_within(side, Integral, SIDES) for side in sides)
 
 
-def _range(pair: Any) -> bool:
+def _is_range(pair: Any) -> bool:
     fits = isinstance(pair, tuple | list) and len(pair) == 2
     return fits and all(_within(end, Integral, REGIONS) for end in pair) and pair[0] <= pair[1]

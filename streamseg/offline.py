@@ -1,8 +1,8 @@
-"""No library that streamseg uses reports home: what counts users is turned off before it is imported.
+"""Turns off the telemetry of the libraries that streamseg uses, before they are imported.
 
-`import openvino` sends an event to an analytics host and writes into the home folder; it knows no switch but a file in
-that folder, and stays silent where the package `openvino_telemetry` is absent. onnxruntime, Ray, the Hugging Face
-hub, W&B and MLflow heed environment variables, which child processes inherit.
+`import openvino` sends an event to an analytics host and writes into the home folder. Only a file in that folder, or
+the absence of the package `openvino_telemetry`, prevents this. onnxruntime, Ray, the Hugging Face hub, W&B and MLflow
+obey environment variables, which child processes inherit.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ VARIABLES = {
 
 
 def disable_telemetry() -> None:
-    """Turn all of it off, for this process and those that it starts. Call it before these libraries are imported.
+    """Turn telemetry off for this process and its child processes. Call it before these libraries are imported.
 
-    A module that is None cannot be imported: openvino then takes its own stub instead. What somebody imported before,
-    or set in the environment otherwise, stays as they wanted it.
+    A module that is None in `sys.modules` cannot be imported: openvino then uses its own stub. A variable that the user
+    has set, and a module that was imported before, stay as they are.
     """
     for name, value in VARIABLES.items():
         os.environ.setdefault(name, value)

@@ -1,4 +1,4 @@
-"""The console scripts: whoever presses Ctrl-C while a command is still being loaded gets no traceback either."""
+"""The console scripts. Ctrl-C prints no traceback even while a command is being imported."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ def _start(module: str) -> None:
 
 
 def streamseg() -> None:
-    """`streamseg`."""
+    """Run `streamseg`."""
     _start("streamseg.cli.main")
 
 
 def train() -> None:
-    """`train`."""
+    """Run `train`."""
     _start("train.cli")
 
 
 def export() -> None:
-    """`export`."""
+    """Run `export`."""
     _start("export.cli")

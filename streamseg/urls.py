@@ -1,4 +1,4 @@
-"""Addresses such as s3://, gs://, file:// and memory://, which fsspec opens; its errors in words."""
+"""Addresses that fsspec opens, such as s3://, gs://, file:// and memory://, and its errors as SourceErrors."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _URL = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
 
 
 def is_store(address: str) -> bool:
-    """Whether fsspec has to open `address`: not a local path, and not a live stream's."""
+    """Whether fsspec has to open `address`, because it is neither a local path nor a live stream."""
     match = _URL.match(address)
     return match is not None and match[1].lower() not in _LIVE
 
 
 def open_store_at(url: str) -> tuple[Any, str]:
-    """fsspec's file system and the path in it, to be used within `explained`. Nothing of what it listed before is
-    believed: others write there too."""
+    """Return fsspec's file system for `url` and the path in it, to be used within `explained`. Its cached
+    listings are discarded, because other processes write there too."""
     import fsspec
 
     system, path = fsspec.core.url_to_fs(url)
@@ -32,7 +32,7 @@ def open_store_at(url: str) -> tuple[Any, str]:
 
 @contextmanager
 def explained(url: str) -> Iterator[None]:
-    """Every error inside becomes a SourceError about `url`."""
+    """Turn every error inside the block, except a StreamsegError, into a SourceError about `url`."""
     try:
         yield
     except StreamsegError:
@@ -42,8 +42,8 @@ def explained(url: str) -> Iterator[None]:
         hint = {"s3": "pip install s3fs", "gs": "pip install gcsfs", "gcs": "pip install gcsfs"}.get(scheme, "")
         hint = "pip install 'streamseg[cluster]'" if problem.name == "fsspec" else hint
         raise SourceError(f"{scheme}:// needs a package that is not installed", hint or str(problem)) from problem
-    except Exception as problem:  # each store has errors of its own
-        said = f"{type(problem).__name__}: {problem}".replace("\n", " ")
+    except Exception as problem:  # each store raises errors of its own classes
+        reason = f"{type(problem).__name__}: {problem}".replace("\n", " ")
         raise SourceError(
-            f"{without_secrets(url)!r} cannot be reached: {said}", "check the address and your access"
+            f"{without_secrets(url)!r} cannot be reached: {reason}", "check the address and your access"
         ) from problem

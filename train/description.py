@@ -7,10 +7,10 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from streamseg.flags import flag_of
 from train.data.samples import Samples
 from train.encoder import Encoder
 from train.method import Method
-from train.options import flag_of
 from train.settings import Settings
 
 

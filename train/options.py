@@ -18,6 +18,7 @@ import click
 
 from streamseg.cli.help import Option, heading
 from streamseg.cli.parameters import Auto
+from streamseg.flags import flag_of
 
 
 def option(
@@ -68,11 +69,6 @@ def idle(said: Any) -> dict[str, str]:
         if not (str(value).partition(":")[0] == wanted.partition(":")[0] if wanted else value):
             found[field.name] = f"it is only of use with --{field.metadata['of']}"
     return found
-
-
-def flag_of(name: str) -> str:
-    """The flag of the field `name`."""
-    return "--" + name.replace("_", "-")
 
 
 def _click_option(field: dataclasses.Field, group: str) -> Option:

@@ -1,7 +1,8 @@
-"""What is measured against: the report's method as the plain script that one writes first, one frame after the other.
+"""The baseline of the benchmark: the report's method as a plain script, which processes one frame after the other.
 
-ResNet-18 down to its last stage in eager PyTorch, scikit-learn's K-Means for k = 2 ... 10 with ten restarts each,
-kneed, the labels enlarged, and an overlay video by OpenCV. Nothing is warm-started, nothing overlaps.
+ResNet-18 up to its last stage in eager PyTorch, scikit-learn's K-Means for k = 2 ... 10 with ten restarts each, kneed,
+nearest-neighbour upsampling of the labels, and an overlay video by OpenCV. No stage is warm-started or overlaps
+another.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from streamseg.sources import open_source
 
 
 @dataclass(frozen=True)
-class Plain:
-    """A turn of the script. size: (H, W) of the network's input. weights: a ResNet-18 file, "" = random, seeded."""
+class PlainScript:
+    """A turn of the script over `frames` frames of `source`, 0 = the recording once. size: (H, W) of the network's
+    input. weights: a ResNet-18 file, "" = random weights with a fixed seed."""
 
     source: str
     frames: int
@@ -31,26 +33,26 @@ class Plain:
     weights: str = ""
 
 
-def measure(plain: Plain) -> dict[str, Any]:
-    """Run the script; the figures are those of `turn.measure`, as far as they exist here."""
+def measure(script: PlainScript) -> dict[str, Any]:
+    """Run the script, and return those figures of `turn.measure` that exist here."""
     import torch
 
-    net = _network(plain.weights)
+    net = _network(script.weights)
     mean = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
     std = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
 
     def features(rgb: np.ndarray) -> np.ndarray:
-        small = cv2.resize(rgb, plain.size[::-1])
+        small = cv2.resize(rgb, script.size[::-1])
         pixels = torch.from_numpy(small).permute(2, 0, 1)[None].float() / 255
         with torch.no_grad():
-            found: np.ndarray = net((pixels - mean) / std)[0].numpy()
-        return found
+            maps: np.ndarray = net((pixels - mean) / std)[0].numpy()
+        return maps
 
     report, monitor = Statistics(), Monitor()
     masks: list[np.ndarray] = []
-    with open_source(plain.source) as opened, tempfile.TemporaryDirectory(prefix="streamseg-bench-") as folder:
-        source = recording(opened, plain.frames)
-        cluster(features(source[0].rgb))  # imports and first allocations
+    with open_source(script.source) as opened, tempfile.TemporaryDirectory(prefix="streamseg-bench-") as folder:
+        source = recording(opened, script.frames)
+        cluster(features(source[0].rgb))  # imports and first allocations are not measured
         height, width = source[0].rgb.shape[:2]
         code = cv2.VideoWriter.fourcc(*"mp4v")
         writer = cv2.VideoWriter(str(Path(folder) / "overlay.mp4"), code, source.fps, (width, height))
@@ -62,9 +64,9 @@ def measure(plain: Plain) -> dict[str, Any]:
             clock.lap("read")
             maps = features(rgb)
             clock.lap("backbone")
-            numbers = cluster(maps)
+            clusters = cluster(maps)
             clock.lap("cluster")
-            labels = cv2.resize(numbers, rgb.shape[1::-1], interpolation=cv2.INTER_NEAREST) + 1
+            labels = cv2.resize(clusters, rgb.shape[1::-1], interpolation=cv2.INTER_NEAREST) + 1
             clock.lap("upsample")
             writer.write(_overlay(rgb, labels))
             clock.lap("write")
@@ -75,36 +77,36 @@ def measure(plain: Plain) -> dict[str, Any]:
                 masks.append(labels[::STEP, ::STEP])
         writer.release()
         report.seconds = time.perf_counter() - began
-    result = {**monitor.figures(report), **figures(report), "masks": np.stack(masks), "size": list(plain.size)}
+    result = {**monitor.figures(report), **figures(report), "masks": np.stack(masks), "size": list(script.size)}
     return result | {"engine": "report", "device": "cpu", "precision": "fp32"}
 
 
 def cluster(maps: np.ndarray) -> np.ndarray:
-    """(D, h, w) -> (h, w) uint8 numbers of the clusters, their count chosen by the knee; 4 where there is none."""
+    """Return the (h, w) uint8 cluster of each cell of (D, h, w) features. The knee selects k; without one, k is 4."""
     from kneed import KneeLocator
     from sklearn.cluster import KMeans
 
     points = maps.reshape(len(maps), -1).T
-    fitted = {k: KMeans(k, n_init=10, random_state=0).fit(points) for k in range(2, min(10, len(points)) + 1)}
-    inertia = [model.inertia_ for model in fitted.values()]
-    k = KneeLocator(list(fitted), inertia, curve="convex", direction="decreasing").knee
-    labels: np.ndarray = fitted[k if k in fitted else 4].labels_
+    models = {k: KMeans(k, n_init=10, random_state=0).fit(points) for k in range(2, min(10, len(points)) + 1)}
+    inertia = [model.inertia_ for model in models.values()]
+    k = KneeLocator(list(models), inertia, curve="convex", direction="decreasing").knee
+    labels: np.ndarray = models[k if k in models else 4].labels_
     return labels.reshape(maps.shape[1:]).astype(np.uint8)
 
 
 def _network(weights: str) -> Any:
-    """ResNet-18 without its pooling and classifier."""
+    """Return ResNet-18 without its pooling and classifier."""
     import torch
     from torchvision.models import resnet18
 
     torch.manual_seed(0)
     net = resnet18()
     if weights:
-        net.load_state_dict(net.state_dict() | _tensors(weights))
+        net.load_state_dict(net.state_dict() | _state_dict(weights))
     return torch.nn.Sequential(*list(net.children())[:-2]).eval()
 
 
-def _tensors(path: str) -> Any:
+def _state_dict(path: str) -> Any:
     if path.endswith(".safetensors"):
         from safetensors.torch import load_file
 
@@ -115,13 +117,13 @@ def _tensors(path: str) -> Any:
 
 
 def _overlay(rgb: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """(H, W, 3) BGR, for OpenCV's writer."""
+    """Return the (H, W, 3) uint8 BGR picture of the labels over the image, for OpenCV's writer."""
     tinted = cv2.addWeighted(rgb, 0.5, palette.distinct()[labels], 0.5, 0)
     return cv2.cvtColor(tinted, cv2.COLOR_RGB2BGR)
 
 
 class _Clock:
-    """Notes each stage's time in a report."""
+    """Measures the time of each stage, and adds it to a report."""
 
     def __init__(self, report: Statistics) -> None:
         self.report, self.last = report, time.perf_counter()

@@ -1,4 +1,4 @@
-"""How much memory a process holds, has held at most, and whether it grows; and how many files it has open."""
+"""Memory of this process: now, at its peak, and its growth; and the number of its open files."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import sys
 import numpy as np
 
 
-def resident() -> float:
-    """MiB of memory that this process holds now; 0 where the system does not tell."""
+def resident_mib() -> float:
+    """Return the resident memory of this process in MiB; 0 if the system does not report it."""
     try:
         with open("/proc/self/statm", "rb") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
@@ -18,15 +18,15 @@ def resident() -> float:
 
 
 def open_files() -> int:
-    """How many files, sockets and pipes this process has open; 0 where the system does not tell."""
+    """Return the number of open files, sockets and pipes of this process; 0 if the system does not report it."""
     try:
-        return len(os.listdir("/proc/self/fd")) - 1  # that of the list itself
+        return len(os.listdir("/proc/self/fd")) - 1  # without the one that lists them
     except OSError:
         return 0
 
 
-def peak() -> float | None:
-    """MiB that this process has held at most; None where the system does not tell (Windows)."""
+def peak_mib() -> float | None:
+    """Return the highest resident memory of this process in MiB; None if the system does not report it (Windows)."""
     try:
         import resource
     except ImportError:
@@ -35,8 +35,11 @@ def peak() -> float | None:
 
 
 def memory_figures(samples: np.ndarray, every: int) -> dict[str, float] | None:
-    """samples: MiB, one each `every` frames. slope: MiB in 1000 frames, over the second half; growth: the last tenth
-    of the samples against the second tenth, as a share. None where the system tells no memory or the run is short."""
+    """Summarize `samples` of the memory [MiB], one every `every` frames; None if there are fewer than 20, or all are 0.
+
+    early_mib, late_mib: medians of the second and of the last tenth. growth: late / early - 1. slope_mib_per_1000:
+    slope of a line through the second half, MiB per 1000 frames.
+    """
     if len(samples) < 20 or not samples.any():
         return None
     half, tenth = len(samples) // 2, len(samples) // 10

@@ -1,6 +1,6 @@
-"""A profile of a run: each stage in each thread, wall and processor time, as a table and as a trace to look at.
+"""A profile of a run: wall and processor time of each stage in each thread, as a table and as a trace.
 
-The trace is in Chrome's format (Trace Event Format, complete events), which https://ui.perfetto.dev opens.
+The trace is in Chrome's Trace Event Format (complete events), which https://ui.perfetto.dev opens.
 """
 
 from __future__ import annotations
@@ -27,12 +27,11 @@ from streamseg.sinks import Run, open_sink
 
 
 def profile(turn: Turn, trace: Path | None = None) -> dict[str, Any]:
-    """Run `turn` once, warm, and say where its time went. trace: a file that is written, see above.
+    """Run `turn` once, after a warm-up, and return the time of each stage. trace: the file to write the trace to.
 
     Returns {"source", "frames", "key_frames", "fps", "latency_ms", "cpu_ms_per_frame", "elsewhere_ms", "stages"};
-    elsewhere_ms: the processor time a frame of threads that libraries keep, and of what lies between stages.
-    A stage: {"thread", "stage", "part", "calls", "p50", "p99", "wall", "cpu"}; p50 and p99 in ms of one call, wall and
-    cpu in ms a frame of the run. Raises StreamsegError.
+    elsewhere_ms: processor time per frame in threads of libraries and between the stages. "stages" is a list, see
+    `table`. Raises StreamsegError.
     """
     spans: list[Span] = []
     with ExitStack() as stack:
@@ -46,58 +45,62 @@ def profile(turn: Turn, trace: Path | None = None) -> dict[str, Any]:
             with listening(spans.append):
                 began = time.process_time()
                 stream(source, session.segmenter, sinks, batch=turn.batch, report=report)
-                used = time.process_time() - began
+                cpu_seconds = time.process_time() - began
     if trace is not None:
         with written(trace) as path:
             path.write_text(json.dumps({"traceEvents": events(spans), "displayTimeUnit": "ms"}))
     frames = max(1, report.processed)
     stages = table(spans, frames)
-    inside = sum(one["cpu"] for one in stages if not one["part"])
+    in_stages = sum(stage["cpu"] for stage in stages if not stage["part"])
     return {
         "source": turn.source,
         "frames": report.processed,
         "key_frames": report.key_frames,
         "fps": round(report.fps, 2),
         "latency_ms": percentiles(report.latency_ms),
-        "cpu_ms_per_frame": round(1e3 * used / frames, 2),
-        "elsewhere_ms": round(1e3 * used / frames - inside, 2),
+        "cpu_ms_per_frame": round(1e3 * cpu_seconds / frames, 2),
+        "elsewhere_ms": round(1e3 * cpu_seconds / frames - in_stages, 2),
         "stages": stages,
     }
 
 
 def table(spans: list[Span], frames: int) -> list[dict[str, Any]]:
-    """One row a stage and thread, in the order in which they first ended; parts stand before the stage they lie in."""
-    found: dict[tuple[str, str, bool], list[Span]] = defaultdict(list)
+    """Return a row for each stage of each thread, sorted by thread. The parts of a stage precede the stage.
+
+    A row is {"thread", "stage", "part", "calls", "p50", "p99", "wall", "cpu"}: p50 and p99 are ms per call, wall and
+    cpu are ms per frame of the run.
+    """
+    groups: dict[tuple[str, str, bool], list[Span]] = defaultdict(list)
     for span in spans:
-        # threads of one pool do one job
-        found[span.thread.rstrip("0123456789").rstrip("_-"), span.stage, span.part].append(span)
-    threads = list(dict.fromkeys(thread for thread, _, _ in found))
+        pool = span.thread.rstrip("0123456789").rstrip("_-")  # the threads of a pool share a row
+        groups[pool, span.stage, span.part].append(span)
+    threads = list(dict.fromkeys(thread for thread, _, _ in groups))  # in the order in which their first stages end
     return [
         {
             "thread": thread,
             "stage": stage,
             "part": part,
-            "calls": len(own),
-            "p50": round(1e3 * float(np.median([span.seconds for span in own])), 2),
-            "p99": round(1e3 * float(np.percentile([span.seconds for span in own], 99)), 2),
-            "wall": round(1e3 * sum(span.seconds for span in own) / frames, 2),
-            "cpu": round(1e3 * sum(span.processor for span in own) / frames, 2),
+            "calls": len(calls),
+            "p50": round(1e3 * float(np.median([span.seconds for span in calls])), 2),
+            "p99": round(1e3 * float(np.percentile([span.seconds for span in calls], 99)), 2),
+            "wall": round(1e3 * sum(span.seconds for span in calls) / frames, 2),
+            "cpu": round(1e3 * sum(span.processor for span in calls) / frames, 2),
         }
-        for (thread, stage, part), own in sorted(found.items(), key=lambda one: threads.index(one[0][0]))
+        for (thread, stage, part), calls in sorted(groups.items(), key=lambda group: threads.index(group[0][0]))
     ]
 
 
 def events(spans: list[Span]) -> list[dict[str, Any]]:
-    """Trace events: microseconds from the first of them, one track a thread."""
+    """Return the trace events, in microseconds since the first one, with one track per thread."""
     names = sorted({span.thread for span in spans})
     first = min((span.began for span in spans), default=0.0)
     tracks = {name: number for number, name in enumerate(names, 1)}
     process = os.getpid()
-    named = [
+    track_names = [
         {"name": "thread_name", "ph": "M", "pid": process, "tid": tracks[name], "args": {"name": name}}
         for name in names
     ]
-    return named + [
+    return track_names + [
         {
             "name": span.stage,
             "ph": "X",

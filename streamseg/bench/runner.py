@@ -1,11 +1,12 @@
-"""`streamseg bench`: the main job on every engine and precision that there is, in turn, in processes of their own.
+"""`streamseg bench`: runs a session on every engine and precision of this machine, each in a process of its own.
 
-A machine that has other things to do slows down whoever runs at that moment. So everybody takes several turns, in
-rotation, medians are reported, and ratios are taken between turns that stood next to each other.
+Other programs on the machine slow down the engine that runs at that moment. Therefore each engine gets several turns,
+in rotation; the median turn is reported, and ratios are taken between neighbouring turns.
 """
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import os
 import platform
@@ -19,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from streamseg.bench.baseline import Plain
+from streamseg.bench.baseline import PlainScript
 from streamseg.bench.turn import Turn
 from streamseg.errors import ModelError, StreamsegError
 from streamseg.runtime import manifest
@@ -32,12 +33,14 @@ GPU = (
     ("onnxruntime", "tensorrt", ("fp16",)),
 )
 PLAIN_FRAMES = 200
-"""The plain script is slow and holds no state: more frames would tell nothing new."""
+"""Largest number of frames for the plain script, which is slow, and whose speed does not change over time."""
 
 
 @dataclass(frozen=True)
 class Bench(Turn):
-    """What is measured; the fields are flags. engines: names, () = all. turns: of each. against: "report" or ""."""
+    """What is measured; the fields are flags. engines: names, () = all. turns: per engine. against: "report" = the
+    plain script, too, or "". against_weights: ResNet-18 weights of the plain script, "" = those of `turn` if it is
+    ResNet-18."""
 
     engines: tuple[str, ...] = ()
     turns: int = 3
@@ -46,40 +49,41 @@ class Bench(Turn):
 
     @property
     def turn(self) -> Turn:
-        """One turn, as the flags say."""
+        """One turn with these settings."""
         return Turn(**{name: getattr(self, name) for name in Turn.__dataclass_fields__ if name != "_"})
 
 
 def run(bench: Bench, log: Callable[[str], None] | None = None) -> dict[str, Any]:
-    """Measure and return {"machine", "source", "frames", "turns", "runs": [...], "left_out": {...}, "against": ...}.
+    """Measure, and return {"machine", "versions", "source", "model", "save", "turns", "runs", "left_out", "against"}.
 
-    log: takes a line a turn. Raises StreamsegError where nothing at all can be measured.
+    "runs" has the `summary` of each engine, "left_out" {engine: reason}. log: takes a line after each turn. Raises
+    StreamsegError if no engine can be measured.
     """
     log = log or (lambda line: None)
-    turns: dict[str, list[dict[str, Any]]] = {}
+    results: dict[str, list[dict[str, Any]]] = {}
     plain: list[dict[str, Any]] = []
     left_out: dict[str, str] = {}
-    contenders = dict(_contenders(bench))
+    turns = dict(_turns_to_compare(bench))
     for number in range(bench.turns):
-        for name, turn in contenders.items():
+        for name, turn in turns.items():
             if name in left_out:
                 continue
             try:
-                turns.setdefault(name, []).append(_alone("turn", turn))
+                results.setdefault(name, []).append(_measure_in_process("turn", turn))
             except ModelError as problem:
-                if len(contenders) == 1:
+                if len(turns) == 1:
                     raise
                 left_out[name] = problem.message
-                turns.pop(name, None)
+                results.pop(name, None)
                 continue
-            log(f"turn {number + 1} of {bench.turns}: {name}, {turns[name][-1]['fps']:.1f} frames/s")
-        if bench.against and turns:
-            size = next(iter(turns.values()))[0]["size"]
-            plain.append(_alone("baseline", _plain(bench, tuple(size))))
+            log(f"turn {number + 1} of {bench.turns}: {name}, {results[name][-1]['fps']:.1f} frames/s")
+        if bench.against and results:
+            size = next(iter(results.values()))[0]["size"]
+            plain.append(_measure_in_process("baseline", _plain_script(bench, tuple(size))))
             log(f"turn {number + 1} of {bench.turns}: the plain script, {plain[-1]['fps']:.1f} frames/s")
-    if not turns:
+    if not results:
         raise ModelError("no engine can run this here: " + "; ".join(left_out.values()), "see `streamseg doctor`")
-    reference = next(iter(turns.values()))[0]["masks"]
+    reference = next(iter(results.values()))[0]["masks"]
     return {
         "machine": machine(),
         "versions": manifest.versions(),
@@ -87,14 +91,14 @@ def run(bench: Bench, log: Callable[[str], None] | None = None) -> dict[str, Any
         "model": bench.extractor.spec.model,
         "save": list(bench.save),
         "turns": bench.turns,
-        "runs": [summary(name, found, plain, reference) for name, found in turns.items()],
+        "runs": [summary(name, measured, plain, reference) for name, measured in results.items()],
         "left_out": left_out,
         "against": summary("the plain script", plain, [], None) if plain else None,
     }
 
 
 def make_clip(folder: str, frames: int = 60) -> str:
-    """Write shapes that drift over a noisy ground as 640x480 PNG files into `folder`, which is returned."""
+    """Render shapes that drift over a noisy ground as 640x480 PNG files into `folder`, and return `folder`."""
     import cv2
 
     random = np.random.default_rng(0)
@@ -113,7 +117,11 @@ def make_clip(folder: str, frames: int = 60) -> str:
 def summary(
     name: str, turns: list[dict[str, Any]], plain: list[dict[str, Any]], reference: np.ndarray | None
 ) -> dict[str, Any]:
-    """The median turn, by frames/s, with the range of all; ratios to `plain`, turn by turn; agreement of the masks."""
+    """Return the turn with the median frames/s, and the frames/s of all turns.
+
+    plain: the turns of the plain script; "against" has the median ratios to them, above 1 if the engine is faster.
+    reference: masks of another engine; "agreement" is the adjusted Rand index between them and the masks of this one.
+    """
     ordered = sorted(turns, key=lambda turn: turn["fps"])
     middle = ordered[(len(ordered) - 1) // 2]
     result = {"name": name} | {key: value for key, value in middle.items() if key != "masks"}
@@ -121,9 +129,9 @@ def summary(
     if plain:
         pairs = list(zip(turns, plain, strict=True))
         result["against"] = {
-            "speed": _median(own["fps"] / other["fps"] for own, other in pairs),
-            "cpu_time": _median(other["cpu_ms_per_frame"] / own["cpu_ms_per_frame"] for own, other in pairs),
-            "compute": _median(other["compute_ms"] / own["compute_ms"] for own, other in pairs),
+            "speed": _median(turn["fps"] / script["fps"] for turn, script in pairs),
+            "cpu_time": _median(script["cpu_ms_per_frame"] / turn["cpu_ms_per_frame"] for turn, script in pairs),
+            "compute": _median(script["compute_ms"] / turn["compute_ms"] for turn, script in pairs),
         }
     if reference is not None and middle["masks"] is not None and middle["masks"].shape == reference.shape:
         from sklearn.metrics import adjusted_rand_score
@@ -133,8 +141,8 @@ def summary(
 
 
 def machine() -> dict[str, Any]:
-    """The processor by its name, how many cores this process may use, the system, and its load (one minute's mean, None
-    where the system does not tell)."""
+    """Return the name of the processor, the number of cores that this process may use, the system, and its load: the
+    mean of the last minute, None if the system does not report it."""
     from streamseg.backbones.machine import cores
 
     name = platform.processor() or platform.machine()
@@ -146,12 +154,12 @@ def machine() -> dict[str, Any]:
     return {"processor": name, "cores": cores(), "system": f"{platform.system()} {platform.machine()}", "load": load}
 
 
-def _contenders(bench: Bench) -> Iterator[tuple[str, Turn]]:
-    """Name and turn of all that shall run: as the flags say, or each engine in each precision."""
+def _turns_to_compare(bench: Bench) -> Iterator[tuple[str, Turn]]:
+    """Yield name and turn of the engine that the flags name, or of every engine in every precision."""
     turn = bench.turn
-    wish = bench.extractor.engine, bench.extractor.device, bench.extractor.precision
-    if wish != ("auto",) * 3:
-        yield " ".join(wish), turn
+    requested = bench.extractor.engine, bench.extractor.device, bench.extractor.precision
+    if requested != ("auto",) * 3:
+        yield " ".join(requested), turn
         return
     from streamseg.backbones.machine import has_gpu
 
@@ -162,37 +170,29 @@ def _contenders(bench: Bench) -> Iterator[tuple[str, Turn]]:
                 yield name, turn.but(engine=engine, device=device, precision=precision)
 
 
-def _plain(bench: Bench, size: tuple[int, int]) -> Plain:
-    weights = bench.against_weights or (
-        bench.extractor.spec.weights if bench.extractor.spec.model == "resnet18" else ""
-    )
-    return Plain(bench.source, min(bench.frames, PLAIN_FRAMES), size, weights)
+def _plain_script(bench: Bench, size: tuple[int, int]) -> PlainScript:
+    spec = bench.extractor.spec
+    weights = bench.against_weights or (spec.weights if spec.model == "resnet18" else "")
+    return PlainScript(bench.source, min(bench.frames, PLAIN_FRAMES), size, weights)
 
 
-def _alone(module: str, task: Turn | Plain) -> dict[str, Any]:
-    """`measure(task)` of the module, in a new process: its memory and threads are its own. Raises StreamsegError."""
+def _measure_in_process(module: str, task: Turn | PlainScript) -> dict[str, Any]:
+    """Return `measure(task)` of a module, called in a new process, so that the memory and threads are those of this
+    task alone. Raises StreamsegError."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
         try:
-            result, problem = pool.submit(_measured, module, task).result()
+            return pool.submit(_measure, module, task).result()
         except BrokenProcessPool as broken:
             raise StreamsegError(
                 "a process of the benchmark was killed", "make sure that there is enough memory"
             ) from broken
-    if problem:
-        raise problem[0](*problem[1:])
-    return result
 
 
-def _measured(module: str, task: Any) -> tuple[dict[str, Any], tuple[Any, ...] | None]:
-    """The result, or class, message and hint of a StreamsegError, which would not survive the way between processes."""
-    import importlib
-
+def _measure(module: str, task: Turn | PlainScript) -> dict[str, Any]:
     follow_parent()
-    try:
-        return importlib.import_module(f"streamseg.bench.{module}").measure(task), None
-    except StreamsegError as problem:
-        return {}, (type(problem), problem.message, problem.hint)
+    figures: dict[str, Any] = importlib.import_module(f"streamseg.bench.{module}").measure(task)
+    return figures
 
 
 def _median(values: Iterator[float]) -> float:

@@ -1,4 +1,4 @@
-"""One turn of the benchmark, in a process of its own: a session over some frames, with all that can be read off it."""
+"""One turn of the benchmark, in a process of its own: runs a session over some frames, and returns its figures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from streamseg.bench.memory import memory_figures, open_files, peak, resident
+from streamseg.bench.memory import memory_figures, open_files, peak_mib, resident_mib
 from streamseg.config import SessionConfig
 from streamseg.errors import SourceError
 from streamseg.features.preparation import prepare
@@ -28,12 +28,12 @@ from streamseg.sinks import Run, Sink, open_sink
 from streamseg.sources import LiveSource, Recording
 
 COMPARED, STEP = 60, 8
-"""Masks of so many frames are kept for comparison, one pixel in STEP of each row and column."""
+"""Masks of the first COMPARED frames are compared between engines, at every STEP-th row and column."""
 
 
 @dataclass(frozen=True)
 class Turn(SessionConfig):
-    """What one turn does. frames: how many, 0 = the recording once; save: the sinks, as `streamseg run --save`."""
+    """The settings of a turn. frames: number of frames, 0 = the recording once. batch, save: as in `RunConfig`."""
 
     frames: int = 0
     batch: int = 1
@@ -41,7 +41,7 @@ class Turn(SessionConfig):
 
 
 class Loop(Recording):
-    """`length` frames of a recording that starts anew whenever it ends; names and time stamps go on."""
+    """A recording of `length` frames that repeats another one, with names and time stamps that go on."""
 
     def __init__(self, source: Recording, length: int) -> None:
         self.source, self.length = source, length
@@ -59,37 +59,37 @@ class Loop(Recording):
 
 
 class Masks(Sink):
-    """Keeps the masks of the first frames, thinned out; ids: of each id the frame that it came with."""
+    """Keeps the subsampled masks of the first COMPARED frames. ids: {id: index of the first frame with it}."""
 
     def __init__(self) -> None:
         self.kept: list[np.ndarray] = []
         self.ids: dict[int, int] = {}
 
     def write(self, frame: Frame, segmentation: Segmentation) -> None:
-        thin = segmentation.shown[::STEP, ::STEP]
-        self.ids = dict.fromkeys(np.unique(thin[thin > 0]).tolist(), frame.index) | self.ids
+        mask = segmentation.shown[::STEP, ::STEP]
+        self.ids = dict.fromkeys(np.unique(mask[mask > 0]).tolist(), frame.index) | self.ids
         if len(self.kept) < COMPARED:
-            self.kept.append(thin.copy())
+            self.kept.append(mask.copy())
 
     def close(self) -> None:
         pass
 
 
 def recording(source: Recording | LiveSource, frames: int) -> Recording:
-    """The recording itself, or so many frames of it in a loop. Raises SourceError for a live source."""
+    """Return `source`, or if `frames` is not 0, a loop over it of so many frames. Raises SourceError if it is live."""
     if isinstance(source, LiveSource):
         raise SourceError(f"{source.uri!r} is live and cannot be measured twice", "give a recording")
     return Loop(source, frames) if frames else source
 
 
 def measure(turn: Turn) -> dict[str, Any]:
-    """Do `turn`; see docs, Benchmarks, for what the figures mean. "masks" holds labels for comparison. Times in
-    milliseconds, memory in MiB. Raises StreamsegError."""
-    with open_session(turn, streams=1) as live:
-        recording(live.source, 0)
-        live.warm_up()
-        source = recording(live.source, turn.frames)
-        alone = in_memory([source[i] for i in range(min(len(source), 40))], live.segmenter)
+    """Run `turn` and return its figures, which docs/benchmarks/speed.md explains. Times are in milliseconds, memory is
+    in MiB. "masks": (N, h, w) uint8 labels to compare, or None if the frames differ in size. Raises StreamsegError."""
+    with open_session(turn, streams=1) as session:
+        recording(session.source, 0)  # refuses a live source before the network is built
+        session.warm_up()
+        source = recording(session.source, turn.frames)
+        without_disk = in_memory([source[i] for i in range(min(len(source), 40))], session.segmenter)
     with ExitStack() as stack:
         session = stack.enter_context(open_session(turn))
         session.warm_up(turn.batch)
@@ -108,18 +108,19 @@ def measure(turn: Turn) -> dict[str, Any]:
         return {
             **used,
             "size": list(backbone.size),
-            **alone,
+            **without_disk,
             **monitor.figures(report),
-            "ids": {"all": len(masks.ids), "late": sum(2 * came > report.processed for came in masks.ids.values())},
+            "ids": {"all": len(masks.ids), "late": sum(2 * first > report.processed for first in masks.ids.values())},
             **figures(report, session.segmenter.extractor.streams),
             "masks": np.stack(masks.kept) if len({kept.shape for kept in masks.kept}) == 1 else None,
         }
 
 
 def in_memory(frames: list[Frame], segmenter: Segmenter) -> dict[str, Any]:
-    """Frame in memory to labels, against the bare network, in turn, so that both meet the same disturbances."""
+    """Compare the time from a frame in memory to its labels with the time of the network alone. Both are measured in
+    turn, so that other programs on the machine disturb both alike."""
     for frame in frames:
-        frame.depth  # noqa: B018 (decodes it: this is not what is measured)
+        frame.depth  # noqa: B018 (decodes it, so that decoding is not measured)
     segmenter.start(frames[: max(1, segmenter.start_frames)])
     network, step = array("d"), array("d")
     for number in range(max(60, len(frames))):
@@ -128,25 +129,29 @@ def in_memory(frames: list[Frame], segmenter: Segmenter) -> dict[str, Any]:
         images = prepare(frame.rgb, backbone.size)
         network.append(_milliseconds(partial(backbone, images)))
         step.append(_milliseconds(partial(segmenter.step, frame)))
-    bare, whole = percentiles(network), percentiles(step)
+    step_ms = percentiles(step)
     return {
-        "network_ms": bare,
-        "memory_to_labels_ms": whole,
+        "network_ms": percentiles(network),
+        "memory_to_labels_ms": step_ms,
         "labels_over_network": round(float(np.median(np.array(step) / np.array(network))), 3),
-        "p99_over_p50": round(whole["p99"] / whole["p50"], 2),
+        "p99_over_p50": round(step_ms["p99"] / step_ms["p50"], 2),
     }
 
 
 THREADS = {"read": ("read",), "network": ("depth", "prepare", "backbone"), "write": ("write",),
            "masks": ("flow", "follow", "cluster", "objects", "upsample")}  # fmt: skip
-"""Which stages run in one thread, one after the other; the network in several, by the engine's streams."""
+"""Thread -> the stages that it runs one after the other. The network has one thread per inference stream."""
 
 
 def figures(report: Statistics, streams: int = 1) -> dict[str, Any]:
-    """What the report of a whole stream says. The segmenter hides what is not in its busiest thread."""
+    """Return the figures of a whole stream. streams: number of inference streams.
+
+    busy_ms: time per frame of each thread. wall_over_busiest: wall time per frame, divided by that of the busiest
+    thread; 1 if the other threads run completely beside it. compute_ms: time per frame of network and masks.
+    """
     wall = 1e3 * report.seconds / max(1, report.processed)
-    each = {stage: sum(times) / max(1, report.processed) for stage, times in report.stage_ms.items()}
-    busy = {name: sum(each.get(stage, 0.0) for stage in stages) for name, stages in THREADS.items()}
+    per_frame = {stage: sum(times) / max(1, report.processed) for stage, times in report.stage_ms.items()}
+    busy = {name: sum(per_frame.get(stage, 0.0) for stage in stages) for name, stages in THREADS.items()}
     busy["network"] /= streams
     return {
         "frames": report.processed,
@@ -161,7 +166,7 @@ def figures(report: Statistics, streams: int = 1) -> dict[str, Any]:
 
 
 class Monitor:
-    """Time, processor time, memory and open files of this process while frames go by."""
+    """Samples time, processor time, memory and open files of this process during a stream."""
 
     def __init__(self) -> None:
         self.times, self.memory, self.files = array("d"), array("d"), array("d")
@@ -170,20 +175,20 @@ class Monitor:
         self.cpu = time.process_time()
 
     def frame_done(self, report: Statistics) -> None:
-        """Another frame is done."""
+        """Take a sample after a frame; memory and files are sampled at every tenth frame."""
         self.times.append(time.perf_counter())
         if len(self.times) % 10 == 1:
-            self.memory.append(resident())
+            self.memory.append(resident_mib())
             self.files.append(open_files())
 
     def figures(self, report: Statistics) -> dict[str, Any]:
-        """cpu_ms_per_frame; peak_mib of the process, None where the system does not tell; growth of memory; the most
-        files open in the second tenth of the frames and in the last; pace at the start and at the end."""
+        """Return cpu_ms_per_frame, peak_mib of the process (None if the system does not report it), the growth of
+        memory, the largest number of open files in the second and in the last tenth of the frames, and the `pace`."""
         cpu = 1e3 * (time.process_time() - self.cpu) / max(1, report.processed)
-        most, tenth = peak(), len(self.files) // 10
+        peak, tenth = peak_mib(), len(self.files) // 10
         return {
             "cpu_ms_per_frame": round(cpu, 2),
-            "peak_mib": most and round(most, 1),
+            "peak_mib": peak and round(peak, 1),
             "memory": memory_figures(np.array(self.memory), every=10),
             "open_files": {
                 "early": int(max(self.files[tenth : 2 * tenth + 1])),
@@ -194,7 +199,8 @@ class Monitor:
 
 
 def pace(times: np.ndarray) -> dict[str, float] | None:
-    """Frames/s of the first and of the last 1000 frames (of runs below 2500: of the first and last 40 %)."""
+    """Return the frames/s over the first and over the last 1000 frames (below 2500 frames: the first and last 40 %),
+    and their ratio; None for fewer than 20 frames. times: when each frame was done [s]."""
     span = min(1000, int(0.4 * len(times)))
     if span < 8:
         return None

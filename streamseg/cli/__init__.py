@@ -1,1 +1,1 @@
-"""Command line: one file a command; heavy imports happen inside commands."""
+"""The command line: one file per command. Commands import heavy libraries when they run, so that `--help` is fast."""

@@ -1,4 +1,4 @@
-"""The command `streamseg attention`: pictures of where a ViT's CLS token looks."""
+"""The command `streamseg attention`: draws the attention of a ViT's CLS token."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ from streamseg.text import terminal
 def attention(source: str, as_json: bool, quiet: bool, **given: Any) -> None:  # fmt: skip
     """Draw the CLS attention of a ViT's last block on the frames of SOURCE: each head, and their mean."""
     from streamseg.config import SessionConfig, from_flags
-    from streamseg.evaluation import attention as draw
+    from streamseg.evaluation import attention as attention_pictures
 
     output, every, max_frames = (given.pop(name) for name in ("output", "every", "max_frames"))
-    setup = SessionConfig(source, **from_flags(given | {"edges": False}))  # it has no use for depth
+    setup = SessionConfig(source, **from_flags(given | {"edges": False}))  # so that depth is not read
     log = None if quiet else terminal.say
-    result = draw.write(setup, output, every=every, max_frames=max_frames, log=log)
+    result = attention_pictures.write(setup, output, every=every, max_frames=max_frames, log=log)
     if as_json:
         print_json(result)
     elif not quiet:

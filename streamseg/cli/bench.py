@@ -1,4 +1,4 @@
-"""`streamseg bench`: parses, calls, prints."""
+"""The command `streamseg bench`: its flags, the call, and what it prints."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from streamseg.cli.options import (
     known_names,
     model_options,
     print_json,
-    refuse_idle,
+    refuse_unused_flags,
     source_options,
 )
 from streamseg.text import terminal
 
 
-def _names(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
+def _engines(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
     from streamseg.backbones import ENGINES
 
     return () if value.strip(", ") == "auto" else known_names(ctx, param, value, ENGINES)
@@ -53,7 +53,7 @@ def _sinks(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str,
 )
 @option(
     "--engines",
-    callback=_names,
+    callback=_engines,
     default="auto",
     show_default=True,
     metavar="auto|NAME[,NAME]",
@@ -109,28 +109,28 @@ def bench(ctx: click.Context, as_json: bool, quiet: bool, profile: Path | None, 
     from contextlib import ExitStack
     from tempfile import TemporaryDirectory
 
-    from streamseg.bench import runner as measure
+    from streamseg.bench import runner
     from streamseg.config import from_flags
 
     if profile:
         _require_one_turn(ctx, profile, given["engines"])
         given["engine"] = given["engines"][0] if given["engines"] else given["engine"]
     given["against"] = given["against"] or ""
-    given["masks"] = given["masks"] or ("regions" if given["against"] else None)  # those of the plain script
+    given["masks"] = given["masks"] or ("regions" if given["against"] else None)  # the plain script has regions only
     log = None if quiet else terminal.say
     with ExitStack() as stack:
         if given["source"] is None:
-            given["source"] = measure.make_clip(stack.enter_context(TemporaryDirectory(prefix="streamseg-clip-")))
+            given["source"] = runner.make_clip(stack.enter_context(TemporaryDirectory(prefix="streamseg-clip-")))
         settings = from_flags(given)
-        del settings["masks"]
-        task = measure.Bench(**settings)
-        refuse_idle(ctx, task)
+        del settings["masks"]  # a turn follows from `objects` and `regions`, which `from_flags` has set
+        benchmark = runner.Bench(**settings)
+        refuse_unused_flags(ctx, benchmark)
         if profile:
-            from streamseg.bench.profile import profile as profiled
+            from streamseg.bench.profile import profile as measure_profile
 
-            result, show = profiled(task.turn, profile) | {"machine": measure.machine()}, _print_profile
+            result, show = measure_profile(benchmark.turn, profile) | {"machine": runner.machine()}, _print_profile
         else:
-            result, show = measure.run(task, log), _print
+            result, show = runner.run(benchmark, log), _print
     if as_json:
         print_json(result)
     elif not quiet:
@@ -138,7 +138,7 @@ def bench(ctx: click.Context, as_json: bool, quiet: bool, profile: Path | None, 
 
 
 def _require_one_turn(ctx: click.Context, trace: Path, engines: Sequence[str]) -> None:
-    """Said before the run: what a profile has no use for, and where its file cannot go."""
+    """Check the flags beside --profile, and that the folder of its file exists. Raises click.UsageError."""
     for name in ("turns", "against"):
         if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE and ctx.params[name] != 1:
             raise click.UsageError(f"--profile is of one turn: leave --{name} out")
@@ -159,10 +159,10 @@ def _print_profile(result: dict[str, Any]) -> None:
     table = Table(box=None, padding=(0, 2, 0, 0))
     for title in ("thread", "stage", "calls", "p50", "p99", "wall/frame", "CPU/frame"):
         table.add_column(title, justify="left" if title in ("thread", "stage") else "right", no_wrap=True)
-    for one in result["stages"]:
-        calls = f"{one['calls']}", f"{one['p50']:.2f} ms", f"{one['p99']:.2f} ms"
-        name = f"  {one['stage']}" if one["part"] else one["stage"]
-        table.add_row(one["thread"], name, *calls, f"{one['wall']:.2f} ms", f"{one['cpu']:.2f} ms")
+    for stage in result["stages"]:
+        calls = f"{stage['calls']}", f"{stage['p50']:.2f} ms", f"{stage['p99']:.2f} ms"
+        name = f"  {stage['stage']}" if stage["part"] else stage["stage"]
+        table.add_row(stage["thread"], name, *calls, f"{stage['wall']:.2f} ms", f"{stage['cpu']:.2f} ms")
     table.add_row("elsewhere", "", "", "", "", "", f"{result['elsewhere_ms']:.2f} ms")
     cpu = f"{result['cpu_ms_per_frame']:.2f} ms"
     table.add_row("all", "", "", f"{latency['p50']:.2f} ms", f"{latency['p99']:.2f} ms", "", cpu)

@@ -1,4 +1,4 @@
-"""`streamseg data`: one file a subcommand, loaded when used."""
+"""The command `streamseg data`, a group. Each subcommand is imported when it is used."""
 
 from __future__ import annotations
 

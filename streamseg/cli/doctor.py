@@ -1,4 +1,4 @@
-"""`streamseg doctor`: parses, calls, prints."""
+"""The command `streamseg doctor`: its flags, the call, and what it prints."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from streamseg.cli.options import behaviour_options, print_json
 @behaviour_options
 def doctor(as_json: bool, quiet: bool) -> None:
     """Report the versions, devices and runtimes of this machine, and what is missing."""
-    from streamseg.cli.reports import doctor as report_of
+    from streamseg.cli.reports import doctor as machine_report
 
-    report = report_of.examine()
+    report = machine_report.examine()
     if as_json:
         print_json(report)
     elif not quiet:
-        report_of.print_report(report)
+        machine_report.print_report(report)

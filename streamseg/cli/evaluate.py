@@ -1,4 +1,4 @@
-"""The command `streamseg eval`: segment annotated recordings and say how good the masks are."""
+"""The command `streamseg eval`: segments annotated recordings and scores the masks."""
 
 from __future__ import annotations
 
@@ -93,6 +93,47 @@ def evaluate(sources: Sequence[str], as_json: bool, quiet: bool, **given: Any) -
     has it; the adjusted Rand index; changes of ids. Void pixels (255) and frames without ground truth do not count.
     """
     report, page, batch = given.pop("report"), given.pop("page"), given.pop("batch")
+    _require_fitting_flags(sources, batch, report, page, given)
+    from streamseg.cli import progress
+    from streamseg.evaluation import command, of_batch, paper, table
+    from streamseg.evaluation.request import request
+    from streamseg.evaluation.scoring import Listener
+
+    given["protocol"] = given["protocol"] or ""
+    wanted = request(sources, given | ({"masks": batch} if batch else {}))
+    if page is not None and not page.absolute().parent.is_dir():
+        raise click.BadParameter(f"there is no folder {str(page.parent)!r}", param_hint="--html")
+    with progress.Display(quiet) as display:
+        listener = Listener(display.log, display.begin, display.update)
+        if report:
+            result = paper.table(wanted, listener)
+        elif batch:
+            result = of_batch.evaluate(batch, listener, pictures=page is not None, protocol=wanted.protocol)
+        else:
+            result = command.evaluate(wanted, listener, pictures=page is not None)
+    if report:
+        if as_json:
+            print_json(result)
+        else:
+            table.print_report(result, wanted.seeds)
+        return
+    if page is not None:
+        _write_page(page, result, "Masks against ground truth: " + ", ".join(result["sequences"]))
+        display.log(f"page: {page}")
+    for model in result["models"]:
+        for sequence in model["sequences"]:
+            for for_page_only in ("gallery", "objects"):
+                sequence.pop(for_page_only, None)
+    if as_json:
+        print_json(result)
+    else:
+        table.print_table(result["models"], wanted.seeds, wanted.protocol)
+
+
+def _require_fitting_flags(
+    sources: Sequence[str], batch: Path | None, report: bool, page: Path | None, given: dict[str, Any]
+) -> None:
+    """Raise click.UsageError for flags that exclude each other."""
     if bool(sources) == bool(batch):
         raise click.UsageError("give SOURCEs, or --batch" if batch else "Missing argument 'SOURCE...'.")
     if batch and (report or given["masks"] or given["models"] or given["singly"]):
@@ -103,43 +144,10 @@ def evaluate(sources: Sequence[str], as_json: bool, quiet: bool, **given: Any) -
         raise click.UsageError("--protocol scores objects: leave --no-objects out")
     if given["weights"] and len(given["models"]) > 1:
         raise click.UsageError("--weights goes with one --model")
-    from streamseg.cli import progress
-    from streamseg.evaluation import command, of_batch, paper, table
-    from streamseg.evaluation.request import request
-    from streamseg.evaluation.scoring import Listener
-
-    given["protocol"] = given["protocol"] or ""
-    asked = request(sources, given | ({"masks": batch} if batch else {}))
-    if page is not None and not page.absolute().parent.is_dir():
-        raise click.BadParameter(f"there is no folder {str(page.parent)!r}", param_hint="--html")
-    with progress.Display(quiet) as display:
-        listener = Listener(display.log, display.begin, display.update)
-        if report:
-            result = paper.table(asked, listener)
-        elif batch:
-            result = of_batch.evaluate(batch, listener, pictures=page is not None, protocol=asked.protocol)
-        else:
-            result = command.evaluate(asked, listener, pictures=page is not None)
-    if report:
-        if as_json:
-            print_json(result)
-        else:
-            table.print_report(result, asked.seeds)
-        return
-    if page is not None:
-        _write(page, result, "Masks against ground truth: " + ", ".join(result["sequences"]))
-        display.log(f"page: {page}")
-    for entry in (entry for model in result["models"] for entry in model["sequences"]):
-        for drawn in ("gallery", "objects"):
-            entry.pop(drawn, None)
-    if as_json:
-        print_json(result)
-    else:
-        table.print_table(result["models"], asked.seeds, asked.protocol)
 
 
-def _write(path: Path, result: dict[str, Any], title: str) -> None:
-    """Write the page, whole or not at all."""
+def _write_page(path: Path, result: dict[str, Any], title: str) -> None:
+    """Write the HTML page atomically."""
     from streamseg.evaluation.page import page
     from streamseg.files import written
 

@@ -1,4 +1,4 @@
-"""Options under headings, the same in every command, with ranges in words and numbers that are numbers."""
+"""`--help`: options under the same headings in every command, ranges in words. It also refuses impossible numbers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from streamseg.cli.parameters import in_words, limits_of
+from streamseg.flags import SETTINGS_OF_MASKS
 
 GENERAL = "General"
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -21,8 +22,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "engines", "device", "precision", "keyframes", "batch", "labels_on", "scene_cuts", "max_batch", "opt_batch",
         "workspace", "calibrate", "opset",
     ),
-    "Regions": ("clustering", "k", "k_range", "pca", "position", "depth", "foreground", "edges"),
-    "Objects": ("objects", "quality", "min_score"),
+    "Regions": SETTINGS_OF_MASKS["regions"],
+    "Objects": ("objects", *SETTINGS_OF_MASKS["objects"]),
     "Live": ("show", "view", "port", "open_page", "policy", "max_latency", "ros_args"),
     "Measure": ("protocol", "singly", "task", "shot", "way", "seeds", "turns", "against", "against_weights", "profile"),
     "Cluster": ("workers", "address", "shard", "retries", "timeout", "again"),
@@ -32,19 +33,19 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Training": (),
     GENERAL: ("seed", "as_json", "quiet", "debug", "help"),
 }  # fmt: skip
-"""Heading -> options by name, in the order in which they are printed."""
+"""Heading -> names of its options, in the order in which they are printed."""
 LARGEST = 2**53
-"""Numbers beyond are mistakes, and some libraries cannot count so far."""
+"""Largest number that an option takes. A larger one is a mistake, and some libraries cannot represent it."""
 NUMBERS = (click.types.IntParamType, click.types.FloatParamType)
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 120}
-"""Of every group: a help text is as wide as the terminal, up to so many columns."""
+"""Settings of every group. A help text is as wide as the terminal, but at most `max_content_width` columns."""
 
 
 class Option(click.Option):
-    """An option with a heading. Refuses NaN, infinity, absurdly large numbers, and a path without a name, as scripts
-    make it of a variable that is not set: it would be the working folder.
+    """An option with a heading. It refuses NaN, infinity and numbers beyond LARGEST. It also refuses an empty path,
+    which would mean the working folder: a script passes one if its variable is not set.
 
-    group: a key of GROUPS; by default the one that lists its name, else General.
+    group: a key of GROUPS; by default the heading that lists the name, else General.
     """
 
     def __init__(self, *args: Any, group: str = "", **kwargs: Any) -> None:
@@ -52,7 +53,7 @@ class Option(click.Option):
         self.group = group or heading(self.name or "")
 
     def make_metavar(self, ctx: click.Context) -> str:
-        """One letter for a number."""
+        """Return one letter for a number."""
         if self.metavar is None and isinstance(self.type, click.types.IntParamType):
             return "N"
         if self.metavar is None and isinstance(self.type, click.types.FloatParamType):
@@ -63,18 +64,18 @@ class Option(click.Option):
         if value == "" and (isinstance(self.type, click.Path) or "-o" in self.opts):
             raise click.BadParameter("it is empty; a path needs a name (. is the working folder)", ctx, self)
         try:
-            found = super().process_value(ctx, value)
+            result = super().process_value(ctx, value)
         except click.BadParameter:
             if not isinstance(self.type, NUMBERS):
                 raise
             raise click.BadParameter(f"{value!r} is not {in_words(self.type)}", ctx, self) from None
-        for one in found if isinstance(found, tuple) else (found,):
-            if isinstance(one, int | float) and not (math.isfinite(one) and abs(one) <= LARGEST):
+        for item in result if isinstance(result, tuple) else (result,):
+            if isinstance(item, int | float) and not (math.isfinite(item) and abs(item) <= LARGEST):
                 raise click.BadParameter(f"{value} is not a number that can be used here", ctx, self)
-        return found
+        return result
 
     def get_help_extra(self, ctx: click.Context) -> Any:
-        """Ranges in words, and defaults without brackets around them."""
+        """Return what follows the help text: ranges in words, and defaults without brackets around them."""
         extra = super().get_help_extra(ctx)
         if "range" in extra:
             extra["range"] = limits_of(self.type).removeprefix("from ")
@@ -86,12 +87,12 @@ class Option(click.Option):
 
 
 def heading(name: str, otherwise: str = GENERAL) -> str:
-    """The heading that lists the option `name`, or `otherwise`."""
+    """Return the heading that lists the option `name`, or `otherwise`."""
     return next((title for title, names in GROUPS.items() if name in names), otherwise)
 
 
 def option(*names: str, **attributes: Any) -> Any:
-    """`click.option` that makes an `Option`. group: see there."""
+    """Return a decorator like `click.option`, for an `Option`. group: see there."""
     return click.option(*names, cls=Option, **attributes)
 
 
@@ -104,8 +105,8 @@ class Command(click.Command):
             record = param.get_help_record(ctx)
             if record is not None and isinstance(param, click.Option):
                 title = getattr(param, "group", GENERAL)
-                listed = GROUPS[title].index(param.name) if param.name in GROUPS[title] else len(GROUPS[title])
-                sections[title].append((listed, record))
+                position = GROUPS[title].index(param.name) if param.name in GROUPS[title] else len(GROUPS[title])
+                sections[title].append((position, record))
         for title, records in sections.items():
             if records:
                 with formatter.section(title):

@@ -1,4 +1,4 @@
-"""`streamseg info`: parses, calls, prints."""
+"""The command `streamseg info`: its flags, the call, and what it prints."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from streamseg.cli.options import behaviour_options, print_json
 @behaviour_options
 def info(file: Path, as_json: bool, quiet: bool) -> None:
     """Describe FILE: a checkpoint, an exported network or engine, weights, or a ROS bag with its topics."""
-    from streamseg.cli.reports import info as report_of
+    from streamseg.cli.reports import info as file_report
 
-    report = report_of.examine(file)
+    report = file_report.examine(file)
     if as_json:
         print_json(report)
     elif not quiet:
-        report_of.print_report(report)
+        file_report.print_report(report)

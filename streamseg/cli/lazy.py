@@ -1,4 +1,4 @@
-"""A group of commands that are imported when used: `--help` shall be there at once."""
+"""A group of commands that are imported when they are used, so that `--help` is fast."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 
 class LazyGroup(click.Group):
-    """A group whose subcommands are named by "module:attribute" and imported only when somebody uses them."""
+    """A click group. lazy: {name of a subcommand: "module:attribute"}; the module is imported on the first use."""
 
     def __init__(self, *args: Any, lazy: dict[str, str] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

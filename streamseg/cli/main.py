@@ -1,4 +1,4 @@
-"""The command `streamseg`: parses, calls, prints, nothing else. Heavy imports happen inside commands."""
+"""The command `streamseg`, a group. Each subcommand is imported when it is used."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def group() -> None:
 
 
 def main() -> None:
-    """The console script."""
+    """Run the console script."""
     run_command(group, "streamseg")
 
 

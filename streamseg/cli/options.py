@@ -1,4 +1,4 @@
-"""The flags that commands of ours share: the same name, the same meaning."""
+"""Flags that several commands share, with the same name and the same meaning, and how commands end."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from click.core import ParameterSource
 from streamseg.cli.entry import DEBUG
 from streamseg.cli.help import option
 from streamseg.cli.parameters import Auto, Camera, Numbers, Range, Shift, Size
+from streamseg.flags import SETTINGS_OF_MASKS, flag_of
 from streamseg.text import to_json
 
 if TYPE_CHECKING:
@@ -19,14 +20,14 @@ if TYPE_CHECKING:
 
 
 def print_json(content: object) -> None:
-    """One JSON document on stdout."""
+    """Print a JSON document on stdout."""
     click.echo(to_json(content, indent=2).decode("utf-8"))
 
 
 def conclude(
     ctx: click.Context, result: dict[str, Any], as_json: bool, quiet: bool, show: Callable[[dict[str, Any]], None]
 ) -> None:
-    """The result of a run: as JSON, or as `show` prints it; what was interrupted ends the command with 130."""
+    """Print the result of a run, as JSON or with `show`. End the command with status 130 if the run was interrupted."""
     if as_json:
         print_json(result)
     elif not quiet:
@@ -35,19 +36,23 @@ def conclude(
         ctx.exit(130)
 
 
-def refuse_idle(ctx: click.Context, config: SegmenterConfig) -> None:
-    """Flags of masks that are not found would change nothing. Raises click.UsageError for the first that was typed."""
-    for title, found in (("Regions", config.regions), ("Objects", config.objects.objects)):
-        for param in ctx.command.params if not found else ():
-            typed = ctx.get_parameter_source(param.name or "") is ParameterSource.COMMANDLINE
-            if typed and getattr(param, "group", "") == title:
-                kind = title.lower()
-                name = max(param.opts, key=len)
-                raise click.UsageError(f"{name} is about {kind}, and this run finds none: add --masks {kind}", ctx)
+def refuse_unused_flags(ctx: click.Context, config: SegmenterConfig) -> None:
+    """Refuse flags that the user typed for masks that this run does not find: they would have no effect.
+
+    Raises click.UsageError for the first of them.
+    """
+    finds = {"regions": config.regions, "objects": config.objects.objects}
+    for kind, names in SETTINGS_OF_MASKS.items():
+        for name in names:
+            typed = ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+            if typed and not finds[kind]:
+                raise click.UsageError(
+                    f"{flag_of(name)} is about {kind}, and this run finds none: add --masks {kind}", ctx
+                )
 
 
 def known_names(ctx: click.Context, param: click.Parameter, value: str, known: Collection[str]) -> tuple[str, ...]:
-    """The names of a list with commas. Raises click.BadParameter for one that is not among `known`."""
+    """Return the names of a comma-separated list. Raises click.BadParameter for a name that is not among `known`."""
     from streamseg import plugins
 
     names = tuple(name.strip() for name in value.split(",") if name.strip())
@@ -63,7 +68,7 @@ def _set_debug(ctx: click.Context, _param: click.Parameter, value: bool) -> None
 
 
 def with_options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Several click options as one decorator, in the order given."""
+    """Return one decorator that adds several click options, in this order."""
 
     def decorate(function: Any) -> Any:
         for add in reversed(options):
@@ -78,7 +83,7 @@ behaviour_options = with_options(
     option("--quiet", is_flag=True, help="Print no progress and no notes on stderr."),
     option("--debug", is_flag=True, expose_value=False, callback=_set_debug, help="Print the traceback of an error."),
 )
-"""--json --quiet --debug, the same in every command."""
+"""--json, --quiet and --debug, which every command has."""
 
 network_options = with_options(
     option("--weights", default="", metavar="FILE", show_default="the model's own",
@@ -96,7 +101,7 @@ network_options = with_options(
     option("--precision", default="auto", show_default=True, metavar="fp32|fp16|bf16",
                  help="Precision of the network; auto = by device. The choice is printed."),
 )  # fmt: skip
-"""Which part of a network, and how it runs: the same flags in every command."""
+"""Flags for the part of a network that is used, and for how it runs."""
 
 model_options = with_options(
     option("--model", default="efficientnet_lite0", show_default=True, metavar="NAME|timm:NAME|FILE",
@@ -104,8 +109,7 @@ model_options = with_options(
                  "dinov2_vits14; FILE is a checkpoint (.pt) or an exported network (.onnx, .xml, .plan)."),
     network_options,
 )  # fmt: skip
-"""--model, and all of `network_options`."""
-
+"""--model and all `network_options`."""
 
 clustering_options = with_options(
     option("--clustering", type=click.Choice(["online", "per-frame"]), default="online", show_default=True,
@@ -138,7 +142,7 @@ clustering_options = with_options(
     option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, metavar="N",
                  help="Random seed; the same command with the same seed gives the same masks."),
 )  # fmt: skip
-"""How frames are clustered: the fields of `config.ClusteringConfig`, the same flags in every command."""
+"""Flags for the fields of `config.ClusteringConfig`, for keyframes and for scene cuts."""
 
 frames_options = with_options(
     option("--every", type=click.IntRange(1), default=1, show_default=True, metavar="N", help="Use every N-th frame."),
@@ -150,7 +154,7 @@ frames_options = with_options(
         help="Stop after N frames of each source.",
     ),
 )
-"""--every and --max-frames, where recordings are gone through."""
+"""--every and --max-frames, for commands that read recordings."""
 
 latency_option = option(
     "--max-latency",
@@ -176,7 +180,7 @@ quality_option = with_options(
     option("--min-score", type=click.FloatRange(0, 1), default=0.25, show_default=True,
                  metavar="0..1", help="Drop objects with a lower score; 0 keeps all."),
 )  # fmt: skip
-"""--quality and --min-score, where objects are made."""
+"""--quality and --min-score, for commands that find objects."""
 
 source_options = with_options(
     option("--depth-scale", type=click.FloatRange(0, min_open=True), metavar="UNITS",
@@ -189,4 +193,4 @@ source_options = with_options(
     option("--intrinsics", type=Camera(), metavar="FX,FY,CX,CY", show_default="as the recording says",
                  help="Intrinsics of the colour camera, in pixels."),
 )  # fmt: skip
-"""What a user may say about a source."""
+"""Flags for the fields of `config.SourceConfig`."""

@@ -1,4 +1,4 @@
-"""Kinds of values on the command line."""
+"""Types of command-line values that click does not have, and ranges in words."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from streamseg.errors import StreamsegError
 
 
 def in_words(kind: click.ParamType) -> str:
-    """What a number of this type is: "a whole number from 1 to 256", "a number above 0"."""
-    word = "a whole number" if isinstance(kind, click.types.IntParamType) else "a number"
+    """Describe a number type: "a whole number from 1 to 256", "a number above 0", "a whole number of at least 1"."""
+    number = "a whole number" if isinstance(kind, click.types.IntParamType) else "a number"
     limits = limits_of(kind)
-    return f"{word} {limits}" if limits.startswith(("from", "above")) else f"{word} of {limits}" if limits else word
+    if not limits:
+        return number
+    return f"{number} {limits}" if limits.startswith(("from", "above")) else f"{number} of {limits}"
 
 
 def limits_of(kind: click.ParamType) -> str:
-    """ "from 1 to 256", "at least 1", "above 0", "above 0 to 1", "at most 1", or "" """
+    """Describe the range of a number type, such as "from 1 to 256", "at least 1" or "above 0"; "" if it has none."""
     if not isinstance(kind, click.IntRange | click.FloatRange):
         return ""
     low, high = kind.min, kind.max
@@ -31,14 +33,14 @@ def limits_of(kind: click.ParamType) -> str:
 
 
 class Word(click.ParamType):
-    """A kind whose name stands in `--help` as it is."""
+    """A type whose name is printed in `--help` as it is."""
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
         return self.name
 
 
 class Size(Word):
-    """--size: N (shorter side, the aspect is kept) or HxW."""
+    """The type of --size: N, the shorter side (the aspect ratio is kept), or HxW. Values: int or (H, W)."""
 
     name = "N|HxW"
 
@@ -53,7 +55,7 @@ class Size(Word):
 
 
 class Numbers(Word):
-    """Whole numbers with commas: "4,5"."""
+    """Whole numbers with commas between them, such as "4,5". Values: a tuple of int."""
 
     name = "N,N"
 
@@ -67,26 +69,28 @@ class Numbers(Word):
 
 
 class Auto(Word):
-    """A number as `numbers` takes it, or a word, which stands for `value`: no number that `numbers` takes."""
+    """A number of the type `numbers`, or the word `word`, which stands for `value`. `value` is outside `numbers`."""
 
     def __init__(self, numbers: click.ParamType, value: float = 0, word: str = "auto") -> None:
         self.numbers, self.value, self.word = numbers, value, word
         self.name = f"{word}|N" if isinstance(numbers, click.types.IntParamType) else f"{word}|X"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if value == self.word or not isinstance(value, str):
-            return self.value if value == self.word else value
+        if value == self.word:
+            return self.value
+        if not isinstance(value, str):
+            return value
         try:
             number = self.numbers.convert(value, param, ctx)
         except click.BadParameter:
             number = self.value
-        if number == self.value:
+        if number == self.value:  # not a number, or the one that only the word stands for
             self.fail(f"{value!r} is neither {self.word} nor {in_words(self.numbers)}", param, ctx)
         return number
 
 
 class Range(Word):
-    """--k-range: LOW:HIGH within 1:64."""
+    """The type of --k-range: LOW:HIGH within 1:64. Values: (low, high)."""
 
     name = "LOW:HIGH"
 
@@ -101,7 +105,7 @@ class Range(Word):
 
 
 class Camera(Word):
-    """--intrinsics: FX,FY,CX,CY in pixels."""
+    """The type of --intrinsics: FX,FY,CX,CY in pixels. Values: `Intrinsics`."""
 
     name = "FX,FY,CX,CY"
 
@@ -114,14 +118,14 @@ class Camera(Word):
             fx, fy, cx, cy = (float(part) for part in value.split(","))
         except ValueError:
             self.fail(f"{value!r} is not FX,FY,CX,CY in pixels", param, ctx)
-        camera = Intrinsics(fx, abs(fy), cx, cy)  # ICL-NUIM's y points up, ours down
+        camera = Intrinsics(fx, abs(fy), cx, cy)  # ICL-NUIM publishes a negative fy, because its y axis points up
         if not camera.plausible:
             self.fail(f"{value!r} is not a camera: in pixels, FX and FY are 1 to 1,000,000", param, ctx)
         return camera
 
 
 class Shift(Word):
-    """--align-depth: SCALE,DX,DY."""
+    """The type of --align-depth: SCALE,DX,DY; DX and DY in pixels. Values: `Alignment`."""
 
     name = "SCALE,DX,DY"
 

@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on (stderr) and when it is over (stdout)."""
+"""The progress bar of a run (stderr) and its summary (stdout)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import click
 from streamseg.runtime.folder import MANIFEST
 from streamseg.runtime.statistics import Statistics
 from streamseg.text import clean
-from streamseg.text.asking import asked, flag_of
+from streamseg.text.asking import asked, ready_flag
 from streamseg.text.terminal import answer, console
 from streamseg.viewing.facts import facts_of_run
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 
 def progress_bar(screen: Console, doing: str, *columns: TextColumn) -> Progress:
-    """A bar that starts with the word `doing` and counts; then `columns`, the task's field `rate`, and the time left.
-    Silent where `screen` is no terminal."""
+    """Return a progress bar: the word `doing`, a bar with a count, `columns`, the task's field `rate`, and the time
+    left. It prints nothing if `screen` is no terminal."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
     return Progress(
@@ -44,13 +44,16 @@ def progress_bar(screen: Console, doing: str, *columns: TextColumn) -> Progress:
 
 
 class Display:
-    """A bar with frames/s and ETA on a terminal; only the notes where stderr is no terminal; nothing when quiet."""
+    """Shows the progress of a run: notes, and on a terminal a bar with frames/s and the time left; nothing if `quiet`.
+
+    ready: called when the first frame is about to be segmented.
+    """
 
     def __init__(self, quiet: bool, ready: Callable[[], None] = lambda: None) -> None:
         self.quiet, self.ready = quiet, ready
         self.bar: Progress | None = None
         self.task: TaskID | None = None
-        self.times: deque[float] = deque(maxlen=30)  # of the last frames: the rate shown is today's, not the run's
+        self.times: deque[float] = deque(maxlen=30)  # when the last frames were done [s]: for the current rate
 
     def __enter__(self) -> Display:
         return self
@@ -60,14 +63,14 @@ class Display:
             self.bar.stop()
 
     def log(self, line: str) -> None:
-        """One line about what is used."""
+        """Print one line."""
         if self.bar:
             self.bar.console.print(line, style="dim")  # above the bar
         elif not self.quiet:
             click.secho(clean(line), err=True, dim=True)
 
     def begin(self, total: int | None) -> None:
-        """Everything is ready; `total` frames are to come (None = nobody knows). Again for each further run."""
+        """Start the bar of a run with `total` frames, None = unknown. Every further run calls it again."""
         self.ready()
         if self.quiet or not sys.stderr.isatty():
             return
@@ -79,7 +82,7 @@ class Display:
         self.bar.start()
 
     def update(self, report: Statistics) -> None:
-        """Another frame is done."""
+        """Move the bar after a frame."""
         if self.bar and self.task is not None and not self.bar.disable:
             self.times.append(time.perf_counter())
             seconds = self.times[-1] - self.times[0]
@@ -88,13 +91,14 @@ class Display:
 
 
 def print_summary(result: Mapping[str, Any]) -> None:
-    """The manifest in a few lines, and what is left to the user."""
+    """Print a summary of the manifest `result`, and what its notes ask of the user."""
     facts = facts_of_run(result)
-    output, asking = result["output"], asked(result["notes"])
+    output, requests = result["output"], asked(result["notes"])
     if output:
         facts.append(("results", output))
-    facts += [("to do", text) for text in asking]
-    if output and (flags := " ".join(filter(None, map(flag_of, asking)))):
+    facts += [("to do", request) for request in requests]
+    flags = " ".join(filter(None, map(ready_flag, requests)))
+    if output and flags:
         config, folder = shlex.quote(str(Path(output) / MANIFEST)), shlex.quote(output)
         facts.append(("to type", f"streamseg run --config {config} -o {folder} --overwrite {flags}"))
     width = max(len(name) for name, _ in facts)

@@ -1,4 +1,4 @@
-"""`streamseg ros`: parses, calls, prints."""
+"""The command `streamseg ros`: its flags, the call, and what it prints."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from streamseg.cli.options import (
     source_options,
 )
 
-ROS_ARGS, TYPED = "streamseg.ros_args", "streamseg.typed"
-UNSHARED = ("as_json", "quiet", "debug", "help", "ros_args")
-"""What is of the command line alone: no parameter of the node."""
+ROS_ARGS, TYPED = "streamseg.ros_args", "streamseg.typed"  # keys of the click context's `meta`
+NO_PARAMETERS = ("as_json", "quiet", "debug", "help", "ros_args")
+"""Flags that are no parameters of the node."""
 
 
 class Node(Command):
-    """Keeps "--ros-args" and what follows it for ROS, and what was typed as it was typed."""
+    """A command that splits off "--ros-args" and what follows it, and stores the flags as they were typed."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         split = args.index("--ros-args") if "--ros-args" in args else len(args)
@@ -83,34 +83,36 @@ def ros(ctx: click.Context, as_json: bool, quiet: bool, **given: Any) -> None:
     from streamseg.ros.serving import serve
 
     with open_node(ctx.meta[ROS_ARGS]) as node, progress.Display(quiet) as display:
-        given |= _overridden(ctx, node)
+        given |= _values_from_parameters(ctx, node)
         result = serve(node, given, display)
     conclude(ctx, result, as_json, quiet, progress.print_summary)
 
 
-def _overridden(ctx: click.Context, node: Any) -> dict[str, Any]:
-    """What the node's parameters say instead of the flags."""
-    from streamseg.ros.node import parameters
+def _values_from_parameters(ctx: click.Context, node: Any) -> dict[str, Any]:
+    """Declare a parameter of the node for each flag, and return the values of the flags that ROS overrides."""
+    from streamseg.ros.node import declare_parameters
 
-    shared = [param for param in ctx.command.params if isinstance(param, click.Option) and param.name not in UNSHARED]
+    options = {
+        str(param.name): param
+        for param in ctx.command.params
+        if isinstance(param, click.Option) and param.name not in NO_PARAMETERS
+    }
     typed = ctx.meta[TYPED]
-    values = {str(one.name): _plain(typed.get(one.name, one.default)) for one in shared}
-    told = parameters(node, values, {str(one.name): one.help or "" for one in shared})
-    found = {}
-    for one in shared:
-        if one.name in told:
-            value = told[one.name]
-            value = value if isinstance(value, bool) else ",".join(map(str, value)) if _many(value) else str(value)
-            found[one.name] = one.process_value(ctx, value)
-    return found
+    defaults = {name: _to_parameter(typed.get(name, option.default)) for name, option in options.items()}
+    overridden = declare_parameters(node, defaults, {name: option.help or "" for name, option in options.items()})
+    return {name: options[name].process_value(ctx, _to_flag(value)) for name, value in overridden.items()}
 
 
-def _many(value: Any) -> bool:
-    return not isinstance(value, str) and hasattr(value, "__iter__")
+def _to_flag(value: Any) -> bool | str:
+    """Return the value of a parameter as it is typed after a flag; a list gets commas between its items."""
+    if isinstance(value, bool):
+        return value
+    is_list = not isinstance(value, str) and hasattr(value, "__iter__")
+    return ",".join(map(str, value)) if is_list else str(value)
 
 
-def _plain(value: Any) -> bool | str:
-    """A flag's value as a parameter's: text, "" for none, or a truth value."""
+def _to_parameter(value: Any) -> bool | str:
+    """Return the value of a flag as the value of a parameter: a bool, or text, which is "" if the flag has no value."""
     if isinstance(value, bool):
         return value
     return "" if value is None or not isinstance(value, str | int | float) else str(value)

@@ -1,4 +1,4 @@
-"""`streamseg run`: parses, calls, prints."""
+"""The command `streamseg run`: its flags, the call, and what it prints."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from streamseg.cli.options import (
     latency_option,
     model_options,
     quality_option,
-    refuse_idle,
+    refuse_unused_flags,
     source_options,
 )
 from streamseg.cli.view import port_option
@@ -40,7 +40,7 @@ def _view(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, 
 
 
 def _config(ctx: click.Context, param: click.Parameter, value: Path | None) -> None:
-    """Take a run.json's settings as the defaults of all flags."""
+    """Make the settings in a run.json the defaults of all flags."""
     if value is not None:
         from streamseg.runtime.repeat import flags_of
 
@@ -48,10 +48,11 @@ def _config(ctx: click.Context, param: click.Parameter, value: Path | None) -> N
 
 
 def _default_name(source: str) -> str:
-    """A folder name for a source; an address may hold a password, and a drive letter is no kind."""
+    """Return the output folder's name for a source: the file name without suffix, or "stream" for an address, which may
+    contain a password."""
     from streamseg.sources import split_part
 
-    path, _ = split_part(source.rpartition(":")[2])
+    path, _ = split_part(source.rpartition(":")[2])  # before the ":" is a kind or a drive letter
     return "stream" if "://" in source else Path(path).resolve().stem or "run"
 
 
@@ -143,7 +144,7 @@ def run(ctx: click.Context, source: str | None, as_json: bool, quiet: bool, **gi
         from streamseg.runtime import job
 
         config = RunConfig(source=source, output=output, **from_flags(given))
-        refuse_idle(ctx, config)
+        refuse_unused_flags(ctx, config)
         with progress.Display(quiet, started) as display:
             result = job.run(config, log=display.log, begin=display.begin, progress=display.update)
     conclude(ctx, result, as_json, quiet, progress.print_summary)

@@ -1,4 +1,4 @@
-"""`streamseg view`: parses, calls, prints."""
+"""The command `streamseg view`: its flags, the call, and what it prints."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ port_option = option(
     metavar="N",
     help="Port of the page on this machine; 0 = any free port.",
 )
-"""--port, where a page is served."""
+"""--port, for commands that serve a page."""
 
 
 @click.command(cls=Command)
@@ -51,7 +51,7 @@ def view(
 
     if len(shown) > 2:
         raise click.UsageError(f"give one or two, not {len(shown)}")
-    page, content = _opened(shown, SourceConfig(**given), source)
+    page, content = _open(shown, SourceConfig(**given), source)
     try:
         server = PageServer(page, content.gets, port=port, others=("recorded.html",))
         try:
@@ -61,7 +61,7 @@ def view(
             if open_page:
                 open_in_browser(server.url)
             threading.Event().wait()
-        except KeyboardInterrupt:  # the usual end
+        except KeyboardInterrupt:  # Ctrl-C is how the command ends
             pass
         finally:
             server.close()
@@ -69,8 +69,8 @@ def view(
         content.close()
 
 
-def _opened(shown: tuple[str, ...], options: Any, source: str) -> tuple[str, Any]:
-    """The page, and what it shows: a batch, or one or two runs or recordings."""
+def _open(shown: tuple[str, ...], options: Any, source: str) -> tuple[str, Any]:
+    """Return the name of the page and its content: a batch, or one or two runs or recordings."""
     from streamseg.runtime import index
     from streamseg.viewing.collection import Collection
     from streamseg.viewing.playback import Playback
@@ -80,4 +80,4 @@ def _opened(shown: tuple[str, ...], options: Any, source: str) -> tuple[str, Any
     if len(shown) == 1 and (folder / index.NAME).is_file():
         rows = [asdict(entry) for entry in index.read(folder)]
         return "batch.html", Collection(shown[0], rows, lambda name: open_recorded(str(folder / name), options, source))
-    return "recorded.html", Playback([partial(open_recorded, one, options, source) for one in shown])
+    return "recorded.html", Playback([partial(open_recorded, name, options, source) for name in shown])

@@ -1,1 +1,1 @@
-"""Many recordings: on the cores of this machine, on a Ray cluster, or in the shards of a Slurm array."""
+"""Processes many recordings: on the cores of this machine, on a Ray cluster, or in the jobs of a Slurm array."""

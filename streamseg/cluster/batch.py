@@ -1,4 +1,4 @@
-"""All of `streamseg batch`: from the names of recordings to an output with an index."""
+"""`streamseg batch`: segments many recordings into one output, with an index."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from streamseg.cluster.driver import Driver
 from streamseg.cluster.naming import folder_names
 from streamseg.cluster.pools import Pool, processes, ray_actors
 from streamseg.cluster.stores import Store, open_store
-from streamseg.cluster.task import Task, made_with
+from streamseg.cluster.task import Task, output_settings
 from streamseg.config import RunConfig
 from streamseg.errors import OutputError
 from streamseg.runtime import manifest
@@ -25,18 +25,21 @@ from streamseg.runtime.stream import interruptible
 from streamseg.sources import expansion
 
 MEMORY = 1 << 30
-"""Bytes that a worker needs, generously: about 600 MB were measured."""
+"""Bytes reserved for a worker; about 600 MB were measured."""
 INDEX_SECONDS = 10.0
-"""How often index.jsonl is written while a batch goes on."""
+"""Seconds between two updates of index.jsonl during a batch."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """job: of each recording, but for its source and output. output: a folder or a URL. workers: 0 = as many as cores
-    and memory allow. address: of a Ray cluster. shard: (i, n): of all recordings each n-th, from number i.
+    """The settings of a batch.
 
-    retries: how many workers a recording may kill. timeout: seconds for one, 0 = any. overwrite: results of other
-    settings make room. again: also try what was put aside.
+    sources: recordings, folders of recordings, patterns, lists or URLs. output: a folder or a URL. job: the settings of
+    each recording, without its source and output. workers: 0 = as many as cores and memory allow. address: of a Ray
+    cluster, "" = this machine. shard: (i, n) = every n-th recording, beginning with number i.
+
+    retries: number of workers that a recording may kill before it is given up. timeout: seconds for a recording, 0 =
+    no limit. overwrite: replace results of other settings. again: also try recordings that were given up before.
     """
 
     sources: tuple[str, ...]
@@ -53,7 +56,9 @@ class Request:
 
 @dataclass
 class Progress:
-    """How far a batch is. entries: all that is settled, by name. fresh: how many in this run; frames: of these."""
+    """The progress of a batch. total: number of recordings. entries: of the recordings that are finished, by name.
+    fresh: number of recordings that this run has finished. frames: number of their frames. began: `time.monotonic()`
+    [s]."""
 
     total: int
     entries: dict[str, Entry] = field(default_factory=dict)
@@ -63,74 +68,80 @@ class Progress:
 
     @property
     def seconds(self) -> float:
-        """Since the start."""
+        """Seconds since the start."""
         return time.monotonic() - self.began
 
 
 def run(
-    asked: Request, log: Callable[[str], None], progress: Callable[[Progress, Entry | None], None]
+    request: Request, log: Callable[[str], None], progress: Callable[[Progress, Entry | None], None]
 ) -> dict[str, Any]:
-    """Do the batch and return its summary, which also lies in the output. log: takes a line a time. progress: called
-    when the work begins (None) and with each recording that is settled. Raises StreamsegError for what concerns all
-    recordings; what concerns one is in its entry."""
-    describe(asked.job.extractor.spec)
-    store = open_store(asked.output)
-    tasks = planned(asked)
-    wanted = made_with(asked.job)
-    store.tidy()
+    """Run the batch and return its summary, which is also written to the output.
+
+    log: takes one line per call. progress: called with None when the work begins, and with the entry of each recording
+    that is finished. Raises StreamsegError for an error that concerns all recordings; others are in the entries.
+    """
+    describe(request.job.extractor.spec)
+    store = open_store(request.output)
+    tasks = plan(request)
+    settings = output_settings(request.job)
+    store.remove_left_over()
     state = Progress(len(tasks))
-    waiting = _waiting(asked, store, tasks, wanted, state)
-    keeper = _Keeper(store, state, progress)
+    waiting = _unfinished(request, store, tasks, settings, state)
+    recorder = _Recorder(store, state, progress)
     progress(state, None)
     stopped = False
     if waiting:
-        with open_pool(asked, len(waiting), log) as pool, interruptible() as interrupted:
+        with open_pool(request, len(waiting), log) as pool, interruptible() as interrupted:
 
-            def already(task: Task) -> Entry | None:
-                return None if asked.overwrite else _looked_up(store, task, wanted)
+            def find_done(task: Task) -> Entry | None:
+                return None if request.overwrite else _find_done(store, task, settings)
 
-            driver = Driver(pool, asked.retries, asked.timeout, keeper.settle, already, store.under_way)
+            driver = Driver(pool, request.retries, request.timeout, recorder.record, find_done, store.in_progress)
             driver.run(waiting, interrupted.is_set)
             stopped = interrupted.is_set()
-    store.tidy()
-    entries = store.everything()
+    store.remove_left_over()
+    entries = store.all_entries()
     store.write_index(entries)
-    content = _summary(asked, state, entries, "interrupted" if stopped else "done")
+    content = _summary(request, state, entries, "interrupted" if stopped else "done")
     store.write_summary(content)
     return content
 
 
-def planned(asked: Request) -> list[Task]:
-    """One task a recording of this shard. Raises SourceError."""
-    uris = [uri for name in asked.sources for uri in _expanded(name)]
+def plan(request: Request) -> list[Task]:
+    """Return one task for each recording of this shard. Raises SourceError."""
+    uris = [uri for name in request.sources for uri in _expand(name)]
     uris = list(dict.fromkeys(uris))
-    i, n = asked.shard
-    output = asked.output if remote.is_url(asked.output) else os.path.abspath(asked.output)
+    i, n = request.shard
+    output = request.output if remote.is_url(request.output) else os.path.abspath(request.output)
     tasks = [
-        Task(name, replace(asked.job, source=uri), output, asked.overwrite)
+        Task(name, replace(request.job, source=uri), output, request.overwrite)
         for name, uri in zip(folder_names(uris), uris, strict=True)
     ]
     return tasks[i::n]
 
 
-def _expanded(name: str) -> list[str]:
+def _expand(name: str) -> list[str]:
     return remote.expand(name) if remote.is_url(name) else expansion.expand([name])
 
 
-def _waiting(
-    asked: Request, store: Store, tasks: Sequence[Task], wanted: dict[str, Any], state: Progress
+def _unfinished(
+    request: Request, store: Store, tasks: Sequence[Task], settings: dict[str, Any], state: Progress
 ) -> list[Task]:
-    """What is to be done; what is done, or was put aside, goes into `state`."""
-    aside = {} if asked.again else {name: one for name, one in store.failures().items() if one.status == "aside"}
+    """Return the tasks to run. The entries of those that are done, or were given up, are put into `state`.
+
+    Raises OutputError if the output holds something else under the name of a task, unless it may be overwritten.
+    """
+    failures = {} if request.again else store.failures()
+    given_up = {name: entry for name, entry in failures.items() if entry.status == "aside"}
     waiting, refused = [], []
     for task in tasks:
         try:
-            entry = store.found(task.name, task.job.source, wanted)
+            entry = store.find_done(task.name, task.job.source, settings)
         except OutputError as problem:
             entry = None
-            if not asked.overwrite:
+            if not request.overwrite:
                 refused.append(problem)
-        entry = entry or aside.get(task.name)
+        entry = entry or given_up.get(task.name)
         if entry is None:
             waiting.append(task)
         else:
@@ -141,22 +152,23 @@ def _waiting(
     return waiting
 
 
-def _looked_up(store: Store, task: Task, wanted: dict[str, Any]) -> Entry | None:
+def _find_done(store: Store, task: Task, settings: dict[str, Any]) -> Entry | None:
+    """Return the entry of a task that another driver has done meanwhile, or of one that its output refuses."""
     try:
-        return store.found(task.name, task.job.source, wanted)
+        return store.find_done(task.name, task.job.source, settings)
     except OutputError as problem:
         return task.entry("failed", error=problem.message, hint=problem.hint)
 
 
-class _Keeper:
-    """Writes down what is settled: failures at once, the index from time to time."""
+class _Recorder:
+    """Records the entries of finished recordings: failures at once, the index every INDEX_SECONDS."""
 
     def __init__(self, store: Store, state: Progress, progress: Callable[[Progress, Entry | None], None]) -> None:
         self.store, self.state, self.progress = store, state, progress
-        self.written = time.monotonic()
+        self.index_written = time.monotonic()
 
-    def settle(self, entry: Entry) -> None:
-        """Take one recording's entry."""
+    def record(self, entry: Entry) -> None:
+        """Record the entry of one recording."""
         state = self.state
         state.entries[entry.name] = entry
         state.fresh += 1
@@ -166,23 +178,26 @@ class _Keeper:
         else:
             self.store.note_failure(entry)
         self.progress(state, entry)
-        if time.monotonic() - self.written > INDEX_SECONDS:
+        if time.monotonic() - self.index_written > INDEX_SECONDS:
             self.store.write_index(state.entries[name] for name in sorted(state.entries))
-            self.written = time.monotonic()
+            self.index_written = time.monotonic()
 
 
-def open_pool(asked: Request, tasks: int, log: Callable[[str], None]) -> Pool:
-    """Ray's actors; processes where one worker does, or for a shard without --workers. Raises StreamsegError."""
-    gpu = asked.job.extractor.device != "cpu"
-    if asked.address:
+def open_pool(request: Request, tasks: int, log: Callable[[str], None]) -> Pool:
+    """Open the workers: actors of Ray, or a process for a single worker. Raises StreamsegError.
+
+    A shard without --workers has one worker, because Slurm runs the shards beside each other.
+    """
+    gpu = request.job.extractor.device != "cpu"
+    if request.address:
         threads = machine.threads() or 1
-        return ray_actors.RayPool(asked.address, min(asked.workers, tasks), threads, gpu)
+        return ray_actors.RayPool(request.address, min(request.workers, tasks), threads, gpu)
     cores = machine.cores()
-    alone = asked.shard[1] > 1 and not asked.workers
-    if not asked.workers and not alone and not ray_actors.installed():
+    single = request.shard[1] > 1 and not request.workers
+    if not request.workers and not single and not ray_actors.installed():
         log("note: one worker, because Ray is not installed; for more: pip install 'streamseg[cluster]'")
-        alone = True
-    count = 1 if alone else min(asked.workers or min(cores, _fitting()), tasks)
+        single = True
+    count = 1 if single else min(request.workers or min(cores, _workers_in_memory()), tasks)
     threads = machine.threads() or max(1, cores // count)
     log(f"{count} worker{'s' if count > 1 else ''} of {threads} thread{'s' if threads > 1 else ''}")
     if count == 1:
@@ -190,26 +205,26 @@ def open_pool(asked: Request, tasks: int, log: Callable[[str], None]) -> Pool:
     return ray_actors.RayPool("", count, threads, gpu)
 
 
-def _fitting() -> int:
-    """Workers that fit into the memory that is free."""
+def _workers_in_memory() -> int:
+    """Return how many workers fit into the free memory; a large number if that is unknown."""
     try:
         free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        known = {line.partition(":")[0]: line.split()[1] for line in lines}
-        free = max(free, int(known.get("MemAvailable", "0")) << 10)
+        kilobytes = {line.partition(":")[0]: line.split()[1] for line in lines}
+        free = max(free, int(kilobytes.get("MemAvailable", "0")) << 10)
     except (OSError, ValueError, AttributeError, IndexError):
         return 1 << 10
     return max(1, free // MEMORY)
 
 
-def _summary(asked: Request, state: Progress, entries: Sequence[Entry], status: str) -> dict[str, Any]:
-    """Of all that lies in the output, and of this run."""
+def _summary(request: Request, state: Progress, entries: Sequence[Entry], status: str) -> dict[str, Any]:
+    """Return the summary of all recordings in the output, `entries`, and of this run."""
     counts = Counter(entry.status for entry in entries)
     done = [entry for entry in entries if entry.status == "done"]
-    mine = Counter(entry.status for entry in state.entries.values())
+    counts_of_run = Counter(entry.status for entry in state.entries.values())
     return {
         "status": status,
-        "output": asked.output,
+        "output": request.output,
         "recordings": len(entries),
         **{name: counts[name] for name in ("done", "failed", "aside")},
         "frames": sum(entry.frames for entry in done),
@@ -218,17 +233,17 @@ def _summary(asked: Request, state: Progress, entries: Sequence[Entry], status: 
             "recordings": state.total,
             "before": len(state.entries) - state.fresh,
             "left": state.total - len(state.entries),
-            **{name: mine[name] for name in ("done", "failed", "aside")},
+            **{name: counts_of_run[name] for name in ("done", "failed", "aside")},
             "frames": state.frames,
             "seconds": round(state.seconds, 3),
             "fps": round(state.frames / max(state.seconds, 1e-9), 2),
-            "shard": f"{asked.shard[0]}/{asked.shard[1]}",
+            "shard": f"{request.shard[0]}/{request.shard[1]}",
             "problems": [
-                {"name": one.name, "source": one.source, "status": one.status, "error": one.error}
-                for one in state.entries.values()
-                if one.status != "done"
+                {"name": entry.name, "source": entry.source, "status": entry.status, "error": entry.error}
+                for entry in state.entries.values()
+                if entry.status != "done"
             ],
         },
-        "settings": made_with(asked.job),
+        "settings": output_settings(request.job),
         "versions": manifest.versions(),
     }

@@ -1,7 +1,7 @@
 """Recordings and results at URLs that fsspec opens, such as s3://, gs:// and file://.
 
-A recording is fetched into a local folder for as long as it is worked on. Results are uploaded file by file with
-run.json last: object stores have no rename, and a recording counts as done when its run.json is there.
+A recording is downloaded to a temporary folder while it is processed. Results are uploaded file by file with run.json
+last: object stores cannot rename a folder, and a recording counts as done if its run.json exists.
 """
 
 from __future__ import annotations
@@ -21,26 +21,30 @@ from streamseg.urls import explained, is_store, open_store_at
 
 
 def is_url(path: str) -> bool:
-    """Whether `path` has to be fetched, or uploaded to. Shards do not: they are read where they lie."""
+    """Whether `path` is a URL to download from, or to upload to. Shards are not: they are read at their URL."""
     kind, address = split_kind(path)
     return kind != "shards" and is_store(address)
 
 
 def expand(url: str) -> list[str]:
-    """A URL names one recording, a file or a folder; with *, ? or [] each that matches, in alphabetical order."""
+    """Return the recordings at a URL, each a file or a folder: the URL itself or, if it contains *, ? or [], all that
+    match it, in alphabetical order. Raises SourceError if there is none."""
     kind, address = split_kind(url)
     prefix = f"{kind}:" if kind else ""
     with explained(url):
         system, path = open_store_at(address)
-        found = sorted(system.glob(path)) if set("*?[") & set(path) else [path] if system.exists(path) else []
-        if not found:
+        if set("*?[") & set(path):
+            matches = sorted(system.glob(path))
+        else:
+            matches = [path] if system.exists(path) else []
+        if not matches:
             raise SourceError(f"nothing is at {without_secrets(url)!r}", "check the address, and who may read it")
-        return [prefix + system.unstrip_protocol(str(one).rstrip("/")) for one in found]
+        return [prefix + system.unstrip_protocol(str(match).rstrip("/")) for match in matches]
 
 
 @contextmanager
 def fetched(uri: str) -> Iterator[str]:
-    """While inside, `uri` as a local path: itself where it is one, else a copy."""
+    """Yield the local path of a recording: `uri` itself, or if it is a URL, a copy that is removed at the end."""
     if not is_url(uri):
         yield uri
         return
@@ -54,18 +58,18 @@ def fetched(uri: str) -> Iterator[str]:
 
 
 def upload(folder: Path, url: str) -> None:
-    """Copy the files of `folder` below `url`; run.json, which says that all is there, comes last."""
+    """Copy the files of `folder` below `url`. run.json comes last, because it marks the recording as done."""
     with explained(url):
         system, root = open_store_at(url)
         files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name[0] != ".")
-        for path in sorted(files, key=lambda one: one == folder / MANIFEST):
+        for path in sorted(files, key=lambda file: file == folder / MANIFEST):
             target = f"{root.rstrip('/')}/{path.relative_to(folder).as_posix()}"
             system.makedirs(target.rpartition("/")[0], exist_ok=True)
             put(system, path.read_bytes() if path.stat().st_size < 1 << 20 else path, target)
 
 
 def put(system: Any, content: bytes | Path, target: str) -> None:
-    """One object, whole or not at all: stores do so by themselves, file systems by a rename."""
+    """Write one object atomically. Object stores do so by themselves; file systems need a rename."""
     rename = "file" in system.protocol or "local" in system.protocol
     name = f"{target}.partial" if rename else target
     if isinstance(content, Path):
@@ -77,22 +81,22 @@ def put(system: Any, content: bytes | Path, target: str) -> None:
 
 
 def read_json(url: str) -> dict[str, Any] | None:
-    """The object at `url`, None where there is none."""
+    """Return the content of the JSON object at `url`, or None if there is no object."""
     with explained(url):
         system, path = open_store_at(url)
         try:
-            found: dict[str, Any] = json.loads(system.cat_file(path))
-            return found
+            content: dict[str, Any] = json.loads(system.cat_file(path))
+            return content
         except FileNotFoundError:
             return None
 
 
 def read_all(pattern: str) -> dict[str, bytes]:
-    """The objects that match the URL `pattern`, by path."""
+    """Return {path: content} of the objects that match the URL `pattern`."""
     with explained(pattern):
         system, path = open_store_at(pattern)
-        found = system.glob(path)
-        return {str(name): content for name, content in system.cat(found).items()} if found else {}
+        paths = system.glob(path)
+        return {str(name): content for name, content in system.cat(paths).items()} if paths else {}
 
 
 def remove(url: str) -> None:
@@ -104,7 +108,7 @@ def remove(url: str) -> None:
 
 
 def write_bytes(url: str, content: bytes) -> None:
-    """Put `content` at `url`."""
+    """Write `content` to the object at `url`."""
     with explained(url):
         system, path = open_store_at(url)
         system.makedirs(path.rpartition("/")[0], exist_ok=True)

@@ -1,9 +1,10 @@
-"""The output folder of a batch: each recording's folder is there whole or not at all, whoever else writes here.
+"""The output folder of a batch. The folder of each recording appears as a whole, even if several drivers write
+host_name.
 
 OUT/NAME/                     the results of a recording, as `streamseg run` writes them
 OUT/index.jsonl, summary.json
-OUT/.batch/work/NAME.HOST.PID results under construction; they get their name in one rename at the end
-OUT/.batch/failed/NAME.json   what failed, and what was put aside
+OUT/.batch/work/NAME.HOST.PID results of a recording in progress; at the end the folder is renamed to OUT/NAME
+OUT/.batch/failed/NAME.json   the entry of a recording that failed or was given up
 """
 
 from __future__ import annotations
@@ -19,20 +20,20 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from streamseg.cluster.task import here, same_settings
+from streamseg.cluster.task import host_name, same_settings
 from streamseg.errors import OutputError
-from streamseg.files import locked, runs, written
+from streamseg.files import locked, process_exists, written
 from streamseg.runtime.folder import MANIFEST
 from streamseg.runtime.index import Entry
 from streamseg.text import to_json
 
 HIDDEN = ".batch"
 FRESH = 60.0
-"""Seconds within which a folder under construction that nobody has locked may still be about to be."""
+"""Seconds within which a work folder of another machine counts as in use, because its lock may not exist yet."""
 
 
 class Results:
-    """The folder `root`, which is made."""
+    """The results in the folder `root`, which is made if it does not exist."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -43,16 +44,17 @@ class Results:
         except OSError as problem:
             raise OutputError(f"cannot write into {str(root)!r}: {problem.strerror}", "choose another -o") from problem
 
-    def construction(self, name: str) -> Path:
-        """An empty folder's path for the results of `name`, this process's own; what a failed attempt left is gone."""
-        path = self.work / f"{name}.{here()}.{os.getpid()}"
+    def work_folder(self, name: str) -> Path:
+        """Return a path, used by this process only, at which the results of `name` are written. What a failed attempt
+        left there is removed."""
+        path = self.work / f"{name}.{host_name()}.{os.getpid()}"
         shutil.rmtree(path, ignore_errors=True)
         return path
 
     def publish(self, made: Path, name: str, overwrite: bool) -> bool:
-        """Give the folder `made` the name `name`, at once. False where another process was quicker; its results stay.
+        """Rename the folder `made` to `name`. Return False if another process was faster; its results stay.
 
-        overwrite: what has that name goes, if a run wrote all of it. Raises OutputError, OSError.
+        overwrite: replace a folder of that name, if a run wrote all of its files. Raises OutputError, OSError.
         """
         target = self.root / name
         old = made.with_name(made.name + ".old")
@@ -73,10 +75,10 @@ class Results:
         finally:
             shutil.rmtree(old, ignore_errors=True)
 
-    def found(self, name: str, source: str, wanted: Mapping[str, Any]) -> Entry | None:
-        """The entry of `name` where it is done with the settings `wanted`, see `made_with`; None where it is not there.
+    def find_done(self, name: str, source: str, settings: Mapping[str, Any]) -> Entry | None:
+        """Return the entry of `name` if it is done with `settings`, see `output_settings`; None if it is not done.
 
-        Raises OutputError where the folder holds something else.
+        Raises OutputError if the folder holds something else.
         """
         target = self.root / name
         try:
@@ -86,7 +88,7 @@ class Results:
                 raise OutputError(f"{str(target)!r} holds an unfinished run", "finish or remove it, or add --overwrite")
             if about.get("source", source) != source:
                 raise OutputError(f"{str(target)!r} holds another recording: {about['source']}", "choose another -o")
-            if not same_settings(content, wanted):
+            if not same_settings(content, settings):
                 raise OutputError(f"{str(target)!r} was made with other settings", "choose another -o, or --overwrite")
             return entry_of(name, source, content)
         except (FileNotFoundError, NotADirectoryError):
@@ -99,74 +101,74 @@ class Results:
             raise OutputError(f"{str(target / MANIFEST)!r} cannot be read: {problem}", "remove that run") from None
 
     def note_failure(self, entry: Entry) -> None:
-        """Keep what became of a recording that has no results, for other drivers and later ones."""
+        """Write the entry of a recording without results, for other drivers and later runs."""
         with suppress(OSError), written(self.failed / f"{entry.name}.json", shared=True) as temporary:
             temporary.write_bytes(to_json(asdict(entry)))
 
     def forget_failure(self, name: str) -> None:
-        """It is done after all, or will be tried again."""
+        """Remove the entry of a failure, because the recording is done now."""
         (self.failed / f"{name}.json").unlink(missing_ok=True)
 
     def failures(self) -> dict[str, Entry]:
-        """By name, what failed or was put aside so far."""
-        found = {}
+        """Return the entries, by name, of all recordings that failed or were given up."""
+        entries = {}
         for path in self.failed.glob("[!.]*.json"):
             with suppress(OSError, ValueError, TypeError):
-                found[path.stem] = Entry(**json.loads(path.read_bytes()))
-        return found
+                entries[path.stem] = Entry(**json.loads(path.read_bytes()))
+        return entries
 
-    def everything(self) -> list[Entry]:
-        """All that any driver did here, by name."""
-        failures = self.failures()
+    def all_entries(self) -> list[Entry]:
+        """Return the entries of all recordings that any driver finished host_name, sorted by name."""
+        entries = self.failures()
         for path in self.root.glob(f"[!.]*/{MANIFEST}"):
             with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
                 content = json.loads(path.read_bytes())
                 if "batch" in content:
                     name = path.parent.name
-                    failures[name] = entry_of(name, content["batch"]["source"], content)
-        return [failures[name] for name in sorted(failures)]
+                    entries[name] = entry_of(name, content["batch"]["source"], content)
+        return [entries[name] for name in sorted(entries)]
 
-    def under_way(self) -> set[str]:
-        """The recordings that some worker is at, of whichever driver, as far as can be told."""
-        found = set()
+    def in_progress(self) -> set[str]:
+        """Return the names of the recordings on which workers of any driver seem to work."""
+        names = set()
         for path in self.work.iterdir():
             with suppress(OSError, ValueError):
-                if _may_be_alive(path):
-                    found.add(path.name.rsplit(".", 2)[0])
-        return found
+                if _may_be_in_use(path):
+                    names.add(path.name.rsplit(".", 2)[0])
+        return names
 
-    def tidy(self) -> None:
-        """Remove what workers left that are dead."""
+    def remove_left_over(self) -> None:
+        """Remove the work folders of workers that have died."""
         for path in self.work.iterdir():
             with suppress(OSError, OutputError):
-                if path.is_dir() and not _may_be_alive(path):
-                    with locked(path):
+                if path.is_dir() and not _may_be_in_use(path):
+                    with locked(path):  # raises OutputError if a worker still has the lock
                         pass
                     shutil.rmtree(path, ignore_errors=True)
 
 
 def entry_of(name: str, source: str, content: Mapping[str, Any]) -> Entry:
-    """The index's line about a run.json that says "done"."""
+    """Return the entry of a recording whose run.json is `content`, with the status "done"."""
     about = content.get("batch") or {}
     facts = {key: about[key] for key in ("ids", "worker", "memory_mb", "attempts", "seconds") if key in about}
     return Entry(name, source, "done", frames=int(content["frames"]), fps=float(content["fps"]), **facts)
 
 
-def _may_be_alive(path: Path) -> bool:
-    """Whether a worker of this machine has that number, or the folder is so young that its lock may be on its way."""
+def _may_be_in_use(path: Path) -> bool:
+    """Whether the worker of a work folder exists, or, on another machine, whether the folder is younger than FRESH."""
     _, host, number = path.name.removesuffix(".old").rsplit(".", 2)
-    if host == here() and number.isdecimal():
-        return runs(int(number))
+    if host == host_name() and number.isdecimal():
+        return process_exists(int(number))
     return time.time() - path.stat().st_mtime < FRESH
 
 
 def _refuse_foreign(target: Path) -> None:
-    """Raise OutputError where the folder holds what its run did not write."""
+    """Raise OutputError if the folder contains a file that its run did not write."""
     try:
-        names = {*json.loads((target / MANIFEST).read_bytes())["written"], MANIFEST}
+        own = {*json.loads((target / MANIFEST).read_bytes())["written"], MANIFEST}
     except (OSError, ValueError, KeyError, TypeError):
-        names = set()
-    files = [str(Path(folder, file).relative_to(target)) for folder, _, some in os.walk(target) for file in some]
-    foreign = sorted(file for file in files if file not in names)
+        own = set()
+    files = [str(Path(folder, name).relative_to(target)) for folder, _, names in os.walk(target) for name in names]
+    foreign = sorted(file for file in files if file not in own)
     if foreign:
         raise OutputError(f"{str(target / foreign[0])!r} was not written by its run", "move it away, or remove it")

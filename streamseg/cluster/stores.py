@@ -1,4 +1,4 @@
-"""What a driver asks of its output, be it a folder or a URL: what is done, what failed, and the index of all of it."""
+"""The output of a batch, a folder or a URL: which recordings are done or failed, and the index of all."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ SUMMARY = "summary.json"
 
 
 class Store(Protocol):
-    """See `Results`, which is a folder's."""
+    """The output of a batch. `Results` describes the methods."""
 
-    def found(self, name: str, source: str, wanted: Mapping[str, Any]) -> Entry | None: ...
+    def find_done(self, name: str, source: str, settings: Mapping[str, Any]) -> Entry | None: ...
     def note_failure(self, entry: Entry) -> None: ...
     def forget_failure(self, name: str) -> None: ...
     def failures(self) -> dict[str, Entry]: ...
-    def everything(self) -> list[Entry]: ...
-    def under_way(self) -> set[str]: ...
-    def tidy(self) -> None: ...
+    def all_entries(self) -> list[Entry]: ...
+    def in_progress(self) -> set[str]: ...
+    def remove_left_over(self) -> None: ...
     def write_index(self, entries: Iterable[Entry]) -> None: ...
     def write_summary(self, content: Mapping[str, Any]) -> None: ...
 
@@ -39,27 +39,27 @@ class Folder(Results):
     """A folder of this machine, or of a disk that all machines share."""
 
     def write_index(self, entries: Iterable[Entry]) -> None:
-        """Put index.jsonl there, whole."""
+        """Write index.jsonl atomically."""
         index.write(self.root, entries)
 
     def write_summary(self, content: Mapping[str, Any]) -> None:
-        """Put summary.json there, whole."""
+        """Write summary.json atomically."""
         with written(self.root / SUMMARY, shared=True) as temporary:
             temporary.write_bytes(to_json(content, indent=2) + b"\n")
 
 
 class ObjectStore:
-    """A URL. Nothing can be locked or renamed there: a recording is done when its run.json is there."""
+    """A URL. Nothing can be locked or renamed there: a recording is done if its run.json exists."""
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
 
-    def found(self, name: str, source: str, wanted: Mapping[str, Any]) -> Entry | None:
-        """See `Results.found`."""
+    def find_done(self, name: str, source: str, settings: Mapping[str, Any]) -> Entry | None:
+        """See `Results.find_done`."""
         content = remote.read_json(f"{self.url}/{name}/{MANIFEST}")
         if content is None:
             return None
-        if not same_settings(content, wanted):
+        if not same_settings(content, settings):
             raise OutputError(f"{self.url}/{name} was made with other settings", "choose another -o, or --overwrite")
         return entry_of(name, source, content)
 
@@ -73,11 +73,12 @@ class ObjectStore:
 
     def failures(self) -> dict[str, Entry]:
         """See `Results.failures`."""
-        found = [Entry(**json.loads(text)) for text in remote.read_all(f"{self.url}/{HIDDEN}/failed/*.json").values()]
-        return {entry.name: entry for entry in found}
+        files = remote.read_all(f"{self.url}/{HIDDEN}/failed/*.json")
+        entries = [Entry(**json.loads(text)) for text in files.values()]
+        return {entry.name: entry for entry in entries}
 
-    def everything(self) -> list[Entry]:
-        """See `Results.everything`."""
+    def all_entries(self) -> list[Entry]:
+        """See `Results.all_entries`."""
         entries = self.failures()
         for url, text in remote.read_all(f"{self.url}/*/{MANIFEST}").items():
             name, content = url.rsplit("/", 2)[1], json.loads(text)
@@ -85,22 +86,22 @@ class ObjectStore:
                 entries[name] = entry_of(name, content["batch"]["source"], content)
         return [entries[name] for name in sorted(entries)]
 
-    def under_way(self) -> set[str]:
-        """Nobody can tell: see `tidy`."""
+    def in_progress(self) -> set[str]:
+        """Return an empty set: workers write to local folders first, which other drivers do not see."""
         return set()
 
-    def tidy(self) -> None:
-        """Nothing is under construction there."""
+    def remove_left_over(self) -> None:
+        """Do nothing: there are no work folders at a URL."""
 
     def write_index(self, entries: Iterable[Entry]) -> None:
-        """Put index.jsonl there."""
+        """Write index.jsonl."""
         remote.write_bytes(f"{self.url}/{index.NAME}", index.lines(entries))
 
     def write_summary(self, content: Mapping[str, Any]) -> None:
-        """Put summary.json there."""
+        """Write summary.json."""
         remote.write_bytes(f"{self.url}/{SUMMARY}", to_json(content, indent=2) + b"\n")
 
 
 def open_store(output: str) -> Store:
-    """The store at a path or URL. Raises OutputError where it cannot be written."""
+    """Return the store at a path or URL. Raises OutputError if it cannot be written."""
     return ObjectStore(output) if remote.is_url(output) else Folder(Path(output))

@@ -1,4 +1,4 @@
-"""What a worker is told: one recording, and where its results go."""
+"""The task of a worker: one recording, its settings and its output."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from streamseg.text import to_json
 
 @dataclass(frozen=True)
 class Task:
-    """job: as `streamseg run` would do it, without an output. name: of the folder below `output`, a path or a URL.
+    """A recording to segment into the folder `name` below `output`, a path or a URL.
 
-    overwrite: results of other settings make room. attempt: from 1, counting only those in which the worker died.
+    job: the settings of `streamseg run`, without an output. overwrite: replace results of other settings. attempt: from
+    1; an attempt counts only if its worker died.
     """
 
     name: str
@@ -29,32 +30,32 @@ class Task:
     overwrite: bool = False
     attempt: int = 1
 
-    def again(self) -> Task:
-        """The next attempt."""
+    def next_attempt(self) -> Task:
+        """Return the task of the next attempt."""
         return replace(self, attempt=self.attempt + 1)
 
     def entry(self, status: str, **facts: Any) -> Entry:
-        """A line of the index about this recording."""
+        """Return an entry of the index about this recording."""
         return Entry(self.name, self.job.source, status, attempts=self.attempt, **facts)
 
 
-def made_with(job: RunConfig) -> dict[str, Any]:
-    """All that decides what is written, as it is read back from JSON: the settings, and what weights of the user's own
-    hold."""
+def output_settings(job: RunConfig) -> dict[str, Any]:
+    """Return everything that the output of `job` depends on, except its source, in the types that JSON has: its
+    settings, and the SHA-256 of model files of the user."""
     settings = settings_of(job)
     spec = job.extractor.spec
     files = {path: sha256_of(Path(path)) for path in (spec.model, spec.weights) if path and Path(path).is_file()}
-    found: dict[str, Any] = json.loads(to_json({**settings, "source": "", "files": files}))
-    return found
+    result: dict[str, Any] = json.loads(to_json({**settings, "source": "", "files": files}))
+    return result
 
 
 def same_settings(content: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """Whether the run.json `content` is of a run as `made_with` says."""
-    found = dict(content.get("settings") or {}) | {"source": ""}
+    """Whether the run of a run.json, `content`, had the settings `wanted`, see `output_settings`."""
+    settings = dict(content.get("settings") or {}) | {"source": ""}
     files = (content.get("batch") or {}).get("files", wanted["files"])
-    return found | {"files": files} == dict(wanted)
+    return settings | {"files": files} == dict(wanted)
 
 
-def here() -> str:
-    """This machine, for people and for names of files."""
+def host_name() -> str:
+    """Return the name of this machine, without its domain."""
     return socket.gethostname().partition(".")[0] or "host"

@@ -1,5 +1,7 @@
-"""A worker: opens its networks once and does one recording after another. It returns what became of each; only what
-kills the process, and the driver's timeout, end it."""
+"""A worker: opens its networks once, segments one recording after the other, and returns an entry for each.
+
+Only the death of its process and the driver's timeout end it.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ import numpy as np
 
 from streamseg.cluster.remote import fetched, is_url, upload
 from streamseg.cluster.results import Results, entry_of
-from streamseg.cluster.task import Task, here, made_with
+from streamseg.cluster.task import Task, host_name, output_settings
 from streamseg.config import RunConfig
 from streamseg.errors import StreamsegError
 from streamseg.frame import Frame, Segmentation
@@ -29,7 +31,7 @@ from streamseg.sinks import Sink
 
 
 class Ids(Sink):
-    """Counts the ids of the masks that sinks take."""
+    """Counts the ids in the masks of one kind."""
 
     def __init__(self, kind: str) -> None:
         self.kind, self.seen = kind, np.zeros(256, bool)
@@ -38,70 +40,70 @@ class Ids(Sink):
         self.seen |= np.bincount(segmentation.mask(self.kind).ravel(), minlength=256)[:256] > 0
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing."""
 
     @property
     def count(self) -> int:
-        """How many ids, without background and void."""
+        """The number of ids, without background and void."""
         return int(self.seen[1:255].sum())
 
 
 class Worker:
-    """threads: how many cores it may use."""
+    """Segments recordings. threads: number of cores that it may use."""
 
     def __init__(self, threads: int = 1) -> None:
-        _limit(threads)
+        _limit_threads(threads)
         self.stack = ExitStack()
         self.segmenter: Segmenter | None = None
-        self.spool: Path | None = None
-        self.name = f"{here()}:{os.getpid()}"
+        self.upload_folder: Path | None = None
+        self.name = f"{host_name()}:{os.getpid()}"
 
     def do(self, task: Task) -> Entry:
-        """Segment one recording into its folder, which then is there whole; every error becomes the entry's."""
+        """Segment one recording, and return its entry; an error is reported in the entry, and never raised."""
         began = time.perf_counter()
         try:
-            return self._done(task, began)
+            return self._segment(task, began)
         except StreamsegError as problem:
-            said = {"error": problem.message, "hint": problem.hint}
+            reason = {"error": problem.message, "hint": problem.hint}
         except OSError as problem:
-            said = {"error": str(problem), "hint": "check the path, its permissions and the space on the disk"}
+            reason = {"error": str(problem), "hint": "check the path, its permissions and the space on the disk"}
         except MemoryError:
-            said = {"error": "there is not enough memory", "hint": "use fewer --workers, or a smaller --size"}
-        except Exception as problem:  # a broken recording must not stop the others, however it is broken
-            said = {"error": f"unexpected {type(problem).__name__}: {problem}", "hint": "try it with: streamseg run"}
-        return task.entry("failed", worker=self.name, seconds=round(time.perf_counter() - began, 3), **said)
+            reason = {"error": "there is not enough memory", "hint": "use fewer --workers, or a smaller --size"}
+        except Exception as problem:  # an unexpected error in one recording must not stop the others
+            reason = {"error": f"unexpected {type(problem).__name__}: {problem}", "hint": "try it with: streamseg run"}
+        return task.entry("failed", worker=self.name, seconds=round(time.perf_counter() - began, 3), **reason)
 
     def close(self) -> None:
         """Release the networks."""
         self.stack.close()
 
-    def _done(self, task: Task, began: float) -> Entry:
-        results = Results(self._spool() if is_url(task.output) else Path(task.output))
-        made = results.construction(task.name)
-        watch = Ids(task.job.mask_kind)
+    def _segment(self, task: Task, began: float) -> Entry:
+        results = Results(self._upload_folder() if is_url(task.output) else Path(task.output))
+        folder = results.work_folder(task.name)
+        ids = Ids(task.job.mask_kind)
         try:
             with fetched(task.job.source) as source:
-                wish = replace(task.job, source=source, output=made)
-                content = job.run(wish, segmenter=self._networks(wish), others=[watch])
+                config = replace(task.job, source=source, output=folder)
+                content = job.run(config, segmenter=self._open_segmenter(config), others=[ids])
             if content["status"] != "done":
                 raise StreamsegError(f"it was {content['status']}", "run the batch again")
-            self._describe(content, task, watch.count, time.perf_counter() - began)
-            manifest.write(made, content)
+            self._complete(content, task, ids.count, time.perf_counter() - began)
+            manifest.write(folder, content)
             if is_url(task.output):
-                upload(made, f"{task.output.rstrip('/')}/{task.name}")
+                upload(folder, f"{task.output.rstrip('/')}/{task.name}")
             else:
-                results.publish(made, task.name, task.overwrite)
+                results.publish(folder, task.name, task.overwrite)
             return entry_of(task.name, task.job.source, content)
         finally:
-            shutil.rmtree(made, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
 
-    def _describe(self, content: dict[str, Any], task: Task, ids: int, seconds: float) -> None:
-        """Complete run.json: as if the run had written there at once, and what only a batch knows."""
+    def _complete(self, content: dict[str, Any], task: Task, ids: int, seconds: float) -> None:
+        """Replace the temporary paths in a run.json, `content`, by the final ones, and add the facts of a batch."""
         content["output"] = f"{task.output.rstrip('/')}/{task.name}"
         content["settings"] = {**content["settings"], "source": task.job.source}
         content["batch"] = {
             "source": task.job.source,
-            "files": made_with(task.job)["files"],
+            "files": output_settings(task.job)["files"],
             "ids": ids,
             "worker": self.name,
             "memory_mb": _peak_memory(),
@@ -109,20 +111,21 @@ class Worker:
             "seconds": round(seconds, 3),
         }
 
-    def _spool(self) -> Path:
-        """A folder of this machine for results on their way to a store."""
-        if self.spool is None:
-            self.spool = Path(self.stack.enter_context(tempfile.TemporaryDirectory(prefix="streamseg-")))
-        return self.spool
+    def _upload_folder(self) -> Path:
+        """Return a temporary folder for results that are then uploaded."""
+        if self.upload_folder is None:
+            self.upload_folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory(prefix="streamseg-")))
+        return self.upload_folder
 
-    def _networks(self, wish: RunConfig) -> Segmenter:
+    def _open_segmenter(self, config: RunConfig) -> Segmenter:
+        """Return the segmenter with its networks, which is opened for the first recording."""
         if self.segmenter is None:
-            self.segmenter = self.stack.enter_context(open_segmenter(wish))
+            self.segmenter = self.stack.enter_context(open_segmenter(config))
         return self.segmenter
 
 
 def _peak_memory() -> int:
-    """Of this process, in MB; 0 where the system does not say."""
+    """Return the highest resident memory of this process in MiB; 0 if the system does not report it."""
     try:
         import resource
     except ImportError:
@@ -130,8 +133,8 @@ def _peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1 << 20 if sys.platform == "darwin" else 1 << 10)
 
 
-def _limit(threads: int) -> None:
-    """Workers share a machine: a library that takes all of its cores takes them from the others."""
+def _limit_threads(threads: int) -> None:
+    """Limit the threads of libraries that otherwise use all cores, because other workers share the machine."""
     os.environ["STREAMSEG_THREADS"] = str(threads)
     import cv2
     import faiss

@@ -1,1 +1,1 @@
-"""Public recordings, fetched: what there is (`catalogue`), and how it comes (`fetch`)."""
+"""Downloads public data sets: their addresses (`catalogue`), and the download itself (`fetch`)."""

@@ -1,4 +1,4 @@
-"""What `streamseg data` can get: the addresses its publishers give, licences, and checksums where they are known."""
+"""The data sets that `streamseg data` downloads: addresses of the publishers, licences, and known checksums."""
 
 from __future__ import annotations
 
@@ -13,19 +13,22 @@ TUM = "https://cvg.cit.tum.de/rgbd/dataset"
 
 @dataclass(frozen=True)
 class Archive:
-    """hash: "sha256:..." or "md5:...", None where none is known; a damaged one then shows when it is unpacked."""
+    """A file to download and unpack. hash: "sha256:..." or "md5:...", None if unknown: then only unpacking finds
+    damage."""
 
     url: str
     hash: str | None = None
 
     @property
     def name(self) -> str:
+        """The file name."""
         return self.url.split("?")[0].rsplit("/", 1)[1]
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """kind: the source that reads it, and its folder's name. page: where people get it by hand. archives: all of it."""
+    """A data set. kind: the source that reads it, and the name of its folder. page: where users can download it by
+    hand. archives: all files to download."""
 
     kind: str
     licence: str
@@ -58,7 +61,8 @@ KINDS = ("co3d", "davis", "ocid", "tum")
 
 
 def find(kind: str, part: str = "") -> DataSet:
-    """kind: one of KINDS. part: a TUM sequence ("fr1/desk") or a CO3D category ("apple"). Raises SourceError."""
+    """Return a data set. kind: one of KINDS. part: the sequence of "tum" ("fr1/desk"), the category of "co3d"
+    ("apple"), "" for the others. Raises SourceError for a part that cannot exist."""
     if kind == "tum":
         return _tum(part)
     if kind == "co3d":
@@ -69,14 +73,14 @@ def find(kind: str, part: str = "") -> DataSet:
 
 
 def _tum(part: str) -> DataSet:
-    found = re.fullmatch(r"(?:rgbd_dataset_)?(?:fr|freiburg)([123])[/_-]?(\w+)", part.strip("/"), re.ASCII)
-    if found is None:
+    match = re.fullmatch(r"(?:rgbd_dataset_)?(?:fr|freiburg)([123])[/_-]?(\w+)", part.strip("/"), re.ASCII)
+    if match is None:
         raise SourceError(
             f"{part!r} is not a sequence of TUM RGB-D" if part else "name a sequence of TUM RGB-D",
             "e.g. streamseg data tum fr1/desk",
         )
-    name = f"freiburg{found[1]}_{found[2]}"
-    archive = Archive(f"{TUM}/freiburg{found[1]}/rgbd_dataset_{name}.tgz", TUM_HASHES.get(name))
+    name = f"freiburg{match[1]}_{match[2]}"
+    archive = Archive(f"{TUM}/freiburg{match[1]}/rgbd_dataset_{name}.tgz", TUM_HASHES.get(name))
     page = "https://cvg.cit.tum.de/data/datasets/rgbd-dataset/download"
     return DataSet("tum", "CC BY 4.0", page, (archive,))
 
@@ -87,6 +91,6 @@ def _co3d(part: str) -> DataSet:
             f"{part!r} is not a category of CO3D" if part else "name a category of CO3D",
             "e.g. streamseg data co3d apple",
         )
-    # the annotations, then the pictures of the publishers' subset of one sequence a category
+    # the publishers' subset with one sequence per category: its annotations, then its pictures
     archives = tuple(Archive(f"{CO3D}/{part}_{number:03d}_singlesequence.zip") for number in (0, 1))
     return DataSet("co3d", "CC BY-NC 4.0", "https://github.com/facebookresearch/co3d", archives)

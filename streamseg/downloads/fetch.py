@@ -1,6 +1,6 @@
-"""Fetching archives: a download that was broken off goes on, its checksum holds, and it is unpacked as a whole or not.
+"""Downloads archives, resumes interrupted downloads, verifies checksums, and unpacks the archives.
 
-pooch checks the hash and gives the file its name; what comes piece by piece lies in a hidden file beside it.
+pooch verifies the hash and names the file. Until then, the download is a hidden file beside it.
 """
 
 from __future__ import annotations
@@ -18,33 +18,35 @@ from streamseg.errors import SourceError
 from streamseg.sources.reading.archives import unpack
 
 VARIABLE = "STREAMSEG_DATA"
-CHUNK = 1 << 16  # what is lost when a connection breaks
-TIMEOUT = (10, 60)  # seconds to connect, and between two pieces
+CHUNK = 1 << 16  # bytes that are written at a time, and lost if the connection breaks
+TIMEOUT = (10, 60)  # seconds to connect, and between two chunks
 GROWTH = 1.2
-"""Space that an unpacked archive takes, of its own size: pictures hardly shrink further."""
+"""Upper estimate of the size of the unpacked files, relative to the archive: images hardly compress further."""
 DONE = ".fetched"
+"""Folder with an empty file for each archive that has been unpacked."""
 
 Progress = Callable[[str, int, int], None]
-"""Told of an archive's name, bytes that are there, and bytes in all (0 = unknown)."""
+"""Called with the name of an archive, the bytes that are downloaded, and all of its bytes (0 = unknown)."""
 
 
 def root() -> Path:
-    """$STREAMSEG_DATA, or the working folder: where `--data co3d` looks."""
+    """Return the folder of data sets, in which `--data co3d` searches: $STREAMSEG_DATA, or the working folder."""
     return Path(os.environ.get(VARIABLE) or Path.cwd())
 
 
-def fetch(found: DataSet, folder: Path, progress: Progress, mirror: str = "") -> list[Path]:
-    """Get the archives of a set into `folder` and unpack them; those that were are left alone.
+def fetch(data_set: DataSet, folder: Path, progress: Progress, mirror: str = "") -> list[Path]:
+    """Download the archives of a data set and unpack them into `folder`, except those that already were. Return the
+    content of `folder`.
 
-    mirror: scheme and host that stand in for the publishers'. Returns what lies in the folder then. Raises SourceError:
-    no network, not there, no space, a wrong checksum, damaged or unsafe.
+    mirror: a URL whose scheme and host replace the publisher's. Raises SourceError if the network, the file or the
+    space is missing, the checksum is wrong, or the archive is damaged or unsafe.
     """
     try:
         (folder / DONE).mkdir(parents=True, exist_ok=True)
-        for archive in found.archives:
+        for archive in data_set.archives:
             if not (folder / DONE / archive.name).exists():
-                path = _downloaded(found, archive, folder, progress, mirror)
-                _unpacked(path, folder)
+                path = _download(data_set, archive, folder, progress, mirror)
+                _unpack(path, folder)
                 (folder / DONE / archive.name).touch()
                 path.unlink()
     except OSError as error:
@@ -54,16 +56,17 @@ def fetch(found: DataSet, folder: Path, progress: Progress, mirror: str = "") ->
     return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
 
 
-def _downloaded(found: DataSet, archive: Archive, folder: Path, progress: Progress, mirror: str) -> Path:
+def _download(data_set: DataSet, archive: Archive, folder: Path, progress: Progress, mirror: str) -> Path:
+    """Download one archive, and return its path."""
     import pooch
     import requests
 
     url = urlunsplit((*urlsplit(mirror)[:2], *urlsplit(archive.url)[2:])) if mirror else archive.url
-    by_hand = f"try again, it goes on; or get it from {found.page} and unpack it into {folder}"
+    by_hand = f"try again, it goes on; or get it from {data_set.page} and unpack it into {folder}"
 
     def download(address: str, target: str, _pooch: Any) -> None:
         part = folder / f".{archive.name}.part"
-        _continue(address, part, lambda done, total: progress(archive.name, done, total))
+        _resume(address, part, lambda done, total: progress(archive.name, done, total))
         os.replace(part, target)
 
     pooch.get_logger().setLevel("ERROR")  # it prints hashes and paths to stderr
@@ -78,40 +81,40 @@ def _downloaded(found: DataSet, archive: Archive, folder: Path, progress: Progre
         raise SourceError(f"no connection to {urlsplit(url).netloc}", by_hand) from None
     except requests.RequestException as error:
         raise SourceError(f"{url} cannot be fetched: {type(error).__name__}", by_hand) from None
-    except ValueError:  # pooch's word for a hash that does not match
+    except ValueError:  # pooch raises it for a hash that differs
         raise SourceError(
             f"{archive.name} is not what its publishers announce: its checksum differs", by_hand
         ) from None
 
 
-def _continue(url: str, part: Path, progress: Callable[[int, int], None]) -> None:
-    """Fetch `url` into `part`, from where `part` ends if the server still has the same file."""
+def _resume(url: str, part: Path, progress: Callable[[int, int], None]) -> None:
+    """Download `url` to `part`. Continue at the end of `part` if the server still has the same version of the file."""
     import requests
 
-    mark = part.with_name(part.name + "-etag")
-    known = mark.read_text() if part.exists() and mark.exists() else ""
-    have = part.stat().st_size if known else 0
+    version_file = part.with_name(part.name + "-etag")
+    version = version_file.read_text() if part.exists() and version_file.exists() else ""
+    done = part.stat().st_size if version else 0
     headers = {"Accept-Encoding": "identity"}
-    headers |= {"Range": f"bytes={have}-", "If-Range": known} if have else {}
-    with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as answer:
-        if answer.status_code == 416:  # it is there already, or the server has another one
+    headers |= {"Range": f"bytes={done}-", "If-Range": version} if done else {}
+    with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
+        if response.status_code == 416:  # the part is complete, or longer than the file that the server has now
             part.unlink()
-            mark.unlink()
-            return _continue(url, part, progress)
-        answer.raise_for_status()
-        have = have if answer.status_code == 206 else 0
-        length = int(answer.headers.get("Content-Length", 0))
-        total = have + length if length else 0
+            version_file.unlink()
+            return _resume(url, part, progress)
+        response.raise_for_status()
+        done = done if response.status_code == 206 else 0  # 206: the server continues; 200: it begins anew
+        length = int(response.headers.get("Content-Length", 0))
+        total = done + length if length else 0
         _require_space(part.parent, int(length + GROWTH * total))
-        mark.write_text(answer.headers.get("ETag") or answer.headers.get("Last-Modified") or "")
-        with part.open("ab" if have else "wb") as file:
-            for piece in answer.iter_content(CHUNK):
-                file.write(piece)
-                have += len(piece)
-                progress(have, total)
-    if total and have != total:
+        version_file.write_text(response.headers.get("ETag") or response.headers.get("Last-Modified") or "")
+        with part.open("ab" if done else "wb") as file:
+            for chunk in response.iter_content(CHUNK):
+                file.write(chunk)
+                done += len(chunk)
+                progress(done, total)
+    if total and done != total:
         raise requests.exceptions.ChunkedEncodingError("broken off")
-    mark.unlink(missing_ok=True)
+    version_file.unlink(missing_ok=True)
 
 
 def _require_space(folder: Path, needed: int) -> None:
@@ -123,20 +126,20 @@ def _require_space(folder: Path, needed: int) -> None:
         )
 
 
-def _unpacked(path: Path, folder: Path) -> None:
-    """Unpack the archive aside, then move its files to their places in `folder`."""
-    aside = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=folder))
+def _unpack(path: Path, folder: Path) -> None:
+    """Unpack the archive into a temporary folder, then move its files into `folder`."""
+    temporary = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=folder))
     try:
         try:
-            unpack(path, aside)
+            unpack(path, temporary)
         except SourceError:
-            path.unlink()  # it would be damaged the next time, too
+            path.unlink()  # the archive is damaged: download it again next time
             raise
-        for file in sorted(aside.rglob("*")):
-            target = folder / file.relative_to(aside)
+        for file in sorted(temporary.rglob("*")):
+            target = folder / file.relative_to(temporary)
             if file.is_dir():
                 target.mkdir(exist_ok=True)
             else:
                 os.replace(file, target)
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)

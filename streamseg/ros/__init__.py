@@ -1,1 +1,2 @@
-"""A ROS 2 node: images of topics in, masks out. rclpy comes with ROS, never from us; nothing here needs cv_bridge."""
+"""The ROS 2 node, which receives images from topics and publishes masks. It needs rclpy, a part of ROS, but no
+cv_bridge."""

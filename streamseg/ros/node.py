@@ -1,4 +1,4 @@
-"""A node of ROS 2 that spins in a thread while it is used, and its parameters."""
+"""A ROS 2 node that spins in a thread of its own, and its parameters."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ INSTALL = (
 
 @contextmanager
 def open_node(ros_args: Sequence[str] = ()) -> Iterator[Any]:
-    """A node called streamseg. ros_args: "--ros-args" and what follows it: remappings, parameters, the name.
+    """Open a node called streamseg. ros_args: "--ros-args" and what follows it: remappings, parameters, the name.
 
-    Signals stay with the caller. Raises SourceError without rclpy, and for arguments that ROS refuses.
+    ROS installs no signal handlers. Raises SourceError if rclpy is not installed or ROS refuses the arguments.
     """
-    rclpy = library()
+    rclpy = import_rclpy()
     from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
     from rclpy.signals import SignalHandlerOptions
 
@@ -30,7 +30,7 @@ def open_node(ros_args: Sequence[str] = ()) -> Iterator[Any]:
     try:
         rclpy.init(args=["streamseg", *ros_args], context=context, signal_handler_options=SignalHandlerOptions.NO)
         node = rclpy.create_node(NAME, context=context)
-    except Exception as problem:  # rclpy has a type for each mistake, and RuntimeError for the rest
+    except Exception as problem:  # rclpy raises many types, which have no base class of their own
         if context.ok():
             context.try_shutdown()
         raise SourceError(
@@ -42,7 +42,7 @@ def open_node(ros_args: Sequence[str] = ()) -> Iterator[Any]:
     def spin() -> None:
         try:
             executor.spin()
-        except ExternalShutdownException:  # the usual end
+        except ExternalShutdownException:  # how spinning ends below
             return
 
     thread = threading.Thread(target=spin, name="ros", daemon=True)
@@ -56,8 +56,8 @@ def open_node(ros_args: Sequence[str] = ()) -> Iterator[Any]:
         node.destroy_node()
 
 
-def library() -> Any:
-    """The package rclpy. Raises SourceError where it is not installed."""
+def import_rclpy() -> Any:
+    """Return the package rclpy. Raises SourceError if it is not installed."""
     try:
         import rclpy
         import rclpy.context
@@ -67,17 +67,18 @@ def library() -> Any:
     return rclpy
 
 
-def parameters(node: Any, given: Mapping[str, Any], described: Mapping[str, str]) -> dict[str, Any]:
-    """Declare a read-only parameter for each of `given`, and return the values that ROS was given instead.
+def declare_parameters(node: Any, defaults: Mapping[str, Any], descriptions: Mapping[str, str]) -> dict[str, Any]:
+    """Declare a read-only parameter for each of `defaults`, and return the values that differ, because ROS overrides
+    them.
 
-    given: values as they are typed. described: a text for each. A value may be of any type: 384 is as good as "384".
+    A parameter takes a value of any type: 384 as well as "384".
     """
     from rcl_interfaces.msg import ParameterDescriptor
 
-    found = {}
-    for name, value in given.items():
-        about = ParameterDescriptor(description=described.get(name, ""), read_only=True, dynamic_typing=True)
-        told = node.declare_parameter(name, value, about).value
-        if told != value:
-            found[name] = told
-    return found
+    overridden = {}
+    for name, default in defaults.items():
+        descriptor = ParameterDescriptor(description=descriptions.get(name, ""), read_only=True, dynamic_typing=True)
+        value = node.declare_parameter(name, default, descriptor).value
+        if value != default:
+            overridden[name] = value
+    return overridden

@@ -1,4 +1,4 @@
-"""The main job with topics for a source and a publisher for a sink."""
+"""Segments the images of topics and publishes the masks: `runtime.job` with ROS topics as source and sink."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from streamseg.runtime.statistics import Statistics
 
 
 class Display(Protocol):
-    """Who shows how far it is."""
+    """What shows the progress, see `runtime.job.run`."""
 
     def log(self, line: str) -> None: ...
 
@@ -22,12 +22,12 @@ class Display(Protocol):
 
 
 def serve(node: Any, given: dict[str, Any], display: Display) -> dict[str, object]:
-    """Segment what comes on the topics until somebody ends it, or for `max_frames`; returns the manifest.
+    """Segment the images of the topics until the run is interrupted, or for `max_frames`, and return the manifest.
 
     given: the flags of `streamseg ros` by name. Raises StreamsegError.
     """
     flags = dict(given)
-    names = Names(*(flags.pop(f"{role}_topic") for role in ("image", "depth", "info")))
+    names = Names(flags.pop("image_topic"), flags.pop("depth_topic"), flags.pop("info_topic"))
     encoding, objects = flags.pop("encoding"), flags["objects"] or flags["masks"] in ("objects", "panoptic")
     flags |= {"masks": flags["masks"] or "", "objects": objects}
     config = RunConfig(source=f"ros:{names.image}", save=(), **from_flags(flags))

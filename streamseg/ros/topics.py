@@ -1,4 +1,4 @@
-"""Topics of ROS 2 as a live source: the newest image, the depth of its moment, the camera."""
+"""ROS 2 topics as a live source: the newest image, the depth frame of the same time, and the camera intrinsics."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from streamseg.sources.ros.index import BILLION
 from streamseg.sources.ros.pictures import rgb_of
 from streamseg.text.asking import to_do
 
-LOOK = 0.2  # seconds between two looks for publishers
-REMEMBERED = 500  # headers of frames that may still be on their way to the publisher
-COUNTED = 1000  # damaged messages that are listed one by one
+POLL = 0.2  # seconds between two searches for publishers
+HEADERS = 500  # headers that are kept for frames that are not published yet
+LISTED = 1000  # damaged messages that run.json lists; further ones are dropped without an entry
 
 
 class Names(NamedTuple):
-    """Topics. camera_info: "" = the one beside the image."""
+    """Names of topics. camera_info: "" = camera_info in the namespace of the image."""
 
     image: str = "image"
     depth: str = "depth"
@@ -38,10 +38,10 @@ class Names(NamedTuple):
 
 
 class Topics(LiveSource):
-    """Frames as they arrive; timestamps are those of the headers.
+    """Frames as they arrive, with the time stamps of their headers.
 
-    A topic is subscribed to when somebody publishes it: then its type is known, Image or CompressedImage, and whether
-    it is sent reliably.
+    A topic is subscribed to when it has a publisher, because only then its type, Image or CompressedImage, and its
+    reliability are known.
     """
 
     kind = "ros"
@@ -49,30 +49,32 @@ class Topics(LiveSource):
     def __init__(self, node: Any, names: Names, options: Options) -> None:
         self._node, self._options = node, options
         image = node.resolve_topic_name(names.image)
-        beside = image.removesuffix("/compressed").rpartition("/")[0] + "/camera_info"
-        wanted = {"image": image, "depth": names.depth, "camera_info": names.camera_info or beside}
-        self._topics = {role: node.resolve_topic_name(name) for role, name in wanted.items() if name}
+        default_info = image.removesuffix("/compressed").rpartition("/")[0] + "/camera_info"
+        by_role = {"image": image, "depth": names.depth, "camera_info": names.camera_info or default_info}
+        self._topics = {role: node.resolve_topic_name(name) for role, name in by_role.items() if name}
         self.uri = image
         self._newest = Newest()
         self._info: Any = None
-        self._headers: deque[tuple[int, Any]] = deque(maxlen=REMEMBERED)
+        self._headers: deque[tuple[int, Any]] = deque(maxlen=HEADERS)
         self._ended = threading.Event()
         self._subscribed: dict[str, Any] = {}
-        self._timer = node.create_timer(LOOK, self._subscribe)
+        self._timer = node.create_timer(POLL, self._subscribe)
 
     def wait(self, log: Callable[[str], None]) -> None:
-        """Until the first image has come, so that `frame_size` is known. Raises SourceError where it cannot be read.
-        log: takes a line about what is waited for, and about what came."""
-        began, told, came = time.monotonic(), False, math.inf
+        """Wait for the first image, which defines `frame_size`, and up to PATIENCE longer for depth and intrinsics.
+
+        log: takes one line per call. Raises SourceError if the image cannot be read.
+        """
+        began, logged, image_came = time.monotonic(), False, math.inf
         while True:
             image, depth = self._newest.peek()
             if image is not None:
-                came = min(came, time.monotonic())
-                if (depth is not None and self._info is not None) or time.monotonic() > came + PATIENCE:
+                image_came = min(image_came, time.monotonic())
+                if (depth is not None and self._info is not None) or time.monotonic() > image_came + PATIENCE:
                     break
-            elif not told and time.monotonic() - began > 1:
+            elif not logged and time.monotonic() - began > 1:
                 log(f"note: waiting for images on {self.uri}")
-                told = True
+                logged = True
             if self._ended.wait(0.05):
                 return
         try:
@@ -81,9 +83,10 @@ class Topics(LiveSource):
             raise SourceError(f"images of {self.uri} cannot be read: {problem}", "give a colour topic") from None
         self.frame_size = height, width
         log(f"note: topics: colour {self.uri}, depth {self._topics['depth'] if depth is not None else 'none so far'}")
-        frames = [message.header.frame_id for message in (image, depth) if message is not None]
-        if len(set(frames)) > 1:
-            why = f"colour is of {frames[0]!r}, depth of {frames[1]!r}: it is assumed to be registered to the colour"
+        camera = image.header.frame_id
+        depth_camera = camera if depth is None else depth.header.frame_id
+        if depth_camera != camera:
+            why = f"colour is of {camera!r}, depth of {depth_camera!r}: it is assumed to be registered to the colour"
             ask = to_do(f"{why}; if it is not, let the camera's driver align it, or", "--align-depth SCALE,DX,DY")
             self.notes = (*self.notes, ask)
 
@@ -96,7 +99,7 @@ class Topics(LiveSource):
             try:
                 frame = self._frame(index, *arrived)
             except FrameError as problem:
-                if len(self.skipped) < COUNTED:
+                if len(self.skipped) < LISTED:
                     self.skipped += (Skip(f"{index:05d}", str(problem)),)
                 continue
             self._headers.append((index, arrived[0].header))
@@ -104,8 +107,8 @@ class Topics(LiveSource):
             index += 1
 
     def header_of(self, index: int) -> Any:
-        """The header of the message that frame `index` was made of, one of the last REMEMBERED frames."""
-        return next(header for known, header in reversed(self._headers) if known == index)
+        """Return the header of the message of frame `index`, which is one of the last HEADERS frames."""
+        return next(header for frame_index, header in reversed(self._headers) if frame_index == index)
 
     def close(self) -> None:
         self._ended.set()
@@ -144,25 +147,27 @@ class Topics(LiveSource):
         return fitted(Given(camera.pinhole, camera.size if all(camera.size) else None), size, "CameraInfo").intrinsics
 
     def _subscribe(self) -> None:
-        """To each topic that is published by now. Called by the node's executor."""
+        """Subscribe to each topic that has a publisher by now. Called by the node's executor."""
         from rclpy.qos import QoSProfile, ReliabilityPolicy
         from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
         types = {"sensor_msgs/msg/Image": Image, "sensor_msgs/msg/CompressedImage": CompressedImage}
-        takes = {"image": self._on_image, "depth": self._on_depth, "camera_info": self._on_info}
+        callbacks = {"image": self._on_image, "depth": self._on_depth, "camera_info": self._on_info}
         for role in self._topics.keys() - self._subscribed.keys():
             publishers = self._node.get_publishers_info_by_topic(self._topics[role])
             allowed = types if role != "camera_info" else {"sensor_msgs/msg/CameraInfo": CameraInfo}
-            fitting = [one for one in publishers if one.topic_type in allowed]
-            if not fitting:
+            publishers = [publisher for publisher in publishers if publisher.topic_type in allowed]
+            if not publishers:
                 continue
-            reliable = all(one.qos_profile.reliability == ReliabilityPolicy.RELIABLE for one in fitting)
-            how = QoSProfile(
+            reliable = all(one.qos_profile.reliability == ReliabilityPolicy.RELIABLE for one in publishers)
+            quality = QoSProfile(
                 depth=5, reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT
             )
-            kind = allowed[fitting[0].topic_type]
+            message_type = allowed[publishers[0].topic_type]
             self._newest.paired = self._newest.paired or role == "depth"
-            self._subscribed[role] = self._node.create_subscription(kind, self._topics[role], takes[role], how)
+            self._subscribed[role] = self._node.create_subscription(
+                message_type, self._topics[role], callbacks[role], quality
+            )
         if len(self._subscribed) == len(self._topics):
             self._timer.cancel()
 

@@ -15,6 +15,7 @@ from streamseg.depth.registration import fit
 from streamseg.errors import FrameError, SourceError
 from streamseg.features.extractor import FeatureExtractor
 from streamseg.features.preparation import THINNEST, input_size
+from streamseg.flags import SETTINGS_OF_MASKS, flag_of
 from streamseg.runtime.memory import retain_freed_memory
 from streamseg.runtime.segmenter import Segmenter
 from streamseg.sources import LiveSource, Recording, open_source
@@ -142,10 +143,10 @@ def squeezed(frame: tuple[int, int], network: tuple[int, int]) -> str:
 def unused(setup: SegmenterConfig) -> str:
     """A line about settings of objects where none are looked for; "" where all is well."""
     usual = ObjectsConfig()
-    names = [name for name in ("quality", "min_score") if getattr(setup.objects, name) != getattr(usual, name)]
+    names = [name for name in SETTINGS_OF_MASKS["objects"] if getattr(setup.objects, name) != getattr(usual, name)]
     if setup.objects.objects or not names:
         return ""
-    flags = " and ".join(f"--{name.replace('_', '-')}" for name in names)
+    flags = " and ".join(map(flag_of, names))
     return to_do(f"{flags} has no effect, because this run finds no objects", "add objects to --save")
 
 

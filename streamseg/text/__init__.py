@@ -1,4 +1,4 @@
-"""Text that comes from elsewhere, made fit for a terminal and for JSON: names, addresses, messages, numbers."""
+"""Makes text from outside, such as file names, addresses and messages, safe for a terminal and for JSON."""
 
 from __future__ import annotations
 
@@ -17,25 +17,26 @@ _SECRET = re.compile(r"((?:token|key|password|passwd|pwd|secret|auth|signature|s
 
 
 def clean(text: str) -> str:
-    """Without what a terminal obeys: escape sequences go, other control characters become "?"."""
+    """Return `text` without the control of a terminal: escape sequences are removed, other control characters become
+    "?"."""
     return _CONTROLS.sub("?", _ESCAPES.sub("", text))
 
 
 def without_secrets(uri: str) -> str:
-    """An address without its login and the values of parameters that are secrets: "rtsp://***@host/?token=***"."""
+    """Return an address with "***" for its login and for secret parameters: "rtsp://***@host/?token=***"."""
     if "://" not in uri:
         return uri
     return _SECRET.sub(r"\1***", _LOGIN.sub("***@", uri))
 
 
 def some(names: Collection[object], most: int = 3) -> str:
-    """The first of the names, for a sentence: "a, b, c and 4 more"."""
+    """Return the first `most` names for a sentence: "a, b, c and 4 more"."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(str(name) for name in itertools.islice(names, most)) + more
 
 
-def plain(value: Any) -> Any:
-    """The same in types that JSON has: no NaN and no infinity (null), no escape sequences, no objects of ours."""
+def json_types(value: Any) -> Any:
+    """Return `value` in types that JSON has: NaN and infinity become None, paths text, and text is cleaned."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, str):
@@ -43,14 +44,15 @@ def plain(value: Any) -> Any:
     if isinstance(value, Path):
         return clean(str(value))
     if isinstance(value, Mapping):
-        return {clean(str(key)): plain(item) for key, item in value.items()}
+        return {clean(str(key)): json_types(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
+        return [json_types(item) for item in value]
     return value
 
 
 def from_json(data: str | bytes) -> Any:
-    """What JSON says. Raises ValueError where it is none, or nested so deeply that nobody wrote it."""
+    """Return the content of a JSON document. Raises ValueError if it is not JSON, or is nested too deeply to be
+    real."""
     try:
         return json.loads(data)
     except RecursionError:
@@ -58,7 +60,7 @@ def from_json(data: str | bytes) -> Any:
 
 
 def to_json(content: object, indent: int | None = None) -> bytes:
-    """Valid JSON (RFC 8259) as UTF-8. A file name need not be Unicode: what is none is written as \\udcXX, which JSON
-    reads back."""
-    text = json.dumps(plain(content), indent=indent, ensure_ascii=False, allow_nan=False)
+    """Return valid JSON (RFC 8259) as UTF-8. A byte of a file name that is not Unicode is written as \\udcXX, which
+    JSON readers restore."""
+    text = json.dumps(json_types(content), indent=indent, ensure_ascii=False, allow_nan=False)
     return text.encode("utf-8", errors="backslashreplace")

@@ -1,6 +1,6 @@
-"""Notes on a run, a line each. Some ask for something of the user ("to do: WHY: WHAT TO TYPE"); the others tell.
+"""Notes on a run, one line each. A note may ask the user for something: "to do: WHY: WHAT TO TYPE".
 
-Notes scroll by, so a run's summary repeats what they ask for.
+Because notes scroll by, the summary of a run repeats those that ask.
 """
 
 from __future__ import annotations
@@ -12,22 +12,24 @@ TO_DO = "to do: "
 
 
 def to_do(why: str, what: str) -> str:
-    """A note that asks. why: what is wrong or not known; what: to type, e.g. "--depth-scale UNITS"."""
+    """Return a note that asks the user. why: what is wrong or unknown. what: what to type, e.g. "--depth-scale
+    UNITS"."""
     return f"{TO_DO}{why}: {what}"
 
 
 def line_of(note: str) -> str:
-    """The note as logs and run.json take it."""
+    """Return the line of a note in the log and in run.json: with "note: ", unless it is a "to do: "."""
     return note if note.startswith(TO_DO) else f"note: {note}"
 
 
 def asked(lines: Iterable[str]) -> list[str]:
-    """What the lines ask for, each once, and first what can be typed as it is."""
-    asking = dict.fromkeys(line.removeprefix(TO_DO) for line in lines if line.startswith(TO_DO))
-    return sorted(asking, key=lambda line: not flag_of(line))
+    """Return what the "to do" lines ask for, each once, first those with a flag that can be typed as it is."""
+    requests = dict.fromkeys(line.removeprefix(TO_DO) for line in lines if line.startswith(TO_DO))
+    return sorted(requests, key=lambda request: not ready_flag(request))
 
 
-def flag_of(line: str) -> str:
-    """What can be typed as it is of a line that asks: "--align-depth 0.90,-8,-4"; "" for "--depth-scale UNITS"."""
-    what = line.rpartition(": ")[2]
+def ready_flag(request: str) -> str:
+    """Return the flag that `request` ends with, if it can be typed as it is: "--align-depth 0.90,-8,-4". Return "" for
+    "--depth-scale UNITS", whose value the user has to fill in."""
+    what = request.rpartition(": ")[2]
     return what if re.fullmatch("--[^A-Z]+", what) else ""

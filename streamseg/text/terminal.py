@@ -1,4 +1,4 @@
-"""What people read: tables and lines whose names come from files, shown as they are, and never obeyed by a terminal."""
+"""Prints lines and tables. Control characters in names that come from files never reach the terminal."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ if TYPE_CHECKING:
 
 
 def console(stderr: bool = False, quiet: bool = False, width: int = 0, **options: Any) -> Console:
-    """A console of rich that takes no markup, does not cut lines, and prints no control characters but its own.
+    """Return a console of rich without markup and line breaking, which prints no control characters but its own.
 
-    width: columns that it has at least.
+    width: least number of columns.
     """
     from rich.console import Console
     from rich.segment import Segment
 
-    class Plain(Console):
+    class CleanConsole(Console):
         def render(self, *renderable: Any, **how: Any) -> Iterable[Segment]:
             for segment in super().render(*renderable, **how):
                 yield segment if segment.control else segment._replace(text=clean(segment.text))
 
-    made = Plain(stderr=stderr, quiet=quiet, highlight=False, markup=False, soft_wrap=True, **options)
+    result = CleanConsole(stderr=stderr, quiet=quiet, highlight=False, markup=False, soft_wrap=True, **options)
     if width:
-        made.width = max(made.width, width)
-    return made
+        result.width = max(result.width, width)
+    return result
 
 
 def say(line: str) -> None:
-    """A line on stderr."""
+    """Print a line on stderr."""
     click.echo(clean(line), err=True)
 
 
 def answer(line: str) -> None:
-    """A line on stdout."""
+    """Print a line on stdout."""
     click.echo(clean(line))
 
 
 def notes(quiet: bool) -> Callable[[str], None]:
-    """Takes a line a time for stderr; swallows them with --quiet."""
+    """Return a function that prints a line on stderr, or, if `quiet`, does nothing."""
     return (lambda line: None) if quiet else say

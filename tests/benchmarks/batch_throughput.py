@@ -24,7 +24,7 @@ from streamseg.cluster.driver import Driver
 from streamseg.cluster.naming import folder_names
 from streamseg.cluster.pools import ray_actors
 from streamseg.cluster.stores import open_store
-from streamseg.cluster.task import Task, made_with
+from streamseg.cluster.task import Task, output_settings
 from streamseg.config import RunConfig
 from streamseg.runtime.index import Entry, read
 from streamseg.sources import expansion
@@ -52,15 +52,15 @@ def overhead(count: int) -> dict[str, Any]:
             pool.wait(1)
         began = time.perf_counter()
         job = RunConfig(source="")
-        store, wanted = open_store(folder), made_with(job)
+        store, wanted = open_store(folder), output_settings(job)
         uris = [f"/data/co3d/category{number // 400}/{number}" for number in range(count)]
         tasks = [Task(name, RunConfig(source=uri), folder) for name, uri in zip(folder_names(uris), uris)]
-        waiting = [task for task in tasks if store.found(task.name, task.job.source, wanted) is None]
+        waiting = [task for task in tasks if store.find_done(task.name, task.job.source, wanted) is None]
 
         def already(task: Task) -> Entry | None:
-            return store.found(task.name, task.job.source, wanted)
+            return store.find_done(task.name, task.job.source, wanted)
 
-        Driver(pool, 3, 60, settled.append, already, store.under_way).run(waiting)
+        Driver(pool, 3, 60, settled.append, already, store.in_progress).run(waiting)
         store.write_index(settled)
         seconds = time.perf_counter() - began
     return {"recordings": len(settled), "seconds": round(seconds, 1), "ms_each": round(1e3 * seconds / count, 2)}

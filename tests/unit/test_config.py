@@ -1,3 +1,5 @@
+"""Configs are built from flags, and changed by name."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -15,7 +17,7 @@ from streamseg.config import (
 )
 
 
-def test_but_reaches_every_part_by_the_name_of_the_field() -> None:
+def test_but_sets_fields_of_every_part_by_name() -> None:
     config = SegmenterConfig().but(size=224, k=5, edges=False, objects=True, quality="high")
     assert config.extractor.size == 224
     assert (config.clustering.k, config.clustering.edges) == (5, False)
@@ -23,7 +25,7 @@ def test_but_reaches_every_part_by_the_name_of_the_field() -> None:
     assert SegmenterConfig() == SegmenterConfig().but()
 
 
-def test_but_keeps_the_kind_of_config_and_what_it_was_not_given() -> None:
+def test_but_keeps_the_class_and_all_other_fields() -> None:
     config = RunConfig("clip.mp4", output=Path("out")).but(k=3).but(batch=4)
     assert isinstance(config, RunConfig)
     assert (config.source, config.output, config.batch, config.clustering.k) == ("clip.mp4", Path("out"), 4, 3)
@@ -34,7 +36,7 @@ def test_but_refuses_an_unknown_name() -> None:
         SegmenterConfig().but(nothing_like_it=1)
 
 
-def test_the_seed_goes_to_all_that_is_random() -> None:
+def test_the_seed_is_set_in_every_part() -> None:
     for config in (SegmenterConfig().with_seed(7), SegmenterConfig().but(seed=7)):
         assert (config.clustering.seed, config.objects.seed) == (7, 7)
     assert SegmenterConfig().but(k=3).with_seed(7).clustering.k == 3
@@ -51,7 +53,7 @@ def test_the_seed_goes_to_all_that_is_random() -> None:
         ({"clustering": "per-frame", "keyframes": 3}, 3),
     ],
 )
-def test_how_far_apart_keyframes_are(values: dict, distance: int) -> None:
+def test_the_distance_of_keyframes(values: dict, distance: int) -> None:
     assert SegmenterConfig().but(**values).keyframe_distance == distance
 
 
@@ -79,7 +81,7 @@ def test_flags_go_to_the_config_that_has_them() -> None:
         ({"save": ("overlay",), "masks": "regions"}, False),
     ],
 )
-def test_what_is_saved_says_whether_objects_are_found(flags: dict, wanted: bool) -> None:
+def test_objects_are_found_if_they_are_saved_or_shown(flags: dict, wanted: bool) -> None:
     assert RunConfig("clip.mp4", **from_flags(flags)).objects.objects is wanted
 
 
@@ -87,7 +89,7 @@ def test_what_is_saved_says_whether_objects_are_found(flags: dict, wanted: bool)
     ("masks", "saved"),
     [("", "objects"), (None, "objects"), ("objects", "objects"), ("regions", "labels"), ("panoptic", "panoptic")],
 )
-def test_the_overlay_and_what_it_shows_are_saved(masks: str | None, saved: str) -> None:
+def test_the_overlay_and_the_masks_on_it_are_saved_by_default(masks: str | None, saved: str) -> None:
     assert RunConfig("clip.mp4", **from_flags({"save": None, "masks": masks})).save == ("overlay", saved)
 
 
@@ -112,7 +114,7 @@ def test_the_overlay_and_what_it_shows_are_saved(masks: str | None, saved: str) 
         ({"objects": True}, True),
     ],
 )
-def test_regions_are_left_out_where_nobody_takes_them(flags: dict, wanted: bool) -> None:
+def test_regions_are_not_found_if_nothing_takes_them(flags: dict, wanted: bool) -> None:
     assert SessionConfig("clip.mp4", **_of_session(from_flags(flags))).regions is wanted
 
 
@@ -120,7 +122,7 @@ def _of_session(given: dict) -> dict:
     return {name: value for name, value in given.items() if name not in ("save", "masks", "view", "show")}
 
 
-def test_flags_are_left_as_they_were() -> None:
+def test_from_flags_does_not_change_its_argument() -> None:
     flags = {"k": 4, "save": ("objects",)}
     from_flags(flags)
     assert flags == {"k": 4, "save": ("objects",)}

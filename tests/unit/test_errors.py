@@ -1,3 +1,5 @@
+"""Errors keep their message and hint when another process raises them."""
+
 from __future__ import annotations
 
 import multiprocessing
@@ -13,7 +15,7 @@ def fail(kind: type[SourceError]) -> None:
 
 
 @pytest.mark.parametrize("kind", [SourceError, ModelError, OutputError])
-def test_an_error_of_another_process_arrives_whole(kind: type[SourceError]) -> None:
+def test_an_error_keeps_message_and_hint_between_processes(kind: type[SourceError]) -> None:
     with (
         ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool,
         pytest.raises(kind) as caught,

@@ -1,3 +1,5 @@
+"""Atomic writes, safe names and locks."""
+
 from __future__ import annotations
 
 import os
@@ -10,12 +12,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamseg.errors import OutputError
-from streamseg.files import LEFT_OVER_SECONDS, NAME_BYTES, UniqueNames, _here, locked, safe_name, sha256_of, written
+from streamseg.files import (
+    LEFT_OVER_SECONDS,
+    NAME_BYTES,
+    UniqueNames,
+    _machine_name,
+    locked,
+    safe_name,
+    sha256_of,
+    written,
+)
 
 TEXT = st.text(st.characters(exclude_categories=()), max_size=300)
 
 
-def test_written_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_files_are_written_atomically(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     with written(path) as temporary:
         temporary.write_text("first")
@@ -38,11 +49,11 @@ def test_a_link_in_the_place_of_the_temporary_file_is_not_followed(tmp_path: Pat
     assert (tmp_path / "a.json").read_text() == "ours"
 
 
-def test_what_a_killed_process_left_in_a_cache_goes(tmp_path: Path) -> None:
+def test_temporary_files_of_ended_processes_are_removed(tmp_path: Path) -> None:
     old, new = tmp_path / ".a.partial-7@elsewhere.bin", tmp_path / ".a.partial-8@elsewhere.bin"
     child = subprocess.Popen(["true"])
     child.wait()
-    dead, alive = (tmp_path / f".other.partial-{pid}@{_here()}.bin" for pid in (child.pid, os.getppid()))
+    dead, alive = (tmp_path / f".other.partial-{pid}@{_machine_name()}.bin" for pid in (child.pid, os.getppid()))
     for path in (old, new, dead, alive):
         path.write_bytes(b"x")
     os.utime(old, (0, new.stat().st_mtime - LEFT_OVER_SECONDS - 60))
@@ -63,7 +74,7 @@ def test_every_name_can_be_written(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["00042", "1305031243.861657", "größe", "scene[kitchen]_1", "a b", "\udcff"])
-def test_good_names_stay(name: str) -> None:
+def test_valid_names_do_not_change(name: str) -> None:
     assert safe_name(name) == name
 
 

@@ -1,3 +1,5 @@
+"""Frames and segmentations."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -41,7 +43,7 @@ def test_depth_of_another_size_is_not_used() -> None:
     assert "(5, 6)" in frame.depth_problem
 
 
-def test_what_is_no_distance_is_no_reading() -> None:
+def test_depth_that_is_no_distance_becomes_zero() -> None:
     depth = np.array([[1, np.nan, np.inf], [-np.inf, -1, 0]], np.float32)
     frame = Frame(0, "0", 0.0, RGB[:2, :3], load_depth=lambda: depth)
     assert frame.depth is not None
@@ -79,7 +81,7 @@ def test_panoptic_gives_every_pixel_to_one_segment(labels: np.ndarray, objects: 
     assert sorted(m.tobytes() for m in wanted) == sorted(m.tobytes() for m in found.values())
 
 
-def test_numbers_of_things_last_as_their_ids_do() -> None:
+def test_panoptic_ids_of_objects_persist() -> None:
     labels = np.array([[1, 2, 3, VOID, 1, 2]], np.uint8)
     before = Segmentation(labels, 3, np.array([[0, 1, 1, 0, 7, 0]], np.uint8)).panoptic
     after = Segmentation(labels, 3, np.array([[7, 0, 0, 0, 0, 9]], np.uint8)).panoptic
@@ -88,7 +90,7 @@ def test_numbers_of_things_last_as_their_ids_do() -> None:
     assert before.dtype == np.uint8
 
 
-def test_a_thing_leaves_its_number_to_the_cluster_that_has_it() -> None:
+def test_an_object_leaves_its_panoptic_id_to_a_region() -> None:
     """Also where this frame shows nothing of that cluster: 5 shall mean one thing over the sequence."""
     objects = np.array([[1, 250, 252, 0]], np.uint8)
     assert Segmentation(np.full((1, 4), 2, np.uint8), 6, objects).panoptic.tolist() == [[254, 253, 252, 2]]
@@ -96,7 +98,7 @@ def test_a_thing_leaves_its_number_to_the_cluster_that_has_it() -> None:
     assert full.tolist() == [[2, 2, 2, 2]]  # no number is left for any thing
 
 
-def test_without_objects_panoptic_is_the_labels() -> None:
+def test_without_objects_panoptic_is_the_regions() -> None:
     labels = np.array([[1, 2, VOID]], np.uint8)
     assert Segmentation(labels, 2).panoptic is labels
 

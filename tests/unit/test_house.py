@@ -1,4 +1,4 @@
-"""What keeps the house easy to enter: names, sizes of files, functions and folders. Who imports whom: `make lint`."""
+"""Rules that keep the code readable: names, and sizes of files, functions and folders. `make lint` checks imports."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FILES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob(
 SCRIPTS = [path for folder in ("samples", "tests") for path in sorted((ROOT / folder).rglob("*.py"))]
 JUNK = {"utils", "helpers", "common", "misc", "core", "manager"}
 PLUGINS = {"train/methods", "streamseg/sinks", "streamseg/sources"}
-"""Folders whose files are found by their names: there may be as many as there are kinds."""
+"""Folders of plugins, of which there may be any number."""
 LINES_OF_A_FILE, LINES_OF_A_FUNCTION, MODULES_OF_A_FOLDER = 250, 50, 16
 
 
@@ -25,19 +25,23 @@ def named(path: Path) -> str:
 
 
 def long_functions(source: str) -> list[str]:
-    """The functions of `source` that have more than LINES_OF_A_FUNCTION lines."""
+    """Return the functions in `source` that have more than LINES_OF_A_FUNCTION lines."""
     functions = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef)]
     return [node.name for node in functions if (node.end_lineno or 0) - node.lineno + 1 > LINES_OF_A_FUNCTION]
 
 
 def libraries() -> set[str]:
-    """The names under which what streamseg depends on is imported."""
+    """Return the import names of the libraries that streamseg depends on."""
     needed = {re.split(r"[^\w.-]", line)[0].lower() for line in requires("streamseg") or ()}
-    return {name for name, sold_as in packages_distributions().items() if needed & {one.lower() for one in sold_as}}
+    return {
+        name
+        for name, distributions in packages_distributions().items()
+        if needed & {distribution.lower() for distribution in distributions}
+    }
 
 
 def test_no_module_shadows_a_library() -> None:
-    # imports are absolute; a plugin has the name that users type
+    # plugins are exempt: users type their names, and all imports are absolute
     names = {path.stem for path in FILES if named(path.parent) not in PLUGINS} | {path.parent.name for path in FILES}
     assert {"torch", "onnx", "cv2", "click"} <= libraries()
     assert not names & libraries()

@@ -1,4 +1,4 @@
-"""The same values are refused in Python and on the command line."""
+"""Python and the command line refuse the same values."""
 
 from __future__ import annotations
 
@@ -36,22 +36,22 @@ from streamseg.runtime.library import segment
         ("k_range", 5, "give (LOW, HIGH) within 1 ... 64"),
     ],
 )
-def test_impossible_values_are_refused_with_what_is_possible(name: str, value: Any, hint: str) -> None:
-    with pytest.raises(StreamsegError, match=f"{name} is ") as told:
+def test_impossible_values_are_refused_with_the_possible_ones(name: str, value: Any, hint: str) -> None:
+    with pytest.raises(StreamsegError, match=f"{name} is ") as caught:
         SegmenterConfig().but(**{name: value})
-    assert told.value.hint == hint
+    assert caught.value.hint == hint
 
 
 @pytest.mark.parametrize("most", [0, -5, math.nan, math.inf])
 def test_a_latency_that_is_impossible(most: float) -> None:
-    with pytest.raises(StreamsegError, match="max_latency is ") as told:
+    with pytest.raises(StreamsegError, match="max_latency is ") as caught:
         RunConfig("clip.mp4", max_latency=most)
-    assert told.value.hint == "give a number from 1 on"
+    assert caught.value.hint == "give a number from 1 on"
     with pytest.raises(StreamsegError, match="max_latency is "):
         next(segment("clip.mp4", max_latency=most))
 
 
-def test_numbers_of_numpy_and_the_ends_of_a_range_are_well() -> None:
+def test_numbers_of_numpy_and_the_ends_of_a_range_are_accepted() -> None:
     config = SegmenterConfig().but(k=np.int64(254), min_score=np.float32(1), size=(16, 8192), k_range=(1, 64))
     assert config.clustering.k == 254
     assert RunConfig("clip.mp4", max_frames=None).every == 1

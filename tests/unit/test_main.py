@@ -10,7 +10,7 @@ import pytest
 
 
 @pytest.mark.parametrize("command", ["train", "export", "run"])
-def test_files_in_the_working_folder_hide_none_of_our_packages(tmp_path: Path, command: str) -> None:
+def test_files_in_the_working_folder_do_not_hide_our_packages(tmp_path: Path, command: str) -> None:
     for name in ("train", "export", "click", "rich"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('shadowed')", encoding="utf-8")
     call = [sys.executable, "-m", "streamseg", command, "--help"]

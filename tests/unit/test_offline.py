@@ -1,4 +1,4 @@
-"""Telemetry is off before it could start, however streamseg is entered."""
+"""Telemetry is off before it can start, whichever module of streamseg is imported first."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def python(script: str, home: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("entry", ["streamseg", "streamseg.cli.main", "streamseg.backbones", "train.cli", "export.cli"])
-def test_every_entry_turns_it_off_and_child_processes_inherit_it(entry: str, tmp_path: Path) -> None:
+def test_every_entry_point_turns_telemetry_off_for_child_processes_too(entry: str, tmp_path: Path) -> None:
     start = f"import os, subprocess, sys\nimport {entry}\nfrom streamseg import offline\n"
     inherited = "assert os.environ['ORT_DISABLE_TELEMETRY'] == '1'"
     run = f"subprocess.run([sys.executable, '-c', \"import os; {inherited}\"], check=True)"
@@ -51,7 +51,7 @@ def test_openvino_is_imported_without_an_event_or_a_file(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_somebody_chose_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_user_has_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ORT_DISABLE_TELEMETRY", "0")
     monkeypatch.setitem(sys.modules, "openvino_telemetry", sys)
     offline.disable_telemetry()

@@ -8,7 +8,7 @@ import pytest
 from streamseg import plugins, sinks, sources
 
 
-def test_a_new_file_is_a_new_thing(tmp_path: Path) -> None:
+def test_a_new_file_is_a_new_plugin(tmp_path: Path) -> None:
     (tmp_path / "__init__.py").write_text('"""The contract."""')
     (tmp_path / "_shared.py").write_text('"""Not for users."""')
     (tmp_path / "radar.py").write_text('"""Echoes.\n\nMore."""\nraise RuntimeError("not imported")')

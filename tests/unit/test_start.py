@@ -1,3 +1,5 @@
+"""Ctrl-C ends the console scripts without a traceback."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -8,7 +10,7 @@ from streamseg.start import _start
 
 
 @pytest.mark.parametrize("code", ["raise KeyboardInterrupt", "def main():\n    raise KeyboardInterrupt"])
-def test_ctrl_c_before_a_command_is_there(
+def test_ctrl_c_while_a_command_is_imported(
     code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     name = f"interrupted_{len(code)}"

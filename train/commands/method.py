@@ -15,10 +15,11 @@ from click.core import ParameterSource
 from streamseg.cli.help import Command, Option
 from streamseg.cli.options import behaviour_options, conclude
 from streamseg.errors import StreamsegError
+from streamseg.flags import flag_of
 from streamseg.text import terminal
 from train.commands import config_file
 from train.data.recordings import absolute, place_of
-from train.options import click_options, flag_of, paths_in
+from train.options import click_options, paths_in
 from train.settings import Settings
 
 FREE_TO_CHANGE = frozenset(

@@ -1,1 +1,1 @@
-"""`streamseg batch`."""
+"""The command `streamseg batch`: its flags, and what it prints."""

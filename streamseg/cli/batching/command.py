@@ -1,4 +1,4 @@
-"""`streamseg batch`: parses, calls, prints."""
+"""The command `streamseg batch`: its flags, the call, and what it prints."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 import click
 
 from streamseg.cli.help import Command, option
-from streamseg.cli.options import behaviour_options, conclude, refuse_idle
+from streamseg.cli.options import behaviour_options, conclude, refuse_unused_flags
 from streamseg.cli.run import run as run_command
 
-OF_ONE = (
+NOT_SHARED = (
     "config",
     "source",
     "output",
@@ -25,7 +25,7 @@ OF_ONE = (
     "quiet",
     "debug",
 )
-"""What `run` takes and a batch does not, or takes otherwise."""
+"""Parameters of `run` that a batch does not have, or defines in another way."""
 
 
 def _shard(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, int]:
@@ -35,7 +35,7 @@ def _shard(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int,
     return int(match[1]), int(match[2])
 
 
-@click.command(cls=Command, params=[param for param in run_command.params if param.name not in OF_ONE])
+@click.command(cls=Command, params=[param for param in run_command.params if param.name not in NOT_SHARED])
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @option("-o", "--output", required=True, metavar="DIR|URL", help="Output folder, with a folder for each recording.")
 @option(
@@ -90,16 +90,17 @@ def batch(ctx: click.Context, sources: tuple[str, ...], as_json: bool, quiet: bo
     from streamseg.errors import StreamsegError
 
     names = ("output", "workers", "address", "shard", "retries", "timeout", "again", "overwrite")
-    how = {name: given.pop(name) for name in names}
-    how |= {"workers": how["workers"] or 0, "timeout": how["timeout"] or 0.0}
+    own = {name: given.pop(name) for name in names}
+    own |= {"workers": own["workers"] or 0, "timeout": own["timeout"] or 0.0}
     job = RunConfig(source="", **from_flags(given))
-    refuse_idle(ctx, job)
+    refuse_unused_flags(ctx, job)
     with BatchDisplay(quiet) as display:
-        result = cluster.run(cluster.Request(sources, job=job, **how), display.log, display.update)
+        result = cluster.run(cluster.Request(sources, job=job, **own), display.log, display.update)
     conclude(ctx, result, as_json, quiet, print_batch)
-    bad = result["this_run"]["failed"] + result["this_run"]["aside"]
-    if bad:
+    this_run = result["this_run"]
+    failed = this_run["failed"] + this_run["aside"]
+    if failed:
         raise StreamsegError(
-            f"{bad} of {result['this_run']['recordings']} recordings failed",
-            f"the reasons are in {how['output'].rstrip('/')}/index.jsonl",
+            f"{failed} of {this_run['recordings']} recordings failed",
+            f"the reasons are in {own['output'].rstrip('/')}/index.jsonl",
         )

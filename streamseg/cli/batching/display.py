@@ -1,9 +1,8 @@
-"""What a person sees while a batch goes on (stderr) and when it is over (stdout)."""
+"""The progress bar of a batch (stderr) and its summary (stdout)."""
 
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,19 +16,19 @@ from streamseg.text import without_secrets
 from streamseg.text.terminal import console
 
 LINE_SECONDS = 30.0
-"""How often a line tells the progress where stderr is no terminal."""
+"""Seconds between two lines about the progress, if stderr is no terminal."""
 SHOWN = 10
-"""Problems listed at the end; the index has all."""
+"""Number of failed recordings that the summary lists; the index has all."""
 
 
 class BatchDisplay:
-    """A bar with done, failed, frames/s and ETA on a terminal, a line now and then elsewhere; nothing when quiet."""
+    """Shows the progress of a batch: on a terminal a bar, else a line every LINE_SECONDS; nothing if `quiet`."""
 
     def __init__(self, quiet: bool) -> None:
         self.console = console(stderr=True, quiet=quiet)
         self.bar = progress_bar(self.console, "segmenting")
         self.task: TaskID | None = None
-        self.told = time.monotonic()
+        self.last_line = time.monotonic()
 
     def __enter__(self) -> BatchDisplay:
         return self
@@ -38,11 +37,11 @@ class BatchDisplay:
         self.bar.stop()
 
     def log(self, line: str) -> None:
-        """One line for people."""
+        """Print one line."""
         self.console.print(line, style="dim")
 
     def update(self, state: Progress, entry: Entry | None) -> None:
-        """The work begins (no entry), or a recording is settled."""
+        """Start the bar (`entry` is None), or move it after the recording that `entry` describes."""
         if self.task is None:
             before = len(state.entries)
             if before:
@@ -53,19 +52,19 @@ class BatchDisplay:
             what = "given up" if entry.status == "aside" else "failed"
             self.log(f"{what}: {entry.name}: {entry.error}")
         self.bar.update(self.task, completed=len(state.entries), rate=rate_of(state))
-        if not self.console.is_terminal and time.monotonic() - self.told > LINE_SECONDS:
-            self.told = time.monotonic()
+        if not self.console.is_terminal and time.monotonic() - self.last_line > LINE_SECONDS:
+            self.last_line = time.monotonic()
             self.log(f"{len(state.entries)} of {state.total}{rate_of(state)}, {eta(state)}")
 
 
 def rate_of(state: Progress) -> str:
-    """Failures and speed, as far as there are any."""
-    bad = sum(entry.status != "done" for entry in state.entries.values())
-    return (f", {bad} failed" if bad else "") + f", {state.frames / max(state.seconds, 1e-9):.0f} frames/s"
+    """Return the number of failed recordings, if there are any, and frames/s: ", 2 failed, 31 frames/s"."""
+    failed = sum(entry.status != "done" for entry in state.entries.values())
+    return (f", {failed} failed" if failed else "") + f", {state.frames / max(state.seconds, 1e-9):.0f} frames/s"
 
 
 def eta(state: Progress) -> str:
-    """The time that is left, if recordings go on as they went so far."""
+    """Return the time left at the mean time per recording so far: "1:02:03 left"."""
     if not state.fresh:
         return "time left unknown"
     seconds = round(state.seconds / state.fresh * (state.total - len(state.entries)))
@@ -73,19 +72,18 @@ def eta(state: Progress) -> str:
 
 
 def print_batch(result: Mapping[str, Any]) -> None:
-    """The summary in a few lines."""
-    mine = result["this_run"]
+    """Print the summary of a batch."""
+    run = result["this_run"]
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    counts = Counter({name: mine[name] for name in ("done", "failed", "aside")})
-    before = f", {mine['before']} of them before" if mine["before"] else ""
-    rows = [("recordings", f"{counts['done']} of {mine['recordings']} done{before} ({result['status']})")]
-    if mine["left"]:
-        rows.append(("left", str(mine["left"])))
-    rows += [("speed", f"{mine['fps']:.1f} frames/s, {mine['frames']} frames in {mine['seconds']:.0f} s")]
-    for one in mine["problems"][:SHOWN]:
-        rows.append((one["status"], f"{one['name']}: {one['error']}"))
-    if len(mine["problems"]) > SHOWN:
-        rows.append(("", f"and {len(mine['problems']) - SHOWN} more"))
+    before = f", {run['before']} of them before" if run["before"] else ""
+    rows = [("recordings", f"{run['done']} of {run['recordings']} done{before} ({result['status']})")]
+    if run["left"]:
+        rows.append(("left", str(run["left"])))
+    rows += [("speed", f"{run['fps']:.1f} frames/s, {run['frames']} frames in {run['seconds']:.0f} s")]
+    for problem in run["problems"][:SHOWN]:
+        rows.append((problem["status"], f"{problem['name']}: {problem['error']}"))
+    if len(run["problems"]) > SHOWN:
+        rows.append(("", f"and {len(run['problems']) - SHOWN} more"))
     rows.append(("results", without_secrets(result["output"])))
     for name, value in rows:
         table.add_row(name, value)

@@ -1,4 +1,4 @@
-"""`streamseg data tum`, `co3d`, `davis`, `ocid`: parse, call, print."""
+"""The commands `streamseg data tum`, `co3d`, `davis` and `ocid`, which download public data sets."""
 
 from __future__ import annotations
 
@@ -19,56 +19,57 @@ get_options = with_options(
 @click.command(cls=Command)
 @click.argument("sequence")
 @get_options
-def tum(sequence: str, **how: Any) -> None:
+def tum(sequence: str, **flags: Any) -> None:
     """Download a SEQUENCE of TUM RGB-D, such as fr1/desk, into $STREAMSEG_DATA/tum."""
-    _get("tum", sequence, **how)
+    _download("tum", sequence, **flags)
 
 
 @click.command(cls=Command)
 @click.argument("category")
 @get_options
-def co3d(category: str, **how: Any) -> None:
+def co3d(category: str, **flags: Any) -> None:
     """Download one sequence of a CATEGORY of CO3D, such as apple, into $STREAMSEG_DATA/co3d.
 
     `streamseg train byol --data co3d` then finds it.
     """
-    _get("co3d", category, **how)
+    _download("co3d", category, **flags)
 
 
 @click.command(cls=Command)
 @get_options
-def davis(**how: Any) -> None:
+def davis(**flags: Any) -> None:
     """Download DAVIS 2017, train and val, 480p, into $STREAMSEG_DATA/davis."""
-    _get("davis", "", **how)
+    _download("davis", "", **flags)
 
 
 @click.command(cls=Command)
 @get_options
-def ocid(**how: Any) -> None:
+def ocid(**flags: Any) -> None:
     """Download OCID, 7 GB, into $STREAMSEG_DATA/ocid."""
-    _get("ocid", "", **how)
+    _download("ocid", "", **flags)
 
 
-def _get(kind: str, part: str, mirror: str, as_json: bool, quiet: bool) -> None:
+def _download(kind: str, part: str, mirror: str, as_json: bool, quiet: bool) -> None:
     from streamseg.downloads import catalogue, fetch
 
-    found = catalogue.find(kind, part)
+    data_set = catalogue.find(kind, part)
     folder = fetch.root() / kind
     if not quiet:
-        click.echo(f"licence: {found.licence} ({found.page})", err=True)
-    bar = sys.stderr.isatty() and not quiet
-    last = [""]
+        click.echo(f"licence: {data_set.licence} ({data_set.page})", err=True)
+    show_progress = sys.stderr.isatty() and not quiet
+    shown = ""
 
-    def show(name: str, have: int, total: int) -> None:
-        line = f"{name}: {have / 1e6:.0f} of {total / 1e6:.0f} MB" if total else f"{name}: {have / 1e6:.0f} MB"
-        if bar and line != last[0]:
-            last[0] = line
+    def show(name: str, done: int, total: int) -> None:
+        nonlocal shown
+        line = f"{name}: {done / 1e6:.0f} of {total / 1e6:.0f} MB" if total else f"{name}: {done / 1e6:.0f} MB"
+        if show_progress and line != shown:
+            shown = line
             click.echo(f"\r{line}", err=True, nl=False)
 
-    content = [str(path) for path in fetch.fetch(found, folder, show, mirror)]
-    if last[0]:
+    content = [str(path) for path in fetch.fetch(data_set, folder, show, mirror)]
+    if shown:
         click.echo(err=True)
     if as_json:
-        print_json({"folder": str(folder), "licence": found.licence, "page": found.page, "content": content})
+        print_json({"folder": str(folder), "licence": data_set.licence, "page": data_set.page, "content": content})
     elif not quiet:
         click.echo("\n".join(content))

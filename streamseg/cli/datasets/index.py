@@ -1,4 +1,4 @@
-"""`streamseg data index`: parses, calls, prints."""
+"""The command `streamseg data index`: its flags, the call, and what it prints."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from streamseg.cli.datasets.making import say_made, with_bar, workers_option
+from streamseg.cli.datasets.making import print_result, with_bar, workers_option
 from streamseg.cli.help import Command, option
 from streamseg.cli.options import behaviour_options
 
@@ -34,4 +34,4 @@ def index(sources: tuple[str, ...], output: Path, workers: int | None, as_json: 
 
     count = workers or machine.cores()
     result = with_bar("looking up", quiet, lambda move: index_recordings(sources, output, count, move))
-    say_made(result, ("recordings", "frames"), output, as_json, quiet)
+    print_result(result, ("recordings", "frames"), output, as_json, quiet)

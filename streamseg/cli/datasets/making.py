@@ -1,4 +1,4 @@
-"""What `data index` and `data pack` have in common: how many processes, a bar, and what is said at the end."""
+"""What `data index` and `data pack` share: the flag --workers, a progress bar, and the printed result."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from streamseg.cli.help import option
 from streamseg.cli.options import print_json
 
 Progress = Callable[[int, int], None]
-"""Called with what is done, and with how much there is."""
+"""Called with the number of recordings that are done, and of all recordings."""
 
 workers_option = option(
     "--workers",
@@ -25,7 +25,7 @@ workers_option = option(
 
 
 def with_bar(what: str, quiet: bool, make: Callable[[Progress], dict[str, Any]]) -> dict[str, Any]:
-    """What `make` returns, under a bar that it moves."""
+    """Return what `make` returns. It gets a function that moves a progress bar with the label `what`."""
     from streamseg.cli.progress import progress_bar
     from streamseg.text.terminal import console
 
@@ -34,8 +34,8 @@ def with_bar(what: str, quiet: bool, make: Callable[[Progress], dict[str, Any]])
         return make(lambda done, total: bar.update(task, completed=done, total=total))
 
 
-def say_made(result: dict[str, Any], counted: Sequence[str], output: Path, as_json: bool, quiet: bool) -> None:
-    """Print what was made: the figures of `result` that are `counted`, and what was left out."""
+def print_result(result: dict[str, Any], counted: Sequence[str], output: Path, as_json: bool, quiet: bool) -> None:
+    """Print the counts in `result` that `counted` names, and the recordings that were left out."""
     from streamseg.text.terminal import answer
 
     if as_json:

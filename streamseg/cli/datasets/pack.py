@@ -1,4 +1,4 @@
-"""`streamseg data pack`: parses, calls, prints."""
+"""The command `streamseg data pack`: its flags, the call, and what it prints."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from streamseg.cli.datasets.making import say_made, with_bar, workers_option
+from streamseg.cli.datasets.making import print_result, with_bar, workers_option
 from streamseg.cli.help import Command, option
 from streamseg.cli.options import behaviour_options
 
@@ -60,7 +60,7 @@ def pack(sources: tuple[str, ...], output: Path, as_json: bool, quiet: bool, **g
     from streamseg.cluster.packing.shard import Wish
 
     per_shard, workers = given.pop("per_shard"), given.pop("workers") or machine.cores()
-    wish = Wish(**given)
-    result = with_bar("packing", quiet, lambda move: packing.pack(sources, output, wish, per_shard, workers, move))
+    options = Wish(**given)
+    result = with_bar("packing", quiet, lambda move: packing.pack(sources, output, options, per_shard, workers, move))
     result.pop("sources")
-    say_made(result, ("recordings", "frames", "shards"), output, as_json, quiet)
+    print_result(result, ("recordings", "frames", "shards"), output, as_json, quiet)

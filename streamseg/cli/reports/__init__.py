@@ -1,1 +1,1 @@
-"""What commands find out: as facts for JSON, and printed for people."""
+"""Reports of `streamseg doctor` and `streamseg info`: collected as a dictionary for JSON, and printed as text."""

@@ -1,4 +1,4 @@
-"""`streamseg doctor`: what this machine has, what is missing, and how to get it."""
+"""The report of `streamseg doctor`: what this machine has, what is missing, and how to install it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ PACKAGES = (
 
 
 def examine() -> dict[str, Any]:
-    """Look at versions, devices, execution providers and the display; never fails, says what it could not load."""
+    """Return versions, devices, execution providers, display and cache of this machine. It raises no error: "advice"
+    says what could not be loaded."""
     advice: list[str] = []
     gpus = _gpus()
     report: dict[str, Any] = {
@@ -50,22 +51,22 @@ def examine() -> dict[str, Any]:
 
 
 def _units() -> list[str]:
-    """Vector and matrix units of the CPU that decide how fast, and in which precision, networks run."""
+    """Return the vector and matrix units of the CPU, on which the speed and precision of networks depend."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:  # not Linux
         from torch.backends import cpu
 
         return [cpu.get_cpu_capability().lower()]
-    found = set(re.findall(r"\b(?:avx\w*|amx_\w+|fma|f16c|asimd\w*|sve\w*|i8mm|bf16)\b", text))
-    return sorted(found)
+    return sorted(set(re.findall(r"\b(?:avx\w*|amx_\w+|fma|f16c|asimd\w*|sve\w*|i8mm|bf16)\b", text)))
 
 
 def _gpus() -> list[str]:
-    """Names of NVIDIA GPUs as the driver tells them."""
+    """Return name, driver version and memory of each NVIDIA GPU, as nvidia-smi prints them."""
     import subprocess
 
-    if not (tool := shutil.which("nvidia-smi")):
+    tool = shutil.which("nvidia-smi")
+    if not tool:
         return []
     command = [tool, "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]
     try:
@@ -75,14 +76,13 @@ def _gpus() -> list[str]:
     return answer.stdout.strip().splitlines() if answer.returncode == 0 else []
 
 
-def _auto(capabilities: list[str], advice: list[str]) -> str:
-    """What `--precision auto` comes to on this CPU, and why."""
+def _auto_precision(capabilities: list[str], advice: list[str]) -> str:
+    """Return the precision that `--precision auto` selects on this CPU, and the reason: "bf16: REASON"."""
     from streamseg.backbones import precision
 
+    units = {precision.UNITS[name] for name in capabilities if name in precision.UNITS}
     try:
-        return ": ".join(
-            precision.chosen("auto", {precision.UNITS[one] for one in capabilities if one in precision.UNITS})
-        )
+        return ": ".join(precision.chosen("auto", units))
     except ModelError as problem:
         advice.append(f"{problem.message}: {problem.hint}")
         return "none"
@@ -93,16 +93,16 @@ def _openvino(advice: list[str]) -> dict[str, Any]:
         import openvino
 
         core = openvino.Core()
-        found = {
+        devices = {
             name: {
                 "name": core.get_property(name, "FULL_DEVICE_NAME").strip(),
                 "precisions": sorted(core.get_property(name, "OPTIMIZATION_CAPABILITIES")),
             }
             for name in core.available_devices
         }
-        if "CPU" in found:
-            found["CPU"]["auto"] = _auto(found["CPU"]["precisions"], advice)
-        return found
+        if "CPU" in devices:
+            devices["CPU"]["auto"] = _auto_precision(devices["CPU"]["precisions"], advice)
+        return devices
     except (ImportError, RuntimeError) as problem:
         advice.append(f"OpenVINO does not load ({problem}): pip install openvino")
         return {}
@@ -134,10 +134,11 @@ def _faiss(advice: list[str], gpu: bool) -> int:
 
 
 def _display(advice: list[str]) -> bool:
-    has = sys.platform in ("win32", "darwin") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-    if not has:
+    in_session = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    has_display = sys.platform in ("win32", "darwin") or bool(in_session)
+    if not has_display:
         advice.append("no display: --show needs one (ssh -X, or a desktop session); writing files does not")
-    return has
+    return has_display
 
 
 def _cache() -> str:
@@ -147,7 +148,7 @@ def _cache() -> str:
 
 
 def print_report(report: Mapping[str, Any]) -> None:
-    """The same for people, on stdout."""
+    """Print the report as text on stdout."""
     console = terminal.console()
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_row("Python", f"{report['python']} on {report['system']}")

@@ -1,6 +1,6 @@
-"""`streamseg info FILE`: what a model file is, and whether `streamseg run --model FILE` takes it.
+"""The report of `streamseg info FILE`: what a model file contains, and whether `streamseg run --model FILE` can use it.
 
-ONNX and OpenVINO files are looked at without torch and without loading a runtime.
+ONNX and OpenVINO files are read without torch and without a runtime.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ KNOWN = "give a .pt, .onnx, .xml, .plan, .engine, .pth or .safetensors file"
 
 
 def examine(path: Path) -> dict[str, Any]:
-    """What is known of the file at `path`, for JSON; what it does not tell is left out. A ROS bag may be a folder.
+    """Return the properties of the file at `path`, which may be a ROS bag; a property that it does not state is left
+    out.
 
-    `written_by_streamseg`, and `runs`: whether `run --model` takes it; where not, `problem` and `expected` say why.
-    Raises ModelError where the file cannot be read at all.
+    "runs" says whether `run --model` can use the file; if not, "problem" and "expected" say why. Raises ModelError if
+    the file cannot be read.
     """
     if path.is_dir() or path.suffix.lower() in bagfile.SUFFIXES:
         return {"file": str(path)} | _bag(path)
@@ -59,15 +60,15 @@ def _bag(path: Path) -> dict[str, Any]:
 
 def _onnx(path: Path) -> dict[str, Any]:
     model = onnx_file.load(path)
-    inputs, outputs, said = onnx_file.interface(model)
+    inputs, outputs, metadata = onnx_file.interface(model)
     opset = {entry.domain or "ai.onnx": entry.version for entry in model.opset_import}
-    facts = _from_metadata(said, inputs, outputs) | {"opset": opset.get("ai.onnx", 0)}
+    facts = _from_metadata(metadata, inputs, outputs) | {"opset": opset.get("ai.onnx", 0)}
     return facts | _fits(lambda: onnx_file.read(path))
 
 
 def _openvino(path: Path) -> dict[str, Any]:
-    inputs, outputs, said = openvino_file.interface(path)
-    return _from_metadata(said, inputs, outputs) | _fits(lambda: openvino_file.read(path)[0])
+    inputs, outputs, metadata = openvino_file.interface(path)
+    return _from_metadata(metadata, inputs, outputs) | _fits(lambda: openvino_file.read(path)[0])
 
 
 def _engine(path: Path) -> dict[str, Any]:
@@ -89,11 +90,11 @@ def _checkpoint(path: Path) -> dict[str, Any]:
         header = cached.checkpoint_header(path)
     except ModelError as problem:
         try:
-            return _weights(path)  # many a .pt holds weights alone
+            return _weights(path)  # many .pt files contain weights only
         except ModelError:
             raise problem from None
     backbone = header["backbone"]
-    known = {
+    facts = {
         "written_by_streamseg": header.get("streamseg", ""),
         "method": header["method"],
         "backbone": backbone["name"],
@@ -103,12 +104,12 @@ def _checkpoint(path: Path) -> dict[str, Any]:
         "licence": backbone.get("licence", ""),
         "runs": True,
     }
-    return {key: value for key, value in known.items() if value not in ("", None)}
+    return {key: value for key, value in facts.items() if value not in ("", None)}
 
 
 def _weights(path: Path) -> dict[str, Any]:
-    """Names and shapes alone; which network they are for, they do not say."""
-    from streamseg.backbones.networks import weights as weights
+    """Describe a file with weights only, which does not say for which network they are."""
+    from streamseg.backbones.networks import weights
 
     tensors = weights.read(path)
     numbers = sum(tensor.numel() for tensor in tensors.values())
@@ -123,21 +124,23 @@ def _weights(path: Path) -> dict[str, Any]:
     }
 
 
-def _from_metadata(said: Mapping[str, str], inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> dict[str, Any]:
-    """The facts that `streamseg export` puts into every format, where they are there, and both ends."""
-    named = ("method", "backbone", "architecture", "layers", "facet", "licence", "size", "precision", "source_sha256")
-    facts: dict[str, Any] = {"written_by_streamseg": said.get("streamseg", "")}
-    facts |= {key: said[key] for key in named if said.get(key)}
-    facts |= {
-        key: int(said[key]) for key in ("stride", "dim", "multiple", "max_batch") if said.get(key, "").isdecimal()
-    }
+def _from_metadata(
+    metadata: Mapping[str, str], inputs: Mapping[str, Any], outputs: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the metadata that `streamseg export` writes into every format, as far as present, and inputs and
+    outputs."""
+    texts = ("method", "backbone", "architecture", "layers", "facet", "licence", "size", "precision", "source_sha256")
+    numbers = ("stride", "dim", "multiple", "max_batch")
+    facts: dict[str, Any] = {"written_by_streamseg": metadata.get("streamseg", "")}
+    facts |= {key: metadata[key] for key in texts if metadata.get(key)}
+    facts |= {key: int(metadata[key]) for key in numbers if metadata.get(key, "").isdecimal()}
     facts["inputs"] = {name: ["?" if side is None else side for side in dims] for name, (dims, _) in inputs.items()}
     facts["outputs"] = {name: ["?" if side is None else side for side in dims] for name, dims in outputs.items()}
     return facts
 
 
 def _fits(read: Any) -> dict[str, Any]:
-    """Whether it runs; the stride and dim that the shapes tell where the metadata are silent."""
+    """Return whether `read`, which `run` uses, accepts the file, and the stride and dim that follow from its shapes."""
     try:
         facts = read()
     except ModelError as problem:
@@ -146,8 +149,8 @@ def _fits(read: Any) -> dict[str, Any]:
 
 
 def print_report(report: Mapping[str, Any]) -> None:
-    """The same for people, on stdout."""
-    console = terminal.console()  # nothing is cut off: digests are for copying
+    """Print the report as text on stdout."""
+    console = terminal.console()
     for key, value in report.items():
         if key == "topics":
             _print_topics(console, value)
@@ -158,8 +161,8 @@ def print_report(report: Mapping[str, Any]) -> None:
 def _print_topics(console: Console, topics: Sequence[Mapping[str, Any]]) -> None:
     for topic in topics:
         size = "x".join(map(str, topic.get("size", [])))
-        told = ", ".join(part for part in (topic["type"], topic.get("encoding", ""), size) if part)
-        console.print(f"{'topic':<22}{topic['topic']}  {topic['messages']} x {told}")
+        description = ", ".join(part for part in (topic["type"], topic.get("encoding", ""), size) if part)
+        console.print(f"{'topic':<22}{topic['topic']}  {topic['messages']} x {description}")
 
 
 def _readable(key: str, value: Any) -> str:

@@ -1,4 +1,4 @@
-"""One tar shard in WebDataset's layout, and the rows of its index."""
+"""Writes a tar shard in WebDataset's layout, and the rows of its index."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from streamseg.sources.reading.shard_index import FRAME
 from streamseg.text import to_json
 
 BLOCK = 512
-"""Tar pads every file to blocks of so many bytes."""
+"""Bytes of a block of tar, which pads every file to whole blocks."""
 MILLIMETRES, FARTHEST = 1000.0, 65.0
-"""Stored per metre, and metres up to which 16 bits hold that."""
+"""Depth units per metre, and the largest depth in metres that 16 bits can store in these units."""
 
 
 @dataclass(frozen=True)
 class Wish:
-    """side: pixels of the shorter side at most. jpeg_quality: 1 ... 100. every: of each n frames the first."""
+    """How frames are packed. side: largest shorter side in pixels. jpeg_quality: 1 ... 100. every: every n-th frame."""
 
     side: int = 448
     jpeg_quality: int = 95
@@ -36,15 +36,17 @@ class Wish:
 
 @dataclass(frozen=True)
 class Packed:
-    """frames: (N,) FRAME. recordings: name, source, frames and fps of each. left_out: by name, why."""
+    """The index of a shard. frames: (N,) FRAME. recordings: {"name", "source", "frames", "fps"} each. left_out: {name:
+    reason}."""
 
     frames: np.ndarray
     recordings: list[dict[str, Any]]
     left_out: dict[str, str]
 
 
-def pack_shard(group: Sequence[tuple[str, str]], path: Path, number: int, wish: Wish) -> Packed:
-    """Write the recordings of `group`, (name, uri) each, to the tar file `path`, which is shard `number`."""
+def pack_shard(group: Sequence[tuple[str, str]], path: Path, number: int, options: Wish) -> Packed:
+    """Write the recordings of `group`, (name, uri) each, to the tar file `path`, which is shard `number`. Return its
+    index. A recording that cannot be read is left out."""
     rows: list[np.ndarray] = []
     recordings: list[dict[str, Any]] = []
     left_out: dict[str, str] = {}
@@ -55,10 +57,10 @@ def pack_shard(group: Sequence[tuple[str, str]], path: Path, number: int, wish: 
                     if not isinstance(source, Recording):
                         raise StreamsegError("it is live", "record it first")
                     before = len(rows)
-                    for index in source.coming(wish.every):
-                        with suppress(FrameError):  # what cannot be decoded is no frame to learn from
-                            rows.append(_packed(tar, source[index], name, len(rows) - before, number, wish))
-                    fps = source.fps / wish.every
+                    for index in source.coming(options.every):
+                        with suppress(FrameError):  # skip a frame that cannot be decoded
+                            rows.append(_pack_frame(tar, source[index], name, len(rows) - before, number, options))
+                    fps = source.fps / options.every
             except StreamsegError as problem:
                 left_out[name] = problem.message
                 continue
@@ -69,11 +71,14 @@ def pack_shard(group: Sequence[tuple[str, str]], path: Path, number: int, wish: 
     return Packed(np.stack(rows) if rows else np.zeros(0, FRAME), recordings, left_out)
 
 
-def _packed(tar: tarfile.TarFile, frame: Frame, name: str, place: int, shard: int, wish: Wish) -> np.ndarray:
-    """Add a frame's files; returns its row. Raises FrameError before anything is written."""
-    size = _fitted(frame.rgb.shape[:2], wish.side)
-    mask = None if frame.load_annotation is None else _nearest(frame.load_annotation().astype(np.uint8), size)
-    depth = None if frame.depth is None else _nearest(frame.depth, size)
+def _pack_frame(tar: tarfile.TarFile, frame: Frame, name: str, place: int, shard: int, options: Wish) -> np.ndarray:
+    """Add the files of a frame, and return its row of the index. Raises FrameError before anything is written.
+
+    place: number of the frame among the packed frames of its recording.
+    """
+    size = _shrunk_size(frame.rgb.shape[:2], options.side)
+    mask = None if frame.load_annotation is None else _resize_nearest(frame.load_annotation().astype(np.uint8), size)
+    depth = None if frame.depth is None else _resize_nearest(frame.depth, size)
     units = _units(depth, frame.depth_is_metric)
     small = (
         frame.rgb if size == frame.rgb.shape[:2] else cv2.resize(frame.rgb, size[::-1], interpolation=cv2.INTER_AREA)
@@ -81,12 +86,12 @@ def _packed(tar: tarfile.TarFile, frame: Frame, name: str, place: int, shard: in
     row = np.zeros((), FRAME)
     key = f"{name}/{place:06d}"
     bgr = cv2.cvtColor(small, cv2.COLOR_RGB2BGR)
-    row["rgb_at"], row["rgb_size"] = _add(tar, f"{key}.jpg", _encoded(".jpg", bgr, wish.jpeg_quality))
+    row["rgb_at"], row["rgb_size"] = _add(tar, f"{key}.jpg", _encode(".jpg", bgr, options.jpeg_quality))
     if mask is not None:
-        row["mask_at"], row["mask_size"] = _add(tar, f"{key}.mask.png", _encoded(".png", mask))
+        row["mask_at"], row["mask_size"] = _add(tar, f"{key}.mask.png", _encode(".png", mask))
     if depth is not None:
         stored = np.rint(depth * units).clip(0, 65535).astype(np.uint16)
-        row["depth_at"], row["depth_size"] = _add(tar, f"{key}.depth.png", _encoded(".png", stored))
+        row["depth_at"], row["depth_size"] = _add(tar, f"{key}.depth.png", _encode(".png", stored))
     camera = None
     if frame.intrinsics is not None:
         y, x = (new / old for new, old in zip(size, frame.rgb.shape[:2], strict=True))
@@ -94,35 +99,36 @@ def _packed(tar: tarfile.TarFile, frame: Frame, name: str, place: int, shard: in
         camera = (fx * x, fy * y, (cx + 0.5) * x - 0.5, (cy + 0.5) * y - 0.5)
         row["camera"] = camera
     row["shard"], row["time"], row["depth_units"], row["metric"] = shard, frame.timestamp, units, frame.depth_is_metric
-    said = {"frame": frame.name, "timestamp": frame.timestamp, "intrinsics": camera, "depth_units": units}
-    _add(tar, f"{key}.json", to_json(said | {"depth_is_metric": frame.depth_is_metric}))
+    facts = {"frame": frame.name, "timestamp": frame.timestamp, "intrinsics": camera, "depth_units": units}
+    _add(tar, f"{key}.json", to_json(facts | {"depth_is_metric": frame.depth_is_metric}))
     return row
 
 
 def _add(tar: tarfile.TarFile, name: str, content: bytes) -> tuple[int, int]:
-    """Add a file; returns where its bytes begin in the tar, and how many they are."""
-    about = tarfile.TarInfo(name)
-    about.size = len(content)
-    tar.addfile(about, io.BytesIO(content))
+    """Add a file. Return the offset of its content in the tar file and its length, in bytes."""
+    info = tarfile.TarInfo(name)
+    info.size = len(content)
+    tar.addfile(info, io.BytesIO(content))
     return tar.offset - -(-len(content) // BLOCK) * BLOCK, len(content)
 
 
-def _encoded(suffix: str, picture: np.ndarray, quality: int = 0) -> bytes:
-    options = [cv2.IMWRITE_JPEG_QUALITY, quality] if quality else []
-    return cv2.imencode(suffix, picture, options)[1].tobytes()
+def _encode(suffix: str, picture: np.ndarray, quality: int = 0) -> bytes:
+    parameters = [cv2.IMWRITE_JPEG_QUALITY, quality] if quality else []
+    return cv2.imencode(suffix, picture, parameters)[1].tobytes()
 
 
-def _fitted(size: tuple[int, ...], side: int) -> tuple[int, int]:
+def _shrunk_size(size: tuple[int, ...], side: int) -> tuple[int, int]:
     height, width = size
     scale = min(1.0, side / min(height, width))
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
-def _nearest(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def _resize_nearest(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return picture if picture.shape == size else cv2.resize(picture, size[::-1], interpolation=cv2.INTER_NEAREST)
 
 
 def _units(depth: np.ndarray | None, metric: bool) -> float:
-    """Stored per metre: millimetres where they fit, else what fills 16 bits."""
+    """Return the depth units per metre: millimetres if they fit into 16 bits, else units that use most of the 16
+    bits."""
     farthest = 0.0 if depth is None else float(depth.max())
     return MILLIMETRES if not farthest or (metric and farthest < FARTHEST) else 60000.0 / farthest

@@ -1,6 +1,7 @@
-"""Where workers live: in processes of this machine, or as actors of Ray. One file a kind.
+"""Pools of workers: in processes of this machine, or as actors of Ray. Each kind is one file.
 
-A pool says what happened, and nothing more: which recording goes where, how often, and for how long, is the driver's.
+A pool only runs tasks and reports events; the driver decides which worker gets which task, and about further attempts
+and timeouts.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from streamseg.runtime.index import Entry
 
 @dataclass(frozen=True)
 class Event:
-    """worker: its number. entry: of the recording that it has finished; None where the worker died, with `reason`."""
+    """worker: its number. entry: of the recording that it has finished; None if the worker died, with the `reason`."""
 
     worker: int
     entry: Entry | None
@@ -23,26 +24,25 @@ class Event:
 
 
 class Pool(ABC):
-    """Workers with numbers, from 0; a context manager. A worker that died is replaced under its number."""
+    """Workers with numbers from 0; a context manager. A worker that died is replaced by one with the same number."""
 
     @abstractmethod
     def idle(self) -> list[int]:
-        """Workers that are up and have nothing to do."""
+        """Return the workers that have started and have no task."""
 
     @abstractmethod
     def give(self, worker: int, task: Task) -> None:
-        """Let an idle worker do `task`."""
+        """Give `task` to an idle worker."""
 
     @abstractmethod
     def wait(self, seconds: float) -> list[Event]:
-        """What has happened, as soon as something has, at the latest after `seconds`; workers that came up count.
-
-        Raises StreamsegError where no worker comes up at all.
-        """
+        """Wait until a task is finished, a worker dies or a worker has started, at most `seconds`. Return the events,
+        of which the start of a worker is none. Raises StreamsegError if workers die while they start, again and
+        again."""
 
     @abstractmethod
     def replace(self, worker: int) -> None:
-        """Kill a worker that hangs; another takes its number."""
+        """Kill a worker that hangs, and start another one with its number."""
 
     @abstractmethod
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Workers in processes of this machine, without Ray: one for each shard of a Slurm array, or for a single worker."""
+"""Workers in processes of this machine, without Ray: for a single worker, such as that of a job of a Slurm array."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from streamseg.cluster.task import Task
 from streamseg.errors import StreamsegError
 from streamseg.runtime.signals import follow_parent
 
-PATIENCE = 3
-"""Workers in a row that may die before they are up."""
+FAILED_STARTS = 3
+"""Number of workers that may die while they start, one after the other, before the batch ends with an error."""
 
 
 class ProcessPool(Pool):
-    """count: of workers. threads: cores that each may use."""
+    """count: number of workers. threads: number of cores that each may use."""
 
     def __init__(self, count: int, threads: int) -> None:
-        self._context = multiprocessing.get_context("spawn")  # threads of this process do not survive a fork
+        self._context = multiprocessing.get_context("spawn")  # a fork would lose the threads of libraries
         self._threads = threads
-        self._ends: list[Connection] = []
+        self._connections: list[Connection] = []
         self._processes: list[Any] = []
         self._idle: set[int] = set()
-        self._up: set[int] = set()
-        self._stillborn = 0
+        self._started: set[int] = set()
+        self._failed_starts = 0
         for worker in range(count):
             self._start(worker)
 
     def _start(self, worker: int) -> None:
-        mine, its = self._context.Pipe()
-        process = self._context.Process(target=_serve, args=(its, self._threads), daemon=True)
+        connection, worker_connection = self._context.Pipe()
+        process = self._context.Process(target=_serve, args=(worker_connection, self._threads), daemon=True)
         process.start()
-        its.close()
-        self._ends[worker : worker + 1] = [mine]
+        worker_connection.close()
+        self._connections[worker : worker + 1] = [connection]  # replaces the one of this number, or appends
         self._processes[worker : worker + 1] = [process]
 
     def idle(self) -> list[int]:
@@ -43,61 +43,61 @@ class ProcessPool(Pool):
 
     def give(self, worker: int, task: Task) -> None:
         self._idle.discard(worker)
-        with suppress(OSError):  # it has just died: `wait` tells
-            self._ends[worker].send(task)
+        with suppress(OSError):  # the worker has just died, which `wait` reports
+            self._connections[worker].send(task)
 
     def wait(self, seconds: float) -> list[Event]:
-        ready = wait(self._ends, max(0.0, seconds))
-        events = [self._heard(self._ends.index(end)) for end in ready]  # type: ignore[arg-type]
+        ready = wait(self._connections, max(0.0, seconds))
+        events = [self._receive(self._connections.index(connection)) for connection in ready]  # type: ignore[arg-type]
         return [event for event in events if event is not None]
 
-    def _heard(self, worker: int) -> Event | None:
+    def _receive(self, worker: int) -> Event | None:
         try:
-            entry = self._ends[worker].recv()
+            entry = self._connections[worker].recv()
         except (EOFError, OSError):
-            return self._died(worker)
+            return self._replace_dead(worker)
         self._idle.add(worker)
-        self._up.add(worker)
+        self._started.add(worker)
         if entry is None:
-            self._stillborn = 0
+            self._failed_starts = 0
             return None
         return Event(worker, entry)
 
-    def _died(self, worker: int) -> Event | None:
-        process, was_up = self._processes[worker], worker in self._up
+    def _replace_dead(self, worker: int) -> Event | None:
+        process, had_started = self._processes[worker], worker in self._started
         process.join()
         self.replace(worker)
         code = process.exitcode
         reason = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
-        if was_up:
+        if had_started:
             return Event(worker, None, reason)
-        self._stillborn += 1
-        if self._stillborn >= PATIENCE:
+        self._failed_starts += 1
+        if self._failed_starts >= FAILED_STARTS:
             raise StreamsegError(f"no worker comes up: {reason}", "try one recording with: streamseg run")
         return None
 
     def replace(self, worker: int) -> None:
         self._stop(worker)
         self._idle.discard(worker)
-        self._up.discard(worker)
+        self._started.discard(worker)
         self._start(worker)
 
     def _stop(self, worker: int) -> None:
-        self._ends[worker].close()
+        self._connections[worker].close()
         self._processes[worker].kill()
         self._processes[worker].join()
 
     def close(self) -> None:
-        for worker in range(len(self._ends)):
+        for worker in range(len(self._connections)):
             self._stop(worker)
 
 
-def _serve(end: Connection, threads: int) -> None:
-    """The life of a worker: says None when it is up, then an entry for each task."""
+def _serve(connection: Connection, threads: int) -> None:
+    """Run a worker in this process: send None when it has started, then an entry for each task."""
     follow_parent()
     from streamseg.cluster.worker import Worker
 
     worker = Worker(threads)
-    end.send(None)
+    connection.send(None)
     while True:
-        end.send(worker.do(end.recv()))
+        connection.send(worker.do(connection.recv()))

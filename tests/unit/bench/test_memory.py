@@ -1,3 +1,5 @@
+"""Memory and open files of this process."""
+
 from __future__ import annotations
 
 import subprocess
@@ -10,7 +12,7 @@ import pytest
 from streamseg.bench import memory
 
 
-def test_memory_that_grows_is_seen_and_memory_that_does_not_is_not() -> None:
+def test_growing_and_steady_memory() -> None:
     steady = memory.memory_figures(np.r_[np.linspace(100, 300, 20), np.full(380, 300.0)], every=10)
     growing = memory.memory_figures(300 + 0.05 * np.arange(400), every=10)  # MiB: 5 in 1000 frames
     assert steady is not None
@@ -22,12 +24,12 @@ def test_memory_that_grows_is_seen_and_memory_that_does_not_is_not() -> None:
     assert memory.memory_figures(np.full(10, 300.0), every=10) is None
 
 
-def test_the_peak_is_never_below_what_is_held_now() -> None:
-    most = memory.peak()
-    assert most is None or most >= 0.99 * memory.resident() > 0
+def test_the_peak_is_at_least_the_resident_memory() -> None:
+    most = memory.peak_mib()
+    assert most is None or most >= 0.99 * memory.resident_mib() > 0
 
 
-def test_a_file_that_is_open_counts(tmp_path: Path) -> None:
+def test_an_open_file_is_counted(tmp_path: Path) -> None:
     before = memory.open_files()
     with open(tmp_path / "file", "wb"):
         inside = memory.open_files()
@@ -39,7 +41,7 @@ def test_bench_is_importable_where_python_has_no_module_resource() -> None:
     code = (
         "import sys; sys.modules['resource'] = None\n"
         "from streamseg.bench import memory, runner, turn\n"
-        "assert memory.peak() is None"
+        "assert memory.peak_mib() is None"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -17,7 +17,7 @@ SPANS = [
 ]
 
 
-def test_a_row_holds_all_calls_of_a_stage_whatever_thread_of_a_pool_did_them() -> None:
+def test_the_threads_of_a_pool_share_a_row() -> None:
     rows = table(SPANS, frames=2)
     assert [(row["thread"], row["stage"], row["part"], row["calls"]) for row in rows] == [
         ("reader", "read", False, 2),

@@ -1,3 +1,5 @@
+"""Figures of a turn, and ratios between turns."""
+
 from __future__ import annotations
 
 from array import array
@@ -12,7 +14,7 @@ from streamseg.runtime.statistics import Statistics
 from streamseg.sources import LiveSource
 
 
-def test_a_loop_goes_on_where_the_recording_ends(shapes) -> None:
+def test_a_loop_repeats_the_recording(shapes) -> None:
     loop = turn.recording(shapes(4), 11)
     assert isinstance(loop, turn.Loop)
     frames = [loop[i] for i in range(len(loop))]
@@ -34,21 +36,21 @@ def test_a_live_source_is_refused() -> None:
         turn.recording(Camera(), 0)
 
 
-def test_pace_compares_the_ends() -> None:
+def test_pace_compares_start_and_end() -> None:
     times = np.cumsum(np.r_[np.full(2000, 0.010), np.full(2000, 0.020)])
     found = turn.pace(times)
     assert found == {"first_fps": 100.0, "last_fps": 50.0, "ratio": 0.5}
     assert turn.pace(times[:5]) is None
 
 
-def test_an_id_counts_from_the_frame_it_came_with(shapes) -> None:
+def test_the_first_frame_of_each_id_is_recorded(shapes) -> None:
     masks, frames = turn.Masks(), shapes(3)
     for frame, number in zip(frames, (5, 9, 5), strict=True):
         masks.write(frame, Segmentation(np.zeros_like(frame.rgb[..., 0]), 1, np.full_like(frame.rgb[..., 0], number)))
     assert masks.ids == {5: frames[0].index, 9: frames[1].index}
 
 
-def test_the_busiest_stage_is_what_the_wall_is_held_against() -> None:
+def test_the_wall_time_is_compared_with_the_busiest_thread() -> None:
     report = Statistics(processed=4, seconds=0.1, latency_ms=array("f", [60] * 4))
     for _ in range(4):
         for stage, milliseconds in {"read": 10, "prepare": 1, "backbone": 39, "upsample": 12, "write": 5}.items():
@@ -74,7 +76,7 @@ def one_turn(fps: float, cpu: float, compute: float) -> dict[str, object]:
     return {"fps": fps, "cpu_ms_per_frame": cpu, "compute_ms": compute, "masks": None}
 
 
-def test_ratios_are_taken_between_neighbours() -> None:
+def test_ratios_are_taken_between_neighbouring_turns() -> None:
     """The machine was three times slower in the second turn, for both."""
     own = [one_turn(30, 20, 10), one_turn(10, 60, 30), one_turn(33, 18, 9)]
     plain = [one_turn(3, 200, 100), one_turn(1, 600, 300), one_turn(3, 198, 99)]

@@ -1,4 +1,4 @@
-"""How commands end: exit codes, and words for what libraries raise."""
+"""The exit status of commands, and the messages for errors of libraries."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from streamseg.cli.entry import explained, run_command
+from streamseg.cli.entry import message_and_hint, run_command
 from streamseg.errors import ModelError
 
 
@@ -40,15 +40,15 @@ def exit_of(error: BaseException | None, capsys: pytest.CaptureFixture[str], mon
         (SystemExit(7), 7, []),
     ],
 )
-def test_every_end_has_its_code(error, code: int, lines, capsys, monkeypatch) -> None:
-    found, said = exit_of(error, capsys, monkeypatch)
-    assert found == code
-    assert "Traceback" not in "\n".join(said)
-    assert "\x1b" not in "\n".join(said)
+def test_every_kind_of_end_has_its_exit_status(error, code: int, lines, capsys, monkeypatch) -> None:
+    status, stderr = exit_of(error, capsys, monkeypatch)
+    assert status == code
+    assert "Traceback" not in "\n".join(stderr)
+    assert "\x1b" not in "\n".join(stderr)
     if lines is not None:
-        assert said == lines
+        assert stderr == lines
     elif code == 1:
-        assert [line.split(":")[0] for line in said] == ["error", "hint"]
+        assert [line.split(":")[0] for line in stderr] == ["error", "hint"]
 
 
 def cv2_error() -> Exception:
@@ -78,8 +78,8 @@ def numpy_out_of_memory() -> Exception:
 
 
 @pytest.mark.parametrize("raised", [MemoryError, cv2_out_of_memory, torch_out_of_memory, numpy_out_of_memory])
-def test_no_memory(raised: Any) -> None:
-    assert explained(raised())[0] == "there is not enough memory"
+def test_too_little_memory_is_reported_as_such(raised: Any) -> None:
+    assert message_and_hint(raised())[0] == "there is not enough memory"
 
 
 @pytest.mark.parametrize(
@@ -90,16 +90,16 @@ def test_no_memory(raised: Any) -> None:
         OSError(12, "Cannot allocate memory"),
     ],
 )
-def test_memory_that_libraries_lack_is_told_as_such_also_when_others_wrap_it(error: Exception) -> None:
+def test_too_little_memory_is_recognized_in_messages_and_in_causes(error: Exception) -> None:
     wrapped = RuntimeError("a library is corrupt or incomplete")
     wrapped.__cause__ = error
-    assert explained(error) == explained(wrapped) == explained(MemoryError())
+    assert message_and_hint(error) == message_and_hint(wrapped) == message_and_hint(MemoryError())
 
 
 def test_a_library_that_cannot_be_loaded() -> None:
     with pytest.raises(ImportError) as caught:
         from streamseg import no_such_thing  # noqa: F401
-    message, hint = explained(caught.value)
+    message, hint = message_and_hint(caught.value)
     assert "no_such_thing" in message
     assert "streamseg doctor" in hint
 
@@ -107,33 +107,33 @@ def test_a_library_that_cannot_be_loaded() -> None:
 def test_a_path_with_a_nul() -> None:
     with pytest.raises(ValueError, match="null byte") as caught:
         Path("a\0b").mkdir()
-    assert "NUL" in explained(caught.value)[0]
+    assert "NUL" in message_and_hint(caught.value)[0]
 
 
 def test_a_link_that_leads_to_itself(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises((RuntimeError, OSError)) as caught:
         (tmp_path / "loop").resolve(strict=True)
-    message, hint = explained(caught.value)
+    message, hint = message_and_hint(caught.value)
     assert "loop" in message
     assert hint.startswith("check the path")
 
 
-def test_what_opencv_cannot_do() -> None:
-    message, hint = explained(cv2_error())
+def test_an_error_of_opencv_is_no_bug() -> None:
+    message, hint = message_and_hint(cv2_error())
     assert "OpenCV cannot work on this picture" in message
     assert "bug" not in hint
 
 
 @pytest.mark.parametrize("raised", [lambda: b"\xff".decode(), lambda: "\udcff".encode(), lambda: "é".encode("ascii")])
-def test_what_is_no_unicode(raised: Any) -> None:
+def test_text_that_is_not_unicode(raised: Any) -> None:
     with pytest.raises(UnicodeError) as caught:
         raised()
-    assert "rename the file" in explained(caught.value)[1]
+    assert "rename the file" in message_and_hint(caught.value)[1]
 
 
 def test_a_bug_is_called_one() -> None:
-    assert "this is a bug" in explained(KeyError("x"))[1]
+    assert "this is a bug" in message_and_hint(KeyError("x"))[1]
 
 
 def test_sigterm_is_an_interrupt(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Every option of every command stands under one heading, in words for people."""
+"""Every option of every command is listed under one heading, and described in words."""
 
 from __future__ import annotations
 
@@ -91,14 +91,14 @@ def test_help_is_as_wide_as_the_terminal(columns: str, width: int, monkeypatch: 
         (("-o", ""), "it is empty; a path needs a name"),
     ],
 )
-def test_a_value_that_cannot_be_is_told_in_words(flag: tuple[str, str], words: str) -> None:
+def test_an_impossible_value_is_refused_with_the_possible_ones(flag: tuple[str, str], words: str) -> None:
     done = CliRunner().invoke(ALL["run"], ["x", *flag])
     assert done.exit_code == 2
     assert words in done.output
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e400", "1e30"])
-def test_what_is_no_number_is_a_usage_error(value: str) -> None:
+def test_a_number_that_is_not_finite_or_too_large_is_a_usage_error(value: str) -> None:
     @click.command(cls=Command)
     @option("--weight", type=click.FloatRange(0))
     def some(weight: float) -> None: ...
@@ -121,7 +121,7 @@ def test_what_is_no_number_is_a_usage_error(value: str) -> None:
         "500,500,nan,0",
     ],
 )
-def test_a_camera_that_cannot_be_is_a_usage_error(value: str) -> None:
+def test_impossible_intrinsics_are_a_usage_error(value: str) -> None:
     done = CliRunner().invoke(ALL["run"], ["x", "--intrinsics", value])
     assert done.exit_code == 2
     assert value in done.output

@@ -1,4 +1,4 @@
-"""Kinds of values on the command line."""
+"""Types of values on the command line."""
 
 from __future__ import annotations
 

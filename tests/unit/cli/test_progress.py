@@ -1,4 +1,4 @@
-"""The end of the summary: what is left to the user, and the command that does it."""
+"""The end of the summary: what the notes ask of the user, and the command to type."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def printed(capsys: Any, output: str | None, *notes: str) -> list[str]:
 
 
 @pytest.mark.parametrize("output", ["out/kitchen", None])
-def test_notes_that_only_tell_are_not_repeated(output: str | None, capsys: Any) -> None:
+def test_notes_without_a_request_are_not_repeated(output: str | None, capsys: Any) -> None:
     assert not any("to do" in line for line in printed(capsys, output, "note: two tracks are left out"))
 
 
-def test_what_asks_is_repeated_last_with_the_command_to_type(capsys: Any) -> None:
+def test_requests_are_repeated_at_the_end_with_the_command_to_type(capsys: Any) -> None:
     lines = printed(capsys, "out/my kitchen", SCALE, "note: two tracks are left out", MOVE)
     assert [line.split("  ")[0] for line in lines] == ["frames", "results", "to do", "to do", "to type"]
     words = shlex.split(lines[-1].split("  ", 1)[1])
@@ -31,7 +31,7 @@ def test_what_asks_is_repeated_last_with_the_command_to_type(capsys: Any) -> Non
     assert words[4:] == ["-o", "out/my kitchen", "--overwrite", "--align-depth", "0.90,-10,-4"]
 
 
-def test_what_the_user_has_to_find_out_makes_no_command(capsys: Any) -> None:
+def test_a_request_with_an_unknown_value_gives_no_command(capsys: Any) -> None:
     assert printed(capsys, "out", SCALE)[-1].endswith("--depth-scale UNITS")
 
 

@@ -1,4 +1,4 @@
-"""The driver against pools whose workers die, hang and answer as told: each recording is settled once."""
+"""The driver with pools whose workers die or hang: each recording is finished once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from streamseg.runtime.index import Entry
 
 
 class Scripted(Pool):
-    """deaths: how many workers each recording kills first; -1 = it hangs."""
+    """deaths: {recording: number of workers that it kills before it is done, or -1 if it hangs}."""
 
     def __init__(self, count: int, deaths: dict[str, int], seed: int = 0) -> None:
         self.free, self.deaths = set(range(count)), dict(deaths)
@@ -60,47 +60,47 @@ def tasks(names: list[str]) -> list[Task]:
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.integers(0, 5), max_size=12), st.integers(1, 4), st.integers(1, 4), st.integers(0, 99))
-def test_each_recording_is_settled_once(deaths: list[int], workers: int, retries: int, seed: int) -> None:
+def test_each_recording_is_finished_once(deaths: list[int], workers: int, retries: int, seed: int) -> None:
     kills = {str(number): count for number, count in enumerate(deaths)}
-    settled: list[Entry] = []
+    finished: list[Entry] = []
     pool = Scripted(workers, kills, seed)
-    Driver(pool, retries, 0, settled.append).run(tasks(list(kills)))
-    assert sorted(entry.name for entry in settled) == sorted(kills)
-    for entry in settled:
+    Driver(pool, retries, 0, finished.append).run(tasks(list(kills)))
+    assert sorted(entry.name for entry in finished) == sorted(kills)
+    for entry in finished:
         assert entry.status == ("done" if kills[entry.name] < retries else "aside")
         assert pool.starts[entry.name] == min(kills[entry.name] + 1, retries)
 
 
-def test_what_hangs_is_put_aside_and_its_worker_replaced() -> None:
-    settled: list[Entry] = []
-    Driver(Scripted(1, {"b": -1}), 3, 0.05, settled.append).run(tasks(["a", "b", "c"]))
-    assert {entry.name: entry.status for entry in settled} == {"a": "done", "b": "aside", "c": "done"}
-    assert "0.05 s" in settled[1].error
+def test_a_recording_that_hangs_is_given_up_and_its_worker_replaced() -> None:
+    finished: list[Entry] = []
+    Driver(Scripted(1, {"b": -1}), 3, 0.05, finished.append).run(tasks(["a", "b", "c"]))
+    assert {entry.name: entry.status for entry in finished} == {"a": "done", "b": "aside", "c": "done"}
+    assert "0.05 s" in finished[1].error
 
 
-def test_what_another_driver_did_is_not_done_again() -> None:
-    settled: list[Entry] = []
+def test_a_recording_that_another_driver_has_done_is_not_repeated() -> None:
+    finished: list[Entry] = []
     pool = Scripted(2, {})
     quicker = {"b": Entry("b", "/b", "done")}
-    Driver(pool, 3, 0, settled.append, lambda task: quicker.get(task.name)).run(tasks(["a", "b", "c"]))
-    assert sorted(entry.name for entry in settled) == ["a", "b", "c"]
+    Driver(pool, 3, 0, finished.append, lambda task: quicker.get(task.name)).run(tasks(["a", "b", "c"]))
+    assert sorted(entry.name for entry in finished) == ["a", "b", "c"]
     assert pool.starts["b"] == 0
 
 
-def test_what_others_are_at_comes_last() -> None:
-    settled: list[Entry] = []
+def test_recordings_in_progress_elsewhere_come_last() -> None:
+    finished: list[Entry] = []
     others = {"a", "c"}
-    Driver(Scripted(1, {}), 3, 0, settled.append, elsewhere=lambda: others).run(tasks(["a", "b", "c", "d"]))
-    assert [entry.name for entry in settled[:2]] == ["b", "d"]
-    assert {entry.name for entry in settled[2:]} == others
+    Driver(Scripted(1, {}), 3, 0, finished.append, in_progress=lambda: others).run(tasks(["a", "b", "c", "d"]))
+    assert [entry.name for entry in finished[:2]] == ["b", "d"]
+    assert {entry.name for entry in finished[2:]} == others
 
 
-def test_it_stops_when_told() -> None:
-    settled: list[Entry] = []
-    Driver(Scripted(1, {}), 3, 0, settled.append).run(tasks(["a", "b", "c"]), stop=lambda: len(settled) == 1)
-    assert len(settled) == 1
+def test_the_driver_stops_on_request() -> None:
+    finished: list[Entry] = []
+    Driver(Scripted(1, {}), 3, 0, finished.append).run(tasks(["a", "b", "c"]), stop=lambda: len(finished) == 1)
+    assert len(finished) == 1
 
 
 def test_attempts_are_counted() -> None:
     (task,) = tasks(["a"])
-    assert task.again().again().entry("aside").attempts == 3
+    assert task.next_attempt().next_attempt().entry("aside").attempts == 3

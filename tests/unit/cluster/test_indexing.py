@@ -1,4 +1,4 @@
-"""The index of recordings tells what opening them tells, goes on after a kill, and knows when it is out of date."""
+"""The index has the recordings that opening them finds, is resumed after a kill, and reports that it is out of date."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def many(tmp_path: Path) -> Path:
     return tmp_path / "many"
 
 
-def test_it_tells_what_opening_all_tells(many: Path, tmp_path: Path) -> None:
+def test_the_index_has_the_recordings_that_opening_them_finds(many: Path, tmp_path: Path) -> None:
     path = tmp_path / "deep" / "some.index"
     result = index_recordings([str(many)], path, workers=2)
     assert (result["recordings"], result["frames"], list(result["left_out"])) == (
@@ -72,7 +72,7 @@ def test_a_batch_gets_the_recordings_themselves(many: Path, tmp_path: Path) -> N
         open_source(f"index:{tmp_path / 'i'}#r9")
 
 
-def test_only_what_is_new_or_changed_is_looked_at_again(many: Path, tmp_path: Path) -> None:
+def test_only_new_and_changed_recordings_are_opened_again(many: Path, tmp_path: Path) -> None:
     path = tmp_path / "i"
     assert index_recordings([str(many)], path, workers=1)["looked_at"] == 6
     assert index_recordings([str(many)], path, workers=1)["looked_at"] == 0
@@ -91,17 +91,17 @@ KILLED = """
 import os, sys
 from pathlib import Path
 from streamseg.cluster import indexing
-seen = indexing._seen
+describe = indexing._describe
 def dies(uri):
     if uri.endswith("r3"):
         os._exit(9)
-    return seen(uri)
-indexing._seen, indexing.CHUNK = dies, 1
+    return describe(uri)
+indexing._describe, indexing.CHUNK = dies, 1
 indexing.index_recordings([sys.argv[1]], Path(sys.argv[2]), workers=1)
 """
 
 
-def test_a_killed_run_goes_on_where_it_was(many: Path, tmp_path: Path) -> None:
+def test_a_killed_run_is_resumed(many: Path, tmp_path: Path) -> None:
     path = tmp_path / "i"
     assert subprocess.run([sys.executable, "-c", KILLED, many, path], check=False).returncode == 9
     assert not path.exists()
@@ -112,7 +112,7 @@ def test_a_killed_run_goes_on_where_it_was(many: Path, tmp_path: Path) -> None:
 
 
 def test_two_runs_at_once_and_other_files_are_refused(many: Path, tmp_path: Path) -> None:
-    database = indexing._opened(tmp_path / ".i.building")
+    database = indexing._open_database(tmp_path / ".i.building")
     with pytest.raises(OutputError, match="locked"):
         index_recordings([str(many)], tmp_path / "i", workers=1)
     database.close()

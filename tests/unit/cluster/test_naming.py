@@ -16,11 +16,11 @@ def test_names_are_as_short_as_they_can_be() -> None:
     assert folder_names(uris) == ["apple_1", "ball_1", "x", "y"]
 
 
-def test_parts_of_one_path_are_told_by_their_names() -> None:
+def test_parts_of_one_file_are_named_by_the_part() -> None:
     assert folder_names(["shards:/d/s#a/1", "shards:/d/s#b", "/d/x.bag"]) == ["s_a_1", "s_b", "x"]
 
 
-def test_what_no_path_tells_apart_gets_a_hash() -> None:
+def test_names_that_paths_do_not_distinguish_get_a_hash() -> None:
     first, second = folder_names(["/d/1#a", "/d/1#b"])
     assert first != second
     assert folder_names(["/d/1#b", "/d/1#a"]) == [second, first]

@@ -17,7 +17,7 @@ from streamseg.cluster import remote
 from streamseg.cluster.packing import pack
 from streamseg.cluster.packing.shard import Wish
 from streamseg.cluster.stores import open_store
-from streamseg.cluster.task import Task, made_with
+from streamseg.cluster.task import Task, output_settings
 from streamseg.cluster.worker import Worker
 from streamseg.config import ExtractorConfig, RunConfig
 from streamseg.errors import FrameError, OutputError, SourceError
@@ -35,7 +35,7 @@ fsspec = pytest.importorskip("fsspec")
 
 @pytest.fixture(scope="module")
 def bucket() -> Iterator[str]:
-    """An S3 of this process."""
+    """An S3 server in this process."""
     pytest.importorskip("s3fs")
     server = pytest.importorskip("moto.server").ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     server.start()
@@ -51,7 +51,7 @@ def bucket() -> Iterator[str]:
 
 @pytest.fixture(params=["memory", "file", "s3"])
 def base(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty place."""
+    """The URL of an empty folder."""
     if request.param == "s3":
         return f"{request.getfixturevalue('bucket')}/{uuid.uuid4().hex}"
     return f"memory://{uuid.uuid4().hex}" if request.param == "memory" else f"file://{tmp_path}/store"
@@ -65,7 +65,7 @@ def recording(folder: Path, frames: int = 2) -> Path:
     return folder
 
 
-def test_what_is_put_there_is_found_and_fetched(base: str, tmp_path: Path) -> None:
+def test_uploaded_files_are_found_and_fetched(base: str, tmp_path: Path) -> None:
     for name in ("a", "b"):
         remote.upload(recording(tmp_path / name), f"{base}/in/{name}")
     found = remote.expand(f"{base}/in/*")
@@ -79,9 +79,9 @@ def test_what_is_put_there_is_found_and_fetched(base: str, tmp_path: Path) -> No
         remote.expand(f"{base}/absent")
 
 
-def test_a_store_remembers(base: str, tmp_path: Path) -> None:
+def test_a_store_keeps_failures(base: str, tmp_path: Path) -> None:
     store = open_store(f"{base}/out")
-    assert store.everything() == []
+    assert store.all_entries() == []
     entry = Entry("a", "/a", "aside", error="it took more than 5 s")
     store.note_failure(entry)
     assert open_store(f"{base}/out").failures() == {"a": entry}
@@ -91,8 +91,8 @@ def test_a_store_remembers(base: str, tmp_path: Path) -> None:
     assert remote.read_json(f"{base}/out/index.jsonl") == {**entry.__dict__}
 
 
-def test_a_recording_goes_from_store_to_store(base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("STREAMSEG_THREADS", "1")  # the worker sets it, and is no process of its own here
+def test_a_recording_and_its_results_at_urls(base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STREAMSEG_THREADS", "1")  # the worker sets it, in this process
     remote.upload(recording(tmp_path / "a"), f"{base}/in/a")
     (source,) = remote.expand(f"{base}/in/*")
     job = RunConfig(source=source, save=("labels",), extractor=ExtractorConfig(size=64))
@@ -101,15 +101,15 @@ def test_a_recording_goes_from_store_to_store(base: str, tmp_path: Path, monkeyp
     worker.close()
     assert (entry.status, entry.frames) == ("done", 2), entry.error
     store = open_store(f"{base}/out")
-    assert store.found("a", source, made_with(job)) == entry == store.everything()[0]
+    assert store.find_done("a", source, output_settings(job)) == entry == store.all_entries()[0]
     with pytest.raises(OutputError, match="other settings"):
-        store.found("a", source, made_with(RunConfig(source=source, every=2)))
+        store.find_done("a", source, output_settings(RunConfig(source=source, every=2)))
     content: dict[str, Any] = remote.read_json(f"{base}/out/a/run.json") or {}
     assert content["output"] == f"{base}/out/a"
     assert len(remote.read_all(f"{base}/out/a/labels/*.png")) == 2
 
 
-def test_the_mark_of_the_end_comes_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_json_is_uploaded_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = recording(tmp_path / "a")
     (folder / "run.json").write_text("{}", encoding="utf-8")
     order: list[str] = []
@@ -129,7 +129,7 @@ def test_the_mark_of_the_end_comes_last(tmp_path: Path, monkeypatch: pytest.Monk
     assert order[2:] == ["0.png", "1.png", "run.json"]
 
 
-def test_training_reads_shards_where_they_lie(base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_training_reads_shards_at_a_url(base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STREAMSEG_CACHE", str(tmp_path / "cache"))
     for name in ("a", "b"):
         recording(tmp_path / "many" / name, 3)
@@ -140,11 +140,11 @@ def test_training_reads_shards_where_they_lie(base: str, tmp_path: Path, monkeyp
     assert fingerprint(here) == fingerprint(there)
     assert part_ends(there) == [3, 6]
     assert np.array_equal(pickle.loads(pickle.dumps(there[1]))[2].rgb, here[1][2].rgb)
-    samples = [Samples(some, two_views(32), pictures=FrameCache("none", 6, 64)) for some in (here, there)]
+    samples = [Samples(recordings, two_views(32), pictures=FrameCache("none", 6, 64)) for recordings in (here, there)]
     first, second = (next(iter(loader(one, Numbers(4), workers))) for one, workers in zip(samples, (0, 1)))
-    assert torch.equal(first.views[0], second.views[0])  # of a process that was forked
+    assert torch.equal(first.views[0], second.views[0])  # the second one comes from a forked process
     kept = sorted(path.name for path in (tmp_path / "cache").rglob("*") if path.is_file())
-    assert kept == ["frames.npy", "names.bin", "recordings.npy"]  # no shard was fetched as a whole
+    assert kept == ["frames.npy", "names.bin", "recordings.npy"]  # no shard was downloaded as a whole
     remote.remove(f"{base}/shards/shard-000000.tar")
     with pytest.raises(FrameError):
         open_recordings([f"shards:{base}/shards"])[0][0]

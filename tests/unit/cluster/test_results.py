@@ -1,4 +1,4 @@
-"""A recording's folder is there whole or not at all, whoever else writes."""
+"""The folder of a recording appears as a whole, even if several drivers write."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from streamseg.cluster.results import Results
-from streamseg.cluster.task import made_with
+from streamseg.cluster.task import output_settings
 from streamseg.config import ExtractorConfig, RunConfig, Spec
 from streamseg.errors import OutputError
 from streamseg.runtime import index
@@ -23,7 +23,7 @@ JOB = RunConfig(source="/a")
 
 
 def made(results: Results, name: str, text: str = "new", job: RunConfig = JOB, **more: Any) -> Path:
-    folder = results.construction(name)
+    folder = results.work_folder(name)
     folder.mkdir()
     (folder / "mask.png").write_text(text, encoding="utf-8")
     content = {"status": "done", "settings": settings_of(job), "frames": 2, "fps": 3.0, "written": ["mask.png"]}
@@ -45,30 +45,30 @@ def test_the_first_to_finish_wins(results: Results) -> None:
     assert (results.root / "a" / "mask.png").read_text(encoding="utf-8") == "quick"
 
 
-def test_done_is_told_from_made_otherwise(results: Results) -> None:
-    assert results.found("a", "/a", made_with(JOB)) is None
+def test_results_of_other_settings_or_recordings_are_refused(results: Results) -> None:
+    assert results.find_done("a", "/a", output_settings(JOB)) is None
     results.publish(made(results, "a"), "a", overwrite=False)
-    entry = results.found("a", "/a", made_with(JOB))
+    entry = results.find_done("a", "/a", output_settings(JOB))
     assert entry == Entry("a", "/a", "done", frames=2, fps=3.0, ids=4, seconds=1.5, worker="w")
     with pytest.raises(OutputError, match="other settings"):
-        results.found("a", "/a", made_with(RunConfig(source="/a", every=2)))
+        results.find_done("a", "/a", output_settings(RunConfig(source="/a", every=2)))
     with pytest.raises(OutputError, match="another recording"):
-        results.found("a", "/b", made_with(JOB))
+        results.find_done("a", "/b", output_settings(JOB))
 
 
 def test_weights_that_changed_are_other_settings(results: Results, tmp_path: Path) -> None:
     weights = tmp_path / "own.onnx"
     weights.write_bytes(b"1")
     job = RunConfig(source="/a", extractor=ExtractorConfig(Spec(str(weights))))
-    about = {"source": "/a", "files": made_with(job)["files"]}
+    about = {"source": "/a", "files": output_settings(job)["files"]}
     results.publish(made(results, "a", job=job, batch=about), "a", overwrite=False)
-    assert results.found("a", "/a", made_with(job))
+    assert results.find_done("a", "/a", output_settings(job))
     weights.write_bytes(b"2")
     with pytest.raises(OutputError, match="other settings"):
-        results.found("a", "/a", made_with(job))
+        results.find_done("a", "/a", output_settings(job))
 
 
-def test_overwriting_takes_only_what_a_run_wrote(results: Results) -> None:
+def test_only_files_that_a_run_wrote_are_overwritten(results: Results) -> None:
     results.publish(made(results, "a", "old"), "a", overwrite=False)
     assert results.publish(made(results, "a", "new"), "a", overwrite=True)
     target = results.root / "a"
@@ -79,31 +79,31 @@ def test_overwriting_takes_only_what_a_run_wrote(results: Results) -> None:
     assert (target / "mask.png").read_text(encoding="utf-8") == "new"
 
 
-def test_what_is_no_result_is_left_alone(results: Results) -> None:
+def test_a_folder_that_no_run_wrote_is_refused(results: Results) -> None:
     (results.root / "a").mkdir()
-    assert results.found("a", "/a", made_with(JOB)) is None
+    assert results.find_done("a", "/a", output_settings(JOB)) is None
     (results.root / "a" / "diary.txt").write_text("x", encoding="utf-8")
     with pytest.raises(OutputError, match="no run wrote it"):
-        results.found("a", "/a", made_with(JOB))
+        results.find_done("a", "/a", output_settings(JOB))
 
 
-def test_what_dead_workers_left_goes_and_what_lives_stays(results: Results) -> None:
+def test_only_work_folders_of_dead_workers_are_removed(results: Results) -> None:
     alive = made(results, "a")
     dead = results.work / alive.name.replace(str(os.getpid()), "4194999")
     dead.mkdir()
-    assert results.under_way() == {"a"}
-    results.tidy()
+    assert results.in_progress() == {"a"}
+    results.remove_left_over()
     assert alive.is_dir()
     assert not dead.exists()
     results.publish(alive, "a", overwrite=False)
-    assert results.under_way() == set()
+    assert results.in_progress() == set()
 
 
-def test_failures_are_kept_and_forgotten(results: Results) -> None:
+def test_failures_are_recorded_and_removed(results: Results) -> None:
     entry = Entry("a", "/a", "aside", error="it took more than 5 s")
     results.note_failure(entry)
     results.publish(made(results, "b"), "b", overwrite=False)
-    assert [one.name for one in results.everything()] == ["a", "b"]
+    assert [one.name for one in results.all_entries()] == ["a", "b"]
     assert results.failures() == {"a": entry}
     results.forget_failure("a")
     assert not results.failures()

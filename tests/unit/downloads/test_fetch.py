@@ -1,4 +1,4 @@
-"""Downloads, from a server on the loopback that breaks off, changes and lies."""
+"""Downloads from a server on the loopback that breaks off, changes files and sends wrong ones."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ from train.data.recordings import open_recordings
 
 
 class Served(NamedTuple):
-    """files: content by path. asked: the Range of each request. cut: bytes after which a connection breaks, by path."""
+    """files: content by path. ranges: Range of each request. cut: bytes after which a connection breaks, by path."""
 
     url: str
     files: dict[str, bytes]
-    asked: list[str]
+    ranges: list[str]
     cut: dict[str, int]
 
 
 @pytest.fixture
 def server() -> Iterator[Served]:
     files: dict[str, bytes] = {}
-    asked: list[str] = []
+    ranges: list[str] = []
     cut: dict[str, int] = {}
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             path = self.path.split("?")[0]
-            asked.append(self.headers.get("Range", ""))
+            ranges.append(self.headers.get("Range", ""))
             if path not in files:
                 self.send_error(404)
                 return
@@ -64,7 +64,7 @@ def server() -> Iterator[Served]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
         thread = threading.Thread(target=http.serve_forever, daemon=True)
         thread.start()
-        yield Served(f"http://127.0.0.1:{http.server_address[1]}", files, asked, cut)
+        yield Served(f"http://127.0.0.1:{http.server_address[1]}", files, ranges, cut)
         http.shutdown()
         thread.join()
 
@@ -88,19 +88,19 @@ def quiet(*_: Any) -> None:
     pass
 
 
-def test_a_tum_sequence_comes_and_opens(server: Served, tmp_path: Path, monkeypatch: Any) -> None:
+def test_a_tum_sequence_is_downloaded_and_opens(server: Served, tmp_path: Path, monkeypatch: Any) -> None:
     path = "/rgbd/dataset/freiburg2/rgbd_dataset_freiburg2_xyz.tgz"
     folder = tmp_path / "rgbd_dataset_freiburg2_xyz"
     _tum(folder)
     server.files[path] = tgz(folder)
     monkeypatch.setenv("STREAMSEG_DATA", str(tmp_path / "data"))
-    said = CliRunner().invoke(data, ["tum", "fr2/xyz", "--mirror", server.url, "--json"], catch_exceptions=False)
-    report = json.loads(said.stdout)
+    done = CliRunner().invoke(data, ["tum", "fr2/xyz", "--mirror", server.url, "--json"], catch_exceptions=False)
+    report = json.loads(done.stdout)
     assert report["licence"] == "CC BY 4.0"
     assert len(open_source(report["content"][0])) == 3  # type: ignore[arg-type]
     assert not list((tmp_path / "data/tum").glob("*.tgz"))
     CliRunner().invoke(data, ["tum", "fr2/xyz", "--mirror", server.url], catch_exceptions=False)
-    assert server.asked == [""]  # what is there is not fetched again
+    assert server.ranges == [""]  # an existing data set is not downloaded again
 
 
 def test_a_co3d_category_is_found_by_training(server: Served, tmp_path: Path, monkeypatch: Any) -> None:
@@ -119,7 +119,7 @@ def test_a_co3d_category_is_found_by_training(server: Served, tmp_path: Path, mo
     assert [len(recording) for recording in open_recordings(["co3d"])] == [3]
 
 
-def test_what_was_broken_off_goes_on(server: Served, tmp_path: Path) -> None:
+def test_an_interrupted_download_is_resumed(server: Served, tmp_path: Path) -> None:
     content = zipped({"a/b.bin": np.random.default_rng(0).bytes(500_000)})
     server.files["/x.zip"], server.cut["/x.zip"] = content, 200_000
     archive = Archive(f"{server.url}/x.zip", f"sha256:{hashlib.sha256(content).hexdigest()}")
@@ -129,13 +129,13 @@ def test_what_was_broken_off_goes_on(server: Served, tmp_path: Path) -> None:
     assert "try again, it goes on" in problem.value.hint
     server.cut.clear()
     fetch.fetch(wanted, tmp_path / "d", quiet)
-    assert server.asked[-1].startswith("bytes=")
-    assert int(server.asked[-1][6:-1]) > 0
+    assert server.ranges[-1].startswith("bytes=")
+    assert int(server.ranges[-1][6:-1]) > 0
     assert (tmp_path / "d/a/b.bin").stat().st_size == 500_000
     assert [path.name for path in (tmp_path / "d").iterdir() if path.name.startswith(".")] == [fetch.DONE]
 
 
-def test_another_file_than_the_one_begun_is_fetched_from_its_start(server: Served, tmp_path: Path) -> None:
+def test_a_file_that_has_changed_is_downloaded_from_its_start(server: Served, tmp_path: Path) -> None:
     server.files["/x.zip"], server.cut["/x.zip"] = zipped({"a": bytes(300_000)}), 100_000
     wanted = DataSet("davis", "", "https://example.org", (Archive(f"{server.url}/x.zip"),))
     with pytest.raises(SourceError):
@@ -155,7 +155,7 @@ def test_another_file_than_the_one_begun_is_fetched_from_its_start(server: Serve
         (b"<html>", None, "truncated or damaged"),
     ],
 )
-def test_what_cannot_be_used_leaves_nothing(
+def test_a_wrong_archive_leaves_no_files(
     content: bytes, hash: str | None, message: str, server: Served, tmp_path: Path
 ) -> None:
     server.files["/x.zip"] = content
@@ -174,7 +174,7 @@ def test_no_network_and_no_such_file(server: Served, tmp_path: Path) -> None:
     assert "researchdata.tuwien.at" in problem.value.hint
 
 
-def test_space_is_looked_at_first(server: Served, tmp_path: Path, monkeypatch: Any) -> None:
+def test_too_little_space_is_reported_before_the_download(server: Served, tmp_path: Path, monkeypatch: Any) -> None:
     server.files["/x.zip"] = zipped({"a": bytes(1000)})
     wanted = DataSet("davis", "", "https://example.org", (Archive(f"{server.url}/x.zip"),))
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 10**9, 100))
@@ -186,7 +186,7 @@ def test_space_is_looked_at_first(server: Served, tmp_path: Path, monkeypatch: A
     ("kind", "part"),
     [("tum", ""), ("tum", "desk"), ("tum", "fr4/desk"), ("co3d", ""), ("co3d", "../x"), ("davis", "x")],
 )
-def test_parts_that_do_not_exist_are_named(kind: str, part: str) -> None:
+def test_parts_that_cannot_exist_are_refused(kind: str, part: str) -> None:
     with pytest.raises(SourceError):
         find(kind, part)
 

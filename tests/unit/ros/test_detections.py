@@ -102,7 +102,7 @@ def test_boxes_in_the_image_and_in_space(store: Any, types: Any) -> None:
     ]
 
 
-def test_labels_are_told_when_they_change_only(store: Any, types: Any) -> None:
+def test_label_info_is_sent_only_when_ids_change(store: Any, types: Any) -> None:
     detections, header = Detections(types), empty(store, "std_msgs/msg/Header")
     frame, segmentation = scene(depth=False)
     first = detections.of(header, frame, segmentation)
@@ -113,7 +113,7 @@ def test_labels_are_told_when_they_change_only(store: Any, types: Any) -> None:
     assert len(detections.of(header, frame, none)["label_info"].class_map) == 1
 
 
-def test_without_objects_there_is_nothing_to_say(store: Any, types: Any) -> None:
+def test_without_objects_there_are_no_messages(store: Any, types: Any) -> None:
     frame, segmentation = scene()
     found = Detections(types).of(empty(store, "std_msgs/msg/Header"), frame, Segmentation(segmentation.regions, 1))
     assert found == {}

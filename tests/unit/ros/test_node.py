@@ -1,4 +1,4 @@
-"""Without ROS the command says what is missing."""
+"""Without ROS, the command reports what is missing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_without_rclpy_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "docs/ros.md" in caught.value.hint
 
 
-def test_flags_are_checked_before_ros_is_looked_for() -> None:
+def test_flags_are_checked_before_ros_is_imported() -> None:
     done = CliRunner().invoke(ros, ["--size", "3"])
     assert done.exit_code == 2
     assert "not a size" in done.output

@@ -1,4 +1,4 @@
-"""Images wait for their depth, new ones push old ones out, and no depth holds nobody up for long."""
+"""Images wait a short time for their depth, and newer images replace older ones."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_the_newest_image_goes_first_and_older_ones_are_dropped() -> None:
     assert newest.peek() == (None, None)
 
 
-def test_depth_that_is_later_than_the_next_image_still_finds_its_own() -> None:
+def test_late_depth_is_paired_with_its_own_image() -> None:
     newest = Newest()
     newest.paired = True
     for i in range(3):
@@ -39,7 +39,7 @@ def test_depth_that_is_later_than_the_next_image_still_finds_its_own() -> None:
     assert newest.take(0) is None
 
 
-def test_an_image_whose_depth_does_not_come_goes_without() -> None:
+def test_an_image_waits_for_its_depth_only_for_a_while() -> None:
     newest = Newest()
     newest.paired = True
     newest.put_image(arrival(0, "image 0", age=pairing.PATIENCE))
@@ -47,7 +47,7 @@ def test_an_image_whose_depth_does_not_come_goes_without() -> None:
     assert newest.take(0) == ("image 0", None)
 
 
-def test_who_waits_is_woken() -> None:
+def test_a_waiting_thread_gets_the_new_image() -> None:
     newest = Newest()
     found: list[object] = []
     waiting = threading.Thread(target=lambda: found.append(newest.take(30)))
@@ -63,4 +63,4 @@ def test_memory_stays_bounded() -> None:
     for i in range(1000):
         newest.put_image(arrival(i, "image"))
         newest.put_depth(arrival(10**6 + i, "depth"))
-    assert len(newest._images) == len(newest._depths) == pairing.WAITING
+    assert len(newest._images) == len(newest._depths) == pairing.QUEUE_LENGTH

@@ -1,4 +1,4 @@
-"""The depth sensor's model: its steps, its noise and its holes."""
+"""The simulated depth sensor: its steps, its noise and its holes."""
 
 from __future__ import annotations
 

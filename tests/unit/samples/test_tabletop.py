@@ -1,4 +1,4 @@
-"""The clip samples/tabletop: complete, small, and its colours, depths, masks and poses fit each other."""
+"""The clip samples/tabletop is complete and small, and its colours, depths, masks and poses agree."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def mask(i: int) -> np.ndarray:
 
 
 def pose(i: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rotation (3, 3) and position (3,) of the camera, written out from the quaternion's definition."""
+    """Rotation (3, 3) and position (3,) of the camera [m], computed by the definition of a quaternion."""
     x, y, z, a, b, c, w = (float(number) for number in rows("groundtruth.txt")[i][1:])
     turn = [
         [1 - 2 * (b * b + c * c), 2 * (a * b - c * w), 2 * (a * c + b * w)],
@@ -46,7 +46,7 @@ def pose(i: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def world(i: int) -> np.ndarray:
-    """(480, 640, 3): where every pixel of frame i lies in the world, as its depth and pose say [m]."""
+    """(480, 640, 3): the point in the world [m] of each pixel of frame i, by its depth and pose."""
     z, (turn, position) = depth(i), pose(i)
     v, u = np.mgrid[:480, :640]
     rays = np.stack([(u - MIDDLE[0]) / FOCAL, (v - MIDDLE[1]) / FOCAL, np.ones_like(z)], axis=-1)
@@ -54,7 +54,7 @@ def world(i: int) -> np.ndarray:
 
 
 def agreement(first: int, last: int, moved: bool = True) -> float:
-    """Share of the object pixels of `first` seen in `last` too (same depth within 2 cm) that have one id in both."""
+    """Share of the object pixels in `first` visible in `last` (same depth within 2 cm) that have one id in both."""
     known = (mask(first) > 0) & (depth(first) > 0)
     turn, position = pose(last if moved else first)
     points = (world(first)[known] - position) @ turn
@@ -81,7 +81,7 @@ def test_lists_name_every_file_once() -> None:
     assert {path.stem for path in (CLIP / "masks").iterdir()} == {path.stem for path in (CLIP / "rgb").iterdir()}
 
 
-def test_images_are_of_the_promised_kind() -> None:
+def test_images_have_the_documented_types() -> None:
     for folder, mode in (("rgb", "RGB"), ("depth", "I;16"), ("masks", "P")):
         for path in sorted((CLIP / folder).iterdir()):
             with Image.open(path) as image:
@@ -112,17 +112,17 @@ def test_share_of_holes() -> None:
     assert max(shares) < 0.30
 
 
-def test_poses_carry_the_masks_from_the_first_frame_into_the_last() -> None:
+def test_poses_project_the_masks_of_the_first_frame_onto_the_last() -> None:
     assert agreement(0, 23) > 0.90
     assert agreement(0, 1) > 0.90
 
 
-def test_the_check_of_the_poses_notices_a_wrong_pose() -> None:
+def test_a_wrong_pose_is_noticed() -> None:
     with pytest.raises(AssertionError):
         assert agreement(0, 23, moved=False) > 0.90
 
 
-def test_table_top_is_the_plane_that_the_readme_promises() -> None:
+def test_table_top_is_the_plane_of_the_readme() -> None:
     for i in (0, 12, 23):
         points = world(i)[(depth(i) > 0) & (depth(i) < 1.5) & (mask(i) == 0)]
         table = points[np.abs(points[:, 2]) < 0.05, 2]
@@ -133,7 +133,7 @@ def test_table_top_is_the_plane_that_the_readme_promises() -> None:
 def test_objects_stand_on_the_table_at_one_place() -> None:
     for number in OBJECTS:
         middles = [np.median(world(i)[(mask(i) == number) & (depth(i) > 0)], axis=0) for i in (0, 12, 23)]
-        assert np.ptp(middles, axis=0).max() < 0.08  # other sides of a thing are seen, the thing stays
+        assert np.ptp(middles, axis=0).max() < 0.08  # the visible side changes, the object does not move
         assert all(0 < middle[2] < 0.2 for middle in middles)
 
 
@@ -175,7 +175,7 @@ def test_help_needs_no_renderer() -> None:
     assert all(option in result.stdout for option in ("--frames", "--spp", "--seed", "--overwrite"))
 
 
-def test_missing_renderer_is_told_and_leaves_nothing(tmp_path: Path) -> None:
+def test_missing_renderer_is_an_error_and_writes_nothing(tmp_path: Path) -> None:
     result = script("-o", str(tmp_path / "clip"))
     assert result.returncode == 1
     assert re.search(r'error: .*Mitsuba.*\nhint: pip install "streamseg\[samples\]"', result.stderr)

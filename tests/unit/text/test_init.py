@@ -1,3 +1,5 @@
+"""Text from outside is cleaned, and becomes valid JSON."""
+
 from __future__ import annotations
 
 import json
@@ -6,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamseg.text import clean, plain, some, to_json, without_secrets
+from streamseg.text import clean, json_types, some, to_json, without_secrets
 
 
 @pytest.mark.parametrize(
@@ -19,11 +21,11 @@ from streamseg.text import clean, plain, some, to_json, without_secrets
         ("größe 日本", "größe 日本"),
     ],
 )
-def test_a_terminal_is_not_told_anything(text: str, wanted: str) -> None:
+def test_control_sequences_are_removed(text: str, wanted: str) -> None:
     assert clean(text) == wanted
 
 
-def test_of_many_names_a_sentence_has_the_first() -> None:
+def test_a_sentence_has_the_first_of_many_names() -> None:
     assert (some([]), some({"a": 1}), some("abc")) == ("", "a", "a, b, c")
     assert some(range(10), 2) == "0, 1 and 8 more"
 
@@ -36,7 +38,7 @@ def test_of_many_names_a_sentence_has_the_first() -> None:
         ("folder/a@b", "folder/a@b"),
     ],
 )
-def test_secrets_are_not_written_down(uri: str, wanted: str) -> None:
+def test_secrets_are_hidden(uri: str, wanted: str) -> None:
     assert without_secrets(uri) == wanted
 
 
@@ -49,4 +51,4 @@ VALUES = st.recursive(
 @given(VALUES)
 def test_any_value_becomes_valid_json(value: object) -> None:
     found = json.loads(to_json(value), parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
-    assert found == json.loads(json.dumps(plain(value)))
+    assert found == json.loads(json.dumps(json_types(value)))

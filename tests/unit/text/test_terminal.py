@@ -1,4 +1,4 @@
-"""Nothing that a file holds is obeyed by a terminal, wherever it is printed."""
+"""Control sequences in text from files never reach the terminal."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def printed(cell: str) -> str:
 
 
 @pytest.mark.parametrize("trap", TRAPS)
-def test_traps_in_tables_and_lines(trap: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_control_sequences_in_tables_and_lines(trap: str, capsys: pytest.CaptureFixture[str]) -> None:
     terminal.say(trap)
     terminal.answer(trap)
     terminal.notes(quiet=False)(trap)
-    said = capsys.readouterr()
-    for text in (printed(trap), said.out, said.err):
+    captured = capsys.readouterr()
+    for text in (printed(trap), captured.out, captured.err):
         assert text.replace("\n", "").isprintable()
     if trap.startswith("["):
         assert trap in printed(trap)
@@ -41,13 +41,13 @@ def test_any_text(text: str) -> None:
     assert not set(printed(text)) & {chr(number) for number in (*range(9), *range(11, 32), *range(127, 160))}
 
 
-def test_colours_of_ours_stay() -> None:
+def test_our_own_colours_are_printed() -> None:
     out = io.StringIO()
     terminal.console(file=out, force_terminal=True, color_system="standard").print("word", style="bold")
     assert out.getvalue() == "\x1b[1mword\x1b[0m\n"
 
 
-def test_quiet_swallows(capsys: pytest.CaptureFixture[str]) -> None:
+def test_quiet_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     terminal.notes(quiet=True)("word")
     terminal.console(stderr=True, quiet=True).print("word")
     assert capsys.readouterr() == ("", "")

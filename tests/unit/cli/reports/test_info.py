@@ -1,4 +1,4 @@
-"""`streamseg info`: what each kind of file is, whether it runs, and if not, what was expected."""
+"""`streamseg info`: the properties of each kind of file, whether it runs, and if not, what is expected."""
 
 from __future__ import annotations
 
@@ -20,21 +20,28 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STREAMSEG_CACHE", str(tmp_path / "cache"))
 
 
-def network(path: Path, image: list, output: str, shape: list, **said: str) -> Path:
+def network(path: Path, image: list, output: str, shape: list, **metadata: str) -> Path:
     """A network of one average pooling by 8."""
     value = helper.make_tensor_value_info
     node = helper.make_node("AveragePool", ["x"], [output], kernel_shape=[8, 8], strides=[8, 8])
     ends = [value("x", TensorProto.FLOAT, image)], [value(output, TensorProto.FLOAT, shape)]
     graph = helper.make_graph([node], "pooling", *ends)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
-    helper.set_model_props(model, said)
+    helper.set_model_props(model, metadata)
     onnx.save(model, path)
     return path
 
 
 def test_an_onnx_file_of_ours(tmp_path: Path) -> None:
-    said = {"streamseg": "0.1.0", "method": "byol", "backbone": "resnet18", "stride": "8", "dim": "3", "licence": "MIT"}
-    path = network(tmp_path / "net.onnx", ["n", 3, 64, 96], "features", ["n", 3, 8, 12], precision="fp16", **said)
+    metadata = {
+        "streamseg": "0.1.0",
+        "method": "byol",
+        "backbone": "resnet18",
+        "stride": "8",
+        "dim": "3",
+        "licence": "MIT",
+    }
+    path = network(tmp_path / "net.onnx", ["n", 3, 64, 96], "features", ["n", 3, 8, 12], precision="fp16", **metadata)
     report = info.examine(path)
     assert report["kind"] == "ONNX network"
     assert report["written_by_streamseg"] == "0.1.0"
@@ -96,7 +103,7 @@ def test_weights_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["gone.onnx", "text.txt", "damaged.onnx", "damaged.xml", "alone.plan", "damaged.pt"])
-def test_what_cannot_be_read_is_one_clear_error(tmp_path: Path, name: str) -> None:
+def test_an_unreadable_file_is_an_error(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     if "gone" not in name:
         path.write_bytes(b"\x08\x07 something")
@@ -105,16 +112,16 @@ def test_what_cannot_be_read_is_one_clear_error(tmp_path: Path, name: str) -> No
     assert caught.value.hint
 
 
-def test_the_report_is_for_reading_and_copying(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_report_is_printed_in_full(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = network(tmp_path / "f.onnx", [1, 3, 64, 96], "features", [1, 3, 8, 12])
     report = info.examine(path)
     info.print_report(report)
-    said = capsys.readouterr().out
+    printed = capsys.readouterr().out
     for words in ("ONNX network", "x (1, 3, 64, 96)", "features (1, 3, 8, 12)", report["sha256"]):
-        assert words in said
+        assert words in printed
 
 
-def test_an_onnx_file_is_looked_at_without_torch(tmp_path: Path) -> None:
+def test_an_onnx_file_is_read_without_torch(tmp_path: Path) -> None:
     path = network(tmp_path / "f.onnx", [1, 3, 64, 96], "features", [1, 3, 8, 12])
     code = "import sys; from pathlib import Path; from streamseg.cli.reports import info; "
     code += f"info.examine(Path({str(path)!r})); "

@@ -1,4 +1,4 @@
-"""Shards hold what was packed: read back by frame, by WebDataset, after a stop, and where recordings are broken."""
+"""Shards contain what was packed: read by frame, by WebDataset, after a stop, and with broken recordings."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def many(tmp_path: Path) -> Path:
     return tmp_path / "many"
 
 
-def test_what_was_stopped_goes_on_and_gives_the_same(
+def test_a_stopped_packing_is_resumed_with_the_same_result(
     many: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     result = pack([str(many)], tmp_path / "whole", Wish(), per_shard=2, workers=1)
@@ -84,10 +84,10 @@ def test_what_was_stopped_goes_on_and_gives_the_same(
     assert list(result["left_out"]) == ["broken"]
     made = packing.pack_shard
 
-    def stops(group: Any, path: Path, number: int, wish: Wish) -> Any:
+    def stops(group: Any, path: Path, number: int, options: Wish) -> Any:
         if number == 1:
             raise KeyboardInterrupt
-        return made(group, path, number, wish)
+        return made(group, path, number, options)
 
     monkeypatch.setattr(packing, "pack_shard", stops)
     with pytest.raises(KeyboardInterrupt):
@@ -114,7 +114,7 @@ def test_nothing_to_pack_is_an_error(tmp_path: Path, many: Path) -> None:
         pack([str(many / "broken")], tmp_path / "out", Wish(), per_shard=2, workers=1)
 
 
-def test_a_cut_shard_costs_its_frames_alone(many: Path, tmp_path: Path) -> None:
+def test_a_truncated_shard_loses_only_its_missing_frames(many: Path, tmp_path: Path) -> None:
     from streamseg.errors import FrameError
 
     pack([str(many)], tmp_path / "out", Wish(), per_shard=6, workers=1)
