@@ -4,9 +4,9 @@
     -> less where the motion speaks against it -> foreground -> instances -> ids
 
 A slow, accurate step teaches a fast one. On keyframes, GrabCut segments the salient parts; a ridge regression on the
-features learns from these cuts over the session; a keyframe then costs one matrix product and a guided upsampling.
-Other frames show the objects of the keyframe, moved along the optical flow. A second round of cuts starts where
-saliency and classifier agree, a third from the classifier alone. With quality "high", GrabCut does the upsampling.
+features learns from these cuts over the session; a keyframe then costs one matrix product, and a cut that draws its
+borders. Other frames show the objects of the keyframe, moved along the optical flow. A second round of cuts starts
+where saliency and classifier agree, a third from the classifier alone.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from streamseg.depth.support import SupportPlane
 from streamseg.features.extractor import FeatureFrame
 from streamseg.features.flow import Way, follow_labels
 from streamseg.features.timing import StageTimer
-from streamseg.masks.upsample import upsample_labels
 from streamseg.objects.background import LARGE, SIZE, BackgroundMemory
+from streamseg.objects.borders import BORDERS, certainty, draw_borders
 from streamseg.objects.classifier import ForegroundClassifier
 from streamseg.objects.grabcut import Levels
 from streamseg.objects.instances import separate, support_of
@@ -40,9 +40,6 @@ ALONE = Levels(low=0.35, peak=0.65, fg_threshold=0.75, bg_threshold=0.1)
 """How GrabCut starts from saliency alone, which is blurred,"""
 TOGETHER = Levels(low=0.5, peak=0.6, fg_threshold=0.85, bg_threshold=0.15)
 """and from saliency and classifier, which is less so."""
-BORDERS = Levels(low=0.5, peak=0.5, fg_threshold=0.75, bg_threshold=0.35)
-"""How it draws the borders of what the classifier has found, whose grid is too coarse for gaps and thin parts: what is
-near its border is left to the colours."""
 MOVING = 0.5
 """How much the objectness of a cell grows that moves by itself, relative to one that goes with the camera."""
 DITHER = 0.3
@@ -102,7 +99,8 @@ class ObjectDiscovery:
             if number == 2 and self.classifier.weights is not None:
                 # what the classifier has made of all of them is surer than any one frame's saliency
                 leaning = [self.movement.leaning(one.moves) if leans else 0.0 for one in seen]
-                rough = [(self._opinion(one) + by, self._levels(BORDERS)) for one, by in zip(seen, leaning)]
+                levels_of = BORDERS[self.quality]
+                rough = [(self._opinion(one) + by, self._levels(levels_of)) for one, by in zip(seen, leaning)]
             else:
                 rough = [self._rough(one) for one in seen]
             taught = ForegroundClassifier() if number < ROUNDS else copy(self.classifier)
@@ -216,18 +214,14 @@ class ObjectDiscovery:
         return middle.dithered(self._lessons - 1, DITHER)
 
     def _foreground(self, seen: Seen) -> np.ndarray:
-        """(H, W) bool: what the classifier says, its borders drawn by colours, or much faster along edges."""
+        """(H, W) bool: what the classifier says; nothing before it has learnt."""
         if self.classifier.weights is None:
             return np.zeros(seen.frame.frame.rgb.shape[:2], bool)
-        if self.quality == "high":
-            return self.teacher.cut(seen.frame, self._opinion(seen), BORDERS)
-        score, frame = self._score(seen), seen.frame
-        mask: np.ndarray = upsample_labels(np.stack([-score, score]), frame.frame.rgb, frame.depth_guide) > 0
-        return mask
+        return draw_borders(seen.frame, self._score(seen), self.quality, self.seed)
 
     def _opinion(self, seen: Seen) -> np.ndarray:
         """(h, w) float32: what is known of a frame, on the saliency's scale."""
-        return np.clip(0.5 + 0.5 * self._score(seen), 0, 1)
+        return certainty(self._score(seen))
 
     def _score(self, seen: Seen) -> np.ndarray:
         """(h, w) float32: above 0 = foreground. The classifier, less where what moves, or rests, speaks against it."""

@@ -12,6 +12,10 @@ import numpy as np
 
 from streamseg.objects.saliency import parts
 
+ROUNDS = 1
+"""Of GrabCut: colour models, then a cut."""
+COARSE = 120
+"""Short side of the picture in which parts are found, pixels."""
 MARGIN = 0.35
 """Of the part's height and width, on each side of its box."""
 GOLDEN = 0.6180339887498949
@@ -37,22 +41,26 @@ class Levels(NamedTuple):
         return self._replace(fg_threshold=1 - (1 - self.fg_threshold) * share, bg_threshold=self.bg_threshold * share)
 
 
-def cut(
-    rgb: np.ndarray, saliency: np.ndarray, levels: Levels, *, side: int, rounds: int = 2, seed: int = 0
-) -> np.ndarray:
-    """(H, W) bool: the objects that `saliency` shows, with the borders of the image.
+def cut(rgb: np.ndarray, saliency: np.ndarray, levels: Levels, *, side: int, seed: int = 0) -> np.ndarray:
+    """Return the (H, W) bool mask of the objects that `saliency` shows, with the borders of the image.
 
-    rgb: (H, W, 3) uint8. saliency: (H, W) float32, see `Saliency`.
-    side: windows are shrunk until no side is longer: the time grows with the area. rounds, seed: of GrabCut.
+    rgb: (H, W, 3) uint8. saliency: (h, w) float32 on a grid of any size, see `Saliency`.
+    side: windows are shrunk until no side is longer, in pixels: the time grows with the area. seed: of GrabCut.
     """
-    numbers, chosen = parts(saliency, levels.low, levels.peak)
-    mask = np.zeros(saliency.shape, bool)
+    height, width = rgb.shape[:2]
+    # parts are as smooth as the grid that they come from: a coarse picture of them is enough
+    step = max(1, min(height, width) // COARSE)
+    coarse = cv2.resize(saliency, (-(-width // step), -(-height // step)), interpolation=cv2.INTER_LINEAR)
+    numbers, chosen = parts(coarse, levels.low, levels.peak)
+    mask = np.zeros((height, width), np.uint8)
     for number in chosen:
         part = numbers == number
         window = _window(part)
-        found = _cut_window(rgb[window], saliency[window], part[window], levels, side, rounds, seed)
-        mask[window] |= found
-    return mask
+        inside = mask[tuple(slice(one.start * step, one.stop * step) for one in window)]
+        image = rgb[tuple(slice(one.start * step, one.stop * step) for one in window)]
+        found = _cut_window(image, coarse[window], part[window], levels, side, seed)
+        np.maximum(inside, found, out=inside)
+    return mask.view(bool)
 
 
 def _window(part: np.ndarray) -> tuple[slice, slice]:
@@ -61,20 +69,21 @@ def _window(part: np.ndarray) -> tuple[slice, slice]:
     for axis in (1, 0):
         where = np.flatnonzero(part.any(axis=axis))
         first, end = int(where[0]), int(where[-1]) + 1
-        margin = int(MARGIN * (end - first)) + 8
+        margin = int(MARGIN * (end - first)) + 2
         window.append(slice(max(0, first - margin), min(len(part) if axis else part.shape[1], end + margin)))
     return window[0], window[1]
 
 
 def _cut_window(
-    rgb: np.ndarray, saliency: np.ndarray, part: np.ndarray, levels: Levels, side: int, rounds: int, seed: int
+    rgb: np.ndarray, saliency: np.ndarray, part: np.ndarray, levels: Levels, side: int, seed: int
 ) -> np.ndarray:
+    """(H, W) uint8, 1 = foreground: of a window, whose saliency and part may be coarser than its picture."""
     size = rgb.shape[1::-1]
     scale = min(1.0, side / max(size))
     small = tuple(max(8, round(length * scale)) for length in size)
     image = cv2.cvtColor(cv2.resize(rgb, small, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2BGR)
     level = cv2.resize(saliency, small, interpolation=cv2.INTER_LINEAR)
-    inside = cv2.resize(part.astype(np.uint8), small, interpolation=cv2.INTER_NEAREST) > 0
+    inside = cv2.resize(part.view(np.uint8), small, interpolation=cv2.INTER_NEAREST) > 0
     guess = np.where(inside, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     guess[inside & (level > levels.fg_threshold * level[inside].max(initial=0))] = cv2.GC_FGD
     guess[level < levels.bg_threshold] = cv2.GC_BGD
@@ -82,5 +91,6 @@ def _cut_window(
     if there == {True, False}:  # GrabCut wants pixels on both sides
         cv2.setRNGSeed(seed)  # its colour models start from K-Means
         models = np.zeros((1, 65)), np.zeros((1, 65))  # of background and foreground
-        cv2.grabCut(image, guess, (0, 0, 0, 0), *models, rounds, cv2.GC_INIT_WITH_MASK)
-    return cv2.resize((guess & 1).astype(np.float32), size, interpolation=cv2.INTER_LINEAR) > 0.5
+        cv2.grabCut(image, guess, (0, 0, 0, 0), *models, ROUNDS, cv2.GC_INIT_WITH_MASK)
+    share = cv2.resize((guess & 1) * np.uint8(255), size, interpolation=cv2.INTER_LINEAR)
+    return (share > 127).view(np.uint8)

@@ -60,14 +60,7 @@ class Teacher:
 
     def cut(self, frame: FeatureFrame, level: np.ndarray, how: Levels) -> np.ndarray:
         """(H, W) bool: what the (h, w) `level` shows, with the borders of the image."""
-        height, width = frame.frame.rgb.shape[:2]
-        # GrabCut shrinks its windows anyway: large photographs need not be searched at their full size
-        scale = min(1.0, 4 * SIDES[self.quality] / min(height, width))
-        size = round(width * scale), round(height * scale)
-        rgb = cv2.resize(frame.frame.rgb, size, interpolation=cv2.INTER_AREA)
-        level = cv2.resize(level, size, interpolation=cv2.INTER_LINEAR)
-        mask = cut(rgb, level, how, side=SIDES[self.quality], seed=self.seed)
-        return cv2.resize(mask.astype(np.uint8) * 255, (width, height), interpolation=cv2.INTER_LINEAR) > 127
+        return cut(frame.frame.rgb, level, how, side=SIDES[self.quality], seed=self.seed)
 
     def _taught(
         self, pupil: ForegroundClassifier, frame: FeatureFrame, level: np.ndarray, how: Levels

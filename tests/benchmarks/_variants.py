@@ -13,9 +13,10 @@ import numpy as np
 from streamseg.depth import containers, extent, planes, support
 from streamseg.depth import instances as depth_instances
 from streamseg.features import extractor
-from streamseg.features.extractor import FeatureExtractor
+from streamseg.features.extractor import FeatureExtractor, FeatureFrame
 from streamseg.frame import Frame
 from streamseg.masks.tracker import Rule, Tracker
+from streamseg.masks.upsample import upsample_labels
 from streamseg.objects import background, discovery, grabcut, instances, motion, movement, parting, saliency, teaching
 
 ALL = "video", "camera given", "photographs", "stills", "empty"
@@ -134,15 +135,16 @@ def _one_way(backbone: Any, images: np.ndarray) -> dict[str, np.ndarray]:
     return {name: maps.copy() for name, maps in backbone.run(images).items()}
 
 
-def _with_the_borders_of_live(self: discovery.ObjectDiscovery, seen: discovery.Seen) -> np.ndarray:
-    self.quality = "live"
-    try:
-        return _foreground(self, seen)
-    finally:
-        self.quality = "high"
+def _upsampled(radius: float) -> Change:
+    """Borders along the edges of the image, or bilinear ones with radius 0, instead of GrabCut's."""
+
+    def draw(frame: FeatureFrame, score: np.ndarray, quality: str, seed: int) -> np.ndarray:
+        scores = np.stack([-score, score])
+        return upsample_labels(scores, frame.frame.rgb, frame.depth_guide, radius=radius) > 0
+
+    return instead(discovery, "draw_borders", draw)
 
 
-_foreground = discovery.ObjectDiscovery._foreground
 _lowest = background._background
 _unsurveyed = property(lambda self: 0, lambda self, value: None)
 _by_place = (Rule(near=0.2), None)
@@ -169,9 +171,8 @@ LIVE = {
     "without knowing photographs": Variant(
         instead(discovery, "are_photographs", lambda moves: False), ("photographs",)
     ),
-    "without edges at borders: bilinear": Variant(
-        instead(discovery, "upsample_labels", partial(discovery.upsample_labels, radius=0))
-    ),
+    "without GrabCut's borders: guided upsampling": Variant(_upsampled(1.0)),
+    "without edges at borders: bilinear": Variant(_upsampled(0.0)),
     "without the gate": Variant(instead(instances, "GATE", -1.0)),
     "without leaving out low scores": Variant(settings={"min_score": 0.0}),
     "without parting what was apart": Variant(
@@ -215,7 +216,7 @@ DEPTH = {
 HIGH = {
     "all of it": Variant(),
     "all of it, once more": Variant(groups=("video", "ycbv")),
-    "without GrabCut's borders": Variant(instead(discovery.ObjectDiscovery, "_foreground", _with_the_borders_of_live)),
+    "without GrabCut's borders": Variant(_upsampled(1.0)),
     "without mirror images": Variant(instead(extractor, "run_both_ways", _one_way)),
     "without parts that rest": Variant(instead(movement.Movement, "survey", nothing), MOVES),
     "without changes in the last round": Variant(instead(movement, "LEANING", 0.0), MOVES),

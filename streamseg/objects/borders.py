@@ -1,0 +1,38 @@
+"""Draws the borders of the foreground at full size, from what the classifier says of the cells of a coarse grid."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from streamseg.features.extractor import FeatureFrame
+from streamseg.masks.upsample import upsample_labels
+from streamseg.objects.grabcut import Levels, cut
+
+BORDERS = {
+    "live": Levels(low=0.5, peak=0.5, fg_threshold=0.75, bg_threshold=0.2),
+    "high": Levels(low=0.5, peak=0.5, fg_threshold=0.75, bg_threshold=0.35),
+}
+"""How sure the classifier must be of a pixel, by quality; GrabCut decides about the others, which lie near the border,
+in gaps and in thin parts. The classifier of "live" has learnt from smaller windows, and is trusted with less."""
+SIDES = {"live": 128, "high": 192}
+"""Longest side of the windows that GrabCut works in, in pixels. Its time grows with the square."""
+
+
+def draw_borders(frame: FeatureFrame, score: np.ndarray, quality: str, seed: int) -> np.ndarray:
+    """Return the (H, W) bool foreground of a frame.
+
+    Colors draw its borders. A live frame with depth is enlarged along the edges of depth and image instead: its objects
+    come from depth where something supports them.
+
+    score: (h, w) float32 on the grid of the features, above 0 = foreground. quality: "live" or "high".
+    seed: of GrabCut.
+    """
+    if quality == "high" or frame.depth_guide is None:
+        return cut(frame.frame.rgb, certainty(score), BORDERS[quality], side=SIDES[quality], seed=seed)
+    mask: np.ndarray = upsample_labels(np.stack([-score, score]), frame.frame.rgb, frame.depth_guide) > 0
+    return mask
+
+
+def certainty(score: np.ndarray) -> np.ndarray:
+    """Map a score, -1 = background and 1 = foreground, to the scale of the saliency, 0 ... 1."""
+    return np.clip(0.5 + 0.5 * score, 0, 1)
