@@ -33,7 +33,7 @@ OF_ROUNDS = tuple(f"{ROUND}[1-9]/{one}" for one in (*OF_A_RUN, LAST, BEGUN, *OBJ
 PARTIAL = (".last.partial.pt", ".best.partial.pt", ".metrics.partial.csv", ".run.partial.json")
 
 
-class Place(NamedTuple):
+class OutputFolder(NamedTuple):
     """Where a run writes. resume: it goes on with the run that is there. overwrite: an older run makes room. inputs:
     what it reads, by flag. within: of a round, the place of the run that it belongs to."""
 
@@ -41,7 +41,7 @@ class Place(NamedTuple):
     resume: bool = False
     overwrite: bool = False
     inputs: tuple[tuple[str, str], ...] = ()
-    within: Place | None = None
+    within: OutputFolder | None = None
 
 
 def begun(output: Path) -> Path | None:
@@ -50,7 +50,7 @@ def begun(output: Path) -> Path | None:
     return next((path for path in (output / LAST, output / f"{ROUND}1" / LAST) if path.is_file()), None)
 
 
-def checked(place: Place, first: bool) -> Path | None:
+def checked(place: OutputFolder, first: bool) -> Path | None:
     """The checkpoint to resume from, or None. Raises OutputError rather than write over an older run, or over what the
     new one reads.
 
@@ -91,7 +91,7 @@ def checked(place: Place, first: bool) -> Path | None:
 
 
 @contextmanager
-def opened(place: Place, first: bool) -> Iterator[None]:
+def opened(place: OutputFolder, first: bool) -> Iterator[None]:
     """Have the folder alone, without what a killed run left in it. An older run that makes room goes at the end, if
     there is a new checkpoint by then; else it is put back. Raises OutputError where another run has the folder."""
     output = place.output

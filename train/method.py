@@ -52,7 +52,7 @@ class Method(pl.LightningModule):
 
     frames: of a sample, evenly spaced by the gap that was drawn. wide: side of the whole frames in a batch, 0 = none.
     head_output: of its head, see `Backbone.run`. optimizer, lr (for a batch of 256), weight_decay: if not told.
-    average: the share of what was fine-tuned that is deployed where nothing judges it, see `Averaging`. measured: the
+    average: the share of what was fine-tuned that is deployed where nothing evaluators it, see `Averaging`. measured: the
     largest one where no masks do, see `reports.deploying`. An option may set frames and lr in __init__.
     """
 

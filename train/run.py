@@ -31,10 +31,10 @@ from train.data.samples import Samples
 from train.description import checkpoint_header, config, flat, opening_line, unused
 from train.distributed import is_first, trainer_devices
 from train.encoder import Encoder, open_encoder
-from train.folder import RESULT, TABLE, Place, checked, opened
+from train.folder import RESULT, TABLE, OutputFolder, checked, opened
 from train.method import Method
 from train.presets import frozen_stages, settled
-from train.probes.judges import Held, open_held, open_judges
+from train.probes.evaluators import Held, open_held, open_judges
 from train.reports import deploying, loggers, outcome
 from train.reports.verdict import verdict
 from train.settings import Settings
@@ -44,7 +44,7 @@ PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
 
 def run(
-    name: str, kind: type[Method], settings: Settings, options: Any, place: Place, display: Display
+    name: str, kind: type[Method], settings: Settings, options: Any, place: OutputFolder, display: Display
 ) -> dict[str, Any]:
     """Train method `name`; returns the summary. Raises StreamsegError; what was written before stays whole.
 
@@ -198,8 +198,8 @@ def _probing(
     """held: None in processes that are not the first."""
     if not settings.probe:
         return None
-    judges = open_judges(held, settings, samples.recordings, say) if held else None
-    return Probing(judges, settings.probe_every or max(1, total // 5), output, say, settings.save_top_k)
+    evaluators = open_judges(held, settings, samples.recordings, say) if held else None
+    return Probing(evaluators, settings.probe_every or max(1, total // 5), output, say, settings.save_top_k)
 
 
 def _trainer(

@@ -25,15 +25,15 @@ def rates(kind: str, source: str, size: int, batch_size: int, epochs: int, worke
     """Samples/s of the first epoch and of the later ones, with two views a sample as in BYOL."""
     from train.data.frame_cache import FrameCache
     from train.data.recordings import open_recordings
-    from train.data.samples import ENLARGED, Numbers, Samples, loader
+    from train.data.samples import CACHE_SCALE, EndlessBatches, Samples, loader
     from train.data.views import two_views
 
     recordings = open_recordings([source])
     count = sum(map(len, recordings))
     with tempfile.TemporaryDirectory() as folder:
-        pictures = FrameCache(kind, count, ENLARGED * size, 3, Path(folder))
+        pictures = FrameCache(kind, count, CACHE_SCALE * size, 3, Path(folder))
         samples = Samples(recordings, two_views(size), pictures=pictures)
-        batches = iter(loader(samples, Numbers(batch_size), workers))
+        batches = iter(loader(samples, EndlessBatches(batch_size), workers))
         steps = max(1, count // batch_size)
         seconds = []
         for _ in range(epochs):

@@ -24,7 +24,7 @@ from scipy.stats import spearmanr
 from streamseg.backbones import Spec
 from train.data.recordings import open_recordings
 from train.probes.dense import DenseProbe
-from train.probes.judges import WINDOW, with_objects
+from train.probes.evaluators import WINDOW, with_objects
 from train.probes.label_free import LabelFreeProbe
 from train.probes.network import Engine, Network
 from train.settings import Settings

@@ -27,7 +27,7 @@ from streamseg.cluster.packing import pack
 from streamseg.cluster.packing.shard import Wish
 from train.data.frame_cache import FrameCache
 from train.data.recordings import open_recordings
-from train.data.samples import Numbers, Samples, loader
+from train.data.samples import EndlessBatches, Samples, loader
 from train.data.views import two_views
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,7 +57,7 @@ class Data(pl.LightningDataModule):
 
     def train_dataloader(self) -> Any:
         assert self.trainer is not None
-        numbers = Numbers(BATCH, self.start, self.trainer.global_rank, self.trainer.world_size)
+        numbers = EndlessBatches(BATCH, self.start, self.trainer.global_rank, self.trainer.world_size)
         return loader(self.samples, numbers, self.workers)
 
 

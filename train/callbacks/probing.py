@@ -19,7 +19,7 @@ from train.callbacks.checkpointing import BEST, KEPT
 from train.encoder import Encoder
 from train.method import Batch, Method
 from train.probes import Features, Result
-from train.probes.judges import Judges
+from train.probes.evaluators import Evaluators
 from train.probes.network import with_answer
 
 Log = Callable[[str], None]
@@ -42,7 +42,7 @@ def features_of(encoder: Encoder, head: nn.Module | None = None, output: str = "
 
 
 class Probing(pl.Callback):
-    """judges: None in processes that are not the first, and where nothing can be judged. top: how many of the best
+    """evaluators: None in processes that are not the first, and where nothing can be judged. top: how many of the best
     checkpoints are kept. What best.pt deploys is chosen when the run ends, see `reports.deploying`: until then it
     deploys what is no worse than the start, also where the run is interrupted, killed, or ends with an error.
 
@@ -51,8 +51,8 @@ class Probing(pl.Callback):
     best checkpoints, best first.
     """
 
-    def __init__(self, judges: Judges | None, every: int, folder: Path, say: Log, top: int = 1) -> None:
-        self.judges, self.every, self.folder, self.say, self.top = judges, every, folder, say, top
+    def __init__(self, evaluators: Evaluators | None, every: int, folder: Path, say: Log, top: int = 1) -> None:
+        self.evaluators, self.every, self.folder, self.say, self.top = evaluators, every, folder, say, top
         self.figures: dict[str, dict[str, float]] = {}
         self.report: dict[str, dict[str, list[float]]] = {}
         self.kept: list[list[float]] = []
@@ -67,11 +67,11 @@ class Probing(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, method: pl.LightningModule) -> None:
         assert isinstance(method, Method)
-        if "frozen" not in self.figures and self.judges:
+        if "frozen" not in self.figures and self.evaluators:
             features = features_of(method.student, method.student.own_head(), method.student.recipe.head)
-            self.figures["frozen"] = self.judges(features, features_of(method.student))
-            if self.judges.report:
-                self.report["frozen"] = _listed(self.judges.report.result(features))
+            self.figures["frozen"] = self.evaluators(features, features_of(method.student))
+            if self.evaluators.report:
+                self.report["frozen"] = _listed(self.evaluators.report.result(features))
             self.say(f"before training: {_shown(self.figures['frozen'])}")
 
     def on_train_batch_end(
@@ -88,32 +88,32 @@ class Probing(pl.Callback):
         if trainer.global_step == self._probed:
             return
         self._probed = trainer.global_step
-        place, evicted = self._judged(trainer, method, self.judges) if self.judges else (-1, 0)
+        place, evicted = self._judged(trainer, method, self.evaluators) if self.evaluators else (-1, 0)
         place, evicted = trainer.strategy.broadcast((place, evicted))
         if place >= 0:
             self._save(trainer, method, place, evicted)
 
-    def _judged(self, trainer: pl.Trainer, method: Method, judges: Judges) -> tuple[int, int]:
+    def _judged(self, trainer: pl.Trainer, method: Method, evaluators: Evaluators) -> tuple[int, int]:
         encoder = method.deployed_backbone()
         features = features_of(encoder, method.deployed_head(), method.head_output)
-        found = self.figures["last"] = judges(features, features_of(encoder))
+        found = self.figures["last"] = evaluators(features, features_of(encoder))
         self.say(f"step {trainer.global_step}: {_shown(found)}")
         for logger in trainer.loggers:
             logger.log_metrics({f"probe/{name}": value for name, value in found.items()}, trainer.global_step)
-        place, evicted = self._placed(found[judges.figure], trainer.global_step)
+        place, evicted = self._placed(found[evaluators.figure], trainer.global_step)
         if place == 0:
-            self._best(found, features, judges)
+            self._best(found, features, evaluators)
         return place, evicted
 
     def judge_again(self, clustered: Features, features: Features) -> None:
-        """Where best.pt has become another network: see `Judges`."""
-        assert self.judges is not None
-        self._best(self.judges(clustered, features), clustered, self.judges)
+        """Where best.pt has become another network: see `Evaluators`."""
+        assert self.evaluators is not None
+        self._best(self.evaluators(clustered, features), clustered, self.evaluators)
 
-    def _best(self, found: dict[str, float], clustered: Features, judges: Judges) -> None:
+    def _best(self, found: dict[str, float], clustered: Features, evaluators: Evaluators) -> None:
         self.figures["best"] = found
-        if judges.report:
-            self.report["best"] = _listed(judges.report.result(clustered))
+        if evaluators.report:
+            self.report["best"] = _listed(evaluators.report.result(clustered))
 
     def _placed(self, value: float, step: int) -> tuple[int, int]:
         """Where among the best ones this is, -1 = not; and the step of the one that goes, 0 = none."""

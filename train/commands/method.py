@@ -64,7 +64,7 @@ def started(ctx: click.Context, name: str, module: ModuleType, quiet: bool) -> d
     from train.callbacks.display import Display
     from train.commands import rounds
     from train.distributed import is_first
-    from train.folder import Place
+    from train.folder import OutputFolder
 
     given = {key: value for key, value in ctx.params.items() if key not in NOT_OF_A_RUN}
     folder, resume, overwrite = given.pop("output") or Path("out") / name, given.pop("resume"), given.pop("overwrite")
@@ -72,7 +72,7 @@ def started(ctx: click.Context, name: str, module: ModuleType, quiet: bool) -> d
         raise click.UsageError("--resume continues the run, --overwrite replaces it: give one of them.")
     explicit = {key for key in given if ctx.get_parameter_source(key) not in (ParameterSource.DEFAULT, None)}
     settings, options = _config(module, name, folder, resume, given, explicit, ctx.command.params)
-    place = Place(folder, resume, overwrite, _inputs(settings, options))
+    place = OutputFolder(folder, resume, overwrite, _inputs(settings, options))
     return rounds.run(name, module.METHOD, settings, options, place, Display(quiet or not is_first()))
 
 
@@ -92,9 +92,9 @@ def _config(
         return made(Settings, whole_paths(given)), made(module.Options, given)
     from streamseg.backbones import checkpoint
     from train.distributed import is_first
-    from train.folder import Place, checked
+    from train.folder import OutputFolder, checked
 
-    last = checked(Place(folder, resume), is_first())
+    last = checked(OutputFolder(folder, resume), is_first())
     assert last is not None  # else it raises
     header = checkpoint.read_header(last)
     if header["method"] != name:

@@ -19,7 +19,7 @@ from train import run as training
 from train.callbacks.checkpointing import BEST, LAST
 from train.callbacks.display import Display
 from train.distributed import trainer_devices
-from train.folder import RESULT, ROUND, Place
+from train.folder import RESULT, ROUND, OutputFolder
 from train.method import Method
 from train.reports.deploying import COUNTED
 from train.reports.verdict import fell
@@ -29,7 +29,7 @@ Result = dict[str, Any]
 
 
 def run(
-    name: str, kind: type[Method], settings: Settings, options: Any, place: Place, display: Display
+    name: str, kind: type[Method], settings: Settings, options: Any, place: OutputFolder, display: Display
 ) -> dict[str, Any]:
     """`train.run.run`, as often as the method wants. Returns the summary of the last round that was kept, with those of
     all in "rounds". Raises StreamsegError; rounds that were done stay."""
@@ -71,13 +71,13 @@ def _folder(output: Path, number: int) -> Path:
     return output / f"{ROUND}{number}"
 
 
-def _place(whole: Place, number: int) -> Place:
+def _place(whole: OutputFolder, number: int) -> OutputFolder:
     """Where a round writes. From the second one on the run has begun."""
     folder = _folder(whole.output, number)
     if number > 1:
-        whole = Place(whole.output, resume=True)
+        whole = OutputFolder(whole.output, resume=True)
     resume = whole.resume and (folder / LAST).is_file()
-    return Place(folder, resume, whole.overwrite, within=whole)
+    return OutputFolder(folder, resume, whole.overwrite, within=whole)
 
 
 def _further(settings: Settings, options: Any, output: Path, number: int) -> tuple[Settings, Any]:

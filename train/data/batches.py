@@ -18,7 +18,7 @@ from streamseg.sources import Recording, Skip
 from train.data.frame_cache import FrameCache
 from train.data.own_objects import with_own_objects
 from train.data.recordings import open_recordings
-from train.data.samples import ENLARGED, Numbers, Samples, check_count, loader
+from train.data.samples import CACHE_SCALE, EndlessBatches, Samples, check_count, loader
 from train.distributed import is_first, is_first_here, worker_count
 from train.method import Batch, Method
 from train.settings import Settings
@@ -54,7 +54,7 @@ def open_samples(
 ) -> Samples:
     """The samples that `method` wants of `data`. What has to be closed goes onto `stack`. say: takes a line a time
     about what takes long. Where the method learns objects, they are found first, and written into `output`."""
-    recordings, masks, side = data.recordings, method.masks_from(method.options), ENLARGED * settings.size
+    recordings, masks, side = data.recordings, method.masks_from(method.options), CACHE_SCALE * settings.size
     if masks == "objects" or settings.cache == "disk":
         output.mkdir(parents=True, exist_ok=True)  # of a process that does not write, too
     if masks == "objects":
@@ -88,7 +88,7 @@ def _finder(settings: Settings) -> SegmenterConfig:
 
 
 class Batches(pl.LightningDataModule):
-    """The batches of each device, from where the run starts; see `samples.Numbers`."""
+    """The batches of each device, from where the run starts; see `samples.EndlessBatches`."""
 
     def __init__(self, samples: Samples, settings: Settings, start: int) -> None:
         super().__init__()
@@ -120,11 +120,11 @@ class Batches(pl.LightningDataModule):
     def train_dataloader(self) -> DataLoader:
         assert self.trainer is not None
         said = self.settings
-        numbers = Numbers(
+        numbers = EndlessBatches(
             said.batch_size, self.start * said.accumulate, self.trainer.global_rank, self.trainer.world_size
         )
         return loader(self.samples, numbers, worker_count(said.workers))
 
     def draws(self) -> Iterator[Batch]:
         """The run's batches from its first one, for `Method.begin`: the same on every device."""
-        return iter(loader(self.samples, Numbers(self.settings.batch_size), 0))
+        return iter(loader(self.samples, EndlessBatches(self.settings.batch_size), 0))

@@ -24,7 +24,7 @@ from train.data.order import Order, part_ends
 from train.data.views import Made, View, make
 from train.method import Batch
 
-ENLARGED = 2
+CACHE_SCALE = 2
 """Cached frames have a shorter side of this times the largest view, so that small crops are not blown up."""
 TRIES = 20
 """How many other frames are tried when one is broken."""
@@ -175,7 +175,7 @@ def _say_once(line: str) -> None:
     say(f"skipped: {line}")
 
 
-class Numbers(Sampler):
+class EndlessBatches(Sampler):
     """Batches of sample numbers, without end: batch `start` first; device `rank` of `world` takes its share of each."""
 
     def __init__(self, batch_size: int, start: int = 0, rank: int = 0, world: int = 1) -> None:
@@ -192,7 +192,7 @@ class Numbers(Sampler):
             batch += 1
 
 
-def loader(samples: Samples, batches: Numbers, workers: int) -> DataLoader:
+def loader(samples: Samples, batches: EndlessBatches, workers: int) -> DataLoader:
     """Batches of `samples`; `workers` processes decode and augment ahead of the training."""
     return DataLoader(
         samples,

@@ -22,7 +22,7 @@ from train.callbacks.checkpointing import BEST, LAST
 from train.callbacks.probing import Probing, features_of
 from train.method import Method
 from train.probes import Features, Result
-from train.probes.judges import PROBED_FRAMES, Judges
+from train.probes.evaluators import PROBED_FRAMES, Evaluators
 from train.probes.objects import score_objects
 from train.reports.verdict import compared
 from train.settings import Settings
@@ -40,17 +40,17 @@ def settle(
 ) -> float:
     """Choose the share of best.pt, and write it anew by that; last.pt stays what training made. Returns the share of
     best.pt: that of the run where it was told, or where nothing can judge."""
-    judges = probing.judges if probing else None
+    evaluators = probing.evaluators if probing else None
     usual = method.averaging.share
     if method.safe_share == usual or not (output / BEST).exists():
         return usual
     best = checkpoint.read(output / BEST)
-    if probing is None or judges is None or judges.choice is None:  # nothing can judge
+    if probing is None or evaluators is None or evaluators.choice is None:  # nothing can judge
         checkpoint.write(output / BEST, _at(usual, best, method))
         return usual
-    compare = _comparison(best, judges, method, settings, output)
+    compare = _comparison(best, evaluators, method, settings, output)
     share = 0.0
-    for candidate in (one for one in SHARES if judges.val or one <= min(usual, method.measured)):
+    for candidate in (one for one in SHARES if evaluators.val or one <= min(usual, method.measured)):
         changes = compare(candidate)
         told = ", ".join(f"{name} {_told(change)}" for name, change in changes.items())
         say(f"{candidate:g} of the way from the starting to the trained weights: {told}")
@@ -58,7 +58,7 @@ def settle(
             share = candidate
             break
     say(f"{BEST}: {_named(share, best)}; --average W tells another share")
-    if not share and not judges.val:
+    if not share and not evaluators.val:
         say("note: without masks nothing showed that trained weights are better; --val takes recordings with masks")
     chosen = _at(share, best, method)
     checkpoint.write(output / BEST, chosen)
@@ -97,10 +97,10 @@ def _falls(changes: Changes) -> bool:
 
 
 def _comparison(
-    best: Content, judges: Judges, method: Method, settings: Settings, output: Path
+    best: Content, evaluators: Evaluators, method: Method, settings: Settings, output: Path
 ) -> Callable[[float], Changes]:
     """What figures gain by a share, against share 0; of objects, which take longest, only where no other falls."""
-    choice = judges.choice
+    choice = evaluators.choice
     assert choice is not None
 
     @cache
@@ -112,7 +112,9 @@ def _comparison(
         file, frames = output / CANDIDATE, PROBED_FRAMES // 2
         try:
             checkpoint.write(file, {**_at(share, best, method), "training": None})
-            return score_objects(judges.val, Spec(str(file)), settings.probe_size, frames, settings.seed, chooses=True)
+            return score_objects(
+                evaluators.val, Spec(str(file)), settings.probe_size, frames, settings.seed, chooses=True
+            )
         finally:
             file.unlink(missing_ok=True)
 
@@ -126,7 +128,7 @@ def _comparison(
 
     def compare(share: float) -> Changes:
         found = changes(share, regions)
-        return found if _falls(found) or not judges.val else found | changes(share, objects)
+        return found if _falls(found) or not evaluators.val else found | changes(share, objects)
 
     return compare
 

@@ -13,7 +13,7 @@ from streamseg.files import written
 from streamseg.sources import Recording
 from train.callbacks.checkpointing import BEST, LAST
 from train.callbacks.probing import Probing
-from train.probes.judges import PROBED_FRAMES
+from train.probes.evaluators import PROBED_FRAMES
 from train.probes.objects import score_objects
 from train.reports.before_after import FILE, before_after
 from train.reports.loggers import picture
@@ -25,16 +25,16 @@ Log = Callable[[str], None]
 
 def report(probing: Probing | None, settings: Settings, output: Path, say: Log) -> dict[str, dict[str, Any]]:
     """The figures of best.pt beside those of the start, by name, as `verdict.compared` has them; {} without masks."""
-    if probing is None or probing.judges is None or probing.judges.report is None:
+    if probing is None or probing.evaluators is None or probing.evaluators.report is None:
         return {}
     if not {"frozen", "best"} <= probing.report.keys():
         return {}  # it went on from a run of an older version
-    like = probing.judges.report.units()
+    like = probing.evaluators.report.units()
     before, after = (of_scores(probing.report[name], like) for name in ("frozen", "best"))
     found = compared(before, after, settings.seed)
     start = starting(settings)
     if start is not None:
-        val = probing.judges.val
+        val = probing.evaluators.val
         say(f"scoring the objects of {len(val)} recordings, before and after")
         old, new = (
             score_objects(val, spec, settings.probe_size, PROBED_FRAMES // 2, settings.seed)

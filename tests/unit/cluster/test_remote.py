@@ -27,7 +27,7 @@ from train.data.fingerprint import fingerprint
 from train.data.frame_cache import FrameCache
 from train.data.order import part_ends
 from train.data.recordings import open_recordings
-from train.data.samples import Numbers, Samples, loader
+from train.data.samples import EndlessBatches, Samples, loader
 from train.data.views import two_views
 
 fsspec = pytest.importorskip("fsspec")
@@ -141,7 +141,7 @@ def test_training_reads_shards_at_a_url(base: str, tmp_path: Path, monkeypatch: 
     assert part_ends(there) == [3, 6]
     assert np.array_equal(pickle.loads(pickle.dumps(there[1]))[2].rgb, here[1][2].rgb)
     samples = [Samples(recordings, two_views(32), pictures=FrameCache("none", 6, 64)) for recordings in (here, there)]
-    first, second = (next(iter(loader(one, Numbers(4), workers))) for one, workers in zip(samples, (0, 1)))
+    first, second = (next(iter(loader(one, EndlessBatches(4), workers))) for one, workers in zip(samples, (0, 1)))
     assert torch.equal(first.views[0], second.views[0])  # the second one comes from a forked process
     kept = sorted(path.name for path in (tmp_path / "cache").rglob("*") if path.is_file())
     assert kept == ["frames.npy", "names.bin", "recordings.npy"]  # no shard was downloaded as a whole

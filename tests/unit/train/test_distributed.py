@@ -16,7 +16,7 @@ from streamseg import plugins
 from streamseg.backbones import Spec
 from streamseg.sources import open_source
 from train.data.frame_cache import FrameCache
-from train.data.samples import Numbers, Samples, loader
+from train.data.samples import EndlessBatches, Samples, loader
 from train.encoder import open_encoder
 from train.method import Batch, Method
 from train.settings import Settings
@@ -65,7 +65,7 @@ def drawn(method: Method, rank: int = 0, world: int = 1) -> Iterator[Batch]:
         pictures=pictures,
         annotations=FrameCache("ram", len(recording), 2 * SIDE, 1) if method.labelled else None,
     )
-    return iter(loader(samples, Numbers(BATCH, 0, rank, world), 0))
+    return iter(loader(samples, EndlessBatches(BATCH, 0, rank, world), 0))
 
 
 def first_step(name: str, rank: int = 0, world: int = 1) -> Found:

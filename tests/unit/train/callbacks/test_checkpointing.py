@@ -17,7 +17,7 @@ from streamseg.errors import StreamsegError
 from streamseg.sources import open_source
 from train import methods
 from train.data.frame_cache import FrameCache
-from train.data.samples import Numbers, Samples, loader
+from train.data.samples import EndlessBatches, Samples, loader
 from train.encoder import open_encoder
 from train.method import Method
 from train.settings import Settings
@@ -89,7 +89,7 @@ def test_a_method_goes_on_from_its_state(name: str, recording, caches, weights: 
         pictures=caches[0],
         annotations=caches[1] if first.labelled else None,
     )
-    draws = iter(loader(samples, Numbers(BATCH), 0))
+    draws = iter(loader(samples, EndlessBatches(BATCH), 0))
     batches = [next(draws) for _ in range(STEPS)]
     first.batches = lambda: cycle(batches)
     torch.manual_seed(0)

@@ -17,7 +17,7 @@ from streamseg.errors import OutputError, StreamsegError
 from train.callbacks.checkpointing import Checkpointing
 from train.callbacks.display import Display
 from train.commands import rounds
-from train.folder import Place, checked, opened
+from train.folder import OutputFolder, checked, opened
 from train.library import train
 from train.methods.selftrain import Options, SelfTrain
 from train.settings import Settings
@@ -38,7 +38,7 @@ class Fake:
         self.calls: list[tuple[str, int, bool]] = []
 
     def __call__(
-        self, name: str, kind: Any, settings: Settings, options: Options, place: Place, display: Display
+        self, name: str, kind: Any, settings: Settings, options: Options, place: OutputFolder, display: Display
     ) -> Outcome:
         checked(place, True)
         with opened(place, True):
@@ -68,7 +68,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Fake:
 
 
 def run(out: Path, asked: int, resume: bool = False, overwrite: bool = False, **settings: Any) -> Outcome:
-    place = Place(out, resume, overwrite)
+    place = OutputFolder(out, resume, overwrite)
     return rounds.run("selftrain", SelfTrain, Settings(**settings), Options(rounds=asked), place, Display(True))
 
 

@@ -15,7 +15,7 @@ from streamseg.sources.shards import open_all
 from train.data.frame_cache import FrameCache
 from train.data.order import Order, part_ends
 from train.data.recordings import open_recordings
-from train.data.samples import Numbers, Samples, loader
+from train.data.samples import EndlessBatches, Samples, loader
 from train.data.views import two_views
 
 
@@ -67,7 +67,7 @@ def samples(folder: Path) -> Samples:
 
 def anchors(folder: Path, batches: int, start: int = 0, rank: int = 0, world: int = 1, workers: int = 0) -> list[list]:
     """The pairs of frames of each batch."""
-    found = loader(samples(folder), Numbers(8, start, rank, world), workers)
+    found = loader(samples(folder), EndlessBatches(8, start, rank, world), workers)
     return [batch.numbers.tolist() for _, batch in zip(range(batches), found)]
 
 

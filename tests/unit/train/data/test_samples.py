@@ -19,7 +19,7 @@ from streamseg.errors import FrameError, SourceError
 from streamseg.frame import VOID, Frame
 from streamseg.sources import Recording
 from train.data.frame_cache import FrameCache, fitted
-from train.data.samples import Numbers, Samples, loader
+from train.data.samples import EndlessBatches, Samples, loader
 from train.data.views import View
 
 PLAIN = (View(24, scale=(0.9, 1.0), jitter=0.0, grey=0.0, blur=0.0),)
@@ -103,7 +103,7 @@ def test_every_frame_is_the_first_of_a_sample_once_an_epoch(length: int, seed: i
 def test_workers_and_pickling_change_nothing() -> None:
     views = (View(24), View(24, frame=1))
     data = samples(Flat(50, 9), Flat(90, 5), views=views, gap=(0, 3), wide=16, labelled=True, seed=3)
-    batches = [list(itertools.islice(loader(data, Numbers(4), workers), 5)) for workers in (0, 2)]
+    batches = [list(itertools.islice(loader(data, EndlessBatches(4), workers), 5)) for workers in (0, 2)]
     assert same(*batches)
     again = pickle.loads(pickle.dumps(data))
     assert all(same(again[n], data[n]) for n in range(6))
@@ -118,8 +118,8 @@ def test_another_seed_draws_otherwise() -> None:
 @settings(deadline=None, max_examples=25)
 @given(st.integers(1, 4), st.integers(1, 5), st.integers(0, 7))
 def test_devices_share_each_batch(world: int, each: int, start: int) -> None:
-    whole = list(itertools.islice(Numbers(world * each, start), 3))
-    parts = [list(itertools.islice(Numbers(world * each, start, rank, world), 3)) for rank in range(world)]
+    whole = list(itertools.islice(EndlessBatches(world * each, start), 3))
+    parts = [list(itertools.islice(EndlessBatches(world * each, start, rank, world), 3)) for rank in range(world)]
     for batch, *shares in zip(whole, *parts):
         assert sorted(itertools.chain(*shares)) == batch
         assert {len(share) for share in shares} == {each}

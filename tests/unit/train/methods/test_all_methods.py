@@ -23,8 +23,8 @@ from streamseg.backbones import Spec, checkpoint, open_backbone
 from streamseg.sources import open_source
 from train import methods, run
 from train.callbacks.display import Display
-from train.data.samples import ENLARGED
-from train.folder import Place
+from train.data.samples import CACHE_SCALE
+from train.folder import OutputFolder
 from train.method import Method
 from train.settings import Settings
 
@@ -65,7 +65,7 @@ def train(name: str, data: Path, folder: Path, **settings: Any) -> tuple[dict[st
     said = Display(quiet=False)
     said.console = Console(file=io.StringIO(), width=500)
     given = Settings(**{"data": (str(data),), "probe": False, "pictures": False, **SMALL, **settings})
-    result = run.run(name, Measured, given, options, Place(folder), said)
+    result = run.run(name, Measured, given, options, OutputFolder(folder), said)
     return result, said.console.file.getvalue(), fixed  # type: ignore[attr-defined]
 
 
@@ -89,7 +89,7 @@ def hydrant(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("co3d") / "hydrant" / "194_20925_42241"
     for path in sorted((shared / "data" / "co3d_hydrant" / "hydrant" / folder.name).glob("*/*")):
         image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-        scale = ENLARGED * SMALL["size"] / min(image.shape[:2])
+        scale = CACHE_SCALE * SMALL["size"] / min(image.shape[:2])
         small = folder / path.relative_to(path.parents[1])
         small.parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(small), cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))

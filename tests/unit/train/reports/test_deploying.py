@@ -18,7 +18,7 @@ from train.library import train
 from train.methods.byol import BYOL
 from train.methods.selftrain import Options, SelfTrain
 from train.probes import Features, Result
-from train.probes.judges import Judges
+from train.probes.evaluators import Evaluators
 from train.reports.deploying import better, settle
 from train.settings import Settings
 
@@ -85,7 +85,7 @@ def test_the_largest_share_that_is_better_is_deployed(
         CheckpointFile(checkpoint_header("selftrain", method, settings, Options(), "")).save_checkpoint(
             content, tmp_path / name
         )
-    probing = Probing(Judges(choice, "agreement"), 1, tmp_path, print)
+    probing = Probing(Evaluators(choice, "agreement"), 1, tmp_path, print)
     assert settle(probing, method, settings, tmp_path, print) == wanted
     for name, share in [("best.pt", wanted), ("last.pt", usual)]:
         tensors = method.averaging.between(method.student.net.state_dict(), share)

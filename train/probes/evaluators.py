@@ -1,4 +1,4 @@
-"""Who judges the checkpoints of a run: masks of --val where there are any, else the objects that `run` finds.
+"""What evaluates the checkpoints of a run: masks of --val where there are any, else the objects that `run` finds.
 
 With masks the frames are halved: one half chooses best.pt, the other half tells what came out. Without masks the
 label-free score chooses, and nothing is said about whether training helped.
@@ -41,7 +41,7 @@ Log = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Judges:
+class Evaluators:
     """choice: chooses best.pt by `figure`; None where classes do. report: of other frames; None = nothing is known of
     those. val: the recordings with masks. classes: kNN and linear figures beside it, or None."""
 
@@ -83,18 +83,18 @@ def open_held(settings: Settings, data: Sequence[Recording], say: Log) -> Held:
     return Held(val, DenseProbe(val, size, PROBED_FRAMES, seed) if masked else None, classes)
 
 
-def open_judges(held: Held, settings: Settings, data: Sequence[Recording], say: Log) -> Judges | None:
-    """The judges of a run on `data`; None where the run wants none, or nothing can be judged, which is said."""
+def open_judges(held: Held, settings: Settings, data: Sequence[Recording], say: Log) -> Evaluators | None:
+    """The evaluators of a run on `data`; None where the run wants none, or nothing can be judged, which is said."""
     if not settings.probe:
         return None
     val, dense, classes = held
     if dense:
         chooses, report = dense.halves()
-        return Judges(chooses, MASKED, report, tuple(one for one in val if one.uri in dense.views), classes)
+        return Evaluators(chooses, MASKED, report, tuple(one for one in val if one.uri in dense.views), classes)
     choice = _label_free(val or data, settings, say)
     if choice:
-        return Judges(choice, label_free.FIGURE, classes=classes)
-    return Judges(None, "knn_top1", classes=classes) if classes else None
+        return Evaluators(choice, label_free.FIGURE, classes=classes)
+    return Evaluators(None, "knn_top1", classes=classes) if classes else None
 
 
 def _label_free(recordings: Sequence[Recording], settings: Settings, say: Log) -> LabelFreeProbe | None:

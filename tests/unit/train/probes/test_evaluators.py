@@ -1,4 +1,4 @@
-"""Who judges a run: masks where there are any, else the objects that are found, classes beside both."""
+"""What evaluates a run: masks where there are any, else the objects that are found, classes beside both."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from streamseg.sources import Recording, open_source
 from tests.unit.train.probes.test_dense import colours
 from train.probes.classes import ClassProbe
 from train.probes.dense import DenseProbe
-from train.probes.judges import Judges, open_held, open_judges
+from train.probes.evaluators import Evaluators, open_held, open_judges
 from train.probes.label_free import LabelFreeProbe
 from train.settings import Settings
 
@@ -29,18 +29,19 @@ def data(images: Path) -> list[Recording]:
     return [found]
 
 
-def judged(settings: Settings, data: list[Recording], say: Callable[[str], object]) -> Judges | None:
+def judged(settings: Settings, data: list[Recording], say: Callable[[str], object]) -> Evaluators | None:
     return open_judges(open_held(settings, data, say), settings, data, say)
 
 
 def test_masks_choose_by_one_half_and_report_by_the_other(data: list[Recording]) -> None:
-    judges = judged(Settings(val=(str(TABLETOP),), probe_size=96), data, print)
-    assert judges is not None
-    assert isinstance(judges.choice, DenseProbe)
-    assert judges.report is not None
-    assert judges.figure in judges(colours, colours)
+    evaluators = judged(Settings(val=(str(TABLETOP),), probe_size=96), data, print)
+    assert evaluators is not None
+    assert isinstance(evaluators.choice, DenseProbe)
+    assert evaluators.report is not None
+    assert evaluators.figure in evaluators(colours, colours)
     chosen, told = (
-        {view.index for views in probe.views.values() for view in views} for probe in (judges.choice, judges.report)
+        {view.index for views in probe.views.values() for view in views}
+        for probe in (evaluators.choice, evaluators.report)
     )
     assert not chosen & told
 
@@ -49,10 +50,10 @@ def test_without_masks_the_objects_choose_and_nothing_reports(images: Path) -> N
     said: list[str] = []
     data = open_source(str(TABLETOP))
     assert isinstance(data, Recording)
-    judges = judged(Settings(probe_size=128), [data], said.append)
-    assert judges is not None
-    assert isinstance(judges.choice, LabelFreeProbe)
-    assert judges.report is None
+    evaluators = judged(Settings(probe_size=128), [data], said.append)
+    assert evaluators is not None
+    assert isinstance(evaluators.choice, LabelFreeProbe)
+    assert evaluators.report is None
     assert any("finding objects" in line for line in said)
 
 
