@@ -1,7 +1,7 @@
-"""Weights between those that training started from and those that it came to: what is deployed of a fine-tuned net.
+"""Interpolation between the starting weights and the trained weights of a network: the result is what is deployed.
 
-WiSE-FT (Wortsman et al., 2022, "Robust fine-tuning of zero-shot models", arXiv:2109.01903): the mean of a pretrained
-net's weights and of the same ones fine-tuned keeps most of what was learnt, and loses less of what was known elsewhere.
+This is WiSE-FT (Wortsman et al., 2022, "Robust fine-tuning of zero-shot models", arXiv:2109.01903). The interpolated
+weights keep most of what fine-tuning gained, and lose less accuracy on other data.
 """
 
 from __future__ import annotations
@@ -16,42 +16,48 @@ from train.encoder import Encoder
 
 
 class Averaging:
-    """Of `encoder` as it is now with what becomes of it. share: of the later weights, 0 ... 1; 1 = those alone.
+    """Interpolates between the present weights of `encoder` and its later, trained weights.
 
-    It is not part of a checkpoint: a resumed run starts from the same weights.
+    share: weight of the trained weights, from 0 (starting weights alone) to 1 (trained weights alone).
+
+    This object is not part of a checkpoint, because a resumed run starts from the same weights.
     """
 
     def __init__(self, encoder: Encoder, share: float) -> None:
         self.share = share
-        self.start = {name: one.detach().clone() for name, one in encoder.net.state_dict().items()}
+        self.start = {name: tensor.detach().clone() for name, tensor in encoder.net.state_dict().items()}
 
     def between(self, trained: Mapping[str, torch.Tensor], share: float) -> dict[str, torch.Tensor]:
-        """The tensors that lie so far from those of the start to the trained ones, by name. Counters, which have no
-        mean, are the trained ones."""
+        """Return, by name, the tensors that lie at `share` of the way from the starting to the `trained` tensors.
+
+        Integer tensors, such as the counters of batch norms, cannot be interpolated: the trained ones are returned.
+        """
+        if share == 1:
+            return dict(trained)
         return {
-            name: one
-            if share == 1 or not one.is_floating_point()
-            else torch.lerp(self.start[name].to(one.device), one, share)
-            for name, one in trained.items()
+            name: torch.lerp(self.start[name].to(tensor.device), tensor, share)
+            if tensor.is_floating_point()
+            else tensor
+            for name, tensor in trained.items()
         }
 
     @contextmanager
     def deploying(self, share: float) -> Iterator[None]:
-        """While inside, this share is deployed."""
-        usual, self.share = self.share, share
+        """Use `share` instead of `self.share` inside the `with` block."""
+        previous, self.share = self.share, share
         try:
             yield
         finally:
-            self.share = usual
+            self.share = previous
 
     def state(self, encoder: Encoder) -> dict[str, torch.Tensor]:
-        """The tensors of its net to deploy, by name."""
+        """Return the tensors of the network to deploy, by name."""
         return self.between(encoder.net.state_dict(), self.share)
 
     def __call__(self, encoder: Encoder) -> Encoder:
-        """`encoder`, or a copy of it with the tensors to deploy."""
+        """Return `encoder` itself if `share` is 1, else a copy of it with the tensors to deploy."""
         if self.share == 1:
             return encoder
-        found = copy.deepcopy(encoder)
-        found.net.load_state_dict(self.state(encoder))
-        return found
+        averaged = copy.deepcopy(encoder)
+        averaged.net.load_state_dict(self.state(encoder))
+        return averaged

@@ -1,4 +1,4 @@
-"""The command `train` (also `streamseg train`): one subcommand for each file in `train/methods/`."""
+"""The command `train` (also `streamseg train`), with one subcommand for each file in `train/methods/`."""
 
 from __future__ import annotations
 
@@ -17,27 +17,32 @@ Commands = Mapping[str, click.Command]
 
 
 class Methods(click.Group):
-    """Finds its subcommands in the methods folder; their first lines are read without importing torch.
+    """A group with one subcommand for each training method.
 
-    made_by: the module of `train.commands` that makes a command of a method. more: other subcommands, listed last.
+    The help lists the methods by the first lines of their docstrings, which are read without importing torch.
+
+    factory: name of the module in `train.commands` whose function `command` makes the command of a method.
+    extra: other subcommands by name; they are listed last.
     """
 
-    def __init__(self, *args: Any, made_by: str, more: Commands | None = None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, factory: str, extra: Commands | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.made_by, self.more = made_by, dict(more or {})
+        self.factory = factory
+        self.extra = dict(extra or {})
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*plugins.describe(methods.__file__), *self.more]
+        return [*plugins.describe(methods.__file__), *self.extra]
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name in self.more or name not in self.list_commands(ctx):
-            return self.more.get(name)
-        # before torch is imported: its notes on unused parameters are for its developers
+        if name in self.extra:
+            return self.extra[name]
+        if name not in self.list_commands(ctx):
+            return None
+        # torch reads this when it is imported; its warnings about unused parameters do not help a user
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-        found: click.Command = plugins.load(commands.__name__, self.made_by).command(
-            name, plugins.load(methods.__name__, name)
-        )
-        return found
+        method = plugins.load(methods.__name__, name)
+        command: click.Command = plugins.load(commands.__name__, self.factory).command(name, method)
+        return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -49,21 +54,21 @@ class Methods(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Methods"):
             formatter.write_dl(list(plugins.describe(methods.__file__).items()))
-        if self.more:
+        if self.extra:
             with formatter.section("Commands"):
-                formatter.write_dl([(name, one.get_short_help_str(100)) for name, one in self.more.items()])
+                formatter.write_dl([(name, command.get_short_help_str(100)) for name, command in self.extra.items()])
 
 
-@click.group(cls=Methods, made_by="preview", context_settings=CONTEXT)
+@click.group(cls=Methods, factory="preview", context_settings=CONTEXT)
 def preview() -> None:
     """Draw the training samples of METHOD, without training."""
 
 
-@click.group(cls=Methods, made_by="method", more={"preview": preview}, context_settings=CONTEXT)
+@click.group(cls=Methods, factory="method", extra={"preview": preview}, context_settings=CONTEXT)
 def group() -> None:
     """Fine-tune a backbone on recordings, without labels."""
 
 
 def main() -> None:
-    """The console script."""
+    """Run the console script `train`."""
     run_command(group, "train")

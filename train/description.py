@@ -1,12 +1,15 @@
-"""What a run says of itself: in its checkpoints, in run.json, and to people before it begins."""
+"""Descriptions of a run, for the header of its checkpoints, for run.json, and for the user."""
 
 from __future__ import annotations
 
 import dataclasses
+import json
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 
+from streamseg.files import written
 from streamseg.flags import flag_of
 from train.data.samples import Samples
 from train.encoder import Encoder
@@ -15,17 +18,20 @@ from train.settings import Settings
 
 
 def config(settings: Settings, options: Any) -> dict[str, Any]:
-    """Every setting, in plain types. options: the method's own, a dataclass."""
+    """Return every setting in plain types. options: the dataclass instance with the options of the method."""
     return {"settings": dataclasses.asdict(settings), "options": dataclasses.asdict(options)}
 
 
 def flat(settings: Settings, options: Any) -> dict[str, Any]:
-    """Every setting by its flag's name, for loggers."""
-    return {name: value for part in config(settings, options).values() for name, value in part.items()}
+    """Return every setting by the name of its field, for loggers."""
+    return dataclasses.asdict(settings) | dataclasses.asdict(options)
 
 
 def checkpoint_header(name: str, method: Method, settings: Settings, options: Any, data: str) -> dict[str, Any]:
-    """What a checkpoint of the run says of itself, see `backbones.checkpoint`. data: its fingerprint."""
+    """Return the header of the run's checkpoints, in the format of `streamseg.backbones.checkpoint`.
+
+    data: SHA-256 of the training data, see `train.data.fingerprint`.
+    """
     recipe = method.student.recipe
     return {
         "method": name,
@@ -47,24 +53,34 @@ def checkpoint_header(name: str, method: Method, settings: Settings, options: An
     }
 
 
-def unused(method: Method) -> list[str]:
-    """What people should know of flags that make no difference, though somebody said something else than usual."""
-    fields = {field.name: field for said in (method.settings, method.options) for field in dataclasses.fields(said)}
+def ineffective_flags(method: Method) -> list[str]:
+    """Return one note for each flag that was set to another value than its default and has no effect in this run."""
+    fields = (*dataclasses.fields(method.settings), *dataclasses.fields(method.options))
+    defaults = {field.name: field.default for field in fields}
     values = flat(method.settings, method.options)
     return [
         f"note: {flag_of(name)} makes no difference here: {why}"
-        for name, why in method.unused().items()
-        if values[name] != fields[name].default
+        for name, why in method.flags_without_effect().items()
+        if values[name] != defaults[name]
     ]
 
 
 def opening_line(
     name: str, encoder: Encoder, samples: Samples, settings: Settings, total: int, trainer: pl.Trainer
 ) -> str:
-    """One line for people before the first step."""
+    """Return the line that is printed before the first step. total: number of optimizer steps."""
     device = trainer.strategy.root_device
     return (
         f"{name}: {encoder.recipe.name} from {settings.init} weights, {len(samples)} frames of "
         f"{len(samples.recordings)} recordings, {total} steps of {settings.samples_per_step} on "
         f"{trainer.world_size} x {device.type} ({settings.precision})"
     )
+
+
+def write_json(path: Path, content: dict[str, Any]) -> dict[str, Any]:
+    """Write `content` to `path` and return it as a reader of the file gets it, with lists instead of tuples."""
+    text = json.dumps(content, indent=2)
+    with written(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    reread: dict[str, Any] = json.loads(text)
+    return reread

@@ -1,4 +1,4 @@
-"""Devices, nodes and data workers: from the words of the command line to the arguments of Lightning's Trainer."""
+"""Devices, machines and data workers: translates flags into arguments of Lightning's Trainer."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ from train.one_machine import OneMachine
 from train.settings import Settings
 
 STRATEGIES = StrategyRegistry.available_strategies()
-"""Of Lightning, by name."""
+"""Names of Lightning's strategies for several devices."""
 
 
 def trainer_devices(settings: Settings) -> dict[str, Any]:
-    """accelerator, devices, num_nodes and strategy for pl.Trainer. Raises StreamsegError for what is not here."""
+    """Return the arguments accelerator, devices, num_nodes and strategy of `pl.Trainer`.
+
+    Raises StreamsegError for values that are unknown, or for devices that this machine does not have.
+    """
     match = re.fullmatch(r"(?:(auto|cpu|cuda)(?::(\d+))?|(\d+))", settings.devices)
     if not match:
         raise StreamsegError(
@@ -29,10 +32,13 @@ def trainer_devices(settings: Settings) -> dict[str, Any]:
     kind = match[1] or "auto"
     if kind == "auto":
         kind = "cuda" if torch.cuda.is_available() else "cpu"
-    there = torch.cuda.device_count()
-    count = int(match[2] or match[3] or (there if kind == "cuda" and match[1] == "auto" else 1))
-    if kind == "cuda" and not 1 <= count <= there:
-        raise StreamsegError(f"{count} CUDA devices were asked for, {there} are here", "use --devices cpu, or fewer")
+    available = torch.cuda.device_count()
+    all_devices = available if kind == "cuda" and match[1] == "auto" else 1
+    count = int(match[2] or match[3] or all_devices)
+    if kind == "cuda" and not 1 <= count <= available:
+        raise StreamsegError(
+            f"{count} CUDA devices were asked for, {available} are here", "use --devices cpu, or fewer"
+        )
     if count < 1:
         raise StreamsegError(
             f"--devices {settings.devices!r} is not a device", "give one at least, such as --devices cpu"
@@ -41,7 +47,7 @@ def trainer_devices(settings: Settings) -> dict[str, Any]:
         raise StreamsegError(
             f"Lightning has no strategy {settings.strategy!r}", plugins.did_you_mean(settings.strategy, STRATEGIES)
         )
-    nodes = settings.nodes or machines()
+    nodes = settings.nodes or node_count()
     world = count * nodes
     if settings.batch_size % world:
         raise StreamsegError(
@@ -50,9 +56,9 @@ def trainer_devices(settings: Settings) -> dict[str, Any]:
         )
     strategy: Any = settings.strategy
     if strategy == "auto" and world > 1:
-        # processes of torchrun and of srun meet where these say
-        others = nodes > 1 or "TORCHELASTIC_RUN_ID" in os.environ or "RANK" in os.environ or by_srun()
-        strategy = "ddp_find_unused_parameters_true" if others else OneMachine()
+        # torchrun and srun start the processes and give them an address at which they connect
+        launched = nodes > 1 or "TORCHELASTIC_RUN_ID" in os.environ or "RANK" in os.environ or by_srun()
+        strategy = "ddp_find_unused_parameters_true" if launched else OneMachine()
     if by_srun() and world != int(os.environ["SLURM_NTASKS"]):
         raise StreamsegError(
             f"srun started {os.environ['SLURM_NTASKS']} processes for {world} devices on {nodes} machines",
@@ -62,41 +68,46 @@ def trainer_devices(settings: Settings) -> dict[str, Any]:
     return {"accelerator": accelerator, "devices": count, "num_nodes": nodes, "strategy": strategy}
 
 
-def is_first() -> bool:
-    """Whether this process is the one that writes and speaks; others are started by it, by torchrun or by srun."""
+def is_rank_zero() -> bool:
+    """Return whether this process has global rank 0: it alone writes files and prints messages."""
     return all(os.environ.get(name, "0") == "0" for name in _ranks())
 
 
-def is_first_here() -> bool:
-    """Whether this process is the first one of its machine."""
+def is_local_rank_zero() -> bool:
+    """Return whether this process is the first one of its machine."""
     return os.environ.get("SLURM_LOCALID" if by_srun() else "LOCAL_RANK", "0") == "0"
 
 
 def _ranks() -> tuple[str, ...]:
-    """Environment variables that are all 0 in the first process."""
+    """Return the names of the environment variables that are all 0 in the process of global rank 0."""
     if "RANK" in os.environ:
         return ("RANK",)
     return ("SLURM_PROCID",) if by_srun() else ("NODE_RANK", "LOCAL_RANK")
 
 
 def by_srun() -> bool:
-    """Whether srun started this process as one of several; a shell inside an allocation is none."""
+    """Return whether srun started this process as one of several. An interactive shell does not count."""
     if "RANK" in os.environ or "SLURM_PROCID" not in os.environ:
         return False
-    alone = os.environ.get("SLURM_JOB_NAME") in ("bash", "interactive")  # as Lightning has it
-    return not alone and int(os.environ.get("SLURM_NTASKS", "1")) > 1
+    interactive = os.environ.get("SLURM_JOB_NAME") in ("bash", "interactive")  # the same rule as Lightning's
+    return not interactive and int(os.environ.get("SLURM_NTASKS", "1")) > 1
 
 
-def machines() -> int:
-    """As many as srun, or torchrun, says; else one."""
+def node_count() -> int:
+    """Return the number of machines by the environment variables of srun or torchrun, or 1 without them."""
     if by_srun():
         return int(os.environ.get("SLURM_NNODES", os.environ.get("SLURM_JOB_NUM_NODES", "1")))
-    world, here = os.environ.get("WORLD_SIZE", ""), os.environ.get("LOCAL_WORLD_SIZE", "")
-    return max(1, int(world) // int(here)) if world.isdecimal() and here.isdecimal() and int(here) else 1
+    world, local = os.environ.get("WORLD_SIZE", ""), os.environ.get("LOCAL_WORLD_SIZE", "")
+    if not (world.isdecimal() and local.isdecimal() and int(local)):
+        return 1
+    return max(1, int(world) // int(local))
 
 
 def worker_count(wanted: int) -> int:
-    """Processes for decoding: as asked; -1 = none where a GPU does not wait for them and cores are few."""
+    """Return the number of processes that decode frames: `wanted`, or a number by the hardware if it is -1.
+
+    On a CPU that number is 0, because the training uses all cores.
+    """
     if wanted >= 0:
         return wanted
     return min(8, cores() - 1) if torch.cuda.is_available() else 0

@@ -1,7 +1,7 @@
-"""The output folder of a training run: one run at a time, and what a killed one left behind goes with the next.
+"""The output folder of a training run: locking, resuming, and replacing an older run.
 
-A run that is replaced is put aside first, and goes when the new one has a checkpoint: an error before that, or a kill,
-leaves it as it was.
+Only one run at a time uses a folder. An older run that is replaced is first moved into a subfolder, and removed when
+the new run has written a checkpoint. If the new run fails or is killed before that, the older run is moved back.
 """
 
 from __future__ import annotations
@@ -18,150 +18,169 @@ from streamseg.files import locked
 from train.callbacks.checkpointing import LAST
 
 TABLE, RESULT = "metrics.csv", "run.json"
-BEGUN = ".streamseg.begun"
-"""Lies in the folder of a run until that has a checkpoint: what else lies there may be made anew."""
-ASIDE = ".streamseg.replaced"
-"""A folder in that of a run: the older run that it replaces, until it has a checkpoint itself."""
-OF_A_RUN = ("best.pt", "checkpoints/*.pt", TABLE, RESULT, "loggers.json", "masks.png", "hparams.yaml",
+STARTED = ".streamseg.begun"
+"""Name of a marker file that lies in the folder from the start of a run until its first checkpoint. While it is there,
+the other files of the run can be discarded."""
+REPLACED = ".streamseg.replaced"
+"""Name of the subfolder that holds the older run while the new run has no checkpoint."""
+RUN_FILES = ("best.pt", "checkpoints/*.pt", TABLE, RESULT, "loggers.json", "masks.png", "hparams.yaml",
             "events.out.tfevents.*")  # fmt: skip
-"""What a run writes beside `LAST`, but for its objects."""
+"""Patterns of the files that a run writes, except `LAST` and the objects."""
 OBJECTS = "objects/*/*.png", "objects.json"
-"""Objects that were found: the next run takes them where they fit. The last file says that all are there."""
+"""Patterns of the objects that were found in the recordings. The next run uses them if its settings are the same. The
+last file is written when all objects are there."""
 ROUND = "round"
-"""Folders of the rounds of a run that has several: the name, and a number from 1 to 9."""
-OF_ROUNDS = tuple(f"{ROUND}[1-9]/{one}" for one in (*OF_A_RUN, LAST, BEGUN, *OBJECTS))
-PARTIAL = (".last.partial.pt", ".best.partial.pt", ".metrics.partial.csv", ".run.partial.json")
+"""Prefix of the folders of the rounds; a number from 1 to 9 follows."""
+ROUND_FILES = tuple(f"{ROUND}[1-9]/{pattern}" for pattern in (*RUN_FILES, LAST, STARTED, *OBJECTS))
+PARTIAL_FILES = (".last.partial.pt", ".best.partial.pt", ".metrics.partial.csv", ".run.partial.json")
+"""Temporary files that a killed run can leave behind."""
 
 
 class OutputFolder(NamedTuple):
-    """Where a run writes. resume: it goes on with the run that is there. overwrite: an older run makes room. inputs:
-    what it reads, by flag. within: of a round, the place of the run that it belongs to."""
+    """Where a run writes.
+
+    resume: continue the run in the folder. overwrite: replace it. inputs: (flag, path) of the files that the run reads.
+    parent: for a round, the folder of the run that it belongs to.
+    """
 
     output: Path
     resume: bool = False
     overwrite: bool = False
     inputs: tuple[tuple[str, str], ...] = ()
-    within: OutputFolder | None = None
+    parent: OutputFolder | None = None
 
 
-def begun(output: Path) -> Path | None:
-    """The checkpoint that says how the run in `output` was started: its last one, or that of its first round. None
-    where there is none yet."""
+def run_checkpoint(output: Path) -> Path | None:
+    """Return the last checkpoint of the run in `output`, or of its first round; None if there is none."""
     return next((path for path in (output / LAST, output / f"{ROUND}1" / LAST) if path.is_file()), None)
 
 
-def checked(place: OutputFolder, first: bool) -> Path | None:
-    """The checkpoint to resume from, or None. Raises OutputError rather than write over an older run, or over what the
-    new one reads.
+def checkpoint_to_resume(folder: OutputFolder, rank_zero: bool) -> Path | None:
+    """Return the checkpoint to resume from, or None for a new run.
 
-    first: whether this process writes; the others come when it has begun.
+    Raises OutputError if the run would overwrite an older run or its own input, if the folder cannot be written, or if
+    there is no checkpoint to resume from.
+
+    rank_zero: whether this process writes; other processes start when it has written.
     """
-    if place.within:
-        checked(place.within, first)
-    output = place.output
-    if first and (output / ASIDE).is_dir():
-        with locked(output):  # else another run is under way, which has put it aside
-            _cleared(output)
-    last = begun(output)
-    if place.resume:
+    if folder.parent:
+        checkpoint_to_resume(folder.parent, rank_zero)
+    output = folder.output
+    if rank_zero and (output / REPLACED).is_dir():
+        with locked(output):  # fails if another run is using the folder, and is replacing the older run just now
+            _end_replacement(output)
+    last = run_checkpoint(output)
+    if folder.resume:
         if last is None:
             raise OutputError(
                 f"there is no checkpoint {LAST} in {str(output)!r} to resume from",
                 "leave --resume out to start a new run",
             )
         return last
-    if not first:
+    if not rank_zero:
         return None
-    held = last or ((output / TABLE).exists() and not (output / BEGUN).exists())
-    if held and not place.overwrite:
+    occupied = last or ((output / TABLE).exists() and not (output / STARTED).exists())
+    if occupied and not folder.overwrite:
         raise OutputError(
             f"{str(output)!r} holds a run already",
             "give another -o, resume it: --resume, or replace it: --overwrite",
         )
-    for flag, path in place.inputs:
+    for flag, path in folder.inputs:
         if output.resolve() in (Path(path).resolve(), *Path(path).resolve().parents):
             raise OutputError(
                 f"{flag} {path!r} lies in the output folder {str(output)!r}, which the run writes into",
                 "give another -o, or copy it elsewhere",
             )
-    probe = next(folder for folder in (output, *output.absolute().parents) if folder.exists())
-    if not probe.is_dir() or not os.access(probe, os.W_OK):
+    existing = next(path for path in (output, *output.absolute().parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
         raise OutputError(f"{str(output)!r} cannot be written", "give a folder you may write to with -o")
     return None
 
 
 @contextmanager
-def opened(place: OutputFolder, first: bool) -> Iterator[None]:
-    """Have the folder alone, without what a killed run left in it. An older run that makes room goes at the end, if
-    there is a new checkpoint by then; else it is put back. Raises OutputError where another run has the folder."""
-    output = place.output
-    if not first:
+def reserved(folder: OutputFolder, rank_zero: bool) -> Iterator[None]:
+    """Lock the folder inside the `with` block, and remove the files that a killed run left in it.
+
+    With `overwrite`, the older run is moved into a subfolder. At the end of the block it is removed if the new run has
+    written a checkpoint, else it is moved back. Raises OutputError if another run uses the folder.
+    """
+    output = folder.output
+    if not rank_zero:
         yield
         return
     with ExitStack() as stack:
-        if place.within:
-            stack.enter_context(opened(place.within, first))
-            if place.within.overwrite:
-                make_room(place.within.output)  # rounds have objects of their own
+        if folder.parent:
+            stack.enter_context(reserved(folder.parent, rank_zero))
+            if folder.parent.overwrite:
+                remove_objects(folder.parent.output)  # each round finds its own objects
         output.mkdir(parents=True, exist_ok=True)
         stack.enter_context(locked(output))
-        _cleared(output)
-        _remove(output, PARTIAL)
-        if (output / BEGUN).exists() and not begun(output):
-            _remove(output, OF_A_RUN)
-        elif place.overwrite:
-            (output / BEGUN).unlink(missing_ok=True)
-            _put_aside(output, (*OF_A_RUN, LAST, *OF_ROUNDS))
-        if not begun(output):
-            (output / BEGUN).touch()
+        _end_replacement(output)
+        _remove(output, PARTIAL_FILES)
+        if (output / STARTED).exists() and not run_checkpoint(output):
+            _remove(output, RUN_FILES)
+        elif folder.overwrite:
+            (output / STARTED).unlink(missing_ok=True)
+            _move_aside(output, (*RUN_FILES, LAST, *ROUND_FILES))
+        if not run_checkpoint(output):
+            (output / STARTED).touch()
         try:
             yield
         finally:
-            _cleared(output)
-            if begun(output):
-                (output / BEGUN).unlink(missing_ok=True)
+            _end_replacement(output)
+            if run_checkpoint(output):
+                (output / STARTED).unlink(missing_ok=True)
 
 
-def make_room(output: Path) -> None:
-    """For objects that are found anew. Those of an older run that is put aside go there, too."""
-    if (output / ASIDE).is_dir():
-        _put_aside(output, OBJECTS)
+def remove_objects(output: Path) -> None:
+    """Remove the objects that were found in the recordings, before they are found anew.
+
+    If an older run was moved into the subfolder, its objects are moved there, too.
+    """
+    if (output / REPLACED).is_dir():
+        _move_aside(output, OBJECTS)
     _remove(output, reversed(OBJECTS))
 
 
-def _put_aside(output: Path, patterns: Iterable[str]) -> None:
+def _move_aside(output: Path, patterns: Iterable[str]) -> None:
+    """Move the files that match `patterns` into the subfolder of the replaced run."""
     for path in _matching(output, patterns):
-        kept = output / ASIDE / path.relative_to(output)
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        path.replace(kept)
-        with suppress(OSError):  # something else lies there
+        moved = output / REPLACED / path.relative_to(output)
+        moved.parent.mkdir(parents=True, exist_ok=True)
+        path.replace(moved)
+        with suppress(OSError):  # raised if the folder is not empty
             os.removedirs(path.parent)
 
 
-def _cleared(output: Path) -> None:
-    """Take the older run away where the new one has a checkpoint, else put it back. Whatever moment a kill comes at,
-    the next call ends what this one, or `_put_aside`, began: without `BEGUN` all that lies aside belongs back."""
-    aside = output / ASIDE
-    if not aside.is_dir():
+def _end_replacement(output: Path) -> None:
+    """Remove the replaced run if the new run has a checkpoint, else move it back.
+
+    If the process is killed here or in `_move_aside`, the next call completes the work: while the marker `STARTED` is
+    absent, all files in the subfolder belong to the older run and are moved back.
+    """
+    replaced = output / REPLACED
+    if not replaced.is_dir():
         return
-    if (output / BEGUN).exists():
-        if begun(output):
-            shutil.rmtree(aside)
+    if (output / STARTED).exists():
+        if run_checkpoint(output):
+            shutil.rmtree(replaced)
             return
-        _remove(output, OF_A_RUN + OF_ROUNDS + (OBJECTS if (aside / OBJECTS[-1]).exists() else ()))
-        (output / BEGUN).unlink()
-    for kept in [path for path in aside.rglob("*") if path.is_file()]:
-        path = output / kept.relative_to(aside)
+        _remove(output, RUN_FILES + ROUND_FILES + (OBJECTS if (replaced / OBJECTS[-1]).exists() else ()))
+        (output / STARTED).unlink()
+    for moved in [path for path in replaced.rglob("*") if path.is_file()]:
+        path = output / moved.relative_to(replaced)
         path.parent.mkdir(parents=True, exist_ok=True)
-        kept.replace(path)
-    shutil.rmtree(aside)
+        moved.replace(path)
+    shutil.rmtree(replaced)
 
 
 def _remove(output: Path, patterns: Iterable[str]) -> None:
+    """Delete the files that match `patterns`."""
     for path in _matching(output, patterns):
         with suppress(OSError):
             path.unlink()
 
 
 def _matching(output: Path, patterns: Iterable[str]) -> list[Path]:
+    """Return the files that match `patterns`."""
     return [path for pattern in patterns for path in output.glob(pattern)]

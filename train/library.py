@@ -1,4 +1,4 @@
-"""`streamseg.train`: what `streamseg train METHOD` does, for Python."""
+"""`streamseg.train`: the Python function for `streamseg train METHOD`."""
 
 from __future__ import annotations
 
@@ -44,25 +44,25 @@ def train(
     devices of one machine, Lightning starts the calling script again: put the call below `if __name__ == "__main__"`.
     """
     from train import methods
-    from train.commands.config_file import flags_of, typed
-    from train.commands.method import command, started
+    from train.commands.config_file import checked_flags, flags_of
+    from train.commands.method import command, run_training
 
-    known = plugins.describe(methods.__file__)
-    if method not in known:
-        raise StreamsegError(f"no method is called {method!r}", plugins.did_you_mean(method, known))
+    method_names = plugins.describe(methods.__file__)
+    if method not in method_names:
+        raise StreamsegError(f"no method is called {method!r}", plugins.did_you_mean(method, method_names))
     module = plugins.load(methods.__name__, method)
-    built = command(method, module)
-    said: dict[str, Any] = {"resume": resume, "overwrite": overwrite, **settings}
+    train_command = command(method, module)
+    given: dict[str, Any] = {"resume": resume, "overwrite": overwrite, **settings}
     if data:
-        said["data"] = [str(one) for one in data] if isinstance(data, list | tuple) else str(data)
+        given["data"] = [str(source) for source in data] if isinstance(data, list | tuple) else str(data)
     if output is not None:
-        said["output"] = str(output)
-    flags = flags_of(Path(config), method, built.params) if config is not None else {}
-    flags |= typed("train()", said, built.params, TypeError)
+        given["output"] = str(output)
+    flags = flags_of(Path(config), method, train_command.params) if config is not None else {}
+    flags |= checked_flags("train()", given, train_command.params, TypeError)
     try:
-        ctx = built.make_context(method, [], default_map=flags)
+        ctx = train_command.make_context(method, [], default_map=flags)
         with ctx:
-            result = started(ctx, method, module, quiet)
+            result = run_training(ctx, method, module, quiet)
     except click.UsageError as problem:
         raise StreamsegError(problem.format_message(), f"streamseg train {method} --help") from problem
     paths = {name: Path(path) for name, path in result.get("checkpoints", {}).items()}

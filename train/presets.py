@@ -1,8 +1,8 @@
-"""Settings that are left open, by what a run is: fine-tuning a pretrained net on a few recordings, or training one.
+"""Settings with the value auto, by the kind of the run: fine-tuning of a pretrained network, or pretraining.
 
-Fine-tuning must not spoil what the net knows: batch norms of small batches of a few scenes, and steps as large as those
-of training from nothing, cost more than a few hundred steps can give. So norms and the first half of the net stay, and
-the rest takes small steps, after the heads have settled.
+Batch norm statistics of small batches of a few scenes, and learning rates of pretraining, spoil a pretrained network by
+more than a few hundred steps can gain. Therefore fine-tuning freezes the batch norms and the first half of the network,
+trains the heads alone at first, and then trains the rest of the network with a small learning rate.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from train.settings import Settings
 
 @dataclass(frozen=True)
 class Preset:
-    """Of the settings with these names. frozen_share: of the parts of the net, which becomes `frozen_stages`."""
+    """The values that auto stands for, by the names of the settings.
+
+    frozen_share: share of the parts of the network that are frozen; it determines the setting `frozen_stages`.
+    """
 
     norms: str
     frozen_share: float
@@ -28,26 +31,26 @@ PRESETS = {
 }
 
 
-def settled(settings: Settings) -> Settings:
-    """`settings` with everything decided but `frozen_stages`, which hangs on the net: see `frozen_stages`."""
-    chosen = _preset(settings)
+def resolved(settings: Settings) -> Settings:
+    """Return `settings` with the values that auto stands for, except `frozen_stages`, which depends on the network."""
+    preset = _preset(settings)
     return replace(
         settings,
-        norms=chosen.norms if settings.norms == "auto" else settings.norms,
-        backbone_lr=chosen.backbone_lr if settings.backbone_lr < 0 else settings.backbone_lr,
-        heads_first=chosen.heads_first if settings.heads_first < 0 else settings.heads_first,
+        norms=preset.norms if settings.norms == "auto" else settings.norms,
+        backbone_lr=preset.backbone_lr if settings.backbone_lr < 0 else settings.backbone_lr,
+        heads_first=preset.heads_first if settings.heads_first < 0 else settings.heads_first,
     )
 
 
-def frozen_stages(settings: Settings, parts: int) -> int:
-    """How many of the `parts` of a net stay as they are."""
-    return int(_preset(settings).frozen_share * parts) if settings.frozen_stages < 0 else settings.frozen_stages
+def frozen_stages(settings: Settings, part_count: int) -> int:
+    """Return how many of the `part_count` parts of a network are frozen."""
+    return int(_preset(settings).frozen_share * part_count) if settings.frozen_stages < 0 else settings.frozen_stages
 
 
-def fine_tunes(settings: Settings) -> bool:
-    """Whether the run fine-tunes a pretrained net. auto: random weights have nothing to keep."""
+def is_fine_tuning(settings: Settings) -> bool:
+    """Return whether the run fine-tunes a pretrained network; with --preset auto, unless weights are random."""
     return settings.init != "none" if settings.preset == "auto" else settings.preset == "finetune"
 
 
 def _preset(settings: Settings) -> Preset:
-    return PRESETS["finetune" if fine_tunes(settings) else "pretrain"]
+    return PRESETS["finetune" if is_fine_tuning(settings) else "pretrain"]

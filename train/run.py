@@ -1,9 +1,8 @@
-"""A training run from settings to checkpoints: data, method, Lightning's loop, and the summary."""
+"""A training run: opens the data, makes the method, runs Lightning's loop, and writes the summary."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import threading
 import time
@@ -19,62 +18,62 @@ from pytorch_lightning.utilities import move_data_to_device
 
 from streamseg.backbones import checkpoint
 from streamseg.errors import ModelError, SourceError, StreamsegError
-from streamseg.files import written
 from train.callbacks.checkpointing import BEST, LAST, CheckpointFile, Checkpointing
 from train.callbacks.display import Display
-from train.callbacks.monitoring import HealthMonitor, Table
-from train.callbacks.pending import look_every
+from train.callbacks.monitoring import HealthMonitor, MetricsTable
+from train.callbacks.pending import read_interval
 from train.callbacks.probing import Probing
 from train.data.batches import Batches, Data, open_data, open_samples
 from train.data.fingerprint import fingerprint
 from train.data.samples import Samples
-from train.description import checkpoint_header, config, flat, opening_line, unused
-from train.distributed import is_first, trainer_devices
+from train.description import checkpoint_header, config, flat, ineffective_flags, opening_line, write_json
+from train.distributed import is_rank_zero, trainer_devices
 from train.encoder import Encoder, open_encoder
-from train.folder import RESULT, TABLE, OutputFolder, checked, opened
+from train.folder import RESULT, TABLE, OutputFolder, checkpoint_to_resume, reserved
 from train.method import Method
-from train.presets import frozen_stages, settled
-from train.probes.evaluators import Held, open_held, open_judges
+from train.presets import frozen_stages, resolved
+from train.probes.evaluators import HeldOut, open_evaluators, open_held_out
 from train.reports import deploying, loggers, outcome
 from train.reports.verdict import verdict
 from train.settings import Settings
 from train.sync_norm import synchronize
 
 PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+"""Lightning's name of each precision."""
 
 
 def run(
-    name: str, kind: type[Method], settings: Settings, options: Any, place: OutputFolder, display: Display
+    name: str, method_class: type[Method], settings: Settings, options: Any, folder: OutputFolder, display: Display
 ) -> dict[str, Any]:
-    """Train method `name`; returns the summary. Raises StreamsegError; what was written before stays whole.
-
-    place: the folder of last.pt, best.pt, metrics.csv, run.json and TensorBoard's events.
-    """
+    """Train method `name` and return the summary that is written to run.json ({} in processes of other ranks). Raises
+    StreamsegError; the files in `folder` that were written before the error remain complete."""
     _quiet_libraries()
-    settings = settled(settings)
+    settings = resolved(settings)
     loggers.check(settings.logger)
-    output, last = place.output, checked(place, is_first())
+    output, last = folder.output, checkpoint_to_resume(folder, is_rank_zero())
     start = int(checkpoint.read(last)["training"]["global_step"]) if last else 0
     hardware = trainer_devices(settings)
     with contextlib.ExitStack() as stack:
         torch.manual_seed(settings.seed)
         encoder = _encoder(settings)
         data = open_data(settings, stack)
-        about_data = _same_run(data, encoder, last, start)
-        method = kind(encoder, options, settings, data.steps)
-        held = open_held(settings, data.recordings, display.say) if is_first() else None
-        for line in unused(method):
+        data_sha256 = _check_same_run(data, encoder, last, start)
+        method = method_class(encoder, options, settings, data.steps)
+        held_out = open_held_out(settings, data.recordings, display.say) if is_rank_zero() else None
+        for line in ineffective_flags(method):
             display.say(line)
-        # what the command line got wrong is known by now: an older run makes room
-        stack.enter_context(opened(place, is_first()))
+        # only now, when the flags are known to be valid, an older run may be replaced
+        stack.enter_context(reserved(folder, is_rank_zero()))
         samples = open_samples(method, data, settings, output, stack, display.say)
-        probing = _probing(held, settings, samples, data.steps, output, display.say)
-        table = Table(output / TABLE, start, write=is_first())
+        probing = _probing(held_out, settings, samples, data.steps, output, display.say)
+        table = MetricsTable(output / TABLE, start, write=is_rank_zero())
         checkpointing = Checkpointing(output, settings.save_every, settings.save_period)
         callbacks = [HealthMonitor(display.say, samples.describe, output), table, checkpointing, probing, display]
-        made = stack.enter_context(loggers.opened(settings.logger, output, start, flat(settings, options), is_first()))
-        about = CheckpointFile(checkpoint_header(name, method, settings, options, about_data))
-        trainer = _trainer(hardware, settings, data.steps, made, [one for one in callbacks if one], about)
+        run_loggers = stack.enter_context(
+            loggers.open_loggers(settings.logger, output, start, flat(settings, options), is_rank_zero())
+        )
+        checkpoint_io = CheckpointFile(checkpoint_header(name, method, settings, options, data_sha256))
+        trainer = _trainer(hardware, settings, data.steps, run_loggers, list(filter(None, callbacks)), checkpoint_io)
         for line in (*samples.left_out(), opening_line(name, encoder, samples, settings, data.steps, trainer)):
             display.say(line)
         with checkpointing.interruptible(trainer):
@@ -82,7 +81,7 @@ def run(
         if not trainer.is_global_zero:
             return {}
         result = {
-            **_came_out(method, probing, samples, output, made, checkpointing.interrupted, display.say),
+            **_evaluation(method, probing, samples, output, run_loggers, checkpointing.interrupted, display.say),
             "method": name,
             "checkpoints": {file[:-3]: str(output / file) for file in (BEST, LAST) if (output / file).exists()},
             "config": config(settings, options),
@@ -95,28 +94,29 @@ def run(
         return write_json(output / RESULT, result)
 
 
-def _came_out(
+def _evaluation(
     method: Method,
     probing: Probing | None,
     samples: Samples,
     output: Path,
-    made: list[Logger],
+    run_loggers: list[Logger],
     interrupted: bool,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
-    """What the summary says of the network. made: the loggers."""
-    settings, found = method.settings, dict[str, Any]()
+    """Choose the weights that are deployed, compare them with the start, and return that part of the summary."""
+    settings = method.settings
+    report: dict[str, dict[str, Any]] = {}
     if interrupted:
-        share, line = deploying.unsettled(probing, method, output)
+        share, line = deploying.interrupted_share(probing, method, output)
     else:
-        share = deploying.settle(probing, method, settings, output, say)
-        found = outcome.report(probing, settings, output, say)
-        outcome.draw(samples.recordings, settings, output, made, method.global_step, say)
-        line = verdict(found, probing.figures if probing else {})
+        share = deploying.choose_share(probing, method, settings, output, say)
+        report = outcome.report(probing, settings, output, say)
+        outcome.draw(samples.recordings, settings, output, run_loggers, method.global_step, say)
+        line = verdict(report, probing.figures if probing else {})
     return {
         "verdict": line,
         "probe": probing.figures if probing else {},
-        "report": found,
+        "report": report,
         "average": share,
         "backbone": method.student.recipe.name,
         "init_sha256": method.student.sha256,
@@ -124,25 +124,26 @@ def _came_out(
 
 
 def _fit(trainer: pl.Trainer, method: Method, data: Batches, last: Path | None) -> float:
-    """Train; returns the seconds it took."""
+    """Run Lightning's training loop and return its duration in seconds."""
     if trainer.world_size > 1:
         synchronize(method)
     method.batches = lambda: (move_data_to_device(batch, method.device) for batch in data.draws())
-    method.fresh = last is None
+    method.is_new_run = last is None
     began = time.perf_counter()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Lightning's advice on workers, logging and resuming is followed already
-        with _explained(), _told_once():
+        warnings.simplefilter("ignore")  # Lightning's advice on workers, logging and resuming does not apply here
+        with _explain_batch_norm_error(), _silence_thread_errors():
             trainer.fit(method, data, ckpt_path=str(last) if last else None)
     return max(time.perf_counter() - began, 1e-9)
 
 
 @contextlib.contextmanager
-def _explained() -> Iterator[None]:
+def _explain_batch_norm_error() -> Iterator[None]:
+    """Replace torch's error for a batch of one sample by one that names the flag to change."""
     try:
         yield
     except ValueError as problem:
-        if "more than 1 value per channel" not in str(problem):  # torch has no type for it
+        if "more than 1 value per channel" not in str(problem):  # torch has no error class of its own for this
             raise
         raise StreamsegError(
             "batch norms cannot learn from one sample a step", "give --batch-size 2 or more"
@@ -150,29 +151,35 @@ def _explained() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _told_once() -> Iterator[None]:
-    """TensorBoard writes in a thread. What fails there, such as a full disk, is raised again where the next figure is
-    written: Python need not print it from the thread, too."""
-    usual = threading.excepthook
-    threading.excepthook = lambda told: None if isinstance(told.exc_value, OSError) else usual(told)
+def _silence_thread_errors() -> Iterator[None]:
+    """Do not print tracebacks of OSErrors in the thread in which TensorBoard writes.
+
+    TensorBoard raises such an error, for example of a full disk, again in the main thread when the next figure is
+    written.
+    """
+    previous = threading.excepthook
+    threading.excepthook = lambda hook: None if isinstance(hook.exc_value, OSError) else previous(hook)
     try:
         yield
     finally:
-        threading.excepthook = usual
+        threading.excepthook = previous
 
 
-def _same_run(data: Data, encoder: Encoder, last: Path | None, start: int) -> str:
-    """The fingerprint of the data. Raises StreamsegError where a run that goes on was started with other data or other
-    weights, or has made more steps than are asked for."""
+def _check_same_run(data: Data, encoder: Encoder, last: Path | None, start: int) -> str:
+    """Return the fingerprint of the data ("" in processes of other ranks).
+
+    Raises StreamsegError if the run is resumed with other data or other starting weights than it was started with, or
+    if it has made more steps than are asked for.
+    """
     if start > data.steps:
         raise StreamsegError(
             f"the run has made {start} steps already, {data.steps} were asked for", "give more --steps"
         )
-    if not is_first():
+    if not is_rank_zero():
         return ""
-    found = fingerprint(data.recordings)
+    sha256 = fingerprint(data.recordings)
     before = (checkpoint.read_header(last)["provenance"] or {}) if last else {}
-    if found != (before.get("data_sha256") or found):
+    if sha256 != (before.get("data_sha256") or sha256):
         raise SourceError(
             f"the run was started with other data than these {data.frames} frames",
             "give the same recordings with --data, wherever they lie now, or start a new run with another -o",
@@ -182,23 +189,23 @@ def _same_run(data: Data, encoder: Encoder, last: Path | None, start: int) -> st
             f"the weights that training starts from, of {encoder.recipe.name}, have changed since the run was started",
             "bring the old file back, or start a new run with another -o",
         )
-    return found
+    return sha256
 
 
 def _encoder(settings: Settings) -> Encoder:
     encoder = open_encoder(settings.spec, settings.init != "none", settings.norms == "frozen")
-    if still := frozen_stages(settings, encoder.parts):
-        encoder.freeze(still)
+    if stages := frozen_stages(settings, encoder.part_count):
+        encoder.freeze(stages)
     return encoder
 
 
 def _probing(
-    held: Held | None, settings: Settings, samples: Samples, total: int, output: Path, say: Callable[[str], None]
+    held_out: HeldOut | None, settings: Settings, samples: Samples, total: int, output: Path, say: Callable[[str], None]
 ) -> Probing | None:
-    """held: None in processes that are not the first."""
+    """Return the callback that probes the network, or None with --no-probe. held_out: None on other ranks."""
     if not settings.probe:
         return None
-    evaluators = open_judges(held, settings, samples.recordings, say) if held else None
+    evaluators = open_evaluators(held_out, settings, samples.recordings, say) if held_out else None
     return Probing(evaluators, settings.probe_every or max(1, total // 5), output, say, settings.save_top_k)
 
 
@@ -206,9 +213,9 @@ def _trainer(
     hardware: dict[str, Any],
     settings: Settings,
     total: int,
-    made: list[Logger],
+    run_loggers: list[Logger],
     callbacks: list[pl.Callback],
-    about: CheckpointFile,
+    checkpoint_io: CheckpointFile,
 ) -> pl.Trainer:
     return pl.Trainer(
         **hardware,
@@ -217,9 +224,9 @@ def _trainer(
         accumulate_grad_batches=settings.accumulate,
         gradient_clip_val=settings.clip or None,
         callbacks=callbacks,
-        plugins=[about],
-        logger=made,
-        log_every_n_steps=look_every(hardware["accelerator"]),
+        plugins=[checkpoint_io],
+        logger=run_loggers,
+        log_every_n_steps=read_interval(hardware["accelerator"]),
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -228,16 +235,7 @@ def _trainer(
     )
 
 
-def write_json(path: Path, content: dict[str, Any]) -> dict[str, Any]:
-    """Returns it as a reader of the file gets it: tuples are lists there."""
-    text = json.dumps(content, indent=2)
-    with written(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    found: dict[str, Any] = json.loads(text)
-    return found
-
-
 def _quiet_libraries() -> None:
-    """Lightning's notes about devices and its own tips are not ours."""
+    """Hide Lightning's messages about devices and its usage tips."""
     for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""What every training run can be told; its fields are the flags that all methods share."""
+"""The settings of a training run. Each field is also a flag, which all methods share."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from train.reports.loggers import Loggers
 
 
 class Gap(Word):
-    """LOW:HIGH, or one number for both: how many frames lie between the two of a positive pair."""
+    """The range LOW:HIGH of the distance between the two frames of a positive pair, or one number for both ends."""
 
     name = "LOW:HIGH"
 
@@ -31,11 +31,13 @@ class Gap(Word):
 
 @dataclass(frozen=True)
 class Settings:
-    """A run. data: sources or folders of them, "kind[:path]" or paths. size: side of a view, pixels.
+    """The settings of one run.
 
-    steps: optimizer steps, 0 = by epochs. lr: for the whole batch, 0 = the method's own, scaled by batch size.
-    weight_decay, average, workers: -1 = auto. probe_every, nodes: 0 = auto. backbone_lr, heads_first, frozen_stages:
-    -1 = by `preset`. clip, save_period: 0 = off.
+    data: sources or folders of sources, as "kind[:path]" or a path. size: side of a view in pixels.
+    steps: number of optimizer steps; 0 = determined by `epochs`. lr: learning rate for the whole batch; 0 = the default
+    of the method, scaled with the batch size.
+    weight_decay, average, workers: -1 = auto. probe_every, nodes: 0 = auto.
+    backbone_lr, heads_first, frozen_stages: -1 = determined by `preset`. clip, save_period: 0 = off.
     """
 
     data: tuple[str, ...] = option(
@@ -160,11 +162,11 @@ class Settings:
 
     @property
     def spec(self) -> Spec:
-        """The net and the weights that it starts from; with `init` none they are not used."""
+        """The network and its starting weights; with `init` none the weights are random."""
         weights = "" if self.init in ("imagenet", "none") else self.init
         return Spec(self.backbone, weights, self.layers, self.facet)
 
     @property
     def samples_per_step(self) -> int:
-        """Samples behind one optimizer step, on all devices together."""
+        """The number of samples in one optimizer step, on all devices together."""
         return self.batch_size * self.accumulate

@@ -1,1 +1,1 @@
-"""Callbacks: checkpoints, collapse, figures and the dense probe while a run goes on."""
+"""Callbacks of a run: checkpoints, monitoring, progress display and probes."""

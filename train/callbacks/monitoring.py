@@ -1,4 +1,4 @@
-"""Callbacks that watch a run: collapse is warned of, a loss that is no number ends the run, figures go into a CSV."""
+"""Callbacks that monitor a run: they warn of collapse, end the run at a loss of NaN, and write metrics.csv."""
 
 from __future__ import annotations
 
@@ -16,54 +16,62 @@ from streamseg.errors import StreamsegError
 from streamseg.files import written
 from train.callbacks import collapse
 from train.callbacks.checkpointing import LAST
-from train.callbacks.pending import Pending, look_every
+from train.callbacks.pending import DeferredFigures, read_interval
 from train.method import Batch, Method
 
-VECTORS = 256
-"""The last embeddings that are judged together: one small batch would say little about a spread."""
+MONITORED_VECTORS = 256
+"""Number of the latest embeddings that are evaluated together; one small batch is too few to measure a spread."""
 
 
-class NotANumber(StreamsegError):
-    """The loss is not finite."""
+class NonFiniteLoss(StreamsegError):
+    """Raised when the loss is NaN or infinite."""
 
 
 class HealthMonitor(pl.Callback):
-    """Notes spread, rank and entropies; warns once for each kind of collapse. NaN: names the batch and stops, on a GPU
-    some steps later, but before a checkpoint is written."""
+    """Logs spread, rank and entropies of the embeddings, warns of collapse, and stops the run at a loss of NaN.
+
+    It warns once of each kind of collapse. The error names the frames of the batch; on a GPU it is raised some steps
+    later, but before a checkpoint is written.
+
+    say: prints a line. describe: returns the names of the frames in a batch. folder: output folder of the run. every:
+    steps between measurements.
+    """
 
     def __init__(
-        self, say: Callable[[str], None], names: Callable[[Batch], str], folder: Path, every: int = 10
+        self, say: Callable[[str], None], describe: Callable[[Batch], str], folder: Path, every: int = 10
     ) -> None:
-        self.last = folder / LAST
-        self.say, self.names, self.every = say, names, every
+        self.last_checkpoint = folder / LAST
+        self.say, self.describe, self.every = say, describe, every
         self.embeddings: list[torch.Tensor] = []
         self.warned: set[str] = set()
-        self.losses = Pending()
-        self.batches: list[Batch] = []
+        self.losses = DeferredFigures()
+        self._pending_batches: list[Batch] = []
 
     def on_before_backward(self, trainer: pl.Trainer, method: pl.LightningModule, loss: torch.Tensor) -> None:
         self.losses.add(trainer.global_step + 1, {"loss": loss})
-        self.batches.append(self.batch._replace(views=[], frames=[], masks=[]))
-        if len(self.losses) >= look_every(loss.device.type):
-            self._look()
+        self._pending_batches.append(self._batch._replace(views=[], whole_frames=[], masks=[]))
+        if len(self.losses) >= read_interval(loss.device.type):
+            self._check_losses()
 
     def on_save_checkpoint(self, trainer: pl.Trainer, method: pl.LightningModule, content: dict[str, Any]) -> None:
-        self._look()
+        self._check_losses()
 
-    def _look(self) -> None:
-        batches, self.batches = self.batches, []
+    def _check_losses(self) -> None:
+        batches, self._pending_batches = self._pending_batches, []
         for (step, figures), batch in zip(self.losses.take(), batches, strict=True):
             if not math.isfinite(figures["loss"]):
-                raise NotANumber(
-                    f"the loss became {figures['loss']} in step {step}, with {self.names(batch)}",
-                    f"lower --lr, or lengthen --warmup; {self._kept()}",
+                raise NonFiniteLoss(
+                    f"the loss became {figures['loss']} in step {step}, with {self.describe(batch)}",
+                    f"lower --lr, or lengthen --warmup; {self._checkpoint_note()}",
                 )
 
-    def _kept(self) -> str:
-        return f"{self.last} holds good weights" if self.last.exists() else "no checkpoint had been written yet"
+    def _checkpoint_note(self) -> str:
+        if self.last_checkpoint.exists():
+            return f"{self.last_checkpoint} holds good weights"
+        return "no checkpoint had been written yet"
 
     def on_train_batch_start(self, trainer: pl.Trainer, method: pl.LightningModule, batch: Batch, number: int) -> None:
-        self.batch = batch
+        self._batch = batch
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, method: pl.LightningModule, outputs: Any, batch: Batch, number: int
@@ -71,23 +79,23 @@ class HealthMonitor(pl.Callback):
         assert isinstance(method, Method)
         if method.embedding is None:
             return
-        self.embeddings.append(method.embedding.detach().flatten(1)[:VECTORS].float().clone())
-        while sum(map(len, self.embeddings[1:])) >= VECTORS:
+        self.embeddings.append(method.embedding.detach().flatten(1)[:MONITORED_VECTORS].float().clone())
+        while sum(map(len, self.embeddings[1:])) >= MONITORED_VECTORS:
             self.embeddings.pop(0)
         if trainer.global_step % self.every == 0:
-            self._judge(method)
+            self._check_collapse(method)
 
-    def _judge(self, method: Method) -> None:
+    def _check_collapse(self, method: Method) -> None:
         vectors = torch.cat(self.embeddings).cpu()
         if len(vectors) < 8:
             return
         spread, rank = collapse.spread(vectors), collapse.effective_rank(vectors)
-        method.note(spread=spread, rank=rank)
+        method.log_figures(spread=spread, rank=rank)
         problems = [collapse.verdict(spread, rank, *vectors.shape)]
         if method.assignments is not None:
-            of_mean, mean_of = collapse.entropies(method.assignments.detach())
-            method.note(entropy_of_mean=of_mean, mean_entropy=mean_of)
-            problems.append(collapse.assignment_verdict(of_mean, mean_of))
+            entropy_of_mean, mean_entropy = collapse.entropies(method.assignments.detach())
+            method.log_figures(entropy_of_mean=entropy_of_mean, mean_entropy=mean_entropy)
+            problems.append(collapse.assignment_verdict(entropy_of_mean, mean_entropy))
         for problem in filter(None, problems):
             kind = problem.split("(")[0]
             if kind not in self.warned:
@@ -95,29 +103,31 @@ class HealthMonitor(pl.Callback):
                 self.say(f"warning: step {method.global_step}: {problem}")
 
 
-class Table(pl.Callback):
-    """metrics.csv: one row a step. A resumed run goes on behind the step of its checkpoint.
+class MetricsTable(pl.Callback):
+    """Writes metrics.csv, one row per step. A resumed run continues after the step of its checkpoint.
 
-    What is not measured in every step (spread, rank, the probe) keeps its last value until it is measured again. Rows
-    are in the file, and not in memory: runs may be long.
+    Figures that are not measured in every step (spread, rank, the probe) keep their last value until they are measured
+    again. The rows are not kept in memory.
+
+    start: step from which the run is resumed. write: whether this process writes the file.
+    losses: the first and the last loss.
     """
 
     def __init__(self, path: Path, start: int = 0, write: bool = True) -> None:
         self.path, self.write = path, write
         self.step, self.columns = 0, ["step"]
         self.losses: list[float] = []
-        """The first and the last one."""
-        self._pending = Pending()
+        self._pending = DeferredFigures()
         if start:
-            self._go_on(start)
+            self._continue_from(start)
         elif write:
             self._rewrite([], self.columns)
 
-    def _go_on(self, start: int) -> None:
-        """Keep the rows until step `start`, and know their columns."""
+    def _continue_from(self, start: int) -> None:
+        """Drop the rows after step `start`, and restore the columns and the losses from the others."""
         self.columns = list(dict.fromkeys(name for row in _read(self.path, start) for name in row)) or ["step"]
         for row in _read(self.path, start):
-            self._remember(row)
+            self._update_state(row)
         if self.write:
             self._rewrite(_read(self.path, start), self.columns)
 
@@ -129,7 +139,7 @@ class Table(pl.Callback):
         self.step = trainer.global_step
         rate = max(group["lr"] for group in trainer.optimizers[0].param_groups)
         self._pending.add(self.step, {"lr": rate, **trainer.callback_metrics})
-        if len(self._pending) >= look_every(trainer.strategy.root_device.type):
+        if len(self._pending) >= read_interval(trainer.strategy.root_device.type):
             self.flush()
 
     def on_save_checkpoint(self, trainer: pl.Trainer, method: pl.LightningModule, content: dict[str, Any]) -> None:
@@ -142,31 +152,31 @@ class Table(pl.Callback):
         self.flush()
 
     def flush(self) -> None:
-        """Write what is pending."""
+        """Write the pending rows."""
         for step, figures in self._pending.take():
             shown = {name: f"{value:.8g}" for name, value in figures.items() if name != "lr"}
             self.add({"step": str(step), "lr": f"{figures['lr']:.6g}", **shown})
 
     def add(self, row: Mapping[str, str]) -> None:
-        """Append `row`; a name that no row had before becomes a new column."""
-        self._remember(row)
-        new = [name for name in row if name not in self.columns]
-        self.columns += new
+        """Append `row`. A name that no row had before becomes a new column."""
+        self._update_state(row)
+        new_columns = [name for name in row if name not in self.columns]
+        self.columns += new_columns
         if not self.write:
             return
-        if new:
+        if new_columns:
             self._rewrite(itertools.chain(_read(self.path), [row]), self.columns)
             return
         with self.path.open("a", newline="", encoding="utf-8") as file:
             csv.DictWriter(file, self.columns).writerow(row)
 
-    def _remember(self, row: Mapping[str, str]) -> None:
+    def _update_state(self, row: Mapping[str, str]) -> None:
         self.step = max(self.step, int(row["step"]))
         if row.get("loss"):
             self.losses = [*self.losses[:1], float(row["loss"])]
 
     def summary(self) -> dict[str, float] | None:
-        """The first and the last loss; None before the first step."""
+        """Return the first and the last loss, or None before the first step."""
         return {"first": self.losses[0], "last": self.losses[-1]} if self.losses else None
 
     def _rewrite(self, rows: Iterable[Mapping[str, str]], columns: Sequence[str]) -> None:
@@ -177,18 +187,19 @@ class Table(pl.Callback):
 
 
 def _read(path: Path, until: float = math.inf) -> Iterator[dict[str, str]]:
-    """The whole rows of a table, one after the other, up to the step `until`."""
+    """Yield the complete rows of a table up to the step `until`."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file):
-                # the last row may be half a row, of a run that was killed
-                if (row.get("step") or "").isdecimal() and _whole(row) and int(row["step"]) <= until:
+                # a killed run can leave an incomplete last row
+                if (row.get("step") or "").isdecimal() and _is_complete(row) and int(row["step"]) <= until:
                     yield row
     except FileNotFoundError:
         return
 
 
-def _whole(row: Mapping[str, Any]) -> bool:
+def _is_complete(row: Mapping[str, Any]) -> bool:
+    """Return whether a row has all its columns and a finite loss, or none."""
     try:
         return math.isfinite(float(row.get("loss") or 0)) and None not in row
     except ValueError:

@@ -1,1 +1,1 @@
-"""Commands of `streamseg train` and `streamseg probe`, and what they show."""
+"""The commands `streamseg train` and `streamseg probe`."""

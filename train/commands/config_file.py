@@ -1,11 +1,11 @@
-"""`--config FILE`: flags of a run from a YAML, TOML or JSON file, or from the run.json of a run that is to be repeated.
+"""`--config FILE`: reads flags from a YAML, TOML or JSON file, or from the run.json of a run to repeat.
 
     # byol.yaml
     data: [recordings/, video.mp4]
     steps: 500
     batch-size: 16
 
-The keys are the flags' names. What stands on the command line goes first.
+The keys are the names of the flags. Flags on the command line override the file.
 """
 
 from __future__ import annotations
@@ -24,58 +24,61 @@ from streamseg.errors import StreamsegError
 from streamseg.text import from_json
 
 NOT_IN_A_FILE = ("config", "help", "debug")
+"""Flags that a file cannot set."""
 
 
 def option() -> Option:
-    """The flag."""
+    """Return the flag `--config`."""
     return Option(
         ["--config"],
         type=click.Path(path_type=Path, dir_okay=False),
         is_eager=True,
         expose_value=False,
-        callback=take,
+        callback=use_as_defaults,
         metavar="FILE",
         help="Read flags from a .yaml, .toml or .json file, or from the run.json of a run to repeat. Flags on the "
         "command line override it.",
     )
 
 
-def take(ctx: click.Context, param: click.Parameter, path: Path | None) -> None:
-    """An eager option's callback: what `path` says becomes the defaults of the command's flags."""
+def use_as_defaults(ctx: click.Context, param: click.Parameter, path: Path | None) -> None:
+    """Make the values in the file `path` the defaults of the command's flags (callback of an eager option)."""
     if path is not None:
-        found = flags_of(path, ctx.command.name or "", ctx.command.params)
-        ctx.default_map = {**(ctx.default_map or {}), **found}
+        flags = flags_of(path, ctx.command.name or "", ctx.command.params)
+        ctx.default_map = {**(ctx.default_map or {}), **flags}
 
 
 def flags_of(path: Path, method: str, params: Iterable[click.Parameter]) -> dict[str, Any]:
-    """{parameter's name: value as it is typed} of the file. Raises StreamsegError for what it cannot say."""
+    """Return {name of the parameter: value as a user would type it} for the flags in the file.
+
+    Raises StreamsegError if the file cannot be read, belongs to another method, or has an unknown flag or no value.
+    """
     content = _read(path)
-    said = content.get("method", method)
-    if said != method:
+    other = content.get("method", method)
+    if other != method:
         raise StreamsegError(
-            f"{str(path)!r} is of a run of {said}, not of {method}", f"streamseg train {said} --config {path}"
+            f"{str(path)!r} is of a run of {other}, not of {method}", f"streamseg train {other} --config {path}"
         )
-    if "config" in content:  # run.json holds much else, of what came out
+    if "config" in content:  # a run.json, which also holds the results of the run
         parts = content["config"]
         if not isinstance(parts, Mapping) or not {"settings", "options"} <= parts.keys():
             raise StreamsegError(f"{str(path)!r} does not hold the flags of a run", "give a run.json of this version")
         known = _by_name(params)
-        # a file of another version may know other flags
-        given = {
-            name: _word(known[name], value) for part in parts.values() for name, value in part.items() if name in known
-        }
+        values = {**parts["settings"], **parts["options"]}
+        # a file of another version may have other flags: they are ignored
+        given = {name: _auto_as_word(known[name], value) for name, value in values.items() if name in known}
     else:
         given = {name: value for name, value in content.items() if name != "method"}
-    return typed(repr(str(path)), given, params)
+    return checked_flags(repr(str(path)), given, params)
 
 
 def _by_name(params: Iterable[click.Parameter]) -> dict[str, click.Parameter]:
-    """The flags' long names, with _ for -: those that people type, and what the parameters are called."""
-    found: dict[str, click.Parameter] = {}
+    """Return the parameters by their long flags without dashes, with "_" for "-"."""
+    by_name: dict[str, click.Parameter] = {}
     for param in params:
         if isinstance(param, click.Option) and param.name not in NOT_IN_A_FILE:
-            found |= {flag.lstrip("-").replace("-", "_"): param for flag in param.opts if flag.startswith("--")}
-    return found
+            by_name |= {flag.lstrip("-").replace("-", "_"): param for flag in param.opts if flag.startswith("--")}
+    return by_name
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -108,41 +111,45 @@ def _read(path: Path) -> dict[str, Any]:
     return content
 
 
-def typed(
+def checked_flags(
     where: str, given: Mapping[str, Any], params: Iterable[click.Parameter], unknown: type[Exception] = StreamsegError
 ) -> dict[str, Any]:
-    """{parameter's name: value as it is typed}. where: that says so, for errors. Raises StreamsegError; `unknown`,
-    with one text, for names that no flag has."""
+    """Return {name of the parameter: value as a user would type it} for the flags in `given`.
+
+    where: the name of the source of the flags, for errors. Raises StreamsegError for a flag without a value, and
+    `unknown`, with one text, for an unknown flag.
+    """
     known = _by_name(params)
-    found: dict[str, Any] = {}
+    checked: dict[str, Any] = {}
     for key, value in given.items():
         name = str(key).replace("-", "_")
         if name not in known:
-            said = f"{where} has {key!r}, which is not a flag of this method"
-            hint = plugins.did_you_mean(name.replace("_", "-"), [one.replace("_", "-") for one in known])
-            raise StreamsegError(said, hint) if unknown is StreamsegError else unknown(f"{said}: {hint}")
+            message = f"{where} has {key!r}, which is not a flag of this method"
+            hint = plugins.did_you_mean(name.replace("_", "-"), [flag.replace("_", "-") for flag in known])
+            raise StreamsegError(message, hint) if unknown is StreamsegError else unknown(f"{message}: {hint}")
         param = known[name]
         if value is None or isinstance(value, Mapping):
             raise StreamsegError(f"{key!r} in {where} has no value", "give one, or remove it")
-        found[param.name or name] = _as_typed(param, value)
-    return found
+        checked[param.name or name] = _as_typed(param, value)
+    return checked
 
 
 def as_shown(param: click.Parameter, value: Any) -> Any:
-    """A value that a run had, as somebody would type it."""
-    return _as_typed(param, _word(param, value))
+    """Return the value of a run's setting as a user would type it."""
+    return _as_typed(param, _auto_as_word(param, value))
 
 
-def _word(param: click.Parameter, value: Any) -> Any:
-    """A value that a run had; its word where it stands for one, which nobody types as a number."""
-    stands = isinstance(param.type, Auto) and not isinstance(value, str) and value == param.type.value
-    return param.type.word if stands else value  # type: ignore[attr-defined]
+def _auto_as_word(param: click.Parameter, value: Any) -> Any:
+    """Return the word, such as auto, if `value` is the number that stands for it; else `value`."""
+    if isinstance(param.type, Auto) and not isinstance(value, str) and value == param.type.value:
+        return param.type.word
+    return value
 
 
 def _as_typed(param: click.Parameter, value: Any) -> Any:
-    """`value` as somebody would type it, so that it is checked as if somebody had."""
+    """Return `value` as a user would type it, so that click checks it as it checks the command line."""
     if param.multiple:
-        return [str(one) for one in value] if isinstance(value, list | tuple) else [str(value)]
+        return [str(item) for item in value] if isinstance(value, list | tuple) else [str(value)]
     if isinstance(value, bool):
         return value
     if isinstance(value, list | tuple):

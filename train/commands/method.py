@@ -1,4 +1,4 @@
-"""One click command for each method: the shared flags, the method's own, and what happens when it is called."""
+"""The click command of a training method: its flags, and the function that runs it."""
 
 from __future__ import annotations
 
@@ -18,32 +18,33 @@ from streamseg.errors import StreamsegError
 from streamseg.flags import flag_of
 from streamseg.text import terminal
 from train.commands import config_file
-from train.data.recordings import absolute, place_of
+from train.data.recordings import absolute, real_path_of
 from train.options import click_options, paths_in
 from train.settings import Settings
 
-FREE_TO_CHANGE = frozenset(
+CHANGEABLE_ON_RESUME = frozenset(
     (
         *("data", "devices", "nodes", "strategy", "workers", "cache"),
         *("save_every", "save_period", "save_top_k", "logger", "pictures"),
         *("val", "val_classes", "probe", "probe_every"),
     )
 )
-"""What a resumed run may do otherwise: it changes speed and notes, not the weights. Data may have moved: `run` sees
-that they are the same. And there may be more steps."""
-NOT_OF_A_RUN = ("as_json", "quiet")
+"""Flags that may differ when a run is resumed, because they do not change the weights. Recordings may have moved:
+`train.run` checks that they are the same. `steps` may also be raised."""
+OUTPUT_FLAGS = ("as_json", "quiet")
+"""Flags of the command that are not settings of the run."""
 
 
 def command(name: str, module: ModuleType) -> click.Command:
-    """The command that trains the method of `module`; its docstring's first line describes it."""
+    """Return the command that trains the method in `module`, whose docstring is the help text."""
     about = (module.__doc__ or "").strip()
 
     @click.pass_context
     def train(ctx: click.Context, as_json: bool, quiet: bool, **_: Any) -> None:
-        from train.distributed import is_first
+        from train.distributed import is_rank_zero
 
-        result = started(ctx, name, module, quiet)
-        if is_first():
+        result = run_training(ctx, name, module, quiet)
+        if is_rank_zero():
             conclude(ctx, result, as_json, quiet, _print_summary)
 
     params: list[click.Parameter] = [
@@ -55,25 +56,24 @@ def command(name: str, module: ModuleType) -> click.Command:
         Option(["--overwrite"], is_flag=True, help="Replace the run in the output folder."),
         *click_options(Settings, "Training"),
     ]  # fmt: skip
-    built = Command(name, callback=train, params=params, help=about, short_help=about.splitlines()[0])
-    return behaviour_options(built)
+    return behaviour_options(Command(name, callback=train, params=params, help=about, short_help=about.splitlines()[0]))
 
 
-def started(ctx: click.Context, name: str, module: ModuleType, quiet: bool) -> dict[str, Any]:
-    """Run what the flags in `ctx` say; the summary of the run."""
+def run_training(ctx: click.Context, name: str, module: ModuleType, quiet: bool) -> dict[str, Any]:
+    """Run the training that the flags in `ctx` describe, and return its summary."""
     from train.callbacks.display import Display
     from train.commands import rounds
-    from train.distributed import is_first
+    from train.distributed import is_rank_zero
     from train.folder import OutputFolder
 
-    given = {key: value for key, value in ctx.params.items() if key not in NOT_OF_A_RUN}
+    given = {key: value for key, value in ctx.params.items() if key not in OUTPUT_FLAGS}
     folder, resume, overwrite = given.pop("output") or Path("out") / name, given.pop("resume"), given.pop("overwrite")
     if resume and overwrite:
         raise click.UsageError("--resume continues the run, --overwrite replaces it: give one of them.")
     explicit = {key for key in given if ctx.get_parameter_source(key) not in (ParameterSource.DEFAULT, None)}
     settings, options = _config(module, name, folder, resume, given, explicit, ctx.command.params)
-    place = OutputFolder(folder, resume, overwrite, _inputs(settings, options))
-    return rounds.run(name, module.METHOD, settings, options, place, Display(quiet or not is_first()))
+    output_folder = OutputFolder(folder, resume, overwrite, _inputs(settings, options))
+    return rounds.run(name, module.METHOD, settings, options, output_folder, Display(quiet or not is_rank_zero()))
 
 
 def _config(
@@ -85,70 +85,88 @@ def _config(
     explicit: set[str],
     params: Sequence[click.Parameter],
 ) -> tuple[Settings, Any]:
-    """Settings and options as given; of a resumed run as they were, and what is given must not contradict them."""
+    """Return the settings and the options of the run.
+
+    For a resumed run they are those in its checkpoint. Raises StreamsegError if a flag in `explicit`, the names of the
+    flags that were given, contradicts them.
+    """
     if not resume:
         if not given["data"]:
             raise click.UsageError("Missing option '--data'.")
-        return made(Settings, whole_paths(given)), made(module.Options, given)
+        return dataclass_from(Settings, with_absolute_paths(given)), dataclass_from(module.Options, given)
     from streamseg.backbones import checkpoint
-    from train.distributed import is_first
-    from train.folder import OutputFolder, checked
+    from train.distributed import is_rank_zero
+    from train.folder import OutputFolder, checkpoint_to_resume
 
-    last = checked(OutputFolder(folder, resume), is_first())
-    assert last is not None  # else it raises
+    last = checkpoint_to_resume(OutputFolder(folder, resume), is_rank_zero())
+    assert last is not None  # with resume, the function raises if there is no checkpoint
     header = checkpoint.read_header(last)
     if header["method"] != name:
         raise StreamsegError(
             f"{str(folder)!r} holds a run of {header['method']}, not of {name}",
             f"streamseg train {header['method']} --resume -o {folder}",
         )
-    was = {**header["config"]["settings"], **header["config"]["options"]}
-    now = was | {key: value for key, value in whole_paths(given).items() if key in explicit & FREE_TO_CHANGE}
-    alone = module.METHOD.rounds(made(module.Options, was)) == 1  # else later rounds have started from these steps
-    if alone and "steps" in explicit and given["steps"] > (was["steps"] or 0):
-        now["steps"] = given["steps"]
-    for key in explicit & was.keys() - FREE_TO_CHANGE:
-        if _plain(given[key]) != _plain(now[key]):
-            flag, param = flag_of(key), next(one for one in params if one.name == key)
-            before, asked = (config_file.as_shown(param, value) for value in (was[key], given[key]))
+    original = {**header["config"]["settings"], **header["config"]["options"]}
+    absolute_paths = with_absolute_paths(given)
+    resumed = original | {key: absolute_paths[key] for key in explicit & CHANGEABLE_ON_RESUME}
+    # with several rounds, later rounds have started from the weights after this number of steps
+    single_round = module.METHOD.rounds(dataclass_from(module.Options, original)) == 1
+    if single_round and "steps" in explicit and given["steps"] > (original["steps"] or 0):
+        resumed["steps"] = given["steps"]
+    for key in explicit & original.keys() - CHANGEABLE_ON_RESUME:
+        if _as_list(given[key]) != _as_list(resumed[key]):
+            flag, param = flag_of(key), next(param for param in params if param.name == key)
+            before, asked = (config_file.as_shown(param, value) for value in (original[key], given[key]))
             raise StreamsegError(
                 f"the run was started with {flag} {before}, and cannot be resumed with {asked}",
                 f"leave {flag} out, or start a new run with another -o",
             )
-    return made(Settings, now), made(module.Options, now)
+    return dataclass_from(Settings, resumed), dataclass_from(module.Options, resumed)
 
 
 def _inputs(settings: Settings, options: Any) -> tuple[tuple[str, str], ...]:
-    """(flag, path) of what the run reads, as far as it is here; what --config names has been read by now."""
-    found = [(flag, place_of(value)) for flag, value in (*paths_in(settings), *paths_in(options)) if value]
-    return tuple((flag, path) for flag, path in found if os.path.exists(path))
+    """Return (flag, path) of the existing files and folders that the run reads, except the file of --config."""
+    flags = (*paths_in(settings), *paths_in(options))
+    paths = [(flag, real_path_of(value)) for flag, value in flags if value]
+    return tuple((flag, path) for flag, path in paths if os.path.exists(path))
 
 
-def whole_paths(given: dict[str, Any]) -> dict[str, Any]:
-    """With whole paths, so that the run can go on from another working folder. Raises UsageError for empty ones."""
+def with_absolute_paths(given: dict[str, Any]) -> dict[str, Any]:
+    """Return the flags with absolute paths, so that the run can be resumed from another working folder.
+
+    Raises UsageError for an empty path.
+    """
     for name in ("data", "val", "backbone", "init"):
         if given[name] == "" or "" in tuple(given[name]):
             raise click.UsageError(f"Option {flag_of(name)!r} is empty: give a name or a path.")
-    whole = {name: tuple(map(absolute, given[name])) for name in ("data", "val")}
+    sources = {name: tuple(map(absolute, given[name])) for name in ("data", "val")}
+    # a name without a dot is that of a network
     files = {name: os.path.abspath(given[name]) for name in ("backbone", "init") if "." in given[name]}
-    files |= {name: os.path.abspath(given[name]) for name in ("val_classes",) if given[name]}
-    return given | whole | {name: path for name, path in files.items() if os.path.exists(path)}
+    if given["val_classes"]:
+        files["val_classes"] = os.path.abspath(given["val_classes"])
+    return given | sources | {name: path for name, path in files.items() if os.path.exists(path)}
 
 
-def _plain(value: Any) -> Any:
+def _as_list(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def made(cls: type, values: dict[str, Any]) -> Any:
+def dataclass_from(cls: type, values: dict[str, Any]) -> Any:
+    """Return an instance of the dataclass `cls` with its fields taken from `values`.
+
+    A missing field, as in the run of an older version, gets its default. Lists, which a file can hold in place of
+    tuples, become tuples.
+    """
+
     def value(field: dataclasses.Field) -> Any:
-        found = values.get(field.name, field.default)  # a run of an older version does not know every flag
-        return tuple(found) if isinstance(found, list) else found
+        given = values.get(field.name, field.default)
+        return tuple(given) if isinstance(given, list) else given
 
     return cls(**{field.name: value(field) for field in dataclasses.fields(cls)})
 
 
 def _print_summary(result: dict[str, Any]) -> None:
-    """The outcome, its first line first."""
+    """Print the result of a run, with the verdict in the first line."""
     from rich.table import Table
 
     console = terminal.console()
@@ -158,14 +176,15 @@ def _print_summary(result: dict[str, Any]) -> None:
     table.add_row("steps", f"{result['steps']} ({result['status']})")
     table.add_row("loss", f"{losses['first']:.4f} to {losses['last']:.4f}" if losses else "-")
     table.add_row("speed", f"{result['samples_per_second']:.1f} samples/s")
-    for number, one in enumerate(result.get("rounds", ()), 1):
-        table.add_row(f"round {number}", one["verdict"])
+    for number, round_result in enumerate(result.get("rounds", ()), 1):
+        table.add_row(f"round {number}", round_result["verdict"])
     for name, figures in result["probe"].items():
         shown = ", ".join(f"{key.removeprefix('iou_')} {value:.3f}" for key, value in figures.items())
         table.add_row(name, shown)
-    for name, one in result["report"].items():
-        low_high = one["interval"]
-        change = f"{one['difference']:+.3f}" + (" [{:+.3f}, {:+.3f}]".format(*low_high) if low_high else "")
-        table.add_row(f"report {name}", f"{one['before']:.3f} to {one['after']:.3f} ({change})")
+    from train.reports.verdict import format_difference
+
+    for name, comparison in result["report"].items():
+        before, after = comparison["before"], comparison["after"]
+        table.add_row(f"report {name}", f"{before:.3f} to {after:.3f} ({format_difference(comparison)})")
     table.add_row("checkpoints", ", ".join(result["checkpoints"].values()))
     console.print(table)

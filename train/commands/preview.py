@@ -1,4 +1,4 @@
-"""`streamseg train preview METHOD`: what a method would see, as one picture, before anything is trained."""
+"""`streamseg train preview METHOD`: draws the samples that a method would be trained on, without training."""
 
 from __future__ import annotations
 
@@ -14,21 +14,24 @@ from streamseg.cli.help import Command, Option
 from streamseg.cli.options import behaviour_options, print_json
 from streamseg.text.terminal import answer, notes
 from train.commands import config_file
-from train.commands.method import made, whole_paths
+from train.commands.method import dataclass_from, with_absolute_paths
 from train.options import click_options
 from train.settings import Settings
 
 
 def command(name: str, module: ModuleType) -> click.Command:
-    """The command that draws the sheet of the method of `module`; it takes the flags of a run."""
+    """Return the command that draws the samples of the method in `module`. It takes the flags of a run."""
 
     def preview(output: Path | None, samples: int, as_json: bool, quiet: bool, **given: Any) -> None:
         if not given["data"]:
             raise click.UsageError("Missing option '--data'.")
-        settings, options = made(Settings, whole_paths(given)), made(module.Options, given)
+        settings, options = dataclass_from(Settings, with_absolute_paths(given)), dataclass_from(module.Options, given)
         path = output or Path(f"{name}-preview.png")
-        drawn = draw(module, settings, options, samples, path, quiet)
-        print_json(drawn) if as_json else answer(drawn["output"])
+        result = draw(module, settings, options, samples, path, quiet)
+        if as_json:
+            print_json(result)
+        else:
+            answer(result["output"])
 
     params: list[click.Parameter] = [
         *click_options(module.Options, "Method"),
@@ -44,37 +47,40 @@ def command(name: str, module: ModuleType) -> click.Command:
 
 
 def draw(module: ModuleType, settings: Settings, options: Any, rows: int, path: Path, quiet: bool) -> dict[str, Any]:
-    """Write the sheet; returns {"output", "frames", "recordings", "views"}. Masks that a run would find first are not
-    drawn: that takes as long as a run's own search. Raises StreamsegError."""
+    """Write the picture to `path`; return {"output", "frames", "recordings", "views"}. rows: number of samples.
+
+    Objects that a run would first have to find are not drawn, because finding them takes as long as in the run. Raises
+    StreamsegError.
+    """
     import cv2
 
     from streamseg.errors import OutputError
     from streamseg.files import written
     from train.data.batches import open_data, open_samples
     from train.encoder import open_encoder
-    from train.presets import settled
+    from train.presets import resolved
     from train.reports.sheet import sheet
 
     class Unlabelled(module.METHOD):  # type: ignore[name-defined]
-        """The method without the objects that a run would have to find."""
+        """The method without masks of objects."""
 
         @classmethod
-        def masks_from(cls, options: Any) -> str:
-            found: str = super().masks_from(options)
-            return "" if found == "objects" else found
+        def mask_source(cls, options: Any) -> str:
+            source: str = super().mask_source(options)
+            return "" if source == "objects" else source
 
     if not cv2.haveImageWriter(str(path)):
         raise OutputError(f"{str(path)!r} is not a name for a picture", f"end it in .png: -o {path.stem}.png")
-    settings = settled(replace(settings, cache="none", batch_size=1, accumulate=1, steps=1))
+    settings = resolved(replace(settings, cache="none", batch_size=1, accumulate=1, steps=1))
     with ExitStack() as stack:
         data = open_data(settings, stack)
         method = Unlabelled(open_encoder(settings.spec, pretrained=False), options, settings, 1)
         samples = open_samples(method, data, settings, path.parent, stack, notes(quiet))
-        shown = sheet(samples, rows)
+        picture = sheet(samples, rows)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with written(path) as temporary:
-                cv2.imwrite(str(temporary), cv2.cvtColor(shown, cv2.COLOR_RGB2BGR))
+                cv2.imwrite(str(temporary), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
         except OSError as problem:
             raise OutputError(f"{str(path)!r} cannot be written: {problem.strerror}", "choose another -o") from problem
         return {

@@ -1,4 +1,4 @@
-"""The command `streamseg probe`: how good are the features of a backbone, and did training help?"""
+"""The command `streamseg probe`: measures features, and compares a checkpoint with its starting network."""
 
 from __future__ import annotations
 
@@ -69,15 +69,14 @@ def probe(models: Sequence[str], as_json: bool, quiet: bool, **given: Any) -> No
     from train.probes.compare import Question, compare, make_probe
     from train.probes.network import Engine
 
-    take = given.pop
-    weights, layers, facet = take("weights"), take("layers"), take("facet")
+    weights, layers, facet = given.pop("weights"), given.pop("layers"), given.pop("facet")
     specs = [Spec(model, weights, layers, facet) for model in models]
     log = terminal.notes(quiet)
-    engine = Engine(take("engine"), take("device"), take("precision"), log)
+    engine = Engine(given.pop("engine"), given.pop("device"), given.pop("precision"), log)
     for spec in specs:
-        zoo.recipe(spec)  # a mistyped name is told before the data are read
+        zoo.recipe(spec)  # raises for an unknown name, before the data is read
     question = Question(**given)
-    with threadpool_limits(1, user_api="blas"):  # small problems: the cores belong to the network
+    with threadpool_limits(1, user_api="blas"):  # BLAS gains nothing on small problems, and slows the network down
         entries = compare(make_probe(question, log), specs, engine, question.seed)
     if as_json:
         print_json({"question": vars(question), "models": entries})
@@ -86,25 +85,27 @@ def probe(models: Sequence[str], as_json: bool, quiet: bool, **given: Any) -> No
 
 
 def print_table(task: str, entries: list[dict[str, Any]]) -> None:
-    """The figures as a table on stdout, with what could not be compared below it."""
+    """Print the figures as a table on stdout, and below it which models could not be compared, and why."""
     from rich.table import Table
 
-    console = terminal.console(width=140)  # a figure that is cut off is none
-    compared = any(entry["start"] for entry in entries)
+    console = terminal.console(width=140)  # wide enough that no figure is cut off
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for column in ("model", task, "value", "95 %", *(("start", "difference", "95 %") if compared else ())):
+    columns = ["model", task, "value", "95 %"]
+    if any(entry["start"] for entry in entries):
+        columns += ["start", "difference", "95 %"]
+    for column in columns:
         table.add_column(column, justify="left" if column in ("model", task) else "right")
     for entry in entries:
-        for i, (name, found) in enumerate(entry["figures"].items()):
-            cells = [entry["model"] if i == 0 else "", name, f"{found['value']:.3f}", _range(found["interval"], "")]
-            if found["start"] is not None:
-                cells += [f"{found['start']:.3f}", f"{found['difference']:+.3f}"]
-                cells.append(_range(found["difference_interval"], "+"))
+        for i, (name, figure) in enumerate(entry["figures"].items()):
+            cells = [entry["model"] if i == 0 else "", name, f"{figure['value']:.3f}", _range(figure["interval"], "")]
+            if figure["start"] is not None:
+                cells += [f"{figure['start']:.3f}", f"{figure['difference']:+.3f}"]
+                cells.append(_range(figure["difference_interval"], "+"))
             table.add_row(*cells)
     console.print(table)
     for entry in entries:
-        what = f"start = {entry['start']}" if entry["start"] else f"no comparison: {entry['note']}"
-        console.print(f"{entry['model']}: {what}")
+        note = f"start = {entry['start']}" if entry["start"] else f"no comparison: {entry['note']}"
+        console.print(f"{entry['model']}: {note}")
 
 
 def _range(interval: tuple[float, float], sign: str) -> str:

@@ -1,8 +1,8 @@
-"""Rounds of a training: each is a run of its own, which starts from the network that the one before deploys.
+"""Rounds of training: each round is a run that starts from the network which the round before has deployed.
 
-A round is kept where trained weights went into its best.pt (see `reports.deploying`), none of the figures that chose it
-is lower than before, and the report does not say that something became worse. The first one that is not kept ends it.
-OUT/round1, OUT/round2 ... are the folders of the runs; OUT/best.pt is a copy of the last one that was kept.
+A round is kept if trained weights went into its best.pt (see `reports.deploying`), none of the figures that chose them
+fell, and the report does not say that something became worse. The first round that is not kept ends the training. The
+runs write to OUT/round1, OUT/round2 ...; OUT/best.pt is a copy of that of the last round that was kept.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from streamseg.files import written
 from train import run as training
 from train.callbacks.checkpointing import BEST, LAST
 from train.callbacks.display import Display
+from train.description import write_json
 from train.distributed import trainer_devices
 from train.folder import RESULT, ROUND, OutputFolder
 from train.method import Method
-from train.reports.deploying import COUNTED
+from train.reports.deploying import REQUIRED_FIGURES
 from train.reports.verdict import fell
 from train.settings import Settings
 
@@ -29,36 +30,41 @@ Result = dict[str, Any]
 
 
 def run(
-    name: str, kind: type[Method], settings: Settings, options: Any, place: OutputFolder, display: Display
+    name: str, method_class: type[Method], settings: Settings, options: Any, folder: OutputFolder, display: Display
 ) -> dict[str, Any]:
-    """`train.run.run`, as often as the method wants. Returns the summary of the last round that was kept, with those of
-    all in "rounds". Raises StreamsegError; rounds that were done stay."""
-    asked = kind.rounds(options)
-    if asked == 1 or (place.resume and (place.output / LAST).is_file()):  # the latter: of a single round
-        return training.run(name, kind, settings, options, place, display)
-    _one_process(settings)
+    """Run `train.run.run` once for each round of the method.
+
+    Returns the summary of the last round that was kept, with the summaries of all rounds in "rounds". Raises
+    StreamsegError; the rounds completed before remain.
+    """
+    count = method_class.rounds(options)
+    if count == 1 or (folder.resume and (folder.output / LAST).is_file()):  # the file is that of a run without rounds
+        return training.run(name, method_class, settings, options, folder, display)
+    _require_one_device(settings)
     results: list[Result] = []
-    for number in range(1, asked + 1):
-        display.say(f"round {number} of {asked}")
-        told = (settings, options) if number == 1 else _further(settings, options, place.output, number)
-        here = _place(place, number)
-        found = (place.resume and _done(here.output)) or training.run(name, kind, *told, here, display)
-        results.append(found)
-        summary = _summary(results, asked, place.output)
-        display.say(f"round {number}: {found['verdict']}")
-        if found["status"] == "interrupted" or not helped(found):
+    for number in range(1, count + 1):
+        display.say(f"round {number} of {count}")
+        config = (settings, options) if number == 1 else _round_config(settings, options, folder.output, number)
+        round_folder = _round_folder(folder, number)
+        result = _finished_result(round_folder.output) if folder.resume else None
+        if result is None:
+            result = training.run(name, method_class, *config, round_folder, display)
+        results.append(result)
+        summary = _summary(results, count, folder.output)
+        display.say(f"round {number}: {result['verdict']}")
+        if result["status"] == "interrupted" or not is_kept(result):
             break
     return summary
 
 
-def helped(result: Result) -> bool:
-    """Whether the network that came out of a round is kept. result: its summary."""
+def is_kept(result: Result) -> bool:
+    """Return whether the network of a round is kept. result: the summary of the round."""
     before, after = (result["probe"].get(name, {}) for name in ("frozen", "best"))
-    lower = any(after[name] < before[name] for name in COUNTED if name in before.keys() & after.keys())
-    return result["average"] > 0 and not lower and not fell(result["report"])
+    any_fell = any(after[name] < before[name] for name in REQUIRED_FIGURES if name in before.keys() & after.keys())
+    return result["average"] > 0 and not any_fell and not fell(result["report"])
 
 
-def _one_process(settings: Settings) -> None:
+def _require_one_device(settings: Settings) -> None:
     hardware = trainer_devices(settings)
     if hardware["devices"] * hardware["num_nodes"] > 1:
         raise StreamsegError(
@@ -67,66 +73,69 @@ def _one_process(settings: Settings) -> None:
         )
 
 
-def _folder(output: Path, number: int) -> Path:
+def _round_path(output: Path, number: int) -> Path:
     return output / f"{ROUND}{number}"
 
 
-def _place(whole: OutputFolder, number: int) -> OutputFolder:
-    """Where a round writes. From the second one on the run has begun."""
-    folder = _folder(whole.output, number)
+def _round_folder(whole: OutputFolder, number: int) -> OutputFolder:
+    """Return the output folder of a round.
+
+    From the second round on the whole run has begun, so that it is resumed rather than started.
+    """
+    folder = _round_path(whole.output, number)
     if number > 1:
         whole = OutputFolder(whole.output, resume=True)
     resume = whole.resume and (folder / LAST).is_file()
-    return OutputFolder(folder, resume, whole.overwrite, within=whole)
+    return OutputFolder(folder, resume, whole.overwrite, parent=whole)
 
 
-def _further(settings: Settings, options: Any, output: Path, number: int) -> tuple[Settings, Any]:
-    """What round `number` is told: net, layers and weights are those of the checkpoint of the one before."""
-    before = _folder(output, number - 1)
+def _round_config(settings: Settings, options: Any, output: Path, number: int) -> tuple[Settings, Any]:
+    """Return the settings and options of round `number`, which starts from the checkpoint of the previous round."""
+    before = _round_path(output, number - 1)
     start = next(path for path in (before / BEST, before / LAST) if path.is_file())
-    told = replace(settings, backbone=str(start.absolute()), init="imagenet", layers=(), facet="")
-    return told, replace(options, rounds=1)
+    settings = replace(settings, backbone=str(start.absolute()), init="imagenet", layers=(), facet="")
+    return settings, replace(options, rounds=1)
 
 
-def _done(folder: Path) -> Result | None:
-    """The summary of a round that was done before this run went on."""
+def _finished_result(folder: Path) -> Result | None:
+    """Return the summary of a round that was completed before the run was resumed, or None."""
     try:
-        found: Result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+        result: Result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    return found if found["status"] == "done" else None
+    return result if result["status"] == "done" else None
 
 
-def _summary(results: list[Result], asked: int, output: Path) -> Result:
-    """Write best.pt and run.json of all rounds so far; returns what the latter holds."""
-    done = [one for one in results if one["status"] == "done"]
-    kept = sum(helped(one) for one in done)
-    best = _folder(output, max(kept, 1)) / BEST
+def _summary(results: list[Result], count: int, output: Path) -> Result:
+    """Write best.pt and run.json of all rounds up to now, and return the content of run.json."""
+    done = [result for result in results if result["status"] == "done"]
+    kept = sum(is_kept(result) for result in done)
+    best = _round_path(output, max(kept, 1)) / BEST
     checkpoints = {}
     if done and best.is_file():
         with written(output / BEST) as temporary:
             shutil.copyfile(best, temporary)
         checkpoints["best"] = str(output / BEST)
     checkpoints |= {name: path for name, path in results[-1]["checkpoints"].items() if name == "last"}
-    shown = results[max(kept, 1) - 1]
+    chosen = results[max(kept, 1) - 1]
     summary = {
-        **shown,
-        "verdict": _verdict(results, kept, asked),
+        **chosen,
+        "verdict": _verdict(results, kept, count),
         "checkpoints": checkpoints,
         **{name: results[0][name] for name in ("config", "init_sha256")},
         "status": results[-1]["status"],
         "kept": kept,
         "rounds": results,
     }
-    return training.write_json(output / RESULT, summary)
+    return write_json(output / RESULT, summary)
 
 
-def _verdict(results: list[Result], kept: int, asked: int) -> str:
-    """That of the last round that was kept, and how it ended."""
+def _verdict(results: list[Result], kept: int, count: int) -> str:
+    """Return the verdict of the last round that was kept, and how the training ended."""
     last, number = results[-1], len(results)
     if last["status"] == "interrupted":
-        return f"round {number} of {asked}: {last['verdict']}"
-    line = f"round {max(kept, 1)} of {asked}: {results[max(kept, 1) - 1]['verdict']}"
+        return f"round {number} of {count}: {last['verdict']}"
+    line = f"round {max(kept, 1)} of {count}: {results[max(kept, 1) - 1]['verdict']}"
     if kept == number:
         return line
     stays = f"{BEST} is that of round {kept}" if kept else f"{BEST} has the weights of the start"

@@ -1,1 +1,1 @@
-"""Data: recordings, their frames as samples, and views of them."""
+"""Training data: recordings, samples of their frames, and augmented views of the frames."""

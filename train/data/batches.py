@@ -1,4 +1,4 @@
-"""From --data to batches: recordings opened, decoded frames cached, each device's share of every batch."""
+"""From --data to batches: opens the recordings, caches decoded frames, distributes batches over devices."""
 
 from __future__ import annotations
 
@@ -19,13 +19,17 @@ from train.data.frame_cache import FrameCache
 from train.data.own_objects import with_own_objects
 from train.data.recordings import open_recordings
 from train.data.samples import CACHE_SCALE, EndlessBatches, Samples, check_count, loader
-from train.distributed import is_first, is_first_here, worker_count
+from train.distributed import is_local_rank_zero, is_rank_zero, worker_count
 from train.method import Batch, Method
 from train.settings import Settings
 
 
 class Data(NamedTuple):
-    """What --data names. lost: what of it could not be opened. frames: of all recordings. steps: of the run."""
+    """The recordings of --data.
+
+    lost: sources that could not be opened. frames: number of frames in all recordings. steps: optimizer steps of the
+    run.
+    """
 
     recordings: list[Recording]
     lost: list[Skip]
@@ -34,7 +38,7 @@ class Data(NamedTuple):
 
 
 def open_data(settings: Settings, stack: ExitStack) -> Data:
-    """Open the recordings of --data; they are closed by `stack`. Raises StreamsegError where they are too few."""
+    """Open the recordings of --data, which `stack` closes. Raises StreamsegError for fewer frames than a batch."""
     lost: list[Skip] = []
     recordings = open_recordings(settings.data, lost.append)
     for recording in recordings:
@@ -52,27 +56,30 @@ def open_data(settings: Settings, stack: ExitStack) -> Data:
 def open_samples(
     method: Method, data: Data, settings: Settings, output: Path, stack: ExitStack, say: Callable[[str], None]
 ) -> Samples:
-    """The samples that `method` wants of `data`. What has to be closed goes onto `stack`. say: takes a line a time
-    about what takes long. Where the method learns objects, they are found first, and written into `output`."""
-    recordings, masks, side = data.recordings, method.masks_from(method.options), CACHE_SCALE * settings.size
+    """Return the samples of `data` that `method` needs.
+
+    If the method learns from objects, they are first found and written to `output`. say: prints a line about work that
+    takes long. stack: closes what this function opens.
+    """
+    recordings, masks, side = data.recordings, method.mask_source(method.options), CACHE_SCALE * settings.size
     if masks == "objects" or settings.cache == "disk":
-        output.mkdir(parents=True, exist_ok=True)  # of a process that does not write, too
+        output.mkdir(parents=True, exist_ok=True)  # processes of other ranks need it before rank 0 has made it
     if masks == "objects":
         weights = method.student.sha256
-        recordings = list(with_own_objects(recordings, _finder(settings), weights, output, is_first(), say))
-    # the others of a machine see the frames of its first process
-    kept = settings.cache if is_first_here() or sys.platform != "linux" else "none"
-    pictures = FrameCache(kept, data.frames, side, 3, output)
+        recordings = list(with_own_objects(recordings, _object_finder(settings), weights, output, is_rank_zero(), say))
+    # on Linux the other processes of a machine attach to the cache of its first process, see `Batches.setup`
+    cache = settings.cache if is_local_rank_zero() or sys.platform != "linux" else "none"
+    pictures = FrameCache(cache, data.frames, side, 3, output)
     stack.callback(pictures.close)
-    annotations = FrameCache(kept, data.frames, side, 1, output) if masks else None
+    annotations = FrameCache(cache, data.frames, side, 1, output) if masks else None
     if annotations:
         stack.callback(annotations.close)
     return Samples(
         recordings,
         method.views(),
-        frames=method.frames,
+        frames=method.frames_per_sample,
         gap=settings.gap,
-        wide=method.wide,
+        whole_frame_size=method.whole_frame_size,
         labelled=bool(masks),
         seed=settings.seed,
         pictures=pictures,
@@ -81,35 +88,35 @@ def open_samples(
     )
 
 
-def _finder(settings: Settings) -> SegmenterConfig:
-    """What finds the objects that a network is to learn: that network itself, with time to be thorough."""
+def _object_finder(settings: Settings) -> SegmenterConfig:
+    """Return the configuration that finds the objects to learn: the starting network itself, with --quality high."""
     objects = ObjectsConfig(objects=True, quality="high", seed=settings.seed)
     return SegmenterConfig(extractor=ExtractorConfig(spec=settings.spec), objects=objects)
 
 
 class Batches(pl.LightningDataModule):
-    """The batches of each device, from where the run starts; see `samples.EndlessBatches`."""
+    """The batches of this device, from step `start` on. See `train.data.samples.EndlessBatches`."""
 
     def __init__(self, samples: Samples, settings: Settings, start: int) -> None:
         super().__init__()
         self.samples, self.settings, self.start = samples, settings, start
 
     def setup(self, stage: str) -> None:
-        """See the decoded frames of this machine's first process."""
+        """Attach the frame caches of this process to those of the machine's first process."""
         trainer = self.trainer
         assert trainer is not None
         if trainer.world_size == 1 or self.settings.cache == "none":
             return
         caches = [cache for cache in (self.samples.pictures, self.samples.annotations) if cache]
-        mine = (trainer.node_rank, trainer.local_rank, [cache.shared for cache in caches])
-        everyone: list[Any] = [None] * trainer.world_size
-        torch.distributed.all_gather_object(everyone, mine)
+        own = (trainer.node_rank, trainer.local_rank, [cache.shared for cache in caches])
+        gathered: list[Any] = [None] * trainer.world_size
+        torch.distributed.all_gather_object(gathered, own)
         if trainer.local_rank:
-            first = next(shared for node, rank, shared in everyone if (node, rank) == (trainer.node_rank, 0))
+            first = next(shared for node, rank, shared in gathered if (node, rank) == (trainer.node_rank, 0))
             try:
-                for cache, other in zip(caches, first, strict=True):
-                    if other[0]:
-                        cache.attach(other)
+                for cache, shared in zip(caches, first, strict=True):
+                    if shared[0]:
+                        cache.attach(shared)
             except OSError as problem:
                 raise StreamsegError(
                     f"the decoded frames of this machine's first process cannot be opened: {problem.strerror}",
@@ -119,12 +126,12 @@ class Batches(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader:
         assert self.trainer is not None
-        said = self.settings
-        numbers = EndlessBatches(
-            said.batch_size, self.start * said.accumulate, self.trainer.global_rank, self.trainer.world_size
+        settings = self.settings
+        batches = EndlessBatches(
+            settings.batch_size, self.start * settings.accumulate, self.trainer.global_rank, self.trainer.world_size
         )
-        return loader(self.samples, numbers, worker_count(said.workers))
+        return loader(self.samples, batches, worker_count(settings.workers))
 
     def draws(self) -> Iterator[Batch]:
-        """The run's batches from its first one, for `Method.begin`: the same on every device."""
+        """Return the batches of the run from its first one, for `Method.begin`. They are the same on every device."""
         return iter(loader(self.samples, EndlessBatches(self.settings.batch_size), 0))

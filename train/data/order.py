@@ -1,9 +1,9 @@
-"""In which order an epoch takes the frames: each once, shuffled.
+"""The order of the frames in an epoch: each frame once, shuffled.
 
-Frames of a folder are shuffled as a whole. Those of shards are shuffled within a buffer of WINDOW shards, which are
-drawn anew for each epoch: then the disk reads a few files at a time, and what is read ahead is soon used. Everything
-follows from the seed and the epoch: no device and no worker takes a frame that another one takes, however many there
-are, and a resumed run goes on in the middle of an epoch.
+Frames of folders are shuffled as a whole. Frames of shards are shuffled within groups of WINDOW shards, which are drawn
+anew for each epoch, so that the disk reads a few files at a time and data that is read ahead is used soon. The order
+depends on the seed and the epoch alone: devices and workers never use the same frame twice, whatever their number, and
+a run can be resumed in the middle of an epoch.
 """
 
 from __future__ import annotations
@@ -17,27 +17,30 @@ from streamseg.sources import Recording
 from streamseg.sources.shards import ShardRecording
 
 WINDOW = 16
-"""Shards in the shuffle buffer: some ten thousand frames of CO3D, as packed by default."""
-KEPT = 2
-"""Epochs whose order is kept: at the end of one, workers are in the next already."""
+"""Number of shards in a group, which have about ten thousand frames in CO3D as packed by default."""
+CACHED_EPOCHS = 2
+"""Number of epochs whose order is cached: at the end of an epoch, workers are already in the next one."""
 
 
 class Order:
-    """order(epoch) -> (length,) int64 frame numbers. ends: numbers that parts end at, in rising order, the last being
-    the number of frames; a single one = shuffled as a whole."""
+    """order(epoch) returns the (length,) int64 numbers of all frames, in the order of that epoch.
+
+    ends: the frame number at which each part ends, in rising order; the last is the number of frames. With one part,
+    all frames are shuffled as a whole. window: number of parts that are shuffled together.
+    """
 
     def __init__(self, ends: Sequence[int], seed: int, window: int = WINDOW) -> None:
         self.ends, self.seed, self.window = np.asarray(ends, np.int64), seed, window
-        self._known: OrderedDict[int, np.ndarray] = OrderedDict()
+        self._cached: OrderedDict[int, np.ndarray] = OrderedDict()
 
     def __call__(self, epoch: int) -> np.ndarray:
-        if epoch not in self._known:
-            self._known[epoch] = self._drawn(epoch)
-            while len(self._known) > KEPT:
-                self._known.popitem(last=False)
-        return self._known[epoch]
+        if epoch not in self._cached:
+            self._cached[epoch] = self._shuffled(epoch)
+            while len(self._cached) > CACHED_EPOCHS:
+                self._cached.popitem(last=False)
+        return self._cached[epoch]
 
-    def _drawn(self, epoch: int) -> np.ndarray:
+    def _shuffled(self, epoch: int) -> np.ndarray:
         rng = np.random.default_rng((self.seed, 0, epoch))
         if len(self.ends) == 1:
             return rng.permutation(int(self.ends[0]))
@@ -48,13 +51,13 @@ class Order:
 
 
 def part_ends(recordings: Sequence[Recording]) -> list[int]:
-    """The `ends` of `Order` for these recordings: one part a shard; all that lies in no shard is one part."""
+    """Return the `ends` of `Order`: each shard is a part, and so are successive recordings outside of shards."""
     ends: list[int] = []
     count = 0
-    before: object = None
+    previous: object = None
     for recording in recordings:
         part = recording.shard if isinstance(recording, ShardRecording) else "elsewhere"
-        if count and part != before:
+        if count and part != previous:
             ends.append(count)
-        before, count = part, count + len(recording)
+        previous, count = part, count + len(recording)
     return [*ends, count]

@@ -1,7 +1,7 @@
-"""A recording whose annotation is what `streamseg run --quality high` finds in it: its own objects as labels.
+"""Recordings whose annotations are the objects that `streamseg run --quality high` finds in them.
 
-The masks are found once, before the first step, and lie beside the checkpoints, so that a resumed run and every device
-see the same ones.
+The objects are found once, before the first step, and written beside the checkpoints, so that a resumed run and every
+device use the same masks.
 """
 
 from __future__ import annotations
@@ -28,13 +28,14 @@ from streamseg.runtime.statistics import Statistics
 from streamseg.sinks.encoding.indexed import indexed_png
 from streamseg.sources import Recording, read_mask
 from train.data.fingerprint import fingerprint
-from train.folder import make_room
+from train.folder import remove_objects
 
-FOLDER, DONE = "objects", "objects.json"
+FOLDER, DESCRIPTION_FILE = "objects", "objects.json"
+"""Folder of the masks in the output folder, and the file that says what they were made with."""
 
 
 class OwnObjects(Recording):
-    """`inner` with the masks in `folder` as annotation, NUMBER.png each; frames without one have no annotation."""
+    """The recording `inner` with the masks in `folder`, one PNG per frame, as annotations."""
 
     def __init__(self, inner: Recording, folder: Path) -> None:
         self.inner, self.folder = inner, folder
@@ -63,33 +64,35 @@ def with_own_objects(
     config: SegmenterConfig,
     weights: str,
     output: Path,
-    first: bool,
+    rank_zero: bool,
     say: Callable[[str], None],
 ) -> list[Recording]:
-    """`recordings` with the objects that `config` finds in them, which are kept in `output`/objects.
+    """Return `recordings` with the objects that `config` finds in them as annotations.
 
-    weights: the SHA-256 of the network's: a file of the same name may hold others by now. first: whether this process
-    finds them; the others wait for it. Raises SourceError where no object is found at all.
+    The masks are in `output`/objects. weights: SHA-256 of the network's weights. rank_zero: whether this process finds
+    the objects; the others wait for it. Raises SourceError if no recording has an object.
     """
-    folder, done = output / FOLDER, output / DONE
-    asked = {"config": repr(config), "weights": weights, "data": fingerprint(recordings)}
-    while not (known := _read(done)) or {name: known.get(name) for name in asked} != asked:
-        if first:
-            make_room(output)
-            content = asked | _find(recordings, config, folder, say)
-            with written(done) as temporary:
+    folder, description_file = output / FOLDER, output / DESCRIPTION_FILE
+    wanted = {"config": repr(config), "weights": weights, "data": fingerprint(recordings)}
+    description = _read(description_file)
+    while not wanted.items() <= description.items():
+        if rank_zero:
+            remove_objects(output)
+            content = wanted | _find(recordings, config, folder, say)
+            with written(description_file) as temporary:
                 temporary.write_text(json.dumps(content, indent=2), encoding="utf-8")
         else:
             time.sleep(0.5)
-    if not any(known["frames_with_objects"]):
+        description = _read(description_file)
+    if not any(description["frames_with_objects"]):
         raise SourceError("no object was found in any recording", "give others, in which something stands out")
-    return [OwnObjects(one, folder / str(number)) for number, one in enumerate(recordings)]
+    return [OwnObjects(recording, folder / str(number)) for number, recording in enumerate(recordings)]
 
 
 def _find(
     recordings: Sequence[Recording], config: SegmenterConfig, folder: Path, say: Callable[[str], None]
 ) -> dict[str, list[int]]:
-    """Write the masks; returns how many for each recording, and how many of them hold objects."""
+    """Write the masks; return for each recording the number of masks, and how many of them contain objects."""
     frames, counts = [], []
     with open_segmenter(config, streams=0) as segmenter:
         for number, recording in enumerate(recordings):
@@ -98,8 +101,8 @@ def _find(
             (folder / str(number)).mkdir(parents=True, exist_ok=True)
             frames.append(0)
             counts.append(0)
-            with closing(segmented(recording, segmenter, Statistics(), threading.Event())) as found:
-                for frame, segmentation in found:
+            with closing(segmented(recording, segmenter, Statistics(), threading.Event())) as pairs:
+                for frame, segmentation in pairs:
                     objects = segmentation.objects
                     assert objects is not None  # the config asks for them
                     with written(_mask_file(folder / str(number), frame.index)) as temporary:
@@ -115,7 +118,7 @@ def _mask_file(folder: Path, index: int) -> Path:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return found
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return content
     except (OSError, ValueError):
         return {}

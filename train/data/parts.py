@@ -1,4 +1,4 @@
-"""Parts of recordings, recordings kept in memory, and whether two share frames."""
+"""Parts of recordings, recordings in memory, and a check that validation data is not trained on."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from streamseg.files import sha256_of
 from streamseg.frame import Frame
 from streamseg.sources import Recording
 from train.data.fingerprint import fingerprint
-from train.data.recordings import place_of
+from train.data.recordings import real_path_of
 
 
 class Part(Recording):
-    """The frames of `inner` with the numbers in `span`, counted from 0. Closing it leaves `inner` open."""
+    """The frames of `inner` with the indices in `span`. Closing a part leaves `inner` open."""
 
     def __init__(self, inner: Recording, span: Sequence[int]) -> None:
         self.inner, self.span = inner, span
@@ -35,8 +35,8 @@ class Part(Recording):
         return self.inner.file_of(self.span[index])
 
 
-class Kept(Recording):
-    """A few frames that are in memory already, of the recording `uri`."""
+class InMemoryRecording(Recording):
+    """Frames that are in memory already. uri: name of the recording that they come from."""
 
     def __init__(self, uri: str, frames: Sequence[Frame]) -> None:
         self.uri, self.kind, self.frames = uri, "kept", tuple(frames)
@@ -51,51 +51,60 @@ class Kept(Recording):
         return self.frames[index].name
 
 
-def refuse_overlap(data: Sequence[Recording], held: Sequence[Recording], flag: str) -> None:
-    """Raise SourceError where a frame of `held` is trained on: the same file, or a copy of it elsewhere, or a copy of
-    the recording. flag: that names `held`."""
-    by_place: dict[str, list[Recording]] = {}
+def refuse_overlap(data: Sequence[Recording], held_out: Sequence[Recording], flag: str) -> None:
+    """Raise SourceError if a frame of `held_out` is also in `data`, as the same file or as a copy.
+
+    flag: the flag that names `held_out`, for the message.
+    """
+    by_path: dict[str, list[Recording]] = {}
     by_names: dict[tuple[int, str, str], list[Recording]] = {}
-    for one in data:
-        by_place.setdefault(place_of(one.uri), []).append(one)
-        by_names.setdefault(_ends(one), []).append(one)
-    for one in held:
-        names = {one.name_of(i) for i in range(len(one))}
-        for other in by_place.get(place_of(one.uri), ()):
-            shared = [name for i in range(len(other)) if (name := other.name_of(i)) in names]
+    for trained in data:
+        by_path.setdefault(real_path_of(trained.uri), []).append(trained)
+        by_names.setdefault(_first_and_last(trained), []).append(trained)
+    for recording in held_out:
+        names = set(_names(recording))
+        for trained in by_path.get(real_path_of(recording.uri), ()):
+            shared = [name for name in _names(trained) if name in names]
             if shared:
-                raise _overlap(flag, one, other, f"{len(shared)} frames, such as {shared[0]}")
-        for other in by_names.get(_ends(one), ()):
-            if fingerprint([one]) == fingerprint([other]):
-                raise _overlap(flag, one, other, "all frames: one is a copy of the other")
-    _refuse_copies(data, held, flag)
+                raise _overlap(flag, recording, trained, f"{len(shared)} frames, such as {shared[0]}")
+        for trained in by_names.get(_first_and_last(recording), ()):
+            if fingerprint([recording]) == fingerprint([trained]):
+                raise _overlap(flag, recording, trained, "all frames: one is a copy of the other")
+    _refuse_copies(data, held_out, flag)
 
 
-def _refuse_copies(data: Sequence[Recording], held: Sequence[Recording], flag: str) -> None:
-    """By the content of files; only those are read of which one of the other side has the same size."""
-    looked_at = _by_size(held)
-    trained = _by_size(data) if looked_at else {}
-    for size in looked_at.keys() & trained.keys():
-        known = {sha256_of(path): other for other, path in trained[size]}
-        for one, path in looked_at[size]:
-            if other := known.get(sha256_of(path)):
-                raise _overlap(flag, one, other, f"frames of it are copies, such as {path.name}")
+def _refuse_copies(data: Sequence[Recording], held_out: Sequence[Recording], flag: str) -> None:
+    """Raise SourceError if files have the same content. Only files with equal sizes are read."""
+    held_out_files = _files_by_size(held_out)
+    trained_files = _files_by_size(data) if held_out_files else {}
+    for size in held_out_files.keys() & trained_files.keys():
+        trained_by_hash = {sha256_of(path): recording for recording, path in trained_files[size]}
+        for recording, path in held_out_files[size]:
+            if trained := trained_by_hash.get(sha256_of(path)):
+                raise _overlap(flag, recording, trained, f"frames of it are copies, such as {path.name}")
 
 
-def _by_size(recordings: Sequence[Recording]) -> dict[int, list[tuple[Recording, Path]]]:
-    found: dict[int, list[tuple[Recording, Path]]] = {}
-    for one in recordings:
-        for path in filter(None, map(one.file_of, range(len(one)))):
-            with suppress(OSError):  # a frame that is not there is trained on by nobody
-                found.setdefault(path.stat().st_size, []).append((one, path))
-    return found
+def _files_by_size(recordings: Sequence[Recording]) -> dict[int, list[tuple[Recording, Path]]]:
+    """Return {size in bytes: [(recording, file of one of its frames)]}."""
+    files: dict[int, list[tuple[Recording, Path]]] = {}
+    for recording in recordings:
+        for path in filter(None, map(recording.file_of, range(len(recording)))):
+            with suppress(OSError):  # a missing file cannot be trained on
+                files.setdefault(path.stat().st_size, []).append((recording, path))
+    return files
 
 
-def _overlap(flag: str, one: Recording, other: Recording, what: str) -> SourceError:
+def _overlap(flag: str, held_out: Recording, trained: Recording, what: str) -> SourceError:
     return SourceError(
-        f"{flag} {one.uri!r} overlaps --data {other.uri!r}: {what}", f"give {flag} recordings that are not trained on"
+        f"{flag} {held_out.uri!r} overlaps --data {trained.uri!r}: {what}",
+        f"give {flag} recordings that are not trained on",
     )
 
 
-def _ends(recording: Recording) -> tuple[int, str, str]:
+def _names(recording: Recording) -> list[str]:
+    return [recording.name_of(index) for index in range(len(recording))]
+
+
+def _first_and_last(recording: Recording) -> tuple[int, str, str]:
+    """Return the number of frames and the names of the first and the last one."""
     return len(recording), recording.name_of(0), recording.name_of(len(recording) - 1)

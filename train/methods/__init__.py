@@ -1,1 +1,1 @@
-"""Training methods. One file a method: it is found by its name, and offers `command`, a click command."""
+"""Training methods, one per file. A method is found by the name of its file, and defines `Options` and `METHOD`."""

@@ -1,8 +1,8 @@
-"""A small decoder: the maps of an encoder become one map of any resolution. It is thrown away after training.
+"""A small decoder that turns the maps of an encoder into one map of any resolution. It is discarded after training.
 
-Maps are brought to one width and added on the finest grid (as in a feature pyramid, Lin et al., 2017,
-arXiv:1612.03144), then doubled and convolved; enlarging by nearest neighbours before a convolution leaves no
-checkerboard (Odena et al., 2016).
+The maps are projected to one width and added on the finest grid, as in a feature pyramid (Lin et al., 2017,
+arXiv:1612.03144). Then each stage doubles the resolution and convolves. Nearest-neighbour enlargement before a
+convolution avoids checkerboard patterns (Odena et al., 2016).
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ from train.settings import Settings
 
 
 class Decoder(nn.Module):
-    """Maps (B, C_i, h_i, w_i) of `encoder` -> (B, channels, height, width).
+    """Maps the maps (B, C_i, h_i, w_i) of `encoder` to (B, channels, height, width).
 
-    stride: pixels of the view per pixel of what comes out. width: channels on the finest grid, halved with each step.
+    stride: pixels of the view per pixel of the output. width: channels on the finest grid; each stage halves them.
     """
 
     def __init__(self, encoder: Encoder, channels: int, stride: int = 1, width: int = 128) -> None:
         super().__init__()
-        # Group norms: no statistics of a small batch, nothing to keep in step over devices
+        # group norms do not depend on the batch, which is small, and need no synchronization
         self.laterals = nn.ModuleList(
             nn.Sequential(nn.Conv2d(dim, width, 1), nn.GroupNorm(8, width)) for dim in encoder.dims
         )
         doublings = max(0, round(min(encoder.recipe.strides) / stride).bit_length() - 1)
         widths = [max(16, width >> step) for step in range(doublings + 1)]
         self.stages = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(wide, narrow, 3, padding=1), nn.GroupNorm(8, narrow), nn.GELU())
-            for wide, narrow in itertools.pairwise(widths)
+            nn.Sequential(nn.Conv2d(inputs, outputs, 3, padding=1), nn.GroupNorm(8, outputs), nn.GELU())
+            for inputs, outputs in itertools.pairwise(widths)
         )
         self.last = nn.Conv2d(widths[-1], channels, 3, padding=1)
 
     def forward(self, maps: list[torch.Tensor], size: tuple[int, int]) -> torch.Tensor:
-        """size: (height, width) of the result."""
+        """Return the map in `size` (height, width)."""
         finest = max((part.shape[2:] for part in maps), key=lambda grid: grid[0] * grid[1])
         parts = [lateral(part) for lateral, part in zip(self.laterals, maps)]
         joined = torch.stack([functional.interpolate(part, finest, mode="bilinear") for part in parts]).sum(dim=0)
@@ -50,13 +50,13 @@ class Decoder(nn.Module):
         decoded: torch.Tensor = self.last(functional.gelu(joined))
         if decoded.shape[2:] == size:
             return decoded
-        return functional.interpolate(decoded, size, mode="bilinear")  # of patches of 14 pixels, and the like
+        return functional.interpolate(decoded, size, mode="bilinear")  # strides such as 14 are no power of two
 
 
-class Restoring(Method):
-    """The encoder sees a spoilt picture, a decoder restores its pixels; colours are not jittered."""
+class RestorationMethod(Method):
+    """Base of methods in which the encoder sees a corrupted picture and a decoder restores its pixels."""
 
-    frames = 1
+    frames_per_sample = 1
     optimizer = "adamw"
     lr = 1.25e-3
     weight_decay = 0.01

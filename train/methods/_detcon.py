@@ -1,7 +1,7 @@
-"""The contrastive loss of DetCon over masks of a batch (Henaff et al., 2021, arXiv:2103.10957, eq. 3).
+"""The contrastive loss of DetCon over the masks of a batch (Henaff et al., 2021, arXiv:2103.10957, eq. 3).
 
-Own code: lightly's DetConBLoss takes masks that a view does not show for negatives, and averages over them too. Where
-all masks are valid the two agree.
+lightly's DetConBLoss uses masks that a view does not show as negatives, and averages over them. If all masks are valid,
+the two losses are equal.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
-from train.methods._whole import mean_everywhere, my_share, whole_batch
+from train.methods._gather import gather_batch, local_rows, mean_over_devices
 
 
-def contrast(
+def contrastive_loss(
     predicted: torch.Tensor,
     other: torch.Tensor,
     same: torch.Tensor,
@@ -20,33 +20,34 @@ def contrast(
     temperature: float,
     recordings: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """-log(exp(p.o / t) / sum of exp(p.n / t)), averaged over the valid masks: one direction of the loss.
+    """Return -log(exp(p.o / t) / sum of exp(p.n / t)), averaged over the valid masks: one direction of the loss.
 
-    predicted: (B, M, D), of view a. other, same: (B, M, D), the target's of view b and of view a. The positive of a
-    mask is the same mask of the same image in `other`; all other valid masks of the batch, on all devices, in both
-    views, are negatives. recordings: (B,), images of the same recording are no negatives of each other; None: they are.
+    predicted: (B, M, D) of view a. other, same: (B, M, D) of the target network for view b and view a. The positive of
+    a mask is the same mask of the same image in `other`. The negatives are all other valid masks of the batch, of both
+    views and all devices. valid: (B, M) bool. recordings: (B,) indices; images of the same recording are then not
+    negatives of each other.
     """
-    other, same, everywhere = (whole_batch(part) for part in (other, same, valid.to(other)))
+    other, same, all_valid = (gather_batch(part) for part in (other, same, valid.to(other)))
     anchors = functional.normalize(predicted.flatten(0, 1).float(), dim=1)
     candidates = functional.normalize(torch.cat([other, same]).flatten(0, 1).float(), dim=1)
     logits = anchors @ candidates.T / temperature
-    images, masks = len(everywhere), valid.shape[1]
+    images, masks = len(all_valid), valid.shape[1]
     image = torch.arange(images, device=logits.device).repeat_interleave(masks)
     mask = torch.arange(masks, device=logits.device).repeat(images)
-    mine = my_share(torch.arange(images * masks, device=logits.device).view(images, masks)).flatten()
-    own_image = image[mine, None] == image
-    itself = own_image & (mask[mine, None] == mask)
-    allowed = everywhere.flatten().bool().expand_as(itself)
+    own_rows = local_rows(torch.arange(images * masks, device=logits.device).view(images, masks)).flatten()
+    own_image = image[own_rows, None] == image
+    is_positive = own_image & (mask[own_rows, None] == mask)
+    counted = all_valid.flatten().bool().expand_as(is_positive)
     if recordings is not None:
-        whose = whole_batch(recordings).repeat_interleave(masks)
-        allowed = allowed & (own_image | (whose[mine, None] != whose))
-    # the positive is in `other`; in `same` a mask would meet itself
-    wanted = torch.cat([allowed | itself, allowed & ~itself], dim=1)
-    logits = logits.masked_fill(~wanted, -torch.inf)
-    losses = functional.cross_entropy(logits, mine, reduction="none")
+        recording = gather_batch(recordings).repeat_interleave(masks)
+        counted = counted & (own_image | (recording[own_rows, None] != recording))
+    # the positive is in `other`; in `same`, the same position is the mask itself and is left out
+    used = torch.cat([counted | is_positive, counted & ~is_positive], dim=1)
+    logits = logits.masked_fill(~used, -torch.inf)
+    losses = functional.cross_entropy(logits, own_rows, reduction="none")
     return _mean(losses, valid.flatten().to(losses))
 
 
 def _mean(losses: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
-    """Over the valid ones of all devices."""
-    return (losses * valid).sum() / mean_everywhere(valid.sum())
+    """Average the losses over the valid masks of all devices."""
+    return (losses * valid).sum() / mean_over_devices(valid.sum())

@@ -1,14 +1,15 @@
-"""BoWNet: predict which visual words of a static teacher an image holds, from a perturbed view of it.
+"""BoWNet: predict which visual words of a static teacher an image contains, from a perturbed view of it.
 
-Gidaris et al., 2020, "Learning Representations by Predicting Bags of Visual Words", arXiv:2002.12247. The starting net
-is the teacher; K-Means over its local features gives the vocabulary (eq. 1), the nearest words of an image its bag,
-which sums to 1 (section 3.2). The student predicts softmax(gamma * w_k . x) with unit weights w_k (eq. 3) from a
-perturbed view, and learns by cross-entropy (eq. 4). `--rounds N` iterates (section 4.2): after each N-th part of the
-run the student becomes the teacher, and there is a new vocabulary.
+Gidaris et al., 2020, "Learning Representations by Predicting Bags of Visual Words", arXiv:2002.12247. The teacher is
+the starting network. K-Means of its local features gives the vocabulary (eq. 1); the words nearest to the cells of an
+image are its bag, which sums to 1 (section 3.2). The student predicts softmax(gamma * w_k . x) with weights w_k of
+length 1 (eq. 3) from a perturbed view; the loss is the cross-entropy (eq. 4). With --rounds N (section 4.2) the student
+becomes the teacher after each N-th part of the run, and a new vocabulary is computed.
 
-Deviations: a bag has no places, so the view may be of frame t + d; fewer words, as many as a few recordings can fill;
-local features and x have length 1, as nets differ in scale; the weights w_k start at the words themselves, because
-student and teacher start as the same net, and the student goes on instead of starting anew; AdamW; no CutMix.
+Deviations: a bag contains no positions, so the view may show frame t + d. The vocabulary is smaller, because a few
+recordings cannot fill more words. Local features and x have length 1, because networks differ in scale. The weights w_k
+start at the words themselves, because student and teacher start as the same network. In a new round the student
+continues from its weights. The optimizer is AdamW. There is no CutMix.
 """
 
 from __future__ import annotations
@@ -30,24 +31,25 @@ from train.methods._cells import rows
 from train.options import option
 from train.settings import Settings
 
-CELLS_A_WORD = 32
-IMAGES = 512
-"""At most, for a vocabulary."""
+CELLS_PER_WORD = 32
+"""Number of cells from which each word is learnt."""
+MAX_IMAGES = 512
+"""Largest number of images from which a vocabulary is learnt."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """Of BoWNet."""
+    """The options of BoWNet."""
 
-    words: int = option(256, "Of the vocabulary.", low=2)
-    rounds: int = option(1, "How often the student becomes the next teacher, counting the first.", low=1)
-    bag: str = option("presence", "Whether a bag tells which words are there, or also how often.",
+    words: int = option(256, "Number of words in the vocabulary.", low=2)
+    rounds: int = option(1, "Number of teachers: the starting network, and later states of the student.", low=1)
+    bag: str = option("presence", "Content of a bag: which words occur, or also how often.",
                       choices=("presence", "counts"))  # fmt: skip
-    scale: float = option(10.0, "Gamma at the start; it is learnt.", low=0.1)
+    scale: float = option(10.0, "Initial value of gamma, which is learnt.", low=0.1)
 
 
 class BoWNet(Method):
-    """Student, unit weights and their scale; the teacher and its words, replaced `rounds` - 1 times."""
+    """Student, prediction weights and their scale; the teacher and its words, which are replaced `rounds` - 1 times."""
 
     optimizer = "adamw"
     lr = 2e-3
@@ -63,7 +65,7 @@ class BoWNet(Method):
         self.scale = nn.Parameter(torch.tensor(options.scale))
 
     def views(self) -> tuple[View, ...]:
-        """The teacher's view of frame 0, nearly all of it; two perturbed ones, of frames 0 and 1."""
+        """Return the teacher's view, nearly all of frame 0, and two perturbed views, of frame 0 and frame 1."""
         size = self.settings.size
         whole = View(size, frame=0, scale=(0.6, 1.0), jitter=0.0, grey=0.0, blur=0.0)
         return whole, View(size, frame=0, scale=(0.2, 0.8)), View(size, frame=1, scale=(0.2, 0.8))
@@ -77,16 +79,16 @@ class BoWNet(Method):
         return torch.stack([cross_entropy(self.logits(part), bags) for part in pooled]).mean()
 
     def logits(self, pooled: torch.Tensor) -> torch.Tensor:
-        """(B, D) -> (B, K): eq. 3 before the softmax."""
+        """Return the logits of eq. 3: (B, D) -> (B, K)."""
         return self.scale * functional.normalize(pooled, dim=1) @ functional.normalize(self.weights, dim=1).T
 
     @torch.no_grad()
     def cells(self, view: torch.Tensor) -> torch.Tensor:
-        """The teacher's local features of its last layer: (B, 3, H, W) -> (B, n, D), each of length 1."""
+        """Return the teacher's local features of its last layer: (B, 3, H, W) -> (B, n, D), each of length 1."""
         return functional.normalize(rows(self.teacher(view).maps[-1]).float(), dim=2)
 
     def codes(self, cells: torch.Tensor) -> torch.Tensor:
-        """(B, n, D) -> (B, n, K): 1 for the nearest word (eq. 1)."""
+        """Assign cells to their nearest words (eq. 1): (B, n, D) -> (B, n, K), one-hot."""
         nearest = squared_distances(cells, self.words).argmin(dim=2)
         return functional.one_hot(nearest, len(self.words)).float()
 
@@ -102,36 +104,36 @@ class BoWNet(Method):
 
     @torch.no_grad()
     def learn_words(self) -> None:
-        """A vocabulary of the teacher's local features in the run's first batches; the weights start at the words."""
-        found: list[torch.Tensor] = []
-        wanted, images = CELLS_A_WORD * len(self.words), 0
+        """Compute a vocabulary of the first batches, and set the prediction weights to its words."""
+        cells: list[torch.Tensor] = []
+        needed, images = CELLS_PER_WORD * len(self.words), 0
         for batch in self.batches():
-            found.append(self.cells(batch.views[0].to(self.device)).flatten(0, 1).cpu())
+            cells.append(self.cells(batch.views[0].to(self.device)).flatten(0, 1).cpu())
             images += len(batch.views[0])
-            if sum(map(len, found)) >= wanted or images >= IMAGES:
+            if sum(map(len, cells)) >= needed or images >= MAX_IMAGES:
                 break
-        clusters = kmeans(torch.cat(found).numpy(), len(self.words), seed=self.settings.seed)
+        clusters = kmeans(torch.cat(cells).numpy(), len(self.words), seed=self.settings.seed)
         if len(clusters.centroids) < len(self.words):
             raise StreamsegError(
                 f"the data has {len(clusters.centroids)} different cells, too few for {len(self.words)} visual words",
                 f"use --words {max(2, len(clusters.centroids) // 2)}, a larger --size, or more recordings",
             )
         self.words.copy_(torch.from_numpy(clusters.centroids))
-        # centred: the mean of all words says nothing about which of them is there
+        # the mean of all words does not distinguish them
         start = functional.normalize(self.words - self.words.mean(dim=0), dim=1)
         self.weights.copy_(start)
         self.scale.fill_(self.options.scale)
-        self._forget()
+        self._reset_optimizer_state()
 
-    def _forget(self) -> None:
-        """The optimizer's momentum belongs to the old weights."""
+    def _reset_optimizer_state(self) -> None:
+        """Remove the optimizer's momentum of the prediction weights, which belongs to the previous vocabulary."""
         if self._trainer is not None and self.trainer.optimizers:
             for parameter in (self.weights, self.scale):
                 self.trainer.optimizers[0].state.pop(parameter, None)
 
     def train(self, mode: bool = True) -> BoWNet:
         super().train(mode)
-        self.teacher.eval()  # static: its batch norms, too
+        self.teacher.eval()  # its batch norms must not collect statistics
         return self
 
 

@@ -1,12 +1,13 @@
-"""Colorization: guess the colours of a grey picture.
+"""Colorization: predict the colours of a grayscale picture.
 
-Zhang et al., 2016, "Colorful image colorization", arXiv:1603.08511. The a*, b* plane is cut into bins of width 10; the
-truth is spread over the 5 nearest with a Gaussian of 5 (section 2.1); loss: eq. 2, cross-entropy at a quarter of the
-resolution; rare colours weigh more: eq. 3 and 4, lambda 1/2, the colours' frequencies smoothed with a Gaussian of 5.
+Zhang et al., 2016, "Colorful image colorization", arXiv:1603.08511. The a*, b* plane is divided into bins of width 10;
+the true colour is distributed over the 5 nearest bins with a Gaussian of 5 (section 2.1). The loss is eq. 2, the
+cross-entropy at a quarter of the resolution. Rare colours have larger weights: eq. 3 and 4 with lambda 1/2, and
+frequencies smoothed with a Gaussian of 5.
 
-Deviations: frequencies are counted in the run's own pictures, before the first step, not on ImageNet. The bins are
-those nearest to a colour of sRGB, 260 of them where the authors' list has 313. Pretrained nets want three channels:
-they get the grey of the same lightness in each. The classical sample is one frame, so --gap does nothing here.
+Deviations: the frequencies are counted in the pictures of the run, before the first step, not in ImageNet. The bins are
+those nearest to a colour of sRGB, 260 of them; the authors' list has 313. Pretrained networks need three channels: each
+gets the gray of the same lightness. A sample is one frame, as usual, so --gap has no effect.
 """
 
 from __future__ import annotations
@@ -27,14 +28,16 @@ from train.options import option
 from train.settings import Settings
 
 NEAREST, SIGMA = 5, 5.0
+"""Number of bins that a colour is distributed over, and the standard deviation of the Gaussian in a*, b*."""
 STRIDE = 4
-COUNTED = 512
-"""Pictures in which the colours are counted."""
+"""Pixels per cell in which a colour is predicted."""
+COUNTED_PICTURES = 512
+"""Number of pictures in which the colours are counted."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """Of the colours' weights."""
+    """The options of the weights of colours."""
 
     rebalance: float = option(
         0.5,
@@ -45,9 +48,9 @@ class Options:
 
 
 class Colorization(Method):
-    """The encoder sees grey, the decoder guesses a distribution over colours for each cell."""
+    """The encoder sees a grayscale picture, and the decoder predicts a distribution over colours for each cell."""
 
-    frames = 1
+    frames_per_sample = 1
     optimizer = "adamw"
     lr = 1.25e-3
     weight_decay = 0.01
@@ -65,7 +68,7 @@ class Colorization(Method):
 
     def begin(self) -> None:
         counts = torch.zeros_like(self.weights)
-        needed = -(-COUNTED // self.settings.batch_size)
+        needed = -(-COUNTED_PICTURES // self.settings.batch_size)
         for batch in itertools.islice(self.batches(), needed):
             counts += self.truth(batch.views[0].to(counts.device)).sum(dim=(0, 2, 3))
         if counts.sum():
@@ -80,13 +83,13 @@ class Colorization(Method):
 
     @torch.no_grad()
     def truth(self, pixels: torch.Tensor) -> torch.Tensor:
-        """(B, 3, H, W) RGB in [0, 1] -> soft colours of its cells, (B, Q, H / 4, W / 4), adding up to 1 over Q."""
+        """Return the distribution over bins: (B, 3, H, W) RGB in [0, 1] -> (B, Q, H / 4, W / 4), sum 1 over Q."""
         cells = [max(1, side // STRIDE) for side in pixels.shape[2:]]
         return encoded(functional.interpolate(_lab.ab(pixels.float()), cells, mode="area"), self.bins)
 
 
 def encoded(ab: torch.Tensor, bins: torch.Tensor) -> torch.Tensor:
-    """(B, 2, h, w) a*, b* -> (B, Q, h, w): Gaussian weights of the 5 nearest of the bins (Q, 2), normalized."""
+    """Distribute colours a*, b* (B, 2, h, w) over the 5 nearest bins (Q, 2) with Gaussian weights: (B, Q, h, w)."""
     points = ab.permute(0, 2, 3, 1).flatten(0, 2)
     distances, nearest = torch.cdist(points, bins).topk(NEAREST, dim=1, largest=False)
     shares = torch.softmax(-distances.square() / (2 * SIGMA**2), dim=1)
@@ -95,7 +98,10 @@ def encoded(ab: torch.Tensor, bins: torch.Tensor) -> torch.Tensor:
 
 
 def rebalanced(counts: torch.Tensor, bins: torch.Tensor, uniform: float) -> torch.Tensor:
-    """(Q,) counts -> weights w ~ 1 / ((1 - uniform) p + uniform / Q), with sum p w = 1 (eq. 4); p is smoothed."""
+    """Return weights w ~ 1 / ((1 - uniform) p + uniform / Q) with sum p w = 1 (eq. 4).
+
+    counts: (Q,) of the colours; p are their frequencies, smoothed.
+    """
     kernel = torch.exp(-torch.cdist(bins, bins).square() / (2 * SIGMA**2))
     smooth = (kernel / kernel.sum(dim=0)) @ counts
     p = smooth / smooth.sum()
@@ -104,9 +110,12 @@ def rebalanced(counts: torch.Tensor, bins: torch.Tensor, uniform: float) -> torc
 
 
 def classification(logits: torch.Tensor, truth: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy of each cell, weighed by its likeliest colour (eq. 2 and 3), a mean over cells. (B, Q, h, w)."""
-    each = -(truth * functional.log_softmax(logits.float(), dim=1)).sum(dim=1)
-    return (weights[truth.argmax(dim=1)] * each).mean()
+    """Return the cross-entropy of cells, each weighted by its most likely colour, averaged: eq. 2 and 3.
+
+    logits, truth: (B, Q, h, w). weights: (Q,).
+    """
+    losses = -(truth * functional.log_softmax(logits.float(), dim=1)).sum(dim=1)
+    return (weights[truth.argmax(dim=1)] * losses).mean()
 
 
 METHOD: Any = Colorization

@@ -1,12 +1,12 @@
-"""Denoising autoencoder: restore the picture from a corrupted one.
+"""Denoising autoencoder: restore a picture from a corrupted one.
 
 Vincent et al., 2008, "Extracting and composing robust features with denoising autoencoders" (ICML,
-doi:10.1145/1390156.1390294), and 2010 (JMLR 11): the three corruptions (masking, Gaussian, salt and pepper)
-and the squared error of all pixels.
+doi:10.1145/1390156.1390294), and 2010 (JMLR 11): three kinds of corruption (masking, Gaussian, salt and pepper), and
+the squared error of all pixels.
 
-Deviations: the whole net is fine-tuned at once instead of layer by layer, and decoder and encoder share no weights.
-Pixels are masked with all their channels, to the mean colour instead of to 0, and sigma counts in the backbone's
-normalized pixels. The classical sample is one frame, so --gap does nothing here.
+Deviations: the whole network is fine-tuned at once instead of layer by layer, and decoder and encoder share no weights.
+Masked pixels get the mean colour, in all channels, instead of 0. The standard deviation refers to the normalized pixels
+that the backbone gets. A sample is one frame, as usual, so --gap has no effect.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import torch
 from torch.nn import functional
 
 from train.method import Batch
-from train.methods._decoder import Restoring
+from train.methods._decoder import RestorationMethod
 from train.options import option
 
 NOISES = ("masking", "gaussian", "salt")
@@ -26,14 +26,14 @@ NOISES = ("masking", "gaussian", "salt")
 
 @dataclass(frozen=True)
 class Options:
-    """Of the corruption."""
+    """The options of the corruption."""
 
     noise: str = option("masking", "masking, gaussian, or salt (and pepper).", choices=NOISES)
-    level: float = option(0.25, "Share of pixels that are lost; of gaussian, the standard deviation.", low=0, high=1)
+    level: float = option(0.25, "Share of corrupted pixels; with gaussian, the standard deviation.", low=0, high=1)
 
 
-class Denoising(Restoring):
-    """The encoder sees the corrupted picture, the decoder restores the clean one."""
+class Denoising(RestorationMethod):
+    """The encoder sees a corrupted picture, and the decoder restores the original."""
 
     def loss(self, batch: Batch) -> torch.Tensor:
         mean, std = self.student.mean, self.student.std
@@ -45,7 +45,7 @@ class Denoising(Restoring):
 
 
 def corrupted(clean: torch.Tensor, noise: str, level: float) -> torch.Tensor:
-    """Corrupt normalized pixels (B, 3, H, W); masking and salt change the share `level` of them, on average."""
+    """Corrupt normalized pixels (B, 3, H, W). Masking and salt change the share `level` of the pixels, on average."""
     if noise == "gaussian":
         return clean + level * torch.randn_like(clean)
     lost = torch.rand_like(clean[:, :1]) < level

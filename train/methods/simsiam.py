@@ -1,13 +1,13 @@
-"""SimSiam: BYOL without a second network; only the predictor and the stop-gradient keep it from collapse.
+"""SimSiam: BYOL without a second network; only the predictor and the stop-gradient prevent collapse.
 
-Chen and He, 2020, "Exploring simple siamese representation learning", arXiv:2011.10566. Loss: eq. 4, with the negative
-cosine similarity of eq. 1 and the stop-gradient of eq. 3.
+Chen and He, 2020, "Exploring simple siamese representation learning", arXiv:2011.10566. The loss is eq. 4, with the
+negative cosine similarity of eq. 1 and the stop-gradient of eq. 3.
 
 Deviations: no batch norm on the projector's output, the paper's "hidden-only" (table 3: 67.4 instead of 68.1 %): in a
-small batch of frames of one recording it would leave little but noise, and hide collapse; the two views may
-come from two frames of a recording; pretrained weights to start from; the learning rate of the predictor decays
-with the others (the authors' code keeps it constant). Rate and views are those of their code: SGD, 0.05 for a batch of
-256, both views cut and coloured alike, without solarization.
+small batch of frames of one recording its output would be mostly noise, and hide collapse. The two views may come from
+two frames of a recording. Training starts from pretrained weights. The learning rate of the predictor decays with the
+others (the authors' code keeps it constant). Learning rate and views are those of their code: SGD, 0.05 for a batch of
+256, the same augmentations for both views, without solarization.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from train.settings import Settings
 
 @dataclass(frozen=True)
 class Options:
-    """Of SimSiam."""
+    """The options of SimSiam."""
 
     hidden: int = option(2048, "Units of the hidden layers of the projector.", low=1)
     projection: int = option(2048, "Units of the projection.", low=1)
@@ -38,7 +38,7 @@ class Options:
 
 
 class SimSiam(Method):
-    """One encoder, projector and predictor; what is predicted is a constant."""
+    """Encoder, projector and predictor; the projection that is predicted is a constant."""
 
     lr = 0.05
     weight_decay = 1e-4
@@ -61,13 +61,13 @@ class SimSiam(Method):
     def loss(self, batch: Batch) -> torch.Tensor:
         projected = [self.projector(self.student(view).pooled) for view in batch.views]
         predicted = [self.predictor(projection) for projection in projected]
-        wanted = [self.constant(projection) for projection in projected]
+        targets = [self.constant(projection) for projection in projected]
         self.embedding = projected[0].detach()
-        halves = self.negative_cosine(predicted[0], wanted[1]) + self.negative_cosine(predicted[1], wanted[0])
-        return 0.5 * halves
+        losses = self.negative_cosine(predicted[0], targets[1]) + self.negative_cosine(predicted[1], targets[0])
+        return 0.5 * losses
 
     def constant(self, projection: torch.Tensor) -> torch.Tensor:
-        """The stop-gradient: the same numbers, through which no gradient flows."""
+        """Stop the gradient: return the same values as a constant."""
         return projection.detach()
 
 

@@ -1,14 +1,16 @@
-"""SwAV: the cluster code of one view is predicted from the others; multi-crop, balanced clusters.
+"""SwAV: predict the cluster code of one view from the others, with multi-crop and balanced clusters.
 
-Caron et al., 2020, "Unsupervised learning of visual features by contrasting cluster assignments", arXiv:2006.09882.
-Loss: eq. 1 and 2, multi-crop eq. 6 (codes from the two large crops only); codes: eq. 3 to 5 by three Sinkhorn steps,
-kept soft; prototypes of length 1 after each step; a queue of earlier projections for small batches (section 4).
+Caron et al., 2020, "Unsupervised learning of visual features by contrasting cluster assignments", arXiv:2006.09882. The
+loss is eq. 1 and 2, with multi-crop eq. 6 (codes come from the two large crops only). Codes: eq. 3 to 5 by three
+Sinkhorn steps, not rounded. Prototypes have length 1 after each step. A queue of earlier projections complements small
+batches (section 4).
 
-Deviations: the crops come from two frames of a recording; four small crops instead of six, of the authors' scales
-(.14 to 1 and .05 to .14 of a frame); 128 prototypes instead of 3000 and a queue of 512 that is
-used from the start, as it fills: batches of 4 to 64 cannot be spread evenly over more; SGD instead of LARS; small crops
-have 3/7 of the side (96 of 224), in multiples of the stride. Own prototypes instead of lightly's, which have a bias:
-the scores would be no cosines. lightly's Sinkhorn runs on the gathered batch, so that the queue counts once.
+Deviations: the crops come from two frames of a recording. There are four small crops instead of six, with the authors'
+scales (.14 to 1 and .05 to .14 of a frame). There are 128 prototypes instead of 3000, because batches of 4 to 64 cannot
+be distributed evenly over more, and a queue of 512 that is used from the start, while it fills. SGD instead of LARS.
+The side of small crops is 3/7 of the view (96 of 224), in multiples of the stride. lightly's prototypes are not used,
+because they have a bias, with which scores are not cosines. lightly's Sinkhorn gets the gathered batch, so that the
+queue counts once.
 """
 
 from __future__ import annotations
@@ -25,29 +27,31 @@ from torch.nn import functional
 from train.data.views import View
 from train.encoder import Encoder
 from train.method import Batch, Method
-from train.methods._whole import full_precision, my_share, require_batch, whole_batch
+from train.methods._gather import full_precision, gather_batch, local_rows, require_batch_size
 from train.options import option
 from train.settings import Settings
 
 
 @dataclass(frozen=True)
 class Options:
-    """Of SwAV."""
+    """The options of SwAV."""
 
     hidden: int = option(2048, "Units of the hidden layer of the projector.", low=1)
     projection: int = option(128, "Units of the projection.", low=1)
-    prototypes: int = option(128, "Clusters.", low=2)
-    crops: int = option(4, "Small crops a sample, beside the two large ones.", low=0)
-    queue: int = option(512, "Earlier projections of each large crop that codes are balanced over; 0 = none.", low=0)
-    temperature: float = option(0.1, "Of the predictions.", low=0.001)
-    sharpness: float = option(0.05, "Epsilon of the codes: lower is harder.", low=0.02)
-    freeze: float = option(0.05, "Share of the run in which the prototypes stay as they are.", low=0, high=1)
+    prototypes: int = option(128, "Number of prototypes, which are the clusters.", low=2)
+    crops: int = option(4, "Number of small crops of a sample, in addition to the two large ones.", low=0)
+    queue: int = option(
+        512, "Number of earlier projections of each large crop that codes are balanced over; 0 = none.", low=0
+    )
+    temperature: float = option(0.1, "Temperature of the predictions.", low=0.001)
+    sharpness: float = option(0.05, "Epsilon of the codes; lower is closer to one-hot.", low=0.02)
+    freeze: float = option(0.05, "Share of the run in which the prototypes are frozen.", low=0, high=1)
 
 
 class SwAV(Method):
     """Encoder, projector, prototypes, and a queue for each of the two large crops.
 
-    queue: (2, Q, projection), newest first. queued: how many of the Q are there.
+    queue: (2, Q, projection), newest first. queued: the number of filled rows of the queue, for checkpoints.
     """
 
     queue: torch.Tensor
@@ -57,7 +61,7 @@ class SwAV(Method):
 
     def __init__(self, encoder: Encoder, options: Options, settings: Settings, total_steps: int) -> None:
         super().__init__(encoder, options, settings, total_steps)
-        require_batch(settings, 2, "the batch norms of SwAV need more than one pair")
+        require_batch_size(settings, 2, "the batch norms of SwAV need more than one pair")
         self.projector = SwaVProjectionHead(encoder.dim, options.hidden, options.projection)
         self.prototypes = nn.Linear(options.projection, options.prototypes, bias=False)
         self.register_buffer("queue", torch.zeros(2, options.queue, options.projection))
@@ -73,34 +77,37 @@ class SwAV(Method):
 
     def loss(self, batch: Batch) -> torch.Tensor:
         projections = [self.projected(views) for views in (batch.views[:2], batch.views[2:]) if views]
-        parts = [part for both in projections for part in both]
-        scores = [self.prototypes(part) for part in parts]
-        self.embedding = parts[0].detach()
+        crops = [crop for same_size in projections for crop in same_size]
+        scores = [self.prototypes(crop) for crop in crops]
+        self.embedding = crops[0].detach()
         self.assignments = (torch.cat(scores[:2]).detach().float() / self.options.temperature).softmax(dim=1)
         codes = self.codes(scores[:2])
-        self.enqueue([part.detach() for part in parts[:2]])
+        self.enqueue([crop.detach() for crop in crops[:2]])
         return swapped_prediction(codes, *scores, temperature=self.options.temperature)
 
     def projected(self, views: list[torch.Tensor]) -> tuple[torch.Tensor, ...]:
-        """V views (B, 3, H, W) of one size -> V x (B, projection), unit vectors."""
+        """Return the projections of V views (B, 3, H, W) of one size: V x (B, projection), unit vectors."""
         together = self.projector(self.student(torch.cat(views)).pooled)
         return functional.normalize(together, dim=1).chunk(len(views))
 
     @torch.no_grad()
     def codes(self, scores: list[torch.Tensor]) -> torch.Tensor:
-        """Scores (B, K) of each large crop -> their codes (2, B, K), balanced over all devices and the queue."""
+        """Return the codes of the large crops, balanced over all devices and the queue.
+
+        scores: for each crop (B, K). Returns (2, B, K).
+        """
         codes = []
-        for number, mine in enumerate(scores):
-            queued = self.queue[number, : int(self.queued)] @ self.prototypes.weight.float().T
-            whole = whole_batch(mine.float())
-            balanced = sinkhorn(torch.cat([whole, queued]), epsilon=self.options.sharpness)
-            codes.append(my_share(balanced[: len(whole)]))
+        for number, local_scores in enumerate(scores):
+            queue_scores = self.queue[number, : int(self.queued)] @ self.prototypes.weight.float().T
+            batch_scores = gather_batch(local_scores.float())
+            balanced = sinkhorn(torch.cat([batch_scores, queue_scores]), epsilon=self.options.sharpness)
+            codes.append(local_rows(balanced[: len(batch_scores)]))
         return torch.stack(codes)
 
     @torch.no_grad()
     def enqueue(self, projections: list[torch.Tensor]) -> None:
-        """Put the (B, projection) of each large crop, on all devices, at the front of its queue."""
-        new = torch.stack([whole_batch(part.float()) for part in projections])
+        """Put the projections (B, projection) of each large crop, from all devices, at the front of its queue."""
+        new = torch.stack([gather_batch(part.float()) for part in projections])
         self.queue.copy_(torch.cat([new, self.queue], dim=1)[:, : self.queue.shape[1]])
         self.queued.copy_((self.queued + new.shape[1]).clamp_max(self.queue.shape[1]))
 
@@ -113,13 +120,13 @@ class SwAV(Method):
 
     @torch.no_grad()
     def normalize_prototypes(self) -> None:
-        """Give each prototype length 1, so that scores are cosines."""
+        """Scale each prototype to length 1, so that scores are cosines."""
         self.prototypes.weight.copy_(functional.normalize(self.prototypes.weight, dim=1))
 
 
 @full_precision
 def swapped_prediction(codes: torch.Tensor, *scores: torch.Tensor, temperature: float = 0.1) -> torch.Tensor:
-    """Cross-entropy of each large crop's code with every other crop's prediction, averaged: eq. 1, 2 and 6.
+    """Return the cross-entropy of each large crop's code with every other crop's prediction, averaged: eq. 1, 2 and 6.
 
     codes: (2, B, K) of the first two crops. scores: (B, K) of every crop, large ones first.
     """

@@ -1,16 +1,17 @@
 """W-MSE: two views agree after whitening, which keeps the vectors apart; no negatives, no teacher.
 
-Ermolov et al., 2021, "Whitening for self-supervised representation learning", arXiv:2007.06346. Loss: eq. 6 with the
-normalized distance of section 3 on vectors whitened with the Cholesky factor of the inverse covariance (eq. 3 to 5);
-batch slicing as in section 3.1: one random split for both views, each part whitened by itself.
+Ermolov et al., 2021, "Whitening for self-supervised representation learning", arXiv:2007.06346. The loss is eq. 6 with
+the normalized distance of section 3, on vectors whitened with the Cholesky factor of the inverse covariance (eq. 3 to
+5). The batch is sliced as in section 3.1: one random split for both views, each part whitened by itself.
 
-A part must have twice as many vectors as they have units, or the covariance cannot be trusted (section 3.1). So the
-projection has half as many units as the batch has pairs (64 at most): batch 4 leaves 2 units, batch 64 leaves 32; a
-batch of 32 or more is advised.
+The estimate of the covariance needs twice as many vectors as units in each part (section 3.1). So the projection has
+half as many units as the batch has pairs (64 at most): 2 units with a batch of 4, 32 units with a batch of 64. A batch
+of 32 or more is recommended.
 
-Deviations: the two views may come from two frames of a recording; AdamW instead of Adam; a little shrinkage towards a
-multiple of the identity. Own code instead of lightly's WMSELoss: that one wants batches that are multiples of a part,
-shrinks towards the identity whatever the scale, raises on a singular covariance, and cannot whiten over devices.
+Deviations: the two views may come from two frames of a recording. AdamW instead of Adam. The covariance is shrunk
+slightly towards a multiple of the identity. lightly's WMSELoss is not used: its batches must be multiples of a part, it
+shrinks towards the identity regardless of the scale, raises an error for a singular covariance, and cannot whiten over
+devices.
 """
 
 from __future__ import annotations
@@ -28,26 +29,28 @@ from streamseg.errors import StreamsegError
 from train.data.views import View
 from train.encoder import Encoder
 from train.method import Batch, Method
-from train.methods._whole import full_precision, require_batch, whole_batch
+from train.methods._gather import full_precision, gather_batch, require_batch_size
 from train.options import option
 from train.settings import Settings
 
-LARGEST = 64
-"""Units of the projection where the batch would allow more: the paper's for CIFAR and STL."""
+MAX_UNITS = 64
+"""Largest number of units in the projection: the paper's for CIFAR and STL."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """Of W-MSE."""
+    """The options of W-MSE."""
 
     hidden: int = option(1024, "Units of the hidden layer of the projector.", low=1)
-    projection: int = option(0, f"Units of the projection.  auto: half the batch, at most {LARGEST}.", low=1, auto=True)
+    projection: int = option(
+        0, f"Units of the projection.  auto: half the batch, at most {MAX_UNITS}.", low=1, auto=True
+    )
     splits: int = option(1, "Random splits of a batch that the loss is averaged over.", low=1)
     shrinkage: float = option(0.001, "Share of the identity in the covariance.", low=0, high=1)
 
 
 class WMSE(Method):
-    """Encoder and projector; both views go through the same net."""
+    """Encoder and projector; both views go through the same network."""
 
     optimizer = "adamw"
     lr = 6e-3
@@ -55,8 +58,8 @@ class WMSE(Method):
 
     def __init__(self, encoder: Encoder, options: Options, settings: Settings, total_steps: int) -> None:
         super().__init__(encoder, options, settings, total_steps)
-        require_batch(settings, 4, "W-MSE whitens over the pairs of a batch, and needs twice as many as units")
-        units = options.projection or min(LARGEST, settings.batch_size // 2)
+        require_batch_size(settings, 4, "W-MSE whitens over the pairs of a batch, and needs twice as many as units")
+        units = options.projection or min(MAX_UNITS, settings.batch_size // 2)
         if 2 * units > settings.batch_size:
             raise StreamsegError(
                 f"a batch of {settings.batch_size} is too small to whiten {units} units: it takes twice as many pairs",
@@ -77,10 +80,10 @@ class WMSE(Method):
     def loss(self, batch: Batch) -> torch.Tensor:
         left, right = (self.projector(self.student(view).pooled) for view in batch.views)
         self.embedding = left.detach()
-        left, right = whole_batch(left), whole_batch(right)
+        left, right = gather_batch(left), gather_batch(right)
         losses = []
         for _ in range(self.options.splits):
-            parts = _order(len(left), left.device).tensor_split(self.parts)
+            parts = _random_order(len(left), left.device).tensor_split(self.parts)
             losses.append(whitened_distance(left, right, *parts, shrinkage=self.options.shrinkage))
         return torch.stack(losses).mean()
 
@@ -89,7 +92,10 @@ class WMSE(Method):
 def whitened_distance(
     left: torch.Tensor, right: torch.Tensor, *parts: torch.Tensor, shrinkage: float = 0.0
 ) -> torch.Tensor:
-    """2 - 2 * cosine of whitened pairs, averaged. left, right: (N, D). parts: row numbers, each whitened by itself."""
+    """Return 2 - 2 * cosine similarity of whitened pairs, averaged.
+
+    left, right: (N, D). parts: row indices of the parts, each of which is whitened by itself.
+    """
     cosines = [
         functional.cosine_similarity(whiten(left[rows], shrinkage), whiten(right[rows], shrinkage), dim=1)
         for rows in parts
@@ -98,7 +104,7 @@ def whitened_distance(
 
 
 def whiten(vectors: torch.Tensor, shrinkage: float) -> torch.Tensor:
-    """(N, D) -> (N, D) with mean 0 and covariance I, where shrinkage is 0 and N > D: eq. 3 to 5 of the paper.
+    """Whiten (N, D): mean 0, and covariance I if shrinkage is 0 and N > D (eq. 3 to 5 of the paper).
 
     shrinkage: the covariance becomes (1 - s) * covariance + s * mean variance * I.
     """
@@ -106,14 +112,14 @@ def whiten(vectors: torch.Tensor, shrinkage: float) -> torch.Tensor:
     covariance = centred.T @ centred / (len(vectors) - 1)
     scale = covariance.diagonal().mean().clamp_min(1e-12)
     identity = torch.eye(len(covariance), device=covariance.device)
-    # _ex does not raise: a NaN must reach the loss, where the monitor names the batch
+    # cholesky_ex does not raise: a NaN has to reach the loss, where the monitor names the batch
     factor, _ = torch.linalg.cholesky_ex((1 - shrinkage) * covariance + shrinkage * scale * identity)
     white: torch.Tensor = torch.linalg.solve_triangular(factor, centred.T, upper=False)
     return white.T
 
 
-def _order(count: int, device: torch.device) -> torch.Tensor:
-    """A random order, the same on all devices."""
+def _random_order(count: int, device: torch.device) -> torch.Tensor:
+    """Return a random order of `count` rows, the same on all devices."""
     order = torch.randperm(count, device=device)
     if world_size() > 1:
         torch.distributed.broadcast(order, 0)

@@ -1,7 +1,7 @@
-"""Probes: is a backbone good, and did training help? One file a probe; none of them changes the backbone.
+"""Probes: measure the features of a network without training it. One file per probe.
 
-A probe turns features into one score a unit (a frame, an image, an episode), so that two networks that were probed on
-the same units can be compared pair by pair.
+A probe returns one score per unit (a frame, an image or an episode), so that two networks that were probed on the same
+units can be compared pair by pair.
 """
 
 from __future__ import annotations
@@ -17,12 +17,11 @@ Features = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """What a probe found for one network.
+    """The scores of one network.
 
-    scores: by name of the figure, (n,) float64, one value a unit, higher is better.
-    groups: (n,) int, units that are not independent of each other (frames of one recording) share a number.
-    names: of the groups, by number. macro: whether a figure is the mean over groups of their means (each recording
-    counts alike) or the plain mean over units.
+    scores: {figure: (n,) float64, one value per unit}, higher is better. groups: (n,) int; dependent units, such as
+    frames of one recording, have the same number. names: the names of the groups, by number. macro: whether a figure is
+    the mean over the groups' means, so that each recording has the same weight, or the mean over units.
     """
 
     scores: dict[str, np.ndarray]
@@ -31,19 +30,21 @@ class Result:
     macro: bool = False
 
     def figures(self) -> dict[str, float]:
-        """The mean of each score, as `macro` says."""
+        """Return the mean of each score, as `macro` says."""
         return {name: average(scores, self.groups, self.macro) for name, scores in self.scores.items()}
 
     def by_group(self) -> dict[str, dict[str, float]]:
-        """{group's name: {figure: mean of its units}}."""
+        """Return {name of the group: {figure: mean over its units}}."""
         return {
-            self.names[group]: {name: float(s[self.groups == group].mean()) for name, s in self.scores.items()}
+            self.names[group]: {
+                name: float(values[self.groups == group].mean()) for name, values in self.scores.items()
+            }
             for group in np.unique(self.groups)
         }
 
 
 def average(scores: np.ndarray, groups: np.ndarray, macro: bool) -> float:
-    """Mean of (n,) scores; macro: of the means of the (n,) groups."""
+    """Return the mean of (n,) scores, or with `macro` the mean of the means of the (n,) groups."""
     if not macro:
         return float(scores.mean())
     return float(np.mean([scores[groups == group].mean() for group in np.unique(groups)]))

@@ -1,12 +1,12 @@
-"""How sure is a figure: percentile intervals by the two-stage bootstrap (Efron & Tibshirani 1993; Davison & Hinkley
-1997, section 3.8).
+"""Confidence intervals by the two-stage bootstrap (Efron & Tibshirani 1993; Davison & Hinkley 1997, section 3.8).
 
-Frames of one recording resemble each other, so groups are drawn first, with replacement, then units inside each group
-drawn. With a single group only its units are drawn: the interval then speaks of that recording alone.
+Frames of one recording resemble each other. Therefore groups are drawn first, with replacement, then units inside each
+group drawn. If there is a single group, its units are drawn, and the interval is valid for that recording alone.
 
-Percentiles of few draws are too narrow, for they know neither that the spread is estimated nor that it is estimated too
-small (Hesterberg 2015, "What Teachers Should Know About the Bootstrap", section 4). So they are stretched to what
-Student's t asks of as many groups: 9 times of two, 1.9 of four, 1.2 of nine.
+With few groups percentiles are too narrow, because they neglect that the standard deviation is estimated, and
+underestimated (Hesterberg 2015, "What Teachers Should Know About the Bootstrap", section 4). Therefore they are
+stretched to the width that Student's t demands for the number of groups: 9 times with two groups, 1.9 with four, 1.2
+with nine.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from scipy.special import ndtri, stdtrit
 
 DRAWS = 2000
+"""Number of bootstrap samples."""
 
 
 def interval(
@@ -26,10 +27,10 @@ def interval(
     level: float = 0.95,
     stretched: bool = True,
 ) -> tuple[float, float]:
-    """(low, high) of the mean of (n,) scores, as `train.probes.average` takes it.
+    """Return (low, high) of the mean of (n,) scores, as `train.probes.average` computes it.
 
-    groups: (n,) int. For the difference of two networks give the differences, unit by unit: pairs are kept together.
-    stretched: see above; without it these are the percentiles themselves.
+    groups: (n,) int. For the difference of two networks pass the differences unit by unit, so that pairs are kept
+    together. level: coverage. stretched: whether to stretch the percentiles as described above.
     """
     random = np.random.default_rng(seed)
     members = [scores[groups == group] for group in np.unique(groups)]
@@ -42,8 +43,8 @@ def interval(
     for column, units in zip(drawn.T, members, strict=True):
         n = len(units)
         # a group drawn c times brings c samples of its n units: c n draws with replacement
-        times = random.multinomial(column * n, np.full(n, 1 / n))
-        total += times @ units / (n if macro else 1)
+        draws_per_unit = random.multinomial(column * n, np.full(n, 1 / n))
+        total += draws_per_unit @ units / (n if macro else 1)
         weight += column if macro else column * n
     means = total / weight
     low, high = np.quantile(means, ((1 - level) / 2, (1 + level) / 2))
@@ -54,8 +55,11 @@ def interval(
 
 
 def _stretch(count: int, level: float) -> float:
-    """Student's interval of `count` numbers in units of the normal one whose spread is divided by `count`."""
+    """Return the ratio of Student's interval of `count` values to the normal interval.
+
+    The normal one divides by `count` in its standard deviation.
+    """
     if count < 2:
         return 1.0
-    side = (1 + level) / 2
-    return float(np.sqrt(count / (count - 1)) * stdtrit(count - 1, side) / ndtri(side))
+    quantile = (1 + level) / 2
+    return float(np.sqrt(count / (count - 1)) * stdtrit(count - 1, quantile) / ndtri(quantile))

@@ -1,4 +1,4 @@
-"""Probing networks side by side: each checkpoint beside the frozen backbone it started from, on the same units."""
+"""Measures networks, and compares each checkpoint with the network it started from, on the same units."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from train.probes import Result, fewshot, knn, labelled, linear, semi
 from train.probes.bootstrap import interval
 from train.probes.dense import DenseProbe
 from train.probes.embed import Points, embed
-from train.probes.network import Engine, Network, starting
+from train.probes.network import Engine, Network, starting_network
 
 Log = Callable[[str], None]
 Probe = Callable[[Network], Result]
@@ -25,7 +25,7 @@ Probe = Callable[[Network], Result]
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked; the fields are the command's flags."""
+    """What is measured; the fields are the flags of the command `probe`."""
 
     task: str
     data: tuple[str, ...]
@@ -39,7 +39,7 @@ class Question:
 
 
 def make_probe(question: Question, log: Log) -> Probe:
-    """Read the data of `question`. Raises SourceError."""
+    """Read the data and return the probe. Raises SourceError."""
     return _dense(question, log) if question.task == "dense" else _classification(question, log)
 
 
@@ -48,12 +48,12 @@ def _dense(question: Question, log: Log) -> Probe:
     probes: dict[object, DenseProbe] = {}
 
     def probe(network: Network) -> Result:
-        size, multiple = network.shape.size or question.size, 1 if network.shape.size else network.shape.multiple
+        fixed_size = network.shape.size
+        size, multiple = fixed_size or question.size, 1 if fixed_size else network.shape.multiple
         if (size, multiple) not in probes:
-            probes[size, multiple] = made = DenseProbe(
-                recordings, size, question.frames, question.seed, k=question.k, multiple=multiple
-            )
-            for name, reason in made.skipped.items():
+            dense = DenseProbe(recordings, size, question.frames, question.seed, k=question.k, multiple=multiple)
+            probes[size, multiple] = dense
+            for name, reason in dense.skipped.items():
                 log(f"{name}: left out, {reason}")
         return probes[size, multiple].result(network.clustered)
 
@@ -69,12 +69,14 @@ def _classification(question: Question, log: Log) -> Probe:
     log(f"{len(data.classes)} classes, {len(data.train)} images to learn from, {len(data.val)} held out")
 
     def probe(network: Network) -> Result:
-        size = network.whole(question.size)
+        size = network.input_size(question.size)
         train, val = (embed(network, items, size, log) for items in (data.train, data.val))
-        for points, side in ((train, "learn from"), (val, "hold out")):
-            if not len(np.unique(points.y)) == len(data.classes):
-                raise SourceError(f"a class has no readable image to {side}", "check the files of the smallest class")
-        with threadpool_limits(1):  # small problems: more threads take longer, and much longer on a busy machine
+        for points, purpose in ((train, "learn from"), (val, "hold out")):
+            if len(np.unique(points.y)) != len(data.classes):
+                raise SourceError(
+                    f"a class has no readable image to {purpose}", "check the files of the smallest class"
+                )
+        with threadpool_limits(1):  # the problems are so small that more threads take longer
             return _scored(question, train, val, tuple(data.groups))
 
     return probe
@@ -90,49 +92,50 @@ def _scored(question: Question, train: Points, val: Points, names: tuple[str, ..
 
 
 def compare(probe: Probe, specs: Sequence[Spec], engine: Engine, seed: int = 0) -> list[dict[str, Any]]:
-    """Probe each network and, for a checkpoint, the backbone it started from.
+    """Probe each network and, for a checkpoint, the network it started from.
 
-    One entry a spec: {"model", "start" (None where it cannot be had, "note" says why), "figures": {name: {"value",
-    "interval", "start", "difference", "difference_interval"}}, "groups": {recording: {name: value}}}. Intervals are
-    95 %, see bootstrap.py; that of the difference keeps pairs together. Raises ModelError where a network asked for
-    cannot be run.
+    Returns one entry per spec: {"model", "start" (None if it is not available; "note" says why), "figures": {name:
+    {"value", "interval", "start", "difference", "difference_interval"}}, "groups": {recording: {name: value}}}. The
+    intervals are 95 % intervals, see `train.probes.bootstrap`; those of differences are paired. Raises ModelError if a
+    network cannot be run.
     """
-    known: dict[Spec, Result] = {}
+    cache: dict[Spec, Result] = {}
     entries = []
     for spec in specs:
-        result = _probed(spec, probe, engine, known)
-        start, about = starting(spec)
+        result = _probed(spec, probe, engine, cache)
+        start, note = starting_network(spec)
         before = None
         if start is not None:
             try:
-                before = _probed(start, probe, engine, known)
+                before = _probed(start, probe, engine, cache)
             except ModelError as problem:
-                about = f"the weights it started from are not available: {problem.message}"
+                note = f"the weights it started from are not available: {problem.message}"
         entries.append(
             {
                 "model": spec.model,
-                "start": about if before else None,
-                "note": "" if before else about,
+                "start": note if before else None,
+                "note": "" if before else note,
                 "figures": {name: _figure(name, result, before, seed) for name in result.scores},
-                "groups": {} if len(result.names) == len(result.groups) else result.by_group(),
+                "groups": result.by_group() if len(result.names) < len(result.groups) else {},
             }
         )
     return entries
 
 
-def _probed(spec: Spec, probe: Probe, engine: Engine, known: dict[Spec, Result]) -> Result:
-    if spec not in known:
+def _probed(spec: Spec, probe: Probe, engine: Engine, cache: dict[Spec, Result]) -> Result:
+    """Return the result of a network, from `cache` if it was probed before."""
+    if spec not in cache:
         network = Network(spec, engine)
         try:
-            known[spec] = probe(network)
+            cache[spec] = probe(network)
         finally:
             network.close()
-    return known[spec]
+    return cache[spec]
 
 
 def _figure(name: str, result: Result, before: Result | None, seed: int) -> dict[str, Any]:
     scores, groups, macro = result.scores[name], result.groups, result.macro
-    found: dict[str, Any] = {
+    figure: dict[str, Any] = {
         "value": result.figures()[name],
         "interval": interval(scores, groups, macro, seed=seed),
         "start": None,
@@ -140,7 +143,7 @@ def _figure(name: str, result: Result, before: Result | None, seed: int) -> dict
         "difference_interval": None,
     }
     if before is not None:
-        found["start"] = before.figures()[name]
-        found["difference"] = found["value"] - found["start"]
-        found["difference_interval"] = interval(scores - before.scores[name], groups, macro, seed=seed)
-    return found
+        figure["start"] = before.figures()[name]
+        figure["difference"] = figure["value"] - figure["start"]
+        figure["difference_interval"] = interval(scores - before.scores[name], groups, macro, seed=seed)
+    return figure

@@ -1,9 +1,9 @@
-"""The dense probe: how well clusters of the features fit the objects in held-out frames that have masks.
+"""The dense probe: measures how well clusters of the features fit the objects in held-out frames that have masks.
 
-One codebook a recording, with k fixed, and borders from bilinear enlargement alone. As an instrument that has to rank
-checkpoints this is steadier than what a run does: the knee nearly always says 2 on such features and jumps by itself,
-cold K-Means on every frame adds its own noise, and a guided filter would give the image's borders to any features.
-K-Means is started from several seeds and the IoU averaged, for the same reason.
+Each recording has one codebook with a fixed k, and borders come from bilinear enlargement. This ranks checkpoints with
+less noise than the pipeline of `run`: on such features the knee nearly always chooses 2 and sometimes jumps, K-Means of
+each single frame adds noise, and a guided filter would give the borders of the image to any features. For the same
+reason K-Means is run with several seeds, and the IoU is averaged.
 """
 
 from __future__ import annotations
@@ -27,19 +27,23 @@ from streamseg.text import some
 from train.probes import Features, Result
 
 FIGURES = ("iou_best", "iou_union", "iou_free")
-SMALLEST = 1e-3
-"""Masks of a smaller share of the frame are skipped: hidden targets of CO3D."""
-DARKEST = 8
-"""A frame without any value of at least this is black (CO3D hides its test targets that way)."""
-SAMPLE = 4096
-"""Cells that a codebook is learnt from."""
+"""Names of the scores, see `DenseProbe`."""
+MIN_MASK_SHARE = 1e-3
+"""Frames whose masks have a smaller share of the area are skipped, such as hidden targets of CO3D."""
+MIN_MAXIMUM = 8
+"""Frames without a larger pixel value are skipped as black: CO3D hides its test targets in this way."""
+CODEBOOK_CELLS = 4096
+"""Number of cells from which a codebook is learnt."""
 BATCH = 8
+"""Number of frames that go through the network at once."""
 
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """One frame at the network's size. rgb: (H, W, 3) uint8; truth: (H, W) uint8, 0 / 1 / 255 = void. index: of the
-    frame."""
+    """One frame in the size of the network's input.
+
+    rgb: (H, W, 3) uint8. truth: (H, W) uint8, 0 = background, 1 = object, 255 = void. index: of the frame.
+    """
 
     rgb: np.ndarray
     truth: np.ndarray
@@ -50,13 +54,14 @@ class DenseProbe:
     """Decodes the frames once; a call measures a network on them.
 
     recordings: those without a usable mask are left out, see `skipped`; SourceError if all are.
-    size: of the network's input, shorter side or (H, W), rounded to multiples of `multiple`.
-    frames: at most so many frames of each recording, spread evenly.
-    k: clusters. repeats: K-Means runs that are averaged. seed: of the clustering: same features, same figures.
+    size: of the network's input, its shorter side or (H, W), rounded to multiples of `multiple`.
+    frames: largest number of frames of each recording, at equal distances.
+    k: number of clusters. repeats: number of K-Means runs that are averaged. seed: of the clustering.
 
-    iou_best: of the best single cluster in each frame (the report's rule). iou_union: of the best union of clusters
-    in each frame, the limit of any choice. iou_free: of the clusters chosen without labels for the recording, centre
-    against border. The truth of a frame is its foreground: all its objects together.
+    The ground truth of a frame is its foreground: all its objects together. iou_best is the IoU of the best single
+    cluster in each frame (the rule of the report). iou_union is the IoU of the best union of clusters in each frame, an
+    upper limit of any choice. iou_free is the IoU of the clusters that are chosen for the recording without labels, by
+    comparing the center of the frames with their border.
     """
 
     def __init__(
@@ -87,19 +92,19 @@ class DenseProbe:
             )
 
     def halves(self) -> tuple[DenseProbe, DenseProbe]:
-        """Two probes that share no frame: of each recording its first half in time, and its second one. What is chosen
-        by one can be reported by the other. Of recordings with a single frame every second one goes to the other side.
+        """Return two probes without a common frame: the first and the second half of each recording.
 
-        Raises SourceError where there is one frame in all.
+        One can choose a checkpoint that the other reports on. Recordings with one frame go to the two probes in turn.
+        Raises SourceError if there is only one frame.
         """
         first, second = copy.copy(self), copy.copy(self)
         first.views, second.views = {}, {}
         for number, (uri, views) in enumerate(self.views.items()):
             ordered = sorted(views, key=lambda view: view.index)
             middle = (len(ordered) + 1 - number % 2) // 2
-            for half, part in ((first, ordered[:middle]), (second, ordered[middle:])):
-                if part:
-                    half.views[uri] = part
+            for half, half_views in ((first, ordered[:middle]), (second, ordered[middle:])):
+                if half_views:
+                    half.views[uri] = half_views
         if not first.views or not second.views:
             raise SourceError(
                 "one frame with a mask cannot both choose a checkpoint and judge it",
@@ -108,7 +113,7 @@ class DenseProbe:
         return first, second
 
     def __call__(self, features: Features) -> dict[str, float]:
-        """{"iou_best", "iou_union", "iou_free"}: each the mean over the recordings of the mean over their frames.
+        """Return {"iou_best", "iou_union", "iou_free"}: the mean over the recordings of the means over their frames.
 
         features: (B, 3, H, W) float32 RGB in [0, 1] -> (B, D, h, w), each vector of length 1. Raises ModelError for
         features that are not finite.
@@ -116,7 +121,7 @@ class DenseProbe:
         return self.result(features).figures()
 
     def result(self, features: Features) -> Result:
-        """The same frame by frame; the groups are the recordings."""
+        """Return the scores of each frame; the groups are the recordings."""
         scores = []
         for views in self.views.values():
             maps = maps_of(features, views)
@@ -126,30 +131,41 @@ class DenseProbe:
         return replace(self.units(), scores=dict(zip(FIGURES, columns)))
 
     def units(self) -> Result:
-        """A result without scores: which frames belong together."""
+        """Return a result without scores, which tells the groups of the frames."""
         groups = np.repeat(np.arange(len(self.views)), [len(views) for views in self.views.values()])
         return Result({}, groups, tuple(self.views), macro=True)
 
     def _measure(self, views: list[View], maps: list[np.ndarray], seed: int) -> np.ndarray:
-        """(frames, 3) IoUs of one recording with one codebook."""
-        points = np.concatenate([rows(m) for m in maps])
-        chosen = np.random.default_rng(seed).permutation(len(points))[:SAMPLE]
-        centroids = kmeans(points[np.sort(chosen)], self.k, seed=seed).centroids
-        distances = [squared_distances(rows(m), centroids).T.reshape(-1, *m.shape[1:]) for m in maps]
-        free = free_choice([d.argmin(axis=0) for d in distances], len(centroids))
-        found = []
+        """Return the (frames, 3) IoUs of one recording with one codebook."""
+        distances = cluster_distances(maps, self.k, seed)
+        k = len(distances[0])
+        free = free_choice([distance.argmin(axis=0) for distance in distances], k)
+        ious = []
         for view, distance in zip(views, distances, strict=True):
-            labels = upsample_labels(-distance, view.rgb, radius=0)
-            counts = overlap(labels, view.truth, len(centroids))
-            found.append((counts.best_cluster().iou, counts.best_union().iou, counts.iou(free)))
-        return np.array(found)
+            counts = overlap(upsample_labels(-distance, view.rgb, radius=0), view.truth, k)
+            ious.append((counts.best_cluster().iou, counts.best_union().iou, counts.iou(free)))
+        return np.array(ious)
+
+
+def cluster_distances(maps: list[np.ndarray], k: int, seed: int) -> list[np.ndarray]:
+    """Learn one codebook of all maps (D, h, w); return the squared distances to its centroids, (k, h, w) for each map.
+
+    There are fewer than k centroids if the maps have fewer distinct cells.
+    """
+    points = np.concatenate([rows(features) for features in maps])
+    chosen = np.random.default_rng(seed).permutation(len(points))[:CODEBOOK_CELLS]
+    centroids = kmeans(points[np.sort(chosen)], k, seed=seed).centroids
+    return [squared_distances(rows(features), centroids).T.reshape(-1, *features.shape[1:]) for features in maps]
 
 
 def usable(recording: Recording, frames: int) -> Iterator[Frame]:
-    """At most `frames` frames with masks worth measuring, spread evenly. Gives up early where there are no masks."""
-    found = annotated = 0
-    for tried, index in enumerate(_spread(len(recording))):
-        if found == frames or (not annotated and tried == 4 * frames):
+    """Yield at most `frames` frames whose masks can be measured, at equal distances.
+
+    Ends early if the first 4 * `frames` frames have no annotation.
+    """
+    yielded = annotated = 0
+    for tried, index in enumerate(_van_der_corput(len(recording))):
+        if yielded == frames or (not annotated and tried == 4 * frames):
             return
         try:
             frame = recording[index]
@@ -157,40 +173,41 @@ def usable(recording: Recording, frames: int) -> Iterator[Frame]:
         except FrameError:
             continue
         annotated += truth is not None
-        if truth is None or frame.rgb.max() < DARKEST:
+        if truth is None or frame.rgb.max() < MIN_MAXIMUM:
             continue
-        if ((truth > 0) & (truth != VOID)).mean() >= SMALLEST:
-            found += 1
+        if ((truth > 0) & (truth != VOID)).mean() >= MIN_MASK_SHARE:
+            yielded += 1
             yield frame
 
 
-def _spread(length: int) -> list[int]:
-    """0 ... length - 1, every beginning spread evenly: halves, quarters, eighths (van der Corput's sequence)."""
+def _van_der_corput(length: int) -> list[int]:
+    """Return 0 ... length - 1 in the order of van der Corput's sequence: any first part of it is spread evenly."""
     bits = max(1, (length - 1).bit_length())
     reversed_bits = (int(f"{number:0{bits}b}"[::-1], 2) for number in range(1 << bits))
     return [index for index in reversed_bits if index < length]
 
 
 def view_of(frame: Frame, size: tuple[int, int] | int, multiple: int) -> View:
+    """Return a frame with its mask in the network's input size, see `DenseProbe`."""
     height, width = input_size((frame.rgb.shape[0], frame.rgb.shape[1]), size, multiple)
     annotation = frame.annotation
     assert annotation is not None
     truth = np.where(annotation == VOID, VOID, annotation > 0).astype(np.uint8)
-    interpolation = cv2.INTER_AREA if frame.rgb.shape[0] >= 2 * height else cv2.INTER_LINEAR  # as `prepare` does
+    interpolation = cv2.INTER_AREA if frame.rgb.shape[0] >= 2 * height else cv2.INTER_LINEAR  # the same as in `prepare`
     rgb = cv2.resize(frame.rgb, (width, height), interpolation=interpolation)
     return View(rgb, cv2.resize(truth, (width, height), interpolation=cv2.INTER_NEAREST), frame.index)
 
 
 def maps_of(features: Features, views: list[View]) -> list[np.ndarray]:
-    """The (D, h, w) features of each view, copied; views of one size go through the network together."""
-    found: dict[int, np.ndarray] = {}
+    """Return a copy of the features (D, h, w) of each view. Views of the same size go through the network together."""
+    by_view: dict[int, np.ndarray] = {}
     for shape in dict.fromkeys(view.rgb.shape for view in views):
-        same = [i for i, view in enumerate(views) if view.rgb.shape == shape]
-        for start in range(0, len(same), BATCH):
-            batch = same[start : start + BATCH]
+        indices = [i for i, view in enumerate(views) if view.rgb.shape == shape]
+        for start in range(0, len(indices), BATCH):
+            batch = indices[start : start + BATCH]
             images = np.concatenate([prepare(views[i].rgb, shape[:2]) for i in batch])
             maps = np.array(features(images), dtype=np.float32)  # a copy: engines reuse their arrays
             if not np.isfinite(maps).all():
                 raise ModelError("the backbone gives features that are not finite", "its weights have diverged")
-            found |= dict(zip(batch, maps))
-    return [found[i] for i in range(len(views))]
+            by_view |= dict(zip(batch, maps))
+    return [by_view[i] for i in range(len(views))]

@@ -1,7 +1,7 @@
-"""What evaluates the checkpoints of a run: masks of --val where there are any, else the objects that `run` finds.
+"""What evaluates the checkpoints of a run: ground-truth masks of --val, otherwise the objects that `run` finds.
 
-With masks the frames are halved: one half chooses best.pt, the other half tells what came out. Without masks the
-label-free score chooses, and nothing is said about whether training helped.
+The frames with masks are divided into two halves: one chooses best.pt, the other measures the result. Without masks the
+label-free score chooses best.pt, and it is not known whether training helped.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from streamseg.runtime.session import open_segmenter
 from streamseg.runtime.statistics import Statistics
 from streamseg.sources import Recording
 from train.data.own_objects import OwnObjects
-from train.data.parts import Kept, Part, refuse_overlap
+from train.data.parts import InMemoryRecording, Part, refuse_overlap
 from train.data.recordings import open_recordings
 from train.probes import Features, label_free
 from train.probes.classes import ClassProbe
@@ -28,22 +28,22 @@ from train.probes.dense import DenseProbe
 from train.probes.label_free import LabelFreeProbe
 from train.settings import Settings
 
-MASKED = "iou_union"
-"""What checkpoints are compared by where there are masks: of the dense probe's figures it changes least with the seed
-of the clustering."""
+MASK_FIGURE = "iou_union"
+"""Figure by which checkpoints are compared with masks: the one that depends least on the clustering's seed."""
 PROBED_FRAMES = 24
-"""Of each recording of --val, both halves together."""
-LOOKED_AT = 4
-"""Recordings whose objects are found for the label-free score, where the method has not found those of all."""
+"""Number of frames of each recording of --val, in both halves together."""
+LABEL_FREE_RECORDINGS = 4
+"""Number of recordings whose objects are found for the label-free score, unless the method has found those of all."""
 WINDOW = 8
-"""Frames of each of them, one after the other: objects are found in streams."""
+"""Number of successive frames of each of them."""
 Log = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Evaluators:
-    """choice: chooses best.pt by `figure`; None where classes do. report: of other frames; None = nothing is known of
-    those. val: the recordings with masks. classes: kNN and linear figures beside it, or None."""
+    """choice: the probe that chooses best.pt, by `figure`; None if the accuracy of classes chooses. report: the probe
+    on other frames that measures the result; None without masks. val: the recordings with masks. classes: probe of kNN
+    and linear classification, or None."""
 
     choice: DenseProbe | LabelFreeProbe | None
     figure: str
@@ -52,25 +52,30 @@ class Evaluators:
     classes: ClassProbe | None = None
 
     def __call__(self, clustered: Features, features: Features) -> dict[str, float]:
-        """All figures but those of the report. clustered: the features as regions are made of them, hence with what a
-        head answers; classes are told apart by the features alone."""
-        found = self.choice.result(clustered).figures() if self.choice else {}
-        return found | (self.classes(features) if self.classes else {})
+        """Return all figures except those of the report.
+
+        clustered: the features from which regions are made, including the output of a head. features: without that
+        output; classes are predicted from these.
+        """
+        figures = self.choice.result(clustered).figures() if self.choice else {}
+        return figures | (self.classes(features) if self.classes else {})
 
 
-class Held(NamedTuple):
-    """What --val and --val-classes hold out. dense: of recordings with masks; None = there are none."""
+class HeldOut(NamedTuple):
+    """The data of --val and --val-classes. dense: probe of the recordings with masks, None if there are none."""
 
     val: list[Recording]
     dense: DenseProbe | None
     classes: ClassProbe | None
 
 
-def open_held(settings: Settings, data: Sequence[Recording], say: Log) -> Held:
-    """Open and check --val and --val-classes of a run on `data`, before anything is searched or written. Raises
-    SourceError where they overlap the data, or have too few masks."""
+def open_held_out(settings: Settings, data: Sequence[Recording], say: Log) -> HeldOut:
+    """Open and check --val and --val-classes of a run on `data`, before anything is computed or written.
+
+    Raises SourceError if they overlap with the data or have too few masks.
+    """
     if not settings.probe:
-        return Held([], None, None)
+        return HeldOut([], None, None)
     size, seed = settings.probe_size, settings.seed
     classes = ClassProbe(settings.val_classes, size, seed, say) if settings.val_classes else None
     if classes:
@@ -80,17 +85,18 @@ def open_held(settings: Settings, data: Sequence[Recording], say: Log) -> Held:
     masked = any(_has_masks(recording) for recording in val)
     if val and not masked:
         say("note: --val has no masks: the label-free score chooses best.pt, and cannot tell whether training helps")
-    return Held(val, DenseProbe(val, size, PROBED_FRAMES, seed) if masked else None, classes)
+    return HeldOut(val, DenseProbe(val, size, PROBED_FRAMES, seed) if masked else None, classes)
 
 
-def open_judges(held: Held, settings: Settings, data: Sequence[Recording], say: Log) -> Evaluators | None:
-    """The evaluators of a run on `data`; None where the run wants none, or nothing can be judged, which is said."""
+def open_evaluators(held_out: HeldOut, settings: Settings, data: Sequence[Recording], say: Log) -> Evaluators | None:
+    """Return the evaluators of a run on `data`; None with --no-probe, or if nothing can be evaluated."""
     if not settings.probe:
         return None
-    val, dense, classes = held
+    val, dense, classes = held_out
     if dense:
-        chooses, report = dense.halves()
-        return Evaluators(chooses, MASKED, report, tuple(one for one in val if one.uri in dense.views), classes)
+        choice_half, report = dense.halves()
+        masked = tuple(recording for recording in val if recording.uri in dense.views)
+        return Evaluators(choice_half, MASK_FIGURE, report, masked, classes)
     choice = _label_free(val or data, settings, say)
     if choice:
         return Evaluators(choice, label_free.FIGURE, classes=classes)
@@ -102,8 +108,7 @@ def _label_free(recordings: Sequence[Recording], settings: Settings, say: Log) -
         say("note: random weights find no objects that a checkpoint could be chosen by: there is no best.pt")
         return None
     try:
-        found = with_objects(recordings, settings, say)
-        return LabelFreeProbe(found, settings.probe_size, WINDOW, settings.seed)
+        return LabelFreeProbe(with_objects(recordings, settings, say), settings.probe_size, WINDOW, settings.seed)
     except SourceError as problem:
         say(f"note: {problem}: there is no best.pt")
         return None
@@ -114,26 +119,29 @@ def _has_masks(recording: Recording) -> bool:
 
 
 def with_objects(recordings: Sequence[Recording], settings: Settings, say: Log) -> list[Recording]:
-    """A few recordings whose annotation is what `run` finds: what the method found anyway, or found now."""
-    step = max(1, len(recordings) // LOOKED_AT)
-    chosen = list(recordings)[::step][:LOOKED_AT]
-    if all(isinstance(one, OwnObjects) for one in chosen):
+    """Return a few recordings with the objects that `run` finds as annotations.
+
+    Objects that the method has found are reused.
+    """
+    step = max(1, len(recordings) // LABEL_FREE_RECORDINGS)
+    chosen = list(recordings)[::step][:LABEL_FREE_RECORDINGS]
+    if all(isinstance(recording, OwnObjects) for recording in chosen):
         return chosen
     say(f"finding objects in {len(chosen)} recordings, by which best.pt is chosen")
-    wish = SegmenterConfig(
+    config = SegmenterConfig(
         extractor=ExtractorConfig(spec=settings.spec, size=settings.probe_size),
         objects=ObjectsConfig(objects=True, seed=settings.seed),
     )
-    found: list[Recording] = []
-    with open_segmenter(wish) as segmenter:
+    labelled: list[Recording] = []
+    with open_segmenter(config) as segmenter:
         for recording in chosen:
             first = max(0, len(recording) // 2 - WINDOW // 2)
             part = Part(recording, range(first, min(len(recording), first + WINDOW)))
             segmenter.reset()
             with closing(segmented(part, segmenter, Statistics(), Event())) as pairs:
-                frames = [_labelled(frame, one.objects) for frame, one in pairs]
-            found.append(Kept(recording.uri, frames))
-    return found
+                frames = [_labelled(frame, segmentation.objects) for frame, segmentation in pairs]
+            labelled.append(InMemoryRecording(recording.uri, frames))
+    return labelled
 
 
 def _labelled(frame: Frame, objects: object) -> Frame:

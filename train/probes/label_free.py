@@ -1,10 +1,10 @@
-"""The label-free probe: do clusters of the features agree with the objects that `run` finds, without any label?
+"""The label-free probe: measures how well clusters of the features agree with the objects that `run` finds.
 
-A cluster that means "object" should mean it in every frame of the recording, and in a mirrored picture of other
-colours, too. One codebook is learnt over all frames of a recording, as they are and changed; the union of clusters that
-fits the objects best is chosen once for all of them, and its IoU with the objects is measured frame by frame. The
-objects are those that `run` finds with the network that training starts from: they are no truth, and a network may be
-right where it disagrees. How the score goes with the IoU of true masks: docs/benchmarks/training.md.
+A cluster that means "object" should do so in every frame of the recording, and in a mirrored picture with other
+colours. One codebook is learnt of all frames of a recording, original and changed. The union of clusters that fits the
+objects best is chosen once for all of them, and its IoU with the objects is measured frame by frame. The objects are
+those that `run` finds with the starting network, not ground truth: a network may be right where it disagrees with them.
+How well the score follows the IoU of true masks: docs/benchmarks/training.md.
 """
 
 from __future__ import annotations
@@ -15,23 +15,24 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from streamseg.clustering.kmeans import kmeans, squared_distances
 from streamseg.errors import SourceError
 from streamseg.evaluation.iou import Overlap, overlap
-from streamseg.features.descriptors import rows
 from streamseg.masks.upsample import upsample_labels
 from streamseg.sources import Recording
 from train.probes import Features, Result
-from train.probes.dense import SAMPLE, View, maps_of, usable, view_of
+from train.probes.dense import View, cluster_distances, maps_of, usable, view_of
 
 FIGURE = "agreement"
-GAINS = (1.15, 0.95, 0.8)
-"""Of red, green and blue in the changed picture: another light."""
+"""Name of the score."""
+COLOUR_GAINS = (1.15, 0.95, 0.8)
+"""Factors of red, green and blue in the changed picture."""
 
 
 class LabelFreeProbe:
-    """A call measures a network. recordings: their annotation is what `run` found in them. size, frames, k, repeats,
-    seed: see `DenseProbe`. Raises SourceError where no frame has an object."""
+    """recordings: their annotations are the objects that `run` found. size, frames, k, repeats, seed: see `DenseProbe`.
+
+    Raises SourceError if no frame has an object.
+    """
 
     def __init__(
         self, recordings: Sequence[Recording], size: int, frames: int, seed: int, *, k: int = 5, repeats: int = 3
@@ -45,35 +46,33 @@ class LabelFreeProbe:
             raise SourceError("no object was found in any recording", "give others, in which something stands out")
 
     def result(self, features: Features) -> Result:
-        """{"agreement": (n,) IoU 0 ... 1 of each frame}; the groups are the recordings."""
+        """Return {"agreement": (n,) IoU 0 to 1 of each frame}; the groups are the recordings."""
         scores, groups = [], []
         for number, views in enumerate(self.views.values()):
             plain, changed = maps_of(features, views), maps_of(features, [_changed(view) for view in views])
-            maps = plain + [np.ascontiguousarray(one[:, :, ::-1]) for one in changed]
-            runs = [self._measured(views + views, maps, self.seed + run) for run in range(self.repeats)]
+            maps = plain + [np.ascontiguousarray(features[:, :, ::-1]) for features in changed]
+            runs = [self._measure(views + views, maps, self.seed + run) for run in range(self.repeats)]
             both = np.mean(runs, axis=0).reshape(2, len(views))
             scores.append(both.mean(axis=0))
             groups += [number] * len(views)
         return Result({FIGURE: np.concatenate(scores)}, np.array(groups), tuple(self.views), macro=True)
 
-    def _measured(self, views: list[View], maps: list[np.ndarray], seed: int) -> np.ndarray:
-        points = np.concatenate([rows(one) for one in maps])
-        chosen = np.random.default_rng(seed).permutation(len(points))[:SAMPLE]
-        centroids = kmeans(points[np.sort(chosen)], self.k, seed=seed).centroids
-        counts = []
-        for view, one in zip(views, maps, strict=True):
-            distance = squared_distances(rows(one), centroids).T.reshape(-1, *one.shape[1:])
-            counts.append(overlap(upsample_labels(-distance, view.rgb, radius=0), view.truth, len(centroids)))
-        together = Overlap(
-            np.sum([one.inside for one in counts], axis=0),
-            np.sum([one.outside for one in counts], axis=0),
-            sum(one.total for one in counts),
+    def _measure(self, views: list[View], maps: list[np.ndarray], seed: int) -> np.ndarray:
+        """Return the IoUs of one recording with one codebook, (views,)."""
+        overlaps = [
+            overlap(upsample_labels(-distance, view.rgb, radius=0), view.truth, len(distance))
+            for view, distance in zip(views, cluster_distances(maps, self.k, seed), strict=True)
+        ]
+        whole = Overlap(
+            np.sum([part.inside for part in overlaps], axis=0),
+            np.sum([part.outside for part in overlaps], axis=0),
+            sum(part.total for part in overlaps),
         )
-        union = together.best_union().clusters
-        return np.array([one.iou(union) for one in counts])
+        union = whole.best_union().clusters
+        return np.array([part.iou(union) for part in overlaps])
 
 
 def _changed(view: View) -> View:
-    """Mirrored, in another light, and a little blurred."""
-    lit = np.clip(255 * (view.rgb / 255.0) ** 1.3 * np.array(GAINS), 0, 255).astype(np.uint8)
-    return replace(view, rgb=np.ascontiguousarray(cv2.GaussianBlur(lit, (3, 3), 0)[:, ::-1]))
+    """Return the view mirrored, with other colours, and slightly blurred."""
+    relit = np.clip(255 * (view.rgb / 255.0) ** 1.3 * np.array(COLOUR_GAINS), 0, 255).astype(np.uint8)
+    return replace(view, rgb=np.ascontiguousarray(cv2.GaussianBlur(relit, (3, 3), 0)[:, ::-1]))

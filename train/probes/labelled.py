@@ -1,11 +1,11 @@
-"""Labelled folders: one sub-folder a class, photographs or recordings in it, and the split that keeps them apart.
+"""Folders with one sub-folder per class, and their split into training and held-out images.
 
-FOLDER/CLASS/... as torchvision's ImageFolder; FOLDER/train/CLASS and FOLDER/val/CLASS where a split is given. In a
-class lie image files, videos, or folders that are recordings of any kind (a CO3D category is a class, its sequences
-are recordings); a class may be one recording itself.
+The layout is FOLDER/CLASS/... as in torchvision's ImageFolder, or FOLDER/train/CLASS and FOLDER/val/CLASS with a given
+split. A class contains image files, videos, or folders that are recordings of any kind (a category of CO3D is a class,
+its sequences are recordings); it can also be one recording itself.
 
-Neighbouring frames look alike, so a recording is on one side of the split only. Where a class has a single recording,
-its last part is held out, a gap of the same number of frames before it is used by neither side, and a note says so.
+Neighbouring frames look alike, so all frames of a recording are on one side of the split. If a class has a single
+recording, its last part is held out, the same number of frames before it is not used, and a note says so.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from streamseg.sources import images as image_files
 from streamseg.text import some
 
 Log = Callable[[str], None]
-SPLIT = ("train", "val")
+SPLIT_FOLDERS = ("train", "val")
 
 
 @dataclass(frozen=True)
 class Item:
-    """One image of a class. group: photographs have one each, the frames of a recording share theirs."""
+    """One image of a class. group: each photograph has its own, the frames of a recording have the same."""
 
     recording: Recording
     index: int
@@ -36,7 +36,7 @@ class Item:
     group: int
 
     def read(self) -> np.ndarray:
-        """(H, W, 3) uint8 RGB. Raises FrameError."""
+        """Return (H, W, 3) uint8 RGB. Raises FrameError."""
         return self.recording[self.index].rgb
 
 
@@ -51,55 +51,60 @@ class Labelled:
 
 
 def read(folder: Path, *, frames: int, val_share: float, seed: int, log: Log) -> Labelled:
-    """Find the images of `folder` and split them.
+    """Return the images of `folder`, split into training and held-out ones.
 
-    frames: at most so many of each recording, spread evenly. val_share: 0 ... 1, of each class, where no split is
-    given. Raises SourceError: no folder, fewer than two classes, a class with nothing in it or too little to split.
+    frames: largest number of frames of each recording, at equal distances. val_share: share of each class that is held
+    out if no split is given, 0 to 1. Raises SourceError if there is no folder, if there are fewer than two classes, or
+    if a class is empty or too small to split.
     """
     if not folder.is_dir():
         raise SourceError(f"there is no folder {str(folder)!r}", "give a folder with one sub-folder for each class")
-    given = all((folder / part).is_dir() for part in SPLIT)
+    given = all((folder / part).is_dir() for part in SPLIT_FOLDERS)
     names = _classes(folder / "train" if given else folder)
     data = Labelled(tuple(names))
     for label, name in enumerate(names):
-        if given:
-            for part in SPLIT:
-                getattr(data, part).extend(i for g in _groups(folder / part / name, label, frames, data) for i in g)
-        else:
+        if not given:
             _split(_groups(folder / name, label, frames, data), data, val_share, seed + label, log)
+            continue
+        for part, items in zip(SPLIT_FOLDERS, (data.train, data.val), strict=True):
+            for group in _groups(folder / part / name, label, frames, data):
+                items.extend(group)
     return data
 
 
 def _classes(folder: Path) -> list[str]:
     names = [path.name for path in _listing(folder) if path.is_dir()]
     if len(names) < 2:
-        found = f"only {names[0]!r}" if names else "none"
+        groups = f"only {names[0]!r}" if names else "none"
         raise SourceError(
-            f"{str(folder)!r} should hold one sub-folder for each class, at least two, but has {found}",
+            f"{str(folder)!r} should hold one sub-folder for each class, at least two, but has {groups}",
             "put the images or recordings of each class into a folder of its own",
         )
     return names
 
 
 def _groups(folder: Path, label: int, frames: int, data: Labelled) -> list[list[Item]]:
-    """The items of one class, by group. Raises SourceError where there are none."""
-    found = []
+    """Return the items of one class by group, and add the names of the groups to `data`.
+
+    Raises SourceError if there are none.
+    """
+    groups = []
     for recording, photographs in _recordings(folder) if folder.is_dir() else ():
         if photographs:
             for index in range(len(recording)):
-                found.append([Item(recording, index, label, len(data.groups))])
+                groups.append([Item(recording, index, label, len(data.groups))])
                 data.groups.append(f"{folder.name}/{recording.name_of(index)}")
             continue
         chosen = np.unique(np.linspace(0, len(recording) - 1, min(frames, len(recording))).round().astype(int))
-        found.append([Item(recording, int(index), label, len(data.groups)) for index in chosen])
+        groups.append([Item(recording, int(index), label, len(data.groups)) for index in chosen])
         data.groups.append(recording.uri)
-    if not found:
+    if not groups:
         raise SourceError(f"the class {str(folder)!r} holds no images and no recording", "fill it, or remove it")
-    return found
+    return groups
 
 
 def _recordings(folder: Path) -> Iterator[tuple[Recording, bool]]:
-    """Every recording in the folder of a class, and whether its images are photographs, independent of each other."""
+    """Yield each recording in the folder of a class, and whether its images are photographs, which are independent."""
     inside = _listing(folder)
     pictures = [path for path in inside if path.is_file() and image_files.recognizes(str(path))]
     if pictures:
@@ -115,7 +120,9 @@ def _recordings(folder: Path) -> Iterator[tuple[Recording, bool]]:
         if (inner := _opened(path)) is not None:
             yield inner, False
         elif path.is_dir():
-            yield from ((r, False) for deeper in _listing(path) if (r := _opened(deeper)) is not None)
+            for child in _listing(path):
+                if (inner := _opened(child)) is not None:
+                    yield inner, False
 
 
 def _listing(folder: Path) -> list[Path]:
@@ -124,50 +131,51 @@ def _listing(folder: Path) -> list[Path]:
 
 def _opened(path: Path) -> Recording | None:
     try:
-        found = open_source(str(path))
+        groups = open_source(str(path))
     except SourceError:
         return None
-    return found if isinstance(found, Recording) else None
+    return groups if isinstance(groups, Recording) else None
 
 
 def _numbered(stems: list[str]) -> bool:
-    """Whether image files are numbered as the frames of a recording are: one prefix, one step between the numbers."""
-    matches = [re.fullmatch(r"(.*?)(\d+)", stem) for stem in stems]
-    if len(stems) < 3 or not all(matches) or len({m[1] for m in matches if m}) > 1:
+    """Return whether files are numbered like frames: one prefix, and mostly one step between the numbers."""
+    matches = [match for stem in stems if (match := re.fullmatch(r"(.*?)(\d+)", stem))]
+    if len(stems) < 3 or len(matches) < len(stems) or len({match[1] for match in matches}) > 1:
         return False
-    steps = np.diff(sorted(int(m[2]) for m in matches if m))
+    steps = np.diff(sorted(int(match[2]) for match in matches))
     return bool(np.mean(steps == np.median(steps)) >= 0.9)
 
 
 def _split(groups: list[list[Item]], data: Labelled, val_share: float, seed: int, log: Log) -> None:
-    """Put the groups of one class on the two sides; a single group is cut in time."""
+    """Assign the groups of one class to the two sides; a single group is cut in time."""
     name = data.classes[groups[0][0].label]
     if len(groups) > 1:
         order = np.random.default_rng(seed).permutation(len(groups))
-        held = set(order[: min(len(groups) - 1, max(1, round(val_share * len(groups))))].tolist())
+        held_out_groups = set(order[: min(len(groups) - 1, max(1, round(val_share * len(groups))))].tolist())
         for number, group in enumerate(groups):
-            (data.val if number in held else data.train).extend(group)
+            (data.val if number in held_out_groups else data.train).extend(group)
         return
     items = groups[0]
-    held_out = max(1, round(val_share * len(items)))
-    kept = len(items) - 2 * held_out
-    if kept < 1:
+    held_out_count = max(1, round(val_share * len(items)))
+    train_count = len(items) - 2 * held_out_count
+    if train_count < 1:
         raise SourceError(
             f"the class {name!r} has one recording of {len(items)} frames: too few to hold some out",
             "give more recordings, a smaller --val-share, or train/ and val/ folders",
         )
-    log(f"{name}: one recording only; its last {held_out} frames are held out, {held_out} before them go unused")
-    data.train.extend(items[:kept])
-    data.val.extend(items[-held_out:])
+    count = held_out_count
+    log(f"{name}: one recording only; its last {count} frames are held out, {count} before them go unused")
+    data.train.extend(items[:train_count])
+    data.val.extend(items[-held_out_count:])
 
 
 def images(items: list[Item], log: Log) -> Iterator[tuple[Item, np.ndarray]]:
-    """Items and their (H, W, 3) uint8 images; those that cannot be read are counted and named."""
-    bad: list[str] = []
+    """Yield the items and their (H, W, 3) uint8 images. Those that cannot be read are logged."""
+    unreadable: list[str] = []
     for item in items:
         try:
             yield item, item.read()
         except FrameError as problem:
-            bad.append(f"{item.recording.name_of(item.index)} ({problem})")
-    if bad:
-        log(f"{len(bad)} images left out: {some(bad)}")
+            unreadable.append(f"{item.recording.name_of(item.index)} ({problem})")
+    if unreadable:
+        log(f"{len(unreadable)} images left out: {some(unreadable)}")

@@ -1,7 +1,7 @@
-"""Linear classification of frozen features: logistic regression on the pooled vectors (Kornblith et al., CVPR 2019).
+"""Linear classification of frozen features: logistic regression on pooled vectors (Kornblith et al., CVPR 2019).
 
-Multinomial, L2, solved to convergence by L-BFGS, so that no learning rate has to be chosen; the strength of the
-penalty is taken from a few by validation inside the training side, where there is enough of it.
+Multinomial with an L2 penalty, solved to convergence by L-BFGS, so that there is no learning rate to choose. The
+strength of the penalty is chosen by validation within the training images, if there are enough.
 """
 
 from __future__ import annotations
@@ -14,34 +14,34 @@ import numpy as np
 from train.probes.embed import Points
 
 STRENGTHS = (1.0, 10.0, 100.0, 1000.0)
-"""scikit-learn's C, the inverse of the penalty: unit vectors need little of it."""
+"""Candidates for scikit-learn's C, the inverse of the penalty; unit vectors need a small penalty."""
 
 
 def fit(train: Points, strength: float) -> Any:
-    """scikit-learn's LogisticRegression on `train`."""
+    """Return scikit-learn's LogisticRegression, fitted to `train`."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # on separable data the last digits take forever
+        warnings.simplefilter("ignore", ConvergenceWarning)  # separable data has no finite optimum
         return LogisticRegression(C=strength, max_iter=500).fit(train.x, train.y)
 
 
 def choose_strength(train: Points, seed: int) -> float:
-    """The C that does best on a fifth of the groups of every class, held out; 100 where a class has fewer than two."""
+    """Return the C with the best accuracy on a held-out fifth of each class's groups; 100 with one group."""
     random = np.random.default_rng(seed)
-    held = np.zeros(len(train.y), bool)
+    held_out = np.zeros(len(train.y), bool)
     for label in np.unique(train.y):
         groups = random.permutation(np.unique(train.groups[train.y == label]))
         if len(groups) < 2:
             return 100.0
-        held |= np.isin(train.groups, groups[: max(1, len(groups) // 5)])
-    part = Points(train.x[~held], train.y[~held], train.groups[~held])
-    right = [fit(part, strength).score(train.x[held], train.y[held]) for strength in STRENGTHS]
-    return STRENGTHS[int(np.argmax(right))]
+        held_out |= np.isin(train.groups, groups[: max(1, len(groups) // 5)])
+    part = Points(train.x[~held_out], train.y[~held_out], train.groups[~held_out])
+    accuracies = [fit(part, strength).score(train.x[held_out], train.y[held_out]) for strength in STRENGTHS]
+    return STRENGTHS[int(np.argmax(accuracies))]
 
 
 def score(train: Points, val: Points, seed: int) -> dict[str, np.ndarray]:
-    """{"linear_top1": (n,) 1 where the prediction is right}."""
+    """Return {"linear_top1": (n,) 1 where the prediction is correct, else 0}."""
     model = fit(train, choose_strength(train, seed))
     return {"linear_top1": (model.predict(val.x) == val.y).astype(float)}

@@ -1,4 +1,4 @@
-"""The networks that are probed: the one asked for, and the frozen one that it started from, on any engine."""
+"""The networks that are probed, on any engine, and the network that a checkpoint started from."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from streamseg.config import FOREGROUND
 from streamseg.features.objectness import foreground_of
 from streamseg.features.preparation import input_size
 
-OPEN = 8
-"""Input sizes kept open: photographs of one set mix a few."""
+OPEN_SIZES = 8
+"""Number of input sizes for which a backbone is kept open. The photographs of a set usually have a few sizes."""
 
 
 @dataclass(frozen=True)
 class Engine:
-    """How networks run, as in `streamseg run`."""
+    """How networks are run, with the same values as the flags of `streamseg run`. log: prints a line."""
 
     engine: str = "auto"
     device: str = "auto"
@@ -29,13 +29,19 @@ class Engine:
     log: Callable[[str], None] = lambda line: None
 
 
-def with_answer(features: np.ndarray, answer: np.ndarray | None) -> np.ndarray:
-    """A copy of features (B, D, h, w), with a head's answer (B, 1, h, w), None = no head, as `run` weighs it."""
-    return features.copy() if answer is None else np.concatenate([features, FOREGROUND * answer], axis=1)
+def with_head_output(features: np.ndarray, output: np.ndarray | None) -> np.ndarray:
+    """Append a head's output as one more channel, weighted as in `run`, and return a copy.
+
+    features: (B, D, h, w). output: (B, 1, h, w), or None if there is no head.
+    """
+    return features.copy() if output is None else np.concatenate([features, FOREGROUND * output], axis=1)
 
 
 class Network:
-    """Features of images of any size that `shape` allows; a backbone is opened for each. Raises ModelError."""
+    """Computes features of images of any size that `shape` permits, with one backbone for each size.
+
+    Raises ModelError.
+    """
 
     def __init__(self, spec: Spec, engine: Engine) -> None:
         self.spec, self.engine = spec, engine
@@ -43,55 +49,56 @@ class Network:
         self._open: OrderedDict[tuple[int, int], Backbone] = OrderedDict()
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """(B, 3, H, W) float32 RGB in [0, 1] -> (B, D, h, w) float32, each vector of length 1; a copy."""
+        """Return a copy of the features: (B, 3, H, W) float32 RGB in [0, 1] -> (B, D, h, w), vectors of length 1."""
         return self._opened(images)(images).copy()
 
     def clustered(self, images: np.ndarray) -> np.ndarray:
-        """The same as `run` clusters it: with what a foreground head answers as one more channel."""
+        """Return the features that `run` clusters, with the output of a foreground head if there is one."""
         outputs = self._opened(images).run(images)
-        return with_answer(outputs["features"], foreground_of(outputs))
+        return with_head_output(outputs["features"], foreground_of(outputs))
 
     def _opened(self, images: np.ndarray) -> Backbone:
         size = (images.shape[2], images.shape[3])
         if size not in self._open:
-            how = self.engine
+            engine = self.engine
             self._open[size] = open_backbone(
-                self.spec, size, engine=how.engine, device=how.device, precision=how.precision, log=how.log
+                self.spec, size, engine=engine.engine, device=engine.device, precision=engine.precision, log=engine.log
             )
-            if len(self._open) > OPEN:
+            if len(self._open) > OPEN_SIZES:
                 self._open.popitem(last=False)[1].close()
         return self._open[size]
 
-    def whole(self, size: int | tuple[int, int]) -> tuple[int, int]:
-        """The network's (H, W) for square images of shorter side `size`, or for `size` as given."""
+    def input_size(self, size: int | tuple[int, int]) -> tuple[int, int]:
+        """Return the network's (H, W) for square images of side `size`, or for `size` as given."""
         sides = (size, size) if isinstance(size, int) else size
         return self.shape.size or input_size(sides, size, self.shape.multiple)
 
     def close(self) -> None:
-        """Release the backbones."""
+        """Close the backbones."""
         while self._open:
             self._open.popitem()[1].close()
 
 
-def starting(spec: Spec) -> tuple[Spec | None, str]:
-    """The frozen backbone that the checkpoint `spec` was trained from, and what to call it.
+def starting_network(spec: Spec) -> tuple[Spec | None, str]:
+    """Return the network that the checkpoint `spec` was trained from, and its name.
 
-    (None, why) where there is none or its weights are not the same any more. Raises ModelError for a bad `spec`.
+    Returns (None, reason) if there is none, or if its weights have changed. Raises ModelError for a `spec` that is not
+    valid.
     """
     if not spec.model.lower().endswith(checkpoint.SUFFIXES):
         return None, "not a checkpoint of training: there is nothing that it started from"
     trained, header = zoo.recipe(spec), cached.checkpoint_header(Path(spec.model))
-    about = header["provenance"] or {}
-    init, name = about.get("init"), header["backbone"]["name"]
+    provenance = header["provenance"] or {}
+    init, name = provenance.get("init"), header["backbone"]["name"]
     if init is None:
         return None, "the checkpoint does not say which weights it started from"
     if init == "none":
         return None, "it was trained from random weights, which are not kept"
-    file = "" if init == "imagenet" else init
-    if file and not Path(file).is_file():
-        return None, f"the weights it started from, {file!r}, are not here"
-    start = Spec(name, file, trained.layers, trained.facet)
-    sha256, expected = zoo.recipe(start).sha256, about.get("init_sha256", "")
+    init_file = "" if init == "imagenet" else init
+    if init_file and not Path(init_file).is_file():
+        return None, f"the weights it started from, {init_file!r}, are not here"
+    start = Spec(name, init_file, trained.layers, trained.facet)
+    sha256, expected = zoo.recipe(start).sha256, provenance.get("init_sha256", "")
     if sha256 and expected and sha256 != expected:
-        return None, f"the weights it started from, {file or name!r}, have changed since"
+        return None, f"the weights it started from, {init_file or name!r}, have changed since"
     return start, f"{name} ({init})"

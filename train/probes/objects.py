@@ -1,7 +1,7 @@
-"""What `run` makes of a network: the IoU of all objects with the truth (`free`), frame by frame, and J&F.
+"""The scores of the objects that `run` finds with a network: IoU of all objects (`free`) per frame, and J&F.
 
-This is `run` itself with its default settings, over the last frames of each recording; the dense probe looks at
-regions only, and a network may make better regions and worse objects.
+This uses `run` itself with its default settings, on the last frames of each recording. The dense probe measures regions
+alone, and a network can have better regions and worse objects.
 """
 
 from __future__ import annotations
@@ -21,51 +21,56 @@ from train.data.parts import Part
 from train.probes import Result
 
 FIGURES = ("free", "jf")
+"""Names of the scores."""
 
 
 def score_objects(
     recordings: Sequence[Recording], spec: Spec, size: int, frames: int, seed: int, *, chooses: bool = False
 ) -> dict[str, Result]:
-    """{"free": a unit is a frame, "jf": a unit is a recording}, of those that could be measured; values 0 ... 1.
+    """Return {"free": a unit is a frame, "jf": a unit is a recording}, values 0 to 1.
 
-    size: of the network's input, shorter side. frames: at most so many of each recording, its last ones, and not more
-    than its second half. chooses: the last ones of the first half, by the engine that needs no export, for weights of
-    which there are several to choose from. Raises StreamsegError.
+    Recordings that cannot be scored are left out. size: shorter side of the network's input. frames: largest number of
+    frames of each recording, its last ones, at most half of it. chooses: to choose among weights, use the last frames
+    of the first half instead, and the engine that needs no export. Raises StreamsegError.
     """
     free: list[float] = []
     groups: list[int] = []
     names: list[str] = []
-    whole: list[float] = []
+    jf_scores: list[float] = []
     engine = "torch" if chooses else "auto"
-    asked = SessionConfig("").but(objects=True, seed=seed, spec=spec, size=size, engine=engine)
-    with open_segmenter(asked) as segmenter:
+    config = SessionConfig("").but(objects=True, seed=seed, spec=spec, size=size, engine=engine)
+    with open_segmenter(config) as segmenter:
         for recording in recordings:
-            own: list[float] = []
+            frame_scores: list[float] = []
 
-            def see(
-                frame: Frame, found: Segmentation, truth: np.ndarray, figures: dict[str, float], into: list[float] = own
+            def collect(
+                frame: Frame,
+                segmentation: Segmentation,
+                truth: np.ndarray,
+                figures: dict[str, float],
+                scores: list[float] = frame_scores,
             ) -> None:
                 if "free" in figures:
-                    into.append(figures["free"])
+                    scores.append(figures["free"])
 
             half = max(1, len(recording) // 2)
             end = len(recording) - half if chooses else len(recording)
             part = Part(recording, range(max(0, end - min(frames, half)), end))
             if not len(part):
                 continue
-            with open_session(asked, segmenter=segmenter, source=part) as session:
-                scorer = Scorer(recording.kind, see)
+            with open_session(config, segmenter=segmenter, source=part) as session:
+                scorer = Scorer(recording.kind, collect)
                 if stream(session.source, session.segmenter, [scorer]).stopped:
                     raise KeyboardInterrupt
-            jf = scorer.result().figures["jf"] if own else None
-            if own and jf is not None:
-                free += own
-                groups += [len(names)] * len(own)
+            jf = scorer.result().figures["jf"] if frame_scores else None
+            if jf is not None:
+                free += frame_scores
+                groups += [len(names)] * len(frame_scores)
                 names.append(recording.uri)
-                whole.append(jf)
+                jf_scores.append(jf)
     if not names:
         return {}
     return {
         "free": Result({"free": np.array(free)}, np.array(groups), tuple(names), macro=True),
-        "jf": Result({"jf": np.array(whole)}, np.arange(len(whole)), tuple(names), macro=True),
+        "jf": Result({"jf": np.array(jf_scores)}, np.arange(len(jf_scores)), tuple(names), macro=True),
     }

@@ -1,1 +1,1 @@
-"""What a run tells others: loggers by name, pictures of masks, sheets of what a method sees."""
+"""Reports of a run: the choice of the deployed weights, loggers, pictures and the verdict."""

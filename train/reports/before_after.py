@@ -1,4 +1,4 @@
-"""The picture of a run: masks of its frames by the network that it started from, and by the one that came out."""
+"""The picture masks.png: masks of frames of the run by the starting network and by the trained one."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ from streamseg.runtime.statistics import Statistics
 from streamseg.sources import Recording
 from train.data.parts import Part
 
-FILE = "masks.png"
+MASKS_PICTURE = "masks.png"
+"""Name of the picture in the output folder."""
 RECORDINGS, WINDOW, WIDTH = 4, 6, 300
-"""How many are shown; frames that `run` sees of each, the last of which is shown; pixels of a panel's width."""
+"""Recordings shown; frames of each that `run` sees, of which the last is shown; width of a panel in pixels."""
 
 Pair = tuple[Frame, Segmentation]
 
@@ -30,41 +31,42 @@ Pair = tuple[Frame, Segmentation]
 def before_after(
     recordings: Sequence[Recording], start: Spec | None, trained: Spec, size: int, seed: int, say: Callable[[str], None]
 ) -> np.ndarray | None:
-    """(H, W, 3) uint8 RGB: a row for each of a few recordings, with the frame, its regions before and after, and its
-    objects before and after. size: of the network's input, shorter side. start: None = random weights, which are not
-    shown. None where no frame can be read."""
+    """Return the picture, (H, W, 3) uint8 RGB, or None if no frame can be read.
+
+    Each row is a recording: a frame, its regions before and after training, and its objects before and after. size:
+    shorter side of the network's input. start: the starting network; None = its weights were random, and are not shown.
+    """
     chosen = list(recordings)[:: max(1, len(recordings) // RECORDINGS)][:RECORDINGS]
     say(f"drawing masks of {len(chosen)} recordings")
     columns = [_segmented(chosen, spec, size, seed) for spec in (start, trained) if spec is not None]
-    rows: list[np.ndarray] = []
+    panels: list[np.ndarray] = []
     titles: list[str] = []
     names = ["before", "after"] if len(columns) == 2 else ["after"]
     for number in range(len(chosen)):
-        found = [column.get(number) for column in columns]
-        if any(one is None for one in found):
+        pairs = [column[number] for column in columns if number in column]
+        if len(pairs) < len(columns):
             continue
-        pairs = [one for one in found if one is not None]
-        shown = [pairs[0][0].rgb]
-        shown += [overlay(frame.rgb, one.regions, 0.6, legend=False) for frame, one in pairs]
-        shown += [overlay(frame.rgb, _objects(one), 0.6, legend=False) for frame, one in pairs]
-        rows += [_panel(picture) for picture in shown]
+        pictures = [pairs[0][0].rgb]
+        pictures += [overlay(frame.rgb, segmentation.regions, 0.6, legend=False) for frame, segmentation in pairs]
+        pictures += [overlay(frame.rgb, _objects(segmentation), 0.6, legend=False) for frame, segmentation in pairs]
+        panels += [_panel(picture) for picture in pictures]
         titles += ["frame", *(f"regions {when}" for when in names), *(f"objects {when}" for when in names)]
-    return grid(rows, titles, 1 + 2 * len(names)) if rows else None
+    return grid(panels, titles, 1 + 2 * len(names)) if panels else None
 
 
-def _objects(found: Segmentation) -> np.ndarray:
-    assert found.objects is not None  # the config asks for them
-    return found.objects
+def _objects(segmentation: Segmentation) -> np.ndarray:
+    assert segmentation.objects is not None  # the configuration asks for objects
+    return segmentation.objects
 
 
 def _segmented(
     recordings: Sequence[Recording], spec: Spec, size: int, seed: int
 ) -> dict[int, tuple[Frame, Segmentation]]:
-    """The last frame of a window in the middle of each recording, by its number."""
+    """Return the last frame of a window in the middle of each recording with its masks, by recording number."""
     config = SegmenterConfig(
         extractor=ExtractorConfig(spec=spec, size=size), objects=ObjectsConfig(objects=True, seed=seed)
     ).with_seed(seed)
-    found: dict[int, Pair] = {}
+    last_pairs: dict[int, Pair] = {}
     with open_segmenter(config) as segmenter:
         for number, recording in enumerate(recordings):
             first = max(0, len(recording) // 2 - WINDOW // 2)
@@ -72,12 +74,12 @@ def _segmented(
             segmenter.reset()
             with closing(segmented(part, segmenter, Statistics(), Event())) as pairs:
                 for pair in pairs:
-                    found[number] = pair
-    return found
+                    last_pairs[number] = pair
+    return last_pairs
 
 
 def _panel(rgb: np.ndarray) -> np.ndarray:
-    """A picture of WIDTH x 3/4 WIDTH, the whole of it, on white."""
+    """Return the whole picture, scaled, on a white panel of WIDTH x 3/4 WIDTH."""
     height = WIDTH * 3 // 4
     scale = min(WIDTH / rgb.shape[1], height / rgb.shape[0])
     size = max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale))

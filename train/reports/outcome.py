@@ -1,4 +1,4 @@
-"""What came out of a run: the report of the frames that chose nothing, and the picture of masks before and after."""
+"""The result of a run: the report on frames that did not choose the checkpoint, and the picture of masks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from train.callbacks.checkpointing import BEST, LAST
 from train.callbacks.probing import Probing
 from train.probes.evaluators import PROBED_FRAMES
 from train.probes.objects import score_objects
-from train.reports.before_after import FILE, before_after
+from train.reports.before_after import MASKS_PICTURE, before_after
 from train.reports.loggers import picture
 from train.reports.verdict import compared, of_scores
 from train.settings import Settings
@@ -24,15 +24,15 @@ Log = Callable[[str], None]
 
 
 def report(probing: Probing | None, settings: Settings, output: Path, say: Log) -> dict[str, dict[str, Any]]:
-    """The figures of best.pt beside those of the start, by name, as `verdict.compared` has them; {} without masks."""
+    """Return the figures of best.pt beside those of the start, see `verdict.compared`; {} without masks."""
     if probing is None or probing.evaluators is None or probing.evaluators.report is None:
         return {}
     if not {"frozen", "best"} <= probing.report.keys():
-        return {}  # it went on from a run of an older version
-    like = probing.evaluators.report.units()
-    before, after = (of_scores(probing.report[name], like) for name in ("frozen", "best"))
-    found = compared(before, after, settings.seed)
-    start = starting(settings)
+        return {}  # the run was resumed from a checkpoint of an older version
+    units = probing.evaluators.report.units()
+    before, after = (of_scores(probing.report[name], units) for name in ("frozen", "best"))
+    comparisons = compared(before, after, settings.seed)
+    start = starting_spec(settings)
     if start is not None:
         val = probing.evaluators.val
         say(f"scoring the objects of {len(val)} recordings, before and after")
@@ -42,25 +42,27 @@ def report(probing: Probing | None, settings: Settings, output: Path, say: Log) 
         )
         for name in old.keys() & new.keys():
             if old[name].names == new[name].names and len(old[name].groups) == len(new[name].groups):
-                found |= compared(old[name], new[name], settings.seed)
-    return found
+                comparisons |= compared(old[name], new[name], settings.seed)
+    return comparisons
 
 
-def starting(settings: Settings) -> Spec | None:
-    """The network that training started from; None where its weights were random."""
+def starting_spec(settings: Settings) -> Spec | None:
+    """Return the network that training started from, or None if its weights were random."""
     return None if settings.init == "none" else settings.spec
 
 
 def draw(recordings: Sequence[Recording], settings: Settings, output: Path, loggers: Sequence[Any], step: int,
          say: Log) -> None:  # fmt: skip
-    """Write masks.png, and show it in the loggers, where the run wants pictures."""
+    """Write masks.png and show it in the loggers, unless --no-pictures is set."""
     trained = output / (BEST if (output / BEST).exists() else LAST)
     if not settings.pictures or not trained.exists():
         return
-    shown = before_after(recordings, starting(settings), Spec(str(trained)), settings.probe_size, settings.seed, say)
-    if shown is None:
+    image = before_after(
+        recordings, starting_spec(settings), Spec(str(trained)), settings.probe_size, settings.seed, say
+    )
+    if image is None:
         return
-    _, png = cv2.imencode(".png", cv2.cvtColor(shown, cv2.COLOR_RGB2BGR))
-    with written(output / FILE) as temporary:
+    _, png = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    with written(output / MASKS_PICTURE) as temporary:
         temporary.write_bytes(png.tobytes())
-    picture(loggers, "masks", shown, step)
+    picture(loggers, "masks", image, step)

@@ -1,4 +1,4 @@
-"""A sheet of what a method sees: frames with the views' places in them, and the views as the network gets them."""
+"""The picture of `preview`: frames with the crops of the views, and the views as the network gets them."""
 
 from __future__ import annotations
 
@@ -12,41 +12,43 @@ from train.data.samples import Samples
 from train.method import Batch
 
 PANEL = 200
-"""Pixels of a panel's side."""
+"""Side of a panel in pixels."""
 COLOURS = ((230, 60, 60), (40, 130, 230), (40, 170, 70), (230, 150, 30), (150, 80, 200), (20, 170, 170))
-"""Of the views, in the frames and around them; the seventh has the first one's again."""
+"""Colours of the views, for their crops and their panels; the seventh view has the colour of the first."""
 
 
 def sheet(samples: Samples, rows: int) -> np.ndarray:
-    """(H, W, 3) uint8 RGB: a row for each of the first `rows` samples of the run. Masks are drawn over the views where
-    the batch has them; a broad black line below a view says that it is mirrored."""
+    """Return (H, W, 3) uint8 RGB with a row for each of the first `rows` samples of the run.
+
+    Masks are drawn over the views if the samples have them. A broad black line below a view means that it is mirrored.
+    """
     panels: list[np.ndarray] = []
     titles: list[str] = []
     columns = 0
     for number in range(rows):
         sample: Batch = samples[number]  # type: ignore[assignment]
-        places = [tuple(place) for place in sample.numbers.tolist()]
-        shown = [_frame(samples, place, index, sample) for index, place in enumerate(places)]
-        names = [_short(samples, place, places[0]) for place in places]
+        frame_ids = [tuple(frame_id) for frame_id in sample.frame_ids.tolist()]
+        pictures = [_frame(samples, frame_id, index, sample) for index, frame_id in enumerate(frame_ids)]
+        row_titles = [_title(samples, frame_id, frame_ids[0]) for frame_id in frame_ids]
         for index, pixels in enumerate(sample.views):
-            shown.append(_view(pixels, sample, index))
-            names.append(f"view {index + 1} of frame {samples.views[index].frame + 1}")
-        panels += shown
-        titles += names
-        columns = len(shown)
+            pictures.append(_view(pixels, sample, index))
+            row_titles.append(f"view {index + 1} of frame {samples.views[index].frame + 1}")
+        panels += pictures
+        titles += row_titles
+        columns = len(pictures)
     return grid(panels, titles, columns)
 
 
-def _short(samples: Samples, place: tuple[int, ...], first: tuple[int, ...]) -> str:
-    """The frame's name; of later frames how far they are from the first."""
-    if place == first:
-        return samples.recordings[place[0]].name_of(place[1])[-22:]
-    return f"{place[1] - first[1]:+d} frames"
+def _title(samples: Samples, frame_id: tuple[int, ...], first: tuple[int, ...]) -> str:
+    """Return the name of the first frame of a sample; for later frames their distance from the first."""
+    if frame_id == first:
+        return samples.recordings[frame_id[0]].name_of(frame_id[1])[-22:]
+    return f"{frame_id[1] - first[1]:+d} frames"
 
 
-def _frame(samples: Samples, place: tuple[int, ...], index: int, sample: Batch) -> np.ndarray:
-    """The whole frame with the boxes of its views."""
-    picture = _fitted(samples.picture(place[0], place[1]).permute(1, 2, 0).numpy())
+def _frame(samples: Samples, frame_id: tuple[int, ...], index: int, sample: Batch) -> np.ndarray:
+    """Return the whole frame with the crops of its views."""
+    picture = _scaled_to_panel(samples.picture(frame_id[0], frame_id[1]).permute(1, 2, 0).numpy())
     height, width = picture.shape[:2]
     for number, view in enumerate(samples.views):
         if view.frame == index:
@@ -69,7 +71,7 @@ def _view(pixels: torch.Tensor, sample: Batch, number: int) -> np.ndarray:
     return _on_white(picture)
 
 
-def _fitted(rgb: np.ndarray) -> np.ndarray:
+def _scaled_to_panel(rgb: np.ndarray) -> np.ndarray:
     scale = PANEL / max(rgb.shape[:2])
     size = max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale))
     return cv2.resize(np.ascontiguousarray(rgb), size, interpolation=cv2.INTER_AREA)

@@ -1,4 +1,8 @@
-"""Did training help? Only where the 95 % interval of the paired difference says so, on frames that chose nothing."""
+"""The verdict: whether training helped.
+
+It says that training helped only if the 95 % interval of the paired difference is above 0, on frames that were not used
+to choose the checkpoint.
+"""
 
 from __future__ import annotations
 
@@ -11,70 +15,85 @@ from train.probes import Result
 from train.probes.bootstrap import interval
 
 JUDGED = {"iou_union": "regions", "free": "objects"}
-"""Figure -> what it is the IoU of. The verdict hangs on these; all others are told."""
+"""{figure: what it is the IoU of}. The verdict depends on these figures alone; the report contains others, too."""
 FEWEST = 2
-"""Units that a figure with an interval has at least."""
+"""Smallest number of units for which an interval is computed."""
 
 
 def compared(before: Result, after: Result, seed: int = 0, stretched: bool = True) -> dict[str, dict[str, Any]]:
-    """{figure: {"before", "after", "difference", "interval", "recordings"}}, units paired; the interval is None for a
-    single unit. stretched: see `interval`."""
-    found: dict[str, dict[str, Any]] = {}
+    """Compare two networks on the same units.
+
+    Returns {figure: {"before", "after", "difference", "interval", "recordings"}}. The interval is None for a single
+    unit. stretched: see `train.probes.bootstrap.interval`.
+    """
+    comparisons: dict[str, dict[str, Any]] = {}
     for name, scores in after.scores.items():
-        figures = before.figures()[name], after.figures()[name]
+        old, new = before.figures()[name], after.figures()[name]
         change = scores - before.scores[name]
         low_high = None
         if len(change) >= FEWEST:
-            low_high = interval(change, after.groups, after.macro, seed=seed, stretched=stretched)
-        found[name] = {
-            "before": figures[0],
-            "after": figures[1],
-            "difference": figures[1] - figures[0],
-            "interval": None if low_high is None else list(low_high),
+            low_high = list(interval(change, after.groups, after.macro, seed=seed, stretched=stretched))
+        comparisons[name] = {
+            "before": old,
+            "after": new,
+            "difference": new - old,
+            "interval": low_high,
             "recordings": len(np.unique(after.groups)),
         }
-    return found
+    return comparisons
 
 
 def of_scores(scores: Mapping[str, Sequence[float]], like: Result) -> Result:
-    """A result of the same frames as `like`, from scores that were kept."""
+    """Return the result with these scores for the frames of `like`. scores: {figure: one value for each frame}."""
     return Result({name: np.array(values) for name, values in scores.items()}, like.groups, like.names, like.macro)
 
 
 def verdict(report: Mapping[str, Mapping[str, Any]], figures: Mapping[str, Mapping[str, float]]) -> str:
-    """The first line of a summary. report: of `compared`. figures: of the probe that chose, "frozen" and "best"."""
+    """Return the first line of a summary.
+
+    report: comparison on the frames that chose nothing, see `compared`. figures: of the probe that chooses, for
+    "frozen" and "best".
+    """
     judged = {what: report[name] for name, what in JUDGED.items() if name in report}
     if not judged:
         return _without_masks(figures)
-    better = [what for what, one in judged.items() if one["interval"] and one["interval"][0] > 0]
-    worse = [what for what, one in judged.items() if one["interval"] and one["interval"][1] < 0]
-    told = "; ".join(_told(what, one) for what, one in judged.items())
-    if min(one["recordings"] for one in judged.values()) == 1:
-        told += "; this is one recording: give --val more, for others may fare otherwise"
+    intervals = {what: comparison["interval"] for what, comparison in judged.items() if comparison["interval"]}
+    better = [what for what, (low, _) in intervals.items() if low > 0]
+    worse = [what for what, (_, high) in intervals.items() if high < 0]
+    details = "; ".join(_sentence(what, comparison) for what, comparison in judged.items())
+    if min(comparison["recordings"] for comparison in judged.values()) == 1:
+        details += "; this is one recording: give --val more, for others may fare otherwise"
     if worse:
         also = f" and {' and '.join(better)} better" if better else ""
-        return f"training made {' and '.join(worse)} worse{also}: {told}" + ("" if better else "; keep the start")
+        return f"training made {' and '.join(worse)} worse{also}: {details}" + ("" if better else "; keep the start")
     if better:
-        return f"training helped: {told}"
-    return f"no difference can be told: {told}"
+        return f"training helped: {details}"
+    return f"no difference can be told: {details}"
 
 
 def fell(report: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Whether a figure that the verdict hangs on became worse, with its interval. report: of `compared`."""
-    low_high = [report[name]["interval"] for name in JUDGED if name in report]
-    return any(one and one[1] < 0 for one in low_high)
+    """Return whether a figure of the verdict became worse, with its whole interval below 0. report: see `compared`."""
+    intervals = [report[name]["interval"] for name in JUDGED if name in report]
+    return any(interval and interval[1] < 0 for interval in intervals)
 
 
-def _told(what: str, one: Mapping[str, Any]) -> str:
-    change = f"{one['difference']:+.3f}"
-    if one["interval"]:
-        change += " [{:+.3f}, {:+.3f}]".format(*one["interval"])
-    return f"IoU of {what} {one['after']:.3f}, {one['before']:.3f} before ({change})"
+def format_difference(comparison: Mapping[str, Any]) -> str:
+    """Return the difference of one figure and its interval, such as "+0.012 [+0.004, +0.020]". See `compared`."""
+    text = f"{comparison['difference']:+.3f}"
+    if comparison["interval"]:
+        low, high = comparison["interval"]
+        text += f" [{low:+.3f}, {high:+.3f}]"
+    return text
+
+
+def _sentence(what: str, comparison: Mapping[str, Any]) -> str:
+    before, after = comparison["before"], comparison["after"]
+    return f"IoU of {what} {after:.3f}, {before:.3f} before ({format_difference(comparison)})"
 
 
 def _without_masks(figures: Mapping[str, Mapping[str, float]]) -> str:
-    ask = "give annotated recordings with --val to learn whether training helps"
+    advice = "give annotated recordings with --val to learn whether training helps"
     if "agreement" not in figures.get("best", {}) or "agreement" not in figures.get("frozen", {}):
-        return f"no probe: {ask}"
-    before, after = (figures[name]["agreement"] for name in ("frozen", "best"))
-    return f"no masks: agreement with the objects {after:.3f} at best, {before:.3f} before; {ask}"
+        return f"no probe: {advice}"
+    before, after = figures["frozen"]["agreement"], figures["best"]["agreement"]
+    return f"no masks: agreement with the objects {after:.3f} at best, {before:.3f} before; {advice}"

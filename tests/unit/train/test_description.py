@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from streamseg.backbones import Spec
-from train.description import unused
+from train.description import ineffective_flags
 from train.encoder import open_encoder
 from train.methods.odin import METHOD as ODIN
 from train.methods.odin import Options as OfOdin
@@ -32,6 +32,6 @@ def test_flags_that_make_no_difference_are_named(
     kind: Any, options: Any, settings: dict[str, Any], names: list[str]
 ) -> None:
     encoder = open_encoder(Spec("timm:resnet10t", layers=(4,)), pretrained=False)
-    said = unused(kind(encoder, options, Settings(size=64, **settings), 10))
+    said = ineffective_flags(kind(encoder, options, Settings(size=64, **settings), 10))
     assert [line.split()[1] for line in said] == ["--" + name for name in names]
     assert all(line.startswith("note: --") for line in said)

@@ -58,9 +58,9 @@ def drawn(method: Method, rank: int = 0, world: int = 1) -> Iterator[Batch]:
     samples = Samples(
         [recording],
         method.views(),
-        frames=method.frames,
+        frames=method.frames_per_sample,
         gap=(1, 4),
-        wide=method.wide,
+        whole_frame_size=method.whole_frame_size,
         labelled=method.labelled,
         pictures=pictures,
         annotations=FrameCache("ram", len(recording), 2 * SIDE, 1) if method.labelled else None,
@@ -71,7 +71,7 @@ def drawn(method: Method, rank: int = 0, world: int = 1) -> Iterator[Batch]:
 def first_step(name: str, rank: int = 0, world: int = 1) -> Found:
     """The loss before the first step, averaged over devices, and all that is remembered after it."""
     method = made(name)
-    method.note = lambda **figures: None  # type: ignore[method-assign]
+    method.log_figures = lambda **figures: None  # type: ignore[method-assign]
     if world > 1:
         synchronize(method)
     method.batches = lambda: cycle(islice(drawn(method), 2))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from streamseg.errors import OutputError
-from train.folder import BEGUN, OutputFolder, checked, make_room, opened
+from train.folder import STARTED, OutputFolder, checkpoint_to_resume, remove_objects, reserved
 
 FILES = ("last.pt", "best.pt", "checkpoints/best-000003.pt", "metrics.csv", "run.json", "masks.png",
          "events.out.tfevents.1", "objects.json", "objects/0/000001.png", "round1/last.pt", "round2/best.pt",
@@ -37,9 +37,9 @@ NEW = "best.pt", "metrics.csv", "hparams.yaml", "events.out.tfevents.2", "object
 
 def replaced(output: Path, *files: str) -> None:
     """A run takes the place of the older one, finds objects anew, writes these files, and ends with an error."""
-    with opened(OutputFolder(output, overwrite=True), True):
+    with reserved(OutputFolder(output, overwrite=True), True):
         assert not (output / "last.pt").exists()
-        make_room(output)
+        remove_objects(output)
         for name in files:
             put(output, name)
         raise ZeroDivisionError
@@ -51,7 +51,7 @@ def test_an_error_before_the_first_checkpoint_leaves_the_older_run_as_it_was(old
         replaced(old, *NEW)
     assert content(old) == before
     with pytest.raises(OutputError, match="holds a run already"):
-        checked(OutputFolder(old), True)
+        checkpoint_to_resume(OutputFolder(old), True)
 
 
 def test_a_kill_before_the_first_checkpoint_does_so_too(
@@ -59,7 +59,7 @@ def test_a_kill_before_the_first_checkpoint_does_so_too(
 ) -> None:
     """At any moment: before each move aside, and before each move back."""
     before, real, left = content(old), Path.replace, list[Path]()
-    put(old, BEGUN, "")  # what a run leaves that was killed behind its first checkpoint
+    put(old, STARTED, "")  # what a run leaves that was killed behind its first checkpoint
 
     def replace(path: Path, target: Path) -> Path:
         left.append(shutil.copytree(old, tmp_path_factory.mktemp("killed") / "old"))
@@ -71,13 +71,13 @@ def test_a_kill_before_the_first_checkpoint_does_so_too(
     monkeypatch.undo()
     assert len(left) == 2 * len(FILES)
     for output in left:
-        assert checked(OutputFolder(output, resume=True), True) == output / "last.pt"
-        (output / BEGUN).unlink(missing_ok=True)
+        assert checkpoint_to_resume(OutputFolder(output, resume=True), True) == output / "last.pt"
+        (output / STARTED).unlink(missing_ok=True)
         assert content(output) == before
 
 
 def test_it_goes_when_the_new_run_has_a_checkpoint(old: Path) -> None:
-    with opened(OutputFolder(old, overwrite=True), True):
+    with reserved(OutputFolder(old, overwrite=True), True):
         put(old, "last.pt")
     kept = {name: "old" for name in ("objects.json", "objects/0/000001.png", *MINE)}
     assert content(old) == {"last.pt": "new", **kept}
@@ -89,5 +89,5 @@ def test_it_goes_when_the_new_run_has_a_checkpoint(old: Path) -> None:
 def test_what_the_run_reads_does_not_lie_where_it_writes(old: Path) -> None:
     for path in (old, old / "best.pt"):
         with pytest.raises(OutputError, match=f"--backbone '{path}' lies in the output folder"):
-            checked(OutputFolder(old, overwrite=True, inputs=(("--backbone", str(path)),)), True)
-    assert checked(OutputFolder(old / "out", inputs=(("--data", str(old)),)), True) is None
+            checkpoint_to_resume(OutputFolder(old, overwrite=True, inputs=(("--backbone", str(path)),)), True)
+    assert checkpoint_to_resume(OutputFolder(old / "out", inputs=(("--data", str(old)),)), True) is None

@@ -8,16 +8,18 @@ import pytest
 import torch
 from torch import nn
 
-from train.optimizers import END, Plan, build, factor
+from train.optimizers import FINAL_FACTOR, OptimizerPlan, build_optimizer, learning_rate_factor
 
 
 def test_warm_up_then_half_a_cosine() -> None:
-    plan = Plan("sgd", 1.0, 0.0, warmup=10, total=110)
-    assert [factor(plan, 0, step) for step in range(10)] == pytest.approx([(step + 1) / 10 for step in range(10)])
-    middle = [factor(plan, 0, 10 + step) for step in range(100)]
-    wanted = [END + (1 - END) * (1 + math.cos(math.pi * step / 99)) / 2 for step in range(100)]
+    plan = OptimizerPlan("sgd", 1.0, 0.0, warmup=10, total=110)
+    assert [learning_rate_factor(plan, 0, step) for step in range(10)] == pytest.approx(
+        [(step + 1) / 10 for step in range(10)]
+    )
+    middle = [learning_rate_factor(plan, 0, 10 + step) for step in range(100)]
+    wanted = [FINAL_FACTOR + (1 - FINAL_FACTOR) * (1 + math.cos(math.pi * step / 99)) / 2 for step in range(100)]
     assert middle == pytest.approx(wanted, abs=1e-6)
-    assert factor(plan, 0, 500) == pytest.approx(END)
+    assert learning_rate_factor(plan, 0, 500) == pytest.approx(FINAL_FACTOR)
 
 
 @pytest.mark.parametrize("name", ["sgd", "adamw", "lars"])
@@ -25,7 +27,9 @@ def test_the_backbone_waits_for_the_heads_and_learns_more_slowly(name: str) -> N
     torch.manual_seed(0)
     backbone, head = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4)), nn.Linear(4, 2)
     module = nn.ModuleList([backbone, head])
-    optimizer, schedule = build(module, backbone, Plan(name, 0.1, 0.5, 2, 10, backbone_lr=0.1, waits=4))
+    optimizer, schedule = build_optimizer(
+        module, backbone, OptimizerPlan(name, 0.1, 0.5, 2, 10, backbone_lr=0.1, frozen_steps=4)
+    )
     before = [parameter.detach().clone() for parameter in backbone.parameters()]
     rates = []
     for _ in range(10):

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import pytest
 
-from train.methods._momentum import EPOCH, PRESETS, momentum_for
-from train.presets import frozen_stages, settled
+from train.methods._momentum import MOMENTUM_BY_EPOCHS, STEPS_PER_EPOCH, momentum_for
+from train.presets import frozen_stages, resolved
 from train.settings import Settings
 
 
 def test_random_weights_are_trained_whole_and_pretrained_ones_are_kept() -> None:
     kept, whole = Settings(), Settings(init="none")
-    assert (settled(kept).norms, settled(kept).backbone_lr, frozen_stages(kept, 8)) == ("frozen", 0.1, 4)
-    assert (settled(whole).norms, settled(whole).backbone_lr, frozen_stages(whole, 8)) == ("batch", 1.0, 0)
-    assert settled(Settings(preset="pretrain")).heads_first == 0
+    assert (resolved(kept).norms, resolved(kept).backbone_lr, frozen_stages(kept, 8)) == ("frozen", 0.1, 4)
+    assert (resolved(whole).norms, resolved(whole).backbone_lr, frozen_stages(whole, 8)) == ("batch", 1.0, 0)
+    assert resolved(Settings(preset="pretrain")).heads_first == 0
 
 
 def test_what_is_said_is_kept_and_settling_twice_changes_nothing() -> None:
     said = Settings(norms="batch", backbone_lr=0.0, heads_first=0.5, frozen_stages=2)
-    assert settled(said) == said
+    assert resolved(said) == said
     assert frozen_stages(said, 8) == 2
-    assert settled(settled(Settings())) == settled(Settings())
+    assert resolved(resolved(Settings())) == resolved(Settings())
 
 
-@pytest.mark.parametrize(("epochs", "momentum"), PRESETS.items())
+@pytest.mark.parametrize(("epochs", "momentum"), MOMENTUM_BY_EPOCHS.items())
 def test_momentum_at_the_authors_lengths(epochs: int, momentum: float) -> None:
-    assert momentum_for(0.0, round(EPOCH * epochs)) == pytest.approx(momentum, abs=1e-4)
+    assert momentum_for(0.0, round(STEPS_PER_EPOCH * epochs)) == pytest.approx(momentum, abs=1e-4)
 
 
 def test_momentum_of_short_runs_and_as_asked() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from streamseg.errors import StreamsegError
-from train.distributed import by_srun, is_first, is_first_here, machines, trainer_devices
+from train.distributed import by_srun, is_local_rank_zero, is_rank_zero, node_count, trainer_devices
 from train.one_machine import OneMachine
 from train.settings import Settings
 
@@ -28,7 +28,7 @@ def put(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:
 def test_processes_of_srun(rank: int, local: int, monkeypatch: pytest.MonkeyPatch) -> None:
     put(monkeypatch, **SRUN, SLURM_PROCID=str(rank), SLURM_LOCALID=str(local))
     assert by_srun()
-    assert (is_first(), is_first_here(), machines()) == (rank == 0, local == 0, 2)
+    assert (is_rank_zero(), is_local_rank_zero(), node_count()) == (rank == 0, local == 0, 2)
     found = trainer_devices(Settings(devices="cpu:2"))
     assert (found["devices"], found["num_nodes"]) == (2, 2)
     assert found["strategy"] == "ddp_find_unused_parameters_true"  # not the file of one machine
@@ -39,11 +39,11 @@ def test_processes_of_srun(rank: int, local: int, monkeypatch: pytest.MonkeyPatc
 def test_processes_of_torchrun(monkeypatch: pytest.MonkeyPatch) -> None:
     put(monkeypatch, RANK="2", LOCAL_RANK="0", WORLD_SIZE="4", LOCAL_WORLD_SIZE="2", **SRUN, SLURM_PROCID="0")
     assert not by_srun()  # srun started torchrun, which started this
-    assert (is_first(), is_first_here(), machines()) == (False, True, 2)
+    assert (is_rank_zero(), is_local_rank_zero(), node_count()) == (False, True, 2)
 
 
 def test_a_shell_inside_an_allocation_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     put(monkeypatch, **SRUN | {"SLURM_JOB_NAME": "interactive"}, SLURM_PROCID="0")
     assert not by_srun()
-    assert (is_first(), machines()) == (True, 1)
+    assert (is_rank_zero(), node_count()) == (True, 1)
     assert isinstance(trainer_devices(Settings(devices="cpu:2"))["strategy"], OneMachine)

@@ -82,9 +82,9 @@ def test_a_method_goes_on_from_its_state(name: str, recording, caches, weights: 
     samples = Samples(
         [recording],
         first.views(),
-        frames=first.frames,
+        frames=first.frames_per_sample,
         gap=(0, 4),
-        wide=first.wide,
+        whole_frame_size=first.whole_frame_size,
         labelled=first.labelled,
         pictures=caches[0],
         annotations=caches[1] if first.labelled else None,

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader
 
 from streamseg.backbones import Spec
 from train.callbacks.monitoring import HealthMonitor
-from train.data.views import View, make
+from train.data.views import View, make_view
 from train.encoder import open_encoder
 from train.method import Batch, Method
 from train.methods import byol, dino, simsiam
@@ -93,7 +93,7 @@ def pictures() -> list[torch.Tensor]:
 def batches(wanted: tuple[View, ...], steps: int) -> list[Batch]:
     rng = np.random.default_rng(1)
     return [
-        Batch([torch.stack([make(view, picture, None, rng).pixels for picture in pictures()]) for view in wanted],
+        Batch([torch.stack([make_view(view, picture, None, rng).pixels for picture in pictures()]) for view in wanted],
               [], [], [], [], torch.zeros(IMAGES, 2, 2, dtype=torch.int64))
         for _ in range(steps)
     ]  # fmt: skip

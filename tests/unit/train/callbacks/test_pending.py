@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from train.callbacks.monitoring import Table
-from train.callbacks.pending import STEPS, Pending, look_every
+from train.callbacks.monitoring import MetricsTable
+from train.callbacks.pending import GPU_INTERVAL, DeferredFigures, read_interval
 
 
 class Reads(TorchDispatchMode):
@@ -24,7 +24,7 @@ class Reads(TorchDispatchMode):
 
 
 def test_rows_come_back_as_they_were_added_and_nothing_is_read_before() -> None:
-    pending = Pending()
+    pending = DeferredFigures()
     with Reads() as reads:
         for step in range(5):
             pending.add(step, {"lr": 0.5, "loss": torch.tensor(step / 8), "rank": torch.tensor([2.0])})
@@ -35,20 +35,20 @@ def test_rows_come_back_as_they_were_added_and_nothing_is_read_before() -> None:
 
 
 def test_a_cpu_is_looked_at_in_every_step_and_a_gpu_now_and_then() -> None:
-    assert look_every("cpu") == 1
-    assert look_every("cuda") == STEPS > 1
+    assert read_interval("cpu") == 1
+    assert read_interval("cuda") == GPU_INTERVAL > 1
 
 
 def test_a_table_keeps_no_rows_and_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "metrics.csv"
-    table = Table(path)
+    table = MetricsTable(path)
     for step in range(1, 7):
         row = {"step": str(step), "lr": "0.1", "loss": str(1 / step)} | ({"rank": "3"} if step == 4 else {})
         table.add(row)
     assert not [name for name, value in vars(table).items() if isinstance(value, list) and len(value) > len("cols")]
     assert table.summary() == {"first": 1.0, "last": 1 / 6}
     path.write_text(path.read_text() + "7,0.")  # killed in the middle of a row
-    again = Table(path, 4)
+    again = MetricsTable(path, 4)
     assert again.step == 4
     assert again.summary() == {"first": 1.0, "last": 0.25}
     again.add({"step": "5", "lr": "0.1", "loss": "9", "rank": "4"})

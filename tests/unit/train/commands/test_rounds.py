@@ -17,7 +17,7 @@ from streamseg.errors import OutputError, StreamsegError
 from train.callbacks.checkpointing import Checkpointing
 from train.callbacks.display import Display
 from train.commands import rounds
-from train.folder import OutputFolder, checked, opened
+from train.folder import OutputFolder, checkpoint_to_resume, reserved
 from train.library import train
 from train.methods.selftrain import Options, SelfTrain
 from train.settings import Settings
@@ -40,8 +40,8 @@ class Fake:
     def __call__(
         self, name: str, kind: Any, settings: Settings, options: Options, place: OutputFolder, display: Display
     ) -> Outcome:
-        checked(place, True)
-        with opened(place, True):
+        checkpoint_to_resume(place, True)
+        with reserved(place, True):
             self.calls.append((settings.backbone, options.rounds, place.resume))
             outcome = self.outcomes.pop(0)
             if outcome is ZeroDivisionError:

@@ -68,7 +68,7 @@ def samples(folder: Path) -> Samples:
 def anchors(folder: Path, batches: int, start: int = 0, rank: int = 0, world: int = 1, workers: int = 0) -> list[list]:
     """The pairs of frames of each batch."""
     found = loader(samples(folder), EndlessBatches(8, start, rank, world), workers)
-    return [batch.numbers.tolist() for _, batch in zip(range(batches), found)]
+    return [batch.frame_ids.tolist() for _, batch in zip(range(batches), found)]
 
 
 def test_ranks_and_workers_share_an_epoch_without_overlap(shards: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from streamseg.errors import SourceError
 from streamseg.sources import Skip
-from train.data.recordings import VARIABLE, open_recordings
+from train.data.recordings import DATA_VARIABLE, open_recordings
 
 
 def test_a_folder_of_recordings_in_alphabetical_order(images: Path, tmp_path: Path) -> None:
@@ -33,14 +33,14 @@ def test_a_kind_alone_is_looked_for(images: Path, tmp_path: Path, monkeypatch: p
     for number, path in enumerate(sorted((sequence / "images").iterdir())):
         path.rename(path.with_name(f"frame{number:06d}.png"))
     monkeypatch.chdir(empty)
-    monkeypatch.setenv(VARIABLE, str(data))
+    monkeypatch.setenv(DATA_VARIABLE, str(data))
     (found,) = open_recordings(["co3d"])
     assert found.kind == "co3d"
     assert len(found) == 12
-    monkeypatch.delenv(VARIABLE)
+    monkeypatch.delenv(DATA_VARIABLE)
     with pytest.raises(SourceError, match="no co3d here") as problem:
         open_recordings(["co3d"])
-    assert VARIABLE in problem.value.hint
+    assert DATA_VARIABLE in problem.value.hint
 
 
 def test_a_part_of_every_sequence(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

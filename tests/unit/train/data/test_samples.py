@@ -76,7 +76,7 @@ def test_frames_are_a_gap_apart_inside_one_recording(
     data = samples(*recordings, views=views, frames=frames, gap=(low, low + more), seed=seed)
     for number in range(len(data)):
         sample = data[number]
-        recording, shown = sample.numbers[:, 0], sample.numbers[:, 1]
+        recording, shown = sample.frame_ids[:, 0], sample.frame_ids[:, 1]
         length = lengths[int(recording[0])]
         assert (recording == recording[0]).all()
         assert shown.min() >= 0
@@ -85,7 +85,7 @@ def test_frames_are_a_gap_apart_inside_one_recording(
         possible = (length - 1) // max(1, frames - 1)
         assert len(gaps) <= 1
         assert all(min(low, possible) <= gap <= min(low + more, possible) for gap in gaps)
-        for view, (number_of, frame) in zip(sample.views, sample.numbers.tolist()):
+        for view, (number_of, frame) in zip(sample.views, sample.frame_ids.tolist()):
             assert (view[0] * 255).round().unique().tolist() == [10 * number_of]
             assert (view[1] * 255).round().unique().tolist() == [frame]
 
@@ -94,7 +94,7 @@ def test_frames_are_a_gap_apart_inside_one_recording(
 @given(st.integers(2, 40), st.integers(0, 1000))
 def test_every_frame_is_the_first_of_a_sample_once_an_epoch(length: int, seed: int) -> None:
     data = samples(Flat(0, length), frames=1, seed=seed)
-    orders = [[int(data[n].numbers[0, 1]) for n in range(e * length, (e + 1) * length)] for e in range(2)]
+    orders = [[int(data[n].frame_ids[0, 1]) for n in range(e * length, (e + 1) * length)] for e in range(2)]
     assert all(sorted(order) == list(range(length)) for order in orders)
     if length > 20:
         assert orders[0] != orders[1]
@@ -102,7 +102,7 @@ def test_every_frame_is_the_first_of_a_sample_once_an_epoch(length: int, seed: i
 
 def test_workers_and_pickling_change_nothing() -> None:
     views = (View(24), View(24, frame=1))
-    data = samples(Flat(50, 9), Flat(90, 5), views=views, gap=(0, 3), wide=16, labelled=True, seed=3)
+    data = samples(Flat(50, 9), Flat(90, 5), views=views, gap=(0, 3), whole_frame_size=16, labelled=True, seed=3)
     batches = [list(itertools.islice(loader(data, EndlessBatches(4), workers), 5)) for workers in (0, 2)]
     assert same(*batches)
     again = pickle.loads(pickle.dumps(data))
@@ -112,7 +112,7 @@ def test_workers_and_pickling_change_nothing() -> None:
 
 def test_another_seed_draws_otherwise() -> None:
     one, two = (samples(Flat(50, 30), frames=1, seed=seed) for seed in (0, 1))
-    assert [int(one[n].numbers[0, 1]) for n in range(30)] != [int(two[n].numbers[0, 1]) for n in range(30)]
+    assert [int(one[n].frame_ids[0, 1]) for n in range(30)] != [int(two[n].frame_ids[0, 1]) for n in range(30)]
 
 
 @settings(deadline=None, max_examples=25)
@@ -131,23 +131,23 @@ def test_masks_lie_where_their_pixels_lie_and_absent_ones_are_void() -> None:
     for number in range(30):
         sample = data[number]
         blue, mask = sample.views[0][2], sample.masks[0]
-        if int(sample.numbers[0, 1]) == 2:
+        if int(sample.frame_ids[0, 1]) == 2:
             assert (mask == VOID).all()
         else:
             assert (mask == (blue > 100 / 255))[(blue < 0.05) | (blue > 0.73)].all()
 
 
 def test_whole_frames_come_without_augmentation() -> None:
-    sample = samples(Flat(50, 6), gap=(2, 2), wide=16)[0]
-    assert [tuple(frame.shape) for frame in sample.frames] == [(3, 16, 16)] * 2
-    for frame, (_, index) in zip(sample.frames, sample.numbers.tolist()):
+    sample = samples(Flat(50, 6), gap=(2, 2), whole_frame_size=16)[0]
+    assert [tuple(frame.shape) for frame in sample.whole_frames] == [(3, 16, 16)] * 2
+    for frame, (_, index) in zip(sample.whole_frames, sample.frame_ids.tolist()):
         assert (frame[1] * 255).round().unique().tolist() == [index]
         assert float(frame[2, :, :6].max()) == 0
 
 
 def test_a_broken_frame_is_passed_over_and_named(capsys: pytest.CaptureFixture[str]) -> None:
     data = samples(Flat(51, 8, broken=(3,)), frames=1)
-    shown = [int(data[n].numbers[0, 1]) for n in range(8)]
+    shown = [int(data[n].frame_ids[0, 1]) for n in range(8)]
     assert 3 not in shown
     assert set(shown) == {0, 1, 2, 4, 5, 6, 7}
     said = capsys.readouterr().err

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchvision.transforms.v2 import functional
 
-from train.data.views import View, _blurred, _turned, make
+from train.data.views import View, _with_blur, _with_hue_shift, make_view
 
 PLAIN = {"jitter": 0.0, "grey": 0.0, "blur": 0.0}
 
@@ -27,7 +27,7 @@ def places(height: int, width: int) -> torch.Tensor:
 )
 def test_box_and_flip_say_where_the_pixels_lie(seed: int, height: int, width: int, size: int, flip: float) -> None:
     view = View(size, flip=flip, **PLAIN)
-    made = make(view, places(height, width), None, np.random.default_rng(seed))
+    made = make_view(view, places(height, width), None, np.random.default_rng(seed))
     x0, y0, x1, y1 = made.box.tolist()
     assert 0 <= x0 < x1 <= 1
     assert 0 <= y0 < y1 <= 1
@@ -46,7 +46,7 @@ def test_box_and_flip_say_where_the_pixels_lie(seed: int, height: int, width: in
 def test_the_annotation_undergoes_the_same_geometry(seed: int) -> None:
     picture = places(120, 160)
     annotation = (picture[0] > 127).byte() + 2 * (picture[1] > 127).byte()
-    made = make(View(48, **PLAIN), picture, annotation, np.random.default_rng(seed))
+    made = make_view(View(48, **PLAIN), picture, annotation, np.random.default_rng(seed))
     shown = (made.pixels[0] > 127.5 / 255).byte() + 2 * (made.pixels[1] > 127.5 / 255).byte()
     clear = ((made.pixels[:2] - 127.5 / 255).abs() > 0.03).all(dim=0)  # no pixel astride an edge
     assert clear.any()
@@ -59,7 +59,7 @@ def test_the_annotation_undergoes_the_same_geometry(seed: int) -> None:
 def test_values_stay_in_range_and_the_draw_decides(seed: int) -> None:
     picture = torch.from_numpy(np.random.default_rng(seed).integers(0, 256, (3, 50, 70), dtype=np.uint8))
     view = View(32, jitter=1.0, grey=0.5, blur=0.5, solarize=0.5)
-    one, two = (make(view, picture, None, np.random.default_rng(seed)) for _ in range(2))
+    one, two = (make_view(view, picture, None, np.random.default_rng(seed)) for _ in range(2))
     assert one.pixels.shape == (3, 32, 32)
     assert one.pixels.dtype == torch.float32
     assert float(one.pixels.min()) >= 0
@@ -71,7 +71,7 @@ def test_values_stay_in_range_and_the_draw_decides(seed: int) -> None:
 @given(st.integers(0, 2**31), st.floats(0.1, 0.5))
 def test_the_cut_has_the_area_and_the_aspect_asked_for(seed: int, low: float) -> None:
     view = View(32, scale=(low, low + 0.2), ratio=(0.9, 1.1), **PLAIN)
-    x0, y0, x1, y1 = make(view, places(200, 200), None, np.random.default_rng(seed)).box.tolist()
+    x0, y0, x1, y1 = make_view(view, places(200, 200), None, np.random.default_rng(seed)).box.tolist()
     assert low - 0.02 <= (x1 - x0) * (y1 - y0) <= low + 0.22
     assert 0.85 <= (x1 - x0) / (y1 - y0) <= 1.15
 
@@ -79,13 +79,13 @@ def test_the_cut_has_the_area_and_the_aspect_asked_for(seed: int, low: float) ->
 @pytest.mark.parametrize(("height", "width"), [(4, 400), (400, 4), (1, 1)])
 def test_of_an_extreme_picture_the_middle_is_taken_where_nothing_fits(height: int, width: int) -> None:
     view = View(32, scale=(0.9, 1.0), **PLAIN)
-    x0, y0, x1, y1 = make(view, places(height, width), None, np.random.default_rng(0)).box.tolist()
+    x0, y0, x1, y1 = make_view(view, places(height, width), None, np.random.default_rng(0)).box.tolist()
     assert round((x1 - x0) * width) == round((y1 - y0) * height) == min(height, width)
     assert (x0 + x1) / 2 == pytest.approx(0.5, abs=0.5 / width)
 
 
 def test_a_grey_view_has_equal_channels() -> None:
-    made = make(View(32, grey=1.0, jitter=0.0, blur=0.0), places(64, 64), None, np.random.default_rng(1))
+    made = make_view(View(32, grey=1.0, jitter=0.0, blur=0.0), places(64, 64), None, np.random.default_rng(1))
     assert torch.equal(made.pixels[0], made.pixels[1])
     assert torch.equal(made.pixels[1], made.pixels[2])
 
@@ -94,7 +94,7 @@ def test_blur_smooths_and_solarizing_turns_bright_pixels_round() -> None:
     noise = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (3, 64, 64), dtype=np.uint8))
     plain = {"scale": (1.0, 1.0), "ratio": (1.0, 1.0), "flip": 0.0, "jitter": 0.0, "grey": 0.0}
     sharp, blurred, solar = (
-        make(View(64, **plain, blur=blur, solarize=solarize), noise, None, np.random.default_rng(3)).pixels
+        make_view(View(64, **plain, blur=blur, solarize=solarize), noise, None, np.random.default_rng(3)).pixels
         for blur, solarize in ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0))
     )
     assert torch.equal(sharp, noise.float() / 255)
@@ -107,7 +107,7 @@ def test_blur_smooths_and_solarizing_turns_bright_pixels_round() -> None:
 def test_turning_hues_is_that_of_torchvision(seed: int, share: float, grey: bool) -> None:
     pixels = torch.from_numpy(np.random.default_rng(seed).random((3, 20, 30), dtype=np.float32))
     pixels = pixels[:1].expand(3, -1, -1) if grey else pixels
-    torch.testing.assert_close(_turned(pixels, share), functional.adjust_hue(pixels, share), atol=1e-5, rtol=0)
+    torch.testing.assert_close(_with_hue_shift(pixels, share), functional.adjust_hue(pixels, share), atol=1e-5, rtol=0)
 
 
 @settings(deadline=None, max_examples=25)
@@ -116,5 +116,5 @@ def test_the_blur_is_that_of_torchvision(seed: int, size: int, sigma: float) -> 
     pixels = torch.from_numpy(np.random.default_rng(seed).random((3, size, size), dtype=np.float32))
     kernel = [max(3, size // 10 | 1)] * 2
     torch.testing.assert_close(
-        _blurred(pixels, sigma), functional.gaussian_blur(pixels, kernel, [sigma]), atol=1e-5, rtol=0
+        _with_blur(pixels, sigma), functional.gaussian_blur(pixels, kernel, [sigma]), atol=1e-5, rtol=0
     )

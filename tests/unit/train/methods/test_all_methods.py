@@ -73,12 +73,12 @@ def on_same_batches(method: Method) -> float:
     """Mean loss of the run's first batches, in training mode; the method is left as it was."""
     state = {key: value.clone() for key, value in method.state_dict().items()}
     losses = []
-    method.note = lambda **figures: None  # type: ignore[method-assign]  # Lightning logs inside steps only
+    method.log_figures = lambda **figures: None  # type: ignore[method-assign]  # Lightning logs inside steps only
     with torch.random.fork_rng(), torch.no_grad():
         for number, batch in enumerate(itertools.islice(method.batches(), BATCHES)):
             torch.manual_seed(number)
             losses.append(float(method.loss(batch)))
-    del method.note
+    del method.log_figures
     method.load_state_dict(state)
     return mean(losses)
 

@@ -51,7 +51,7 @@ def test_loss_is_equation_2_symmetrized(method: byol.BYOL, batch: Batch) -> None
 
 def test_cells_are_matched_with_the_likest_ones_of_the_target(batch: Batch) -> None:
     method = made(dense=3, anchor=0).eval()
-    maps = [method.student.deployed((64, 64))(view)[0].flatten(2).transpose(1, 2).numpy() for view in batch.views]
+    maps = [method.student.inference_copy((64, 64))(view)[0].flatten(2).transpose(1, 2).numpy() for view in batch.views]
     centred = [part - part.mean(axis=1, keepdims=True) for part in maps]
     centred = [part / np.linalg.norm(part, axis=2, keepdims=True) for part in centred]
     wanted = 0.0

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamseg.backbones import Spec
-from train.data.views import View, make
+from train.data.views import View, make_view
 from train.encoder import open_encoder
 from train.method import Batch
-from train.methods.crw import METHOD, Options, homecoming, patches, same_places
+from train.methods.crw import METHOD, Options, corresponding_cells, patches, return_loss
 from train.settings import Settings
 
 
@@ -54,7 +54,7 @@ def test_loss_is_the_papers(length: int) -> None:
     clip, home = unit(rng, length, 6, 8), unit(rng, 6, 8)
     target = np.array([3, 0, -1, 5, 1, -1])
     walks = method(length=length).eval().walks(torch.tensor(clip)[None], torch.tensor(home)[None])
-    found = torch.stack([homecoming(walk, torch.tensor(target)[None]) for walk in walks]).mean()
+    found = torch.stack([return_loss(walk, torch.tensor(target)[None]) for walk in walks]).mean()
     assert float(found) == pytest.approx(paper(clip, home, target, 0.07), abs=1e-5)
 
 
@@ -73,10 +73,10 @@ def test_nodes_that_only_know_their_place_do_not_come_home() -> None:
     clip = places.expand(3, -1, -1)[None]
     straight = crw.walks(clip, places)
     boxes = torch.tensor([[[0.0, 0.0, 0.8, 0.8]], [[0.25, 0.2, 1.0, 1.0]]])
-    target = same_places(boxes, torch.tensor([[False], [True]]), 4)
+    target = corresponding_cells(boxes, torch.tensor([[False], [True]]), 4)
     assert (target >= 0).sum() >= 4
-    assert float(homecoming(straight[0], torch.arange(16)[None])) < 0.01
-    assert float(homecoming(straight[0], target)) > math.log(16)
+    assert float(return_loss(straight[0], torch.arange(16)[None])) < 0.01
+    assert float(return_loss(straight[0], target)) > math.log(16)
 
 
 @settings(max_examples=20, deadline=None)
@@ -87,9 +87,9 @@ def test_same_places_show_the_same(seed: int) -> None:
     rows, columns = np.mgrid[0:256, 0:256].astype(np.uint8)
     picture = torch.from_numpy(np.stack([rows, columns, np.zeros_like(rows)]))
     view = View(64, scale=(0.4, 1.0), jitter=0, grey=0, blur=0)
-    made = [make(view, picture, None, rng) for _ in range(2)]
+    made = [make_view(view, picture, None, rng) for _ in range(2)]
     boxes, flips = torch.stack([m.box for m in made])[:, None], torch.stack([m.flip for m in made])[:, None]
-    target = same_places(boxes, flips, 4)[0]
+    target = corresponding_cells(boxes, flips, 4)[0]
     here, there = (torch.nn.functional.avg_pool2d(m.pixels[None], 16)[0].flatten(1).T[:, :2] for m in made)
     cell = torch.stack([(boxes[1, 0, 3] - boxes[1, 0, 1]), (boxes[1, 0, 2] - boxes[1, 0, 0])]) / 4
     known = target >= 0
@@ -105,12 +105,12 @@ def test_a_view_takes_over_the_crop_of_another() -> None:
     plain = View(64, jitter=0, grey=0, blur=0)
     for seed in range(6):
         rng = np.random.default_rng(seed)
-        first = make(plain, picture, None, rng)
-        again = make(plain, picture, None, rng, first)
+        first = make_view(plain, picture, None, rng)
+        again = make_view(plain, picture, None, rng, first)
         assert torch.equal(first.pixels, again.pixels)
         assert torch.equal(first.box, again.box)
         large = picture.repeat_interleave(2, 1).repeat_interleave(2, 2)
-        half = make(View(32, jitter=0, grey=0, blur=0), large, None, rng, first)
+        half = make_view(View(32, jitter=0, grey=0, blur=0), large, None, rng, first)
         assert torch.allclose(half.box, first.box, atol=1e-6)
         assert half.flip == first.flip
         assert (half.pixels - torch.nn.functional.avg_pool2d(first.pixels, 2)).abs().mean() < 0.06
@@ -127,14 +127,14 @@ def test_patches_are_cut_from_the_grid() -> None:
 def test_a_clip_has_its_length_and_one_crop(graph: str) -> None:
     crw = method(graph=graph)
     views = crw.views()
-    assert crw.frames == 3
+    assert crw.frames_per_sample == 3
     assert [view.frame for view in views] == ([0, 1, 2, 0] if graph == "cells" else [0, 1, 2])
-    assert [view.like for view in views[:3]] == [-1, 0, 0]
+    assert [view.same_crop_as for view in views[:3]] == [-1, 0, 0]
     pictures = [torch.rand(2, 3, 64, 64) for _ in views]
     boxes = [torch.tensor([[0.0, 0.0, 1.0, 1.0]] * 2)] * len(views)
     batch = Batch(pictures, boxes, [torch.zeros(2, dtype=torch.bool)] * len(views), [], [], torch.zeros(2, 3, 2))
     crw._trainer = None
-    crw.note = lambda **figures: None
+    crw.log_figures = lambda **figures: None
     loss = crw.loss(batch)
     loss.backward()
     assert torch.isfinite(loss)

@@ -119,7 +119,7 @@ def test_local_crops_are_whole_patches(name: str, size: int, unit: int) -> None:
     torch.manual_seed(0)
     encoder = open_encoder(Spec(name, layers=(1,) if "vit" in name else ()), pretrained=False)
     method = dino.DINO(encoder, dino.Options(**SMALL), Settings(size=size), 10)
-    assert method.small % unit == 0
-    assert abs(method.small - size * 3 / 7) <= unit / 2
+    assert method.local_size % unit == 0
+    assert abs(method.local_size - size * 3 / 7) <= unit / 2
     assert isinstance(method.head, nn.Module)
     assert torch.isfinite(method.loss(batch_of(method)))

@@ -12,8 +12,8 @@ from streamseg.backbones import Spec, open_backbone
 from streamseg.errors import StreamsegError
 from train.encoder import open_encoder
 from train.method import Batch
-from train.methods._anchor import energy
-from train.methods._cells import deployed, relation
+from train.methods._anchor import activation_energy
+from train.methods._cells import cka_distance, deployed_features
 from train.methods.distill import METHOD, Options, regression
 from train.settings import Settings
 
@@ -24,7 +24,7 @@ def method(shared: Path, student: str = "efficientnet_lite0", size: int = 64, **
     torch.manual_seed(0)
     given = Options(**{"teacher": VIT, "teacher_weights": str(shared / "weights" / FILE), **options})
     made = METHOD(open_encoder(Spec(student), pretrained=student != VIT), given, Settings(size=size), 10)
-    made.note = lambda **figures: None
+    made.log_figures = lambda **figures: None
     return made
 
 
@@ -53,14 +53,14 @@ def test_relation_is_one_minus_cka() -> None:
     for x, y in zip(mine, its):
         k, l = (centring @ z @ z.T @ centring for z in (x, y))  # noqa: E741
         values.append(np.sum(k * l) / np.sqrt(np.sum(k * k) * np.sum(l * l)))
-    assert float(relation(torch.tensor(mine), torch.tensor(its))) == pytest.approx(1 - np.mean(values), abs=1e-6)
+    assert float(cka_distance(torch.tensor(mine), torch.tensor(its))) == pytest.approx(1 - np.mean(values), abs=1e-6)
 
 
 def test_relation_is_blind_to_what_clustering_is_blind_to() -> None:
     features = torch.randn(2, 20, 6, dtype=torch.float64)
     turned = torch.linalg.qr(torch.randn(6, 6, dtype=torch.float64))[0]
-    assert float(relation(features, 3 * features @ turned + 5)) == pytest.approx(0, abs=1e-9)
-    assert float(relation(features, torch.randn(2, 20, 6, dtype=torch.float64))) > 0.3
+    assert float(cka_distance(features, 3 * features @ turned + 5)) == pytest.approx(0, abs=1e-9)
+    assert float(cka_distance(features, torch.randn(2, 20, 6, dtype=torch.float64))) > 0.3
 
 
 def test_the_teacher_is_the_deployed_one_and_is_not_trained(shared: Path) -> None:
@@ -80,15 +80,15 @@ def test_the_teacher_is_the_deployed_one_and_is_not_trained(shared: Path) -> Non
 def test_what_is_learnt_is_what_is_deployed(shared: Path, student: str) -> None:
     learner = method(shared, student).eval()
     images = torch.rand(1, 3, 64, 64)
-    wanted = learner.student.deployed((64, 64))(images)[0]
+    wanted = learner.student.inference_copy((64, 64))(images)[0]
     # positions are interpolated by two routes: cubic, once, or in every pass
-    assert torch.allclose(deployed(learner.student, images), wanted, atol=1e-4 if student != VIT else 2e-3)
+    assert torch.allclose(deployed_features(learner.student, images), wanted, atol=1e-4 if student != VIT else 2e-3)
 
 
 def test_views_of_teacher_and_student_share_crops_but_not_colours(shared: Path) -> None:
     views = method(shared, teacher_size=100).views()
     assert [view.frame for view in views] == [0, 0, 1, 1]
-    assert [view.like for view in views] == [-1, 0, -1, 2]
+    assert [view.same_crop_as for view in views] == [-1, 0, -1, 2]
     assert [view.size for view in views] == [96, 64, 96, 64]
     assert all(view.jitter == 0 for view in views[::2])
     assert all(view.jitter > 0 for view in views[1::2])
@@ -112,13 +112,13 @@ def test_the_anchor_holds_the_activation_energy(shared: Path) -> None:
     changed = []
     for anchor in (0.0, 1.0):
         learner, seen = method(shared, anchor=anchor).eval(), batch()  # as in fine-tuning, norms stay
-        first = energy(learner.student(seen.views[1])).detach()
+        first = activation_energy(learner.student(seen.views[1])).detach()
         optimizer = torch.optim.AdamW([p for p in learner.parameters() if p.requires_grad], 1e-3)
         for _ in range(5):
             optimizer.zero_grad()
             learner.loss(seen).backward()
             optimizer.step()
-        changed.append(float((energy(learner.student(seen.views[1])).detach() - first).square().mean()))
+        changed.append(float((activation_energy(learner.student(seen.views[1])).detach() - first).square().mean()))
     assert changed[1] < 0.5 * changed[0], changed
 
 

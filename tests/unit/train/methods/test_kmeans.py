@@ -13,7 +13,7 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
 from streamseg.clustering.kmeans import kmeans
-from train.methods._kmeans import clusters, lloyd
+from train.methods._kmeans import kmeans_labels, lloyd
 
 
 def distortion(points: np.ndarray, ids: np.ndarray) -> float:
@@ -32,7 +32,7 @@ def unit_vectors(seed: int, sets: int, n: int, d: int, things: int) -> np.ndarra
 
 
 @pytest.mark.parametrize("k", [2, 5, 16])
-@pytest.mark.parametrize("by", [clusters, lloyd])
+@pytest.mark.parametrize("by", [kmeans_labels, lloyd])
 def test_as_tight_as_scikit_learn_and_faiss(by: Callable[[torch.Tensor, int], torch.Tensor], k: int) -> None:
     points = unit_vectors(0, sets=12, n=200, d=24, things=6)
     torch.manual_seed(0)
@@ -69,7 +69,7 @@ def test_each_set_is_clustered_by_itself_and_the_same_seed_gives_the_same() -> N
     torch.testing.assert_close(found[:2], moved[:2])
 
 
-@pytest.mark.parametrize("by", [clusters, lloyd])
+@pytest.mark.parametrize("by", [kmeans_labels, lloyd])
 def test_fewer_distinct_points_than_clusters_leave_the_last_ones_empty(
     by: Callable[[torch.Tensor, int], torch.Tensor],
 ) -> None:

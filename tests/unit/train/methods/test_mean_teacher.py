@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from streamseg.backbones import Spec
 from streamseg.errors import SourceError
 from streamseg.frame import VOID
-from train.data.views import View, make
+from train.data.views import View, make_view
 from train.encoder import open_encoder
 from train.method import Batch
-from train.methods._labels import lots
+from train.methods._labels import frame_draws
 from train.methods._warp import warped
-from train.methods.mean_teacher import MeanTeacher, Options, consistency, risen, segmentation
+from train.methods.mean_teacher import MeanTeacher, Options, consistency, rampup_weight, segmentation
 from train.settings import Settings
 
 
@@ -42,7 +42,7 @@ def test_a_warped_view_shows_what_the_other_view_shows(seed: int) -> None:
     x, y = torch.meshgrid(torch.linspace(0, 1, 200), torch.linspace(0, 1, 160), indexing="xy")
     picture = (torch.stack([x, y, (x + y) / 2]) * 255).byte()
     view = View(48, jitter=0, grey=0, blur=0)
-    one, two = (make(view, picture, None, rng) for _ in range(2))
+    one, two = (make_view(view, picture, None, rng) for _ in range(2))
     seen, known = warped(one.pixels[None], (one.box[None], one.flip[None]), (two.box[None], two.flip[None]))
     grid = torch.linspace(0.5 / 48, 1 - 0.5 / 48, 48)
     across = two.box[0] + (1 - grid if two.flip else grid) * (two.box[2] - two.box[0])
@@ -72,9 +72,9 @@ def test_the_costs_agree_with_numpy() -> None:
 
 
 def test_the_weight_rises_as_published() -> None:
-    assert risen(0, 0.4) == pytest.approx(np.exp(-5))
-    assert risen(0.2, 0.4) == pytest.approx(np.exp(-5 / 4))
-    assert risen(0.4, 0.4) == risen(1, 0.4) == risen(0, 0) == 1
+    assert rampup_weight(0, 0.4) == pytest.approx(np.exp(-5))
+    assert rampup_weight(0.2, 0.4) == pytest.approx(np.exp(-5 / 4))
+    assert rampup_weight(0.4, 0.4) == rampup_weight(1, 0.4) == rampup_weight(0, 0) == 1
 
 
 @pytest.mark.parametrize(("share", "count"), [(0.25, 4), (0.5, 8), (1.0, 16), (0.0, 1)])
@@ -90,9 +90,9 @@ def test_exactly_the_share_of_annotated_frames_keeps_its_masks(share: float, cou
 
 def test_a_lot_belongs_to_a_frame_and_a_seed() -> None:
     numbers = torch.tensor([[[0, 1]], [[1, 0]], [[0, 1]]])
-    found = lots(numbers, 5)
+    found = frame_draws(numbers, 5)
     assert found[0] == found[2] != found[1]
-    assert lots(numbers, 6)[0] != found[0]
+    assert frame_draws(numbers, 6)[0] != found[0]
 
 
 def test_without_any_mask_it_says_where_masks_come_from() -> None:
@@ -113,7 +113,7 @@ def test_the_head_that_is_deployed_learns_what_the_teacher_answers() -> None:
     losses = []
     for _ in range(20):
         optimizer.zero_grad()
-        losses.append(trained.taught(head, views, answers))
+        losses.append(trained.head_loss(head, views, answers))
         losses[-1].backward()
         optimizer.step()
     assert losses[-1].item() < losses[0].item()
@@ -123,7 +123,7 @@ def test_the_head_that_is_deployed_learns_what_the_teacher_answers() -> None:
 
 def test_the_teacher_gets_no_gradient_and_is_the_average_of_the_student() -> None:
     trained = method()
-    trained.note = lambda **figures: None  # type: ignore[method-assign]  # there is no trainer to record figures
+    trained.log_figures = lambda **figures: None  # type: ignore[method-assign]  # there is no trainer to record figures
     trained.loss(batch()).backward()
     assert all(parameter.grad is None for parameter in trained.teacher.parameters())
     assert all(parameter.grad is not None for parameter in trained.head.parameters())

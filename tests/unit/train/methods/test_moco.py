@@ -70,13 +70,13 @@ def test_the_queue_starts_full_of_real_keys() -> None:
     moco.begin()
     wanted = torch.cat([moco.keys(batch(number).views[1]) for number in range(3)])
     assert torch.allclose(moco.queue, wanted, atol=1e-6)
-    assert moco.queued.tolist() == torch.cat([batch(number).numbers[:, 1] for number in range(3)]).tolist()
+    assert moco.queued.tolist() == torch.cat([batch(number).frame_ids[:, 1] for number in range(3)]).tolist()
 
 
 def test_one_short_recording_is_refused() -> None:
     moco = method(queue=4, apart=3).eval()
     near = batch(0)
-    moco.batches = lambda: iter([near._replace(numbers=near.numbers // 10)])
+    moco.batches = lambda: iter([near._replace(frame_ids=near.frame_ids // 10)])
     with pytest.raises(StreamsegError, match="no frame has a negative"):
         moco.begin()
 
@@ -87,8 +87,8 @@ def test_keys_near_the_query_do_not_count() -> None:
     for apart in (40, 20):
         for fill in (1.0, -1.0):
             moco = method(apart=apart)
-            moco.enqueue(torch.full((4, 8), fill), batch(1).numbers[:, 1])
-            moco.enqueue(torch.ones(4, 8) / 8**0.5, batch(1, recording=1).numbers[:, 1])
+            moco.enqueue(torch.full((4, 8), fill), batch(1).frame_ids[:, 1])
+            moco.enqueue(torch.ones(4, 8) / 8**0.5, batch(1, recording=1).frame_ids[:, 1])
             losses.append(float(moco.loss(batch(1)).detach()))
     assert losses[0] == losses[1]  # all four queries lie within 33 frames of these keys
     assert losses[2] != losses[3]

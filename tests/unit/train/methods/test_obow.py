@@ -10,7 +10,7 @@ from streamseg.backbones import Spec
 from train.encoder import open_encoder
 from train.method import Batch
 from train.methods._bags import bag
-from train.methods.obow import METHOD, Options, Vocabulary, drawn, inner
+from train.methods.obow import METHOD, Options, Vocabulary, sample_cells, without_border
 from train.settings import Settings
 
 
@@ -51,7 +51,7 @@ def test_loss_is_the_papers() -> None:
     obow.begin()
     state = [(v.words.numpy().copy(), float(v.distance), v.weights().detach().numpy()) for v in obow.levels]
     with torch.no_grad():
-        maps = [part.flatten(2).transpose(1, 2).numpy() for part in obow.local(batch(5).views[0])]
+        maps = [part.flatten(2).transpose(1, 2).numpy() for part in obow.local_features(batch(5).views[0])]
         bags = [paper_bags(m.astype(np.float64), w, d / 10.0) for m, (w, d, _) in zip(maps, state)]
         losses = []
         for view in batch(5).views[1:]:
@@ -84,13 +84,13 @@ def test_the_queue_starts_full_of_real_features() -> None:
 
 def test_words_are_averages_of_cells_of_each_image() -> None:
     features = torch.randn(5, 7, 6, 6)
-    found = drawn(features, 3).view(5, 3, 7)
+    found = sample_cells(features, 3).view(5, 3, 7)
     every = torch.stack([features[:, :, y : y + 3, x : x + 3].mean(dim=(2, 3)) for y in range(4) for x in range(4)], 1)
     nearest = torch.cdist(found, every).amin(dim=2)
     assert nearest.max() < 1e-4
-    assert drawn(torch.randn(2, 7, 1, 2), 4).shape == (8, 7)
-    assert inner(features).shape[2:] == (4, 4)
-    assert inner(features[:, :, :4]).shape[2:] == (4, 6)
+    assert sample_cells(torch.randn(2, 7, 1, 2), 4).shape == (8, 7)
+    assert without_border(features).shape[2:] == (4, 4)
+    assert without_border(features[:, :, :4]).shape[2:] == (4, 6)
 
 
 def test_the_temperature_follows_the_distances() -> None:

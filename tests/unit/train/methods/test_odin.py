@@ -13,8 +13,8 @@ from streamseg.backbones import Spec
 from train.encoder import open_encoder
 from train.method import Batch
 from train.methods import odin
-from train.methods._detcon import contrast
-from train.methods._masks import clustered, pooled, seen
+from train.methods._detcon import contrastive_loss
+from train.methods._masks import cluster_frames, masks_in_view, pool_under_masks
 from train.settings import Settings
 
 B, M, D = 3, 4, 6
@@ -52,7 +52,7 @@ def test_contrast_is_the_formula(seed: int, by_recording: bool) -> None:
     valid = noise[..., 0] > -0.5
     valid[0, 0] = True
     recordings = torch.tensor([0, 0, 1]) if by_recording else None
-    found = contrast(predicted, other, same, valid, 0.1, recordings)
+    found = contrastive_loss(predicted, other, same, valid, 0.1, recordings)
     whose = None if recordings is None else recordings.numpy()
     wanted = reference(predicted.numpy(), other.numpy(), same.numpy(), valid.numpy(), 0.1, whose)
     assert float(found) == pytest.approx(wanted, rel=1e-5, abs=1e-5)
@@ -63,13 +63,15 @@ def test_contrast_agrees_with_lightly_where_all_masks_are_valid() -> None:
     everything = torch.ones(B, M, dtype=torch.bool)
     ids = torch.arange(M).expand(B, M)
     wanted = DetConBLoss(0.1, gather_distributed=False)(a, b, target_a, target_b, ids, ids)
-    found = contrast(a, target_b, target_a, everything, 0.1) + contrast(b, target_a, target_b, everything, 0.1)
+    found = contrastive_loss(a, target_b, target_a, everything, 0.1) + contrastive_loss(
+        b, target_a, target_b, everything, 0.1
+    )
     assert float(found) == pytest.approx(float(wanted), abs=1e-5)
 
 
 def test_contrast_of_nothing_is_zero_and_has_a_gradient() -> None:
     predicted, other, same, _ = vectors(0)
-    loss = contrast(predicted.requires_grad_(), other, same, torch.zeros(B, M, dtype=torch.bool), 0.1)
+    loss = contrastive_loss(predicted.requires_grad_(), other, same, torch.zeros(B, M, dtype=torch.bool), 0.1)
     loss.backward()
     assert float(loss) == 0
     assert predicted.grad is not None
@@ -80,9 +82,9 @@ def test_a_view_of_the_whole_frame_sees_its_masks_and_a_flip_mirrors_them() -> N
     ids = torch.arange(16).view(1, 4, 4) % 3
     masks = torch.nn.functional.one_hot(ids, 3).permute(0, 3, 1, 2).float()
     whole = torch.tensor([[0.0, 0.0, 1.0, 1.0]])
-    fine = seen(masks, whole, torch.tensor([False]), (64, 64))
+    fine = masks_in_view(masks, whole, torch.tensor([False]), (64, 64))
     torch.testing.assert_close(fine.argmax(dim=1)[0, 8::16, 8::16], ids[0])
-    torch.testing.assert_close(seen(masks, whole, torch.tensor([True]), (64, 64)), fine.flip(3))
+    torch.testing.assert_close(masks_in_view(masks, whole, torch.tensor([True]), (64, 64)), fine.flip(3))
 
 
 @settings(max_examples=20, deadline=None)
@@ -94,7 +96,7 @@ def test_views_see_what_lies_in_their_box(x: float, y: float, side: float, flip:
     box = torch.tensor([[x + 0.02, y + 0.02, x + side - 0.02, y + side - 0.02]])
     cells = (torch.arange(5) + 0.5) / 5
     across, down = (box[0, 0] + cells * (box[0, 2] - box[0, 0])), (box[0, 1] + cells * (box[0, 3] - box[0, 1]))
-    found = seen(masks, box, torch.tensor([flip]), (5, 5))[0]
+    found = masks_in_view(masks, box, torch.tensor([flip]), (5, 5))[0]
     torch.testing.assert_close(found[0], (across.flip(0) if flip else across).expand(5, 5), atol=1e-3, rtol=0)
     torch.testing.assert_close(found[1], down[:, None].expand(5, 5), atol=1e-3, rtol=0)
 
@@ -104,7 +106,7 @@ def test_features_are_averaged_under_masks() -> None:
     fine, coarse = torch.randn(2, 3, 4, 4, generator=generator), torch.randn(2, 5, 2, 2, generator=generator)
     masks = torch.rand(2, 6, 4, 4, generator=generator)
     masks[:, 5] = 0
-    found = pooled([fine, coarse], masks)
+    found = pool_under_masks([fine, coarse], masks)
     assert found.shape == (2, 6, 8)
     for b in range(2):
         for m in range(5):
@@ -124,14 +126,14 @@ def test_two_frames_share_one_codebook() -> None:
     cells = torch.stack([first, first.flip(1)])
     columns = things[cells].permute(0, 3, 1, 2)[None].repeat(2, 1, 1, 1, 1)
     columns += 0.01 * torch.randn(columns.shape, generator=torch.Generator().manual_seed(1))
-    one, two = clustered(columns, 2)
+    one, two = cluster_frames(columns, 2)
     torch.testing.assert_close(one, two.flip(3))
     assert one.sum(dim=1).eq(1).all()
     assert one.shape == (2, 2, 3, 3)
     torch.manual_seed(5)
-    again = clustered(columns, 3)
+    again = cluster_frames(columns, 3)
     torch.manual_seed(5)
-    torch.testing.assert_close(clustered(columns, 3), again)
+    torch.testing.assert_close(cluster_frames(columns, 3), again)
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +149,7 @@ def method() -> odin.ODIN:
 def batch_of(method: odin.ODIN) -> Batch:
     generator = torch.Generator().manual_seed(0)
     views = [torch.rand(4, 3, 64, 64, generator=generator) for _ in range(2)]
-    frames = [torch.rand(4, 3, method.wide, method.wide, generator=generator) for _ in range(2)]
+    frames = [torch.rand(4, 3, method.whole_frame_size, method.whole_frame_size, generator=generator) for _ in range(2)]
     boxes = [torch.tensor([[0.0, 0.0, 1.0, 1.0]]).repeat(4, 1)] * 2
     return Batch(
         views, boxes, [torch.zeros(4, dtype=torch.bool)] * 2, [], frames, torch.zeros(4, 2, 2, dtype=torch.int64)
@@ -178,7 +180,7 @@ def test_more_masks_than_are_sampled(method: odin.ODIN) -> None:
     encoder = method.student
     said = odin.Options(masks="kmeans:6", match="projected", sampled=2, hidden=16, projection=8)
     few = odin.ODIN(encoder, said, Settings(size=64, batch_size=4, gap=(0, 0)), 100)
-    found = few.matched(batch_of(few), (4, 4))
+    found = few.matched_masks(batch_of(few), (4, 4))
     assert found.valid.shape == (4, 2)
     assert all(part.shape == (4, 2, 4, 4) for part in found.weights)
 
@@ -198,12 +200,12 @@ def test_on_the_deployed_features_the_energy_is_held_and_the_head_is_for_regions
             losses[weight] = method.loss(batch).item()
             assert method.anchor is not None
             view = batch.views[0]
-            held = method.anchor.energy(method.student(view), method.anchor.first(view)).item()
+            held = method.anchor.energy_loss(method.student(view), method.anchor.start_features(view)).item()
     assert held > 0.01
     assert losses[3.0] - losses[1.0] == pytest.approx(2 * held, rel=1e-3)
     assert method.deployed_head() is not None
     assert method.head_output == "region_foreground"
-    assert (method.averaging.share, method.measured) == (
+    assert (method.averaging.share, method.measured_share) == (
         0.25,
         0,
     )  # best.pt has the objects of the start, unless masks say otherwise

@@ -16,8 +16,8 @@ from streamseg.features.objectness import UNSURE, foreground_of, objectness_of
 from streamseg.frame import VOID
 from train.encoder import open_encoder
 from train.method import Batch
-from train.methods._foreground import shares
-from train.methods.selftrain import METHOD, Options, instances, pasted
+from train.methods._foreground import object_shares
+from train.methods.selftrain import METHOD, Options, instance_loss, paste_objects
 from train.settings import Settings
 
 
@@ -25,7 +25,7 @@ from train.settings import Settings
 def method():
     torch.manual_seed(0)
     made = METHOD(open_encoder(Spec("resnet18", layers=(3, 4)), pretrained=False), Options(), Settings(size=64), 10)
-    made.note = lambda **figures: None
+    made.log_figures = lambda **figures: None
     return made
 
 
@@ -33,7 +33,7 @@ def method():
 @given(st.integers(0, 10_000))
 def test_shares_are_those_of_the_known_pixels(seed: int) -> None:
     masks = np.random.default_rng(seed).choice([0, 1, 7, VOID], (2, 8, 12)).astype(np.uint8)
-    share, known = shares(torch.from_numpy(masks), torch.Size((2, 3)))
+    share, known = object_shares(torch.from_numpy(masks), torch.Size((2, 3)))
     for b, y, x in np.ndindex(2, 2, 3):
         cell = masks[b, 4 * y : 4 * y + 4, 4 * x : 4 * x + 4]
         counted = cell[cell != VOID]
@@ -49,7 +49,7 @@ def test_the_loss_is_the_cross_entropy_of_the_known_pixels(method) -> None:
     masks = torch.from_numpy(np.random.default_rng(0).choice([0, 3, VOID], (2, 64, 64)).astype(np.uint8))
     with torch.no_grad():
         found = float(method.loss(Batch([images], [], [], [masks], [], torch.zeros(2, 1, 2))))
-        answers = method.head(method.student.deployed((64, 64))(images)[0]).sigmoid()[:, 0]
+        answers = method.head(method.student.inference_copy((64, 64))(images)[0]).sigmoid()[:, 0]
     pixels = answers.repeat_interleave(8, dim=1).repeat_interleave(8, dim=2)[masks != VOID]
     wanted = log_loss((masks[masks != VOID] > 0).numpy(), pixels.double().numpy())
     assert found == pytest.approx(wanted, rel=1e-4)
@@ -58,7 +58,7 @@ def test_the_loss_is_the_cross_entropy_of_the_known_pixels(method) -> None:
 def test_objects_of_a_neighbour_are_pasted_with_their_ids_into_a_share_of_the_views() -> None:
     pixels = torch.arange(4.0).view(4, 1, 1, 1).expand(4, 3, 2, 2)
     masks = torch.tensor([[[0, 7], [VOID, 0]]] * 4)
-    found, ids = pasted(pixels, masks, 0.5)
+    found, ids = paste_objects(pixels, masks, 0.5)
     assert found[:, 0, 0, 1].tolist() == [3, 0, 2, 3]
     assert (found[:, :, 0, 0] == pixels[:, :, 0, 0]).all()  # their background and what is unknown of them stay behind
     assert torch.equal(ids, masks)
@@ -79,7 +79,9 @@ def test_instances_ask_which_of_its_recordings_masks_a_cell_lies_in() -> None:
             cell = cells[b, n] - common
             cosines[i] = cell @ key / np.linalg.norm(cell) / np.linalg.norm(key) / 0.1
         losses.append(np.log(np.exp(list(cosines.values())).sum()) - cosines[int(ids[b, n])])
-    assert float(instances(features, masks, torch.tensor(recordings), 0.1)) == pytest.approx(np.mean(losses), rel=1e-4)
+    assert float(instance_loss(features, masks, torch.tensor(recordings), 0.1)) == pytest.approx(
+        np.mean(losses), rel=1e-4
+    )
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +107,7 @@ def test_every_engine_gives_the_answers_of_the_head(engine: str, method, trained
     images = np.random.default_rng(0).random((1, 3, 64, 64), np.float32)
     method.eval()
     with torch.no_grad():
-        features = method.student.deployed((64, 64))(torch.from_numpy(images))[0]
+        features = method.student.inference_copy((64, 64))(torch.from_numpy(images))[0]
         wanted = method.head(features).sigmoid().numpy()
     backbone = open_backbone(Spec(str(trained)), (64, 64), engine=engine, device="cpu", precision="fp32")
     outputs = backbone.run(images)

@@ -12,7 +12,7 @@ from streamseg.backbones import Spec
 from streamseg.errors import StreamsegError
 from train.encoder import open_encoder
 from train.method import Batch
-from train.methods._negatives import allowed, reach
+from train.methods._negatives import are_negatives, exclusion_distance
 from train.methods.simclr import METHOD, Options, nt_xent
 from train.settings import Settings
 
@@ -53,7 +53,7 @@ FRAMES = strategies.lists(strategies.tuples(strategies.integers(0, 2), strategie
 
 @given(FRAMES, strategies.integers(0, 10))
 def test_neighbours_are_no_negatives(frames: list[tuple[int, int]], apart: int) -> None:
-    found = allowed(torch.tensor(frames), torch.tensor(frames), torch.full((len(frames),), apart))
+    found = are_negatives(torch.tensor(frames), torch.tensor(frames), torch.full((len(frames),), apart))
     for i, (recording, frame) in enumerate(frames):
         for j, (other, its) in enumerate(frames):
             assert bool(found[i, j]) == (recording != other or abs(frame - its) > apart)
@@ -61,8 +61,8 @@ def test_neighbours_are_no_negatives(frames: list[tuple[int, int]], apart: int) 
 
 def test_the_positive_says_what_is_near() -> None:
     numbers = torch.tensor([[[0, 3], [0, 5]], [[1, 9], [1, 2]], [[1, 4], [1, 4]]])
-    assert reach(numbers, -1).tolist() == [2, 7, 0]
-    assert reach(numbers, 4).tolist() == [4, 4, 4]
+    assert exclusion_distance(numbers, -1).tolist() == [2, 7, 0]
+    assert exclusion_distance(numbers, 4).tolist() == [4, 4, 4]
 
 
 def test_frames_without_negatives_are_refused() -> None:
@@ -72,5 +72,5 @@ def test_frames_without_negatives_are_refused() -> None:
     with pytest.raises(StreamsegError, match="no frame has a negative") as refusal:
         method.begin()
     assert "--apart" in refusal.value.hint
-    method.batches = lambda: iter([near._replace(numbers=near.numbers + torch.tensor([[[0, 0]], [[0, 9]]]))])
+    method.batches = lambda: iter([near._replace(frame_ids=near.frame_ids + torch.tensor([[[0, 0]], [[0, 9]]]))])
     method.begin()

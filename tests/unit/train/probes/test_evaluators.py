@@ -1,4 +1,4 @@
-"""What evaluates a run: masks where there are any, else the objects that are found, classes beside both."""
+"""Who judges a run: masks where there are any, else the objects that are found, classes beside both."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from streamseg.sources import Recording, open_source
 from tests.unit.train.probes.test_dense import colours
 from train.probes.classes import ClassProbe
 from train.probes.dense import DenseProbe
-from train.probes.evaluators import Evaluators, open_held, open_judges
+from train.probes.evaluators import Evaluators, open_evaluators, open_held_out
 from train.probes.label_free import LabelFreeProbe
 from train.settings import Settings
 
@@ -30,7 +30,7 @@ def data(images: Path) -> list[Recording]:
 
 
 def judged(settings: Settings, data: list[Recording], say: Callable[[str], object]) -> Evaluators | None:
-    return open_judges(open_held(settings, data, say), settings, data, say)
+    return open_evaluators(open_held_out(settings, data, say), settings, data, say)
 
 
 def test_masks_choose_by_one_half_and_report_by_the_other(data: list[Recording]) -> None:
@@ -83,9 +83,9 @@ def test_classes_are_not_told_apart_by_what_is_trained_on(images: Path, tmp_path
         shutil.copy(path, part)
     settings = Settings(val_classes=str(tmp_path / "classes"), probe_size=64)
     with pytest.raises(SourceError, match=r"--val-classes .* overlaps --data"):
-        open_held(settings, data, print)
+        open_held_out(settings, data, print)
     for path in sorted(images.iterdir())[8:]:
         path.unlink()
     rest = open_source(str(images))
     assert isinstance(rest, Recording)
-    assert open_held(settings, [rest], print).classes
+    assert open_held_out(settings, [rest], print).classes

@@ -9,7 +9,7 @@ import pytest
 
 from streamseg.backbones import Spec, checkpoint, zoo
 from streamseg.errors import ModelError
-from train.probes.network import Engine, Network, starting
+from train.probes.network import Engine, Network, starting_network
 
 NAME = "efficientnet_lite0"
 
@@ -29,14 +29,14 @@ def write(path: Path, provenance: dict[str, Any] | None, name: str = NAME) -> Sp
 
 def test_a_checkpoint_is_compared_with_the_weights_it_started_from(tmp_path: Path) -> None:
     own = zoo.recipe(Spec(NAME)).sha256
-    start, about = starting(write(tmp_path / "a.pt", {"init": "imagenet", "init_sha256": own}))
+    start, about = starting_network(write(tmp_path / "a.pt", {"init": "imagenet", "init_sha256": own}))
     assert start == Spec(NAME, "", (4,), "output")
     assert about == "efficientnet_lite0 (imagenet)"
 
 
 def test_layers_that_are_chosen_are_chosen_for_both(tmp_path: Path) -> None:
     spec = write(tmp_path / "a.pt", {"init": "imagenet"})
-    start, _ = starting(Spec(spec.model, layers=(3, 4)))
+    start, _ = starting_network(Spec(spec.model, layers=(3, 4)))
     assert start is not None
     assert start.layers == (3, 4)
 
@@ -44,7 +44,7 @@ def test_layers_that_are_chosen_are_chosen_for_both(tmp_path: Path) -> None:
 def test_a_file_it_started_from_is_used(tmp_path: Path) -> None:
     weights = tmp_path / "w.pth"
     weights.write_bytes(b"some weights")
-    start, _ = starting(write(tmp_path / "a.pt", {"init": str(weights)}))
+    start, _ = starting_network(write(tmp_path / "a.pt", {"init": str(weights)}))
     assert start == Spec(NAME, str(weights), (4,), "output")
 
 
@@ -59,13 +59,13 @@ def test_a_file_it_started_from_is_used(tmp_path: Path) -> None:
     ],
 )
 def test_why_there_is_no_comparison(provenance: dict[str, Any] | None, why: str, tmp_path: Path) -> None:
-    start, about = starting(write(tmp_path / "a.pt", provenance))
+    start, about = starting_network(write(tmp_path / "a.pt", provenance))
     assert start is None
     assert why in about
 
 
 def test_a_model_started_from_nothing() -> None:
-    assert starting(Spec(NAME))[0] is None
+    assert starting_network(Spec(NAME))[0] is None
 
 
 def test_unknown_models_are_refused_at_once() -> None:
@@ -75,6 +75,6 @@ def test_unknown_models_are_refused_at_once() -> None:
 
 def test_square_and_given_sizes() -> None:
     network = Network(Spec(NAME), Engine())
-    assert network.whole(224) == (224, 224)
-    assert network.whole(230) == (224, 224)
-    assert network.whole((100, 200)) == (96, 192)
+    assert network.input_size(224) == (224, 224)
+    assert network.input_size(230) == (224, 224)
+    assert network.input_size((100, 200)) == (96, 192)

@@ -19,7 +19,7 @@ from train.methods.byol import BYOL
 from train.methods.selftrain import Options, SelfTrain
 from train.probes import Features, Result
 from train.probes.evaluators import Evaluators
-from train.reports.deploying import better, settle
+from train.reports.deploying import better, choose_share
 from train.settings import Settings
 
 TABLETOP = Path(__file__).resolve().parents[4] / "samples" / "tabletop"
@@ -68,7 +68,7 @@ class Near:
 def test_the_largest_share_that_is_better_is_deployed(
     best: float, told: float, measured: float, wanted: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(SelfTrain, "measured", measured)
+    monkeypatch.setattr(SelfTrain, "measured_share", measured)
     torch.manual_seed(0)
     settings = Settings(size=64, preset="finetune", average=told)
     method = SelfTrain(open_encoder(Spec("timm:resnet10t", layers=(4,)), pretrained=False), Options(), settings, 10)
@@ -86,7 +86,7 @@ def test_the_largest_share_that_is_better_is_deployed(
             content, tmp_path / name
         )
     probing = Probing(Evaluators(choice, "agreement"), 1, tmp_path, print)
-    assert settle(probing, method, settings, tmp_path, print) == wanted
+    assert choose_share(probing, method, settings, tmp_path, print) == wanted
     for name, share in [("best.pt", wanted), ("last.pt", usual)]:
         tensors = method.averaging.between(method.student.net.state_dict(), share)
         found = checkpoint.read(tmp_path / name)["state_dict"]
@@ -94,7 +94,7 @@ def test_the_largest_share_that_is_better_is_deployed(
 
 
 def test_weights_that_nothing_speaks_for_are_not_deployed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(BYOL, "measured", 1.0)
+    monkeypatch.setattr(BYOL, "measured_share", 1.0)
     spoilt = {"backbone_lr": 1.0, "lr": 3.0, "heads_first": 0.0, "steps": 2, "probe_every": 2}
     small = {"layers": (3,), "size": 64, "batch_size": 2, "probe_size": 96, "pictures": False, "logger": "csv"}
     made = train("byol", TABLETOP, output=tmp_path, **spoilt, **small)

@@ -33,9 +33,9 @@ def test_a_package_that_is_absent_is_told_with_the_line_to_type(monkeypatch: pyt
 def test_mlflow_keeps_figures_and_pictures_in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mlflow = pytest.importorskip("mlflow")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    first = loggers.make("mlflow", tmp_path, 0, FLAGS, True)
+    first = loggers.make_loggers("mlflow", tmp_path, 0, FLAGS, True)
     first[0].log_metrics({"loss": 2.0}, 1)
-    again = loggers.make("mlflow", tmp_path, 1, FLAGS, True)  # a run that goes on
+    again = loggers.make_loggers("mlflow", tmp_path, 1, FLAGS, True)  # a run that goes on
     again[0].log_metrics({"loss": 1.0}, 2)
     loggers.picture(again, "masks", RED, 2)
     client = mlflow.MlflowClient((tmp_path / "mlruns").as_uri())
@@ -48,7 +48,7 @@ def test_mlflow_keeps_figures_and_pictures_in_a_folder(tmp_path: Path, monkeypat
 def test_wandb_works_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wandb = pytest.importorskip("wandb")
     monkeypatch.setenv("WANDB_MODE", "offline")
-    with loggers.opened("wandb", tmp_path, 0, FLAGS, True) as made:
+    with loggers.open_loggers("wandb", tmp_path, 0, FLAGS, True) as made:
         made[0].log_metrics({"loss": 2.0}, 1)
     assert wandb.run is None  # a later training of this process has a run of its own
     (folder,) = (tmp_path / "wandb").glob("offline-run-*")
@@ -63,9 +63,9 @@ def test_a_server_that_is_not_there_is_one_line(tmp_path: Path, monkeypatch: pyt
     pytest.importorskip("mlflow")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "nothing://here")
     with pytest.raises(StreamsegError, match="--logger mlflow cannot be used"):
-        loggers.make("mlflow", tmp_path, 0, FLAGS, True)
+        loggers.make_loggers("mlflow", tmp_path, 0, FLAGS, True)
 
 
 def test_processes_that_are_not_the_first_log_nothing(tmp_path: Path) -> None:
-    assert loggers.make("tensorboard,wandb", tmp_path, 0, FLAGS, False) == []
+    assert loggers.make_loggers("tensorboard,wandb", tmp_path, 0, FLAGS, False) == []
     assert list(tmp_path.iterdir()) == []

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamseg.frame import VOID
-from train.methods._deployed import assigned, shares_of, under_masks
+from train.methods._mask_matching import mask_assignment_loss, mask_shares, mean_under_masks
 
 
 def test_shares_of_ids_background_first_then_the_largest() -> None:
@@ -18,7 +18,7 @@ def test_shares_of_ids_background_first_then_the_largest() -> None:
     second = np.zeros((8, 8), np.uint8)
     second[:, :4] = 9
     views = [torch.from_numpy(view)[None] for view in (first, second)]
-    one, two = shares_of(views, 4, (2, 2))
+    one, two = mask_shares(views, 4, (2, 2))
     np.testing.assert_allclose(one[0, :3].numpy(), [[[0, 15 / 16], [1, 0]], [[1, 0], [0, 0]], [[0, 0], [0, 1]]])
     np.testing.assert_allclose(two[0, 1].numpy(), [[1, 0], [1, 0]])
     assert not one[0, 3].any()
@@ -34,7 +34,7 @@ def test_the_loss_is_its_formula(seed: int) -> None:
     valid = rng.random((b, m)) > 0.3
     valid[0] = True
     tensors = [torch.from_numpy(part).float() for part in (features, keys, shares)]
-    found = float(assigned(*tensors, torch.from_numpy(valid), 0.1))
+    found = float(mask_assignment_loss(*tensors, torch.from_numpy(valid), 0.1))
     total = weight = 0.0
     for i in range(b):
         if valid[i].sum() < 2:
@@ -56,9 +56,9 @@ def test_the_loss_is_its_formula(seed: int) -> None:
 def test_what_all_cells_share_does_not_matter_and_one_mask_teaches_nothing() -> None:
     torch.manual_seed(0)
     features, shares = torch.randn(2, 6, 4, 4), torch.softmax(torch.randn(2, 3, 4, 4), dim=1)
-    keys, valid = under_masks(torch.randn(2, 6, 4, 4), shares), torch.ones(2, 3, dtype=torch.bool)
+    keys, valid = mean_under_masks(torch.randn(2, 6, 4, 4), shares), torch.ones(2, 3, dtype=torch.bool)
     shift = torch.randn(2, 6)
-    moved = assigned(features + shift[..., None, None], keys + shift[:, None], shares, valid, 0.1)
-    torch.testing.assert_close(moved, assigned(features, keys, shares, valid, 0.1), atol=1e-4, rtol=1e-4)
+    moved = mask_assignment_loss(features + shift[..., None, None], keys + shift[:, None], shares, valid, 0.1)
+    torch.testing.assert_close(moved, mask_assignment_loss(features, keys, shares, valid, 0.1), atol=1e-4, rtol=1e-4)
     alone = torch.tensor([[True, False, False]] * 2)
-    assert float(assigned(features, keys, shares, alone, 0.1)) == 0
+    assert float(mask_assignment_loss(features, keys, shares, alone, 0.1)) == 0
