@@ -52,6 +52,7 @@ class SwAV(Method):
     """Encoder, projector, prototypes, and a queue for each of the two large crops.
 
     queue: (2, Q, projection), newest first. queued: the number of filled rows of the queue, for checkpoints.
+    queue_length: the same number as an int, because reading it from a GPU would make the CPU wait in every step.
     """
 
     queue: torch.Tensor
@@ -66,6 +67,8 @@ class SwAV(Method):
         self.prototypes = nn.Linear(options.projection, options.prototypes, bias=False)
         self.register_buffer("queue", torch.zeros(2, options.queue, options.projection))
         self.register_buffer("queued", torch.zeros((), dtype=torch.int64))
+        self.queue_length = 0
+        self.register_load_state_dict_post_hook(_restore_queue_length)
         self.normalize_prototypes()
 
     def views(self) -> tuple[View, ...]:
@@ -98,7 +101,7 @@ class SwAV(Method):
         """
         codes = []
         for number, local_scores in enumerate(scores):
-            queue_scores = self.queue[number, : int(self.queued)] @ self.prototypes.weight.float().T
+            queue_scores = self.queue[number, : self.queue_length] @ self.prototypes.weight.float().T
             batch_scores = gather_batch(local_scores.float())
             balanced = sinkhorn(torch.cat([batch_scores, queue_scores]), epsilon=self.options.sharpness)
             codes.append(local_rows(balanced[: len(batch_scores)]))
@@ -109,7 +112,8 @@ class SwAV(Method):
         """Put the projections (B, projection) of each large crop, from all devices, at the front of its queue."""
         new = torch.stack([gather_batch(part.float()) for part in projections])
         self.queue.copy_(torch.cat([new, self.queue], dim=1)[:, : self.queue.shape[1]])
-        self.queued.copy_((self.queued + new.shape[1]).clamp_max(self.queue.shape[1]))
+        self.queue_length = min(self.queue_length + new.shape[1], self.queue.shape[1])
+        self.queued.fill_(self.queue_length)
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         if self.progress < self.options.freeze and self.prototypes.weight.grad is not None:
@@ -122,6 +126,11 @@ class SwAV(Method):
     def normalize_prototypes(self) -> None:
         """Scale each prototype to length 1, so that scores are cosines."""
         self.prototypes.weight.copy_(functional.normalize(self.prototypes.weight, dim=1))
+
+
+def _restore_queue_length(method: SwAV, incompatible_keys: Any) -> None:
+    """Read the length of the queue from the state dict that was loaded."""
+    method.queue_length = int(method.queued)
 
 
 @full_precision

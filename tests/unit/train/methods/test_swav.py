@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from lightly.loss import SwaVLoss
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from streamseg.backbones import Spec
 from train.encoder import open_encoder
@@ -73,6 +74,39 @@ def test_the_queue_keeps_the_newest() -> None:
         swav.enqueue([torch.full((4, 8), float(number)), torch.full((4, 8), -float(number))])
     assert int(swav.queued) == 6
     assert swav.queue[:, :, 0].tolist() == [[3, 3, 3, 3, 2, 2], [-3, -3, -3, -3, -2, -2]]
+
+
+def test_the_length_of_the_queue_is_restored_with_the_state() -> None:
+    """A queue that is half full when a run is interrupted counts with the same rows after it is resumed."""
+    first, second = method(), method()
+    first.enqueue([torch.ones(4, 8), torch.ones(4, 8)])
+    second.load_state_dict(first.state_dict())
+    assert second.queue_length == first.queue_length == int(second.queued) == 4
+    scores = list(torch.rand(2, 4, 5))
+    assert torch.equal(second.codes(scores), first.codes(scores))
+
+
+class HostReads(TorchDispatchMode):
+    """Counts the tensor values that Python reads; on a GPU, each of them would make the CPU wait for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.count += function is torch.ops.aten._local_scalar_dense.default
+        return function(*args, **(kwargs or {}))
+
+
+def test_a_step_reads_no_value_of_a_tensor() -> None:
+    swav = method()
+    with HostReads() as reads:
+        for number in range(3):
+            swav.loss(batch(number)).backward()
+            swav.update(number + 1)
+        assert reads.count == 0
+        assert int(swav.queued) == swav.queue_length == 6  # one read, which is counted
+    assert reads.count == 1
 
 
 def test_prototypes_have_length_1_after_each_step() -> None:
