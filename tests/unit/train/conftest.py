@@ -1,4 +1,4 @@
-"""What tests of training share."""
+"""Fixtures that tests of training share."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ torch.distributed.destroy_process_group()
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> Iterator[None]:
-    """Nets on pictures of 64 pixels are slower with two threads than with one."""
+    """Use one thread: networks on pictures of 64 pixels are slower with two."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -38,7 +38,7 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
-    """A folder with twelve smooth random pictures, 96 x 128."""
+    """A folder with twelve smooth random pictures of 96 x 128 pixels."""
     folder = tmp_path / "images"
     folder.mkdir()
     for number in range(12):
@@ -49,7 +49,7 @@ def images(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """What each of two processes found, for all tests that need two: their start takes longer than their work."""
+    """The results of two processes, for all tests that need two, because starting them takes longest."""
     folder = tmp_path_factory.mktemp("pair")
     command = [sys.executable, "-W", "ignore", "-c", ONE_OF_TWO]
     paths = [str(folder), str(ROOT), str(Path(__file__).parent)]

@@ -1,4 +1,4 @@
-"""What is deployed lies between the start and what was trained; a resumed run averages with the same start."""
+"""Deployed weights are interpolated between the start and the trained weights, also in a resumed run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SMALL = Spec("timm:resnet10t", layers=(4,))
 
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
-def test_weights_lie_on_the_line_and_the_trained_ones_stay(share: float) -> None:
+def test_weights_are_interpolated_and_the_trained_ones_do_not_change(share: float) -> None:
     encoder = open_encoder(SMALL, pretrained=False)
     averaging = Averaging(encoder, share)
     start = {name: one.clone() for name, one in encoder.net.state_dict().items()}
@@ -43,12 +43,12 @@ def test_weights_lie_on_the_line_and_the_trained_ones_stay(share: float) -> None
         (Settings(size=64, preset="pretrain", average=0.0), 0),
     ],
 )
-def test_only_fine_tuning_averages_unless_told(settings: Settings, share: float) -> None:
+def test_only_fine_tuning_averages_by_default(settings: Settings, share: float) -> None:
     encoder = open_encoder(SMALL, pretrained=False)
     assert SelfTrain(encoder, Options(), settings, 10).averaging.share == share
 
 
-def test_a_run_deploys_the_mean_and_goes_on_with_what_it_trained(images: Path, tmp_path: Path) -> None:
+def test_a_run_deploys_the_mean_and_continues_with_the_trained_weights(images: Path, tmp_path: Path) -> None:
     about = {"layers": (3,), "size": 32, "batch_size": 2, "average": 0.25, "steps": 2, "preset": "pretrain"}
     made = train("byol", images, output=tmp_path / "run", probe=False, pictures=False, logger="csv", **about)
     start = open_encoder(Spec("efficientnet_lite0", layers=(3,))).net.state_dict()

@@ -1,4 +1,4 @@
-"""What a run tells people before it begins."""
+"""The notes of a run about flags without effect."""
 
 from __future__ import annotations
 
@@ -28,9 +28,7 @@ from train.settings import Settings
         (SELFTRAIN, OfSelftrain(), {"epochs": 3, "steps": 5, "probe": False, "val": ("a",)}, ["epochs", "val"]),
     ],
 )
-def test_flags_that_make_no_difference_are_named(
-    kind: Any, options: Any, settings: dict[str, Any], names: list[str]
-) -> None:
+def test_flags_without_effect_are_named(kind: Any, options: Any, settings: dict[str, Any], names: list[str]) -> None:
     encoder = open_encoder(Spec("timm:resnet10t", layers=(4,)), pretrained=False)
     said = ineffective_flags(kind(encoder, options, Settings(size=64, **settings), 10))
     assert [line.split()[1] for line in said] == ["--" + name for name in names]

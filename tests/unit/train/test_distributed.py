@@ -1,4 +1,4 @@
-"""Methods that look at the whole batch, on two processes and on one that has it all: the same loss, the same state."""
+"""Methods that use the whole batch: two processes have the same loss and state as one process with the whole batch."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ def made(name: str, seed: int = 1) -> Method:
 
 @cache
 def decoded() -> tuple[Any, FrameCache]:
-    """A recording, and its pictures once they were looked at."""
+    """A recording, and a cache of its decoded pictures."""
     recording: Any = open_source(f"tum:{ROOT / 'samples' / 'tabletop'}")
     return recording, FrameCache("ram", len(recording), 2 * SIDE)
 
 
 def drawn(method: Method, rank: int = 0, world: int = 1) -> Iterator[Batch]:
-    """A device's share of the run's batches."""
+    """Return the share of the run's batches that a device gets."""
     recording, pictures = decoded()
     samples = Samples(
         [recording],
@@ -69,7 +69,7 @@ def drawn(method: Method, rank: int = 0, world: int = 1) -> Iterator[Batch]:
 
 
 def first_step(name: str, rank: int = 0, world: int = 1) -> Found:
-    """The loss before the first step, averaged over devices, and all that is remembered after it."""
+    """Return the loss before the first step, averaged over devices, and the state after it."""
     method = made(name)
     method.log_figures = lambda **figures: None  # type: ignore[method-assign]
     if world > 1:
@@ -92,7 +92,7 @@ def first_step(name: str, rank: int = 0, world: int = 1) -> Found:
 
 
 def work(rank: int) -> dict[str, Found]:
-    """One of two processes, in the group that the fixture `pair` made."""
+    """Run one of two processes, in the group that the fixture `pair` has made."""
     return {name: first_step(name, rank, WORLD) for name in METHODS}
 
 
@@ -108,8 +108,8 @@ def test_two_processes_are_one_with_the_whole_batch(name: str, pair: list[dict[s
             torch.testing.assert_close(first[key], value, rtol=1e-4, atol=1e-5, msg=key)
 
 
-def test_a_batch_that_is_not_shared_is_told_apart() -> None:
-    """The comparison sees it when a device computes on its share alone."""
+def test_a_loss_of_the_local_batch_alone_is_detected() -> None:
+    """The comparison fails if a device computes the loss of its own share."""
     whole, half = (made("simclr").train() for _ in range(2))
     batches = next(drawn(whole)), next(drawn(half, 0, WORLD))
     one, other = (float(method.loss(batch).detach()) for method, batch in zip((whole, half), batches))

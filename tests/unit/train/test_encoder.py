@@ -1,4 +1,4 @@
-"""Frozen stages: they, and their batch norms, stay as they were; the rest learns; something must be left to learn."""
+"""Frozen stages and their batch norms do not change, the others do, and something must be left to train."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def opened(name: str = "timm:resnet10t", layers: tuple[int, ...] = (4,)) -> Enco
 
 
 def step(encoder: Encoder) -> set[str]:
-    """Names of the tensors of the net, running statistics included, that one step of SGD changes."""
+    """Return the names of the network's tensors, with running statistics, that one step of SGD changes."""
     before = {name: tensor.clone() for name, tensor in encoder.net.state_dict().items()}
     wanted = [parameter for parameter in encoder.parameters() if parameter.requires_grad]
     encoder(torch.rand(4, 3, 64, 64)).maps[-1].square().sum().backward()
@@ -25,7 +25,7 @@ def step(encoder: Encoder) -> set[str]:
     return {name for name, tensor in encoder.net.state_dict().items() if not torch.equal(tensor, before[name])}
 
 
-def test_frozen_stages_stay_as_they_are() -> None:
+def test_frozen_stages_do_not_change() -> None:
     encoder = opened().train()
     encoder.freeze(2)
     assert encoder.training
@@ -35,7 +35,7 @@ def test_frozen_stages_stay_as_they_are() -> None:
         assert name in changed
 
 
-def test_without_it_all_learn() -> None:
+def test_without_freezing_all_stages_change() -> None:
     assert {"conv1.0.weight", "bn1.running_mean", "layer1.0.bn2.weight"} <= step(opened().train())
 
 

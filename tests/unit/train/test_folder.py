@@ -1,4 +1,4 @@
-"""The folder of a run: an older run that is replaced is there, whole, until the new one has a checkpoint."""
+"""The output folder: a run that is replaced remains complete until the new run has a checkpoint."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ NEW = "best.pt", "metrics.csv", "hparams.yaml", "events.out.tfevents.2", "object
 
 
 def replaced(output: Path, *files: str) -> None:
-    """A run takes the place of the older one, finds objects anew, writes these files, and ends with an error."""
+    """Replace the older run by a run that removes objects, writes these files, and ends with an error."""
     with reserved(OutputFolder(output, overwrite=True), True):
         assert not (output / "last.pt").exists()
         remove_objects(output)
@@ -54,10 +54,10 @@ def test_an_error_before_the_first_checkpoint_leaves_the_older_run_as_it_was(old
         checkpoint_to_resume(OutputFolder(old), True)
 
 
-def test_a_kill_before_the_first_checkpoint_does_so_too(
+def test_a_kill_before_the_first_checkpoint_leaves_the_older_run_as_it_was(
     old: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At any moment: before each move aside, and before each move back."""
+    """The process is killed before each move into the subfolder, and before each move back."""
     before, real, left = content(old), Path.replace, list[Path]()
     put(old, STARTED, "")  # what a run leaves that was killed behind its first checkpoint
 
@@ -76,7 +76,7 @@ def test_a_kill_before_the_first_checkpoint_does_so_too(
         assert content(output) == before
 
 
-def test_it_goes_when_the_new_run_has_a_checkpoint(old: Path) -> None:
+def test_the_older_run_is_removed_when_the_new_one_has_a_checkpoint(old: Path) -> None:
     with reserved(OutputFolder(old, overwrite=True), True):
         put(old, "last.pt")
     kept = {name: "old" for name in ("objects.json", "objects/0/000001.png", *MINE)}
@@ -86,7 +86,7 @@ def test_it_goes_when_the_new_run_has_a_checkpoint(old: Path) -> None:
     assert content(old) == {"last.pt": "new", "metrics.csv": "new"} | dict.fromkeys(MINE, "old")
 
 
-def test_what_the_run_reads_does_not_lie_where_it_writes(old: Path) -> None:
+def test_the_output_folder_must_not_contain_the_input(old: Path) -> None:
     for path in (old, old / "best.pt"):
         with pytest.raises(OutputError, match=f"--backbone '{path}' lies in the output folder"):
             checkpoint_to_resume(OutputFolder(old, overwrite=True, inputs=(("--backbone", str(path)),)), True)

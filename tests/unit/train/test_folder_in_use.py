@@ -1,4 +1,4 @@
-"""A folder that holds a run: one that goes on in it must be the same, one that replaces it must come to something."""
+"""A folder that contains a run: a resumed run must be the same, and a replacing run must reach a checkpoint."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def train(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -
     return lambda *args: command(capsys, monkeypatch, *args)
 
 
-def test_a_run_goes_on_elsewhere_with_its_own_data_alone(
+def test_a_run_resumes_with_moved_data_but_not_with_other_data(
     train: Any, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = shutil.copytree(images, tmp_path / "other")
@@ -37,7 +37,7 @@ def test_a_run_goes_on_elsewhere_with_its_own_data_alone(
     refuse(*reversed(train("byol", "--resume", "-o", "../out", "--data", "moved", "--steps", 1)[::2]), "--steps")
 
 
-def test_a_run_goes_on_from_the_weights_that_it_started_from(train: Any, images: Path, tmp_path: Path) -> None:
+def test_a_run_resumes_only_with_its_starting_weights(train: Any, images: Path, tmp_path: Path) -> None:
     file, out = tmp_path / "start.pth", tmp_path / "out"
     torch.manual_seed(0)
     start = open_encoder(Spec("timm:resnet10t", layers=(3,)), pretrained=False).net.state_dict()
@@ -55,7 +55,7 @@ def test_a_run_goes_on_from_the_weights_that_it_started_from(train: Any, images:
 def test_a_run_that_fails_before_its_first_checkpoint_leaves_the_older_one(
     train: Any, images: Path, tmp_path: Path
 ) -> None:
-    """Also where the error comes in the middle of training."""
+    """The error may also come in the middle of training."""
     out = tmp_path / "out"
     args = ("byol", "--data", images, *SMALL, "-o", out, "--quiet", "--steps")
     assert train(*args, 1)[0] == 0

@@ -1,4 +1,4 @@
-"""`streamseg.train`: a whole run with masks that judge it, what lies in its folder, and the run repeated from that."""
+"""`streamseg.train`: a whole run with masks for evaluation, its files, and a repetition from its run.json."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def losses(folder: Path) -> list[str]:
 
 @pytest.fixture
 def val(tmp_path: Path) -> Path:
-    """The sample's first eight frames: what a run deploys is judged on each of them many times."""
+    """The first eight frames of the sample: each of them is evaluated many times."""
     folder = tmp_path / "tabletop"
     folder.mkdir()
     for path in TABLETOP.iterdir():
@@ -39,17 +39,17 @@ def val(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def judged(images: Path, val: Path, tmp_path: Path) -> Trained:
-    """A run whose checkpoints are judged after each step."""
+def evaluated_run(images: Path, val: Path, tmp_path: Path) -> Trained:
+    """A run whose checkpoints are evaluated after each step."""
     return streamseg.train(
         "byol", images, val=[val], output=tmp_path / "out", probe_every=1, probe_size=96, clip=0.5, save_top_k=2,
         save_period=2, **SMALL
     )  # fmt: skip
 
 
-def test_a_run_that_is_judged_and_repeated(judged: Trained, tmp_path: Path) -> None:
-    out, found = tmp_path / "out", judged.metrics
-    assert (judged.best, judged.last) == (out / "best.pt", out / "last.pt")
+def test_a_run_is_evaluated_and_can_be_repeated(evaluated_run: Trained, tmp_path: Path) -> None:
+    out, found = tmp_path / "out", evaluated_run.metrics
+    assert (evaluated_run.best, evaluated_run.last) == (out / "best.pt", out / "last.pt")
     assert found == json.loads((out / "run.json").read_text())
     # objects and regions are told, paired, and the verdict claims no more than their intervals
     assert {"iou_union", "free", "jf"} <= found["report"].keys()
@@ -60,7 +60,7 @@ def test_a_run_that_is_judged_and_repeated(judged: Trained, tmp_path: Path) -> N
     assert [name for name in kept if name.startswith("step")] == ["step-000002.pt"]
     best = [name for name in kept if name.startswith("best")]
     assert len(best) == 2
-    step = checkpoint.read(judged.best)["training"]["global_step"]
+    step = checkpoint.read(evaluated_run.best)["training"]["global_step"]
     assert f"best-{step:06d}.pt" in best
     picture = cv2.imread(str(out / "masks.png"))
     assert picture.shape[1] > 1500
@@ -77,7 +77,7 @@ def test_a_run_that_is_judged_and_repeated(judged: Trained, tmp_path: Path) -> N
     assert "--overwrite" in told.value.hint
 
 
-def test_what_cannot_be_said(images: Path) -> None:
+def test_settings_that_are_refused(images: Path) -> None:
     with pytest.raises(TypeError, match="did you mean 'steps'"):
         streamseg.train("byol", images, stepz=3)
     with pytest.raises(StreamsegError, match="no method is called 'bylo'"):

@@ -1,4 +1,4 @@
-"""What all methods share: the seed of a step belongs to the run, the step and the device."""
+"""Seeds: each pair of step and device has its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Learning rates over a run, and who gets which."""
+"""The learning rates of a run, for backbone and heads."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_warm_up_then_half_a_cosine() -> None:
 
 
 @pytest.mark.parametrize("name", ["sgd", "adamw", "lars"])
-def test_the_backbone_waits_for_the_heads_and_learns_more_slowly(name: str) -> None:
+def test_the_backbone_is_frozen_at_first_and_learns_more_slowly(name: str) -> None:
     torch.manual_seed(0)
     backbone, head = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4)), nn.Linear(4, 2)
     module = nn.ModuleList([backbone, head])

@@ -1,4 +1,4 @@
-"""Dataclass fields as flags: ranges, words, and "auto" for what is decided later."""
+"""Dataclass fields as flags: ranges, choices, and "auto" for values that are decided later."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class Options:
 
 
 def parsed(*args: str) -> tuple[int, dict[str, object], str]:
-    """The exit code, what a command with these flags was given, and what it printed."""
+    """Return the exit code of a command with these flags, its parameters, and its output."""
     given: dict[str, object] = {}
     command = click.Command("some", params=[*click_options(Options)], callback=lambda **values: given.update(values))
     result = CliRunner().invoke(command, args)
     return result.exit_code, given, result.output
 
 
-def test_a_number_that_stands_for_auto_is_none_of_the_numbers_that_are_advised():
+def test_a_number_that_stands_for_auto_is_not_in_the_advised_range():
     done = CliRunner().invoke(click.Command("some", params=[*click_options(Settings)]), ["--lr", "0"])
     assert "'0' is neither auto nor a number above 0" in done.output
     done = CliRunner().invoke(click.Command("some", params=[*click_options(OfBYOL)]), ["--momentum", "0"])
@@ -40,7 +40,7 @@ def test_auto_stands_for_the_number_that_means_later(args):
     assert parsed(*args)[:2] == (0, {"queue": 0, "decay": -1.0, "free": 0.5})
 
 
-def test_numbers_are_checked_as_ever():
+def test_numbers_are_checked():
     assert parsed("--queue", "7", "--decay", "0", "--free=-3")[1] == {"queue": 7, "decay": 0.0, "free": -3.0}
     for wrong in (
         ("--queue", "-3"),
@@ -59,7 +59,7 @@ def test_the_help_says_auto_and_no_empty_range():
     assert "x<=None" not in said
 
 
-def test_no_flag_of_a_run_explains_a_magic_number():
+def test_no_help_text_explains_a_magic_number():
     for shown in click_options(Settings):
         assert "0 = the" not in (shown.help or "")
         assert "-1 =" not in (shown.help or "")

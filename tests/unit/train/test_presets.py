@@ -1,4 +1,4 @@
-"""What is left open is decided by what a run is; what is said is kept; momenta are the authors' at their lengths."""
+"""Presets replace auto, keep given values, and the momentum is the authors' at the lengths of their runs."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from train.presets import frozen_stages, resolved
 from train.settings import Settings
 
 
-def test_random_weights_are_trained_whole_and_pretrained_ones_are_kept() -> None:
+def test_random_weights_are_pretrained_and_others_fine_tuned() -> None:
     kept, whole = Settings(), Settings(init="none")
     assert (resolved(kept).norms, resolved(kept).backbone_lr, frozen_stages(kept, 8)) == ("frozen", 0.1, 4)
     assert (resolved(whole).norms, resolved(whole).backbone_lr, frozen_stages(whole, 8)) == ("batch", 1.0, 0)
     assert resolved(Settings(preset="pretrain")).heads_first == 0
 
 
-def test_what_is_said_is_kept_and_settling_twice_changes_nothing() -> None:
+def test_given_values_are_kept_and_resolving_twice_changes_nothing() -> None:
     said = Settings(norms="batch", backbone_lr=0.0, heads_first=0.5, frozen_stages=2)
     assert resolved(said) == said
     assert frozen_stages(said, 8) == 2

@@ -1,4 +1,4 @@
-"""Who is first, and how many machines there are, by what torchrun and srun put into the environment."""
+"""The rank of a process and the number of machines, by the environment variables of torchrun and srun."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run as a person starts it, in this process: what is refused, and that nothing is lost."""
+"""A run as a user starts it, in this process: errors, interruptions and resuming."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SMALL = (
 
 
 def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *args: object) -> tuple[int, str, str]:
-    """Exit code, stdout, stderr of `train ARGS`."""
+    """Return the exit code, stdout and stderr of `train ARGS`."""
     monkeypatch.setattr("sys.argv", ["train", *map(str, args)])
     with pytest.raises(SystemExit) as end:
         run_command(group, "train")
@@ -51,7 +51,7 @@ def losses(folder: Path) -> dict[int, str]:
         return {int(row["step"]): row["loss"] for row in csv.DictReader(file)}
 
 
-def test_a_run_and_how_it_goes_on(train: Any, images: Path, tmp_path: Path) -> None:
+def test_a_run_and_its_resumption(train: Any, images: Path, tmp_path: Path) -> None:
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     code, out, _ = train("byol", "--data", images, *SMALL, "--steps", 6, "-o", whole, "--json", "--save-every", 3)
@@ -84,7 +84,7 @@ def test_a_run_and_how_it_goes_on(train: Any, images: Path, tmp_path: Path) -> N
 
 
 def _stop_at(folder: Path, step: int, whole_run: Any, images: Path) -> None:
-    """Put the checkpoint of `step` in place of the last one, made by a run that is the same until then."""
+    """Replace the last checkpoint by that of `step`, from a run that is identical up to there."""
     from train import run
     from train.callbacks.checkpointing import Checkpointing
 
@@ -123,7 +123,7 @@ def test_a_resumed_run_must_be_the_same(train: Any, images: Path, tmp_path: Path
     assert "no checkpoint" in said
 
 
-def test_a_run_that_was_killed_before_its_first_checkpoint_begins_anew(
+def test_a_run_that_was_killed_before_its_first_checkpoint_starts_anew(
     train: Any, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from train.callbacks.monitoring import HealthMonitor
@@ -141,7 +141,7 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_begins_anew(
     assert len(list(out.glob("events*"))) == 1
 
 
-def test_a_table_of_somebody_is_kept(train: Any, images: Path, tmp_path: Path) -> None:
+def test_a_metrics_file_of_another_origin_is_kept(train: Any, images: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out/metrics.csv").write_text("mine")
     refuse(*reversed(train("byol", "--data", images, *SMALL, "-o", tmp_path / "out")[::2]), "holds a run already")
@@ -198,7 +198,7 @@ def test_bad_input(train: Any, images: Path, tmp_path: Path, monkeypatch: pytest
     assert "did you mean 'byol'" in said
 
 
-def test_a_broken_frame_is_skipped_and_said(train: Any, images: Path, tmp_path: Path) -> None:
+def test_an_unreadable_frame_is_skipped_with_a_message(train: Any, images: Path, tmp_path: Path) -> None:
     content = (images / "003.png").read_bytes()
     (images / "003.png").write_bytes(content[: len(content) // 2])
     code, _, said = train("byol", "--data", images, *SMALL, "--epochs", 1, "-o", tmp_path / "out", "--gap", "0")
@@ -206,7 +206,7 @@ def test_a_broken_frame_is_skipped_and_said(train: Any, images: Path, tmp_path: 
     assert "003" in said
 
 
-def test_a_loss_that_is_no_number_keeps_the_good_weights(train: Any, images: Path, tmp_path: Path) -> None:
+def test_a_loss_of_nan_keeps_the_last_good_weights(train: Any, images: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     args = ("--data", images, *SMALL, "--steps", 12, "--save-every", 1, "--lr", "1e12", "--warmup", 0.9)
     code, _, said = train("byol", *args, "-o", out)
@@ -216,7 +216,7 @@ def test_a_loss_that_is_no_number_keeps_the_good_weights(train: Any, images: Pat
     assert all(math.isfinite(float(loss)) for loss in losses(out).values())
 
 
-def test_a_full_disk_keeps_the_checkpoint_of_before(tmp_path: Path, full_disk: Any) -> None:
+def test_a_full_disk_keeps_the_previous_checkpoint(tmp_path: Path, full_disk: Any) -> None:
     path = tmp_path / "last.pt"
     content = {"method": "byol", "backbone": {}, "config": {}, "training": None, "provenance": {}}
     checkpoint.write(path, {**content, "state_dict": {"weight": torch.zeros(10)}})
@@ -233,7 +233,7 @@ def test_a_full_disk_keeps_the_checkpoint_of_before(tmp_path: Path, full_disk: A
 def test_a_full_disk_ends_a_run_in_one_line(
     train: Any, images: Path, tmp_path: Path, full_disk: Any, room: int
 ) -> None:
-    """Also where it is TensorBoard's thread that finds no room."""
+    """The error may also come from the thread of TensorBoard."""
     with full_disk(room):
         code, _, said = train("byol", "--data", images, *SMALL, "--steps", 2, "--quiet", "-o", tmp_path / "out")
     assert code == 1

@@ -1,4 +1,4 @@
-"""Synchronized batch norms against one process with the whole batch, and against torch's own formula."""
+"""Synchronized batch norms against one process with the whole batch, and against torch's formula."""
 
 from __future__ import annotations
 
@@ -32,8 +32,10 @@ def loss_of(module: nn.Module, images: torch.Tensor) -> torch.Tensor:
 
 
 def work(rank: int) -> dict[str, Any]:
-    """One of two processes, in the group that the fixture `pair` made: the gradients that DDP would average, and the
-    running statistics."""
+    """Run one of two processes, in the group that the fixture `pair` has made.
+
+    Returns the gradients averaged over devices, and the running statistics.
+    """
     module = net()
     synchronize(module)
     loss_of(module, batch()[rank::WORLD]).backward()

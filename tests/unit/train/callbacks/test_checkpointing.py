@@ -1,4 +1,5 @@
-"""state_dict() is all that a method remembers: in a method made with another seed it gives the same next loss."""
+"""The state dict is the whole state of a method: a method with another seed gives the same next loss after loading
+it."""
 
 from __future__ import annotations
 
@@ -28,8 +29,11 @@ SMALL = {"hidden": 64, "queue": 24, "words": 16}
 """Options that cost time, of the methods that have them."""
 
 
-def made(name: str, seed: int, weights: Path) -> Method:
-    """The method around a random CNN, or a ViT where it takes no CNN. seed: of its weights; weights: of a teacher."""
+def method_around(name: str, seed: int, weights: Path) -> Method:
+    """Return the method with a random CNN, or a ViT if it refuses a CNN.
+
+    seed: of the random weights. weights: those of a teacher.
+    """
     module = plugins.load("train.methods", name)
     said = {**SMALL, "teacher": "resnet18", "teacher_weights": str(weights)}
     small = {field.name: said[field.name] for field in dataclasses.fields(module.Options) if field.name in said}
@@ -52,13 +56,13 @@ def recording() -> Iterator:
 
 @pytest.fixture(scope="module")
 def caches(recording) -> tuple[FrameCache, FrameCache]:
-    """Decoded once for all methods."""
+    """Caches of decoded frames, which all methods share."""
     return tuple(FrameCache("ram", len(recording), 2 * SIDE, channels) for channels in (3, 1))
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory) -> Path:
-    """Of a frozen teacher."""
+    """The weights of a frozen teacher."""
     torch.manual_seed(7)
     file = tmp_path_factory.mktemp("teacher") / "resnet18.pth"
     torch.save(open_encoder(Spec("resnet18"), pretrained=False).net.state_dict(), file)
@@ -66,7 +70,7 @@ def weights(tmp_path_factory) -> Path:
 
 
 def step(method: Method, optimizer: torch.optim.Optimizer, batch, number: int) -> float:
-    """One step as Lightning does it, seeded by its number; returns the loss."""
+    """Run one step as Lightning does, seeded by its number, and return the loss."""
     method.on_train_batch_start(batch, number)
     loss = method.loss(batch)
     optimizer.zero_grad()
@@ -77,8 +81,8 @@ def step(method: Method, optimizer: torch.optim.Optimizer, batch, number: int) -
 
 
 @pytest.mark.parametrize("name", plugins.describe(methods.__file__))
-def test_a_method_goes_on_from_its_state(name: str, recording, caches, weights: Path) -> None:
-    first = made(name, 1, weights)
+def test_a_method_continues_from_its_state(name: str, recording, caches, weights: Path) -> None:
+    first = method_around(name, 1, weights)
     samples = Samples(
         [recording],
         first.views(),
@@ -100,7 +104,7 @@ def test_a_method_goes_on_from_its_state(name: str, recording, caches, weights: 
     for number in range(STEPS - 1):
         step(first, optimizer, batches[number], number)
 
-    second = made(name, 2, weights).train()
+    second = method_around(name, 2, weights).train()
     other = torch.optim.SGD([part for part in second.parameters() if part.requires_grad], 0.01, momentum=0.9)
     second.load_state_dict({key: value.clone() for key, value in first.state_dict().items()})
     other.load_state_dict(copy.deepcopy(optimizer.state_dict()))  # else both would write to the same momentum

@@ -1,4 +1,4 @@
-"""The figures of the collapse monitor against NumPy, and on embeddings whose state is known."""
+"""The figures of the collapse monitor against NumPy, and on embeddings with known figures."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_effective_rank_counts_directions() -> None:
     assert effective_rank(sphere()) == pytest.approx(float(np.exp(-(shares * np.log(shares)).sum())), rel=1e-4)
 
 
-def test_entropies_of_the_two_ways_to_collapse() -> None:
+def test_entropies_of_the_two_kinds_of_collapse() -> None:
     one = torch.eye(8)[:1].repeat(20, 1)
     assert entropies(one) == pytest.approx((0, 0), abs=1e-4)
     even = torch.full((20, 8), 1 / 8)
@@ -44,7 +44,7 @@ def test_entropies_of_the_two_ways_to_collapse() -> None:
     assert assignment_verdict(*entropies(spread_out)) == ""
 
 
-def test_verdicts_say_what_to_change() -> None:
+def test_warnings_advise_what_to_change() -> None:
     healthy = sphere()
     assert verdict(spread(healthy), effective_rank(healthy), *healthy.shape) == ""
     assert "--lr" in verdict(0.01, 5, 200, 32)

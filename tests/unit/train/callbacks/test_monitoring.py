@@ -1,4 +1,4 @@
-"""What keeps a method from collapse is taken away: the watch must say so; with it, the watch must be silent."""
+"""The monitor warns of collapse if a method loses what prevents it, and does not warn otherwise."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OF_DINO = dino.Options(prototypes=64, hidden=256, bottleneck=32, local_crops=0, 
 
 
 class ByolWithout(byol.BYOL):
-    """No predictor, and the target is the online network itself."""
+    """BYOL without a predictor, whose target is the online network itself."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -43,7 +43,7 @@ class ByolWithout(byol.BYOL):
 
 
 class SimSiamWithout(simsiam.SimSiam):
-    """No predictor, no stop-gradient."""
+    """SimSiam without predictor and stop-gradient."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -54,18 +54,18 @@ class SimSiamWithout(simsiam.SimSiam):
 
 
 class DinoWithoutCentering(dino.DINO):
-    """The centre stays 0."""
+    """DINO whose center stays 0."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.cross_entropy.center_momentum = 1.0
 
     def begin(self) -> None:
-        """No first centre either."""
+        """Do not initialize the center either."""
 
 
 class DinoWithoutSharpening(dino.DINO):
-    """The teacher's softmax is softer than the student's."""
+    """DINO whose teacher has a softer softmax than the student."""
 
     def temperature(self) -> float:
         return 1.0
@@ -73,7 +73,7 @@ class DinoWithoutSharpening(dino.DINO):
 
 @pytest.fixture(autouse=True, scope="module")
 def _one_thread() -> Iterator[None]:
-    """Nets this small are slower on several threads."""
+    """Use one thread: networks this small are slower with several."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -82,7 +82,7 @@ def _one_thread() -> Iterator[None]:
 
 @functools.cache
 def pictures() -> list[torch.Tensor]:
-    """Coloured blobs, each picture its own: (3, 48, 48) uint8."""
+    """Return pictures with different coloured blobs, each (3, 48, 48) uint8."""
     rng = np.random.default_rng(0)
     coarse = torch.from_numpy(rng.integers(0, 256, (IMAGES, 3, 4, 4)).astype(np.float32))
     fine = nn.functional.interpolate(coarse, (48, 48), mode="bicubic")
@@ -100,7 +100,7 @@ def batches(wanted: tuple[View, ...], steps: int) -> list[Batch]:
 
 
 def warnings_of(kind: type[Method], options: Any, lr: float, steps: int) -> list[str]:
-    """What the watch says in a run from random weights."""
+    """Return the warnings of the monitor in a run from random weights."""
     torch.manual_seed(0)
     encoder = open_encoder(Spec("timm:resnet10t", layers=(4,)), pretrained=False)
     method = kind(encoder, options, Settings(size=SIZE, batch_size=IMAGES, lr=lr), steps)
@@ -127,7 +127,7 @@ def warnings_of(kind: type[Method], options: Any, lr: float, steps: int) -> list
     ("kind", "options", "lr", "steps"),
     [(byol.BYOL, OF_BYOL, 3e-3, 40), (simsiam.SimSiam, OF_SIMSIAM, 0.1, 40), (dino.DINO, OF_DINO, 3e-3, 40)],
 )
-def test_healthy_methods_are_not_warned_of(kind: type[Method], options: Any, lr: float, steps: int) -> None:
+def test_there_is_no_warning_of_healthy_methods(kind: type[Method], options: Any, lr: float, steps: int) -> None:
     assert warnings_of(kind, options, lr, steps) == []
 
 
@@ -140,5 +140,5 @@ def test_healthy_methods_are_not_warned_of(kind: type[Method], options: Any, lr:
         (DinoWithoutSharpening, OF_DINO, 3e-3, 20, "all clusters are equally likely"),
     ],
 )
-def test_collapse_is_warned_of(kind: type[Method], options: Any, lr: float, steps: int, said: str) -> None:
+def test_there_is_a_warning_of_collapse(kind: type[Method], options: Any, lr: float, steps: int, said: str) -> None:
     assert any(said in line for line in warnings_of(kind, options, lr, steps))

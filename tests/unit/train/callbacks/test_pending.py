@@ -1,4 +1,4 @@
-"""Figures wait on their device and are read at once; rows of a long run are in the file alone."""
+"""Figures stay on their device until they are read together, and the rows of a long run are in the file alone."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from train.callbacks.monitoring import MetricsTable
 from train.callbacks.pending import GPU_INTERVAL, DeferredFigures, read_interval
 
 
-class Reads(TorchDispatchMode):
-    """Counts what makes a CPU wait for a device: single values that are asked for."""
+class HostReads(TorchDispatchMode):
+    """Counts the values that Python reads from tensors, for which a CPU waits for a GPU."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -23,9 +23,9 @@ class Reads(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def test_rows_come_back_as_they_were_added_and_nothing_is_read_before() -> None:
+def test_rows_are_read_together_in_their_order() -> None:
     pending = DeferredFigures()
-    with Reads() as reads:
+    with HostReads() as reads:
         for step in range(5):
             pending.add(step, {"lr": 0.5, "loss": torch.tensor(step / 8), "rank": torch.tensor([2.0])})
         assert reads.count == 0
@@ -34,12 +34,12 @@ def test_rows_come_back_as_they_were_added_and_nothing_is_read_before() -> None:
     assert pending.take() == []
 
 
-def test_a_cpu_is_looked_at_in_every_step_and_a_gpu_now_and_then() -> None:
+def test_figures_are_read_in_every_step_on_a_cpu_and_seldom_on_a_gpu() -> None:
     assert read_interval("cpu") == 1
     assert read_interval("cuda") == GPU_INTERVAL > 1
 
 
-def test_a_table_keeps_no_rows_and_goes_on(tmp_path: Path) -> None:
+def test_a_table_keeps_no_rows_and_continues_a_file(tmp_path: Path) -> None:
     path = tmp_path / "metrics.csv"
     table = MetricsTable(path)
     for step in range(1, 7):

@@ -1,4 +1,4 @@
-"""Flags from files: each format, what a run.json repeats, and what a file cannot say."""
+"""Flags from files: every format, repeating a run.json, and what a file cannot set."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BYOL = command("byol", plugins.load("train.methods", "byol"))
 
 
 def parsed(path: Path, *args: str) -> dict[str, Any]:
-    """What the command would be given."""
+    """Return the parameters that the command would get."""
     return BYOL.make_context("byol", ["--config", str(path), *args]).params
 
 
@@ -30,7 +30,7 @@ def parsed(path: Path, *args: str) -> dict[str, Any]:
         ("a.json", '{"data": ["one", "two"], "batch-size": 8, "gap": "0:4", "layers": [3, 4], "probe": false}'),
     ],
 )
-def test_every_format_says_the_same(tmp_path: Path, name: str, text: str) -> None:
+def test_all_formats_give_the_same_flags(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text)
     found = parsed(tmp_path / name, "--lr", "0.5")
     assert found["data"] == ("one", "two")
@@ -38,13 +38,13 @@ def test_every_format_says_the_same(tmp_path: Path, name: str, text: str) -> Non
     assert (found["steps"], found["lr"], found["clip"]) == (0, 0.5, 0.0)
 
 
-def test_the_command_line_goes_first(tmp_path: Path) -> None:
+def test_the_command_line_overrides_the_file(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("data: one\nbatch-size: 8\nprobe: false\n")
     found = parsed(tmp_path / "a.yaml", "--batch-size", "4", "--data", "other", "--probe")
     assert (found["batch_size"], found["data"], found["probe"]) == (4, ("other",), True)
 
 
-def test_all_flags_of_a_run_come_back_from_its_summary(tmp_path: Path) -> None:
+def test_a_summary_gives_all_flags_of_its_run(tmp_path: Path) -> None:
     from train.description import config
     from train.methods import byol
     from train.settings import Settings
@@ -68,21 +68,21 @@ def test_all_flags_of_a_run_come_back_from_its_summary(tmp_path: Path) -> None:
         ("config: {}", ("does not hold the flags",)),
     ],
 )
-def test_what_a_file_cannot_say(tmp_path: Path, text: str, words: tuple[str, ...]) -> None:
+def test_what_a_file_cannot_set(tmp_path: Path, text: str, words: tuple[str, ...]) -> None:
     (tmp_path / "a.yaml").write_text(text)
     with pytest.raises(StreamsegError) as told:
         flags_of(tmp_path / "a.yaml", "byol", BYOL.params)
     assert all(word in f"{told.value.message} {told.value.hint}" for word in words)
 
 
-def test_values_are_checked_as_typed_ones(tmp_path: Path) -> None:
+def test_values_are_checked_as_on_the_command_line(tmp_path: Path) -> None:
     for steps in (-3, 0):
         (tmp_path / "a.yaml").write_text(f"steps: {steps}")
         with pytest.raises(click.BadParameter, match="neither auto nor a whole number"):
             parsed(tmp_path / "a.yaml")
 
 
-def test_no_file_and_no_format(tmp_path: Path) -> None:
+def test_files_that_cannot_be_read_are_errors(tmp_path: Path) -> None:
     for name in ("absent.yaml", "a.txt"):
         (tmp_path / "a.txt").write_text("steps: 3")
         with pytest.raises(StreamsegError):

@@ -1,4 +1,4 @@
-"""The sheet of what a method sees, drawn without training anything."""
+"""The picture of the samples of a method, without training."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def test_rows_are_samples_and_columns_frames_and_views(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["byol.png", "selftrain.png"]
 
 
-def test_it_draws_what_the_run_would_draw(tmp_path: Path) -> None:
-    """The same seed, the same sheet; another seed, another one."""
+def test_it_shows_the_samples_of_the_run(tmp_path: Path) -> None:
+    """The same seed gives the same picture, another seed another one."""
     found = []
     for number, seed in enumerate((0, 0, 1)):
         path = tmp_path / f"{number}.png"
@@ -40,7 +40,7 @@ def test_it_draws_what_the_run_would_draw(tmp_path: Path) -> None:
     assert found[0] == found[1] != found[2]
 
 
-def test_a_name_that_is_no_picture_is_refused_before_anything_is_drawn(tmp_path: Path) -> None:
+def test_a_name_of_no_picture_format_is_refused_before_drawing(tmp_path: Path) -> None:
     for name in ("sheet", "sheet.txt"):
         done = CliRunner().invoke(group, ["preview", "byol", *SMALL, "-o", str(tmp_path / "new" / name)])
         assert isinstance(done.exception, OutputError)

@@ -1,4 +1,4 @@
-"""Rounds: what each starts from, which is kept, what ends them, and that they go on as if nothing had been."""
+"""Rounds: what each starts from, which are kept, what ends them, and resuming."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ WORSE = HELPED | {"report": {"free": {"interval": [-0.2, -0.1]}}}
 
 
 class Fake:
-    """Trainings that write what real ones write, with outcomes that were told. calls: what each was asked for."""
+    """A fake `train.run.run` that writes the files of a real run, with given results. calls: its arguments."""
 
     def __init__(self) -> None:
         self.outcomes: list[Outcome | type[Exception]] = []
@@ -72,7 +72,7 @@ def run(out: Path, asked: int, resume: bool = False, overwrite: bool = False, **
     return rounds.run("selftrain", SelfTrain, Settings(**settings), Options(rounds=asked), place, Display(True))
 
 
-def test_each_round_starts_from_what_the_one_before_deploys(fake: Fake, tmp_path: Path) -> None:
+def test_each_round_starts_from_the_network_of_the_previous_one(fake: Fake, tmp_path: Path) -> None:
     fake.outcomes = [HELPED, HELPED, HELPED]
     found = run(tmp_path, 3, layers=(3,), init="start.pth")
     first, second = (str(tmp_path / f"round{number}" / "best.pt") for number in (1, 2))
@@ -86,7 +86,9 @@ def test_each_round_starts_from_what_the_one_before_deploys(fake: Fake, tmp_path
 
 
 @pytest.mark.parametrize("outcome", [HELPED | {"average": 0.0}, LOWER, WORSE])
-def test_a_round_that_does_not_help_ends_it_and_is_said(outcome: Outcome, fake: Fake, tmp_path: Path) -> None:
+def test_a_round_that_does_not_help_ends_the_training_with_a_message(
+    outcome: Outcome, fake: Fake, tmp_path: Path
+) -> None:
     fake.outcomes = [HELPED, outcome]
     found = run(tmp_path, 3)
     assert found["kept"] == 1
@@ -101,7 +103,7 @@ def test_a_round_that_does_not_help_ends_it_and_is_said(outcome: Outcome, fake: 
     assert (tmp_path / "none" / "best.pt").is_file()
 
 
-def test_without_a_probe_all_rounds_are_made_and_none_is_the_best(
+def test_without_a_probe_all_rounds_run_and_there_is_no_best_one(
     fake: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake.outcomes = [HELPED | {"probe": {}}] * 2
@@ -117,7 +119,7 @@ def test_without_a_probe_all_rounds_are_made_and_none_is_the_best(
     assert found["checkpoints"] == {"last": str(tmp_path / "round2" / "last.pt")}
 
 
-def test_a_round_that_was_done_is_not_made_again(fake: Fake, tmp_path: Path) -> None:
+def test_a_completed_round_is_not_repeated(fake: Fake, tmp_path: Path) -> None:
     fake.outcomes = [HELPED, ZeroDivisionError, KeyError, HELPED | {"status": "interrupted"}, HELPED]
     with pytest.raises(ZeroDivisionError):  # before its first checkpoint
         run(tmp_path, 2)
@@ -134,7 +136,7 @@ def test_a_round_that_was_done_is_not_made_again(fake: Fake, tmp_path: Path) -> 
     assert len(fake.calls) == 5
 
 
-def test_an_older_run_is_neither_written_over_nor_lost(fake: Fake, tmp_path: Path) -> None:
+def test_an_older_run_is_neither_overwritten_nor_lost(fake: Fake, tmp_path: Path) -> None:
     fake.outcomes = [HELPED, HELPED, ZeroDivisionError, HELPED | {"average": 0.0}]
     run(tmp_path, 2)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
@@ -147,7 +149,7 @@ def test_an_older_run_is_neither_written_over_nor_lost(fake: Fake, tmp_path: Pat
     assert sorted(path.name for path in tmp_path.iterdir()) == ["best.pt", "round1", "run.json"]
 
 
-def test_processes_that_train_together_make_one_round(fake: Fake, tmp_path: Path) -> None:
+def test_several_rounds_need_one_device(fake: Fake, tmp_path: Path) -> None:
     with pytest.raises(StreamsegError, match="several rounds need one device"):
         run(tmp_path / "out", 2, devices="cpu:2")
     assert not (tmp_path / "out").exists()
@@ -158,9 +160,7 @@ def losses(folder: Path) -> list[str]:
         return [row["loss"] for row in csv.DictReader(file)]
 
 
-def test_rounds_that_were_interrupted_go_on_to_the_same_network(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_interrupted_rounds_resume_to_the_same_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = tmp_path / "data"
     data.mkdir()
     for path in sorted((TABLETOP / "rgb").iterdir())[:6]:

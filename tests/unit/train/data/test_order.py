@@ -1,4 +1,4 @@
-"""Each frame once an epoch, shuffled within a buffer of shards."""
+"""Each frame occurs once per epoch, shuffled within a group of shards."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from train.data.views import two_views
 
 @settings(deadline=None)
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=12), st.integers(1, 5), st.integers(0, 3))
-def test_an_epoch_has_each_frame_once_and_keeps_to_its_buffer(lengths: list[int], window: int, epoch: int) -> None:
+def test_an_epoch_has_each_frame_once_shuffled_within_windows(lengths: list[int], window: int, epoch: int) -> None:
     ends = np.cumsum(lengths)
     found = Order(ends.tolist(), 7, window)(epoch)
     assert sorted(found.tolist()) == list(range(ends[-1]))
@@ -31,7 +31,7 @@ def test_an_epoch_has_each_frame_once_and_keeps_to_its_buffer(lengths: list[int]
 
 
 def _windows(parts: np.ndarray, window: int) -> list[slice]:
-    """Cuts the order greedily where a further part would make more than `window`."""
+    """Divide the order into windows, greedily: a new one starts when a further part would exceed `window` parts."""
     cuts, seen = [0], set()
     for place, part in enumerate(parts.tolist()):
         if part not in seen and len(seen) == window:
@@ -41,7 +41,7 @@ def _windows(parts: np.ndarray, window: int) -> list[slice]:
     return [slice(a, b) for a, b in zip(cuts, [*cuts[1:], len(parts)])]
 
 
-def test_orders_differ_by_epoch_and_seed_alone() -> None:
+def test_the_order_depends_on_epoch_and_seed_alone() -> None:
     ends = list(range(5, 105, 5))
     assert np.array_equal(Order(ends, 1, 4)(3), Order(ends, 1, 4)(3))
     assert not np.array_equal(Order(ends, 1, 4)(3), Order(ends, 1, 4)(4))
@@ -50,7 +50,7 @@ def test_orders_differ_by_epoch_and_seed_alone() -> None:
 
 @pytest.fixture
 def shards(tmp_path: Path, images: Path) -> Path:
-    """Six recordings of 12 frames, two in a shard."""
+    """Six recordings of 12 frames, two in each shard."""
     for number in range(6):
         (tmp_path / "many" / f"r{number}").mkdir(parents=True)
         for path in images.iterdir():
@@ -66,7 +66,7 @@ def samples(folder: Path) -> Samples:
 
 
 def anchors(folder: Path, batches: int, start: int = 0, rank: int = 0, world: int = 1, workers: int = 0) -> list[list]:
-    """The pairs of frames of each batch."""
+    """Return the frame ids of each batch."""
     found = loader(samples(folder), EndlessBatches(8, start, rank, world), workers)
     return [batch.frame_ids.tolist() for _, batch in zip(range(batches), found)]
 
@@ -81,6 +81,6 @@ def test_ranks_and_workers_share_an_epoch_without_overlap(shards: Path) -> None:
     assert sorted(order.tolist()) == list(range(72))
 
 
-def test_a_resumed_run_gets_the_batches_that_were_to_come(shards: Path) -> None:
+def test_a_resumed_run_gets_the_remaining_batches(shards: Path) -> None:
     assert anchors(shards, 4, start=5) == anchors(shards, 9)[5:]
     assert anchors(shards, 4, start=5, workers=2) == anchors(shards, 9)[5:]

@@ -1,4 +1,4 @@
-"""Parts of recordings, and --val that overlaps --data in any guise."""
+"""Parts of recordings, and errors for --val that overlaps with --data."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_a_part_counts_from_zero_and_keeps_names(images: Path) -> None:
     assert (part[1].rgb == whole[5].rgb).all()
 
 
-def test_overlap_is_refused_by_place_and_by_content(images: Path, tmp_path: Path) -> None:
+def test_overlap_is_found_by_path_and_by_content(images: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(images, tmp_path / "copy")
     link = tmp_path / "link"
     link.symlink_to(images)
@@ -36,7 +36,7 @@ def test_overlap_is_refused_by_place_and_by_content(images: Path, tmp_path: Path
             refuse_overlap([opened(images)], [opened(other)], "--val")
 
 
-def test_copies_of_a_few_frames_overlap_whatever_they_are_called(images: Path, tmp_path: Path) -> None:
+def test_copies_of_a_few_frames_are_found_under_other_names(images: Path, tmp_path: Path) -> None:
     part = tmp_path / "part"
     part.mkdir()
     for number, name in enumerate(("003.png", "007.png")):

@@ -1,4 +1,4 @@
-"""What --data names."""
+"""Recordings that --data names."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_a_folder_of_recordings_in_alphabetical_order(images: Path, tmp_path: Pa
     assert [len(recording) for recording in found] == [12, 12, 12]
 
 
-def test_a_kind_alone_is_looked_for(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kind_alone_is_searched(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data, empty = tmp_path / "data", tmp_path / "empty"
     empty.mkdir()
     sequence = data / "co3d" / "toy" / "12_34_56"
@@ -66,7 +66,7 @@ def test_a_part_of_every_sequence(shared: Path, tmp_path: Path, monkeypatch: pyt
     assert "fewview_train/val" in problem.value.hint
 
 
-def test_what_is_refused(tmp_path: Path) -> None:
+def test_sources_that_cannot_be_trained_on_are_errors(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="absent"):
         open_recordings([str(tmp_path / "absent")])
     (tmp_path / "note.txt").write_text("no recording")
@@ -74,13 +74,13 @@ def test_what_is_refused(tmp_path: Path) -> None:
         open_recordings([str(tmp_path / "note.txt")])
 
 
-def test_the_real_sets(shared: Path) -> None:
+def test_real_data_sets(shared: Path) -> None:
     names = [str(shared / "data" / name) for name in ("co3d_hydrant", "videos", "tum_fr1_rpy", "multiview_robot")]
     found = open_recordings(names)
     assert [recording.kind for recording in found] == ["co3d", "video", "video", "video", "video", "tum", "images"]
 
 
-def test_what_cannot_be_used_is_named(images: Path, tmp_path: Path) -> None:
+def test_unusable_files_are_named(images: Path, tmp_path: Path) -> None:
     root = tmp_path / "root"
     shutil.copytree(images, root / "good")
     (root / "upload.mp4").write_bytes(b"cut")

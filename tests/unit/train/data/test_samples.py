@@ -1,4 +1,4 @@
-"""Samples: which frames, the same in any worker, masks beside pixels, broken frames passed over."""
+"""Samples: their frames, independence of workers, masks in place of their pixels, and unreadable frames."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PLAIN = (View(24, scale=(0.9, 1.0), jitter=0.0, grey=0.0, blur=0.0),)
 
 
 class Flat(Recording):
-    """Frames of one colour, so that a pixel tells recording and frame. broken: these cannot be read."""
+    """A recording whose frames have one colour each, which encodes recording and frame. broken: unreadable frames."""
 
     kind = "flat"
 
@@ -110,7 +110,7 @@ def test_workers_and_pickling_change_nothing() -> None:
     assert not same(data[0].views, data[14].views)
 
 
-def test_another_seed_draws_otherwise() -> None:
+def test_another_seed_gives_other_samples() -> None:
     one, two = (samples(Flat(50, 30), frames=1, seed=seed) for seed in (0, 1))
     assert [int(one[n].frame_ids[0, 1]) for n in range(30)] != [int(two[n].frame_ids[0, 1]) for n in range(30)]
 
@@ -126,7 +126,7 @@ def test_devices_share_each_batch(world: int, each: int, start: int) -> None:
     assert whole[0][0] == start * world * each
 
 
-def test_masks_lie_where_their_pixels_lie_and_absent_ones_are_void() -> None:
+def test_masks_follow_their_pixels_and_missing_ones_are_void() -> None:
     data = samples(Flat(50, 6, unmasked=(2,)), frames=1, labelled=True, views=(View(32, jitter=0, grey=0, blur=0),))
     for number in range(30):
         sample = data[number]
@@ -145,7 +145,7 @@ def test_whole_frames_come_without_augmentation() -> None:
         assert float(frame[2, :, :6].max()) == 0
 
 
-def test_a_broken_frame_is_passed_over_and_named(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unreadable_frame_is_skipped_and_named(capsys: pytest.CaptureFixture[str]) -> None:
     data = samples(Flat(51, 8, broken=(3,)), frames=1)
     shown = [int(data[n].frame_ids[0, 1]) for n in range(8)]
     assert 3 not in shown
@@ -207,7 +207,7 @@ def test_two_caches_on_disk_do_not_share_a_file(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a cache is shared by fork alone")
 @pytest.mark.parametrize("kind", ["ram", "disk"])
 def test_a_process_that_was_not_forked_sees_the_same_frames(kind: str, tmp_path: Path) -> None:
-    """As a worker that is spawned, and as another device of the machine does."""
+    """A spawned worker and another device of the machine are such processes."""
     cache = FrameCache(kind, 3, 24, folder=tmp_path)
     picture = np.random.default_rng(0).integers(0, 256, (24, 30, 3), dtype=np.uint8)
     cache.get(1, lambda: picture)

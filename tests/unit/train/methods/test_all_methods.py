@@ -1,4 +1,5 @@
-"""What every method owes: a finite and falling loss without collapse, and a checkpoint that the runner takes."""
+"""Requirements of every method: a finite and falling loss without collapse, and a checkpoint that the pipeline
+opens."""
 
 from __future__ import annotations
 
@@ -46,7 +47,7 @@ CHANGES: dict[str, dict[str, Any]] = {
 
 
 def train(name: str, data: Path, folder: Path, **settings: Any) -> tuple[dict[str, Any], str, list[float]]:
-    """Train in this process; the summary, what was said, and the loss on the same batches before and after."""
+    """Train in this process; return the summary, the messages, and the losses on the same batches before and after."""
     module = plugins.load(methods.__name__, name)
     fixed: list[float] = []
 
@@ -70,7 +71,7 @@ def train(name: str, data: Path, folder: Path, **settings: Any) -> tuple[dict[st
 
 
 def on_same_batches(method: Method) -> float:
-    """Mean loss of the run's first batches, in training mode; the method is left as it was."""
+    """Return the mean loss of the first batches of the run, in training mode. The method is not changed."""
     state = {key: value.clone() for key, value in method.state_dict().items()}
     losses = []
     method.log_figures = lambda **figures: None  # type: ignore[method-assign]  # Lightning logs inside steps only
@@ -85,7 +86,7 @@ def on_same_batches(method: Method) -> float:
 
 @pytest.fixture(scope="module")
 def hydrant(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A real CO3D sequence, its frames no larger than views of 64 pixels are cut from: decoding is not tested here."""
+    """A real sequence of CO3D, with frames no larger than views of 64 pixels need: decoding is not tested here."""
     folder = tmp_path_factory.mktemp("co3d") / "hydrant" / "194_20925_42241"
     for path in sorted((shared / "data" / "co3d_hydrant" / "hydrant" / folder.name).glob("*/*")):
         image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
@@ -98,7 +99,7 @@ def hydrant(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @lru_cache
 def features(spec: Spec, data: Path) -> np.ndarray:
-    """What `streamseg run` would see with a model in the first frame, (1, D, h, w)."""
+    """Return the features, (1, D, h, w), of the first frame that `streamseg run` would compute."""
     with open_source(str(data)) as recording:
         frame = cv2.resize(recording[0].rgb, (64, 96), interpolation=cv2.INTER_AREA)
     images = frame.transpose(2, 0, 1)[None].astype(np.float32) / 255

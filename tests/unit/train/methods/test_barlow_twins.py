@@ -1,4 +1,4 @@
-"""Barlow Twins: the loss against the paper's formula in NumPy, and what is refused."""
+"""Barlow Twins: the loss against the formula of the paper in NumPy, and errors."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from train.settings import Settings
 
 
 def paper(left: np.ndarray, right: np.ndarray, redundancy: float) -> float:
-    """Eq. 1: sum_i (1 - C_ii)^2 + lambda * sum_i sum_j!=i C_ij^2.
+    """Return eq. 1: sum_i (1 - C_ii)^2 + lambda * sum_i sum_j!=i C_ij^2.
 
-    C: correlations, with the 1e-5 that the authors' batch norm adds to a variance.
+    C are the correlations, with the 1e-5 that the authors' batch norm adds to a variance.
     """
     a, b = ((z - z.mean(axis=0)) / np.sqrt(z.var(axis=0) + 1e-5) for z in (left, right))
     c = a.T @ b / len(a)
@@ -33,7 +33,7 @@ def test_loss_is_the_papers(pairs: int, units: int) -> None:
     assert float(found) == pytest.approx(paper(left, right, 0.005), rel=1e-5)
 
 
-def test_uncorrelated_units_that_agree_have_no_loss() -> None:
+def test_equal_uncorrelated_units_have_no_loss() -> None:
     both = torch.linalg.qr(torch.randn(32, 9, generator=torch.Generator().manual_seed(0)).sub(0.0))[0]
     both = torch.linalg.qr(both - both.mean(0))[0]
     assert float(correlation_loss(both - both.mean(0), both - both.mean(0), redundancy=1.0)) < 0.01

@@ -1,4 +1,4 @@
-"""BoWNet: bags and loss against NumPy, the vocabulary is the clustering's, rounds replace teacher and words."""
+"""BoWNet: bags and loss against NumPy, the vocabulary against K-Means, and rounds that replace teacher and words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""BYOL: eq. 2 in NumPy on unit vectors, of pictures and of cells; no gradient into the target; eq. 1; the anchor."""
+"""BYOL: eq. 2 in NumPy for pictures and cells, eq. 1, no gradient into the target, and the anchor."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def batch() -> Batch:
 
 
 def squared_distance(a: torch.Tensor, b: torch.Tensor) -> float:
-    """Mean over the batch of |a/|a| - b/|b||^2."""
+    """Return the mean over the batch of |a/|a| - b/|b||^2."""
     x, y = (v.detach().double().numpy() for v in (a, b))
     x, y = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in (x, y))
     return float(((x - y) ** 2).sum(axis=1).mean())
@@ -49,7 +49,7 @@ def test_loss_is_equation_2_symmetrized(method: byol.BYOL, batch: Batch) -> None
     assert method.loss(batch).item() == pytest.approx(wanted, abs=1e-5)
 
 
-def test_cells_are_matched_with_the_likest_ones_of_the_target(batch: Batch) -> None:
+def test_cells_are_matched_with_the_most_similar_ones_of_the_target(batch: Batch) -> None:
     method = made(dense=3, anchor=0).eval()
     maps = [method.student.inference_copy((64, 64))(view)[0].flatten(2).transpose(1, 2).numpy() for view in batch.views]
     centred = [part - part.mean(axis=1, keepdims=True) for part in maps]
@@ -64,7 +64,7 @@ def test_cells_are_matched_with_the_likest_ones_of_the_target(batch: Batch) -> N
         assert method.loss(batch).item() - pooled == pytest.approx(3 * wanted, rel=1e-3)
 
 
-def test_the_anchor_holds_what_has_moved_and_nothing_of_random_weights(batch: Batch) -> None:
+def test_the_anchor_penalizes_changes_of_pretrained_weights_alone(batch: Batch) -> None:
     anchored, free = made(dense=0, anchor=2), made(dense=0, anchor=0)
     assert made("pretrain", anchor=2).anchor is None
     assert anchored.state_dict().keys() == free.state_dict().keys()  # a checkpoint does not hold it

@@ -1,4 +1,4 @@
-"""Context encoder: holes of the right size, an error inside them alone, nothing of them in what the net sees."""
+"""Context encoder: the size of the holes, an error inside them alone, and an input without their content."""
 
 from __future__ import annotations
 

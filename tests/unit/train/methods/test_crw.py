@@ -1,4 +1,4 @@
-"""Contrastive random walk: the loss against NumPy, where cells lie in another crop, and what a good walk is worth."""
+"""Contrastive random walk: the loss against NumPy, corresponding cells, and the loss of a perfect walk."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def method(**options: object):
 
 
 def paper(clip: np.ndarray, home: np.ndarray, target: np.ndarray, temperature: float) -> float:
-    """The paper's loss of one clip, (T, n, D), walk by walk and node by node."""
+    """Return the paper's loss of one clip, (T, n, D), walk by walk and node by node."""
 
     def step(here: np.ndarray, there: np.ndarray) -> np.ndarray:
         weights = np.exp(here @ there.T / temperature)
@@ -66,8 +66,9 @@ def test_steps_are_probabilities_even_without_edges() -> None:
     assert (step == 0).any()
 
 
-def test_nodes_that_only_know_their_place_do_not_come_home() -> None:
-    """What the other crop is for: a code of the position alone is a perfect walk in place, and worth nothing."""
+def test_nodes_that_encode_positions_alone_do_not_return() -> None:
+    """The second crop has this purpose: a code of positions gives perfect walks in one crop, and useless ones in
+    two."""
     crw = method().eval()
     places = torch.eye(16)[None]
     clip = places.expand(3, -1, -1)[None]
@@ -81,8 +82,8 @@ def test_nodes_that_only_know_their_place_do_not_come_home() -> None:
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 1000))
-def test_same_places_show_the_same(seed: int) -> None:
-    """Oracle: a picture whose colours are its coordinates, cut by the project's own views."""
+def test_corresponding_cells_show_the_same_point(seed: int) -> None:
+    """The reference is a picture whose colours are its coordinates, cropped by the project's own views."""
     rng = np.random.default_rng(seed)
     rows, columns = np.mgrid[0:256, 0:256].astype(np.uint8)
     picture = torch.from_numpy(np.stack([rows, columns, np.zeros_like(rows)]))
@@ -100,7 +101,7 @@ def test_same_places_show_the_same(seed: int) -> None:
 
 
 def test_a_view_takes_over_the_crop_of_another() -> None:
-    """Of a picture of another size, and at another size itself: the same shares, the same flip."""
+    """In a picture of another size, and in another size of the view: the same relative box, the same flip."""
     picture = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (3, 96, 128), dtype=np.uint8))
     plain = View(64, jitter=0, grey=0, blur=0)
     for seed in range(6):

@@ -1,4 +1,4 @@
-"""Denoising: what each corruption changes, and the error of the restored picture."""
+"""Denoising: the pixels that each corruption changes, and the error of the restored picture."""
 
 from __future__ import annotations
 

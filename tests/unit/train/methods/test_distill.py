@@ -1,4 +1,4 @@
-"""Distillation: both terms against NumPy, a teacher that stays as it is, and the student learnt as it is deployed."""
+"""Distillation: both terms against NumPy, a frozen teacher, and training of the features that are deployed."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_regression_is_one_minus_the_cosine() -> None:
 
 
 def test_relation_is_one_minus_cka() -> None:
-    """CKA by its definition, with centred Gram matrices (Kornblith et al., 2019, eqs. 2 and 4)."""
+    """The reference is the definition of CKA with centred Gram matrices (Kornblith et al., 2019, eqs. 2 and 4)."""
     rng = np.random.default_rng(1)
     mine, its = rng.normal(size=(3, 7, 5)), rng.normal(size=(3, 7, 9))
     centring = np.eye(7) - 1 / 7
@@ -56,7 +56,7 @@ def test_relation_is_one_minus_cka() -> None:
     assert float(cka_distance(torch.tensor(mine), torch.tensor(its))) == pytest.approx(1 - np.mean(values), abs=1e-6)
 
 
-def test_relation_is_blind_to_what_clustering_is_blind_to() -> None:
+def test_relation_has_the_invariances_of_clustering() -> None:
     features = torch.randn(2, 20, 6, dtype=torch.float64)
     turned = torch.linalg.qr(torch.randn(6, 6, dtype=torch.float64))[0]
     assert float(cka_distance(features, 3 * features @ turned + 5)) == pytest.approx(0, abs=1e-9)
@@ -77,7 +77,7 @@ def test_the_teacher_is_the_deployed_one_and_is_not_trained(shared: Path) -> Non
 
 
 @pytest.mark.parametrize("student", ["efficientnet_lite0", VIT])
-def test_what_is_learnt_is_what_is_deployed(shared: Path, student: str) -> None:
+def test_the_deployed_features_are_trained(shared: Path, student: str) -> None:
     learner = method(shared, student).eval()
     images = torch.rand(1, 3, 64, 64)
     wanted = learner.student.inference_copy((64, 64))(images)[0]

@@ -1,4 +1,4 @@
-"""K-Means of many sets: as good as scikit-learn's on real-looking features, exact where groups are clear."""
+"""K-Means of many sets: as good as scikit-learn's on realistic features, exact on separated groups."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from train.methods._kmeans import kmeans_labels, lloyd
 
 
 def distortion(points: np.ndarray, ids: np.ndarray) -> float:
-    """Sum of squared distances to the means of the clusters."""
+    """Return the sum of squared distances to the means of the clusters."""
     groups = [points[ids == one] for one in np.unique(ids)]
     return float(sum(((group - group.mean(axis=0)) ** 2).sum() for group in groups))
 
 
 def unit_vectors(seed: int, sets: int, n: int, d: int, things: int) -> np.ndarray:
-    """(sets, n, d) float32 of length 1 around `things` directions, which overlap: like the cells of frames."""
+    """Return (sets, n, d) float32 vectors of length 1 around `things` directions, which overlap as in real frames."""
     random = np.random.default_rng(seed)
     directions = random.normal(size=(sets, things, d))
     found = np.take_along_axis(directions, random.integers(0, things, (sets, n))[..., None], axis=1)

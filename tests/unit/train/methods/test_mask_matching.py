@@ -1,4 +1,4 @@
-"""Matching on deployed features: shares by counting pixels, the loss by loops, and what it is blind to."""
+"""Matching on deployed features: shares by counting pixels, the loss by loops, and its invariances."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_the_loss_is_its_formula(seed: int) -> None:
     assert found == pytest.approx(total / max(1, weight), rel=1e-3, abs=1e-4)
 
 
-def test_what_all_cells_share_does_not_matter_and_one_mask_teaches_nothing() -> None:
+def test_the_mean_of_all_cells_and_frames_with_one_mask_have_no_effect() -> None:
     torch.manual_seed(0)
     features, shares = torch.randn(2, 6, 4, 4), torch.softmax(torch.randn(2, 3, 4, 4), dim=1)
     keys, valid = mean_under_masks(torch.randn(2, 6, 4, 4), shares), torch.ones(2, 3, dtype=torch.bool)

@@ -1,4 +1,4 @@
-"""Mean Teacher: geometry between views, which masks count, the costs against NumPy, the teacher's average."""
+"""Mean Teacher: geometry between views, which annotations are used, the costs against NumPy, the EMA."""
 
 from __future__ import annotations
 
@@ -88,14 +88,14 @@ def test_exactly_the_share_of_annotated_frames_keeps_its_masks(share: float, cou
     assert {int(label) for one in epoch for label in trained.labels(one).unique()} <= {0, 1, VOID}
 
 
-def test_a_lot_belongs_to_a_frame_and_a_seed() -> None:
+def test_the_draw_depends_on_frame_and_seed_alone() -> None:
     numbers = torch.tensor([[[0, 1]], [[1, 0]], [[0, 1]]])
     found = frame_draws(numbers, 5)
     assert found[0] == found[2] != found[1]
     assert frame_draws(numbers, 6)[0] != found[0]
 
 
-def test_without_any_mask_it_says_where_masks_come_from() -> None:
+def test_data_without_masks_is_an_error_with_a_hint() -> None:
     trained = method()
     trained.batches = lambda: iter([batch(labelled=False)] * 2)
     with pytest.raises(SourceError, match="none of the 4 frames has a mask") as caught:
@@ -103,7 +103,7 @@ def test_without_any_mask_it_says_where_masks_come_from() -> None:
     assert "DAVIS" in caught.value.hint
 
 
-def test_the_head_that_is_deployed_learns_what_the_teacher_answers() -> None:
+def test_the_deployed_head_learns_the_teachers_predictions() -> None:
     trained = method()
     head, views = trained.deployed_head(), batch().views[1]
     assert head is not None

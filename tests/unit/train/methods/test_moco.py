@@ -15,7 +15,7 @@ from train.settings import Settings
 
 
 def paper(q: np.ndarray, k: np.ndarray, queue: np.ndarray, negatives: np.ndarray, temperature: float) -> float:
-    """Eq. 1 of MoCo, query by query."""
+    """Return eq. 1 of MoCo, query by query."""
     losses = []
     for i in range(len(q)):
         positive = np.exp(q[i] @ k[i] / temperature)
@@ -47,7 +47,7 @@ def test_loss_is_the_papers(share: float) -> None:
     assert float(found) == pytest.approx(paper(q, k, queue, negatives, 0.2), abs=1e-5)
 
 
-def test_the_queue_forgets_the_oldest_first() -> None:
+def test_the_queue_replaces_the_oldest_keys() -> None:
     moco = method(queue=10)
     keys = torch.arange(28.0)[:, None].expand(28, 8)
     numbers = torch.arange(28)[:, None].expand(28, 2)
@@ -82,7 +82,7 @@ def test_one_short_recording_is_refused() -> None:
 
 
 def test_keys_near_the_query_do_not_count() -> None:
-    """The loss is the same whatever the keys of the query's neighbours are."""
+    """The loss does not depend on the keys of frames near the query."""
     losses = []
     for apart in (40, 20):
         for fill in (1.0, -1.0):
@@ -105,7 +105,7 @@ def test_keys_follow_and_get_no_gradient() -> None:
         assert torch.allclose(its, 0.9 * old + 0.1 * mine, atol=1e-6)
 
 
-def test_a_key_tells_nothing_about_its_batch() -> None:
+def test_a_key_does_not_depend_on_its_batch() -> None:
     moco = method().train()
     view = batch(1).views[1]
     assert torch.allclose(moco.keys(view)[:2], moco.keys(view[:2]), atol=1e-5)

@@ -37,7 +37,7 @@ def log_softmax(x: np.ndarray) -> np.ndarray:
 
 
 def paper_bags(cells: np.ndarray, words: np.ndarray, delta: float) -> np.ndarray:
-    """Section 3.2: cells (B, n, D) softly assigned, the maximum over them, summing to 1."""
+    """Return the bags of section 3.2: cells (B, n, D) softly assigned, the maximum over them, normalized to sum 1."""
     bags = []
     for image in cells:
         distances = np.square(image[:, None] - words[None]).sum(axis=2)
@@ -62,7 +62,7 @@ def test_loss_is_the_papers() -> None:
     assert found == pytest.approx(losses[0] + np.mean(losses[1:]), abs=1e-5)
 
 
-def test_the_queue_forgets_the_oldest_first() -> None:
+def test_the_queue_replaces_the_oldest_words() -> None:
     vocabulary = Vocabulary(10, 3, 4, 10.0)
     keys = torch.arange(28.0)[:, None].expand(28, 3)
     for start in range(0, 28, 4):
@@ -94,7 +94,7 @@ def test_words_are_averages_of_cells_of_each_image() -> None:
 
 
 def test_the_temperature_follows_the_distances() -> None:
-    """Features ten times as large are assigned as before, once the running mean has arrived."""
+    """Features ten times as large are assigned in the same way once the running mean has converged."""
     cells, words = torch.rand(4, 20, 8), torch.rand(12, 8)
     codes = []
     for scale in (1.0, 10.0):

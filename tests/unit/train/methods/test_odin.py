@@ -1,4 +1,4 @@
-"""ODIN: masks follow views, the contrastive loss is DetCon's, three networks move at their own pace."""
+"""ODIN: masks follow views, the contrastive loss is DetCon's, each network has its own momentum."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ B, M, D = 3, 4, 6
 
 
 def reference(predicted, other, same, valid, temperature, recordings=None) -> float:
-    """DetCon's eq. 3 word for word: loops, no matrices."""
+    """Compute eq. 3 of DetCon literally, with loops and without matrices."""
 
     def unit(vector):
         return vector / np.linalg.norm(vector)
@@ -90,7 +90,8 @@ def test_a_view_of_the_whole_frame_sees_its_masks_and_a_flip_mirrors_them() -> N
 @settings(max_examples=20, deadline=None)
 @given(st.floats(0, 0.4), st.floats(0, 0.4), st.floats(0.3, 0.6), st.booleans(), st.integers(0, 1000))
 def test_views_see_what_lies_in_their_box(x: float, y: float, side: float, flip: bool, seed: int) -> None:
-    """A mask with soft values that are linear in x and y is seen as exactly those of the cells' middles."""
+    """The reference is a mask whose soft values are linear in x and y: its values at the centers of the cells are
+    known."""
     columns = (torch.arange(32) + 0.5) / 32
     masks = torch.stack([columns.expand(32, 32), columns[:, None].expand(32, 32)])[None]
     box = torch.tensor([[x + 0.02, y + 0.02, x + side - 0.02, y + side - 0.02]])
@@ -120,7 +121,7 @@ def test_features_are_averaged_under_masks() -> None:
 
 
 def test_two_frames_share_one_codebook() -> None:
-    """Two things that change places between the frames keep their masks."""
+    """Two things that swap places between the frames keep their masks."""
     things = torch.nn.functional.normalize(torch.randn(2, 8, generator=torch.Generator().manual_seed(0)), dim=1)
     first = torch.tensor([[0, 0, 1], [0, 0, 1], [0, 0, 1]])
     cells = torch.stack([first, first.flip(1)])
@@ -165,7 +166,7 @@ def test_only_the_online_network_gets_gradients(method: odin.ODIN) -> None:
     assert all(p.grad is not None and p.grad.isfinite().all() for p in method.student.parameters())
 
 
-def test_two_teachers_at_their_own_pace(method: odin.ODIN) -> None:
+def test_target_and_discovery_network_have_their_own_momentum(method: odin.ODIN) -> None:
     name, old = next((n, p.clone()) for n, p in method.discovery.named_parameters() if p.ndim > 1)
     with torch.no_grad():
         dict(method.student.named_parameters())[name] += 1
@@ -185,7 +186,7 @@ def test_more_masks_than_are_sampled(method: odin.ODIN) -> None:
     assert all(part.shape == (4, 2, 4, 4) for part in found.weights)
 
 
-def test_on_the_deployed_features_the_energy_is_held_and_the_head_is_for_regions() -> None:
+def test_with_deployed_features_the_energy_is_kept_and_the_head_is_for_regions() -> None:
     losses: dict[float, float] = {}
     masks = torch.zeros(4, 64, 64, dtype=torch.uint8)
     masks[:, 16:48, 16:48] = 1

@@ -1,4 +1,5 @@
-"""Self-training: labels of cells, the loss against scikit-learn, and a head that is deployed where it was trained."""
+"""Self-training: targets of cells, the loss against scikit-learn, and a head that gives the same output when
+deployed."""
 
 from __future__ import annotations
 
@@ -43,7 +44,7 @@ def test_shares_are_those_of_the_known_pixels(seed: int) -> None:
 
 
 def test_the_loss_is_the_cross_entropy_of_the_known_pixels(method) -> None:
-    """A cell with a share of objects counts as that many pixels of each kind, all with the cell's one answer."""
+    """A cell with a share of objects counts as that many pixels of each kind, all with the prediction of the cell."""
     method.eval()
     images = torch.rand(2, 3, 64, 64)
     masks = torch.from_numpy(np.random.default_rng(0).choice([0, 3, VOID], (2, 64, 64)).astype(np.uint8))
@@ -64,8 +65,8 @@ def test_objects_of_a_neighbour_are_pasted_with_their_ids_into_a_share_of_the_vi
     assert torch.equal(ids, masks)
 
 
-def test_instances_ask_which_of_its_recordings_masks_a_cell_lies_in() -> None:
-    """Against the same by loops; two frames of a recording share their keys, another recording has its own."""
+def test_the_instance_loss_is_over_the_masks_of_a_recording() -> None:
+    """The reference uses loops. Two frames of a recording share their keys; another recording has its own."""
     rng = np.random.default_rng(0)
     features = torch.from_numpy(rng.normal(size=(3, 5, 2, 2)).astype(np.float32))
     masks, recordings = torch.tensor([[[0, 1], [1, 2]], [[0, 1], [0, VOID]], [[0, 0], [1, 1]]]), [4, 4, 9]
@@ -103,7 +104,7 @@ def trained(method, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("engine", ["torch", "onnxruntime", "openvino"])
-def test_every_engine_gives_the_answers_of_the_head(engine: str, method, trained: Path) -> None:
+def test_every_engine_gives_the_output_of_the_head(engine: str, method, trained: Path) -> None:
     images = np.random.default_rng(0).random((1, 3, 64, 64), np.float32)
     method.eval()
     with torch.no_grad():
@@ -114,7 +115,7 @@ def test_every_engine_gives_the_answers_of_the_head(engine: str, method, trained
     np.testing.assert_allclose(outputs["foreground"], wanted, atol=1e-4)
 
 
-def test_a_run_that_goes_on_from_a_checkpoint_keeps_its_head(method, trained: Path) -> None:
+def test_a_run_that_starts_from_a_checkpoint_keeps_its_head(method, trained: Path) -> None:
     again = METHOD(open_encoder(Spec(str(trained))), Options(), Settings(size=64), 10)
     torch.testing.assert_close(again.head.unit.weight, method.head.unit.weight)
     afresh = METHOD(open_encoder(Spec(str(trained)), pretrained=False), Options(), Settings(size=64), 10)
@@ -127,7 +128,7 @@ def test_other_layers_are_used_without_the_head(trained: Path) -> None:
 
 
 @pytest.mark.parametrize("engine", ["torch", "onnxruntime", "openvino"])
-def test_a_head_for_regions_alone_says_nothing_of_objects(engine: str, trained: Path, tmp_path: Path) -> None:
+def test_a_head_for_regions_alone_does_not_change_objects(engine: str, trained: Path, tmp_path: Path) -> None:
     content = checkpoint.read(trained)
     header = content["backbone"] | {"head": "region_foreground"}
     kept = {name: value for name, value in content.items() if name not in ("format", "streamseg")}

@@ -1,4 +1,4 @@
-"""SimCLR: NT-Xent against NumPy and lightly, and which frames are no negatives."""
+"""SimCLR: NT-Xent against NumPy and lightly, and which frames are negatives."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from train.settings import Settings
 
 
 def paper(left: np.ndarray, right: np.ndarray, negatives: np.ndarray, temperature: float) -> float:
-    """Eq. 1, query by query."""
+    """Return eq. 1, query by query."""
     z = np.concatenate([left, right])
     z /= np.linalg.norm(z, axis=1, keepdims=True)
     count, losses = len(left), []
@@ -52,14 +52,14 @@ FRAMES = strategies.lists(strategies.tuples(strategies.integers(0, 2), strategie
 
 
 @given(FRAMES, strategies.integers(0, 10))
-def test_neighbours_are_no_negatives(frames: list[tuple[int, int]], apart: int) -> None:
+def test_neighbouring_frames_are_not_negatives(frames: list[tuple[int, int]], apart: int) -> None:
     found = are_negatives(torch.tensor(frames), torch.tensor(frames), torch.full((len(frames),), apart))
     for i, (recording, frame) in enumerate(frames):
         for j, (other, its) in enumerate(frames):
             assert bool(found[i, j]) == (recording != other or abs(frame - its) > apart)
 
 
-def test_the_positive_says_what_is_near() -> None:
+def test_the_distance_of_the_positive_decides_what_is_near() -> None:
     numbers = torch.tensor([[[0, 3], [0, 5]], [[1, 9], [1, 2]], [[1, 4], [1, 4]]])
     assert exclusion_distance(numbers, -1).tolist() == [2, 7, 0]
     assert exclusion_distance(numbers, 4).tolist() == [4, 4, 4]

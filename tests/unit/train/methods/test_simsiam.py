@@ -1,4 +1,4 @@
-"""SimSiam: eq. 4 in NumPy, and where gradients flow."""
+"""SimSiam: eq. 4 in NumPy, and the flow of gradients."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_loss_is_equation_4(method: simsiam.SimSiam, batch: Batch) -> None:
 
 
 def test_no_gradient_through_what_is_predicted(method: simsiam.SimSiam, batch: Batch) -> None:
-    """With a predictor whose output does not depend on its input, nothing is left that could move the encoder."""
+    """With a predictor whose output does not depend on its input, the encoder gets no gradient."""
     last = method.predictor.layers[-1]
     before = last.weight.detach().clone()
     with torch.no_grad():

@@ -16,7 +16,7 @@ from train.settings import Settings
 
 
 def sinkhorn(scores: np.ndarray, epsilon: float) -> np.ndarray:
-    """Eq. 5: Diag(u) exp(C^T Z / epsilon) Diag(v), three rounds of rows to 1 / K and columns to 1 / B."""
+    """Return eq. 5: Diag(u) exp(C^T Z / epsilon) Diag(v), three rounds of rows to 1 / K and columns to 1 / B."""
     q = np.exp(scores.T / epsilon)
     q /= q.sum()
     for _ in range(3):
@@ -26,7 +26,7 @@ def sinkhorn(scores: np.ndarray, epsilon: float) -> np.ndarray:
 
 
 def paper(codes: list[np.ndarray], scores: list[np.ndarray], temperature: float) -> float:
-    """Eq. 2 and 6: every large crop's code with every other crop's prediction."""
+    """Return eq. 2 and 6: every large crop's code with every other crop's prediction."""
     terms = []
     for i, code in enumerate(codes):
         for j, score in enumerate(scores):
@@ -77,7 +77,7 @@ def test_the_queue_keeps_the_newest() -> None:
 
 
 def test_the_length_of_the_queue_is_restored_with_the_state() -> None:
-    """A queue that is half full when a run is interrupted counts with the same rows after it is resumed."""
+    """A queue that is half full when a run is interrupted has the same filled rows after resuming."""
     first, second = method(), method()
     first.enqueue([torch.ones(4, 8), torch.ones(4, 8)])
     second.load_state_dict(first.state_dict())
@@ -87,7 +87,7 @@ def test_the_length_of_the_queue_is_restored_with_the_state() -> None:
 
 
 class HostReads(TorchDispatchMode):
-    """Counts the tensor values that Python reads; on a GPU, each of them would make the CPU wait for it."""
+    """Counts the values that Python reads from tensors, for which a CPU waits for a GPU."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""VICReg: the loss against NumPy's variances and covariances."""
+"""VICReg: the loss against variances and covariances of NumPy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from train.methods.vicreg import regularized
 
 
 def paper(left: np.ndarray, right: np.ndarray, weights: tuple[float, float, float]) -> float:
-    """Eq. 6, with the averages of the authors' code."""
+    """Return eq. 6, with the averages of the authors' code."""
 
     def hinge(z: np.ndarray) -> float:
         return float(np.maximum(0, 1 - np.sqrt(z.var(axis=0, ddof=1) + 1e-4)).mean())

@@ -16,7 +16,8 @@ from train.settings import Settings
 
 
 def paper(left: np.ndarray, right: np.ndarray) -> float:
-    """Eq. 6: 2 - 2 * cosine of the pairs, each view whitened with the inverse Cholesky factor of its covariance."""
+    """Return eq. 6: 2 - 2 * cosine of the pairs, each view whitened with the inverse Cholesky factor of its
+    covariance."""
 
     def white(z: np.ndarray) -> np.ndarray:
         white = (z - z.mean(axis=0)) @ np.linalg.inv(np.linalg.cholesky(np.cov(z.T))).T
@@ -34,7 +35,7 @@ def test_loss_is_the_papers(pairs: int, units: int) -> None:
     assert float(found) == pytest.approx(paper(left, right), abs=1e-5)
 
 
-def test_loss_is_lightlys_where_that_can_be_had() -> None:
+def test_loss_is_that_of_lightly_where_it_is_defined() -> None:
     torch.manual_seed(0)
     left, right = torch.randn(2, 16, 4)
     lightly = WMSELoss(embedding_dim=4, w_size=16)(torch.cat([left, right]))
@@ -43,7 +44,7 @@ def test_loss_is_lightlys_where_that_can_be_had() -> None:
 
 @given(strategies.integers(2, 12), strategies.integers(0, 99))
 @settings(max_examples=20, deadline=None)
-def test_white_is_white(units: int, seed: int) -> None:
+def test_whitened_vectors_have_the_identity_as_covariance(units: int, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     mixed = torch.randn(4 * units, units, generator=generator) @ torch.randn(units, units, generator=generator) + 3
     white = whiten(mixed.double(), 0.0)

@@ -1,4 +1,4 @@
-"""Intervals, against scipy's bootstrap and against the theory of means."""
+"""Intervals against the bootstrap of scipy and against the theory of means."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_frames_of_one_recording_are_not_independent(macro: bool) -> None:
     assert low < scores.mean() < high
 
 
-def test_ninety_five_of_a_hundred_intervals_hold_the_mean() -> None:
+def test_ninety_five_of_a_hundred_intervals_contain_the_mean() -> None:
     random = np.random.default_rng(2)
     held = 0
     for trial in range(100):
@@ -44,8 +44,8 @@ def test_ninety_five_of_a_hundred_intervals_hold_the_mean() -> None:
 
 
 @pytest.mark.parametrize("recordings", [2, 4])
-def test_few_recordings_seldom_claim_what_is_not_there(recordings: int) -> None:
-    """Nominal are 2.5 of 100 on each side; plain percentiles come to 20 and 9."""
+def test_few_recordings_seldom_show_a_difference_that_does_not_exist(recordings: int) -> None:
+    """Nominal are 2.5 of 100 on each side; plain percentiles have 20 and 9."""
     random = np.random.default_rng(3)
     groups = np.repeat(np.arange(recordings), 10)
     claims = 0
@@ -55,11 +55,11 @@ def test_few_recordings_seldom_claim_what_is_not_there(recordings: int) -> None:
     assert claims / 200 <= 0.06
 
 
-def test_equal_networks_differ_by_nothing() -> None:
+def test_equal_networks_have_an_interval_of_zero() -> None:
     assert interval(np.zeros(9), np.repeat(np.arange(3), 3), True) == (0.0, 0.0)
 
 
-def test_macro_means_count_groups_alike() -> None:
+def test_macro_means_weight_groups_equally() -> None:
     scores, groups = np.array([1.0, 1.0, 1.0, 0.0]), np.array([0, 0, 0, 1])
     assert average(scores, groups, macro=True) == 0.5
     assert average(scores, groups, macro=False) == 0.75

@@ -1,4 +1,4 @@
-"""The classification probes on points whose classes are known, against scikit-learn and against theory."""
+"""The classification probes on points with known classes, against scikit-learn and against theory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from train.probes.embed import Points, crop, pooled
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
-    """As the command does: these problems are too small for more."""
+    """Use one thread, as the command does for such small problems."""
     with threadpool_limits(1):
         yield
 
@@ -30,7 +30,7 @@ SCORES = [knn.score, linear.score, semi.score, few_episodes]
 
 
 def cloud(per_class: int, spread: float, seed: int = 0, classes: int = 4, dim: int = 16) -> Points:
-    """Unit vectors around `classes` directions; groups of five."""
+    """Return unit vectors around `classes` directions, in groups of five."""
     centres = np.random.default_rng(99).standard_normal((classes, dim))
     y = np.repeat(np.arange(classes), per_class)
     x = centres[y] + spread * np.random.default_rng(seed).standard_normal((len(y), dim))
@@ -106,7 +106,7 @@ def test_labels_are_drawn_in_every_class() -> None:
 
 
 def test_unlabelled_points_help_where_classes_are_chains() -> None:
-    """Two arcs: the ends are nearer to the other arc's labelled point; only the points between tell."""
+    """Two arcs whose ends are nearer to the labelled point of the other arc; only unlabelled points connect them."""
     t = np.linspace(0, np.pi, 80)
     arcs = np.concatenate([np.c_[np.cos(t), np.sin(t)], np.c_[1 - np.cos(t), 0.5 - np.sin(t)]])
     x = np.c_[arcs, np.full(len(arcs), 2.0)]

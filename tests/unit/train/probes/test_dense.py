@@ -1,4 +1,4 @@
-"""The dense probe on coloured shapes, whose truth is known, and its rules about frames."""
+"""The dense probe on coloured shapes with known ground truth, and its rules for frames."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from train.probes.dense import FIGURES, DenseProbe
 
 
 class Blocks(Recording):
-    """A coloured block in the middle of gray; sizes may differ from frame to frame."""
+    """A recording with a coloured block in the middle of gray; sizes may differ from frame to frame."""
 
     kind, fps = "blocks", 30.0
 
@@ -45,7 +45,7 @@ def block(index: int, size: tuple[int, int] = (96, 128), truth: np.ndarray | Non
 
 
 def colours(images: np.ndarray) -> np.ndarray:
-    """(B, 4, H / 8, W / 8): the mean colour of a cell as a unit vector."""
+    """Return (B, 4, H / 8, W / 8) features: the mean colour of a cell as a unit vector."""
     b, _, h, w = images.shape
     cells = images.reshape(b, 3, h // 8, 8, w // 8, 8).mean(axis=(3, 5)) - 0.3
     cells = np.concatenate([cells, np.full_like(cells[:, :1], 0.2)], axis=1)
@@ -53,13 +53,13 @@ def colours(images: np.ndarray) -> np.ndarray:
 
 
 def noise(images: np.ndarray) -> np.ndarray:
-    """Features that know nothing of the image."""
+    """Return features that do not depend on the image."""
     b, _, h, w = images.shape
     cells = np.random.default_rng(0).standard_normal((b, 4, h // 8, w // 8))
     return cells / np.linalg.norm(cells, axis=1, keepdims=True)
 
 
-def test_features_that_see_the_object_score_high_and_blind_ones_low() -> None:
+def test_features_of_the_object_score_high_and_noise_low() -> None:
     probe = DenseProbe([Blocks(), Blocks(5)], 96, k=2)
     good, bad = probe(colours), probe(noise)
     assert set(good) == set(bad) == set(FIGURES)
@@ -91,7 +91,7 @@ def test_sizes_may_differ_and_arrays_may_be_reused() -> None:
     assert probe(colours)["iou_best"] > 0.8
 
 
-def test_recordings_count_alike_however_long() -> None:
+def test_recordings_have_equal_weight_whatever_their_length() -> None:
     long, short = Blocks(24), Blocks(2)
     result = DenseProbe([long, short], 96, k=2).result(noise)
     by_recording = result.by_group()
@@ -100,7 +100,7 @@ def test_recordings_count_alike_however_long() -> None:
         assert result.figures()[name] == pytest.approx(np.mean(means))
 
 
-def test_frames_are_spread_evenly_and_no_more_are_decoded_than_asked() -> None:
+def test_frames_are_spread_evenly_and_no_others_are_decoded() -> None:
     recording = Blocks(64)
     DenseProbe([recording], 96, frames=8)
     assert sorted(recording.asked) == list(range(0, 64, 8))
@@ -133,7 +133,7 @@ def test_recordings_without_masks_are_named(tmp_path: Path) -> None:
         DenseProbe([bare], 96)  # type: ignore[list-item]
 
 
-def test_a_long_recording_without_masks_is_given_up_early() -> None:
+def test_a_long_recording_without_masks_is_not_read_to_its_end() -> None:
     class Bare(Blocks):
         def __getitem__(self, index: int) -> Frame:
             self.asked.append(index)
@@ -150,7 +150,7 @@ def test_features_that_are_not_finite_are_refused() -> None:
         DenseProbe([Blocks()], 96)(lambda images: np.full((len(images), 4, 12, 16), np.nan, np.float32))
 
 
-def test_collapsed_features_are_measured_not_crashed_on() -> None:
+def test_collapsed_features_are_measured() -> None:
     figures = DenseProbe([Blocks()], 96)(lambda images: np.full((len(images), 4, 12, 16), 0.5, np.float32))
     assert figures["iou_best"] == pytest.approx(1 / 9, abs=0.02)  # one cluster: the whole frame
 
@@ -169,7 +169,7 @@ def test_every_labelled_set_has_masks_that_the_probe_can_use(name: str, shared: 
     assert 0 < probe(colours)["iou_best"] < 1
 
 
-def test_halves_share_no_frame_and_judge_alone() -> None:
+def test_halves_share_no_frame_and_work_alone() -> None:
     whole = DenseProbe([Blocks(9), Blocks(1)], (96, 128), 24)
     first, second = whole.halves()
     parts = [{(uri, view.index) for uri, views in half.views.items() for view in views} for half in (first, second)]

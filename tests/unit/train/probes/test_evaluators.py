@@ -1,4 +1,4 @@
-"""Who judges a run: masks where there are any, else the objects that are found, classes beside both."""
+"""What evaluates a run: masks if there are any, otherwise the objects that are found; classes in addition."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def data(images: Path) -> list[Recording]:
     return [found]
 
 
-def judged(settings: Settings, data: list[Recording], say: Callable[[str], object]) -> Evaluators | None:
+def evaluators_of(settings: Settings, data: list[Recording], say: Callable[[str], object]) -> Evaluators | None:
     return open_evaluators(open_held_out(settings, data, say), settings, data, say)
 
 
-def test_masks_choose_by_one_half_and_report_by_the_other(data: list[Recording]) -> None:
-    evaluators = judged(Settings(val=(str(TABLETOP),), probe_size=96), data, print)
+def test_with_masks_one_half_chooses_and_the_other_reports(data: list[Recording]) -> None:
+    evaluators = evaluators_of(Settings(val=(str(TABLETOP),), probe_size=96), data, print)
     assert evaluators is not None
     assert isinstance(evaluators.choice, DenseProbe)
     assert evaluators.report is not None
@@ -46,25 +46,25 @@ def test_masks_choose_by_one_half_and_report_by_the_other(data: list[Recording])
     assert not chosen & told
 
 
-def test_without_masks_the_objects_choose_and_nothing_reports(images: Path) -> None:
+def test_without_masks_objects_choose_and_there_is_no_report(images: Path) -> None:
     said: list[str] = []
     data = open_source(str(TABLETOP))
     assert isinstance(data, Recording)
-    evaluators = judged(Settings(probe_size=128), [data], said.append)
+    evaluators = evaluators_of(Settings(probe_size=128), [data], said.append)
     assert evaluators is not None
     assert isinstance(evaluators.choice, LabelFreeProbe)
     assert evaluators.report is None
     assert any("finding objects" in line for line in said)
 
 
-def test_a_run_may_want_none_and_random_weights_find_nothing(data: list[Recording]) -> None:
+def test_no_evaluators_without_probe_or_with_random_weights(data: list[Recording]) -> None:
     said: list[str] = []
-    assert judged(Settings(probe=False), data, said.append) is None
-    assert judged(Settings(init="none"), data, said.append) is None
+    assert evaluators_of(Settings(probe=False), data, said.append) is None
+    assert evaluators_of(Settings(init="none"), data, said.append) is None
     assert ["no best.pt" in line for line in said] == [True]
 
 
-def test_classes_are_told_apart_by_their_colours(tmp_path: Path) -> None:
+def test_classes_are_recognized_by_their_colours(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     for name, colour in (("red", (40, 40, 220)), ("blue", (220, 40, 40))):
         (tmp_path / name).mkdir()
@@ -75,8 +75,8 @@ def test_classes_are_told_apart_by_their_colours(tmp_path: Path) -> None:
     assert found == {"knn_top1": 1.0, "linear_top1": 1.0}
 
 
-def test_classes_are_not_told_apart_by_what_is_trained_on(images: Path, tmp_path: Path, data: list[Recording]) -> None:
-    """What classes are learnt from may be."""
+def test_classes_are_not_evaluated_on_training_frames(images: Path, tmp_path: Path, data: list[Recording]) -> None:
+    """Frames from which classes are learnt may be training frames."""
     for number, path in enumerate(sorted(images.iterdir())):
         part = tmp_path / "classes" / ("train" if number < 8 else "val") / "ab"[number % 2]
         part.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The label-free score: high where clusters mean the objects in every frame and in any light, low where they do not."""
+"""The label-free score is high if clusters mean the objects in every frame and in any light, otherwise low."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.unit.train.probes.test_dense import Blocks, colours, noise
 from train.probes.label_free import LabelFreeProbe
 
 
-def test_features_that_tell_the_object_agree_and_noise_does_not() -> None:
+def test_features_of_the_object_agree_and_noise_does_not() -> None:
     probe = LabelFreeProbe([Blocks()], 96, 4, 0)
     good, bad = (probe.result(features).figures()["agreement"] for features in (colours, noise))
     assert good > 0.8
@@ -19,7 +19,7 @@ def test_features_that_tell_the_object_agree_and_noise_does_not() -> None:
 
 
 def test_features_that_change_with_the_light_agree_less() -> None:
-    """Each picture's own clusters may be perfect: they have to mean the same in another light."""
+    """The clusters of each picture alone may be perfect, but they have to mean the same in another light."""
 
     def fickle(images: np.ndarray) -> np.ndarray:
         cells = colours(images).copy()

@@ -1,4 +1,4 @@
-"""Labelled folders: what is a class, a photograph, a recording, and that no recording is on both sides."""
+"""Folders of classes: classes, photographs and recordings in them, and no recording on both sides of the split."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_no_recording_is_on_both_sides(
     ]
 
 
-def test_a_single_recording_is_cut_with_a_gap_and_said_so(tmp_path: Path) -> None:
+def test_a_single_recording_is_cut_with_a_gap_and_a_note(tmp_path: Path) -> None:
     for name in ("walk", "swim"):
         write(tmp_path / name, frames(20))
     notes: list[str] = []

@@ -1,4 +1,4 @@
-"""Which backbone a checkpoint is compared with, and why there may be none."""
+"""The network that a checkpoint is compared with, and the reasons if there is none."""
 
 from __future__ import annotations
 
@@ -58,13 +58,13 @@ def test_a_file_it_started_from_is_used(tmp_path: Path) -> None:
         ({"init": "imagenet", "init_sha256": "0" * 64}, "have changed since"),
     ],
 )
-def test_why_there_is_no_comparison(provenance: dict[str, Any] | None, why: str, tmp_path: Path) -> None:
+def test_reasons_why_there_is_no_comparison(provenance: dict[str, Any] | None, why: str, tmp_path: Path) -> None:
     start, about = starting_network(write(tmp_path / "a.pt", provenance))
     assert start is None
     assert why in about
 
 
-def test_a_model_started_from_nothing() -> None:
+def test_a_model_that_is_no_checkpoint_has_no_start() -> None:
     assert starting_network(Spec(NAME))[0] is None
 
 

@@ -1,4 +1,4 @@
-"""What is deployed: the largest share of the trained weights by which nothing falls, or the starting ones."""
+"""The deployed share: the largest one with which no figure falls, or the starting weights."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def change(difference: float, low: float | None = None) -> dict[str, Any]:
         ({"iou_union": change(0.1, 0.02), "free": change(-0.01, -0.1)}, False),
     ],
 )
-def test_nothing_falls_and_something_rises_for_sure(changes: dict[str, Any], wanted: bool) -> None:
+def test_no_figure_falls_and_one_rises_with_its_interval(changes: dict[str, Any], wanted: bool) -> None:
     assert better(changes) == wanted
 
 
 class Near:
-    """Likes features the more, the nearer they are to those of a network."""
+    """A probe that prefers features the more, the closer they are to those of a network."""
 
     def __init__(self, wanted: Features) -> None:
         self.images = np.random.default_rng(0).random((4, 3, 64, 64), np.float32)
@@ -93,7 +93,7 @@ def test_the_largest_share_that_is_better_is_deployed(
         assert all(torch.equal(one, tensors[place]) for place, one in found.items())
 
 
-def test_weights_that_nothing_speaks_for_are_not_deployed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_gain_the_starting_weights_are_deployed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(BYOL, "measured_share", 1.0)
     spoilt = {"backbone_lr": 1.0, "lr": 3.0, "heads_first": 0.0, "steps": 2, "probe_every": 2}
     small = {"layers": (3,), "size": 64, "batch_size": 2, "probe_size": 96, "pictures": False, "logger": "csv"}
@@ -111,7 +111,7 @@ def test_weights_that_nothing_speaks_for_are_not_deployed(tmp_path: Path, monkey
 
 
 def test_until_a_run_ends_best_pt_is_no_worse_than_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An interrupted run compares nothing; nor does one that is killed, or ends with an error."""
+    """A run that is interrupted, killed, or ends with an error compares nothing."""
 
     def interrupted(self: Checkpointing, trainer: Any, *_: object) -> None:
         self.interrupted = trainer.should_stop = True

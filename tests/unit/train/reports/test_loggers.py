@@ -22,7 +22,7 @@ def test_names_are_checked() -> None:
         loggers.Loggers().convert("mlfow", None, None)
 
 
-def test_a_package_that_is_absent_is_told_with_the_line_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_an_error_with_the_command_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loggers, "find_spec", lambda name: None)
     loggers.check("tensorboard,csv")
     with pytest.raises(StreamsegError) as told:
@@ -59,13 +59,13 @@ def test_wandb_works_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert b"loss" in record.read_bytes()
 
 
-def test_a_server_that_is_not_there_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_server_is_an_error_of_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("mlflow")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "nothing://here")
     with pytest.raises(StreamsegError, match="--logger mlflow cannot be used"):
         loggers.make_loggers("mlflow", tmp_path, 0, FLAGS, True)
 
 
-def test_processes_that_are_not_the_first_log_nothing(tmp_path: Path) -> None:
+def test_processes_of_other_ranks_log_nothing(tmp_path: Path) -> None:
     assert loggers.make_loggers("tensorboard,wandb", tmp_path, 0, FLAGS, False) == []
     assert list(tmp_path.iterdir()) == []

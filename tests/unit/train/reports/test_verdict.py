@@ -1,4 +1,4 @@
-"""Training helped only where the interval of the paired difference says so."""
+"""The verdict says that training helped only if the interval of the paired difference is above 0."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_only_an_interval_that_excludes_zero_counts(gain: float, spread: float, 
     assert verdict(report, {}).startswith(word)
 
 
-def test_regions_and_objects_are_told_apart() -> None:
+def test_regions_and_objects_are_reported_separately() -> None:
     same = 0.5 + NOISE
     report = compared(result(same), result(same + 0.1)) | compared(result(same, "free"), result(same - 0.1, "free"))
     assert verdict(report, {}).startswith("training made objects worse and regions better: IoU of regions")
@@ -40,20 +40,20 @@ def test_one_unit_has_no_interval_and_proves_nothing() -> None:
     assert verdict(report, {}).startswith("no difference can be told")
 
 
-def test_one_recording_is_told() -> None:
+def test_a_single_recording_is_mentioned() -> None:
     before, after = (Result({"free": values}, np.zeros(12, int), ("a",), macro=True) for values in (NOISE, NOISE + 0.1))
     assert verdict(compared(before, after), {}).endswith(
         "this is one recording: give --val more, for others may fare otherwise"
     )
 
 
-def test_without_masks_nothing_is_claimed() -> None:
+def test_without_masks_the_verdict_claims_nothing() -> None:
     assert verdict({}, {}).startswith("no probe")
     said = verdict({}, {"frozen": {"agreement": 0.3}, "best": {"agreement": 0.8}})
     assert said.startswith("no masks: agreement with the objects 0.800")
     assert "helped" not in said
 
 
-def test_scores_that_were_kept_are_paired_with_the_frames_they_came_from() -> None:
+def test_saved_scores_are_paired_with_their_frames() -> None:
     whole = result(0.5 + NOISE)
     assert of_scores({"iou_union": whole.scores["iou_union"].tolist()}, whole).figures() == whole.figures()
