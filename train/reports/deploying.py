@@ -72,7 +72,7 @@ def choose_share(
     chosen = _with_share(share, best, method)
     checkpoint.write(output / BEST, chosen)
     if share != run_share:
-        probing.evaluate_again(*_features_of(chosen, method))
+        probing.evaluate_again(*_checkpoint_features(chosen, method))
     return share
 
 
@@ -117,7 +117,7 @@ def _comparison(
 
     @cache
     def regions(share: float) -> dict[str, Result]:
-        return {"regions": choice.result(_features_of(_with_share(share, best, method), method)[0])}
+        return {"regions": choice.result(_checkpoint_features(_with_share(share, best, method), method)[0])}
 
     @cache
     def objects(share: float) -> dict[str, Result]:
@@ -158,7 +158,7 @@ def _with_share(share: float, content: Content, method: Method) -> Content:
     return {**content, "state_dict": method.averaging.between(trained.state_dict(), share)}
 
 
-def _features_of(content: Content, method: Method) -> tuple[Features, Features]:
+def _checkpoint_features(content: Content, method: Method) -> tuple[Features, Features]:
     """Return the features of a checkpoint that are clustered, with the head's output, and the features alone."""
     encoder, head = copy.deepcopy(method.backbone()).cpu(), copy.deepcopy(method.deployed_head())
     encoder.net.load_state_dict(content["state_dict"])
