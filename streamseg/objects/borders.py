@@ -14,7 +14,7 @@ BORDERS = {
 }
 """How sure the classifier must be of a pixel, by quality; GrabCut decides about the others, which lie near the border,
 in gaps and in thin parts. The classifier of "live" has learnt from smaller windows, and is trusted with less."""
-SIDES = {"live": 128, "high": 192}
+SIDES = {"live": 96, "high": 192}
 """Longest side of the windows that GrabCut works in, in pixels. Its time grows with the square."""
 
 
