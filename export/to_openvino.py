@@ -39,16 +39,19 @@ def to_openvino(request: Request, path: Path, log: Callable[[str], None]) -> lis
 
 
 def convert(onnx: Path, xml: Path, precision: str) -> None:
-    """Write the network in the file `onnx` as `xml` and the .bin beside it, with the metadata in its rt_info."""
+    """Convert the ONNX file `onnx` to `xml` and the .bin beside it. The metadata of the ONNX file go into its rt_info.
+
+    precision: "fp16" stores the weights as float16; every other value stores them as they are.
+    """
     import openvino
     from onnx import load
     from openvino.tools.ovc import convert_model  # `openvino` lacks it in a process that has run a network
 
     model = convert_model(onnx)
-    said = {entry.key: entry.value for entry in load(onnx, load_external_data=False).metadata_props}
-    model.set_rt_info(said | {"precision": precision}, [SECTION])
+    metadata = {entry.key: entry.value for entry in load(onnx, load_external_data=False).metadata_props}
+    model.set_rt_info(metadata | {"precision": precision}, [SECTION])
     half = precision == "fp16"
     openvino.save_model(model, xml, compress_to_fp16=half)
-    # once more, now that the weights are known: they come out the same, and the graph can name them
+    # The SHA-256 of the .bin is known only now. The second call writes the same .bin again.
     model.set_rt_info(sha256_of(xml.with_suffix(".bin")), [SECTION, WEIGHTS])
     openvino.save_model(model, xml, compress_to_fp16=half)
