@@ -140,7 +140,7 @@ def test_frames_wait_for_no_keyframe_that_is_worked_on_beside_them(shapes, make_
 
     def run(beside: bool) -> tuple[list[np.ndarray], list[int]]:
         segmenter = make_segmenter(k=4)
-        segmenter.hurry(beside, 1)
+        segmenter.adapt_keyframes(beside, 1)
         taken, regions = [], []
         for i in range(16):
             masks = segmenter.step(segmenter.plan(shapes()[i]))
@@ -169,7 +169,7 @@ def test_what_fails_beside_the_frames_is_told_by_the_frame_that_would_show_it(
         raise OSError("the disk is gone")
 
     segmenter = make_segmenter(k=4)
-    segmenter.hurry(True, 1)
+    segmenter.adapt_keyframes(True, 1)
     planned = [segmenter.plan(shapes()[i]) for i in range(16)]
     first = next(i for i, one in enumerate(planned) if isinstance(one, PropagatedFrame) and one.way.begun == 0)
     planned[first] = replace(planned[first], frame=replace(planned[first].frame, load_depth=gone))

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 
 from streamseg.backbones import Spec
 from streamseg.config import SegmenterConfig, SessionConfig
-from streamseg.runtime.session import beside, open_session, squeezed, unused
+from streamseg.runtime.session import misaligned, open_session, squeezed, unused
 from streamseg.sources import Options, open_source
 from streamseg.sources.alignment import Alignment
 
@@ -80,17 +80,17 @@ def test_depth_beside_the_colour_is_told_once_and_the_advice_ends_it(shared: Pat
     aligned = Options(align_depth=move)
     assert told(SessionConfig(kitchen).but(options=aligned)) == []
     with open_source(kitchen, aligned) as source:
-        assert beside(source) == ""  # not only because it was given: it lies there now
+        assert misaligned(source) == ""  # the frames themselves are aligned now
 
 
-def test_depth_that_is_not_used_is_not_looked_at(shared: Path) -> None:
+def test_depth_that_is_not_used_is_not_checked(shared: Path) -> None:
     kitchen = str(shared / "data" / "sevenscenes_redkitchen")
     assert told(SessionConfig(kitchen).but(edges=False)) == []
     assert len(told(SessionConfig(kitchen).but(edges=False, depth=0.5))) == 1
 
 
 @pytest.mark.parametrize("name", ["uoc_tabletop_rgbd", "apc_shelf_rgbd_masks", "rgbd_other_formats", "co3d_hydrant"])
-def test_nothing_is_said_of_other_recordings(name: str, shared: Path) -> None:
+def test_there_is_no_note_about_other_recordings(name: str, shared: Path) -> None:
     assert told(SessionConfig(str(shared / "data" / name))) == []
 
 
@@ -103,8 +103,8 @@ def test_frames_that_cannot_be_read_do_not_matter(shared: Path, tmp_path: Path) 
     for path in (pictures[0], depths[-1]):
         path.write_bytes(path.read_bytes()[:1000])
     with open_source(str(tmp_path)) as source:
-        assert advice(beside(source)).scale == pytest.approx(0.9, abs=0.03)
+        assert advice(misaligned(source)).scale == pytest.approx(0.9, abs=0.03)
     for path in (*pictures[1:], *depths[:-1]):
         path.write_bytes(path.read_bytes()[:1000])
     with open_source(str(tmp_path)) as source:
-        assert beside(source) == ""
+        assert misaligned(source) == ""

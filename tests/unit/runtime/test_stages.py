@@ -14,7 +14,7 @@ from streamseg.features.flow import Way
 from streamseg.features.scenes import STEADY
 from streamseg.frame import Frame
 from streamseg.runtime.segmenter import Segmenter
-from streamseg.runtime.stages import AGAIN, Opening
+from streamseg.runtime.stages import RESTART_AFTER, StartFrames
 from streamseg.runtime.stream import stream
 from streamseg.sinks import Sink
 from streamseg.sources import LiveSource, Recording
@@ -35,24 +35,24 @@ def seen(index: int, content: bool, is_key: bool = True) -> FeatureFrame:
 
 def test_a_session_starts_on_the_frames_that_show_something() -> None:
     frames = [seen(i, i > 4) for i in range(8)]
-    opening = Opening()
-    assert opening.begin(frames) == frames[5:]
-    assert not any(opening.again(seen(i, True)) for i in range(20))
+    start_frames = StartFrames()
+    assert start_frames.first(frames) == frames[5:]
+    assert not any(start_frames.next(seen(i, True)) for i in range(20))
 
 
 def test_after_a_start_on_nothing_it_starts_again_as_soon_as_there_is_something() -> None:
-    opening = Opening()
+    start_frames = StartFrames()
     black = [seen(i, False) for i in range(8)]
-    assert opening.begin(black) == black
-    assert opening.again(seen(8, False)) == []
-    started = [len(opening.again(seen(i, True, is_key=i % 2 == 0))) for i in range(10, 40)]
-    assert [n for n in started if n] == list(AGAIN)
+    assert start_frames.first(black) == black
+    assert start_frames.next(seen(8, False)) == []
+    started = [len(start_frames.next(seen(i, True, is_key=i % 2 == 0))) for i in range(10, 40)]
+    assert [n for n in started if n] == list(RESTART_AFTER)
     assert started[0] == 1
 
 
 def test_a_session_that_shows_nothing_at_all_goes_on_as_it_started() -> None:
-    opening = Opening()
-    assert not any(opening.again(seen(i, False)) for i in range(50))
+    start_frames = StartFrames()
+    assert not any(start_frames.next(seen(i, False)) for i in range(50))
 
 
 Masks = dict[str, list[np.ndarray]]

@@ -132,7 +132,7 @@ def test_a_gpu_looks_at_each_frame_until_it_is_late(shapes, make_segmenter, labe
     segmenter.step(frames[0])
     segmenter.extractor.backbones[0].device = "cuda"
     assert [segmenter.plan(frame) for frame in frames] == frames
-    segmenter.hurry(False, 2)
+    segmenter.adapt_keyframes(False, 2)
     planned = [segmenter.plan(frame) for frame in frames]
     assert [isinstance(one, Frame) for one in planned] == [True] * (6 - followers) + [False] * followers
 
