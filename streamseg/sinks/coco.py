@@ -26,9 +26,9 @@ def open(folder: Path, run: Run) -> CocoFile:
 
 
 class CocoFile(Sink):
-    """Annotations, the bulk, go to the file one by one; images, a line each, are kept until the end.
+    """Writes each annotation at once, and the list of images, which is short, at the end.
 
-    file_name: gives the path of a frame's picture, as it shall stand in the file.
+    file_name: returns the path of a frame's image file, as annotations.json should contain it.
     """
 
     def __init__(self, path: Path, run: Run, file_name: Callable[[Frame], str]) -> None:

@@ -24,7 +24,7 @@ def open(folder: Path, run: Run) -> MotsFile:
 
 
 class MotsFile(Sink):
-    """A frame's number is its place in the run."""
+    """Writes the lines of each frame at once. Frames are numbered by their place in the run."""
 
     def __init__(self, path: Path, masks: str) -> None:
         self.masks, self.frames = masks, 0
