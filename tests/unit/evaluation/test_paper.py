@@ -60,7 +60,7 @@ def test_cells_are_the_report_s_method(monkeypatch: pytest.MonkeyPatch) -> None:
     source = str(ROOT / "samples" / "tabletop")
     setup = SessionConfig(source).but(spec=Spec("efficientnet_lite0"), objects=True, seed=3)
     asked = Request((source,), {"efficientnet_lite0": (setup,)}, seeds=2, max_frames=2)
-    table = paper.table(asked, scoring.NOBODY)
+    table = paper.table(asked, scoring.SILENT)
     assert table["columns"] == ["64", "64 PCA 3"]
     (row,) = table["rows"]
     assert row["name"] == "frozen efficientnet_lite0"
