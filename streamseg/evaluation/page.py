@@ -10,12 +10,12 @@ import html
 from collections.abc import Sequence
 from typing import Any
 
-import cv2
 import numpy as np
 
 from streamseg.evaluation import table
 from streamseg.evaluation.gallery import Example, Gallery
 from streamseg.evaluation.instances.object_tables import object_tables
+from streamseg.sinks.encoding.pictures import jpeg
 
 STYLE = """
 :root { color-scheme: light dark; --text: #1a1a1a; --soft: #555; --line: #ddd; --back: #fff; --blue: #0072B2;
@@ -108,8 +108,7 @@ def _figure(caption: str, picture: np.ndarray) -> str:
 
 def _data(rgb: np.ndarray) -> str:
     """Encode an (H, W, 3) uint8 RGB image as a data: URL."""
-    _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 88])
-    return "data:image/jpeg;base64," + base64.b64encode(jpeg.tobytes()).decode()
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg(rgb, quality=88)).decode()
 
 
 def curve(k: Sequence[int], distortion: Sequence[float], knee: int, by: str) -> str:

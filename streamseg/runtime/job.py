@@ -146,7 +146,7 @@ def _stream(
 
 
 def _run_of(job: RunConfig, source: Recording | LiveSource, log: Log, folder: OutputFolder | None = None) -> Run:
-    """Return what a sink is told of the run. folder: where it may write files; None for a viewer."""
+    """Return the description of the run for a sink. folder: where it may write files; None for a viewer."""
     title, fps = without_secrets(source.uri), max(1.0, source.fps / job.every)
     claim = folder.claim if folder else None
     return Run(

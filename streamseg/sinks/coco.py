@@ -1,7 +1,8 @@
 """annotations.json: COCO with run-length masks; `track_id` is the id that lasts over the sequence, `score` an object's.
 
-`file_name` leads from the output folder to the picture: the source's own file or, of a video or a camera, one that is
-written into images/. CVAT keeps `attributes.instance_id`; it takes `track_id` for itself, and drops it with masks.
+`file_name` is the path of the image relative to the output folder: the source's own file or, for a video or a camera,
+one that is written into images/. `attributes.instance_id` repeats the id for CVAT, which does not import `track_id` of
+masks.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """labelstudio/: images/*.jpg, tasks.json with the masks as predictions, and config.xml, to import in Label Studio.
 
-Label Studio serves the pictures from its local storage: start it with LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true and
-LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT set to this folder. A brush stroke's `meta.text` holds the id that lasts, its
-`score` that of an object; the score of the prediction is their mean.
+Label Studio reads the images from its local storage: start it with LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true and
+LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT set to this folder. The `meta.text` of a brush stroke is its id, which persists
+over frames, and its `score` that of the object. The score of a prediction is the mean over its strokes.
 """
 
 from __future__ import annotations

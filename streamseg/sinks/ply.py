@@ -1,7 +1,7 @@
 """ply/: a coloured point cloud [m] for each id and frame, and fused ones where the recording has poses.
 
-frames/NAME-ID.ply are in the camera's frame (x right, y down, z forward), fused/ID.ply in the world's, all views of an
-id together. It takes metric depth and intrinsics; frames without them are left out, and that is told.
+frames/NAME-ID.ply are in the camera frame (x right, y down, z forward). fused/ID.ply contain all views of an id, in the
+world frame. Both need metric depth and intrinsics; frames without them are left out, and a note says why.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The tables of objects on the page: every object once, text escaped, a chart whose line goes where the IoU does."""
+"""The tables of objects on the page: a row for each object, and a chart whose line follows the IoU."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_row_for_each_object() -> None:
     assert [row[5] for row in found] == ["0.40", "0.60"]
 
 
-def test_only_so_many_rows() -> None:
+def test_the_number_of_rows_is_limited() -> None:
     tracks = ObjectTracks()
     tracks.frames = 3
     for i in range(1, MAX_ROWS + 6):

@@ -1,4 +1,4 @@
-"""What the page tells of each object: its IoU over the frames, what it agrees with, score, size, distance, switches."""
+"""The tracks of objects for the page: IoU over the frames, partner, score, size, distance, ID switches."""
 
 from __future__ import annotations
 
