@@ -1,7 +1,7 @@
-"""What each format costs, as one table: size, error, agreement of the masks with PyTorch, speed.
+"""Compare all export formats of a model in one table: file size, error, agreement of the masks with PyTorch, speed.
 
-Speed is a ratio to ONNX fp32 in ONNX Runtime on the same device: the median of ROUNDS rounds, in each of which every
-file runs, one after the other, so that whatever else the machine does meets all of them alike.
+Speed is relative to ONNX fp32 in ONNX Runtime, from median times over ROUNDS rounds. In each round every file runs
+once, one after the other, so that other load on the machine affects all of them equally.
 """
 
 from __future__ import annotations
@@ -26,57 +26,65 @@ from streamseg.text import terminal
 
 Log = Callable[[str], None]
 FRAMES, CALIBRATION, ROUNDS, WARM_UP = 8, 16, 30, 2
+"""Frames that are compared, frames that calibrate int8, rounds that are timed, and rounds before them that are not."""
 BASELINE = "ONNX fp32"
 GPU = (("CUDA provider fp32", "cuda", "fp32"), ("CUDA provider fp16", "cuda", "fp16"),
        ("TensorRT provider fp32", "tensorrt", "fp32"), ("TensorRT provider fp16", "tensorrt", "fp16"))  # fmt: skip
 
 
 def parse(text: str) -> Spec:
-    """A model as people type it: NAME or FILE, then ",layers=3,4", ",facet=key", and "@WEIGHTS" at the end."""
-    named, _, weights = text.partition("@")
-    name, *choices = named.replace(",layers=", "\nlayers=").replace(",facet=", "\nfacet=").split("\n")
-    chosen = dict(choice.split("=", 1) for choice in choices)
+    """Parse a model as users type it: NAME or FILE, then ",layers=3,4", ",facet=key", and "@WEIGHTS" at the end.
+
+    Raises ModelError.
+    """
+    model, _, weights = text.partition("@")
+    name, *assignments = model.replace(",layers=", "\nlayers=").replace(",facet=", "\nfacet=").split("\n")
+    options = dict(assignment.split("=", 1) for assignment in assignments)
     try:
-        layers = tuple(int(part) for part in chosen.get("layers", "").split(",") if part)
+        layers = tuple(int(part) for part in options.get("layers", "").split(",") if part)
     except ValueError:
         layers = ()
-    if "," in name or (chosen.get("layers") and not layers):
+    if "," in name or (options.get("layers") and not layers):
         hint = "write NAME, NAME,layers=3,4 or NAME,layers=3,4@WEIGHTS"
         raise ModelError(f"{text!r} is not a model with options", hint)
-    return Spec(name, weights, layers, chosen.get("facet", ""))
+    return Spec(name, weights, layers, options.get("facet", ""))
 
 
 def rows(specs: Sequence[Spec], size: tuple[int, int], calibrate: str, frames: str, log: Log) -> list[dict[str, Any]]:
-    """One row a model and format, for JSON. size: (H, W). calibrate, frames: recordings, "" = photographs.
+    """Return one row for each model and format, for JSON. size: (H, W). calibrate, frames: recordings, "" =
+    photographs.
 
-    Files are made in a temporary folder. A format that cannot be measured here has `note`, and no figures. Raises
-    ModelError where a model cannot be exported at all.
+    The files are written into a temporary folder. A format that does not run on this machine has a "note" instead of
+    figures. Raises ModelError if a model cannot be exported at all.
     """
-    found = []
-    images = pictures.load(frames, size, FRAMES if frames or calibrate else 2 * FRAMES, log)
-    held_out = images if frames or calibrate else images[::2]
-    seen = pictures.load(calibrate, size, CALIBRATION, log) if frames or calibrate else images[1::2]
+    table = []
+    if frames or calibrate:
+        images = pictures.load(frames, size, FRAMES, log)
+        calibration = pictures.load(calibrate, size, CALIBRATION, log)
+    else:  # every second photograph calibrates, the others are compared
+        photographs = pictures.load("", size, 2 * FRAMES, log)
+        images, calibration = photographs[::2], photographs[1::2]
     for spec in specs:
         with tempfile.TemporaryDirectory(prefix="streamseg-") as folder:
-            found += _rows(spec, size, seen, held_out, Path(folder), log)
-    return found
+            table += _rows(spec, size, calibration, images, Path(folder), log)
+    return table
 
 
 def _rows(
-    spec: Spec, size: tuple[int, int], seen: np.ndarray, images: np.ndarray, folder: Path, log: Log
+    spec: Spec, size: tuple[int, int], calibration: np.ndarray, images: np.ndarray, folder: Path, log: Log
 ) -> list[dict[str, Any]]:
-    reference = open_backbone(spec, size, engine="torch", device="cpu", precision="fp32")
-    wanted = [{name: value.copy() for name, value in reference.run(image[None]).items()} for image in images]
+    eager = open_backbone(spec, size, engine="torch", device="cpu", precision="fp32")
+    reference = [{name: value.copy() for name, value in eager.run(image[None]).items()} for image in images]
     table = []
     backbones: dict[str, Backbone] = {}
-    for name, precision, file, opened in _formats(spec, size, seen, folder, log):
+    for name, precision, file, open_format in _formats(spec, size, calibration, folder, log):
         log(f"{spec.model}: {name}")
         row = {"model": spec.model, "format": name, "megabytes": round(_bytes(file) / 1e6, 2)}
         try:
-            runs = opened()
-            row |= _figures(wanted, runs, images, precision)
-            if isinstance(runs, Backbone):
-                backbones[name] = runs
+            network = open_format()
+            row |= _figures(reference, network, images, precision)
+            if isinstance(network, Backbone):
+                backbones[name] = network
         except ModelError as problem:
             row = {"model": spec.model, "format": name, "note": f"not measured: {problem.message}"}
         table.append(row)
@@ -89,12 +97,15 @@ def _rows(
     return table
 
 
-def _formats(spec: Spec, size: tuple[int, int], seen: np.ndarray, folder: Path, log: Log) -> list[tuple[Any, ...]]:
-    """(name, precision of its gate, file, function that opens it) of every format; the files are written here."""
+def _formats(
+    spec: Spec, size: tuple[int, int], calibration: np.ndarray, folder: Path, log: Log
+) -> list[tuple[Any, ...]]:
+    """Write the files of every format into `folder`. Returns (name, precision of its gate, file, function that opens
+    it) for each."""
     fp32, fp16, int8 = (folder / f"{precision}.onnx" for precision in ("fp32", "fp16", "int8"))
     write_onnx(spec, size, fp32, precision="fp32")
     write_onnx(spec, size, fp16, precision="fp16")
-    quantize.quantize(fp32, int8, seen, log)
+    quantize.quantize(fp32, int8, calibration, log)
     formats: list[tuple[Any, ...]] = []
     for precision, file in (("fp32", fp32), ("fp16", fp16), ("int8", int8)):
         formats.append((f"ONNX {precision}", precision, file, partial(open_file, file, size, "onnxruntime")))
@@ -111,7 +122,7 @@ def _formats(spec: Spec, size: tuple[int, int], seen: np.ndarray, folder: Path, 
 
 
 class _OpenCV:
-    """OpenCV's dnn module: a runtime that the exporter never saw."""
+    """A network in OpenCV's dnn module, a runtime that is independent of the exporter."""
 
     def __init__(self, file: Path) -> None:
         import cv2
@@ -123,7 +134,7 @@ class _OpenCV:
             raise ModelError(f"OpenCV does not read it ({_reason(problem)})", "use another runtime") from problem
 
     def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        """As Backbone.run."""
+        """Run the network, as `Backbone.run`."""
         import cv2
 
         try:
@@ -134,15 +145,23 @@ class _OpenCV:
 
 
 def _reason(problem: Exception) -> str:
-    """OpenCV's own words, without its source's path."""
+    """Return the message of OpenCV without the path of its source file."""
     return str(problem).strip().rpartition("error: ")[2].splitlines()[0][:100]
 
 
-def _figures(wanted: list[dict[str, np.ndarray]], runs: Any, images: np.ndarray, precision: str) -> dict[str, Any]:
-    """Error and agreement of a runtime with PyTorch, one frame at a time as in a stream, and whether its gate opens."""
-    found = [{name: np.array(value) for name, value in runs.run(image[None]).items()} for image in images]
-    whole = [{name: np.concatenate([part[name] for part in parts]) for name in wanted[0]} for parts in (wanted, found)]
-    result = verify.compare(lambda _: whole[0], lambda _: whole[1], images)
+def _figures(
+    reference: list[dict[str, np.ndarray]], network: Any, images: np.ndarray, precision: str
+) -> dict[str, Any]:
+    """Return the error of a network, its agreement with PyTorch, and whether it passes the gate of its precision.
+
+    reference: outputs of PyTorch for each image. The network runs on one image at a time, as in a stream.
+    """
+    outputs = [{name: np.array(value) for name, value in network.run(image[None]).items()} for image in images]
+    result = verify.compare(
+        lambda _: {name: np.concatenate([each[name] for each in reference]) for name in reference[0]},
+        lambda _: {name: np.concatenate([each[name] for each in outputs]) for name in reference[0]},
+        images,
+    )
     try:
         verify.gate("it", precision, [result])
         passed = True
@@ -159,20 +178,21 @@ def _figures(wanted: list[dict[str, np.ndarray]], runs: Any, images: np.ndarray,
 
 
 def _medians(backbones: dict[str, Backbone], images: np.ndarray) -> dict[str, float]:
-    """Seconds a frame, by format."""
-    took: dict[str, list[float]] = {name: [] for name in backbones}
+    """Measure the median seconds for one frame, by format."""
+    times: dict[str, list[float]] = {name: [] for name in backbones}
     for number in range(WARM_UP + ROUNDS):
         image = images[number % len(images)][None]
         for name, backbone in backbones.items():
-            backbone.run(image)  # untimed: threads of the runtime before it still spin, and caches hold its weights
+            # a first run is not timed: threads of the last runtime are still busy, and the caches hold its weights
+            backbone.run(image)
             started = time.perf_counter()
             backbone.run(image)
-            took[name].append(time.perf_counter() - started)
-    return {name: float(np.median(seconds[WARM_UP:])) for name, seconds in took.items()}
+            times[name].append(time.perf_counter() - started)
+    return {name: float(np.median(seconds[WARM_UP:])) for name, seconds in times.items()}
 
 
 def _bytes(file: Path) -> int:
-    """Of a file, and of the .bin that belongs to an .xml."""
+    """Return the size of a file; of an .xml, together with its .bin."""
     files = [file, file.with_suffix(".bin")] if file.suffix == ".xml" else [file]
     return sum(path.stat().st_size for path in files)
 
@@ -190,13 +210,13 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
 
 
 def markdown(rows: Sequence[dict[str, Any]]) -> str:
-    """The table as Markdown."""
+    """Format the rows as a Markdown table."""
     lines = [HEADER, ("---",) * len(HEADER), *(_cells(row) for row in rows)]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def text(rows: Sequence[dict[str, Any]]) -> str:
-    """The table for a terminal."""
+    """Format the rows as a table for the terminal."""
     from rich.table import Table
 
     table = Table(*HEADER, box=None, padding=(0, 2, 0, 0))

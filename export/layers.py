@@ -1,7 +1,7 @@
-"""Which layer of an exported network goes wrong: its intermediate tensors against those of the network in PyTorch.
+"""Find the layer at which an exported network differs from PyTorch, by comparing their intermediate tensors.
 
-The exporter names every tensor after the module that it comes from, "/layer1/layer1.0/act2/Relu_output_0", and neither
-simplification nor quantization renames the result of a block.
+The exporter names each tensor after its module, e.g. "/layer1/layer1.0/act2/Relu_output_0". Neither simplification nor
+quantization renames the output of a block.
 """
 
 from __future__ import annotations
@@ -16,46 +16,48 @@ from streamseg.backbones import Spec, open_backbone
 
 
 def worst_layer(spec: Spec, size: tuple[int, int], path: Path, images: np.ndarray) -> str:
-    """For people: the layer of the ONNX file at `path` whose result is farthest off, and where the cosine falls most.
+    """Return a line of text that names the layer of an ONNX file with the lowest cosine, and the one that lowers it
+    most.
 
-    images: (B, 3, H, W) of `size`, float32 in [0, 1].
+    path: of the ONNX file. images: (B, 3, H, W) float32 in [0, 1], of `size`.
     """
-    found = layer_cosines(spec, size, path, images)
-    if not found:
+    cosines = layer_cosines(spec, size, path, images)
+    if not cosines:
         return "none of its layers could be compared by itself"
-    worst = min(found, key=lambda layer: found[layer])
-    falls = dict(zip(found, np.diff([*found.values()], prepend=1.0)))
-    culprit = min(falls, key=lambda layer: falls[layer])
-    before = found[culprit] - falls[culprit]
+    worst = min(cosines, key=lambda layer: cosines[layer])
+    changes = dict(zip(cosines, np.diff([*cosines.values()], prepend=1.0)))
+    culprit = min(changes, key=lambda layer: changes[layer])
+    before = cosines[culprit] - changes[culprit]
     return (
-        f"worst layer output: {worst} (cosine {found[worst]:.5f}); "
-        f"most is lost in {culprit} ({before:.5f} before it, {found[culprit]:.5f} after it)"
+        f"worst layer output: {worst} (cosine {cosines[worst]:.5f}); "
+        f"most is lost in {culprit} ({before:.5f} before it, {cosines[culprit]:.5f} after it)"
     )
 
 
 def layer_cosines(spec: Spec, size: tuple[int, int], path: Path, images: np.ndarray) -> dict[str, float]:
-    """Cosine between each layer's whole result in the file and in the eager network, in the order of computation.
+    """Return {layer: cosine between its output in the file and in PyTorch}, in the order of computation.
 
-    A layer that the file computes in another layout is left out; NaN counts as -1.
+    Each output is one vector. A layer whose output has another shape in the file is left out. NaN counts as -1.
     """
-    ends = _ends(path)
-    found = _run(path, list(ends.values()), images)
+    last_tensors = _last_tensors(path)
+    exported = _run(path, list(last_tensors.values()), images)
     eager: Any = open_backbone(spec, size, engine="torch", device="cpu", precision="fp32")
-    wanted = eager.layers(images, list(ends))
+    reference = eager.layers(images, list(last_tensors))
     cosines = {}
-    for layer, tensor in ends.items():
-        mine, its = wanted.get(layer), found[tensor]
-        if mine is not None and mine.shape == its.shape:
-            mine, its = mine.astype(np.float64).ravel(), its.astype(np.float64).ravel()
-            length = float(np.linalg.norm(mine) * np.linalg.norm(its))
-            cosines[layer] = float(np.nan_to_num(mine @ its / (length or 1.0), nan=-1.0))
+    for layer, tensor in last_tensors.items():
+        if layer in reference and reference[layer].shape == exported[tensor].shape:
+            a = reference[layer].astype(np.float64).ravel()
+            b = exported[tensor].astype(np.float64).ravel()
+            length = float(np.linalg.norm(a) * np.linalg.norm(b))
+            cosines[layer] = float(np.nan_to_num(a @ b / (length or 1.0), nan=-1.0))
     return cosines
 
 
 def layer_of(tensor: str) -> str:
-    """The block that a tensor comes from, such as "layer1.0" or "blocks.4.1"; "" outside of blocks.
+    """Return the block that a tensor comes from, such as "layer1.0" or "blocks.4.1"; "" outside of blocks.
 
-    Only a block's result is sure to be in both: the batch normalization behind a stem is folded into its convolution.
+    Only outputs of blocks exist in both networks: the file has no batch normalization, which the exporter has merged
+    with the convolution before it.
     """
     block = ""
     for scope in tensor.split("/")[1:-1]:
@@ -64,8 +66,8 @@ def layer_of(tensor: str) -> str:
     return block
 
 
-def _ends(path: Path) -> dict[str, str]:
-    """{layer: its last tensor}, in the order of the graph; only tensors that carry numbers with a fraction."""
+def _last_tensors(path: Path) -> dict[str, str]:
+    """Return {layer: its last tensor of floats}, in the order of the graph."""
     import onnx
 
     model = onnx.load(path)
@@ -75,18 +77,18 @@ def _ends(path: Path) -> dict[str, str]:
         for value in typed.graph.value_info
         if value.type.tensor_type.elem_type in (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16)
     }
-    ends = {}
+    last_tensors = {}
     for node in model.graph.node:
         for tensor in node.output:
             layer = layer_of(tensor)
-            # what the quantizer adds stands behind the result, under a longer name
+            # the names of tensors that the quantizer has added have a suffix
             if layer and tensor in floats and re.search(r"output_\d+$", tensor):
-                ends[layer] = tensor
-    return ends
+                last_tensors[layer] = tensor
+    return last_tensors
 
 
 def _run(path: Path, tensors: list[str], images: np.ndarray) -> dict[str, np.ndarray]:
-    """Values of intermediate tensors: the same graph with these as further outputs."""
+    """Run an ONNX file and return the values of intermediate tensors, by name."""
     import onnx
     import onnxruntime
 

@@ -1,4 +1,4 @@
-"""What an ONNX file takes and gives, as engine builders and servers want to know it."""
+"""Read the signature of an ONNX file, its inputs and outputs, for engine builders and servers."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from streamseg.errors import ModelError
 
 @dataclass(frozen=True)
 class Signature:
-    """inputs, outputs: name to the dimensions of one image, without the batch; -1 where free.
+    """The inputs and outputs of a network.
 
-    batch: the only batch size that the file takes, or 0 where any will do. metadata: its metadata_props.
+    inputs, outputs: {name: dimensions without the batch}, -1 = dynamic. batch: the only batch size that the network
+    takes, 0 = dynamic. metadata: metadata_props of the file.
     """
 
     inputs: dict[str, tuple[int, ...]]
@@ -23,18 +24,18 @@ class Signature:
 
     @property
     def size(self) -> tuple[int, int]:
-        """(H, W) of the input, -1 where free."""
+        """(H, W) of the input, -1 = dynamic."""
         ((_, height, width),) = self.inputs.values()
         return height, width
 
 
 def read(path: Path) -> Signature:
-    """The signature of the backbone at `path`. Raises ModelError where it is no backbone, or not one file."""
+    """Return the signature of a backbone. Raises ModelError for other networks, and for weights in other files."""
     from onnx import TensorProto
 
     model = onnx_file.load(path)
     inputs, outputs, metadata = onnx_file.interface(model)
-    onnx_file.checked_facts(path, inputs, outputs, metadata)  # refuses what is no backbone, with what was expected
+    onnx_file.checked_facts(path, inputs, outputs, metadata)  # raises an error if it is no backbone
     if any(tensor.data_location == TensorProto.EXTERNAL for tensor in model.graph.initializer):
         raise ModelError(f"{str(path)!r} keeps its weights in other files", "save it again as one file (onnx.save)")
     for value in model.graph.output:
@@ -42,13 +43,13 @@ def read(path: Path) -> Signature:
             raise ModelError(f"the output {value.name} of {str(path)!r} is not float32", onnx_file.EXPECTED)
     ((image, _),) = inputs.values()
     return Signature(
-        inputs={name: _of_one(dims) for name, (dims, _) in inputs.items()},
-        outputs={name: _of_one(dims) for name, dims in outputs.items()},
+        inputs={name: _without_batch(dims) for name, (dims, _) in inputs.items()},
+        outputs={name: _without_batch(dims) for name, dims in outputs.items()},
         batch=image[0] or 0,
         metadata=metadata,
     )
 
 
-def _of_one(dims: onnx_file.Dims) -> tuple[int, ...]:
-    """The dimensions without the batch; -1 where free."""
+def _without_batch(dims: onnx_file.Dims) -> tuple[int, ...]:
+    """Return the dimensions without the batch; -1 = dynamic."""
     return tuple(side or -1 for side in dims[1:])

@@ -1,7 +1,8 @@
-"""A backbone as an OpenVINO network: NAME.xml, the graph, and NAME.bin, its weights, from a verified ONNX file.
+"""Export a backbone to an OpenVINO network: NAME.xml, the graph, and NAME.bin, the weights, from a verified ONNX file.
 
-fp16 halves the file, not the time: on CPUs OpenVINO computes it in float32 (in bfloat16 where the CPU has it). int8
-keeps the QuantizeLinear / DequantizeLinear pairs of the ONNX file, which OpenVINO's CPU plugin fuses into its kernels.
+fp16 halves the size of the file, but not the time: on CPUs, OpenVINO computes in float32 (or bfloat16 if the CPU
+supports it). int8 keeps the pairs of QuantizeLinear and DequantizeLinear of the ONNX file, which OpenVINO's CPU plugin
+fuses into its kernels.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from export.target import written
-from export.to_onnx import Request, compared, to_onnx
+from export.to_onnx import Request, to_onnx, verify_file
 from export.verify import Comparison
 from streamseg.backbones.exported.openvino_file import SECTION, WEIGHTS
 from streamseg.errors import ModelError, OutputError
@@ -20,10 +21,11 @@ from streamseg.files import sha256_of
 
 
 def to_openvino(request: Request, path: Path, log: Callable[[str], None]) -> list[Comparison]:
-    """Write `request` to `path` (.xml) and the .bin beside it, compared with PyTorch, both whole or not at all.
+    """Write `path` (.xml) and the .bin beside it, and compare them with PyTorch. If that fails, nothing is written.
 
-    Both are written aside and compared; then the .bin gets its name, and at once the .xml, which holds the SHA-256 of
-    its .bin: should the machine die between the two, the old .xml refuses the new .bin. Raises ModelError, OutputError.
+    Both are written under temporary names and compared. Then the .bin is renamed, and immediately after it the .xml,
+    which contains the SHA-256 of its .bin: if the machine stops in between, the old .xml does not open with the new
+    .bin. Raises ModelError, OutputError.
     """
     if path.suffix != ".xml":
         raise OutputError(f"{str(path)!r} is not a name for an OpenVINO network", "give a file name that ends in .xml")
@@ -35,20 +37,23 @@ def to_openvino(request: Request, path: Path, log: Callable[[str], None]) -> lis
             convert(onnx, xml, request.precision)
             if not weights.is_file():
                 raise ModelError(f"OpenVINO wrote no {weights.name}", "please report this model")
-            return compared(request, xml, engine="openvino", log=log)
+            return verify_file(request, xml, engine="openvino", log=log)
 
 
 def convert(onnx: Path, xml: Path, precision: str) -> None:
-    """Write the network in the file `onnx` as `xml` and the .bin beside it, with the metadata in its rt_info."""
+    """Convert the ONNX file `onnx` to `xml` and the .bin beside it. The metadata of the ONNX file go into its rt_info.
+
+    precision: "fp16" stores the weights as float16; every other value stores them as they are.
+    """
     import openvino
     from onnx import load
     from openvino.tools.ovc import convert_model  # `openvino` lacks it in a process that has run a network
 
     model = convert_model(onnx)
-    said = {entry.key: entry.value for entry in load(onnx, load_external_data=False).metadata_props}
-    model.set_rt_info(said | {"precision": precision}, [SECTION])
+    metadata = {entry.key: entry.value for entry in load(onnx, load_external_data=False).metadata_props}
+    model.set_rt_info(metadata | {"precision": precision}, [SECTION])
     half = precision == "fp16"
     openvino.save_model(model, xml, compress_to_fp16=half)
-    # once more, now that the weights are known: they come out the same, and the graph can name them
+    # The SHA-256 of the .bin is known only now. The second call writes the same .bin again.
     model.set_rt_info(sha256_of(xml.with_suffix(".bin")), [SECTION, WEIGHTS])
     openvino.save_model(model, xml, compress_to_fp16=half)

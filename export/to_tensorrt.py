@@ -1,7 +1,7 @@
-"""A backbone as a TensorRT engine: NAME.plan, and NAME.plan.json that says what it is and where it runs.
+"""Export a backbone to a TensorRT engine, NAME.plan, and NAME.plan.json, which describes it and where it runs.
 
-The way: ONNX in the wanted precision -> strongly typed network -> engine -> compared with PyTorch -> final name.
-Building and comparing were never run where this was written: there was no GPU.
+The steps are: ONNX in the chosen precision -> strongly typed network -> engine -> comparison with PyTorch -> final
+name. The authors had no GPU, so building and comparing were never run.
 """
 
 from __future__ import annotations
@@ -35,10 +35,12 @@ SIZE = (384, 384)
 
 
 @dataclass(frozen=True)
-class Choice:
-    """How to build. size: (H, W), or None = the file's own, else SIZE. precision: of GATES, or "" = the file's own,
-    else fp32. opt_batch: the batch to tune for, 0 = max_batch. workspace: MiB, 0 = no limit. calibrate: frames to
-    compare on, "" = photographs.
+class BuildOptions:
+    """How to build an engine.
+
+    size: (H, W); None = that of an ONNX file, else SIZE. precision: a key of `verify.GATES`; "" = that of an ONNX file,
+    else fp32. opt_batch: the batch to tune for, 0 = max_batch. workspace: MiB of GPU memory for a layer, 0 = no limit.
+    calibrate: a recording whose frames are compared, "" = photographs.
     """
 
     size: tuple[int, int] | None = None
@@ -50,86 +52,92 @@ class Choice:
 
     @property
     def profile(self) -> Profile:
-        """Batches of 1 to max_batch."""
+        """The optimization profile: batches of 1 to max_batch."""
         return Profile(1, self.opt_batch or self.max_batch, self.max_batch)
 
 
 def to_tensorrt(
-    spec: Spec, path: Path | None, choice: Choice, log: Log, console: Console
+    spec: Spec, path: Path | None, options: BuildOptions, log: Log, console: Console
 ) -> tuple[Path, Engine, list[Comparison]]:
-    """Build `spec` for this machine's GPU and write it to `path` (None = named by what it is, in this folder).
+    """Build an engine for the GPU of this machine and write it to `path` (None = see `file_name`, in this folder).
 
-    The engine and its JSON get their names after the comparison; an interrupted build leaves the old ones whole, and
-    what is between the two renamings is told by the SHA-256 in the JSON, never run. Raises ModelError, OutputError;
+    The engine and its JSON get their final names after the comparison, so an interrupted build leaves older files as
+    they are. If the machine stops between the two renamings, the SHA-256 in the JSON does not match, and the engine is
+    not run. Returns the path, the description in the JSON, and the comparisons. Raises ModelError, OutputError, and
     KeyboardInterrupt once a cancelled build has ended.
     """
     _tensorrt.require()
-    profile = choice.profile
+    profile = options.profile
     check_path(path)
-    size, precision = asked(spec, choice)
+    size, precision = size_and_precision(spec, options)
     tensorrt = _tensorrt.load()
     machine = _tensorrt.this_machine(tensorrt)
     path = path or Path(file_name(zoo.recipe(spec).name, size, precision, profile, machine))
     with (
         written(path) as plan,
         written(engine_file.beside(path)) as facts,
-        onnx_of(spec, choice, log) as (onnx, signature),
+        onnx_of(spec, options, log) as (onnx, signature),
     ):
         check_shapes(spec.model, signature)
         (image,) = signature.inputs.items()
-        request = Request(onnx, image, profile, precision, choice.workspace)
+        request = Request(onnx, image, profile, precision, options.workspace)
         log(f"building an engine for {machine.gpu}, TensorRT {machine.tensorrt}; this takes seconds to minutes")
         with Phases(console) as phases:
             plan.write_bytes(build.build(tensorrt, request, machine, phases))
         engine = describe(plan, onnx, signature, machine, precision, profile)
         facts.write_text(engine_file.to_json(engine), encoding="utf-8")
-        comparisons = _compare(spec, plan, engine, choice.calibrate, log)
+        comparisons = _compare(spec, plan, engine, options.calibrate, log)
     return path, engine, comparisons
 
 
-def asked(spec: Spec, choice: Choice) -> tuple[tuple[int, int], str]:
-    """(H, W) and precision as chosen, or by default; an ONNX file has its own (-1 where free). Raises ModelError."""
+def size_and_precision(spec: Spec, options: BuildOptions) -> tuple[tuple[int, int], str]:
+    """Return (H, W) and the precision to build, with defaults filled in. Those of an ONNX file are fixed; -1 = dynamic.
+
+    Raises ModelError if the options contradict the file, or if it is an engine already.
+    """
     recipe = zoo.recipe(spec)
     if recipe.kind == "tensorrt":
         raise ModelError(f"{spec.model!r} is a TensorRT engine already", "give the model that it came from")
     if recipe.kind != "onnx":
-        return choice.size or SIZE, choice.precision or "fp32"
+        return options.size or SIZE, options.precision or "fp32"
     signature = onnx_signature.read(Path(spec.model))
-    if choice.size not in (None, signature.size):
+    if options.size not in (None, signature.size):
         takes = "any size" if -1 in signature.size else "{}x{} only".format(*signature.size)
         raise ModelError(f"{spec.model!r} takes {takes}, and that cannot be changed", "leave --size out")
-    return signature.size, own_precision(spec.model, signature, choice.precision)
+    return signature.size, own_precision(spec.model, signature, options.precision)
 
 
 @contextmanager
-def onnx_of(spec: Spec, choice: Choice, log: Log) -> Iterator[tuple[Path, Signature]]:
-    """The ONNX file to build from: the user's own, or one that passes its gate first and is gone afterwards."""
-    size, precision = asked(spec, choice)
+def onnx_of(spec: Spec, options: BuildOptions, log: Log) -> Iterator[tuple[Path, Signature]]:
+    """Yield the ONNX file to build from, and its signature: the user's file, or a temporary one that was verified."""
+    size, precision = size_and_precision(spec, options)
     if spec.model.lower().endswith(".onnx"):
         yield Path(spec.model), onnx_signature.read(Path(spec.model))
         return
-    from export import to_onnx  # brings torch
+    from export import to_onnx  # imports torch
 
     with tempfile.TemporaryDirectory(prefix="streamseg-") as folder:
         onnx = Path(folder) / "model.onnx"
-        wanted = to_onnx.Request(spec, size, precision, max_batch=choice.max_batch, calibrate=choice.calibrate)
-        to_onnx.to_onnx(wanted, onnx, log)
+        request = to_onnx.Request(spec, size, precision, max_batch=options.max_batch, calibrate=options.calibrate)
+        to_onnx.to_onnx(request, onnx, log)
         yield onnx, onnx_signature.read(onnx)
 
 
 def own_precision(model: str, signature: Signature, wanted: str) -> str:
-    """The precision that lies in an ONNX file, as its metadata tells (else fp32). Raises ModelError for another."""
-    has = signature.metadata.get("precision") or "fp32"
-    if wanted not in ("", has):
+    """Return the precision of an ONNX file from its metadata (default: fp32). Raises ModelError if `wanted` is another
+    one; "" = any."""
+    actual = signature.metadata.get("precision") or "fp32"
+    if wanted not in ("", actual):
         raise ModelError(
-            f"the precision is part of the graph, and {model!r} is {has}, not {wanted}",
+            f"the precision is part of the graph, and {model!r} is {actual}, not {wanted}",
             f"leave --precision out, or `streamseg export onnx MODEL --precision {wanted}` first",
         )
-    return has
+    return actual
 
 
 def check_shapes(model: str, signature: Signature) -> None:
-    """Raise ModelError unless height and width are static and the batch is free: an engine has one profile, on that."""
+    """Raise a ModelError unless height and width are static and the batch is dynamic: the engine's one optimization
+    profile is on the batch."""
     if -1 in signature.size or any(-1 in dims for dims in signature.outputs.values()):
         raise ModelError(
             f"an engine has one height and width, and {model!r} leaves them open",
@@ -143,7 +151,7 @@ def check_shapes(model: str, signature: Signature) -> None:
 
 
 def file_name(backbone: str, size: tuple[int, int], precision: str, profile: Profile, machine: Machine) -> str:
-    """Named by all that an engine is bound to: "resnet18-384x672-b8-fp16-NVIDIA_L4-trt10.16.1.11.plan"."""
+    """Return a name with all that an engine depends on: "resnet18-384x672-b8-fp16-NVIDIA_L4-trt10.16.1.11.plan"."""
     shape = f"{size[0]}x{size[1]}-b{profile.max}"
     return f"{stem(backbone)}-{shape}-{precision}-{slug(machine.gpu)}-trt{slug(machine.tensorrt)}.plan"
 
@@ -151,7 +159,7 @@ def file_name(backbone: str, size: tuple[int, int], precision: str, profile: Pro
 def describe(
     plan: Path, onnx: Path, signature: Signature, machine: Machine, precision: str, profile: Profile
 ) -> Engine:
-    """The facts of the engine at `plan`, built from `onnx`."""
+    """Return the description of the engine file `plan`, which was built from the file `onnx`."""
     return Engine(
         metadata=signature.metadata,
         machine=machine,
@@ -165,18 +173,19 @@ def describe(
 
 
 def check_path(path: Path | None) -> None:
-    """Raise OutputError for a name that `run --model` would not know as an engine."""
+    """Raise an OutputError if `run --model` would not recognize an engine with this name."""
     if path is not None and path.suffix.lower() not in SUFFIXES:
         raise OutputError(f"{str(path)!r} is not a name for an engine", f"-o takes a name that ends in {SUFFIXES[0]}")
 
 
 def _compare(spec: Spec, plan: Path, engine: Engine, calibrate: str, log: Log) -> list[Comparison]:
-    """The engine against PyTorch (an ONNX file: against ONNX Runtime), for one image and for the largest batch."""
-    from export import frames, verify  # slow to load, and of no use where there is no GPU
+    """Compare the engine with PyTorch (if the model is an ONNX file, with ONNX Runtime), for one image and for the
+    largest batch. Raises ModelError if it fails its gate."""
+    from export import frames, verify  # slow imports, which are not needed without a GPU
     from streamseg.backbones.tensorrt_backbone import TensorRtBackbone
 
-    by = "onnxruntime" if spec.model.lower().endswith(".onnx") else "torch"
-    reference = open_backbone(spec, engine.size, engine=by, device="cpu", precision="auto" if by != "torch" else "fp32")
+    runtime, precision = ("onnxruntime", "auto") if spec.model.lower().endswith(".onnx") else ("torch", "fp32")
+    reference = open_backbone(spec, engine.size, engine=runtime, device="cpu", precision=precision)
     candidate = TensorRtBackbone(plan, engine, reference.name)
     images = frames.load(calibrate, engine.size, max(2, engine.profile.max), log)
     batches = sorted({1, min(len(images), engine.profile.max)})

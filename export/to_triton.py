@@ -1,7 +1,7 @@
-"""A backbone in a model repository of NVIDIA's Triton server: REPO/NAME/config.pbtxt and REPO/NAME/1/model.onnx|.plan.
+"""Add a backbone to a model repository of NVIDIA's Triton server: REPO/NAME/config.pbtxt, REPO/NAME/1/model.onnx|.plan.
 
-Layout and fields follow Triton's model_repository.md, model_configuration.md and model_config.proto. No server was at
-hand where this was written: the configuration has been parsed with Triton's own schema, never loaded by a server.
+Layout and fields follow Triton's model_repository.md, model_configuration.md and model_config.proto. The configuration
+was tested with Triton's own schema, but never with a server.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from rich.console import Console
 
 from export.onnx_signature import Signature
 from export.target import stem
-from export.to_tensorrt import Choice, onnx_of, to_tensorrt
+from export.to_tensorrt import BuildOptions, onnx_of, to_tensorrt
 from streamseg.backbones import Spec
 from streamseg.backbones.exported import engine_file
 from streamseg.errors import ModelError, OutputError
@@ -30,7 +30,7 @@ CONFIG = "config.pbtxt"
 
 @dataclass(frozen=True)
 class Format:
-    """What Triton calls a kind of file. file: the name it has in a version's folder. kind: where instances may run."""
+    """Triton's names for a file format. file: name of the model file. kind: devices that instances may run on."""
 
     backend: str
     platform: str
@@ -43,70 +43,71 @@ FORMATS = {
     "tensorrt": Format("tensorrt", "tensorrt_plan", "model.plan", "KIND_GPU"),
 }
 PARAMETERS = ("backbone", "method", "stride", "dim", "licence", "source_sha256", "streamseg")
-"""Metadata that clients may want to ask for."""
+"""Metadata of the model that clients can query."""
 
 
 def to_triton(
-    spec: Spec, repository: Path, name: str, format: str, choice: Choice, log: Log, console: Console
+    spec: Spec, repository: Path, name: str, format: str, options: BuildOptions, log: Log, console: Console
 ) -> tuple[Path, Signature]:
-    """Add `spec` to `repository` as model `name` ("" = the backbone's), in its next version; returns the model file.
+    """Add a backbone to `repository`, as the next version of the model `name` ("" = name of the backbone).
 
-    A .plan or .onnx file goes in as it is. config.pbtxt is written with the first version and kept ever after, so that
-    what was tuned there stays; a version that takes or gives something else is refused. Whole or not at all. Raises
-    ModelError, OutputError.
+    A .plan or .onnx file is copied. config.pbtxt is written with the first version only, so that later versions keep
+    what users have tuned there; a version with other inputs or outputs is refused. If this fails, nothing is added.
+    Returns the model file and its signature. Raises ModelError, OutputError.
     """
     name = name or default_name(spec.model)
     check_name(name)
-    shape = FORMATS[format]
+    file_format = FORMATS[format]
     check_repository(repository)
-    with _model_file(spec, format, choice, log, console) as (model, signature, max_batch):
-        shared = interface(shape, signature, max_batch)
-        return _add(repository / name, shape, model, shared, config(name, shape, signature, shared)), signature
+    with _model_file(spec, format, options, log, console) as (model, signature, max_batch):
+        shared = interface(file_format, signature, max_batch)
+        text = config(name, file_format, signature, shared)
+        return _add(repository / name, file_format, model, shared, text), signature
 
 
 @contextmanager
 def _model_file(
-    spec: Spec, format: str, choice: Choice, log: Log, console: Console
+    spec: Spec, format: str, options: BuildOptions, log: Log, console: Console
 ) -> Iterator[tuple[Path, Signature, int]]:
-    """The file to copy, its signature, and its largest batch."""
+    """Yield the file to copy, its signature, and its largest batch."""
     is_engine = spec.model.lower().endswith(engine_file.SUFFIXES)
     if is_engine and format != "tensorrt":
         raise ModelError(f"{spec.model!r} is a TensorRT engine", "use --format tensorrt")
     if format == "onnx":
-        with onnx_of(spec, choice, log) as (onnx, signature):
-            yield onnx, signature, choice.max_batch
+        with onnx_of(spec, options, log) as (onnx, signature):
+            yield onnx, signature, options.max_batch
     elif is_engine:
         engine = engine_file.read(Path(spec.model))
-        yield Path(spec.model), _of_engine(engine), engine.profile.max
+        yield Path(spec.model), _signature_of(engine), engine.profile.max
     else:
         with tempfile.TemporaryDirectory(prefix="streamseg-") as folder:
-            path, engine, _ = to_tensorrt(spec, Path(folder) / "model.plan", choice, log, console)
+            path, engine, _ = to_tensorrt(spec, Path(folder) / "model.plan", options, log, console)
             log(f"Triton's own TensorRT must be {engine.machine.tensorrt}, and its GPU {engine.machine.gpu}")
-            yield path, _of_engine(engine), engine.profile.max
+            yield path, _signature_of(engine), engine.profile.max
 
 
-def _of_engine(engine: engine_file.Engine) -> Signature:
+def _signature_of(engine: engine_file.Engine) -> Signature:
     return Signature(engine.inputs, engine.outputs, 0, engine.metadata)
 
 
 def interface(format: Format, signature: Signature, max_batch: int) -> list[str]:
-    """The part of config.pbtxt that all versions of a model share: what runs it, what it takes and gives.
+    """Return the entries of config.pbtxt that all versions of a model share: runtime, inputs and outputs.
 
-    With max_batch_size the dimensions are those of one image; a file with one fixed batch has max_batch_size 0, and
-    its batch among its dimensions.
+    With max_batch_size, dimensions are those of one image. A file with a fixed batch has max_batch_size 0, and the
+    batch is one of the dimensions.
     """
-    lead = (signature.batch,) if signature.batch else ()
+    batch = (signature.batch,) if signature.batch else ()
     return [
         f'backend: "{format.backend}"',
         f'platform: "{format.platform}"',
         f"max_batch_size: {0 if signature.batch else max_batch}",
-        _tensors("input", signature.inputs, lead),
-        _tensors("output", signature.outputs, lead),
+        _tensors("input", signature.inputs, batch),
+        _tensors("output", signature.outputs, batch),
     ]
 
 
 def config(name: str, format: Format, signature: Signature, shared: list[str]) -> str:
-    """config.pbtxt. Requests that wait already are joined into one batch; none is made to wait for others."""
+    """Return the text of config.pbtxt. The server joins requests that are waiting into one batch, without a delay."""
     parts = [
         f'name: "{name}"',
         *shared,
@@ -117,10 +118,10 @@ def config(name: str, format: Format, signature: Signature, shared: list[str]) -
     return "\n".join(parts) + "\n"
 
 
-def _tensors(field: str, tensors: dict[str, tuple[int, ...]], lead: tuple[int, ...]) -> str:
+def _tensors(field: str, tensors: dict[str, tuple[int, ...]], batch: tuple[int, ...]) -> str:
     entries = (
         f'  {{\n    name: "{_escaped(name)}"\n    data_type: TYPE_FP32\n'
-        f"    dims: [ {', '.join(map(str, (*lead, *dims)))} ]\n  }}"
+        f"    dims: [ {', '.join(map(str, (*batch, *dims)))} ]\n  }}"
         for name, dims in tensors.items()
     )
     return f"{field} [\n" + ",\n".join(entries) + "\n]"
@@ -131,29 +132,29 @@ def _parameter(key: str, value: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    """`text` inside the quotes of protobuf's text format; bytes that are not printable ASCII as octal escapes."""
-    plain = (chr(byte) if 32 <= byte < 127 and chr(byte) not in '"\\' else f"\\{byte:03o}" for byte in text.encode())
-    return "".join(plain)
+    """Escape text for the quotes of protobuf's text format: bytes that are not printable ASCII become octal escapes."""
+    escaped = (chr(byte) if 32 <= byte < 127 and chr(byte) not in '"\\' else f"\\{byte:03o}" for byte in text.encode())
+    return "".join(escaped)
 
 
 def default_name(model: str) -> str:
-    """A name for the repository: "timm:vit_tiny_patch16_224" -> "vit_tiny_patch16_224", "runs/a b.pt" -> "a_b"."""
+    """Return the name in the repository: "vit_tiny" for "timm:vit_tiny", "a_b" for "runs/a b.pt"."""
     return re.sub(r"[^A-Za-z0-9_-]+", "_", stem(model)).strip("_") or "model"
 
 
 def check_name(name: str) -> None:
-    """Raise OutputError for what is no name of a model: it is a folder's name and part of the server's addresses."""
+    """Raise an OutputError if this cannot be the name of a model, which is the name of a folder and part of a URL."""
     if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", name):
         raise OutputError(f"{name!r} is not a name for a model", "--name takes letters, digits, _ - and .")
 
 
 def check_repository(repository: Path) -> None:
-    """Raise OutputError where `repository` cannot be written to, or is one model of a repository."""
-    there = next(path for path in (repository, *repository.absolute().parents) if path.exists())
-    if not there.is_dir():
-        raise OutputError(f"{str(there)!r} is not a folder", "-o takes the folder of a model repository")
-    if not os.access(there, os.W_OK):
-        raise OutputError(f"{str(there)!r} is not writable", "choose another -o")
+    """Raise an OutputError if `repository` cannot be written, or is one model of a repository."""
+    existing = next(path for path in (repository, *repository.absolute().parents) if path.exists())
+    if not existing.is_dir():
+        raise OutputError(f"{str(existing)!r} is not a folder", "-o takes the folder of a model repository")
+    if not os.access(existing, os.W_OK):
+        raise OutputError(f"{str(existing)!r} is not writable", "choose another -o")
     if (repository / CONFIG).exists():
         raise OutputError(
             f"{str(repository)!r} is a model, not a repository of models",
@@ -162,17 +163,19 @@ def check_repository(repository: Path) -> None:
 
 
 def next_version(model: Path) -> int:
-    """1, or one more than the highest version in the folder `model`; Triton takes folders with a number as name."""
-    taken = [int(path.name) for path in model.glob("[1-9]*") if path.name.isdecimal()] if model.is_dir() else []
-    return max(taken, default=0) + 1
+    """Return one more than the highest version in the folder `model`; 1 if there is none. A version is a folder whose
+    name is a number."""
+    versions = [int(path.name) for path in model.glob("[1-9]*") if path.name.isdecimal()] if model.is_dir() else []
+    return max(versions, default=0) + 1
 
 
 def check_same_interface(folder: Path, config: str, shared: list[str]) -> None:
-    """Raise OutputError unless `config`, of the model in `folder`, says all that is `shared`; spaces do not matter."""
-    said = f" {' '.join(config.split())} "
-    for part in shared:
-        wanted = " ".join(part.split())
-        if f" {wanted} " not in said:
+    """Raise an OutputError unless `config`, the text of config.pbtxt in `folder`, has all `shared` entries. White space
+    does not matter."""
+    existing = f" {' '.join(config.split())} "
+    for entry in shared:
+        wanted = " ".join(entry.split())
+        if f" {wanted} " not in existing:
             raise OutputError(
                 f"{str(folder)!r} is another model: its {CONFIG} does not say {wanted!r}",
                 f"choose another --name, or delete {folder / CONFIG} to write it again",
@@ -180,9 +183,10 @@ def check_same_interface(folder: Path, config: str, shared: list[str]) -> None:
 
 
 def _add(folder: Path, format: Format, model: Path, shared: list[str], text: str) -> Path:
-    """Put `model` into the next version of the model `folder`, and `text` beside it where there is no config yet.
+    """Copy the file `model` into the next version in `folder`, and write `text` as config.pbtxt if there is none yet.
 
-    All of it is made in a hidden folder, and appears in the repository by renaming.
+    The files are written into a hidden folder, which is then renamed, so that the server never sees a part of them.
+    Returns the path of the copy.
     """
     old = folder / CONFIG
     if old.is_file():
@@ -191,19 +195,19 @@ def _add(folder: Path, format: Format, model: Path, shared: list[str], text: str
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as hidden:
-            whole = Path(hidden) / folder.name
-            copy = whole / str(version) / format.file
+            complete = Path(hidden) / folder.name
+            copy = complete / str(version) / format.file
             copy.parent.mkdir(parents=True)
             shutil.copyfile(model, copy)
             if (facts := engine_file.beside(model)).is_file():
                 shutil.copyfile(facts, engine_file.beside(copy))
-            (whole / CONFIG).write_text(text, encoding="utf-8")
+            (complete / CONFIG).write_text(text, encoding="utf-8")
             if not folder.exists():
-                os.rename(whole, folder)
+                os.rename(complete, folder)
             else:
                 os.rename(copy.parent, folder / str(version))
                 if not old.is_file():
-                    os.rename(whole / CONFIG, old)
+                    os.rename(complete / CONFIG, old)
     except OSError as problem:
         reason = problem.strerror or problem
         raise OutputError(f"cannot write {str(folder)!r}: {reason}", "choose another -o") from problem

@@ -1,4 +1,4 @@
-"""What the commands of `export` share: flags, what they stand for, and how a result is shown."""
+"""Flags that several commands of `export` share, the values that they stand for, and the output of a result."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ part_flags = with_options(
     option("--facet", default="", metavar="key|query|value|output", show_default="key for DINO, else output",
            help="Which features of a ViT block to use."),
 )  # fmt: skip
-"""--weights --layers --facet: which part of a network; `spec` takes them."""
+"""--weights, --layers and --facet select a part of a network; `spec` reads them."""
 
 
 def size_flag(default: int | None = None, shown: str = "") -> Callable[[Any], Any]:
-    """--size. shown: what stands in the help for a default that is not known yet; `sides` takes the value."""
+    """Return the flag --size, whose value `sides` reads. shown: text for the help if the default depends on MODEL."""
     text = "Input size in pixels: N = NxN, or HxW." + (f"  [default: {shown}]" if shown else "")
     return option("--size", type=Size(), default=default, show_default=True, metavar="N|HxW", help=text)
 
 
 def calibrate_flag(use: str) -> Callable[[Any], Any]:
-    """--calibrate. use: what its frames are for."""
+    """Return the flag --calibrate. use: what the command does with the frames, for the help."""
     text = f"A recording whose frames {use}."
     return option(
         "--calibrate", default="", metavar="SOURCE", show_default="two photographs of scikit-learn", help=text
@@ -40,19 +40,20 @@ def calibrate_flag(use: str) -> Callable[[Any], Any]:
 
 
 def spec(model: str, options: dict[str, Any]) -> Spec:
-    """The network that MODEL and `part_flags` name."""
+    """Return the network that MODEL and `part_flags` name."""
     from streamseg.backbones import Spec
 
     return Spec(model, options["weights"], options["layers"], options["facet"])
 
 
 def sides(size: int | tuple[int, int]) -> tuple[int, int]:
-    """(H, W) that --size asks for: one number is a square."""
+    """Return (H, W) for the value of --size: one number is a square."""
     return (size, size) if isinstance(size, int) else size
 
 
 def show(comparisons: Sequence[Comparison], facts: dict[str, Any], line: str, *, as_json: bool, quiet: bool) -> None:
-    """Print a finished export: the comparisons as a table on stderr; on stdout `facts` and them as JSON, or `line`."""
+    """Print the result of an export: the comparisons as a table on stderr, and on stdout `line`, or `facts` and the
+    comparisons as JSON."""
     from export.verify import as_dict, table
 
     notes(quiet)(table(comparisons))

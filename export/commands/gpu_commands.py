@@ -40,8 +40,8 @@ def tensorrt(model: str, output: Path | None, as_json: bool, quiet: bool, **opti
     from export.to_tensorrt import to_tensorrt
     from streamseg.backbones.exported.engine_file import beside
 
-    spec, choice, log, console = _asked(model, quiet, options)
-    path, engine, comparisons = to_tensorrt(spec, output, choice, log, console)
+    spec, build_options, log, console = _parsed(model, quiet, options)
+    path, engine, comparisons = to_tensorrt(spec, output, build_options, log, console)
     machine, (height, width), largest = engine.machine, engine.size, engine.profile.max
     facts = {
         "output": str(path),
@@ -77,9 +77,9 @@ def triton(
     """Add MODEL to a model repository of NVIDIA Triton, as the next version of --name."""
     from export.to_triton import CONFIG, to_triton
 
-    spec, choice, log, console = _asked(model, quiet, options)
+    spec, build_options, log, console = _parsed(model, quiet, options)
     format_ = format_ or ("tensorrt" if model.lower().endswith((".plan", ".engine")) else "onnx")
-    path, signature = to_triton(spec, output, name, format_, choice, log, console)
+    path, signature = to_triton(spec, output, name, format_, build_options, log, console)
     config = path.parents[1] / CONFIG
     if as_json:
         tensors = {"inputs": signature.inputs, "outputs": signature.outputs}
@@ -91,12 +91,11 @@ def triton(
         terminal.answer(f"{path}: version {path.parent.name} of {path.parents[1].name}")
 
 
-def _asked(model: str, quiet: bool, options: dict[str, Any]) -> tuple[Any, Any, Any, Any]:
-    """The spec, the choice, the log and the console that the flags ask for."""
+def _parsed(model: str, quiet: bool, options: dict[str, Any]) -> tuple[Any, Any, Any, Any]:
+    """Return the spec, the BuildOptions, the log and the console for the flags."""
+    from export.to_tensorrt import BuildOptions
 
-    from export.to_tensorrt import Choice
-
-    choice = Choice(
+    build_options = BuildOptions(
         size=flags.sides(options["size"]) if options["size"] else None,
         precision=options["precision"] or "",
         max_batch=options["max_batch"],
@@ -104,4 +103,4 @@ def _asked(model: str, quiet: bool, options: dict[str, Any]) -> tuple[Any, Any, 
         workspace=options["workspace"] or 0,
         calibrate=options["calibrate"],
     )
-    return flags.spec(model, options), choice, terminal.notes(quiet), terminal.console(stderr=True, quiet=quiet)
+    return flags.spec(model, options), build_options, terminal.notes(quiet), terminal.console(stderr=True, quiet=quiet)

@@ -45,8 +45,8 @@ def onnx(model: str, output: Path | None, as_json: bool, quiet: bool, **options:
     from export.to_onnx import Request, to_onnx
 
     output = output or Path(f"{stem(model)}.onnx")
-    chosen = {name: options[name] for name in ("precision", "opset", "max_batch", "calibrate")}
-    comparisons = to_onnx(Request(flags.spec(model, options), size, **chosen), output, terminal.notes(quiet))
+    settings = {name: options[name] for name in ("precision", "opset", "max_batch", "calibrate")}
+    comparisons = to_onnx(Request(flags.spec(model, options), size, **settings), output, terminal.notes(quiet))
     total, precision = output.stat().st_size, options["precision"]
     facts = {
         "output": str(output),
@@ -55,13 +55,13 @@ def onnx(model: str, output: Path | None, as_json: bool, quiet: bool, **options:
         "opset": options["opset"],
         "bytes": total,
     }
-    where = f"{size[0]}x{size[1]}" if size else "any size"
-    line = f"{output}: {where}, {precision}, {total / 1e6:.1f} MB"
+    takes = f"{size[0]}x{size[1]}" if size else "any size"
+    line = f"{output}: {takes}, {precision}, {total / 1e6:.1f} MB"
     flags.show(comparisons, facts, line, as_json=as_json, quiet=quiet)
 
 
 def _size(options: dict[str, Any]) -> tuple[int, int] | None:
-    """(H, W) as --size, or --height and --width, say; None for --dynamic."""
+    """Return (H, W) for --size, or for --height and --width; None for --dynamic. Raises click.UsageError."""
     size, height, width = options["size"], options["height"], options["width"]
     if options["dynamic"]:
         if size or height or width:

@@ -1,7 +1,7 @@
-"""ONNX to a serialized TensorRT engine: everything that calls `tensorrt`, and nothing else.
+"""Build a serialized TensorRT engine from an ONNX file. All calls of `tensorrt` for building are in this module.
 
-Follows the documented Python interface of TensorRT 10 and 11, names and signatures checked against the bindings of
-10.16 and 11.4. Never run where this was written: a build needs a GPU and libraries that were not there.
+It follows the documented Python interface of TensorRT 10 and 11; names and signatures were checked against the bindings
+of 10.16 and 11.4. The authors had no GPU, so no engine was ever built with it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from streamseg.errors import ModelError
 
 @dataclass(frozen=True)
 class Request:
-    """What to build. image: the input's name and its (3, H, W). workspace: MiB of GPU memory for a layer, 0 = all."""
+    """An engine to build. image: name and (3, H, W) of the input. workspace: MiB of GPU memory for a layer, 0 = all."""
 
     onnx: Path
     image: tuple[str, tuple[int, ...]]
@@ -31,19 +31,19 @@ class Request:
 
 
 def build(tensorrt: Any, request: Request, machine: Machine, phases: Phases) -> bytes:
-    """The serialized engine of `request` for `machine`. Raises ModelError; Ctrl-C cancels the build."""
+    """Return the serialized engine for `machine`. Raises ModelError. Ctrl-C cancels the build."""
     log = _tensorrt.error_log(tensorrt)
     builder = _tensorrt.start(tensorrt.Builder, log)
     network = builder.create_network(network_flags(tensorrt))
     parser = tensorrt.OnnxParser(network, log)
     if not parser.parse_from_file(str(request.onnx)):
         errors = [parser.get_error(index) for index in range(parser.num_errors)]
-        raise unsupported(request.onnx, [(it.node_operator(), it.node_name(), it.desc()) for it in errors])
+        raise unsupported(request.onnx, [(each.node_operator(), each.node_name(), each.desc()) for each in errors])
     config = _config(tensorrt, builder, request)
     timings = cached.folder("tensorrt") / timing_cache_name(machine)
     _load_timings(config, timings)
     monitor = _monitor(tensorrt, phases)
-    config.progress_monitor = monitor  # must live as long as the config; `monitor` does
+    config.progress_monitor = monitor  # TensorRT keeps no reference, so `monitor` must live as long as `config`
     serialized = interruptible(lambda: builder.build_serialized_network(network, config), phases.cancel)
     if serialized is None:
         reason = log.errors[-1] if log.errors else "it gives no reason"
@@ -53,7 +53,8 @@ def build(tensorrt: Any, request: Request, machine: Machine, phases: Phases) -> 
 
 
 def network_flags(tensorrt: Any) -> int:
-    """Strongly typed: precision lies in the graph. Since TensorRT 11 there is nothing else, and no need of a flag."""
+    """Return the flags for a strongly typed network, whose precision is part of the graph. Since TensorRT 11 all
+    networks are, without a flag."""
     if int(tensorrt.__version__.split(".")[0]) >= 11:
         return 0
     return 1 << int(tensorrt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
@@ -62,7 +63,7 @@ def network_flags(tensorrt: Any) -> int:
 def _config(tensorrt: Any, builder: Any, request: Request) -> Any:
     config = builder.create_builder_config()
     if request.precision == "fp32":
-        config.clear_flag(tensorrt.BuilderFlag.TF32)  # it has the mantissa of fp16: who wants that asks for fp16
+        config.clear_flag(tensorrt.BuilderFlag.TF32)  # TF32 has only the mantissa of fp16
     if request.workspace:
         config.set_memory_pool_limit(tensorrt.MemoryPoolType.WORKSPACE, request.workspace << 20)
     profile = builder.create_optimization_profile()
@@ -74,7 +75,7 @@ def _config(tensorrt: Any, builder: Any, request: Request) -> Any:
 
 
 def _load_timings(config: Any, path: Path) -> None:
-    """Kernel timings of earlier builds on this machine; damaged or foreign ones are measured anew."""
+    """Load the kernel timings of earlier builds on this machine. If they are damaged, TensorRT measures them again."""
     content = path.read_bytes() if path.is_file() else b""
     cache = config.create_timing_cache(content)
     if cache is None or not config.set_timing_cache(cache, False):
@@ -89,7 +90,7 @@ def _save_timings(config: Any, path: Path) -> None:
 
 
 def _monitor(tensorrt: Any, phases: Phases) -> Any:
-    """`phases` as TensorRT wants to see it."""
+    """Wrap `phases` as an IProgressMonitor of TensorRT."""
 
     class Monitor(tensorrt.IProgressMonitor):
         def __init__(self) -> None:
@@ -108,16 +109,16 @@ def _monitor(tensorrt: Any, phases: Phases) -> Any:
 
 
 def timing_cache_name(machine: Machine) -> str:
-    """Timings hold for one model of GPU and one version of TensorRT."""
+    """Return the name of the file with kernel timings, which are valid for one GPU model and one TensorRT version."""
     return f"{slug(machine.gpu)}-sm{machine.compute_capability}-trt{slug(machine.tensorrt)}.timings"
 
 
 def unsupported(onnx: Path, errors: Sequence[tuple[str, str, str]]) -> ModelError:
-    """One error out of the parser's: (operator, node, description) each, equal ones once, three at most."""
+    """Return one error for the errors of the parser, (operator, node, description) each. It names the first three."""
     distinct = list(dict.fromkeys(f"{kind or 'graph'} ({node or 'unnamed'}): {text}" for kind, node, text in errors))
     more = f"; and {len(distinct) - 3} more" if len(distinct) > 3 else ""
-    said = "; ".join(distinct[:3]) + more if distinct else "its parser gives no reason"
-    return ModelError(f"TensorRT cannot read {onnx.name}: {said}", "try another --opset, or --engine onnxruntime")
+    reason = "; ".join(distinct[:3]) + more if distinct else "its parser gives no reason"
+    return ModelError(f"TensorRT cannot read {onnx.name}: {reason}", "try another --opset, or --engine onnxruntime")
 
 
 def _hint(reason: str) -> str:

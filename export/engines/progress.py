@@ -1,6 +1,6 @@
-"""A build that takes minutes: bars of its phases on stderr, and Ctrl-C that ends it in good order.
+"""Show the phases of a build that takes minutes as progress bars on stderr, and let Ctrl-C cancel it.
 
-Nothing here knows TensorRT; its IProgressMonitor calls `Phases` from threads of its own.
+This module does not import TensorRT, whose IProgressMonitor calls `Phases` from its own threads.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Result = TypeVar("Result")
 
 
 class Phases:
-    """One bar for each phase that is going on, inner ones indented; drawn on a terminal only. Thread-safe."""
+    """Draws one bar for each phase in progress, nested ones indented; only on a terminal. Thread-safe."""
 
     def __init__(self, console: Console) -> None:
         self.bar = Progress(
@@ -30,7 +30,7 @@ class Phases:
         )
         self.cancelled = False
         self._lock = threading.Lock()
-        self._open: dict[str, tuple[TaskID, int]] = {}
+        self._open: dict[str, tuple[TaskID, int]] = {}  # {phase: (its bar, depth of nesting)}
 
     def __enter__(self) -> Phases:
         self.bar.start()
@@ -40,20 +40,20 @@ class Phases:
         self.bar.stop()
 
     def start(self, phase: str, parent: str | None, steps: int) -> None:
-        """`phase`, of `steps` steps, has begun, inside `parent` if there is one."""
+        """Begin a phase of `steps` steps, nested in the phase `parent` if that is not None."""
         with self._lock:
             depth = self._open[parent][1] + 1 if parent in self._open else 0
             self._open[phase] = (self.bar.add_task("  " * depth + phase, total=steps), depth)
 
     def step(self, phase: str, step: int) -> bool:
-        """Step number `step` (from 0) of `phase` is done; False = stop the build."""
+        """Record that a step, counted from 0, is done. Returns False if the build must stop."""
         with self._lock:
             if phase in self._open:
                 self.bar.update(self._open[phase][0], completed=step + 1)
             return not self.cancelled
 
     def finish(self, phase: str) -> None:
-        """`phase` is over, perhaps before its last step."""
+        """End a phase, perhaps before its last step."""
         with self._lock:
             if phase in self._open:
                 self.bar.remove_task(self._open.pop(phase)[0])
@@ -64,10 +64,10 @@ class Phases:
 
 
 def interruptible(work: Callable[[], Result], cancel: Callable[[], None]) -> Result:
-    """The result of `work`, which runs in a thread; on Ctrl-C `cancel` is called and `work` waited for.
+    """Run `work` in a thread and return its result. On Ctrl-C, call `cancel` and wait until `work` has ended.
 
-    The main thread must be free: Python handles Ctrl-C there alone, and a call into a library would keep it busy.
-    Raises what `work` raises, or KeyboardInterrupt.
+    Python handles Ctrl-C only in the main thread, and not while this is inside a library call. Raises the exception of
+    `work`, or KeyboardInterrupt.
     """
     result: list[Result] = []
     problem: list[BaseException] = []

@@ -1,8 +1,8 @@
-"""Where the CLS token of a ViT looks: a picture for each frame with every head of the last block, and their mean.
+"""Draw the attention of a ViT's CLS token: one image a frame, with every head of the last block and their mean.
 
-As the figures of DINO (Caron et al., ICCV 2021, arXiv:2104.14294): the attention of CLS to the patches, by head. The
-colours are relative: black is the least that a panel has; its highest 2 % are all of the lightest colour, because some
-ViTs park most of their attention on a few patches.
+These are the figures of DINO (Caron et al., ICCV 2021, arXiv:2104.14294): the attention of CLS to each patch, by head.
+The colours of a panel are relative: black is its lowest value, and its highest 2 % all have the lightest colour,
+because some ViTs concentrate most of their attention on a few patches.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ from streamseg.runtime.session import Session, open_session
 from streamseg.sources import LiveSource
 
 SIDE = 320
-"""Pixels of a panel's longer side."""
+"""Pixels of the longer side of a panel."""
 GAP, TITLE = 8, 26
+"""Pixels between two panels, and height of the title above a panel."""
 
 
 def write(
@@ -38,21 +39,21 @@ def write(
 ) -> dict[str, object]:
     """Write `folder`/<frame name>.png for each frame.
 
-    Returns {"frames": written, "heads", "skipped": {reason: names}, "output"}.
-
-    Raises ModelError where the network has no CLS attention, SourceError where no frame can be read, OutputError.
+    Returns {"frames": number of images written, "heads": number of heads, "skipped": {reason: names of frames},
+    "output": the folder}. Raises ModelError if the network has no CLS attention, SourceError if no frame can be read,
+    OutputError if an image cannot be written.
     """
-    no_vit = ModelError(
+    no_attention = ModelError(
         f"{setup.extractor.spec.model!r} has no CLS attention: it is not a ViT, or one without a CLS token",
         "give a ViT, e.g. --model dino_vits16",
     )
     if zoo.recipe(setup.extractor.spec).kind == "cnn":
-        raise no_vit
+        raise no_attention
     with open_session(setup, log) as session:
         source = session.source
         if isinstance(source, LiveSource):
             raise SourceError(f"{source.uri!r} is a live source", "give a recording, a video or a folder of images")
-        written, heads, skipped = 0, 0, dict[str, list[str]]()
+        count, heads, skipped = 0, 0, dict[str, list[str]]()
         for index in source.coming(every, max_frames):
             try:
                 frame = source[index]
@@ -61,21 +62,21 @@ def write(
                 continue
             attention = _attention(session, frame.rgb)
             if attention is None:
-                raise no_vit
-            _make(folder)
+                raise no_attention
+            _make_folder(folder)
             name = re.sub(r'[\x00-\x1f<>:"/\\|?*]', "_", frame.name) + ".png"
             _save(folder / name, panels(frame.rgb, attention))
-            written, heads = written + 1, len(attention)
-    if not written:
+            count, heads = count + 1, len(attention)
+    if not count:
         reasons = "; ".join(skipped) or "it is empty"
         raise SourceError(f"no frame of {setup.source!r} could be read: {reasons}", "check the files")
-    return {"frames": written, "heads": heads, "skipped": skipped, "output": str(folder)}
+    return {"frames": count, "heads": heads, "skipped": skipped, "output": str(folder)}
 
 
 def panels(rgb: np.ndarray, attention: np.ndarray) -> np.ndarray:
-    """The frame, the mean over the heads, and each head, as one (H, W, 3) uint8 RGB picture.
+    """Draw the frame, the mean over the heads, and each head side by side.
 
-    rgb: (H, W, 3) uint8. attention: (heads, h, w), >= 0, of CLS to each patch.
+    rgb: (H, W, 3) uint8. attention: (heads, h, w), >= 0, of CLS to each patch. Returns (height, width, 3) uint8 RGB.
     """
     scale = SIDE / max(rgb.shape[:2])
     size = round(rgb.shape[1] * scale), round(rgb.shape[0] * scale)
@@ -86,7 +87,10 @@ def panels(rgb: np.ndarray, attention: np.ndarray) -> np.ndarray:
 
 
 def heat(attention: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """(h, w) attention -> (height, width, 3) uint8 RGB of `size` (width, height), the patches shown as they are."""
+    """Draw an (h, w) attention map as a (height, width, 3) uint8 RGB heat map, without interpolation.
+
+    size: (width, height).
+    """
     low, high = float(attention.min()), float(np.quantile(attention, 0.98))
     level = np.clip((attention - low) / (high - low), 0, 1) if high > low else np.zeros_like(attention)
     gray = cv2.resize((255 * level).astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
@@ -94,29 +98,31 @@ def heat(attention: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def grid(pictures: Sequence[np.ndarray], titles: Sequence[str], columns: int = 0) -> np.ndarray:
-    """Rows of (h, w, 3) uint8 RGB pictures of one size, a title above each. columns: 0 = about as wide as high."""
+    """Arrange images of one size, (h, w, 3) uint8 RGB, in rows, with a title above each one.
+
+    columns: number of images in a row; 0 = choose it so that the result is about square. Returns (H, W, 3) uint8 RGB.
+    """
     height, width = pictures[0].shape[:2]
     columns = columns or min(len(pictures), max(2, round((len(pictures) * (height + TITLE) / width) ** 0.5)))
     rows = ceil(len(pictures) / columns)
     shape = GAP + rows * (height + TITLE + GAP), GAP + columns * (width + GAP), 3
-    whole = np.full(shape, 255, np.uint8)
+    canvas = np.full(shape, 255, np.uint8)
     for number, (picture, title) in enumerate(zip(pictures, titles, strict=True)):
         y = GAP + number // columns * (height + TITLE + GAP)
         x = GAP + number % columns * (width + GAP)
-        whole[y + TITLE : y + TITLE + height, x : x + width] = picture
-        cv2.putText(whole, title, (x + 2, y + TITLE - 8), (0, 0, 0), cv2.FontFace("sans"), 16, 400)
-    return whole
+        canvas[y + TITLE : y + TITLE + height, x : x + width] = picture
+        cv2.putText(canvas, title, (x + 2, y + TITLE - 8), (0, 0, 0), cv2.FontFace("sans"), 16, 400)
+    return canvas
 
 
 def _attention(session: Session, rgb: np.ndarray) -> np.ndarray | None:
-    """(heads, h, w) of (H, W, 3) uint8 `rgb`; None where the network gives none."""
-    segmenter = session.segmenter
-    backbone = segmenter.extractor.backbone(rgb.shape[:2])
-    found = backbone.run(prepare(rgb, backbone.size)).get("attention")
-    return None if found is None else found[0]
+    """Return the (heads, h, w) attention of an (H, W, 3) uint8 image; None if the network has no such output."""
+    backbone = session.segmenter.extractor.backbone(rgb.shape[:2])
+    attention = backbone.run(prepare(rgb, backbone.size)).get("attention")
+    return None if attention is None else attention[0]
 
 
-def _make(folder: Path) -> None:
+def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:

@@ -1,4 +1,4 @@
-"""All of `streamseg eval`: every model on every source with every seed, and what comes out as one document."""
+"""Do what `streamseg eval` does: score every model on every source with every seed, and return one document."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from streamseg.config import SessionConfig
 from streamseg.evaluation import given_masks, scoring
 from streamseg.evaluation.curve import distortion_curve
 from streamseg.evaluation.gallery import Gallery
-from streamseg.evaluation.instances.survey import ObjectSurvey
+from streamseg.evaluation.instances.tracks import ObjectTracks
 from streamseg.evaluation.protocols import figures_of
 from streamseg.evaluation.request import Request
 from streamseg.evaluation.sequence import FIGURES
@@ -20,102 +20,106 @@ from streamseg.runtime import manifest
 from streamseg.runtime.session import Session
 
 
-def evaluate(asked: Request, listener: scoring.Listener, pictures: bool = False) -> dict[str, Any]:
-    """{"models": [{"model", "sequences": [...], "mean"}], "figures": what each one means, ...}; all plain types.
+def evaluate(request: Request, listener: scoring.Listener, pictures: bool = False) -> dict[str, Any]:
+    """Score all models, or given masks, on all sources.
 
-    pictures: every sequence also gets "gallery" (a Gallery), "objects" (an ObjectSurvey) and, of models, "curve", for
-    the page. Raises StreamsegError.
+    pictures: add to every sequence what the page shows: "gallery" (a Gallery), "objects" (an ObjectTracks) and, with a
+    model, "curve". Without them the document has plain types only.
+    Returns {"models": [{"model", "sequences": [...], "mean"}], "figures": {name: meaning}, ...}. Raises StreamsegError.
     """
-    names = scoring.short_names(asked.sources)
+    names = scoring.short_names(request.sources)
     models = []
-    if asked.masks is not None:
-        folders = given_masks.folders(asked.masks, names)
-        models.append(_of_masks(asked, names, folders, listener, pictures))
-    for model, setups in asked.setups.items():
+    if request.masks is not None:
+        folders = given_masks.folders(request.masks, names)
+        models.append(_score_masks(request, names, folders, listener, pictures))
+    for model, setups in request.setups.items():
         runs, extras = [], []
         for name, setup in zip(names, setups, strict=True):
             listener.log(f"{model}: {name}")
-            scores, extra = _of_model(setup, asked, listener, pictures)
+            scores, extra = _score_model(setup, request, listener, pictures)
             runs.append(scores)
             extras.append(extra)
         models.append({"model": model, **document(names, runs, extras)})
-    seeds = [setups[0].clustering.seed for setups in asked.setups.values()][:1]
+    seeds = [setups[0].clustering.seed for setups in request.setups.values()][:1]
     return {
         "sequences": names,
         "models": models,
-        "seeds": [seed + i for seed in seeds for i in range(asked.seeds)],
-        "protocol": asked.protocol,
-        "figures": meanings(asked.protocol),
+        "seeds": [seed + i for seed in seeds for i in range(request.seeds)],
+        "protocol": request.protocol,
+        "figures": meanings(request.protocol),
         "versions": manifest.versions(),
     }
 
 
 def meanings(protocol: str) -> dict[str, str]:
-    """What every figure means, with those of a protocol, "" = none."""
+    """Return the meaning of every figure, by name, with those of a protocol ("" = none)."""
     return FIGURES | {name: figure.meaning for name, figure in figures_of(protocol).items()}
 
 
-def watchers(pictures: bool) -> tuple[dict[str, Any], scoring.Observer | None]:
-    """What the page shows of one sequence, filled by the observer; nothing without pictures."""
+def page_observer(pictures: bool) -> tuple[dict[str, Any], scoring.Observer | None]:
+    """Return {key: what the page shows of one sequence}, and the observer that fills it; ({}, None) if not pictures."""
     if not pictures:
         return {}, None
-    extra: dict[str, Any] = {"gallery": Gallery(), "objects": ObjectSurvey()}
+    extra: dict[str, Any] = {"gallery": Gallery(), "objects": ObjectTracks()}
 
-    def see(frame: Frame, segmentation: Segmentation, truth: np.ndarray, own: dict[str, float]) -> None:
-        for one in extra.values():
-            one.see(frame, segmentation, truth, own)
+    def observe(frame: Frame, segmentation: Segmentation, truth: np.ndarray, ious: dict[str, float]) -> None:
+        for part in ("gallery", "objects"):
+            extra[part].observe(frame, segmentation, truth, ious)
 
-    return extra, see
+    return extra, observe
 
 
-def _of_model(
-    setup: SessionConfig, asked: Request, listener: scoring.Listener, pictures: bool
+def _score_model(
+    setup: SessionConfig, request: Request, listener: scoring.Listener, pictures: bool
 ) -> tuple[list[scoring.Score], dict[str, Any]]:
-    """The scores of all seeds; pictures are of the first."""
-    extra, observer = watchers(pictures)
+    """Return the scores of all seeds, and what the page shows of the first seed."""
+    extra, observer = page_observer(pictures)
 
-    def look(session: Session) -> None:
+    def add_curve(session: Session) -> None:
         extra["curve"] = distortion_curve(session, setup.clustering)
 
     scores = scoring.over_seeds(
         setup,
-        asked.seeds,
-        every=asked.every,
-        max_frames=asked.max_frames,
+        request.seeds,
+        every=request.every,
+        max_frames=request.max_frames,
         listener=listener,
         observer=observer,
-        after=look if pictures else None,
-        protocol=asked.protocol,
-        singly=asked.singly,
+        after=add_curve if pictures else None,
+        protocol=request.protocol,
+        singly=request.singly,
     )
     return scores, extra
 
 
-def _of_masks(
-    asked: Request, names: Sequence[str], folders: Sequence[Any], listener: scoring.Listener, pictures: bool
+def _score_masks(
+    request: Request, names: Sequence[str], folders: Sequence[Any], listener: scoring.Listener, pictures: bool
 ) -> dict[str, Any]:
     runs, extras = [], []
-    for source, folder in zip(asked.sources, folders, strict=True):
-        extra, observer = watchers(pictures)
+    for source, folder in zip(request.sources, folders, strict=True):
+        extra, observer = page_observer(pictures)
         score = given_masks.score(
             SessionConfig(source),
             folder,
-            every=asked.every,
-            max_frames=asked.max_frames,
+            every=request.every,
+            max_frames=request.max_frames,
             observer=observer,
             listener=listener,
-            protocol=asked.protocol,
+            protocol=request.protocol,
         )
         runs.append([score])
         extras.append(extra)
-    return {"model": f"masks of {asked.masks}", **document(names, runs, extras)}
+    return {"model": f"masks of {request.masks}", **document(names, runs, extras)}
 
 
 def document(
     names: Sequence[str], runs: Sequence[Sequence[scoring.Score]], extras: Sequence[dict[str, Any]]
 ) -> dict[str, Any]:
-    """The entry of one model: runs = for each source one score a seed. The mean is over sequences; its standard
-    deviation is that of the seeds' means."""
+    """Return the entry of one model: {"sequences", "mean"}.
+
+    names: of the sequences. runs: for each sequence one score for each seed. extras: further keys of each sequence.
+    The mean is over sequences; its standard deviation is that of the means of the seeds.
+    """
     sequences = [
         {
             "name": name,

@@ -1,4 +1,4 @@
-"""K-Means distortion over k on the features of a recording, and the knee: what `--k auto` looks at."""
+"""Compute the K-Means distortion over k on the features of a recording, and its knee, by which `--k auto` chooses k."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from streamseg.runtime.session import Session
 from streamseg.sources import Recording
 
 FRAMES, CELLS = 8, 2048
+"""Up to 8 frames, spread evenly, and up to 2048 of their cells, drawn at random, are clustered."""
 
 
 def distortion_curve(session: Session, settings: ClusteringConfig) -> dict[str, Any]:
-    """{"k": [...], "distortion": [...] (mean squared distance of a cell to its centroid), "knee": k, "by": how}.
+    """Return {"k": [...], "distortion": [...], "knee": k, "by": how the knee was found}, with at least one k.
 
-    Of up to FRAMES frames, spread evenly, of which CELLS cells are drawn; of features and places alone. One k at least.
+    The distortion is the mean squared distance of a cell to its centroid. Cells are clustered by features and position
+    alone, without depth.
     """
     source = session.source
     assert isinstance(source, Recording)
@@ -30,12 +32,12 @@ def distortion_curve(session: Session, settings: ClusteringConfig) -> dict[str, 
             maps.append(session.segmenter.features(source[index]))
         except FrameError:
             continue
-    describe = Descriptors(settings.pca, settings.position)
-    describe.fit(maps)
-    cells = np.concatenate([describe(features) for features in maps])
+    descriptors = Descriptors(settings.pca, settings.position)
+    descriptors.fit(maps)
+    cells = np.concatenate([descriptors(features) for features in maps])
     if len(cells) > CELLS:
         cells = cells[np.random.default_rng(settings.seed).choice(len(cells), CELLS, replace=False)]
     low, high = settings.k_range
-    found = {k: kmeans(cells, k, seed=settings.seed, restarts=3).distortion / len(cells) for k in range(low, high + 1)}
-    knee = find_knee(found)
-    return {"k": list(found), "distortion": list(found.values()), "knee": knee.k, "by": knee.by}
+    curve = {k: kmeans(cells, k, seed=settings.seed, restarts=3).distortion / len(cells) for k in range(low, high + 1)}
+    knee = find_knee(curve)
+    return {"k": list(curve), "distortion": list(curve.values()), "knee": knee.k, "by": knee.by}

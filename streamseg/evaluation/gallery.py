@@ -1,4 +1,4 @@
-"""The best and the worst frame of a sequence, kept small while it is scored."""
+"""Keep small images of the best and the worst frame of a sequence while it is scored."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ import numpy as np
 from streamseg.frame import Frame, Segmentation
 from streamseg.masks.drawing import overlay
 
-WIDTH = 320
-"""Pixels of a picture's longer side."""
+SIDE = 320
+"""Pixels of the longer side of an image."""
 
 
 class Example(NamedTuple):
-    """rgb, truth, segments (regions), objects: (h, w, 3) uint8 RGB; objects None where there are none.
-    value: IoU of `rule`."""
+    """One frame. name: of the frame. rule: the figure by which it was chosen, "free" or "best". value: its IoU.
+
+    rgb, truth, segments (regions), objects: (h, w, 3) uint8 RGB; objects is None if none were computed.
+    """
 
     name: str
     rule: str
@@ -28,31 +30,35 @@ class Example(NamedTuple):
 
 
 class Gallery:
-    """best, worst: by the IoU of the objects where they were asked for, else of the best region. None before any
-    frame."""
+    """Collects the best and the worst frame, by the IoU of the objects or, without objects, of the best region.
+
+    best, worst: None before the first frame with a foreground.
+    """
 
     def __init__(self) -> None:
         self.best: Example | None = None
         self.worst: Example | None = None
 
-    def see(self, frame: Frame, segmentation: Segmentation, truth: np.ndarray, own: dict[str, float]) -> None:
-        """Look at one frame; a `scoring.Observer`."""
-        rule = "free" if "free" in own else "best"
-        if rule not in own:
+    def observe(self, frame: Frame, segmentation: Segmentation, truth: np.ndarray, ious: dict[str, float]) -> None:
+        """Take one scored frame; this is a `scoring.Observer`."""
+        rule = "free" if "free" in ious else "best"
+        if rule not in ious:
             return
-        value = own[rule]
+        value = ious[rule]
         better, worse = self.best is None or value > self.best.value, self.worst is None or value < self.worst.value
         if not better and not worse:
             return
-        scale = WIDTH / max(truth.shape)
+        scale = SIDE / max(truth.shape)
         size = max(1, round(truth.shape[1] * scale)), max(1, round(truth.shape[0] * scale))
         rgb = cv2.resize(frame.rgb, size, interpolation=cv2.INTER_AREA)
 
-        def drawn(ids: np.ndarray | None) -> np.ndarray:
+        def draw(ids: np.ndarray) -> np.ndarray:
             small = cv2.resize(np.asarray(ids, np.uint8), size, interpolation=cv2.INTER_NEAREST)
             return overlay(rgb, small, alpha=0.6, legend=False)
 
-        objects = None if segmentation.objects is None else drawn(segmentation.objects)
-        example = Example(frame.name, rule, value, rgb, drawn(truth), drawn(segmentation.regions), objects)
-        self.best = example if better else self.best
-        self.worst = example if worse else self.worst
+        objects = None if segmentation.objects is None else draw(segmentation.objects)
+        example = Example(frame.name, rule, value, rgb, draw(truth), draw(segmentation.regions), objects)
+        if better:
+            self.best = example
+        if worse:
+            self.worst = example

@@ -1,9 +1,9 @@
-"""Scores masks that anybody made: image files named as the frames are. No network is needed.
+"""Score masks that any program has written: image files with the names of the frames. No network is needed.
 
-FOLDER holds the masks of one recording; of several, a folder for each, called as the recording's. Where it holds
-objects/ or labels/, as `streamseg run` writes them, these are objects and segments, and joined to panoptic masks;
-without labels/, panoptic/ holds the segments. Else its masks are both, with 0 as background. Indexed, gray and coloured
-images are read as ground truth is. Scores of the objects are those of segments.jsonl in FOLDER, where that is there.
+FOLDER holds the masks of one recording, or one subfolder for each of several recordings, with the same names. In the
+output folder of `streamseg run`, objects/ holds the objects, and labels/ (or else panoptic/) the regions. In any other
+folder, each mask is used both as objects and as regions, and 0 is the background. Indexed, gray and coloured images are
+read like ground truth. If FOLDER has a segments.jsonl, it holds the scores of the objects.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from streamseg.config import SessionConfig
 from streamseg.errors import FrameError, SourceError
 from streamseg.evaluation.scoring import (
-    NOBODY,
+    SILENT,
     Listener,
     Observer,
     Score,
@@ -30,12 +30,15 @@ from streamseg.frame import VOID, Frame, Segmentation
 from streamseg.runtime.statistics import Statistics
 from streamseg.sources import Recording, open_source, read_mask
 
-LINES = "segments.jsonl"
+SCORES = "segments.jsonl"
 SUFFIXES = frozenset((".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".jpg", ".jpeg"))
 
 
 class Masks:
-    """The masks of one recording. missing: names of frames that have none; they count as empty."""
+    """Reads the masks of one recording. missing: names of frames without a mask, which count as empty.
+
+    Raises SourceError if `folder` holds no masks, or if its segments.jsonl cannot be read.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -46,29 +49,27 @@ class Masks:
         if not self.objects and not self.labels:
             raise SourceError(
                 f"{str(folder)!r} holds no masks",
-                "it must hold image files with the names of the frames: " + _some(SUFFIXES),
+                "it must hold image files with the names of the frames: " + ", ".join(sorted(SUFFIXES)),
             )
         self.missing: list[str] = []
-        self.scores = _scores(folder / LINES) if (folder / LINES).is_file() and self.objects else {}
+        self.scores = _read_scores(folder / SCORES) if (folder / SCORES).is_file() and self.objects else {}
 
     def of(self, frame: Frame) -> Segmentation:
-        """What is given for `frame`. Raises SourceError for a file that cannot be read or has another size."""
+        """Return the masks of a frame. Raises SourceError if a file cannot be read or has another size."""
         size = frame.rgb.shape[:2]
-        stem = next((s for s in (frame.name, safe_name(frame.name)) if s in self.labels or s in self.objects), None)
-        if stem is None:
+        stems = [stem for stem in (frame.name, safe_name(frame.name)) if stem in self.labels or stem in self.objects]
+        if not stems:
             self.missing.append(frame.name)
+        stem = stems[0] if stems else ""
         objects = self._read(self.objects, stem, size) if self.objects else None
-        scores = self.scores.get(frame.name, {})
-        if self.labels is self.objects:
-            assert objects is not None
-            regions = np.where(objects == 0, VOID, objects).astype(np.uint8)
-            return Segmentation(regions, k=0, objects=objects, scores=scores)
-        labels = self._read(self.labels, stem, size)
+        same_files = self.labels is self.objects
+        labels = objects if same_files and objects is not None else self._read(self.labels, stem, size)
         regions = np.where(labels == 0, VOID, labels).astype(np.uint8)
-        return Segmentation(regions, k=0, objects=objects, scores=scores)
+        return Segmentation(regions, k=0, objects=objects, scores=self.scores.get(frame.name, {}))
 
-    def _read(self, files: dict[str, Path], stem: str | None, size: tuple[int, int]) -> np.ndarray:
-        if stem is None or stem not in files:
+    def _read(self, files: dict[str, Path], stem: str, size: tuple[int, int]) -> np.ndarray:
+        """Return the (H, W) uint8 mask of the file with this stem; an empty mask if there is none."""
+        if stem not in files:
             return np.zeros(size, np.uint8)
         path = files[stem]
         try:
@@ -84,18 +85,19 @@ class Masks:
 
 
 def folders(root: Path, names: Sequence[str]) -> list[Path]:
-    """The folder of each recording's masks. Raises SourceError where there is none."""
+    """Return the folder with the masks of each recording. names: of the recordings. Raises SourceError if one is
+    missing."""
     if not root.is_dir():
         raise SourceError(f"there is no folder {str(root)!r}", "--masks needs a folder with masks")
-    inner = [root / name for name in names]
-    if len(names) == 1 and not inner[0].is_dir():
+    subfolders = [root / name for name in names]
+    if len(names) == 1 and not subfolders[0].is_dir():
         return [root]
-    absent = [str(folder) for folder in inner if not folder.is_dir()]
+    absent = [str(folder) for folder in subfolders if not folder.is_dir()]
     if absent:
         raise SourceError(
             f"there is no folder {absent[0]!r}", "--masks needs a folder for each recording, of the same name"
         )
-    return inner
+    return subfolders
 
 
 def score(
@@ -105,12 +107,13 @@ def score(
     every: int = 1,
     max_frames: int | None = None,
     observer: Observer | None = None,
-    listener: Listener = NOBODY,
+    listener: Listener = SILENT,
     protocol: str = "",
 ) -> Score:
-    """Score the masks in `folder` on the recording of `setup`, as `scoring.score` does those of a model.
+    """Score the masks in `folder` on the recording of `setup`, as `scoring.score` scores the masks of a model.
 
-    Raises SourceError: no annotated frame, none that has a mask, a mask that does not fit.
+    every, max_frames, observer, listener, protocol: see `scoring.over_seeds`. Raises SourceError if no frame is
+    annotated, if no frame has a mask, or if a mask has another size than its frame.
     """
     masks = Masks(folder)
     with open_source(setup.source, setup.options) as source:
@@ -125,14 +128,14 @@ def score(
             except FrameError as problem:
                 scorer.leave_out(source.name_of(index), str(problem))
                 continue
-            scorer.write(frame, masks.of(frame) if frame.load_annotation else _nothing(frame))
+            scorer.write(frame, masks.of(frame) if frame.load_annotation else _empty(frame))
             report.processed += 1
             listener.progress(report)
         if len(masks.missing) >= scorer.scores.frames > 0:
-            known = masks.labels or masks.objects
+            stems = masks.labels or masks.objects
             raise SourceError(
                 f"no mask in {str(folder)!r} belongs to a frame of {setup.source!r}",
-                f"frames are called {masks.missing[0]!r} ..., masks {next(iter(known))!r} ...",
+                f"frames are called {masks.missing[0]!r} ..., masks {next(iter(stems))!r} ...",
             )
     result = scorer.result()
     if not result.frames:
@@ -141,29 +144,27 @@ def score(
     return result
 
 
-def _nothing(frame: Frame) -> Segmentation:
+def _empty(frame: Frame) -> Segmentation:
     return Segmentation(np.full(frame.rgb.shape[:2], VOID, np.uint8), k=0)
 
 
-def _scores(path: Path) -> dict[str, dict[int, float]]:
-    """{frame: {id: score}} of a segments.jsonl that was made of objects; nothing of any other. Raises SourceError."""
+def _read_scores(path: Path) -> dict[str, dict[int, float]]:
+    """Return {name of the frame: {id: score}} from a segments.jsonl, of the lines about objects. Raises SourceError."""
+    scores = {}
     try:
-        lines = [json.loads(text) for text in path.read_text(encoding="utf-8").splitlines()]
-        return {
-            line["name"]: {one["id"]: one["score"] for one in line["segments"] if one.get("score") is not None}
-            for line in lines
-            if line["masks"] == "objects"
-        }
+        for text in path.read_text(encoding="utf-8").splitlines():
+            line = json.loads(text)
+            if line["masks"] == "objects":
+                segments = [segment for segment in line["segments"] if segment.get("score") is not None]
+                scores[line["name"]] = {segment["id"]: segment["score"] for segment in segments}
+        return scores
     except (OSError, ValueError, KeyError, TypeError) as problem:
         raise SourceError(f"{str(path)!r} cannot be read: {problem}", "remove it, or write it again") from None
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:
+    """Return the image files in a folder by their stem, sorted; {} if there is no such folder."""
     if not folder.is_dir():
         return {}
-    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
-    return {path.stem: path for path in found}
-
-
-def _some(names: frozenset[str]) -> str:
-    return ", ".join(sorted(names))
+    files = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+    return {path.stem: path for path in files}

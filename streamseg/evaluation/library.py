@@ -1,4 +1,4 @@
-"""`streamseg.evaluate`: what `streamseg eval` prints, for Python."""
+"""The Python API of `streamseg eval`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from streamseg.evaluation import command
 from streamseg.evaluation.request import DEFAULT, request
-from streamseg.evaluation.scoring import NOBODY
+from streamseg.evaluation.scoring import SILENT
 from streamseg.limits import check
 from streamseg.runtime.library import check_names
 
@@ -36,13 +36,15 @@ def evaluate(
     """
     check_names(settings)
     check({"seeds": seeds, "every": every, "max_frames": max_frames})
-    given = [sources] if isinstance(sources, str | Path) else list(sources)
-    how: dict[str, Any] = {
+    flags: dict[str, Any] = {
         "seeds": seeds,
         "every": every,
         "max_frames": max_frames,
         "protocol": protocol,
         "singly": singly,
+        "models": tuple(models) if masks is None else (),
+        "masks": None if masks is None else Path(masks),
+        "objects": objects,
     }
-    how |= {"models": tuple(models) if masks is None else (), "masks": None if masks is None else Path(masks)}
-    return command.evaluate(request([str(one) for one in given], how | {"objects": objects} | settings), NOBODY)
+    uris = [str(sources)] if isinstance(sources, str | Path) else [str(source) for source in sources]
+    return command.evaluate(request(uris, flags | settings), SILENT)

@@ -1,4 +1,4 @@
-"""`streamseg eval --batch DIR`: scores what `streamseg batch -o DIR` wrote, recording by recording."""
+"""Do what `streamseg eval --batch DIR` does: score the masks that `streamseg batch -o DIR` wrote."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Any
 from streamseg.config import SessionConfig
 from streamseg.errors import SourceError
 from streamseg.evaluation import given_masks, scoring
-from streamseg.evaluation.command import document, meanings, watchers
+from streamseg.evaluation.command import document, meanings, page_observer
 from streamseg.runtime import index, manifest
 from streamseg.runtime.folder import MANIFEST
 
 
 def evaluate(folder: Path, listener: scoring.Listener, pictures: bool = False, protocol: str = "") -> dict[str, Any]:
-    """As `command.evaluate`; "unscored" has the recordings without a score, by name, and why.
+    """Return a document like `command.evaluate`, with "unscored": {name of a recording: why it has no score}.
 
-    Masks are those in objects/, labels/ or panoptic/. Raises SourceError where no recording can be scored.
+    The masks are read from objects/, labels/ or panoptic/ of each recording. Raises SourceError if none can be scored.
     """
     names, runs, extras, unscored = [], [], [], {}
     for entry in index.read(folder):
         listener.log(entry.name)
-        extra, observer = watchers(pictures)
+        extra, observer = page_observer(pictures)
         try:
             if entry.status != "done":
                 raise SourceError(f"{entry.status}: {entry.error}", entry.hint)
@@ -51,8 +51,8 @@ def _score(
     folder: Path, source: str, observer: scoring.Observer | None, listener: scoring.Listener, protocol: str
 ) -> scoring.Score:
     try:
-        how = json.loads((folder / MANIFEST).read_bytes())["settings"]["run"]
-        every, max_frames = how["every"], how["max_frames"]
+        settings = json.loads((folder / MANIFEST).read_bytes())["settings"]["run"]
+        every, max_frames = settings["every"], settings["max_frames"]
     except (OSError, ValueError, KeyError, TypeError) as problem:
         raise SourceError(f"{str(folder / MANIFEST)!r} cannot be read: {problem}", "do it again") from None
     return given_masks.score(

@@ -1,6 +1,6 @@
-"""One HTML page of an evaluation: table, best and worst frames, each object by itself, curves of the distortion.
+"""Write an evaluation as one HTML page: table, best and worst frames, tables of the objects, distortion curves.
 
-It needs nothing outside, and is light or dark as its reader's machine is.
+The page loads no other files, and is light or dark according to the settings of its reader.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import html
 from collections.abc import Sequence
 from typing import Any
 
-import cv2
 import numpy as np
 
 from streamseg.evaluation import table
 from streamseg.evaluation.gallery import Example, Gallery
-from streamseg.evaluation.instances.cards import cards
+from streamseg.evaluation.instances.object_tables import object_tables
+from streamseg.sinks.encoding.pictures import jpeg
 
 STYLE = """
 :root { color-scheme: light dark; --text: #1a1a1a; --soft: #555; --line: #ddd; --back: #fff; --blue: #0072B2;
@@ -45,7 +45,7 @@ figure { margin: 0; } figcaption { font-size: .8rem; color: var(--soft); } img {
 
 
 def page(result: dict[str, Any], title: str) -> str:
-    """The whole page. result: of `command.evaluate` with pictures."""
+    """Return the page as HTML. result: of `command.evaluate` with pictures."""
     seeds, protocol = len(result["seeds"]), result.get("protocol", "")
     body = [f"<h1>{html.escape(title)}</h1>"]
     for model in result["models"]:
@@ -60,7 +60,7 @@ def page(result: dict[str, Any], title: str) -> str:
         for entry in model["sequences"]:
             body += [f"<h3>{html.escape(entry['name'])}</h3>", *_examples(entry["gallery"])]
             if "objects" in entry:
-                body += cards(entry["objects"], _figure)
+                body += object_tables(entry["objects"], _figure)
             if "curve" in entry:
                 caption = "K-Means distortion (mean squared distance of a cell to its centroid) over k"
                 body.append(f"<figure>{curve(**entry['curve'])}<figcaption>{caption}</figcaption></figure>")
@@ -82,17 +82,17 @@ def _table(model: dict[str, Any], columns: dict[str, str], seeds: int) -> str:
 
 
 def _examples(gallery: Gallery) -> list[str]:
-    found = []
-    for what, example in (("worst", gallery.worst), ("best", gallery.best)):
+    rows = []
+    for title, example in (("worst", gallery.worst), ("best", gallery.best)):
         if example is not None:
-            found.append(f'<div class="row">{_pictures(what, example)}</div>')
-    return found
+            rows.append(f'<div class="row">{_pictures(title, example)}</div>')
+    return rows
 
 
-def _pictures(what: str, example: Example) -> str:
+def _pictures(title: str, example: Example) -> str:
     rule = "objects" if example.rule == "free" else "best region"
     shown = {
-        f"{what}: {example.name}, IoU of the {rule} {example.value:.3f}": example.rgb,
+        f"{title}: {example.name}, IoU of the {rule} {example.value:.3f}": example.rgb,
         "truth": example.truth,
         "regions": example.segments,
         "objects": example.objects,
@@ -107,24 +107,23 @@ def _figure(caption: str, picture: np.ndarray) -> str:
 
 
 def _data(rgb: np.ndarray) -> str:
-    """(H, W, 3) uint8 RGB as a data: address."""
-    _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 88])
-    return "data:image/jpeg;base64," + base64.b64encode(jpeg.tobytes()).decode()
+    """Encode an (H, W, 3) uint8 RGB image as a data: URL."""
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg(rgb, quality=88)).decode()
 
 
 def curve(k: Sequence[int], distortion: Sequence[float], knee: int, by: str) -> str:
-    """An SVG of the distortion over k, with the knee marked. by: how it was found, see `knee.Knee`."""
+    """Draw the distortion over k as SVG, with the knee marked. by: how it was found, see `knee.Knee`."""
     width, height, left, right, top, bottom = 380, 170, 46, 12, 14, 24
-    least, most = min(distortion), max(distortion)
-    span = (most - least) or 1.0
+    lowest, highest = min(distortion), max(distortion)
+    span = (highest - lowest) or 1.0
 
-    def at(number: int, value: float) -> tuple[float, float]:
+    def to_pixels(number: int, value: float) -> tuple[float, float]:
         across = (number - k[0]) / max(1, k[-1] - k[0])
-        down = (most - value) / span
+        down = (highest - value) / span
         return left + across * (width - left - right), top + down * (height - top - bottom)
 
-    points = [at(number, value) for number, value in zip(k, distortion, strict=True)]
-    x, y = at(knee, distortion[list(k).index(knee)])
+    points = [to_pixels(number, value) for number, value in zip(k, distortion, strict=True)]
+    x, y = to_pixels(knee, distortion[list(k).index(knee)])
     line = " ".join(f"{px:.1f},{py:.1f}" for px, py in points)
     ticks = "".join(
         f'<text x="{px:.1f}" y="{height - 8}" text-anchor="middle">{n}</text>' for n, (px, _) in zip(k, points)
@@ -133,7 +132,7 @@ def curve(k: Sequence[int], distortion: Sequence[float], knee: int, by: str) -> 
     base = height - bottom
     how = {"knee": "the knee", "chord": "the knee, by the chord", "only": "no choice"}.get(by, by)
     anchor = "end" if x > width / 2 else "start"
-    towards = -10 if anchor == "end" else 10
+    label_offset = -10 if anchor == "end" else 10
     return (
         f'<svg width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img" '
         'font-family="system-ui, sans-serif" font-size="11" fill="currentColor" '
@@ -142,8 +141,8 @@ def curve(k: Sequence[int], distortion: Sequence[float], knee: int, by: str) -> 
         f'<line x1="{x:.1f}" y1="{y:.1f}" x2="{x:.1f}" y2="{base}" stroke="var(--red)" stroke-dasharray="4 3"/>'
         f'<polyline points="{line}" fill="none" stroke="var(--blue)" stroke-width="2"/>{dots}'
         f'<circle cx="{x:.1f}" cy="{y:.1f}" r="6" fill="none" stroke="var(--red)" stroke-width="2"/>'
-        f'<text x="{x + towards:.1f}" y="{max(y - 8, 12):.1f}" text-anchor="{anchor}">'
+        f'<text x="{x + label_offset:.1f}" y="{max(y - 8, 12):.1f}" text-anchor="{anchor}">'
         f"{html.escape(how)}: k = {knee}</text>{ticks}"
-        f'<text x="{left - 5}" y="{top + 4}" text-anchor="end">{most:.3f}</text>'
-        f'<text x="{left - 5}" y="{base}" text-anchor="end">{least:.3f}</text></svg>'
+        f'<text x="{left - 5}" y="{top + 4}" text-anchor="end">{highest:.3f}</text>'
+        f'<text x="{left - 5}" y="{base}" text-anchor="end">{lowest:.3f}</text></svg>'
     )

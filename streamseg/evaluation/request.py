@@ -1,4 +1,4 @@
-"""What `streamseg eval` was asked for, with every default filled in."""
+"""The request of a user of `streamseg eval`, with every default filled in."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ DEFAULT = "efficientnet_lite0"
 
 @dataclass(frozen=True)
 class Request:
-    """setups: of each model, one for each source; of masks alone the model is not run. seeds: how many.
+    """What to score. setups: for each model one for each source, in order; {} if only given masks are scored.
 
-    masks: a folder of masks to be scored, or None. every, max_frames: as in `stream`. protocol: see `protocols`.
-    singly: see `scoring.over_seeds`.
+    seeds: number of seeds. masks: a folder of masks to score, or None. every, max_frames: as in `stream`. protocol: see
+    `protocols`. singly: see `scoring.over_seeds`.
     """
 
     sources: tuple[str, ...]
@@ -31,17 +31,20 @@ class Request:
     singly: bool = False
 
 
-def request(sources: Sequence[str], given: dict[str, Any]) -> Request:
-    """From the command's flags by name. Raises ModelError for a model that cannot be, before anything is read."""
-    rest, sources = dict(given), tuple(dict.fromkeys(sources))
-    how = {name: rest.pop(name) for name in ("seeds", "every", "max_frames", "masks")}
-    how |= {"protocol": rest.pop("protocol", ""), "singly": rest.pop("singly", False)}
-    models = tuple(dict.fromkeys(rest.pop("models")))
-    if not models and how["masks"] is None:
+def request(sources: Sequence[str], flags: dict[str, Any]) -> Request:
+    """Return the request for the flags of the command, by name.
+
+    Raises ModelError for a model that does not exist, before any source is read.
+    """
+    settings, sources = dict(flags), tuple(dict.fromkeys(sources))
+    options = {name: settings.pop(name) for name in ("seeds", "every", "max_frames", "masks")}
+    options |= {"protocol": settings.pop("protocol", ""), "singly": settings.pop("singly", False)}
+    models = tuple(dict.fromkeys(settings.pop("models")))
+    if not models and options["masks"] is None:
         models = (DEFAULT,)
     setups = {}
     for model in models:
-        fields = from_flags(rest | {"model": model})
+        fields = from_flags(settings | {"model": model})
         describe(fields["extractor"].spec)
         setups[model] = tuple(SessionConfig(source, **fields) for source in sources)
-    return Request(sources, setups, **how)
+    return Request(sources, setups, **options)

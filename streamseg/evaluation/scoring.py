@@ -1,4 +1,4 @@
-"""The real segmenter over annotated recordings, with a sink that scores instead of writing."""
+"""Score models on annotated recordings: `streamseg run` with a sink that scores the masks instead of writing them."""
 
 from __future__ import annotations
 
@@ -21,38 +21,39 @@ from streamseg.sinks import Sink
 from streamseg.sources import LiveSource, Recording
 
 HIDDEN = 1e-3
-"""Share of the frame below which a CO3D mask holds nothing: the object was not found in that frame."""
+"""A CO3D mask with a smaller share of the frame is empty: its authors' method found no object in that frame."""
 
 HINTS = dict.fromkeys(
     (" ids", " colours"), "number the objects 1 ... 254 over all masks, and write these as indexed PNG"
 ) | {"are void": "255 in a mask is void, and so is what is black in valid/"}
-"""Of recordings of which nothing could be scored, by words of a reason."""
+"""What to do if no frame could be scored, by words in the reason."""
 
 Observer = Callable[[Frame, Segmentation, np.ndarray, dict[str, float]], None]
-"""Sees each scored frame, with its truth and its own IoU figures."""
+"""Called with each scored frame, its masks, its ground truth, and its figures of IOU, see `sequence.Sequence.add`."""
 
 
 def _ignore(_: object) -> None: ...
 
 
 class Listener(NamedTuple):
-    """Hears how it goes. log: takes one line a time about what is used. begin: how many frames are to come, told again
-    for each recording and each seed. progress: called after each frame."""
+    """Callbacks of an evaluation. log: called with one line of text for each note. begin: called with the number of
+    frames, for each recording and each seed. progress: called after each frame."""
 
     log: Callable[[str], None] = _ignore
     begin: Callable[[int | None], None] = _ignore
     progress: Callable[[Statistics], None] = _ignore
 
 
-NOBODY = Listener()
+SILENT = Listener()
 
 
 @dataclass
 class Score:
-    """What one model got on one recording with one seed.
+    """The score of one model on one recording with one seed.
 
-    frames: scored. unscored: {reason: names of the frames}. missing: frames without a mask, which counted as empty.
-    weights: of its figures in a mean over recordings, 1 where they have none.
+    frames: number of scored frames. figures: by name; None if not defined. matches: see `davis.Match`. unscored:
+    {reason: names of frames}. missing: names of frames without a mask, which counted as empty. weights: {figure: its
+    weight in a mean over recordings}, 1 if absent.
     """
 
     frames: int
@@ -64,7 +65,8 @@ class Score:
 
 
 class Scorer(Sink):
-    """Scores what it is given. iou_only: leaves out what takes longer. protocol: whose figures are added, "" = none."""
+    """A sink that scores the masks of one recording. kind: of the source. iou_only: compute only the figures of IOU,
+    which is faster. protocol: its figures are added; "" = none."""
 
     def __init__(self, kind: str, observer: Observer | None = None, iou_only: bool = False, protocol: str = "") -> None:
         self.kind, self.observer = kind, observer
@@ -82,39 +84,39 @@ class Scorer(Sink):
             if (truth == VOID).all():
                 raise FrameError("all of its pixels are void")
             if self.kind == "co3d" and (not frame.rgb.any() or np.mean(truth > 0) < HIDDEN):
-                raise FrameError("hidden")  # a target held back, or a mask that was never found: no truth
+                raise FrameError("hidden")  # CO3D withholds the frame, or its authors found no mask
         except FrameError as problem:
             self.leave_out(frame.name, str(problem))
             return
-        own = self.scores.add(self.position, segmentation, truth)
+        ious = self.scores.add(self.position, segmentation, truth)
         if self.protocol:
             if segmentation.objects is None:
                 raise SourceError("a protocol scores objects, and there are none", "--protocol needs masks of objects")
             self.protocol.add(segmentation.objects, truth, segmentation.scores)
         if self.observer:
-            self.observer(frame, segmentation, truth, own)
+            self.observer(frame, segmentation, truth, ious)
 
     def leave_out(self, name: str, reason: str) -> None:
-        """Note a frame that is not scored."""
+        """Record a frame that is not scored."""
         self.unscored.setdefault(reason, []).append(name)
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: the scores stay in memory."""
 
     def result(self) -> Score:
-        """What was found so far."""
+        """Return the score of the frames so far."""
         matches = [match._asdict() for match in self.scores.matches]
-        found = Score(self.scores.frames, self.scores.figures(), matches, self.unscored)
+        result = Score(self.scores.frames, self.scores.figures(), matches, self.unscored)
         if self.protocol:
-            own = self.protocol.figures()
-            found.figures |= own
-            found.weights = dict.fromkeys(own, self.protocol.weight)
-        return found
+            figures = self.protocol.figures()
+            result.figures |= figures
+            result.weights = dict.fromkeys(figures, self.protocol.weight)
+        return result
 
 
-def score(setup: SessionConfig, **how: Any) -> Score:
-    """`over_seeds` with the setup's own seed alone."""
-    return over_seeds(setup, 1, **how)[0]
+def score(setup: SessionConfig, **options: Any) -> Score:
+    """Score the recording of `setup` with its seed. options: of `over_seeds`."""
+    return over_seeds(setup, 1, **options)[0]
 
 
 def over_seeds(
@@ -123,21 +125,23 @@ def over_seeds(
     *,
     every: int = 1,
     max_frames: int | None = None,
-    listener: Listener = NOBODY,
+    listener: Listener = SILENT,
     observer: Observer | None = None,
     after: Callable[[Session], None] | None = None,
     iou_only: bool = False,
     protocol: str = "",
     singly: bool = False,
 ) -> list[Score]:
-    """Segment the recording of `setup` as `streamseg run` does, and score every annotated frame; with so many seeds of
-    the clustering, rising from the setup's own. The network is opened once.
+    """Segment the recording of `setup` as `streamseg run` does, and score every annotated frame, once for each seed.
 
-    observer: sees the frames of the first seed. after: gets the session when these are done, with its segmenter as the
-    run left it. protocol: see `protocols`. singly: every frame is a session of its own.
-    Raises StreamsegError: no recording, no annotated frame; KeyboardInterrupt when somebody ends it.
+    seeds: number of seeds of the clustering, counted up from the one of `setup`. The network is opened once.
+    every, max_frames: see `stream`. observer: called for the frames of the first seed. after: called with the session
+    after the first seed. iou_only, protocol: see `Scorer`. singly: segment every frame in a session of its own.
+
+    Returns one score for each seed. Raises StreamsegError, e.g. if there is no annotated frame, and KeyboardInterrupt
+    if the user stops the run.
     """
-    found = []
+    results = []
     with open_session(setup, listener.log) as session:
         require_annotation(session.source)
         session.warm_up()
@@ -146,27 +150,22 @@ def over_seeds(
                 session.segmenter.reset(setup.with_seed(setup.clustering.seed + number))
                 observer = after = None
             scorer = Scorer(session.source.kind, observer, iou_only, protocol)
-            (_run_singly if singly else _run)(session, scorer, every, max_frames, listener)
+            run = _run_singly if singly else _run
+            run(session, scorer, every, max_frames, listener)
             if after:
                 after(session)
             if not scorer.scores.frames:
                 raise nothing_scored(setup.source, scorer.unscored)
-            found.append(scorer.result())
-    return found
+            results.append(scorer.result())
+    return results
 
 
 def _run(session: Session, scorer: Scorer, every: int, max_frames: int | None, listener: Listener) -> None:
-    """The whole recording once, into `scorer`."""
+    """Score the whole recording as one session."""
     assert isinstance(session.source, Recording)
     listener.begin(len(session.source.coming(every, max_frames)))
-    report = stream(
-        session.source,
-        session.segmenter,
-        [scorer],
-        every=every,
-        max_frames=max_frames,
-        progress=listener.progress,
-    )
+    source, segmenter = session.source, session.segmenter
+    report = stream(source, segmenter, [scorer], every=every, max_frames=max_frames, progress=listener.progress)
     if report.stopped:
         raise KeyboardInterrupt
     for skip in report.skipped:
@@ -174,7 +173,7 @@ def _run(session: Session, scorer: Scorer, every: int, max_frames: int | None, l
 
 
 def _run_singly(session: Session, scorer: Scorer, every: int, max_frames: int | None, listener: Listener) -> None:
-    """Frame by frame, as if each were a recording."""
+    """Score each frame as a session of its own."""
     assert isinstance(session.source, Recording)
     coming, report = session.source.coming(every, max_frames), Statistics()
     listener.begin(len(coming))
@@ -191,16 +190,17 @@ def _run_singly(session: Session, scorer: Scorer, every: int, max_frames: int | 
 
 
 def nothing_scored(source: str, unscored: dict[str, list[str]]) -> SourceError:
-    """The error of a recording of which no frame could be scored."""
+    """Return the error for a recording without a scored frame. unscored: {reason: names of frames}."""
     reasons = "; ".join(f"{reason} ({len(names)})" for reason, names in unscored.items()) or "none was read"
     hint = "masks need the frames' size and, with --every or --max-frames, must belong to frames that are taken"
-    for words, other in HINTS.items():
-        hint = other if words in reasons else hint
+    for words, special_hint in HINTS.items():
+        if words in reasons:
+            hint = special_hint
     return SourceError(f"no frame of {source!r} could be scored: {reasons}", hint)
 
 
 def require_annotation(source: Recording | LiveSource) -> None:
-    """Raise SourceError where no frame has an annotation, before anything slow happens."""
+    """Raise a SourceError if no frame has an annotation. This is fast: it loads no annotation."""
     if isinstance(source, LiveSource):
         raise SourceError(f"{source.uri!r} is a live source, which has no ground truth", "give a recording with masks")
     for index in range(len(source)):
@@ -216,31 +216,31 @@ def require_annotation(source: Recording | LiveSource) -> None:
 
 
 def summary(figures: Sequence[dict[str, float | None]]) -> dict[str, dict[str, float] | None]:
-    """{name: `spread`} over several results; None where a figure is in all of them."""
-    found: dict[str, dict[str, float] | None] = {}
+    """Return the `spread` of each figure over several results; None if the figure is None in all of them."""
+    result: dict[str, dict[str, float] | None] = {}
     for name in figures[0]:
-        values = [value for result in figures if (value := result[name]) is not None]
-        found[name] = spread(values) if values else None
-    return found
+        values = [value for each in figures if (value := each[name]) is not None]
+        result[name] = spread(values) if values else None
+    return result
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:
-    """{"mean", "std"}, the standard deviation with n - 1; 0 for one value."""
+    """Return {"mean", "std"}: the mean, and the standard deviation with n - 1 (0 for one value)."""
     return {"mean": float(np.mean(values)), "std": float(np.std(values, ddof=1)) if len(values) > 1 else 0.0}
 
 
 def mean_figures(results: Sequence[Score]) -> dict[str, float | None]:
-    """The mean of each figure over sequences, each counting by its weight; those without it are left out."""
-    found: dict[str, float | None] = {}
+    """Return the weighted mean of each figure over sequences. Sequences for which it is None are left out."""
+    means: dict[str, float | None] = {}
     for name in results[0].figures:
-        counted = [one for one in results if one.figures[name] is not None]
-        values, weights = [one.figures[name] for one in counted], [one.weights.get(name, 1) for one in counted]
-        found[name] = float(np.average(values, weights=weights)) if sum(weights) else None  # type: ignore[arg-type]
-    return found
+        pairs = [(v, each.weights.get(name, 1)) for each in results if (v := each.figures[name]) is not None]
+        values, weights = [value for value, _ in pairs], [weight for _, weight in pairs]
+        means[name] = float(np.average(values, weights=weights)) if sum(weights) else None
+    return means
 
 
 def short_names(sources: Sequence[str]) -> list[str]:
-    """The last part of each source's path, with as many parts before it as it takes to tell them apart."""
+    """Return the last part of the path of each source, with more parts before it if names would be equal otherwise."""
     paths = [Path(source.rpartition(":")[2]).absolute() for source in sources]
     for count in range(1, max(len(path.parts) for path in paths) + 1):
         names = ["/".join(path.parts[-count:]) for path in paths]

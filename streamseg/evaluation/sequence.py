@@ -1,4 +1,4 @@
-"""The figures of one sequence, frame by frame: IoU, J&F, adjusted Rand index, what ids and scores are worth."""
+"""Compute the figures of one sequence: IoU, J&F, adjusted Rand index, ID switches, average precision."""
 
 from __future__ import annotations
 
@@ -35,22 +35,22 @@ FIGURES = {
     "segments_id_ratio": "the same, relative to the ground truth's own changes",
     "truth_id_changes": "share of the pixels whose true id is another than in the frame before",
 }
-"""Every figure with its meaning; shares and indices, 1 = perfect but for changes and switches of ids. None where it is
-not defined.
+"""Every figure with its meaning. The best value is 1, but 0 for changes and switches of ids. A figure that is not
+defined is None.
 
-Those of segments are of the regions alone, objects or no objects; without objects best is segments_best, union
-segments_union.
+The figures that begin with "segments_" are those of the regions, even if there are objects. Without objects, best
+equals segments_best, and union equals segments_union.
 """
 
 
 IOU = ("best", "union", "segments_best", "segments_union", "free")
-"""Those of FIGURES that a frame with a foreground has by itself; a sequence has their means over these frames."""
+"""The figures that each frame with a foreground has. Those of a sequence are the means over these frames."""
 
 
 class Sequence:
-    """Takes the annotated frames of one sequence in order; `figures` may be asked at any time.
+    """Takes the annotated frames of one sequence in order. `figures` may be called at any time.
 
-    iou_only: the figures of IOU alone; all others are None.
+    iou_only: compute only the figures of IOU; all others are None.
     """
 
     def __init__(self, iou_only: bool = False) -> None:
@@ -59,87 +59,88 @@ class Sequence:
         self.frames = 0
         self._segments, self._objects, self._truth = _Ids(), _Ids(), _Changes()
         self._precision = AveragePrecision()
-        self._before: tuple[int, np.ndarray] | None = None
+        self._previous: tuple[int, np.ndarray] | None = None  # position and truth of the last frame
 
     def add(self, position: int, segmentation: Segmentation, truth: np.ndarray) -> dict[str, float]:
-        """Score one frame and return its own figures of IOU: none where the frame has no foreground, free only where
-        objects were looked for.
+        """Score one frame.
 
-        position: in the order of processing; only neighbours are compared for changes.
-        truth: (H, W), 0 = background, VOID = not counted. Raises ValueError for unequal shapes.
+        position: number of the frame in the order of processing; ids are compared from one frame to the next only if
+        their positions are consecutive. truth: (H, W), 0 = background, VOID = not counted.
+        Returns the figures of IOU of this frame: {} if it has no foreground, "free" only if there are objects. Raises
+        ValueError for unequal shapes.
         """
         objects = segmentation.objects
-        segments = _fits(segmentation.regions, truth)
-        found = segments if objects is None else _fits(segmentation.panoptic, truth)
-        found = found | {f"segments_{name}": value for name, value in segments.items()}
-        if found and objects is not None:
-            found["free"] = iou((objects > 0) & (objects != VOID), truth)
-        for name, value in found.items():
+        regions = _best_ious(segmentation.regions, truth)
+        masks = regions if objects is None else _best_ious(segmentation.panoptic, truth)
+        ious = masks | {f"segments_{name}": value for name, value in regions.items()}
+        if ious and objects is not None:
+            ious["free"] = iou((objects > 0) & (objects != VOID), truth)
+        for name, value in ious.items():
             self.iou[name].append(value)
         self.frames += 1
         if not self.iou_only:
             self._compare_ids(position, segmentation, truth)
-        return found
+        return ious
 
     def _compare_ids(self, position: int, segmentation: Segmentation, truth: np.ndarray) -> None:
-        before = self._before[1] if self._before and self._before[0] == position - 1 else None
+        before = self._previous[1] if self._previous and self._previous[0] == position - 1 else None
         if before is not None and before.shape != truth.shape:
             before = None
         counted = truth != VOID if before is None else (truth != VOID) & (before != VOID)
         self._segments.add(segmentation.regions, truth, before, counted)
         if segmentation.objects is not None:
-            table = self._objects.add(segmentation.objects, truth, before, counted)
-            self._precision.add(table, segmentation.scores)
+            scores = self._objects.add(segmentation.objects, truth, before, counted)
+            self._precision.add(scores, segmentation.scores)
         self._truth.add(truth, before, counted)
-        self._before = position, truth
+        self._previous = position, truth
 
     @property
-    def tables(self) -> list[davis.Table]:
-        """Of the objects, frame by frame."""
-        return self._objects.tables
+    def frame_scores(self) -> list[davis.PairScores]:
+        """J and F of the objects in each frame."""
+        return self._objects.frame_scores
 
     @property
     def matches(self) -> list[davis.Match]:
-        """Which object's id (without objects: region's) stands for which true object, with its J and F."""
-        return davis.assign((self._objects if self._objects.tables else self._segments).tables)
+        """The id (of an object; without objects, of a region) that is assigned to each true object."""
+        return davis.assign(self._objects.frame_scores or self._segments.frame_scores)
 
     def figures(self) -> dict[str, float | None]:
-        """All of FIGURES."""
-        found = {name: float(np.mean(values)) if values else None for name, values in self.iou.items()}
-        own = self._truth.mean
+        """Return all FIGURES of the frames so far."""
+        figures = {name: float(np.mean(values)) if values else None for name, values in self.iou.items()}
+        truth_changes = self._truth.mean
         for prefix, ids in (("", self._objects), ("segments_", self._segments)):
-            found |= {prefix + name: value for name, value in ids.figures(own).items()}
-        found["truth_id_changes"] = own
-        found |= self._one_by_one()
-        return {name: found[name] for name in FIGURES}
+            figures |= {prefix + name: value for name, value in ids.figures(truth_changes).items()}
+        figures["truth_id_changes"] = truth_changes
+        figures |= self._tracking_figures()
+        return {name: figures[name] for name in FIGURES}
 
-    def _one_by_one(self) -> dict[str, float | None]:
-        """What ids and scores of the objects are worth."""
-        if not self.tables:
+    def _tracking_figures(self) -> dict[str, float | None]:
+        """Return the figures of the ids and of the scores of objects."""
+        if not self.frame_scores:
             return dict.fromkeys(("id_switches", "idf1", "ap", "ap_50", "ap_75"))
-        lasting = identity(self.tables)
-        switches = float(sum(lasting.switches.values())) if lasting.switches else None
-        return {"id_switches": switches, "idf1": lasting.idf1} | self._precision.figures()
+        result = identity(self.frame_scores)
+        switches = float(sum(result.switches.values())) if result.switches else None
+        return {"id_switches": switches, "idf1": result.idf1} | self._precision.figures()
 
 
-def _fits(ids: np.ndarray, truth: np.ndarray) -> dict[str, float]:
-    """Best and union of a map of ids; empty where the truth has no foreground."""
+def _best_ious(ids: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    """Return the IoU of the best id and of the best union of ids; {} if the truth has no foreground."""
     counts = overlap(ids, truth)
     return {"best": counts.best_cluster().iou, "union": counts.best_union().iou} if counts.total else {}
 
 
 class _Changes:
-    """Mean share of the counted pixels whose id is another than in the frame before."""
+    """Measures the mean share of the counted pixels whose id differs from the frame before."""
 
     def __init__(self) -> None:
         self.shares: list[float] = []
-        self._before: np.ndarray | None = None
+        self._previous: np.ndarray | None = None
 
     def add(self, ids: np.ndarray, before: np.ndarray | None, counted: np.ndarray) -> None:
-        """before: None where the frame before does not count."""
-        if before is not None and self._before is not None and counted.any():
-            self.shares.append(float(np.mean((ids != self._before)[counted])))
-        self._before = ids
+        """Add a frame. before: truth of the frame before, None if that does not count. counted: (H, W) bool."""
+        if before is not None and self._previous is not None and counted.any():
+            self.shares.append(float(np.mean((ids != self._previous)[counted])))
+        self._previous = ids
 
     @property
     def mean(self) -> float | None:
@@ -147,40 +148,48 @@ class _Changes:
 
 
 class _Ids:
-    """What is measured of a map of ids, be they regions or objects."""
+    """Compares the ids of one kind of masks, regions or objects, with the truth."""
 
     def __init__(self) -> None:
-        self.tables: list[davis.Table] = []
+        self.frame_scores: list[davis.PairScores] = []
         self.counts = np.zeros((256, 256), np.int64)
         self.changes = _Changes()
 
-    def add(self, ids: np.ndarray, truth: np.ndarray, before: np.ndarray | None, counted: np.ndarray) -> davis.Table:
-        """The comparison of this frame."""
-        self.tables.append(davis.compare(ids, truth))
+    def add(
+        self, ids: np.ndarray, truth: np.ndarray, before: np.ndarray | None, counted: np.ndarray
+    ) -> davis.PairScores:
+        """Add a frame, see `_Changes.add`. Returns its J and F."""
+        self.frame_scores.append(davis.compare(ids, truth))
         self.counts += davis.contingency(ids, truth)
         self.changes.add(ids, before, counted)
-        return self.tables[-1]
+        return self.frame_scores[-1]
 
-    def figures(self, own: float | None) -> dict[str, float | None]:
-        """own: the ground truth's changes."""
+    def figures(self, truth_changes: float | None) -> dict[str, float | None]:
+        """Return the figures. truth_changes: mean share of the pixels whose true id changes."""
         changes = self.changes.mean
-        found = {"ari": adjusted_rand(self.counts) if self.tables else None, "id_changes": changes}
-        found["id_ratio"] = changes / own if changes is not None and own else None
-        matches = davis.assign(self.tables)
+        figures = {"ari": adjusted_rand(self.counts) if self.frame_scores else None, "id_changes": changes}
+        figures["id_ratio"] = changes / truth_changes if changes is not None and truth_changes else None
+        matches = davis.assign(self.frame_scores)
         if not matches:
-            return found | dict.fromkeys(("j", "f", "jf"))
-        j, f = (float(np.mean(values)) for values in zip(*((m.j, m.f) for m in matches), strict=True))
-        return found | {"j": j, "f": f, "jf": (j + f) / 2}
+            return figures | dict.fromkeys(("j", "f", "jf"))
+        j = float(np.mean([match.j for match in matches]))
+        f = float(np.mean([match.f for match in matches]))
+        return figures | {"j": j, "f": f, "jf": (j + f) / 2}
 
 
 def adjusted_rand(counts: np.ndarray) -> float:
-    """Adjusted Rand index (Hubert & Arabie, Journal of Classification 1985, eq. 5) from a contingency table, -1 ... 1.
+    """Compute the adjusted Rand index, -1 ... 1, from a contingency table of pixels.
 
-    1 where both partitions are trivial in the same way, as in scikit-learn.
+    Hubert & Arabie, Journal of Classification 1985, eq. 5. It is 1 if both partitions are trivial in the same way, as
+    in scikit-learn.
     """
+
+    def pairs(numbers: np.ndarray) -> float:
+        return float((numbers * (numbers - 1) / 2).sum())
+
     counts = counts.astype(np.float64)
-    pairs = [(n * (n - 1) / 2).sum() for n in (counts, counts.sum(axis=1), counts.sum(axis=0), counts.sum())]
-    both, rows, columns, total = pairs
+    both, total = pairs(counts), pairs(counts.sum())
+    rows, columns = pairs(counts.sum(axis=1)), pairs(counts.sum(axis=0))
     expected = rows * columns / total if total else 0.0
-    most = (rows + columns) / 2
-    return float((both - expected) / (most - expected)) if most != expected else 1.0
+    largest = (rows + columns) / 2
+    return (both - expected) / (largest - expected) if largest != expected else 1.0

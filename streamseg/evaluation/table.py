@@ -1,4 +1,4 @@
-"""The figures as a table on the terminal: one row a sequence, a mean for each model."""
+"""Print the figures as a table on the terminal: one row for each sequence, and a mean for each model."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ UNDEFINED = (
     " that change, AP scores, and free, IDsw, IDF1 and AP masks of objects"
 )
 SHARED = ("j", "f", "jf", "ari", "id_changes", "id_ratio")
+"""The figures that objects and regions both have; those of regions have the prefix "segments_"."""
 HEADS = {
     "best": "best",
     "union": "union",
@@ -31,11 +32,11 @@ HEADS = {
     "idf1": "IDF1",
     "ap": "AP",
 }
+"""Title of the column of each figure."""
 
 
 def columns(models: Sequence[dict[str, Any]], protocol: str = "") -> dict[str, str]:
-    """Which figure stands in which column: those of the protocol; without one, of objects where there are any, else of
-    regions."""
+    """Return {title of the column: figure} of the protocol or, without one, of the objects, else of the regions."""
     if protocol:
         return {figure.head: name for name, figure in figures_of(protocol).items()}
     prefix = "" if _of_objects(models) else "segments_"
@@ -43,12 +44,12 @@ def columns(models: Sequence[dict[str, Any]], protocol: str = "") -> dict[str, s
 
 
 def _of_objects(models: Sequence[dict[str, Any]]) -> bool:
-    """Whether objects were looked for, be there true ones or not: ARI is defined without."""
+    """Return whether objects were computed: their ARI is defined even if there are no true objects."""
     return any(model["mean"]["ari"] for model in models)
 
 
 def cell(figure: str, value: dict[str, float] | None, seeds: int = 1) -> str:
-    """.684, with several seeds .684 ± .012; changes of ids in percent; "-" for None."""
+    """Format a figure: ".684", with several seeds ".684 ± .012"; changes of ids in percent; "-" for None."""
     if value is None:
         return "-"
     if figure == "id_switches":
@@ -65,15 +66,15 @@ def _points(value: float) -> str:
 
 
 def explain(models: Sequence[dict[str, Any]], protocol: str = "") -> list[str]:
-    """What the columns mean, for the foot of a table."""
+    """Return the lines below a table, which explain its columns."""
     shown = columns(models, protocol).values()
-    figures = [entry["figures"] for model in models for entry in model["sequences"]]
-    undefined = any(one[name] is None for one in figures for name in shown)
+    sequences = [entry["figures"] for model in models for entry in model["sequences"]]
+    undefined = any(figures[name] is None for figures in sequences for name in shown)
     if protocol:
         needs = [f"-: not defined; a sequence needs {needs_of(protocol)}"] if undefined else []
-        meanings = [f"{one.head}: {one.meaning}" for one in figures_of(protocol).values()]
+        meanings = [f"{figure.head}: {figure.meaning}" for figure in figures_of(protocol).values()]
         return [kinds()[protocol], *meanings, *needs]
-    what = "objects" if _of_objects(models) else "regions, as no objects were asked for"
+    subject = "objects" if _of_objects(models) else "regions, as no objects were asked for"
     masks = ["best, union: IoU of the best region and of the best union of regions of each frame"]
     if _of_objects(models):
         masks = [
@@ -84,7 +85,7 @@ def explain(models: Sequence[dict[str, Any]], protocol: str = "") -> list[str]:
     return [
         *masks,
         "free: IoU of the union of all objects, which no truth chose",
-        f"J, F, ARI, ids: of the {what}; J&F by the DAVIS rule (ids matched over the whole sequence, all annotated"
+        f"J, F, ARI, ids: of the {subject}; J&F by the DAVIS rule (ids matched over the whole sequence, all annotated"
         " frames); IoU over the frames with a foreground",
         "ids: pixels that change their id from frame to frame; own: those of the ground truth; ratio: ids / own",
         "IDsw, IDF1: ID switches of true objects, and F of the masks with the right id (IoU at least .5); AP: average"
@@ -94,9 +95,9 @@ def explain(models: Sequence[dict[str, Any]], protocol: str = "") -> list[str]:
 
 
 def print_table(models: Sequence[dict[str, Any]], seeds: int, protocol: str = "") -> None:
-    """On stdout. models: as `streamseg eval --json` prints them. protocol: whose figures are shown, "" = ours."""
+    """Print the table on stdout. models: as in `streamseg eval --json`. protocol: prints its figures; "" = ours."""
     console = terminal.console()
-    console.width = max(console.width, 160)  # a figure that is cut off is none
+    console.width = max(console.width, 160)  # so that no figure is cut off
     shown = columns(models, protocol)
     for model in models:
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", title_justify="left", title_style="bold")
@@ -120,23 +121,20 @@ def print_table(models: Sequence[dict[str, Any]], seeds: int, protocol: str = ""
 
 
 def unscored(model: dict[str, Any]) -> list[str]:
-    """One line for each reason for which frames of a sequence were not scored, with their names."""
+    """Return one line for each sequence and reason why frames were not scored, with the names of these frames."""
     lines = []
     for entry in model["sequences"]:
         groups = {f"not scored, {reason}": names for reason, names in entry["unscored"].items()}
         if entry["missing"]:
             groups["have no mask and count as empty"] = entry["missing"]
         for what, names in groups.items():
-            lines.append(f"{entry['name']}: {_frames(len(names))} {what}: {some(names, 6)}")
+            frames = f"{len(names)} frame{'s' if len(names) > 1 else ''}"
+            lines.append(f"{entry['name']}: {frames} {what}: {some(names, 6)}")
     return lines
 
 
-def _frames(count: int) -> str:
-    return f"{count} frame{'s' if count > 1 else ''}"
-
-
 def print_report(result: dict[str, Any], seeds: int) -> None:
-    """Table 1 of the report on stdout. result: of `paper.table`."""
+    """Print Table 1 of the report on stdout. result: of `paper.table`."""
     console = terminal.console(width=120)
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("network")

@@ -1,5 +1,7 @@
-"""The output folder of a run: one run at a time, nothing that was there before is replaced, and what was written is
-known by name, so that --overwrite takes away just that."""
+"""The output folder of a run: one run at a time uses it, and no run replaces a file that no run wrote.
+
+The folder records the name of each file of a run, so that --overwrite removes these files and no others.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +16,11 @@ from streamseg.text import from_json
 
 MANIFEST = "run.json"
 JOURNAL = ".streamseg.written"
-"""Names of the files of a run that goes on or was killed, a line each; run.json has them when it ends."""
+"""Lists the files of a run that is going on or was killed, one name a line. When a run ends, run.json lists them."""
 
 
 class OutputFolder:
-    """Names go through `claim` before a file is made. written: relative names, in order."""
+    """Records each file of a run before it is created: call `claim` first. written: relative names, in order."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -26,12 +28,14 @@ class OutputFolder:
         self._journal = (path / JOURNAL).open("a", encoding="utf-8", errors="surrogateescape")
 
     def claim(self, name: str) -> Path:
-        """The path of a new file `name`, "/" between folders; its folder is made. Raises OutputError where something
-        that no run wrote has that name, or where a link leads elsewhere."""
+        """Return the path of a new file and create its folder. name: relative, "/" between folders.
+
+        Raises OutputError if the file exists already, or if one of its folders is a symbolic link.
+        """
         path = self.path / name
-        for part in list(path.relative_to(self.path).parents)[:-1]:
-            if (self.path / part).is_symlink():
-                raise OutputError(f"{str(self.path / part)!r} is a link", "remove it, or choose another -o")
+        for folder in _folders_of(Path(name)):
+            if (self.path / folder).is_symlink():
+                raise OutputError(f"{str(self.path / folder)!r} is a link", "remove it, or choose another -o")
         if os.path.lexists(path):
             raise OutputError(
                 f"{str(path)!r} exists already, and no run wrote it", "move it away, or choose another -o"
@@ -43,7 +47,7 @@ class OutputFolder:
         return path
 
     def close(self) -> None:
-        """The journal goes; call it when run.json is final."""
+        """Delete the journal. Call this when run.json is complete."""
         self._journal.close()
         with suppress(OSError):
             (self.path / JOURNAL).unlink()
@@ -51,9 +55,11 @@ class OutputFolder:
 
 @contextmanager
 def open_folder(path: Path, overwrite: bool, source: str) -> Iterator[OutputFolder]:
-    """Make `path` ready for a run, alone; `overwrite` removes what an earlier run wrote there.
+    """Create `path` if needed and lock it for one run.
 
-    source: as the user gave it: a recording that lies inside `path`, or is it, is refused. Raises OutputError.
+    overwrite: remove the files that an earlier run wrote there. source: the address of the recording, as the user gave
+    it. Raises OutputError if the source lies in `path`, if `path` holds a run and `overwrite` is False, or if `path`
+    cannot be written.
     """
     _refuse_source_inside(path, source)
     try:
@@ -62,7 +68,7 @@ def open_folder(path: Path, overwrite: bool, source: str) -> Iterator[OutputFold
             if (path / MANIFEST).exists() or (path / JOURNAL).exists():
                 if not overwrite:
                     raise OutputError(f"{str(path)!r} already holds a run", "choose another -o, or add --overwrite")
-                _remove(path, _written_before(path))
+                _remove(path, _files_of_earlier_runs(path))
             folder = OutputFolder(path)
             try:
                 yield folder
@@ -78,25 +84,25 @@ def _refuse_source_inside(path: Path, source: str) -> None:
     kind, _, rest = source.partition(":")
     for name in (source, rest if kind.isidentifier() else ""):
         if name and os.path.exists(name):
-            inside, whole = Path(name).resolve(), path.resolve()
-            if inside == whole or whole in inside.parents:
+            recording, output = Path(name).resolve(), path.resolve()
+            if recording == output or output in recording.parents:
                 raise OutputError(f"the source {name!r} lies in the output folder {str(path)!r}", "choose another -o")
 
 
-def _written_before(path: Path) -> list[str]:
-    """What earlier runs say they wrote here."""
+def _files_of_earlier_runs(path: Path) -> list[str]:
+    """Return the relative names that the journal and run.json in `path` list. Raises OutputError if neither does."""
     names: list[str] = []
-    told = False  # a run that was killed before its first file has an empty journal, and run.json without a list
+    has_journal = False  # a run that was killed early has an empty journal, and its run.json has no list
     with suppress(OSError):
         names += (path / JOURNAL).read_text(encoding="utf-8", errors="surrogateescape").splitlines()
-        told = True
+        has_journal = True
     try:
         content = from_json((path / MANIFEST).read_bytes())
         names += [name for name in content["written"] if isinstance(name, str)]
     except FileNotFoundError:
         pass
     except (OSError, ValueError, KeyError, TypeError):
-        if not told:
+        if not has_journal:
             raise OutputError(
                 f"{str(path / MANIFEST)!r} does not say what its run wrote",
                 "remove that run yourself, or choose another -o",
@@ -105,15 +111,21 @@ def _written_before(path: Path) -> list[str]:
 
 
 def _remove(path: Path, names: Iterable[str]) -> None:
-    """Remove the files, and the folders that are empty then; nothing outside `path`, no link is followed."""
+    """Remove these files, then their folders if these are empty. Names that lead out of `path`, also through a
+    symbolic link, are ignored."""
     folders = set()
-    for name in (*names, MANIFEST, JOURNAL):
-        parts = Path(name).parts
-        inside = not Path(name).is_absolute() and ".." not in parts
-        if inside and not any((path / folder).is_symlink() for folder in list(Path(name).parents)[:-1]):
+    for name in map(Path, (*names, MANIFEST, JOURNAL)):
+        parents = [path / folder for folder in _folders_of(name)]
+        inside = not name.is_absolute() and ".." not in name.parts
+        if inside and not any(folder.is_symlink() for folder in parents):
             with suppress(FileNotFoundError, IsADirectoryError, NotADirectoryError):
                 (path / name).unlink()
-            folders |= {path / folder for folder in list(Path(name).parents)[:-1]}
-    for folder in sorted(folders, key=lambda one: len(one.parts), reverse=True):
+            folders.update(parents)
+    for folder in sorted(folders, key=lambda folder: len(folder.parts), reverse=True):
         with suppress(OSError):
             folder.rmdir()
+
+
+def _folders_of(name: Path) -> list[Path]:
+    """Return the relative folders that contain a file, the innermost first: "a/b/c.png" gives "a/b" and "a"."""
+    return list(name.parents)[:-1]

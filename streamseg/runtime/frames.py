@@ -1,10 +1,10 @@
-"""A source through a segmenter, as a generator: reading, the network and the stages overlap, through bounded queues.
+"""Segment the frames of a source, as a generator. Reading, the network and the other stages overlap:
 
-    reader thread -> queue -> [network threads] -> whoever iterates: the segmenter
+    reader thread -> queue -> [network threads] -> thread of the caller: the segmenter
 
-Of a recording the network runs ahead, on as many keyframes at once as the engine likes; of a live source it runs on one
-frame at a time, as fast as it can. A live source must not fall behind: a frame that still waits when the next one comes
-is dropped, and counted (policy "latest"); policy "all" lets the source wait instead.
+With a recording the network runs ahead, on as many keyframes at once as the engine supports. With a live source it runs
+on one frame at a time. There, policy "latest" drops a frame that still waits when the next one arrives, and counts it;
+policy "all" lets the source wait instead.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from streamseg.features.scenes import Scenes, settled
 from streamseg.frame import Frame, Segmentation
 from streamseg.runtime.segmenter import Segmenter
 from streamseg.runtime.statistics import Statistics
-from streamseg.runtime.workers import Reader, ahead
+from streamseg.runtime.workers import Reader, run_ahead
 from streamseg.sources import LiveSource, Recording
 
 
@@ -43,55 +43,61 @@ def segmented(
     policy: str = "latest",
     max_latency: float | None = None,
 ) -> Generator[tuple[Frame, Segmentation]]:
-    """Each frame and its masks, in order, until the source ends, `max_frames` are done or `interrupted` is set.
+    """Yield each frame with its masks, in order, until the source ends, `max_frames` are done or `interrupted` is set.
 
-    every: of each n frames the first. batch: frames of a recording that the network takes in one call. policy: of live
-    sources, see above. max_latency: milliseconds that a live source is held to, see `features.ladder`. report: filled
-    as it goes on; broken frames are skipped and counted. The threads end when the generator does or is closed. Errors
-    of the source are raised here.
+    every: use every n-th frame, beginning with the first. batch: frames of a recording that the network takes in one
+    call. policy: for live sources, see above. max_latency: milliseconds that a frame of a live source may take from
+    its arrival to its masks, see `features.ladder`. report: updated with each frame; broken frames are skipped and
+    counted there. The threads end when the generator ends or is closed. Raises the errors of the source.
     """
     live = isinstance(source, LiveSource)
     ladder = Ladder(max_latency) if max_latency is not None else None
-    # before the reader starts: a recording is read by one thread at a time
+    # before the reader starts, because only one thread at a time may read a recording
     survey = _survey(source, segmenter, interrupted, every, max_frames)
     reader = Reader(
         source, every, max_frames, segmenter.wants_depth, report, interrupted, drops=live and policy == "latest"
     )
     with reader:
-        planned = _planned(itertools.islice(reader, max_frames), segmenter, live)
-        streams = 1 if live else segmenter.extractor.streams
-        seen = ahead(
-            planned, segmenter.extractor.planned, streams, batch, patient=not live, counts=_is_key, size=_bytes
+        planned = _plan(itertools.islice(reader, max_frames), segmenter, live)
+        extractor = segmenter.extractor
+        streams = 1 if live else extractor.streams
+        extracted = run_ahead(
+            planned, extractor.planned, streams, batch, threaded=not live, is_costly=_is_key, size=_bytes
         )
         try:
             before: Segmentation | None = None
-            timed = _Timed(reader, segmenter, report, ladder if live else None)
-            for one in _started(seen, segmenter, survey, interrupted, live):
+            meter = _LatencyMeter(reader, segmenter, report, ladder if live else None)
+            for each in _start_scenes(extracted, segmenter, survey, interrupted, live):
                 if interrupted.is_set():
                     break
-                segmentation = timed(one.frame, segmenter.step(one))
-                _note(one, segmentation, before, segmenter, report)
-                yield one.frame, segmentation
+                segmentation = meter.measure(each.frame, segmenter.step(each))
+                _record(each, segmentation, before, segmenter, report)
+                yield each.frame, segmentation
                 before = segmentation
             if not interrupted.is_set():
-                segmenter.beside.take()  # an error in the last keyframe is the run's
+                segmenter.beside.take()  # raises the error of the last keyframe, if it failed in the background
         finally:
-            seen.close()
+            extracted.close()
             segmenter.beside.end()
 
 
-def held_back(source: Recording | LiveSource, max_latency: float | None) -> str:
-    """A line where `max_latency` was asked for and does nothing, else ""."""
+def latency_note(source: Recording | LiveSource, max_latency: float | None) -> str:
+    """Return a note that `max_latency` has no effect on a recording; "" if that does not apply."""
     if max_latency is None or isinstance(source, LiveSource):
         return ""
     return "note: a recording is read no faster than it is segmented, so --max-latency, for live sources, does nothing"
 
 
-def _planned(coming: Iterable[Frame], segmenter: Segmenter, live: bool) -> Iterator[Frame | PropagatedFrame]:
-    """Of a recording a look ahead tells a cut from a flash; a live source has none to spare."""
+def _plan(frames: Iterable[Frame], segmenter: Segmenter, live: bool) -> Iterator[Frame | PropagatedFrame]:
+    """Decide for each frame whether it is a keyframe and which scene it shows.
+
+    With a recording the scene detector looks some frames ahead, to tell a cut from a flash. With a live source that
+    would delay the masks.
+    """
     looks_ahead = not live and segmenter.config.scene_cuts == "restart"
-    told = settled(coming, Scenes()) if looks_ahead else zip(coming, itertools.repeat(0))
-    return itertools.starmap(segmenter.plan, told)
+    if looks_ahead:
+        return (segmenter.plan(frame, scene) for frame, scene in settled(frames, Scenes()))
+    return map(segmenter.plan, frames)
 
 
 def _survey(
@@ -101,67 +107,70 @@ def _survey(
     every: int = 1,
     max_frames: int | None = None,
 ) -> list[FeatureFrame]:
-    """Frames spread evenly over those to come, seen ahead, where the segmenter has a use for them."""
+    """Return the features of frames spread evenly over a recording; [] if the segmenter does not need them."""
     if isinstance(source, LiveSource) or not segmenter.survey_frames:
         return []
     coming = source.coming(every, max_frames)
     if not coming:
         return []
-    seen = []
+    extracted = []
     for place in np.unique(np.linspace(0, len(coming) - 1, segmenter.survey_frames).astype(int)):
         if not interrupted.is_set():
-            with suppress(FrameError):  # the reader counts it when its turn comes
-                seen += segmenter.extractor([source[coming[int(place)]]])
-    return seen
+            with suppress(FrameError):  # the reader reads this frame again, and counts it as broken
+                extracted += segmenter.extractor([source[coming[int(place)]]])
+    return extracted
 
 
-def _started(
-    seen: Iterator[FeatureFrame | PropagatedFrame],
+def _start_scenes(
+    extracted: Iterator[FeatureFrame | PropagatedFrame],
     segmenter: Segmenter,
     survey: list[FeatureFrame],
     interrupted: threading.Event,
     live: bool,
 ) -> Iterator[FeatureFrame | PropagatedFrame]:
-    """What is seen, as it is; before the first of a scene is passed on, the segmenter starts on the first ones of it.
-    A live source does not wait for them in its midst: there `step` starts on one frame."""
+    """Pass the frames on, and start the segmenter on the first frames of each scene before it steps on them.
+
+    A live source waits for several frames only at its very beginning; later `step` starts a scene on one frame.
+    """
     waiting: deque[FeatureFrame | PropagatedFrame] = deque()
     if survey and not interrupted.is_set():
         segmenter.start(survey)
-    starts = not survey
-    while one := waiting.popleft() if waiting else next(seen, None):
-        if starts or (not live and segmenter.begins_scene(one.frame) == "new"):
+    must_start = not survey
+    while each := waiting.popleft() if waiting else next(extracted, None):
+        if must_start or (not live and segmenter.begins_scene(each.frame) == "new"):
             count = max(segmenter.start_frames, segmenter.survey_frames)
-            waiting.extend(itertools.islice(seen, max(0, count - 1 - len(waiting))))
-            same = itertools.takewhile(lambda later: not segmenter.begins_scene(later.frame), waiting)
-            first = [found for found in (one, *same) if isinstance(found, FeatureFrame)]
+            waiting.extend(itertools.islice(extracted, max(0, count - 1 - len(waiting))))
+            same_scene = itertools.takewhile(lambda later: not segmenter.begins_scene(later.frame), waiting)
+            first = [later for later in (each, *same_scene) if isinstance(later, FeatureFrame)]
             if not interrupted.is_set():
                 segmenter.start(first)
-            starts = False
-        yield one
+            must_start = False
+        yield each
 
 
-class _Timed:
-    """Says how long each frame took to its masks, and has the segmenter give something up where that is too long."""
+class _LatencyMeter:
+    """Measures how long each frame took to its masks, and lowers the quality of the segmenter if that is too long."""
 
     def __init__(self, reader: Reader, segmenter: Segmenter, report: Statistics, ladder: Ladder | None) -> None:
         self.reader, self.segmenter, self.report, self.ladder = reader, segmenter, report, ladder
         report.max_latency = ladder.allowed if ladder else None
-        self.first = 0.0  # when the first masks were there
+        self.first_masks_at = 0.0  # seconds, by time.perf_counter
 
-    def __call__(self, frame: Frame, found: Segmentation) -> Segmentation:
+    def measure(self, frame: Frame, masks: Segmentation) -> Segmentation:
+        """Return the masks of the frame with their `latency_ms`, see `Statistics.latency_ms`."""
         arrived, now = self.reader.arrival(frame), time.perf_counter()
-        self.first = self.first or now
-        waited = sum(found.timings_ms.values()) if arrived is None else (now - arrived) * 1e3
-        if arrived is None or arrived > self.first:  # what waited for the start says nothing of the rest
-            self.report.latency_ms.append(waited)
+        self.first_masks_at = self.first_masks_at or now
+        latency = sum(masks.timings_ms.values()) if arrived is None else (now - arrived) * 1e3
+        if arrived is None or arrived > self.first_masks_at:  # earlier frames waited for the start
+            self.report.latency_ms.append(latency)
             if self.ladder and not self.segmenter.extractor.on_device:
-                self._keep_up(self.ladder, waited, found.timings_ms.get("beside", 0.0))
-        return replace(found, latency_ms=waited)
+                self._adapt(self.ladder, latency, masks.timings_ms.get("beside", 0.0))
+        return replace(masks, latency_ms=latency)
 
-    def _keep_up(self, ladder: Ladder, waited: float, beside: float) -> None:
-        if ladder.note(waited, beside):
+    def _adapt(self, ladder: Ladder, latency: float, background: float) -> None:
+        if ladder.note(latency, background):
             rung = ladder.rung
-            self.segmenter.hurry(rung.beside, rung.factor)
+            self.segmenter.adapt_keyframes(rung.beside, rung.factor)
             step = {"frame": self.report.processed + 1, "keyframes": rung.factor, "beside": rung.beside}
             self.report.ladder.append(step)
 
@@ -175,18 +184,17 @@ def _is_key(planned: Frame | PropagatedFrame) -> bool:
     return isinstance(planned, Frame)
 
 
-def _note(
-    seen: FeatureFrame | PropagatedFrame,
+def _record(
+    extracted: FeatureFrame | PropagatedFrame,
     segmentation: Segmentation,
     before: Segmentation | None,
     segmenter: Segmenter,
     report: Statistics,
 ) -> None:
-    """Note how one frame went. before: what was found in the one before it."""
-    frame = seen.frame
+    """Add one frame to the statistics. before: the masks of the frame before it."""
     if not report.processed:
-        report.intrinsics = frame.intrinsics
-    report.key_frames += isinstance(seen, FeatureFrame) or seen.way.begun == 0
+        report.intrinsics = extracted.frame.intrinsics
+    report.key_frames += isinstance(extracted, FeatureFrame) or extracted.way.begun == 0
     report.noted, report.no_depth = segmenter.noted, segmenter.no_depth
     report.processed += 1
     for stage, milliseconds in segmentation.timings_ms.items():

@@ -1,9 +1,4 @@
-"""index.jsonl: what `streamseg batch` left in its output folder, one line a recording.
-
-Each line is an object: name (of the folder with its results, beside the index), source, status ("done", "failed",
-"aside"), frames, fps, ids (how many the masks have), seconds, worker, its peak memory_mb so far, attempts, error and
-hint ("" where it is done).
-"""
+"""Read and write index.jsonl, the list of the recordings that `streamseg batch` processed, one JSON object a line."""
 
 from __future__ import annotations
 
@@ -21,7 +16,12 @@ NAME = "index.jsonl"
 
 @dataclass(frozen=True)
 class Entry:
-    """One recording of a batch, see above. status "aside": it killed its worker too often, or took too long."""
+    """One recording of a batch, a line of index.jsonl.
+
+    name: of the folder with its results, beside the index. status: "done", "failed", or "aside": it killed its worker
+    too often, or took too long. ids: how many ids its masks have. memory_mb: the peak of the worker so far. error,
+    hint: "" if status is "done".
+    """
 
     name: str
     source: str
@@ -38,22 +38,25 @@ class Entry:
 
 
 def write(folder: Path, entries: Iterable[Entry]) -> None:
-    """Write the index of `folder`, whole or not at all."""
+    """Write the index of `folder`. The file is replaced as a whole, or not at all."""
     with written(folder / NAME, shared=True) as temporary:
         temporary.write_bytes(lines(entries))
 
 
 def lines(entries: Iterable[Entry]) -> bytes:
-    """The content of an index."""
+    """Return the content of an index file."""
     return b"".join(to_json(asdict(entry)) + b"\n" for entry in entries)
 
 
 def read(folder: Path) -> list[Entry]:
-    """The entries of `folder`, in order of their names. Raises SourceError where it has no index."""
-    path, known = folder / NAME, {one.name for one in fields(Entry)}
+    """Return the entries of the index in `folder`, in the order of the file. Unknown keys are ignored.
+
+    Raises SourceError if there is no valid index.
+    """
+    path, names = folder / NAME, {field.name for field in fields(Entry)}
     try:
-        found = [json.loads(line) for line in path.read_bytes().splitlines() if line.strip()]
-        return [Entry(**{key: value for key, value in line.items() if key in known}) for line in found]
+        objects = [json.loads(line) for line in path.read_bytes().splitlines() if line.strip()]
+        return [Entry(**{key: value for key, value in each.items() if key in names}) for each in objects]
     except (OSError, ValueError, TypeError, AttributeError) as problem:
         raise SourceError(
             f"{str(path)!r} cannot be read: {problem}", "give the output folder of a `streamseg batch`"

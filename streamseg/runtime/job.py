@@ -1,4 +1,4 @@
-"""The main job: open a source, a backbone and sinks, stream, and leave a manifest, whatever happens."""
+"""Do what `streamseg run` does: open a source, a network and sinks, segment all frames, and write a manifest."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from streamseg.config import RunConfig
 from streamseg.errors import SourceError
 from streamseg.runtime import manifest
 from streamseg.runtime.folder import OutputFolder, open_folder
-from streamseg.runtime.frames import held_back
+from streamseg.runtime.frames import latency_note
 from streamseg.runtime.repeat import settings_of
 from streamseg.runtime.segmenter import Segmenter
 from streamseg.runtime.session import Session, open_session
@@ -28,6 +28,7 @@ from streamseg.text.asking import line_of
 
 Log = Callable[[str], None]
 STATUS = {"": "done", "interrupt": "interrupted", "user": "stopped"}
+"""From `Statistics.stopped` to the status in run.json."""
 STREAMED = ("every", "max_frames", "batch", "policy", "max_latency")
 """Fields of `RunConfig` that `stream` takes."""
 
@@ -42,12 +43,12 @@ def run(
     source: Recording | LiveSource | None = None,
     others: Sequence[Sink] = (),
 ) -> dict[str, object]:
-    """Do `job` and return its manifest, which also lies in the output folder as run.json.
+    """Do `job` and return its manifest, which is also written to the output folder as run.json.
 
-    log: takes one line a time about what is used. begin: called with the number of frames to come (None = unknown)
-    when everything is ready. progress: called after each frame. segmenter: one of an earlier job whose networks are
-    used again; source: one that is open already; for both see `open_session`. others: sinks that write no files.
-    Raises StreamsegError; what was written by then is closed properly and the manifest says how far it got.
+    log: called with one line of text for each note. begin: called with the number of frames (None = unknown) when
+    everything is ready. progress: called after each frame. segmenter, source: used instead of opening new ones, see
+    `open_session`. others: further sinks, which write no files.
+    Raises StreamsegError; even then all files are closed properly, and the manifest holds the status and the counts.
     """
     notes: list[str] = []
 
@@ -59,24 +60,24 @@ def run(
 
     with ExitStack() as stack:
         session = stack.enter_context(open_session(job, note, segmenter=segmenter, source=source))
-        # before the network: a missing display shall be told at once
+        # viewers open before the network is built, so that a missing display is reported at once
         about = replace(_run_of(job, session.source, note), port=job.port, control=session.segmenter)
-        watching = list(others)
-        watching += [stack.enter_context(open_viewer(name, about)) for name in job.view]
-        watching += [stack.enter_context(open_sink("window", Path(), about))] if job.show else []
-        if idle := held_back(session.source, job.max_latency):
-            note(idle)
+        viewers = list(others)
+        viewers += [stack.enter_context(open_viewer(name, about)) for name in job.view]
+        viewers += [stack.enter_context(open_sink("window", Path(), about))] if job.show else []
+        if line := latency_note(session.source, job.max_latency):
+            note(line)
         session.prepare()
-        interrupted = stack.enter_context(interruptible())  # from here on every file is finished, whatever comes
+        interrupted = stack.enter_context(interruptible())  # from here on a signal does not prevent closing the files
         folder = None
         if job.output is not None:
             folder = stack.enter_context(open_folder(job.output, job.overwrite, job.source))
-        content = _opening(job, session, folder, notes)
-        return _streamed(job, session, content, folder, watching, interrupted, note, begin, progress)
+        content = _begin_manifest(job, session, folder, notes)
+        return _stream(job, session, content, folder, viewers, interrupted, note, begin, progress)
 
 
-def _opening(job: RunConfig, session: Session, folder: OutputFolder | None, notes: list[str]) -> dict[str, Any]:
-    """What run.json says before the first frame."""
+def _begin_manifest(job: RunConfig, session: Session, folder: OutputFolder | None, notes: list[str]) -> dict[str, Any]:
+    """Return what is known before the first frame, and write it to run.json."""
     source = session.source
     content: dict[str, Any] = {
         "status": "running",
@@ -96,39 +97,37 @@ def _opening(job: RunConfig, session: Session, folder: OutputFolder | None, note
     return content
 
 
-def _streamed(
+def _stream(
     job: RunConfig,
     session: Session,
     content: dict[str, Any],
     folder: OutputFolder | None,
-    watching: list[Sink],
+    viewers: list[Sink],
     interrupted: threading.Event,
     note: Log,
     begin: Callable[[int | None], None] | None,
     progress: Callable[[Statistics], None] | None,
 ) -> dict[str, object]:
-    """Stream, and complete the manifest `content`."""
+    """Segment all frames into the sinks, and complete the manifest `content`."""
     source, segmenter, report = session.source, session.segmenter, Statistics()
     options: dict[str, Any] = {name: getattr(job, name) for name in STREAMED}
     try:
         with ExitStack() as closing:
             about = _run_of(job, source, note, folder)
-            names = job.save if folder else ()
-            where = folder.path if folder else Path()
-            files = [closing.enter_context(open_sink(name, where, about)) for name in names]
+            sinks = [closing.enter_context(open_sink(name, folder.path, about)) for name in job.save] if folder else []
             if begin:
                 begin(_expected(source, job))
             stream(
                 source,
                 segmenter,
-                [*files, *watching],
+                [*sinks, *viewers],
                 progress=progress,
                 report=report,
                 interrupted=interrupted,
                 **options,
             )
-        for one in segmenter.notes:
-            note(line_of(one))
+        for text in segmenter.notes:
+            note(line_of(text))
         lost = getattr(source, "lost", False) and not report.stopped
         content["status"] = "lost" if lost else STATUS[report.stopped]
     except BaseException as problem:
@@ -147,6 +146,7 @@ def _streamed(
 
 
 def _run_of(job: RunConfig, source: Recording | LiveSource, log: Log, folder: OutputFolder | None = None) -> Run:
+    """Return the description of the run for a sink. folder: where it may write files; None for a viewer."""
     title, fps = without_secrets(source.uri), max(1.0, source.fps / job.every)
     claim = folder.claim if folder else None
     return Run(
@@ -162,6 +162,7 @@ def _run_of(job: RunConfig, source: Recording | LiveSource, log: Log, folder: Ou
 
 
 def _expected(source: Recording | LiveSource, job: RunConfig) -> int | None:
+    """Return the number of frames to come; None if it is unknown."""
     if isinstance(source, LiveSource):
         return job.max_frames
     return len(source.coming(job.every, job.max_frames))

@@ -27,7 +27,7 @@ from streamseg.errors import StreamsegError
 from streamseg.frame import Frame, Intrinsics
 from streamseg.plugins import did_you_mean
 from streamseg.runtime import segmenter as runtime
-from streamseg.runtime.frames import held_back, segmented
+from streamseg.runtime.frames import latency_note, segmented
 from streamseg.runtime.result import Result
 from streamseg.runtime.session import open_segmenter, open_session, unused
 from streamseg.runtime.statistics import Statistics
@@ -68,9 +68,9 @@ def segment(
     limits.check(streamed)
     with ExitStack() as stack:
         session = stack.enter_context(open_session(config, log))
-        idle = held_back(session.source, max_latency)
-        if log and idle:
-            log(idle)
+        note = latency_note(session.source, max_latency)
+        if log and note:
+            log(note)
         session.prepare()
         frames = segmented(session.source, session.segmenter, Statistics(), threading.Event(), **streamed)
         for frame, segmentation in stack.enter_context(closing(frames)):
@@ -128,9 +128,9 @@ class Segmenter:
 
 
 def check_names(settings: Iterable[str]) -> None:
-    """Raises StreamsegError for a name that is not a setting."""
+    """Raise a StreamsegError for the first name that is not a setting."""
     parts = (Spec, ExtractorConfig, ClusteringConfig, ObjectsConfig, SourceConfig, SegmenterConfig)
-    known = {one.name for part in parts for one in fields(part)} - {"spec", "extractor"}
+    known = {field.name for part in parts for field in fields(part)} - {"spec", "extractor"}
     for name in settings:
         if name not in known:
             raise StreamsegError(f"no setting is called {name!r}", did_you_mean(name, known))
@@ -145,8 +145,10 @@ def _frame(
     index: int, rgb: np.ndarray, depth: np.ndarray | None, intrinsics: Intrinsics | None, timestamp: float | None
 ) -> Frame:
     if not isinstance(rgb, np.ndarray) or rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or not rgb.size:
-        what = f"{rgb.dtype} {rgb.shape}" if isinstance(rgb, np.ndarray) else type(rgb).__name__
-        raise StreamsegError(f"a frame is (H, W, 3) uint8 RGB, not {what}", "convert it, e.g. frame[..., ::-1] for BGR")
+        given = f"{rgb.dtype} {rgb.shape}" if isinstance(rgb, np.ndarray) else type(rgb).__name__
+        raise StreamsegError(
+            f"a frame is (H, W, 3) uint8 RGB, not {given}", "convert it, e.g. frame[..., ::-1] for BGR"
+        )
     load = None
     if depth is not None:
         if depth.shape != rgb.shape[:2]:

@@ -1,4 +1,4 @@
-"""run.json: what was run, on what, how fast, and what was left out, so that a result can be explained and repeated."""
+"""Write run.json, the record of a run: settings, versions, speed and losses, to explain and repeat its result."""
 
 from __future__ import annotations
 
@@ -32,20 +32,24 @@ PACKAGES = (
 
 
 def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
-    """Installed versions; what is absent is left out. Read off the folders' names, NAME-VERSION.dist-info, for
-    `importlib.metadata` takes a fortieth of a start."""
+    """Return the version of each installed package, by name. Packages that are not installed are left out.
+
+    The versions come from the names of the folders NAME-VERSION.dist-info: `importlib.metadata` would take a fortieth
+    of the time of a start.
+    """
     installed: dict[str, str] = {}
     for folder in sys.path:
         with suppress(OSError):
             for name in os.listdir(folder or "."):
                 project, _, version = name.removesuffix(".dist-info").rpartition("-")
                 if name.endswith(".dist-info"):
-                    installed.setdefault(project.replace("_", "-").lower(), version)  # Python takes the first, too
+                    # the first one counts, as when Python imports a module
+                    installed.setdefault(project.replace("_", "-").lower(), version)
     return {package: installed[package] for package in packages if package in installed}
 
 
 def percentiles(values: Sequence[float]) -> dict[str, float]:
-    """{"p50", "p95", "p99", "max"}, rounded to 0.01; zeros for no values."""
+    """Return the percentiles {"p50", "p95", "p99", "max"} of values, rounded to 0.01; zeros if there are none."""
     if not len(values):
         return dict.fromkeys(("p50", "p95", "p99", "max"), 0.0)
     numbers = np.percentile(np.asarray(values, dtype=np.float64), (50, 95, 99, 100))
@@ -53,7 +57,7 @@ def percentiles(values: Sequence[float]) -> dict[str, float]:
 
 
 def describe_backbone(backbone: Backbone, labels_on: Place) -> dict[str, object]:
-    """What was really used. labels_on: "host" (memory), or the device where labels are made beside the network."""
+    """Return what run.json records of a network. labels_on: where labels are computed, "host" or a device."""
     return {
         "name": backbone.name,
         "sha256": backbone.sha256,
@@ -69,7 +73,7 @@ def describe_backbone(backbone: Backbone, labels_on: Place) -> dict[str, object]
 
 
 def describe_report(report: Statistics) -> dict[str, object]:
-    """Counts, rates and times of a run."""
+    """Return the counts, rates and times of a run, as run.json records them."""
     reasons: dict[str, list[str]] = {}
     for skip in report.skipped:
         reasons.setdefault(skip.reason, []).append(skip.name)
@@ -93,8 +97,11 @@ def describe_report(report: Statistics) -> dict[str, object]:
             {"id": i, "frames": len(scores), "score": round(float(np.mean(scores)), 3)}
             for i, scores in sorted(report.scores.items())
         ],
-        "supports": {kind: {"count": len(on), "frames": [*on[:20]]} for kind, on in report.noted.supports.items()},
-        # null where no two frames in a row have one size, or where they do not follow each other
+        "supports": {
+            kind: {"count": len(indices), "frames": list(indices[:20])}
+            for kind, indices in report.noted.supports.items()
+        },
+        # null if the frames are photographs, or if no two consecutive frames have the same size
         "id_changes": round(float(np.mean(report.id_changes)), 5)
         if report.id_changes and report.noted.follow
         else None,
@@ -102,16 +109,16 @@ def describe_report(report: Statistics) -> dict[str, object]:
 
 
 def _camera(report: Statistics) -> dict[str, object] | None:
-    """Intrinsics in use; a guess says that it is one."""
+    """Return the camera intrinsics of a run, marked as guessed if they are; None if unknown and not guessed."""
     if report.intrinsics is None and report.noted.camera is not None:
         return {**asdict(report.noted.camera), "guessed": True}
     return None if report.intrinsics is None else asdict(report.intrinsics)
 
 
 def write(folder: Path, content: Mapping[str, object], best_effort: bool = False) -> None:
-    """Write run.json below `folder`, whole or not at all.
+    """Write run.json in `folder`. The file is replaced as a whole, or not at all.
 
-    best_effort: swallow an OSError, because another error, most likely with the same cause, is on its way already.
+    best_effort: ignore an OSError. For use while another exception is raised, which most likely has the same cause.
     """
     try:
         with written(folder / NAME) as temporary:

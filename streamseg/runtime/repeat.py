@@ -1,4 +1,4 @@
-"""Every setting of a run as run.json holds it, and back to the flags that repeat the run."""
+"""Convert the settings of a run to the form in run.json, and a run.json back to the flags that repeat the run."""
 
 from __future__ import annotations
 
@@ -12,17 +12,20 @@ from streamseg.errors import OutputError
 from streamseg.text import from_json
 
 OWN = ("scene_cuts", "save", "every", "max_frames", "batch", "policy", "max_latency", "alpha", "masks")
-"""Fields of `RunConfig` itself that a repetition needs; where it writes is another matter."""
+"""Fields of `RunConfig` itself that influence the result. Where a run writes is not among them."""
 
 
 def settings_of(job: RunConfig) -> dict[str, Any]:
-    """Every setting, by part, in JSON's types."""
-    found = {name: asdict(getattr(job, name)) for name in ("extractor", "clustering", "objects", "options")}
-    return {"source": job.source, **found, "run": {name: getattr(job, name) for name in OWN}}
+    """Return every setting of a run, grouped by its part of the configuration, in types that JSON has."""
+    parts = {name: asdict(getattr(job, name)) for name in ("extractor", "clustering", "objects", "options")}
+    return {"source": job.source, **parts, "run": {name: getattr(job, name) for name in OWN}}
 
 
 def flags_of(path: Path) -> dict[str, str | bool]:
-    """The flags of `streamseg run` by name, as they are typed, and "source", of a run.json. Raises OutputError."""
+    """Return the flags of `streamseg run` that repeat the run of a run.json.
+
+    Returns {name: value as a user types it}, with the source as "source". Raises OutputError if the file is unusable.
+    """
     try:
         content = from_json(path.read_bytes())
         settings = content["settings"]
@@ -43,7 +46,7 @@ def flags_of(path: Path) -> dict[str, str | bool]:
 
 
 def _typed(name: str, value: Any) -> str | bool:
-    """A value as somebody would type it."""
+    """Return a value as a user types it."""
     if name in ("k", "keyframes"):
         return str(value or "auto")
     if name == "k_range":

@@ -1,4 +1,4 @@
-"""The result of one frame in Python: masks, properties of each id, an overlay, and supervision's Detections."""
+"""The result of one frame in the Python API: masks, properties of each id, an overlay, `supervision.Detections`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """frame: the frame that was segmented. segmentation: its masks, as the outputs of a run get them."""
+    """The masks of one frame. frame: the frame that was segmented. segmentation: its masks, as sinks get them."""
 
     frame: Frame
     segmentation: Segmentation
@@ -51,7 +51,7 @@ class Result:
 
     @property
     def timings_ms(self) -> Mapping[str, float]:
-        """Milliseconds that each stage took."""
+        """Milliseconds that each stage took, by the name of the stage."""
         return self.segmentation.timings_ms
 
     def plot(self, alpha: float = 0.5, legend: bool = True) -> np.ndarray:

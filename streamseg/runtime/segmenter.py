@@ -1,9 +1,9 @@
-"""One frame in, one segmentation out: the only place that knows the order of the stages. Sequential.
+"""Compute the masks of one frame after the other. This is the only place that knows the order of the stages.
 
-    frame -> plan: keyframe? -> extractor (the network) ------> regions (K-Means, knee) -> masks
-                            or -> follow the optical flow --+-> objects        either where they are asked for
+    frame -> plan -+- keyframe: extractor (the network) -------+-> regions (K-Means, knee) -+-> masks
+                   +- other: features along the optical flow --+-> objects -----------------+
 
-`plan` and `step` go from frame to frame. The extractor between them may run ahead, in threads.
+`plan` and `step` take the frames in order. The extractor between them may run ahead, in threads.
 """
 
 from __future__ import annotations
@@ -31,9 +31,10 @@ from streamseg.runtime.stages import SceneStages
 
 
 class Segmenter:
-    """Holds the state of a session. `start` on the first frames is optional: else `step` starts on its first frame.
+    """Segments the frames of a session and holds its state.
 
-    A hard cut is seen by `plan`; there the stages start anew, see `SceneStages`.
+    Call `plan`, then `step`, for each frame. `start` before the first step is optional; without it, `step` starts on
+    its first frame. `plan` detects hard cuts, at which new stages start, see `SceneStages`.
     """
 
     def __init__(self, extractor: FeatureExtractor) -> None:
@@ -42,127 +43,134 @@ class Segmenter:
 
     @property
     def config(self) -> SegmenterConfig:
-        """Of the session."""
+        """The configuration of the session."""
         return self.extractor.config
 
     @property
     def wants_depth(self) -> bool:
-        """Whether the depth of every frame is of use, so that it is worth decoding ahead. That of keyframes, which
-        borders follow and objects are found in, is decoded where the network runs on them."""
+        """Whether the depth of every frame is used, not only that of keyframes, which the extractor decodes."""
         return self.config.clustering.depth > 0 and self.config.regions
 
     @property
     def start_frames(self) -> int:
-        """How many first frames `start` has a use for."""
+        """Number of first frames that `start` can learn from."""
         return max(stage.start_frames for stage in self._scenes.shown.all)
 
     @property
     def survey_frames(self) -> int:
-        """How many frames from all over a recording `start` would rather have; 0 = the first ones will do."""
+        """Number of frames, spread over the recording, that `start` should learn from; 0 = take the first frames."""
         return max(stage.survey_frames for stage in self._scenes.shown.all)
 
     @property
     def k_history(self) -> list[dict[str, object]]:
-        """[{"frame": index, "k": k, "by": how}], one entry a change."""
+        """The changes of k, the number of regions: [{"frame": index, "k": k, "by": reason}]."""
         regions = self._scenes.shown.regions
         return regions.history if regions else []
 
     @property
     def scene_cuts(self) -> list[dict[str, int]]:
-        """[{"frame": index, "scene": number}], one entry a cut; the first scene is 1."""
+        """The cuts between scenes: [{"frame": index, "scene": number}]. The first scene has number 1 and no entry."""
         return self._scenes.cuts
 
     @property
     def notes(self) -> list[str]:
-        """What people should know of the session so far."""
-        wish = self.config.clustering.k
-        most = max((int(str(entry["k"])) for entry in self.k_history), default=wish)
-        fewer = f"k is {most}, not {wish}: the frames have no more distinct cells; a larger --size gives more" * (
-            most < wish
-        )
-        objects = self._scenes.shown.objects
-        return [note for note in (fewer, self._scenes.note, *(objects.notes if objects else ())) if note]
+        """Lines of text about what may surprise the user in the session so far."""
+        notes = [self._scenes.note]
+        wanted = self.config.clustering.k
+        largest = max((int(str(entry["k"])) for entry in self.k_history), default=wanted)
+        if largest < wanted:
+            why = f"k is {largest}, not {wanted}: the frames have no more distinct cells; a larger --size gives more"
+            notes.insert(0, why)
+        if objects := self._scenes.shown.objects:
+            notes += objects.notes
+        return [note for note in notes if note]
 
     @property
     def noted(self) -> Noted:
-        """Of the frames, and of how their objects were found; without objects only whether frames follow each other."""
+        """Records of how objects were found. Without objects only `follow` is set: whether the frames are a video."""
         objects = self._scenes.shown.objects
         return objects.noted if objects else Noted(self._keyframes.follow)
 
     def reset(self, config: SegmenterConfig | None = None) -> None:
-        """Forget the session; keep the networks. config: of the next session, None = as before."""
+        """Start a new session with the same networks. config: of the new session; None = the same as before."""
         self.beside.end()
         self.extractor.config = chosen = self.config if config is None else config
         self._scenes = SceneStages(chosen)
         objects = self._scenes.shown.objects
-        # what objects are learnt from shall be what the network saw; a codebook lives on less
+        # Objects must learn from features of the network: their first frames are keyframes. Regions need only one.
         stretch = objects is not None and not chosen.extractor.keyframes
         first = objects.start_frames if objects else 1
         self._keyframes = KeyframeSelector(chosen.keyframe_distance, first, stretch)
-        self._key: FeatureFrame | None = None
-        self._has_depth = False  # any frame so far
-        self._hurried = False
-        self.no_depth: Counter[str] = Counter()  # reasons, of frames whose depth was looked at
-        self._wishes: queue.SimpleQueue[tuple[int | None, bool]] = queue.SimpleQueue()
+        self._keyframe: FeatureFrame | None = None
+        self._has_depth = False  # whether any frame so far has depth
+        self._is_adapted = False  # see `adapt_keyframes`
+        self.no_depth: Counter[str] = Counter()  # frames without depth, by reason, see `Statistics`
+        self._steering: queue.SimpleQueue[tuple[int | None, bool]] = queue.SimpleQueue()
 
     def steer(self, k: int | None = None, recluster: bool = False) -> None:
-        """Change the regions from the next step on; may be called from any thread. k: so many, 0 = as the knee says.
-        recluster: start anew on the cells of the next frame; ids go to the clusters that are nearest to their own."""
-        self._wishes.put((k, recluster))
+        """Change the regions from the next step on. May be called from any thread.
 
-    def _obey(self, found: FeatureFrame) -> None:
-        """Do what was asked for since the last step."""
-        while not self._wishes.empty():
-            k, recluster = self._wishes.get()
+        k: number of regions, 0 = choose it by the knee, None = no change. recluster: compute new clusters from the next
+        frame alone; each id goes to the new cluster that is nearest to its old one.
+        """
+        self._steering.put((k, recluster))
+
+    def _apply_steering(self, latest: FeatureFrame) -> None:
+        while not self._steering.empty():
+            k, recluster = self._steering.get()
             if k is not None:
-                for stages in self._scenes.known.values():
+                for stages in self._scenes.by_scene.values():
                     if stages.regions:
                         stages.regions.set_k(k)
             if recluster and self._scenes.shown.regions:
-                self._scenes.shown.regions.start([found])
+                self._scenes.shown.regions.start([latest])
 
-    def hurry(self, beside: bool, factor: int) -> None:
-        """From the next plan on. beside: keyframes are worked on beside the frames, see `features.beside`. factor: they
-        may be so many times as far apart as the settings say. Where labels are made on a device, all frames are
-        keyframes, and stay so."""
-        self._hurried = beside or factor > 1
-        self._keyframes.late = LATE if beside else 0
+    def adapt_keyframes(self, background: bool, factor: int) -> None:
+        """Save time from the next `plan` on; (False, 1) is the full quality.
+
+        background: compute keyframes in a thread, see `features.beside`. factor: multiplies the distance between
+        keyframes. No effect if labels are computed on a device: there every frame is a keyframe.
+        """
+        self._is_adapted = background or factor > 1
+        self._keyframes.late = LATE if background else 0
         self._keyframes.distance = self.config.keyframe_distance * factor
 
     def build(self, frame_size: tuple[int, int]) -> Backbone:
-        """Build the network for frames of (H, W), and load beside it what the stages compute with."""
-        with ThreadPoolExecutor(1, "loading") as beside:
-            loaded = beside.submit(self._scenes.shown.warm_up)
+        """Build the network for frames of (H, W). At the same time a thread loads the libraries of the stages."""
+        with ThreadPoolExecutor(1, "loading") as thread:
+            loading = thread.submit(self._scenes.shown.warm_up)
             backbone = self.extractor.backbone(frame_size)
-            loaded.result()
+            loading.result()
         return backbone
 
     def warm_up(self, frame_size: tuple[int, int], batch: int = 1) -> None:
-        """`build`, and run the network once, so that the first frame takes as long as any other."""
+        """`build` the network and run it once on black frames, so that the first frame takes no longer than others."""
         backbone, stages = self.build(frame_size), self._scenes.shown
         if self.extractor.on_device:
-            (found,) = self.extractor([Frame(0, "", 0.0, np.zeros((*frame_size, 3), np.uint8))], batch)
+            (extracted,) = self.extractor([Frame(0, "", 0.0, np.zeros((*frame_size, 3), np.uint8))], batch)
             if stages.regions:
-                stages.regions.warm_up_device(found)
+                stages.regions.warm_up_device(extracted)
         else:
-            empty = np.zeros((batch, 3, *backbone.size), np.float32)
-            with ThreadPoolExecutor(backbone.streams) as pool:  # all at once: each has a first run of its own
-                list(pool.map(backbone, [empty] * backbone.streams))
+            images = np.zeros((batch, 3, *backbone.size), np.float32)
+            with ThreadPoolExecutor(backbone.streams) as pool:  # at once, because the first run of each stream is slow
+                list(pool.map(backbone, [images] * backbone.streams))
         if stages.objects:
             self.extractor.blank(backbone)
 
     def plan(self, frame: Frame, scene: int = 0) -> Frame | PropagatedFrame:
-        """The frame itself, if the network should run on it; for frames in order, each once. scene: see
-        `SceneStages.plan`."""
+        """Return a keyframe itself, so that the network runs on it; any other frame with its optical flow.
+
+        Call this once for each frame, in order. scene: see `SceneStages.plan`.
+        """
         timer = StageTimer()
         if self._scenes.plan(frame, scene):
             self._keyframes.restart()
         timer.part("scene")
-        wish = self.config.extractor
-        on_gpu = wish.labels_on == "device" or any(one.device != "cpu" for one in self.extractor.backbones)
-        if on_gpu and not wish.keyframes and (not self._hurried or self.extractor.on_device):
+        settings = self.config.extractor
+        on_gpu = settings.labels_on == "device" or any(each.device != "cpu" for each in self.extractor.backbones)
+        if on_gpu and not settings.keyframes and (not self._is_adapted or self.extractor.on_device):
             self._keyframes.restart()
-            return frame  # a GPU runs the network faster than a processor finds the flow
+            return frame  # a GPU runs the network in less time than the CPU needs for the flow
         has_depth = frame.load_depth is not None
         self._has_depth |= has_depth
         way = self._keyframes(frame.rgb, lacking=self._has_depth and not has_depth)
@@ -170,71 +178,73 @@ class Segmenter:
         return frame if way is None else PropagatedFrame(frame, way, timer.laps)
 
     def start(self, frames: Sequence[Frame | FeatureFrame]) -> None:
-        """Learn from the first frames (at least one) before the first step, so that nothing hangs on one of them."""
-        found = [self._extracted(frame) for frame in frames]
+        """Learn from the first frames of a scene, at least one, before its first step. Several are better than one."""
+        extracted = [self._extract(frame) for frame in frames]
         timer = StageTimer()
-        self._scenes.turn(found[0].frame)
+        self._scenes.enter(extracted[0].frame)
         stages = self._scenes.shown
-        stages.start(stages.opening.begin(found))
+        stages.start(stages.start_frames.first(extracted))
         timer.lap("start")
 
     def begins_scene(self, frame: Frame) -> str:
-        """See `SceneStages.begins`: `start` is of use for a "new" one."""
+        """See `SceneStages.begins`. Only a "new" scene needs a `start`."""
         return self._scenes.begins(frame)
 
     def features(self, frame: Frame) -> np.ndarray:
         """(D, h, w) float32 features of the frame, a copy in host memory."""
-        features = self._extracted(frame).features
+        features = self._extract(frame).features
         return np.asarray(features.cpu() if self.extractor.on_device else features)
 
     def step(self, frame: Frame | FeatureFrame | PropagatedFrame) -> Segmentation:
-        """Segment one frame. Frames may change their size; ids go on."""
+        """Segment the next frame, as `plan` or the extractor returned it. The size may change; ids persist."""
+        # frames since a keyframe began in the background; None: there is no such keyframe
         begun = frame.way.begun if isinstance(frame, PropagatedFrame) else None
-        took = {} if begun else self.beside.take()
+        timings = {} if begun else self.beside.take()
         if not isinstance(frame, PropagatedFrame):
-            masks = self.beside.shown = self._segmented(frame)
+            masks = self.beside.shown = self._segment(frame)
         elif begun is None:
-            masks = self._segmented(frame)
+            masks = self._segment(frame)
         else:
             if begun == 0:
-                self.beside.begin(partial(self._segmented, frame.frame))
+                self.beside.begin(partial(self._segment, frame.frame))
             masks = self.beside.propagated(frame)
-        return replace(masks, timings_ms={**masks.timings_ms, **took})
+        return replace(masks, timings_ms={**masks.timings_ms, **timings})
 
-    def _segmented(self, frame: Frame | FeatureFrame | PropagatedFrame) -> Segmentation:
-        """`step` without anything beside it."""
+    def _segment(self, frame: Frame | FeatureFrame | PropagatedFrame) -> Segmentation:
+        """`step` in the thread of the caller."""
         if isinstance(frame, PropagatedFrame):
-            found = self._followed(frame)
+            extracted = self._propagate(frame)
         else:
-            self._key = found = self._extracted(frame)
+            self._keyframe = extracted = self._extract(frame)
         timer = StageTimer()
-        self._scenes.turn(found.frame)
+        self._scenes.enter(extracted.frame)
         stages = self._scenes.shown
-        again = stages.opening.again(found)
-        if again:
-            stages.start(again)
+        if restart_frames := stages.start_frames.next(extracted):
+            stages.start(restart_frames)
             timer.lap("start")
-        self._obey(found)
+        self._apply_steering(extracted)
+        size = extracted.frame.rgb.shape[:2]
         k, objects, scores = 0, None, {}
         if stages.regions:
-            regions = stages.regions.step(found, timer)
+            regions = stages.regions.step(extracted, timer)
             k = stages.regions.k
         else:
-            regions = np.full(found.frame.rgb.shape[:2], VOID, np.uint8)
+            regions = np.full(size, VOID, np.uint8)
         if stages.objects:
-            seen = found.reduced() if found.is_key else found  # between keyframes nobody looks at the picture
-            objects = labels_sized(stages.objects.step(seen, timer), *found.frame.rgb.shape[:2])
+            # between keyframes the image is not used, so that it need not be reduced
+            reduced = extracted.reduced() if extracted.is_key else extracted
+            objects = labels_sized(stages.objects.step(reduced, timer), *size)
             scores = stages.objects.scores.latest
-        if found.frame.depth_problem:
-            self.no_depth[found.frame.depth_problem] += 1
-        return Segmentation(regions, k, objects, found.timings_ms | timer.laps, scores)
+        if extracted.frame.depth_problem:
+            self.no_depth[extracted.frame.depth_problem] += 1
+        return Segmentation(regions, k, objects, extracted.timings_ms | timer.laps, scores)
 
-    def _extracted(self, frame: Frame | FeatureFrame) -> FeatureFrame:
+    def _extract(self, frame: Frame | FeatureFrame) -> FeatureFrame:
         return frame if isinstance(frame, FeatureFrame) else self.extractor([frame])[0]
 
-    def _followed(self, later: PropagatedFrame) -> FeatureFrame:
-        """What the network would see in a frame that it did not run on; objects follow by themselves."""
-        assert self._key is not None  # the first frame of a session is a keyframe
+    def _propagate(self, later: PropagatedFrame) -> FeatureFrame:
+        """Return a frame with the features of its keyframe, moved along the flow. Objects alone do not need that."""
+        assert self._keyframe is not None  # the first frame of a session is a keyframe
         if not self.config.regions:
-            return with_features_of_keyframe(self._key, later)
-        return propagated(self._key, later, self.extractor.depth_guide if self.wants_depth else None)
+            return with_features_of_keyframe(self._keyframe, later)
+        return propagated(self._keyframe, later, self.extractor.depth_guide if self.wants_depth else None)

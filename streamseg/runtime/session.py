@@ -1,4 +1,4 @@
-"""A session: one source and the segmenter that segments it, opened as every command does that segments frames."""
+"""Open a session, which is a source and its segmenter. Every command that segments frames does it here."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from streamseg.text.asking import line_of, to_do
 
 SQUEEZED = "the network's input is"
 SQUEEZE = 1.2
-"""Sides may change their ratio by so much before a user is told."""
+"""The aspect ratio of frames may change by this factor without a note to the user."""
 
 
 class Session(NamedTuple):
-    """An open source and its segmenter. frame_size: (H, W) of the first frame, None where it is not known ahead."""
+    """An open source and its segmenter. frame_size: returns (H, W) of the first frame; None if not known yet."""
 
     source: Recording | LiveSource
     segmenter: Segmenter
     frame_size: Callable[[], tuple[int, int] | None]
 
     def warm_up(self, batch: int = 1) -> None:
-        """Build and run the network before the clock runs, where the size of the frames is known."""
+        """Build the network and run it once, if the size of the frames is known."""
         if size := self.frame_size():
             self.segmenter.warm_up(size, batch)
 
     def prepare(self) -> None:
-        """Build the network before the first frame, where the size of the frames is known. Only that of a live source
-        runs, too, for a recording can wait for its first frame."""
+        """Build the network, if the size of the frames is known. For a live source, run it once, too: a recording can
+        wait for the slow first run, a camera cannot."""
         if isinstance(self.source, LiveSource):
             self.warm_up()
         elif size := self.frame_size():
@@ -55,26 +55,30 @@ def open_session(
     segmenter: Segmenter | None = None,
     source: Recording | LiveSource | None = None,
 ) -> Iterator[Session]:
-    """Open what `setup` names; source and networks are closed at the end. The network is built by `warm_up`, or by the
-    first frame. log: takes one line a time about what is used. streams: see `open_backbone`; None = as many as help
-    for a recording, one for a live source. segmenter: of `open_segmenter` with the same networks: it starts anew and
-    stays open. source: one that is open already, instead of `setup.source`. Raises StreamsegError."""
+    """Open the source and the segmenter of `setup`; both are closed at the end of the context.
+
+    The network is built by `Session.prepare`, by `Session.warm_up`, or with the first frame.
+    log: called with one line of text for each note. streams: see `open_backbone`; None = one for a live source, as many
+    as help for a recording. segmenter: one of `open_segmenter` with the same networks; it is reset, and stays open at
+    the end. source: an open source, used instead of `setup.source`. Raises StreamsegError.
+    """
     with source or open_source(setup.source, setup.options) as source:
-        at_once = streams if streams is not None else int(isinstance(source, LiveSource))
-        with _anew(segmenter, setup) if segmenter else open_segmenter(setup, log, at_once) as used:
+        if streams is None:
+            streams = 1 if isinstance(source, LiveSource) else 0
+        with _reset(segmenter, setup) if segmenter else open_segmenter(setup, log, streams) as used:
 
             def frame_size() -> tuple[int, int] | None:
                 if isinstance(source, Recording):
                     return _first_frame_size(source)
-                # a camera's frames come later; where it does not tell their size, one that is given will do
+                # A camera may not know its size before the first frame. Then the size of the network's input will do.
                 size = setup.extractor.size
-                told = source.frame_size or describe(setup.extractor.spec).size
-                return told or (size if isinstance(size, tuple) else None)
+                known_size = source.frame_size or describe(setup.extractor.spec).size
+                return known_size or (size if isinstance(size, tuple) else None)
 
             if log:
                 for note in source.notes:
                     log(line_of(note))
-                if note := beside(source) if _depth_is_trusted(setup) else "":
+                if _uses_depth_as_read(setup) and (note := misaligned(source)):
                     log(note)
                 if note := unused(setup):
                     log(note)
@@ -85,34 +89,42 @@ def open_session(
 def open_segmenter(
     config: SegmenterConfig, log: Callable[[str], None] | None = None, streams: int = 0
 ) -> Iterator[Segmenter]:
-    """A segmenter for frames of any size; its networks are built when first used, and closed at the end. While inside,
-    BLAS uses one thread. log, streams: as in `open_session`. Raises ModelError."""
-    retain_freed_memory()
-    wish = config.extractor
-    shape = describe(wish.spec)
-    noted: list[str] = []
+    """Open a segmenter for frames of any size. Its networks are built when first used, and closed at the end.
 
-    def say(line: str) -> None:
-        if log and line and line not in noted:
-            noted.append(line)
+    BLAS uses one thread until the end of the context. log, streams: as in `open_session`, but 0 streams = as many as
+    help. Raises ModelError.
+    """
+    retain_freed_memory()
+    settings = config.extractor
+    shape = describe(settings.spec)
+    logged: list[str] = []
+
+    def log_once(line: str) -> None:
+        if log and line and line not in logged:
+            logged.append(line)
             log(line)
 
     def choose_size(frame_size: tuple[int, int]) -> tuple[int, int]:
         if shape.size is None:
-            if max(frame_size) > THINNEST * min(frame_size) and isinstance(wish.size, int):
+            if max(frame_size) > THINNEST * min(frame_size) and isinstance(settings.size, int):
                 height, width = frame_size
-                say(f"note: frames of {height}x{width} are squeezed: {THINNEST} times as long as wide at most")
-            return input_size(frame_size, wish.size, shape.multiple)
-        if not any(SQUEEZED in line for line in noted):  # once, whatever sizes follow
-            say(squeezed(frame_size, shape.size))
+                log_once(f"note: frames of {height}x{width} are squeezed: {THINNEST} times as long as wide at most")
+            return input_size(frame_size, settings.size, shape.multiple)
+        if not any(SQUEEZED in line for line in logged):  # once in a session, even if the size of the frames changes
+            log_once(squeezed(frame_size, shape.size))
         return shape.size
 
     def backbone_for(size: tuple[int, int]) -> Backbone:
-        engine, device, precision = wish.engine, wish.device, wish.precision
         backbone = open_backbone(
-            wish.spec, size, engine=engine, device=device, precision=precision, streams=streams, log=log
+            settings.spec,
+            size,
+            engine=settings.engine,
+            device=settings.device,
+            precision=settings.precision,
+            streams=streams,
+            log=log,
         )
-        say(place_of_labels(extractor.config, backbone).note)
+        log_once(place_of_labels(extractor.config, backbone).note)
         return backbone
 
     extractor = FeatureExtractor(backbone_for, choose_size, config)
@@ -123,13 +135,13 @@ def open_segmenter(
             extractor.close()
 
 
-def _anew(segmenter: Segmenter, setup: SegmenterConfig) -> AbstractContextManager[Segmenter]:
+def _reset(segmenter: Segmenter, setup: SegmenterConfig) -> AbstractContextManager[Segmenter]:
     segmenter.reset(setup)
     return nullcontext(segmenter)
 
 
 def squeezed(frame: tuple[int, int], network: tuple[int, int]) -> str:
-    """A line about frames of (H, W) that lose their aspect in a network of a fixed (H, W); "" where they do not."""
+    """Return a note if a network of a fixed input size distorts the frames; else "". Both sizes are (H, W)."""
     change = (frame[1] / frame[0]) / (network[1] / network[0])
     if 1 / SQUEEZE <= change <= SQUEEZE:
         return ""
@@ -150,15 +162,17 @@ def unused(setup: SegmenterConfig) -> str:
     return to_do(f"{flags} has no effect, because this run finds no objects", "add objects to --save")
 
 
-def _depth_is_trusted(setup: SessionConfig) -> bool:
-    """Whether masks follow the depth as it comes."""
+def _uses_depth_as_read(setup: SessionConfig) -> bool:
+    """Whether the regions depend on the depth, and the user has not aligned it."""
     return setup.options.align_depth is None and (setup.borders_follow_depth or setup.clustering.depth > 0)
 
 
-def beside(source: Recording | LiveSource) -> str:
-    """A line about depth that does not lie on its image, and what to type; "" where it does, or where that is not
-    sure. Only pairs of files are looked at, eight of them: every other format with depth promises that it is
-    registered."""
+def misaligned(source: Recording | LiveSource) -> str:
+    """Return a note with the flag to type if the depth is not registered to the colour image; "" if it is, or if that
+    is uncertain.
+
+    This checks eight frames of a folder of separate colour and depth files. The other formats guarantee registration.
+    """
     if not isinstance(source, Recording) or source.kind != "rgbd":
         return ""
     pairs = []
@@ -181,14 +195,14 @@ def beside(source: Recording | LiveSource) -> str:
 
 
 def _single_threaded_algebra() -> AbstractContextManager[object]:
-    """One thread for BLAS: on a few hundred cells more of them take longer, and the cores belong to the network."""
+    """Limit BLAS to one thread: for a few hundred cells more threads are slower, and the network needs the cores."""
     from threadpoolctl import threadpool_limits
 
     return threadpool_limits(1, user_api="blas")
 
 
 def _first_frame_size(source: Recording) -> tuple[int, int]:
-    """(H, W) of the first frame that can be read."""
+    """Return (H, W) of the first frame that can be read. Raises SourceError if there is none."""
     reason = "it is empty"
     for index in range(len(source)):
         try:

@@ -1,4 +1,4 @@
-"""How processes end. Ctrl-C and SIGTERM: the first asks, so that files get closed; the second ends the process."""
+"""Handle Ctrl-C and SIGTERM: the first signal stops the run and closes its files, the second kills the process."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ NUMBERS = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def interruptible(stop: Callable[[], None] | None = None) -> Iterator[threading.Event]:
-    """While inside, the first signal sets the event and calls `stop`; whichever comes next kills the process."""
+    """Yield an event that the first SIGINT or SIGTERM sets; it also calls `stop`. The second one kills the process.
+
+    In another thread than the main thread the event is never set, because Python handles signals in the main thread.
+    """
     event = threading.Event()
-    if threading.current_thread() is not threading.main_thread():  # signals belong to the main thread
+    if threading.current_thread() is not threading.main_thread():
         yield event
         return
 
@@ -40,7 +43,7 @@ def interruptible(stop: Callable[[], None] | None = None) -> Iterator[threading.
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """While inside, SIGTERM is what Ctrl-C is, an exception, so that what is half done is removed on the way out."""
+    """Let SIGTERM raise KeyboardInterrupt, as Ctrl-C does, so that unfinished files are removed before the exit."""
     before = signal.getsignal(signal.SIGTERM)
     if threading.current_thread() is not threading.main_thread() or before != signal.SIG_DFL:
         yield
@@ -53,8 +56,7 @@ def terminable() -> Iterator[None]:
 
 
 def follow_parent() -> None:
-    """Have this process end when the one that started it has, by whatever: nobody else would take its result, or end
-    it where it hangs."""
+    """End this process as soon as its parent has ended, however it ended: nobody else uses its result or stops it."""
     parent = multiprocessing.parent_process()
 
     def wait() -> None:

@@ -1,7 +1,7 @@
-"""The stages that make the masks of a session: on which frames they start, and where they start anew.
+"""The stages that compute the masks of a session: one set for each scene, started on its first useful frames.
 
-What is learnt is learnt of a scene. After a hard cut the stages start anew, on frames that show something, not on a
-fade-in or a lens cap. Ids go on, and a scene that comes back gets its own stages back.
+What the stages learn is valid for one scene. After a hard cut a new set starts, on frames that show something, not on
+a fade-in or a lens cap. No id is used in two scenes. A scene that comes back continues with its own stages.
 """
 
 from __future__ import annotations
@@ -20,120 +20,125 @@ from streamseg.objects.changes import load_colours
 from streamseg.objects.discovery import ObjectDiscovery
 from streamseg.text import some
 
-AGAIN = 1, 4
-"""After a start on nothing, the stages start again at these keyframes that show something, on all of them up to there:
-at once, and when there are enough that nothing hangs on one."""
+RESTART_AFTER = 1, 4
+"""After a start on frames that show nothing, the stages start again on the keyframes that do: on the first one at
+once, and on the first four together, because one frame alone may be untypical."""
 
 
-class Opening:
-    """Told of the first frames and of each frame after them, it says on which the stages start."""
+class StartFrames:
+    """Selects the frames of a scene that the stages start on."""
 
     def __init__(self) -> None:
-        self._gathered: list[FeatureFrame] | None = None  # None: nothing is waited for any more
-        self._begun = False
+        self._keyframes: list[FeatureFrame] | None = None  # since a start on nothing; None: no new start is needed
+        self._has_started = False
 
-    def begin(self, frames: Sequence[FeatureFrame]) -> list[FeatureFrame]:
-        """The first frames of a scene, at least one -> those to start on: all of them where none shows anything."""
-        showing = [one for one in frames if shows_something(one.frame.rgb)]
-        self._begun, self._gathered = True, None if showing else []
-        return showing or list(frames)
+    def first(self, frames: Sequence[FeatureFrame]) -> list[FeatureFrame]:
+        """Return those of the first frames of a scene that show something, or all of them if none does."""
+        useful = [each for each in frames if shows_something(each.frame.rgb)]
+        self._has_started, self._keyframes = True, None if useful else []
+        return useful or list(frames)
 
-    def again(self, frame: FeatureFrame) -> list[FeatureFrame]:
-        """The next frame, in order -> the frames to start again on, [] = go on."""
-        if not self._begun:
-            self.begin([frame])
+    def next(self, frame: FeatureFrame) -> list[FeatureFrame]:
+        """Return the frames to start on again once `frame`, the next one, has come; [] = no new start."""
+        if not self._has_started:
+            self.first([frame])
             return []
-        if self._gathered is None or not frame.is_key or not shows_something(frame.frame.rgb):
+        if self._keyframes is None or not frame.is_key or not shows_something(frame.frame.rgb):
             return []
-        self._gathered = gathered = [*self._gathered, frame]
-        if len(gathered) == AGAIN[-1]:
-            self._gathered = None
-        return gathered if len(gathered) in AGAIN else []
+        keyframes = self._keyframes = [*self._keyframes, frame]
+        if len(keyframes) == RESTART_AFTER[-1]:
+            self._keyframes = None
+        return keyframes if len(keyframes) in RESTART_AFTER else []
 
 
 class Stages(NamedTuple):
-    """What makes the masks of one scene."""
+    """The stages that compute the masks of one scene; None if the user did not ask for that kind of masks."""
 
     regions: Regions | None
     objects: ObjectDiscovery | None
-    opening: Opening
+    start_frames: StartFrames
 
     @property
     def all(self) -> list[MaskStage]:
-        """Those that there are."""
+        """The stages that exist."""
         return [stage for stage in (self.regions, self.objects) if stage]
 
     def warm_up(self) -> None:
-        """Load what they compute with; in any thread."""
+        """Load the libraries that the stages use. May be called in any thread."""
         if self.regions:
             self.regions.warm_up()
         if self.objects:
             load_colours()
 
     def start(self, frames: Sequence[FeatureFrame]) -> None:
-        """Learn from these frames."""
+        """Let all stages learn from these frames."""
         if self.regions:
             self.regions.start(frames)
         if self.objects:
-            self.objects.start([one.reduced() for one in frames])
+            self.objects.start([each.reduced() for each in frames])
 
     def anew(self) -> Stages:
-        """For another scene of the session."""
-        return Stages(self.regions and self.regions.anew(), self.objects and self.objects.anew(), Opening())
+        """Return stages for another scene of the session."""
+        return Stages(self.regions and self.regions.anew(), self.objects and self.objects.anew(), StartFrames())
 
 
 class SceneStages:
-    """The stages of the scenes of a session. shown: those of the scene that is shown. cuts: [{"frame": index, "scene":
-    number}], the frames at which another scene begins; scenes count from 1, and one that comes back has its number.
+    """The stages of all scenes of a session.
+
+    Call `plan` for each frame in order, then `enter` for each frame in order; `plan` may be some frames ahead.
+    shown: the stages of the scene of the last frame that was entered. by_scene: all stages by the number of their
+    scene, the one that was shown longest ago first. cuts: [{"frame": index, "scene": number}], the frames at which the
+    scene changes. Scenes are numbered from 1; a scene that comes back keeps its number.
     """
 
     def __init__(self, config: SegmenterConfig) -> None:
         objects = ObjectDiscovery(config.objects) if config.objects.objects else None
         regions = Regions(config.clustering) if config.regions else None
-        self.shown = Stages(regions, objects, Opening())
-        self.known = {1: self.shown}  # by scene, sorted by when it was last shown
+        self.shown = Stages(regions, objects, StartFrames())
+        self.by_scene = {1: self.shown}
         self.cuts: list[dict[str, int]] = []
         self._scenes = Scenes() if config.scene_cuts == "restart" else None
-        self._planned, self._number, self._left = 1, 1, 0
-        self._count = self._last = 0  # frames planned; the one of them that began the scene that is shown
-        self._turns: deque[tuple[Frame, int, int]] = deque()  # frames that come, their count, the scenes they begin
+        self._planned_scene, self._scene, self._previous_scene = 1, 1, 0
+        self._count = self._entered_at = 0  # frames that were planned, and how many of them when the scene began
+        self._planned_cuts: deque[tuple[Frame, int, int]] = deque()  # first frame, its count, its scene
 
     def plan(self, frame: Frame, scene: int = 0) -> bool:
-        """Told of each frame before the network is: whether another scene begins with it. scene: its number where
-        somebody has looked ahead, see `settled`; 0 = nobody has."""
+        """Return whether another scene begins with this frame. scene: its number if known, see `settled`; else 0."""
         if self._scenes is None:
             return False
         scene = scene or self._scenes(frame.rgb)
-        begins, self._planned = scene != self._planned, scene
+        begins, self._planned_scene = scene != self._planned_scene, scene
         self._count += 1
         if begins:
-            self._turns.append((frame, self._count, scene))
+            self._planned_cuts.append((frame, self._count, scene))
         return begins
 
     def begins(self, frame: Frame) -> str:
-        """What begins with a frame that was planned and has not come yet: a "new" scene, a "known" one, or "" none."""
-        scene = next((scene for first, _, scene in self._turns if first is frame), 0)
-        return ("known" if scene in self.known else "new") if scene else ""
+        """Return which scene begins with a planned frame: a "new" one, a "known" one, or "" = none."""
+        for first, _, scene in self._planned_cuts:
+            if first is frame:
+                return "known" if scene in self.by_scene else "new"
+        return ""
 
-    def turn(self, frame: Frame) -> None:
-        """Show the scene of this frame, the next one of those that were planned."""
-        if not self._turns or self._turns[0][0] is not frame:
+    def enter(self, frame: Frame) -> None:
+        """Change to the scene of this frame, the next of the planned ones."""
+        if not self._planned_cuts or self._planned_cuts[0][0] is not frame:
             return
-        _, count, scene = self._turns.popleft()
-        self.shown = self.known.pop(scene) if scene in self.known else self.shown.anew()
-        self.known[scene] = self.shown
-        while len(self.known) > KNOWN + 1:
-            del self.known[next(iter(self.known))]
-        if scene == self._left and count - self._last < STEADY:
+        _, count, scene = self._planned_cuts.popleft()
+        self.shown = self.by_scene.pop(scene) if scene in self.by_scene else self.shown.anew()
+        self.by_scene[scene] = self.shown
+        while len(self.by_scene) > KNOWN + 1:
+            del self.by_scene[next(iter(self.by_scene))]
+        if scene == self._previous_scene and count - self._entered_at < STEADY:
             self.cuts.pop()  # it was a flash
         else:
             self.cuts.append({"frame": frame.index, "scene": scene})
-        self._left, self._number, self._last = self._number, scene, count
+        self._previous_scene, self._scene, self._entered_at = self._scene, scene, count
 
     @property
     def note(self) -> str:
-        """About the cuts, "" where there was none."""
+        """A line about the cuts; "" if there was none."""
         if not self.cuts:
             return ""
-        frames = some([cut["frame"] for cut in self.cuts], 8)  # run.json has all
+        frames = some([cut["frame"] for cut in self.cuts], 8)  # run.json lists all
         return f"scene cuts at frame {frames}: masks start again there (--scene-cuts ignore prevents this)"

@@ -1,4 +1,4 @@
-"""What happened in a run: counts, losses and times."""
+"""The statistics of a run: counts, losses and times."""
 
 from __future__ import annotations
 
@@ -13,18 +13,22 @@ from streamseg.sources import Skip
 
 @dataclass
 class Statistics:
-    """What happened. Times in milliseconds by frame processed, in order; `seconds` from the first read to the end,
-    `start_seconds` of them until the first masks.
+    """Counts, losses and times of a run, updated with each frame.
 
-    frames_in: read or found broken. key_frames: of those processed, how many the network looked at. dropped: of a live
-    source, because the segmenter was busy. skipped: broken ones.
-    latency_ms: of a live source from a frame's arrival to its masks, waiting included, of frames that came after the
-    first masks; of a recording all stages, where waiting does not count. max_latency: what a live source was held to,
-    [ms]. ladder: what was given up for it, {"frame", "keyframes", "beside"} a change, see `features.ladder`.
-    no_depth: reasons why frames of an RGB-D source had none, as far as theirs was looked at, see
-    `Segmenter.wants_depth`. id_changes: for each frame after the first, the share of its pixels whose id, as
-    `Segmentation.shown` has it, is another than in the frame before (frames of one size). scores: of each object, frame
-    by frame. intrinsics: of the first frame. noted: see `Segmenter.noted`.
+    frames_in: frames that were read, broken ones included. processed: frames with masks. key_frames: those of them
+    that the network ran on. dropped: frames of a live source that came while the segmenter was busy. skipped: broken
+    frames. no_depth: why frames of an RGB-D source had no depth, among those whose depth was decoded, see
+    `Segmenter.wants_depth`.
+    latency_ms: one value a frame. Live source: from the arrival of a frame to its masks, waiting included, without the
+    frames that arrived before the first masks. Recording: the sum of its stages, without waiting.
+    max_latency: milliseconds that a live source may take, or None. ladder: the changes of quality that this caused,
+    {"frame", "keyframes", "beside"} each, see `features.ladder`.
+    stage_ms: milliseconds of each stage, one value a frame. seconds: of the whole run. start_seconds: until the first
+    masks.
+    id_changes: for each frame after the first, the share of its pixels, 0 ... 1, whose id in `Segmentation.shown`
+    differs from the frame before. scores: for each object, its score in each frame.
+    stopped: why the run ended early, "interrupt" or "user"; else "". intrinsics: of the first frame.
+    noted: see `Segmenter.noted`.
     """
 
     frames_in: int = 0
@@ -46,22 +50,22 @@ class Statistics:
     noted: Noted = field(default_factory=lambda: Noted(follow=True))
 
     def took(self, stage: str, milliseconds: float) -> None:
-        """Note the time of one stage of one frame."""
+        """Record the time of one stage of one frame."""
         self.stage_ms.setdefault(stage, array("f")).append(milliseconds)
 
     @property
     def late(self) -> int | None:
-        """How many frames came later than `max_latency`; None where nothing was asked for."""
+        """Number of frames that took longer than `max_latency`; None without a `max_latency`."""
         allowed = self.max_latency
-        return None if allowed is None else sum(one > allowed for one in self.latency_ms)
+        return None if allowed is None else sum(latency > allowed for latency in self.latency_ms)
 
     @property
     def fps(self) -> float:
-        """Frames processed for each second of the whole run, reading and writing included."""
+        """Frames per second over the whole run, reading and writing included."""
         return self.processed / self.seconds if self.seconds else 0.0
 
     @property
     def pace(self) -> float:
-        """Frames for each second after the first masks; 0 where there were no others."""
-        rest = self.seconds - self.start_seconds
-        return (self.processed - 1) / rest if self.processed > 1 and rest > 0 else 0.0
+        """Frames per second after the first masks; 0 if there were no others."""
+        seconds = self.seconds - self.start_seconds
+        return (self.processed - 1) / seconds if self.processed > 1 and seconds > 0 else 0.0

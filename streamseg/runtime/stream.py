@@ -1,6 +1,8 @@
-"""A source, a segmenter and sinks, driven at once: see `frames` for what runs beside what.
+"""Segment a source and write its masks to sinks. Reading, computing and writing overlap:
 
-frames.segmented -> this thread -> queue -> writer thread: sinks
+    frames.segmented -> this thread -> queue -> writer thread: sinks
+
+`frames` describes the threads before it.
 """
 
 from __future__ import annotations
@@ -34,13 +36,15 @@ def stream(
     report: Statistics | None = None,
     interrupted: threading.Event | None = None,
 ) -> Statistics:
-    """Segment `source` into `sinks` until it ends, `max_frames` are done, or somebody stops it.
+    """Write the masks of `source` to `sinks` until the source ends, `max_frames` are done, or the run is stopped.
 
-    every, max_frames, batch, policy, max_latency: see `segmented`. progress: called after each frame. report: filled as
-    the run goes on, so that a caller still has it after an error; a new one by default.
-    Ctrl-C (once) and SIGTERM end the run in good order, with `stopped` = "interrupt"; a sink's StopRequested with
-    "user". interrupted: the event of a caller who is inside `interruptible` already. Sinks are not closed here.
-    Errors of the source or a sink are raised when the threads have ended.
+    every, max_frames, batch, policy, max_latency: see `segmented`. progress: called after each frame. report: updated
+    with each frame, so that the caller has it even after an error; None creates one. interrupted: the event of
+    `interruptible`, if the caller has entered it already.
+
+    Returns the report. The first Ctrl-C or SIGTERM ends the run with `stopped` = "interrupt", a sink's StopRequested
+    with `stopped` = "user". The sinks stay open. Errors of the source or of a sink are raised once the threads have
+    ended.
     """
     report = report if report is not None else Statistics()
     with nullcontext(interrupted) if interrupted else interruptible() as interrupted:
@@ -53,7 +57,7 @@ def stream(
             "max_latency": max_latency,
         }
         frames = segmented(source, segmenter, report, interrupted, **options)  # type: ignore[arg-type]
-        with _accounted(source, report) as began, writer, closing(frames):
+        with _timed(source, report) as began, writer, closing(frames):
             try:
                 for frame, segmentation in frames:
                     report.start_seconds = report.start_seconds or time.perf_counter() - began
@@ -71,8 +75,11 @@ def stream(
 
 
 @contextmanager
-def _accounted(source: Recording | LiveSource, report: Statistics) -> Iterator[float]:
-    """Time what is inside, from the [s] that it gives, and add the losses that the source itself knows of."""
+def _timed(source: Recording | LiveSource, report: Statistics) -> Iterator[float]:
+    """Measure the seconds of a run, and add the frames that the source itself skipped to the report.
+
+    Yields the start time by `time.perf_counter`, in seconds.
+    """
     began = time.perf_counter()
     try:
         yield began

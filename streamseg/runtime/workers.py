@@ -1,4 +1,4 @@
-"""The threads beside the segmenter: one reads ahead, some look ahead, one writes behind, through bounded queues."""
+"""The threads around the segmenter: one reads frames, some run the network, one writes masks, with bounded queues."""
 
 from __future__ import annotations
 
@@ -19,81 +19,85 @@ from streamseg.sinks import Sink
 from streamseg.sources import LiveSource, Recording, Skip
 
 QUEUE, LIVE_QUEUE = 8, 4
-"""Frames of a recording that may wait before and after the segmenter: as many as lie between two keyframes, so that the
-threads beside it work on while it is busy with one. Of a live source fewer, for those that wait are late."""
-LONGEST, LARGEST = 16, 64 << 20
-"""Frames, and bytes, that travel through the network's queue as one at most: a long way between keyframes must not hold
-them all in memory."""
+"""Capacity in frames of the queues before and after the segmenter. QUEUE, for a recording, is the distance between two
+keyframes, so that the other threads go on while the segmenter works on one. LIVE_QUEUE, for a live source, is smaller,
+because a frame that waits is late."""
+MAX_FRAMES, MAX_BYTES = 16, 64 << 20
+"""The most frames, and bytes of their images, that go to the network as one group: if keyframes are far apart, the
+frames between them must not all be held in memory."""
 
 
 F = TypeVar("F")
 T = TypeVar("T")
 
 
-def ahead(
+def run_ahead(
     frames: Iterable[F],
-    look: Callable[[Sequence[F], int], Sequence[T]],
+    compute: Callable[[Sequence[F], int], Sequence[T]],
     streams: int,
     batch: int,
-    patient: bool,
-    counts: Callable[[F], bool] = lambda frame: True,
+    threaded: bool,
+    is_costly: Callable[[F], bool] = lambda frame: True,
     size: Callable[[F], int] = lambda frame: 0,
 ) -> Generator[T]:
-    """`look(frames, batch)` over all `frames`, `batch` at a time, in order. Errors, of `frames` too, come in turn.
+    """Yield the results of `compute(group of frames, batch)` for all frames, one result a frame, in order.
 
-    counts: whether a frame counts for the batch; those that do not cost no time and travel with the next that does, as
-    long as no more than LONGEST frames and, by their `size` in bytes, LARGEST bytes wait for it.
-    patient: `streams` calls run at once, in threads, ahead of whoever takes the results; a result may wait for further
-    frames to come. Otherwise each frame is looked at by itself, when it is asked for.
+    threaded: run `streams` calls at once, in threads, ahead of the caller. A group holds `batch` costly frames, and a
+    result may have to wait until its group is full. If False, each frame is computed by itself when it is requested.
+    is_costly: whether `compute` takes time for a frame. The others join the group of the next costly frame, until the
+    group has MAX_FRAMES frames, or MAX_BYTES bytes. size: bytes of a frame.
+
+    An error of `frames` or `compute` is raised after the results of the frames before it.
     """
-    if not patient:
+    if not threaded:
         for frame in frames:
-            yield from look([frame], 1)
+            yield from compute([frame], 1)
         return
-    ended: list[Exception] = []
-    waiting: deque[Future[Sequence[T]]] = deque()
+    problems: list[Exception] = []
+    results: deque[Future[Sequence[T]]] = deque()
     with ThreadPoolExecutor(streams, "network") as pool:
         try:
-            for group in _groups(frames, batch, counts, size, ended):
-                waiting.append(pool.submit(look, group, batch))
-                if len(waiting) > streams:
-                    yield from waiting.popleft().result()
-            while waiting:
-                yield from waiting.popleft().result()
+            for group in _groups(frames, batch, is_costly, size, problems):
+                results.append(pool.submit(compute, group, batch))
+                if len(results) > streams:
+                    yield from results.popleft().result()
+            while results:
+                yield from results.popleft().result()
         finally:
             pool.shutdown(cancel_futures=True)
-    if ended:
-        raise ended[0]
+    if problems:
+        raise problems[0]
 
 
 def _groups(
-    frames: Iterable[F], batch: int, counts: Callable[[F], bool], size: Callable[[F], int], ended: list[Exception]
+    frames: Iterable[F], batch: int, is_costly: Callable[[F], bool], size: Callable[[F], int], problems: list[Exception]
 ) -> Iterator[list[F]]:
-    """The frames as they go to the network; an error of `frames` ends it, and is put into `ended`."""
+    """Yield the frames in groups, see `run_ahead`. An error of `frames` ends them, and is added to `problems`."""
     group: list[F] = []
     try:
-        count = held = 0
+        count = bytes_held = 0
         for frame in frames:
             group.append(frame)
-            count += counts(frame)
-            held += size(frame)
-            if count == batch or len(group) >= max(batch, LONGEST) or held >= LARGEST:
+            count += is_costly(frame)
+            bytes_held += size(frame)
+            if count == batch or len(group) >= max(batch, MAX_FRAMES) or bytes_held >= MAX_BYTES:
                 yield group
-                group, count, held = [], 0, 0
+                group, count, bytes_held = [], 0, 0
     except Exception as problem:
-        ended.append(problem)
+        problems.append(problem)
     if group:
         yield group
 
 
-def _room(source: Recording | LiveSource) -> int:
+def _queue_size(source: Recording | LiveSource) -> int:
     return LIVE_QUEUE if isinstance(source, LiveSource) else QUEUE
 
 
 class Reader:
-    """Reads ahead in a thread. Iterating gives frames; an error of the source is raised there.
+    """Reads frames ahead, in a thread. Iterate over it to get them; this raises the errors of the source.
 
-    drops: of a source that is faster than the segmenter only the newest frame is kept; else the source waits.
+    every, max_frames, report, interrupted: see `frames.segmented`. depth: decode the depth ahead, too. drops: keep only
+    the newest frame if the source is faster than the segmenter; if False, the source waits.
     """
 
     def __init__(
@@ -108,8 +112,8 @@ class Reader:
     ) -> None:
         self.source, self.every, self.max_frames, self.depth = source, every, max_frames, depth
         self.report, self.interrupted, self.drops = report, interrupted, drops
-        self.queue: queue.Queue[Frame | BaseException | None] = queue.Queue(1 if drops else _room(source))
-        self._arrived: dict[int, float] = {}  # of frames of a live source, by what they are in memory
+        self.queue: queue.Queue[Frame | BaseException | None] = queue.Queue(1 if drops else _queue_size(source))
+        self._arrived: dict[int, float] = {}  # live source: id(frame) -> seconds by time.perf_counter
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self._work, name="reader", daemon=True)
 
@@ -120,13 +124,13 @@ class Reader:
     def __exit__(self, *exc: object) -> None:
         self.stop.set()
         if isinstance(self.source, LiveSource):
-            self.source.close()  # it may be waiting for a camera
+            self.source.close()  # ends a wait for the camera
         self.thread.join(timeout=10)
 
     def __iter__(self) -> Iterator[Frame]:
-        while not self.interrupted.is_set():  # also while a camera gives nothing
+        while not self.interrupted.is_set():
             try:
-                item = self.queue.get(timeout=0.1)
+                item = self.queue.get(timeout=0.1)  # so that an interrupt ends a wait for the camera
             except queue.Empty:
                 continue
             if item is None:
@@ -136,13 +140,13 @@ class Reader:
             yield item
 
     def arrival(self, frame: Frame) -> float | None:
-        """When a frame of a live source came, by `time.perf_counter`, to be asked for once; None of a recording."""
+        """Return and forget when a frame of a live source arrived, by `time.perf_counter`; None for a recording."""
         return self._arrived.pop(id(frame), None)
 
     def _work(self) -> None:
         try:
             live = isinstance(self.source, LiveSource)
-            # what is dropped later must not count, so a live source is limited where frames are taken out
+            # max_frames counts no dropped frame: `segmented` limits a live source where it takes frames out
             for frame in self._live() if live else itertools.islice(self._recorded(), self.max_frames):
                 self._put(frame, drop=self.drops)
                 if self.stop.is_set():
@@ -160,7 +164,7 @@ class Reader:
                 frame = self.source[index]
                 timer.part("picture")
                 if self.depth:
-                    frame.depth  # noqa: B018 (decodes it here, ahead of the segmenter)
+                    frame.depth  # noqa: B018 (decodes the depth, which the frame then keeps)
                     timer.part("depth")
             except FrameError as problem:
                 self.report.skipped.append(Skip(self.source.name_of(index), str(problem)))
@@ -190,11 +194,11 @@ class Reader:
 
 
 class Writer:
-    """Writes in a thread, in order. An error there is raised by the next `put`, or on leaving."""
+    """Writes masks to sinks in a thread, in order. The next `put`, or the end of the context, raises its error."""
 
     def __init__(self, source: Recording | LiveSource, sinks: Sequence[Sink], report: Statistics) -> None:
         self.sinks, self.report = sinks, report
-        self.queue: queue.Queue[tuple[Frame, Segmentation] | None] = queue.Queue(_room(source))
+        self.queue: queue.Queue[tuple[Frame, Segmentation] | None] = queue.Queue(_queue_size(source))
         self.problem: BaseException | None = None
         self.thread = threading.Thread(target=self._work, name="writer", daemon=True)
 
@@ -209,6 +213,7 @@ class Writer:
             raise self.problem
 
     def put(self, frame: Frame, segmentation: Segmentation) -> None:
+        """Queue a frame and its masks; waits while the queue is full."""
         if self.problem is not None:
             raise self.problem
         self.queue.put((frame, segmentation))
@@ -216,7 +221,7 @@ class Writer:
     def _work(self) -> None:
         while (item := self.queue.get()) is not None:
             if self.problem is not None:
-                continue  # keep emptying the queue, so that nobody waits on it
+                continue  # keep emptying the queue, so that `put` never blocks
             try:
                 timer = StageTimer()
                 for sink in self.sinks:

@@ -1,12 +1,13 @@
-"""Sinks: where masks go. One file a sink; its name is what `--save` takes, its docstring's first line its description.
+"""Sinks write or show the masks of a run. Each module of this package is one sink.
 
-A sink module offers `open(folder: Path, run: Run) -> Sink`, and `OUTPUT`, the name of the file or folder that it writes
-("" for none). One that takes one kind of masks and nothing else says `ONE_KIND = True`: where that kind is the objects,
-nobody needs regions. It asks `Run.new_file` for each file. Files are written under a temporary name
-(`files.PartialFile`) and get their own at `close()`, so that no half file ever carries a final name. A sink may let an
-OSError escape: `open_sink` makes it an OutputError that says what to do.
+The name of the module is the value of `--save`, and the first line of its docstring is the description in `--help`.
+A sink module defines `open(folder: Path, run: Run) -> Sink` and `OUTPUT`, the name of the file or folder that it writes
+("" for none). `ONE_KIND = True` declares that it uses only one kind of masks: if all sinks of a run use only objects,
+no regions are computed. A sink calls `Run.new_file` for each file, writes it under a temporary name
+(`files.PartialFile`), and gives it its final name in `close()`, so that a file with its final name is always complete.
+It may raise OSError: `open_sink` converts it to an OutputError with a hint.
 
-A module that offers `watch(run: Run) -> Sink` shows a run while it goes on; its name is what `--view` takes.
+A module that defines `watch(run: Run) -> Sink` is a viewer, and its name is the value of `--view`.
 """
 
 from __future__ import annotations
@@ -31,15 +32,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Run:
-    """What sinks know of the run. title: the source, for people; fps: nominal, of the video; alpha: of the overlay.
-    pixel_aspect: width of a pixel by its height.
+    """What a sink knows of the run.
 
-    masks: which mask sinks take that could take any, see `Segmentation.mask`. claim: gives the path of a new file by
-    its name in the output folder, see `runtime.folder.OutputFolder`; None = any name may be taken.
-    pictures: files of frames that were written for annotations, by the frames' index.
-    source_kind: of the source, e.g. "tum"; "" = unknown. log: takes a line that the user should read, which also goes
-    into run.json. port: of a viewer's page, see `viewing.server.PageServer`. control: what a viewer may change in the
-    run.
+    title: name of the source, to be shown. fps: nominal frames per second. alpha: opacity of masks in an overlay,
+    0 ... 1. masks: the kind of masks for sinks that can use any, see `Segmentation.mask`.
+    claim: returns the path of a new file for its name in the output folder, see `runtime.folder.OutputFolder`; None =
+    every name is free. pictures: image files that sinks have written for annotations, by the index of the frame.
+    source_kind: e.g. "tum"; "" = unknown. pixel_aspect: width of a pixel divided by its height. log: called with a line
+    for the user, which also goes into run.json. port: of the page of a viewer, see `viewing.server.PageServer`.
+    control: what a viewer can change in the run; None = nothing.
     """
 
     title: str
@@ -55,7 +56,10 @@ class Run:
     control: Steerable | None = None
 
     def new_file(self, folder: Path, name: str) -> Path:
-        """The path for a file `name` ("/" between folders) below `folder`. Raises OutputError where it may not be."""
+        """Return the path of a new file in `folder`, and create its folder. name: relative, "/" between folders.
+
+        Raises OutputError if the file may not be created, see `OutputFolder.claim`.
+        """
         if self.claim is not None:
             return self.claim(name)
         path = folder / name
@@ -64,19 +68,20 @@ class Run:
 
 
 class Sink(ABC):
-    """Takes frames in order, from one thread; a context manager. `close()` finishes every file, also when interrupted.
+    """Takes the frames of a run in order, in one thread. A context manager: `close()` completes every file.
 
-    main_thread: the sink draws on a screen and has to be called from the main thread.
-    `write` raises OutputError when it cannot go on (disk full), StopRequested when the user asked to stop.
+    main_thread: whether the sink draws on a screen and must be called in the main thread.
     """
 
     main_thread = False
 
     @abstractmethod
-    def write(self, frame: Frame, segmentation: Segmentation) -> None: ...
+    def write(self, frame: Frame, segmentation: Segmentation) -> None:
+        """Take one frame. Raises OSError or OutputError if writing fails, StopRequested if the user wants to stop."""
 
     @abstractmethod
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Complete every file. Called once, also after an error or an interrupt."""
 
     def __enter__(self) -> Self:
         return self
@@ -86,33 +91,33 @@ class Sink(ABC):
 
 
 def kinds() -> dict[str, str]:
-    """Every sink with its one-line description."""
+    """Return the names of all sinks, with their one-line descriptions."""
     return plugins.describe(__file__, offers="open")
 
 
 def viewers() -> dict[str, str]:
-    """Every viewer with its one-line description."""
+    """Return the names of all viewers, with their one-line descriptions."""
     return plugins.describe(__file__, offers="watch")
 
 
 def open_viewer(name: str, run: Run) -> Sink:
-    """Show the run in viewer `name`. Raises OutputError for an unknown name, and where that cannot be."""
+    """Open the viewer `name` for a run. Raises OutputError if there is no such viewer, or if it cannot be opened."""
     if name not in viewers():
         raise OutputError(f"no viewer is called {name!r}", plugins.did_you_mean(name, viewers()))
-    with _explained(name, Path()):
-        return _Guarded(name, Path(), plugins.load(__name__, name).watch(run))
+    with _os_errors_explained(name, Path()):
+        return _GuardedSink(name, Path(), plugins.load(__name__, name).watch(run))
 
 
 def open_sink(name: str, folder: Path, run: Run) -> Sink:
-    """Open sink `name` to write below `folder` (which exists). Raises OutputError for an unknown name."""
+    """Open the sink `name`, which writes into the existing `folder`. Raises OutputError if there is no such sink."""
     if name not in kinds():
         raise OutputError(f"no output is called {name!r}", plugins.did_you_mean(name, kinds()))
-    with _explained(name, folder):
-        return _Guarded(name, folder, plugins.load(__name__, name).open(folder, run))
+    with _os_errors_explained(name, folder):
+        return _GuardedSink(name, folder, plugins.load(__name__, name).open(folder, run))
 
 
-class _Guarded(Sink):
-    """Any sink, with its OSErrors explained; closing it twice does no harm."""
+class _GuardedSink(Sink):
+    """Wraps a sink: converts each OSError to an OutputError, and ignores a second `close()`."""
 
     def __init__(self, name: str, folder: Path, sink: Sink) -> None:
         self.name, self.folder, self.sink = name, folder, sink
@@ -120,13 +125,13 @@ class _Guarded(Sink):
         self.closed = False
 
     def write(self, frame: Frame, segmentation: Segmentation) -> None:
-        with _explained(self.name, self.folder):
+        with _os_errors_explained(self.name, self.folder):
             self.sink.write(frame, segmentation)
 
     def close(self) -> None:
         if not self.closed:
             self.closed = True
-            with _explained(self.name, self.folder):
+            with _os_errors_explained(self.name, self.folder):
                 self.sink.close()
 
 
@@ -140,7 +145,7 @@ HINTS = {
 
 
 @contextmanager
-def _explained(name: str, folder: Path) -> Iterator[None]:
+def _os_errors_explained(name: str, folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as problem:

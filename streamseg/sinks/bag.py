@@ -21,7 +21,7 @@ def open(folder: Path, run: Run) -> Bag:
 
 
 class Bag(Sink):
-    """Messages go to the file in chunks, which LZ4 packs as ROS's own tools do; a run without frames leaves none."""
+    """Writes the messages in chunks, compressed with LZ4 as ROS does. A run without frames leaves no file."""
 
     def __init__(self, messages: RosMessages, path: Path) -> None:
         from rosbags.rosbag1 import Writer

@@ -10,7 +10,7 @@ from streamseg.viewing.server import PageServer
 
 
 def watch(run: Run) -> Sink:
-    """Serve the page until the run ends, and tell its address. Raises OutputError where the port is taken."""
+    """Serve the page until the run ends, and log its address. Raises OutputError if the port is in use."""
     page = LivePage(run)
     run.log(f"look at {page.server.url} (Ctrl-C ends the run)")
     open_in_browser(page.server.url)
@@ -18,7 +18,7 @@ def watch(run: Run) -> Sink:
 
 
 class LivePage(Sink):
-    """`write` leaves a reference and goes on: nobody who watches slows the run."""
+    """Serves the latest frame. `write` only stores a reference to it, so that viewers do not slow the run down."""
 
     def __init__(self, run: Run) -> None:
         self.live = Live(run.title, run.masks, run.alpha, run.control)

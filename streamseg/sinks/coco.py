@@ -1,7 +1,8 @@
 """annotations.json: COCO with run-length masks; `track_id` is the id that lasts over the sequence, `score` an object's.
 
-`file_name` leads from the output folder to the picture: the source's own file or, of a video or a camera, one that is
-written into images/. CVAT keeps `attributes.instance_id`; it takes `track_id` for itself, and drops it with masks.
+`file_name` is the path of the image relative to the output folder: the source's own file or, for a video or a camera,
+one that is written into images/. `attributes.instance_id` repeats the id for CVAT, which does not import `track_id` of
+masks.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ def open(folder: Path, run: Run) -> CocoFile:
 
 
 class CocoFile(Sink):
-    """Annotations, the bulk, go to the file one by one; images, a line each, are kept until the end.
+    """Writes each annotation at once, and the list of images, which is short, at the end.
 
-    file_name: gives the path of a frame's picture, as it shall stand in the file.
+    file_name: returns the path of a frame's image file, as annotations.json should contain it.
     """
 
     def __init__(self, path: Path, run: Run, file_name: Callable[[Frame], str]) -> None:

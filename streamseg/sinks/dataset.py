@@ -1,6 +1,6 @@
 """dataset/: images/*.jpg and annotations.json (COCO), as CVAT, FiftyOne, supervision and trainers take it.
 
-The folder can be copied elsewhere as it is: every picture is written, also where the source has files of its own.
+The folder can be copied elsewhere: it contains every image, even if the source has image files of its own.
 """
 
 from __future__ import annotations
@@ -17,8 +17,11 @@ ONE_KIND = True
 
 
 def open(folder: Path, run: Run) -> CocoFile:
-    """Write `folder`/dataset/annotations.json, whose `file_name` are those of `folder`/dataset/images/*.jpg: readers
-    are told that folder, and CVAT compares names only."""
+    """Write `folder`/dataset/annotations.json and `folder`/dataset/images/*.jpg.
+
+    `file_name` in the annotations is the name without the folder images/: users give that folder to readers, and CVAT
+    compares names only.
+    """
     pictures = Pictures(folder, run, OUTPUT)
 
     def write(frame: Frame) -> str:

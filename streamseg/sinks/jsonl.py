@@ -19,7 +19,7 @@ def open(folder: Path, run: Run) -> SegmentLines:
 
 
 class SegmentLines(Sink):
-    """Each line goes straight to the file, whole or not at all: it is valid at any moment, and has its name at once."""
+    """Appends each line at once, as a whole or not at all, so that the file is valid at any moment."""
 
     def __init__(self, path: Path, masks: str) -> None:
         self.masks = masks
@@ -43,7 +43,7 @@ class SegmentLines(Sink):
     def _append(self, line: bytes) -> None:
         start = self.file.tell()
         try:
-            while line:  # near the end of a disk only a part may be taken
+            while line:  # a disk that is nearly full may take only a part of it
                 line = line[self.file.write(line) :]
         except OSError:
             self.file.truncate(start)

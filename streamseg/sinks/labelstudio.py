@@ -1,8 +1,8 @@
 """labelstudio/: images/*.jpg, tasks.json with the masks as predictions, and config.xml, to import in Label Studio.
 
-Label Studio serves the pictures from its local storage: start it with LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true and
-LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT set to this folder. A brush stroke's `meta.text` holds the id that lasts, its
-`score` that of an object; the score of the prediction is their mean.
+Label Studio reads the images from its local storage: start it with LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true and
+LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT set to this folder. The `meta.text` of a brush stroke is its id, which persists
+over frames, and its `score` that of the object. The score of a prediction is the mean over its strokes.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def open(folder: Path, run: Run) -> LabelStudioFolder:
 
 
 class LabelStudioFolder(Sink):
-    """A task a frame, each written as it comes."""
+    """Writes one task for each frame, at once."""
 
     def __init__(self, folder: Path, run: Run) -> None:
         self.run, self.name, self.count = run, singular(run.masks), 0
@@ -55,8 +55,8 @@ class LabelStudioFolder(Sink):
         url = URL + quote(self.pictures.write(frame), errors="surrogateescape")
         scores = segmentation.scores_of(self.run.masks)
         results = [self._result(i, labels == i, scores.get(i)) for i in np.unique(labels).tolist() if 0 < i < VOID]
-        known = [one["score"] for one in results if "score" in one]
-        overall = {"score": sum(known) / len(known)} if known else {}
+        object_scores = [result["score"] for result in results if "score" in result]
+        overall = {"score": sum(object_scores) / len(object_scores)} if object_scores else {}
         task = {
             "data": {"image": url, "frame": frame.name, "timestamp": frame.timestamp},
             "predictions": [{"model_version": "streamseg", "result": results, **overall}],

@@ -24,17 +24,17 @@ def open(folder: Path, run: Run) -> McapFolder:
 
 
 class McapFolder(Sink):
-    """The bag is made in a hidden folder; a run without frames leaves none."""
+    """Writes the bag into a hidden folder, and moves it when it is complete. A run without frames leaves no bag."""
 
     def __init__(self, messages: RosMessages, folder: Path, run: Run) -> None:
         from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
         self.messages = messages
         self.paths = [run.new_file(folder, f"{OUTPUT}/{name}") for name in FILES]
-        self.making = folder / f".{OUTPUT}.partial"
-        shutil.rmtree(self.making, ignore_errors=True)  # of a run that was killed
-        self.making.mkdir()
-        self.writer = Writer(self.making / OUTPUT, version=8, storage_plugin=StoragePlugin.MCAP)
+        self.partial = folder / f".{OUTPUT}.partial"
+        shutil.rmtree(self.partial, ignore_errors=True)  # left by a run that was killed
+        self.partial.mkdir()
+        self.writer = Writer(self.partial / OUTPUT, version=8, storage_plugin=StoragePlugin.MCAP)
         self.writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
         self.writer.open()
 
@@ -45,9 +45,9 @@ class McapFolder(Sink):
         try:
             self.writer.close()
             if self.messages.any:
-                for path in reversed(self.paths):  # metadata.yaml, which names the other, at last
-                    os.replace(self.making / OUTPUT / path.name, path)
+                for path in reversed(self.paths):  # metadata.yaml last, because it names the other file
+                    os.replace(self.partial / OUTPUT / path.name, path)
         finally:
-            shutil.rmtree(self.making, ignore_errors=True)
-            with suppress(OSError):  # it is not empty
+            shutil.rmtree(self.partial, ignore_errors=True)
+            with suppress(OSError):  # the folder is not empty
                 self.paths[0].parent.rmdir()

@@ -1,7 +1,7 @@
 """mots.txt: MOTS, a line a mask: frame, object, class, height, width, run lengths.
 
-Voigtlaender et al., "MOTS: Multi-Object Tracking and Segmentation", CVPR 2019. Frames count from 0, as in KITTI MOTS.
-An object's number is 1000 times its class and its id, as there; there is one class, 1.
+Voigtlaender et al., "MOTS: Multi-Object Tracking and Segmentation", CVPR 2019. As in KITTI MOTS, frames count from 0,
+and the number of an object is 1000 times its class plus its id. There is only one class, 1.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def open(folder: Path, run: Run) -> MotsFile:
 
 
 class MotsFile(Sink):
-    """A frame's number is its place in the run."""
+    """Writes the lines of each frame at once. Frames are numbered by their place in the run."""
 
     def __init__(self, path: Path, masks: str) -> None:
         self.masks, self.frames = masks, 0

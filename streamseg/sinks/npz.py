@@ -21,10 +21,12 @@ def open(folder: Path, run: Run) -> LabelArchive:
 
 
 class LabelArchive(Sink):
-    """Holds: labels (T, H, W) uint8; timestamps (T,) float64 [s]; names (T,) str; ids, every id that occurs;
-    sizes (T, 2) int32. Frames of different sizes lie at the top left, VOID around them.
+    """Writes an archive with these arrays: labels (T, H, W) uint8; timestamps (T,) float64 [s]; names (T,) str; ids
+    (N,) uint8, every id that occurs; sizes (T, 2) int32, height and width of each frame. A frame that is smaller than
+    (H, W) lies at the top left, and VOID fills the rest.
 
-    An archive has to say at its start how much is in it, so frames wait in a file beside it: memory stays constant.
+    The header of an array contains its shape, which is known at the end only. Until then the labels are stored in a
+    file beside the archive, so that memory stays constant.
     """
 
     def __init__(self, path: Path, masks: str) -> None:

@@ -22,27 +22,28 @@ from streamseg.sinks import Run, Sink
 OUTPUT = "overlay.mp4"
 ONE_KIND = True
 ENCODERS = {"libx264": {"preset": "ultrafast", "tune": "zerolatency", "crf": "21"}, "mpeg4": {"qscale": "3"}}
-"""The first one that this build of FFmpeg has is used: H.264, which browsers play, or else MPEG-4 part 2.
+"""Encoders with their options; the first one that this build of FFmpeg has is used. H.264 plays in browsers, MPEG-4
+part 2 does not.
 
-At 640x480 "ultrafast" takes a third of the time of "veryfast" and twice the space, at the same quality. Without a queue
-of frames and threads of its own ("zerolatency", one thread) the encoder gives the same file for a sixth less: the
-writer is a thread already, and the cores belong to the network.
+At 640x480 "ultrafast" takes a third of the time of "veryfast" and twice the space, at the same quality. "zerolatency"
+and one thread save a sixth of the time: a queue of frames and threads of its own do not help the encoder, because it
+runs in the writer's thread, and the network needs the cores.
 """
 
 TICK = Fraction(1, 60_000)
-"""Seconds: the unit of the video's time stamps, the finest round one that MPEG-4 part 2 takes."""
-LONGEST = 10.0
-"""Seconds that a picture stands at most, whatever the time stamps say."""
+"""Seconds: the unit of the time stamps in the video, the finest round one that MPEG-4 part 2 allows."""
+MAX_SECONDS = 10.0
+"""A frame is shown no longer than this, even if the time stamps have a longer gap."""
 
 
 def open(folder: Path, run: Run) -> Sink:
-    """Write `folder`/overlay.mp4, which plays as the time stamps say; a run without frames leaves none."""
+    """Write `folder`/overlay.mp4, which plays at the speed of the time stamps. A run without frames leaves no file."""
     return Overlay(run.new_file(folder, OUTPUT), run)
 
 
 class Overlay(Sink):
-    """codec: the encoder in use, a key of ENCODERS. The video has the first frame's size, padded to even numbers;
-    frames of another size are fitted into it, with black bars."""
+    """Encodes a video of the size of the first frame, padded to even numbers. Frames of another size are scaled to fit
+    into it, with black bars. codec: the encoder in use, a key of ENCODERS."""
 
     def __init__(self, path: Path, run: Run) -> None:
         self.partial, self.run = PartialFile(path), run
@@ -50,7 +51,7 @@ class Overlay(Sink):
         self._container: OutputContainer | None = None
         self._stream: VideoStream | None = None
         self._size = 0, 0
-        self._before: tuple[float, int] | None = None  # the last frame's stamp and ticks
+        self._previous: tuple[float, int] | None = None  # time stamp [s] and ticks of the last frame
         self._broken = False
 
     def write(self, frame: Frame, segmentation: Segmentation) -> None:
@@ -69,7 +70,7 @@ class Overlay(Sink):
             raise self._refusal(picture, problem) from problem
 
     def close(self) -> None:
-        """Finish the video and give it its name. After a failed `write` nothing is left, and nothing raised."""
+        """Complete the video and give it its final name. After a failed `write`, delete it and raise nothing."""
         container, self._container = self._container, None
         if container is None:
             return
@@ -80,7 +81,7 @@ class Overlay(Sink):
             if not self._broken:
                 self.partial.commit()
         except (OSError, av.FFmpegError):
-            if not self._broken:  # else it has been told
+            if not self._broken:  # else `write` has raised an error already
                 raise
         finally:
             self.partial.discard()
@@ -95,25 +96,29 @@ class Overlay(Sink):
         context.thread_count = 1
         context.time_base = TICK
         context.sample_aspect_ratio = self.run.pixel_aspect
-        # What OpenCV converts to. Untagged, players guess by size, and large pictures get other colours.
+        # The colour space of OpenCV's conversion. Without this tag players guess it from the size, wrongly for HD.
         context.colorspace, context.color_range = Colorspace.ITU601, ColorRange.MPEG
         self._size, self._stream = (height, width), stream
         return container
 
     def _ticks(self, stamp: float) -> int:
-        """When a frame is shown, in TICKs: as its time stamp says, but later than the one before by at least a
-        millisecond and at most LONGEST; where clocks jump back or stand still, by what `run.fps` says."""
-        if self._before is None:
-            self._before = stamp, 0
+        """Return when to show a frame, in TICKs since the first one. stamp: its time stamp [s].
+
+        It is shown as long after the last frame as the time stamps say, but at most MAX_SECONDS. If the time stamps
+        jump back or differ by less than a millisecond, it is shown 1 / `run.fps` seconds later.
+        """
+        if self._previous is None:
+            self._previous = stamp, 0
             return 0
-        last, ticks = self._before
+        last, ticks = self._previous
         wait = stamp - last
-        wait = min(wait, LONGEST) if wait >= 1e-3 else 1 / self.run.fps
-        self._before = stamp, ticks + max(1, round(wait / TICK))
-        return self._before[1]
+        wait = min(wait, MAX_SECONDS) if wait >= 1e-3 else 1 / self.run.fps
+        ticks += max(1, round(wait / TICK))
+        self._previous = stamp, ticks
+        return ticks
 
     def _encode(self, container: OutputContainer, frame: av.VideoFrame | None) -> None:
-        """Encode and write `frame`; None: what the encoder still holds back."""
+        """Encode and write a frame; None = write the frames that the encoder still holds."""
         assert self._stream is not None
         container.mux(self._stream.encode(frame))
 
@@ -126,7 +131,7 @@ class Overlay(Sink):
 
 
 def _fit(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """`picture` scaled into (H, W) `size`, its aspect kept, amid black bars; as it is where it has that size."""
+    """Scale an (H, W, 3) image to fit into `size` (H, W), keeping its aspect ratio, and add black bars."""
     height, width = picture.shape[:2]
     if (height, width) == size:
         return picture
@@ -139,9 +144,9 @@ def _fit(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def _to_video_frame(picture: np.ndarray) -> av.VideoFrame:
-    """yuv420p, BT.601; 4:2:0 needs even sides, so the last row or column is doubled where the number is odd."""
+    """Convert (H, W, 3) uint8 RGB to yuv420p, BT.601. This needs even sizes: an odd one gets its last line twice."""
     height, width = picture.shape[:2]
     if height % 2 or width % 2:
         picture = cv2.copyMakeBorder(picture, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
-    planes: Any = cv2.cvtColor(picture, cv2.COLOR_RGB2YUV_I420)  # uint8, which the stub of OpenCV does not know
+    planes: Any = cv2.cvtColor(picture, cv2.COLOR_RGB2YUV_I420)  # Any: the stub of OpenCV does not say uint8
     return av.VideoFrame.from_ndarray(planes, format="yuv420p")

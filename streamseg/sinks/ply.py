@@ -1,7 +1,7 @@
 """ply/: a coloured point cloud [m] for each id and frame, and fused ones where the recording has poses.
 
-frames/NAME-ID.ply are in the camera's frame (x right, y down, z forward), fused/ID.ply in the world's, all views of an
-id together. It takes metric depth and intrinsics; frames without them are left out, and that is told.
+frames/NAME-ID.ply are in the camera frame (x right, y down, z forward). fused/ID.ply contain all views of an id, in the
+world frame. Both need metric depth and intrinsics; frames without them are left out, and a note says why.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from streamseg.text.asking import line_of
 OUTPUT = "ply"
 ONE_KIND = True
 NO_CAMERA = "the camera's intrinsics are unknown"
-RIM = 2
-"""Pixels at the outline of a mask that no fused cloud takes."""
+MARGIN = 2
+"""Pixels along the outline of a mask that fused clouds leave out."""
 
 
 def open(folder: Path, run: Run) -> Clouds:
@@ -31,7 +31,7 @@ def open(folder: Path, run: Run) -> Clouds:
 
 
 class Clouds(Sink):
-    """Each cloud of a frame is whole as soon as it has its name; fused ones are kept until the end."""
+    """Writes the clouds of each frame at once, and the fused clouds at the end."""
 
     def __init__(self, folder: Path, run: Run) -> None:
         self.folder, self.run = folder, run
@@ -42,7 +42,7 @@ class Clouds(Sink):
     def write(self, frame: Frame, segmentation: Segmentation) -> None:
         name, labels = self.names(frame.name), segmentation.mask(self.run.masks)
         depth, camera = frame.depth, frame.intrinsics
-        reason = _reason(frame)
+        reason = _why_unusable(frame)
         if depth is None or camera is None or reason:
             self.missing[reason] = self.missing.get(reason, 0) + 1
             return
@@ -50,9 +50,10 @@ class Clouds(Sink):
             points, colours = points_of(labels == i, depth, frame.rgb, camera)
             if len(points):
                 self._save(f"frames/{name}-{i}", ply(points, colours, i))
-            inside, colours = points_of(_inner(labels == i), depth, frame.rgb, camera)
-            if frame.pose is not None and len(inside):
-                self.fused.setdefault(i, FusedCloud()).add(inside, colours, frame.pose)
+            if frame.pose is not None:
+                points, colours = points_of(_without_margin(labels == i), depth, frame.rgb, camera)
+                if len(points):
+                    self.fused.setdefault(i, FusedCloud()).add(points, colours, frame.pose)
 
     def close(self) -> None:
         fused, self.fused = self.fused, {}
@@ -68,13 +69,13 @@ class Clouds(Sink):
             temporary.write_bytes(content)
 
 
-def _inner(mask: np.ndarray) -> np.ndarray:
-    """`mask` (H, W) bool without its RIM: what lies behind an outline would be fused from every view."""
-    return cv2.erode(mask.view(np.uint8), np.ones((2 * RIM + 1, 2 * RIM + 1), np.uint8)).view(bool)
+def _without_margin(mask: np.ndarray) -> np.ndarray:
+    """Shrink an (H, W) bool mask by MARGIN: at its outline the depth is often that of the background."""
+    return cv2.erode(mask.view(np.uint8), np.ones((2 * MARGIN + 1, 2 * MARGIN + 1), np.uint8)).view(bool)
 
 
-def _reason(frame: Frame) -> str:
-    """Why a frame has no place in space; "" where it has."""
+def _why_unusable(frame: Frame) -> str:
+    """Return why a frame has no points in space; "" if it has."""
     if frame.depth is None:
         return frame.depth_problem or "they have no depth"
     if not frame.depth_is_metric:

@@ -1,7 +1,7 @@
 """recording.rrd: colour, masks, depth, boxes, points and curves for the viewer Rerun (extra `rerun`)
 
-`watch` sends the same to a viewer while the run goes on: a window of Rerun's where there is a screen, or else its page
-for a browser. The viewer is a process of its own and listens on 127.0.0.1 only.
+`watch` sends the same data to a viewer during the run: to a window of Rerun if there is a display, else to its page in
+a browser. The viewer is a separate process, which listens on 127.0.0.1 only.
 """
 
 from __future__ import annotations
@@ -24,30 +24,32 @@ from streamseg.files import PartialFile
 from streamseg.frame import Frame, Segmentation
 from streamseg.sinks import Run, Sink
 from streamseg.sinks.encoding.entities import Entities, layout
+from streamseg.viewing.opening import has_display
 from streamseg.viewing.rate import Rate
 
 OUTPUT = "recording.rrd"
-FLUSHED = 30
-"""After so many frames a full disk is noticed."""
+FLUSH_INTERVAL = 30
+"""Frames between two flushes of the file. Only a flush reports that the disk is full."""
 SECONDS = 0.1
-"""Between two frames that are sent to a viewer: pictures that come faster fill its memory."""
+"""The least time between two frames that are sent to a viewer; images at a higher rate fill its memory."""
 HOST = "127.0.0.1"
 MEMORY = ["--memory-limit", "1GiB", "--server-memory-limit", "256MiB"]
 START_SECONDS, END_SECONDS = 30.0, 5.0
+"""The longest time that the viewer may take to start, and to end."""
 
 
 def open(folder: Path, run: Run) -> Sink:
-    """Write `folder`/recording.rrd. Raises OutputError where the package rerun-sdk is not installed."""
+    """Write `folder`/recording.rrd. Raises OutputError if the package rerun-sdk is not installed."""
     return RerunFile(run.new_file(folder, OUTPUT), run)
 
 
 def watch(run: Run) -> Sink:
-    """Send frames to a viewer. Raises OutputError where none can be started."""
+    """Send frames to a viewer. Raises OutputError if it cannot be started."""
     return RerunViewer(run)
 
 
 class RerunFile(Sink):
-    """Frames go to the file as they come; a run without frames leaves none."""
+    """Writes each frame at once. A run without frames leaves no file."""
 
     def __init__(self, path: Path, run: Run) -> None:
         self.partial, self.rate, self.frames = PartialFile(path), Rate(), 0
@@ -58,7 +60,7 @@ class RerunFile(Sink):
     def write(self, frame: Frame, segmentation: Segmentation) -> None:
         self.entities.log(frame, segmentation, self.rate.tick())
         self.frames += 1
-        if self.frames % FLUSHED == 0:
+        if self.frames % FLUSH_INTERVAL == 0:
             self._flush()
 
     def close(self) -> None:
@@ -74,18 +76,19 @@ class RerunFile(Sink):
         try:
             self.recording.flush()
         except RuntimeError as problem:
-            with self.partial.temporary.open("ab") as file:  # raises what stopped Rerun's writer, which says no reason
+            # Rerun does not say why writing failed. One more byte raises the OSError with the reason, e.g. a full disk.
+            with self.partial.temporary.open("ab") as file:
                 file.write(bytes(1))
             raise OSError(errno.EIO, str(problem)) from problem
 
 
 class RerunViewer(Sink):
-    """At most a frame in SECONDS is sent, and none to a viewer that was closed: the run goes on either way."""
+    """Sends at most one frame every SECONDS, and none after the user has closed the viewer. The run always goes on."""
 
     def __init__(self, run: Run) -> None:
-        self.run, self.rate, self.next = run, Rate(), 0.0
+        self.run, self.rate, self.next_time = run, Rate(), 0.0
         self.recording = _recording(run)
-        self.on_screen = has_screen()
+        self.on_screen = has_display()
         port, page = _free_port(), _free_port()
         self.process = start(port, page, self.on_screen)
         address = f"rerun+http://{HOST}:{port}/proxy"
@@ -96,13 +99,13 @@ class RerunViewer(Sink):
 
     def write(self, frame: Frame, segmentation: Segmentation) -> None:
         fps, now = self.rate.tick(), time.monotonic()
-        if now < self.next or self.process.poll() is not None:
+        if now < self.next_time or self.process.poll() is not None:
             return
-        self.next = now + SECONDS
+        self.next_time = now + SECONDS
         self.entities.log(frame, segmentation, fps)
 
     def close(self) -> None:
-        """A window stays, as its user's; a page ends with the run."""
+        """Leave a window open for its user, but end the process that serves a page."""
         if self.process.poll() is None:
             self.recording.flush(timeout_sec=END_SECONDS)
         self.recording.disconnect()
@@ -115,41 +118,42 @@ def _recording(run: Run) -> Any:
         import rerun as rr
     except ImportError as problem:
         raise OutputError("the package rerun-sdk is not installed", "pip install 'streamseg[rerun]'") from problem
-    # an object, not the global state: a program that uses Rerun itself keeps its own
+    # an object of our own, not the global one, which a program around us may use
     recording = rr.RecordingStream("streamseg")
     recording.send_recording_name(run.title.encode("utf-8", errors="replace").decode())
     return recording
 
 
-def has_screen() -> bool:
-    """Whether a window can be expected to open."""
-    told = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    return not sys.platform.startswith("linux") or bool(told)
-
-
 def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind((HOST, 0))
-        return int(one.getsockname()[1])
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
 
 
 def start(port: int, page: int, on_screen: bool) -> subprocess.Popen[bytes]:
-    """Rerun's own program, which listens on `port` for frames; `page`: the port of its page for a browser. Raises
-    OutputError where it does not start."""
+    """Start Rerun's viewer and wait until it answers. Raises OutputError if it does not.
+
+    port: where it listens for frames. page: the port of its page for a browser, used if not on_screen.
+    """
     web = [] if on_screen else ["--serve-web", "--web-viewer-port", str(page), "--newest-first"]
     command = [sys.executable, "-m", "rerun", "--bind", HOST, "--port", str(port), *MEMORY, *web]
-    # CI: the program counts nobody. A session of its own: Ctrl-C is for us, who close it in good order
-    quiet = {**os.environ, "CI": "1"}
-    with tempfile.TemporaryFile() as said:
+    without_telemetry = {**os.environ, "CI": "1"}  # Rerun sends no usage data if CI is set
+    with tempfile.TemporaryFile() as output:
+        # in a session of its own, so that Ctrl-C reaches only this process, which then ends the viewer
         process = subprocess.Popen(
-            command, env=quiet, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True
+            command,
+            env=without_telemetry,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
-        waited = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + START_SECONDS
         while not _answers(port) or (web and not _answers(page)):
-            if process.poll() is not None or time.monotonic() > waited:
+            if process.poll() is not None or time.monotonic() > deadline:
                 stop(process)
-                said.seek(0)
-                lines = said.read().decode(errors="replace").strip().splitlines()
+                output.seek(0)
+                lines = output.read().decode(errors="replace").strip().splitlines()
                 raise OutputError(
                     f"Rerun's viewer does not start: {lines[-1] if lines else 'no answer'}",
                     "use --save rerun, and open recording.rrd on another machine",
@@ -159,7 +163,7 @@ def start(port: int, page: int, on_screen: bool) -> subprocess.Popen[bytes]:
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """End a program of `start`, with the one that it started itself."""
+    """End the process of `start`, and the processes that it started."""
     if sys.platform == "win32":
         process.terminate()
     else:
@@ -169,6 +173,6 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def _answers(port: int) -> bool:
-    with socket.socket() as one:
-        one.settimeout(0.2)
-        return one.connect_ex((HOST, port)) == 0
+    with socket.socket() as probe:
+        probe.settimeout(0.2)
+        return probe.connect_ex((HOST, port)) == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from contextlib import suppress
@@ -14,26 +13,30 @@ from streamseg.errors import OutputError, StopRequested
 from streamseg.frame import Frame, Segmentation
 from streamseg.masks import drawing
 from streamseg.sinks import Run, Sink
+from streamseg.viewing.opening import display, has_display
 from streamseg.viewing.rate import Rate
 
 STOP_KEYS = {ord("q"), ord("Q"), 27}
-"""q, and Esc."""
+"""Key codes of q, Q and Esc."""
 
 PROBE = "import cv2; cv2.namedWindow('streamseg'); cv2.waitKey(1); cv2.destroyAllWindows()"
 PROBE_SECONDS = 30
+"""The program that tests whether a window opens, and how long it may take."""
 
 OUTPUT = ""
 
 
 def open(folder: Path, run: Run) -> Sink:
-    """Show frames as they come. Raises OutputError where no window can be opened."""
+    """Show each frame at once. Raises OutputError if no window can be opened."""
     _require_display()
     return Window(run)
 
 
 class Window(Sink):
-    """One resizable window; has to be used from the main thread. `write` raises StopRequested on q, Esc, or when the
-    window was closed."""
+    """Shows the frames in one resizable window. Must be used in the main thread.
+
+    `write` raises StopRequested if the user presses q or Esc, or closes the window.
+    """
 
     main_thread = True
 
@@ -61,15 +64,15 @@ class Window(Sink):
     def _was_closed(self) -> bool:
         try:
             return cv2.getWindowProperty(self.title, cv2.WND_PROP_VISIBLE) < 1
-        except cv2.error:  # Qt forgets everything with its last window
+        except cv2.error:  # Qt raises an error if its last window was closed
             return True
 
     def close(self) -> None:
         if self._is_open:
             self._is_open = False
-            with suppress(cv2.error):  # the user closed it before us
+            with suppress(cv2.error):  # the user has closed it already
                 cv2.destroyWindow(self.title)
-                cv2.waitKey(1)  # the window goes when its events are handled
+                cv2.waitKey(1)  # handles the event that closes the window
 
     def _open(self, height: int, width: int) -> None:
         cv2.namedWindow(self.title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
@@ -78,17 +81,17 @@ class Window(Sink):
 
 
 def _require_display() -> None:
-    """Raise OutputError where a window cannot be opened.
+    """Raise an OutputError if no window can be opened.
 
-    On Linux, Qt ends the whole process when it finds no display, so another process is sent ahead to try.
+    On Linux, Qt aborts the process if it cannot use the display, so this tries it in another process first.
     """
-    if not sys.platform.startswith("linux"):
-        return
-    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+    if not has_display():
         raise OutputError(
             "a window needs a display, and there is none (DISPLAY and WAYLAND_DISPLAY are not set)",
             "leave --show out and look at overlay.mp4, or log in with a desktop (over ssh: ssh -X)",
         )
+    if not sys.platform.startswith("linux"):
+        return
     try:
         probe = subprocess.run(
             [sys.executable, "-P", "-c", PROBE],
@@ -104,16 +107,15 @@ def _require_display() -> None:
         raise _no_window(probe.stderr)
 
 
-def _no_window(said: str) -> OutputError:
-    """The error for a window that could not be opened; said: what OpenCV or Qt had to say."""
-    if "not implemented" in said:
+def _no_window(message: str) -> OutputError:
+    """Return the error for a window that could not be opened. message: of OpenCV or Qt."""
+    if "not implemented" in message:
         return OutputError(
             "this OpenCV was built without windows (opencv-python-headless)",
             "pip uninstall opencv-python-headless, then pip install --force-reinstall opencv-python",
         )
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or ""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
     return OutputError(
-        f"no window can be opened on display {display!r}: {lines[0] if lines else 'the display does not answer'}",
+        f"no window can be opened on display {display()!r}: {lines[0] if lines else 'the display does not answer'}",
         "check DISPLAY (try: xdpyinfo), or leave --show out and look at overlay.mp4",
     )

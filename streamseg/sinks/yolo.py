@@ -1,8 +1,8 @@
 """yolo/: images/*.jpg, labels/*.txt with a polygon an object, and data.yaml, as YOLO trainers take it.
 
-A line is `class x1 y1 x2 y2 ...`, each corner inside a pixel of the outline, in shares of width and height. Such a file
-knows one polygon an object: its parts and holes are joined by lines, and ids are lost. What the polygons lose is
-measured and told at the end.
+A line is `class x1 y1 x2 y2 ...`: the corners, each inside a pixel of the outline, divided by width and height. The
+format has no ids, and one polygon for each object: parts and holes are joined by lines. At the end a note says how many
+pixels this has changed.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from streamseg.sinks.encoding.rle import singular
 
 OUTPUT = "yolo"
 ONE_KIND = True
-CORNERS = 3
-"""A polygon has so many at least: readers refuse others."""
+MIN_CORNERS = 3
+"""Readers refuse polygons with fewer corners."""
 
-INSIDE = 0.25
-"""Where in its pixel a corner lies: readers that round and readers that cut (ultralytics) then find the same pixel."""
+OFFSET = 0.25
+"""Position of a corner in its pixel, 0 ... 1: readers that round and readers that truncate (ultralytics) then find the
+same pixel."""
 
 
 def open(folder: Path, run: Run) -> YoloFolder:
@@ -33,14 +34,14 @@ def open(folder: Path, run: Run) -> YoloFolder:
 
 
 class YoloFolder(Sink):
-    """Each file is whole as soon as it has its name; data.yaml comes first."""
+    """Writes data.yaml first, then one image and one file of labels for each frame."""
 
     def __init__(self, folder: Path, run: Run) -> None:
         self.folder, self.run = folder, run
         self.pictures = Pictures(folder, run, OUTPUT)
         self.masks = self.pixels = self.changed = 0
         name = singular(run.masks)
-        # no `path`: trainers then take the file's own folder
+        # without `path`, trainers look in the folder of data.yaml
         text = f"train: images\nval: images\nnc: 1\nnames:\n  0: {name}\n"
         with written(run.new_file(folder, f"{OUTPUT}/data.yaml")) as temporary:
             temporary.write_text(text, encoding="utf-8")
@@ -58,12 +59,13 @@ class YoloFolder(Sink):
         self.masks += 1
         self.pixels += int(np.count_nonzero(mask))
         self.changed += int(np.count_nonzero(filled(corners, (height, width)) != mask))
-        corners = np.resize(corners, (max(CORNERS, len(corners)), 2))  # specks of a pixel or two
-        shares = (corners + INSIDE) / (width, height)
-        return "0 " + " ".join(f"{share:.7g}" for share in shares.ravel().tolist()) + "\n"
+        # masks of one or two pixels repeat a corner
+        corners = np.resize(corners, (max(MIN_CORNERS, len(corners)), 2))
+        relative = (corners + OFFSET) / (width, height)
+        return "0 " + " ".join(f"{number:.7g}" for number in relative.ravel().tolist()) + "\n"
 
     def close(self) -> None:
-        """Tell what was lost."""
+        """Log how many pixels the polygons have changed."""
         if self.masks:
             self.run.log(
                 f"note: yolo has no ids, and one polygon for each of {self.masks} masks: parts and holes are joined by "

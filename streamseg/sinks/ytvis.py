@@ -21,7 +21,8 @@ def open(folder: Path, run: Run) -> YouTubeVisFile:
 
 
 class YouTubeVisFile(Sink):
-    """The format lists each id's masks together, so they are kept, packed, until the end: some 2 kB a mask."""
+    """Writes the file at the end, because it lists the masks by id. Until then they are kept as run lengths, about 2 kB
+    each."""
 
     def __init__(self, folder: Path, run: Run) -> None:
         self.folder, self.path, self.run = folder, run.new_file(folder, OUTPUT), run
@@ -54,13 +55,13 @@ class YouTubeVisFile(Sink):
         with written(self.path) as temporary:
             temporary.write_bytes(to_json(content))
 
-    def _annotation(self, track: int, found: dict[int, Mask]) -> dict[str, object]:
-        frames = [found.get(index) for index in range(len(self.names))]
+    def _annotation(self, track: int, by_frame: dict[int, Mask]) -> dict[str, object]:
+        masks_or_none = [by_frame.get(index) for index in range(len(self.names))]
         height, width = self.size
         scores = self.scores.get(track, [])
         return {
             "id": track, "video_id": 1, "category_id": 1, "iscrowd": 0, "height": height, "width": width,
-            "segmentations": [mask and mask.rle for mask in frames],
-            "bboxes": [mask and mask.box for mask in frames],
-            "areas": [mask and mask.area for mask in frames],
+            "segmentations": [mask and mask.rle for mask in masks_or_none],
+            "bboxes": [mask and mask.box for mask in masks_or_none],
+            "areas": [mask and mask.area for mask in masks_or_none],
         } | ({"score": sum(scores) / len(scores)} if scores else {})  # fmt: skip

@@ -1,8 +1,11 @@
-"""Pages in the browser, on this machine only: a run while it goes on, a finished run, a recording.
+"""Pages in the browser, on this machine only: of a run in progress, a finished run, a recording, or a batch.
 
-server.py      HTTP on the loopback address: pages, JSON, pictures
-moment.py      what a page shows of one frame, encoded when somebody asks for it
-live.py        the newest frame of a run that goes on, and the wishes of who watches
-recorded.py    the frames of a recording, with the masks of a run where there is one
-pages/         HTML, CSS and modules of JavaScript, as they are sent
+server.py      HTTP server on the loopback address: pages, JSON, images
+moment.py      one frame with its masks, encoded when a page requests it
+live.py        the latest frame of a run in progress, and the changes that a page makes to the run
+output.py      the output folder of a finished run
+recorded.py    the frames of a recording, with the masks of a run
+playback.py    the page of one or two runs or recordings
+collection.py  the page of a batch
+pages/         HTML, CSS and JavaScript modules, served as they are
 """

@@ -1,7 +1,7 @@
-"""A run while it goes on: one place for the newest frame, and the wishes of who watches.
+"""The page of a run in progress: it shows the latest frame, and can change k.
 
-The run puts a reference there and goes on; nothing is encoded unless somebody asks. A page asks for the next frame when
-it has drawn the last one: who is slow gets fewer frames, always the newest, and nobody waits for anybody.
+The run only stores a reference to each frame, which is encoded if a page requests it. A page requests the next frame
+once it has drawn the last one: a slow page gets fewer frames, always the latest, and delays neither the run nor others.
 """
 
 from __future__ import annotations
@@ -21,57 +21,62 @@ from streamseg.viewing.rate import Rate
 from streamseg.viewing.server import Answer, Refused, Route, as_json, number
 
 FPS = 15
-"""Pictures a second that are made at most, for all viewers together: the cores belong to the run."""
+"""The most frames per second that are encoded, for all viewers together, because the run needs the cores."""
 FIGURES = 0.5
-"""Seconds between two measurements of the ids: nobody reads faster, and they take longer than the pictures."""
+"""Seconds between two measurements of the ids. They take longer than the images, and nobody reads them faster."""
 WAIT = 5.0
-"""Seconds that a request waits for a new frame; then the page asks again."""
-KEPT = 16
-"""Frames that were looked at lately, for pages that pause on one."""
+"""Seconds that a request waits for a new frame. After that, the page repeats it."""
+MAX_MOMENTS = 16
+"""Number of recent frames that are kept, for pages that pause on one of them."""
 LARGEST_K = 64
 BOUNDARY = "frame"
+"""The boundary between the parts of the motion JPEG stream."""
 
 
 class Steerable(Protocol):
-    """What pages may change in a run, from any thread; see `runtime.segmenter.Segmenter.steer`."""
+    """A run that pages can change, from any thread; see `runtime.segmenter.Segmenter.steer`."""
 
     def steer(self, k: int | None = None, recluster: bool = False) -> None: ...
 
 
 class Live:
-    """What the live page gets. title: of the run; masks: the kind that its sinks take; alpha: of the overlay."""
+    """Answers the requests of the live page.
+
+    title: of the run. masks: the kind of masks that its sinks use. alpha: opacity of the masks, 0 ... 1. control: the
+    run, None = it cannot be changed.
+    """
 
     def __init__(self, title: str, masks: str, alpha: float, control: Steerable | None) -> None:
         self.title, self.kind, self.alpha, self.control = title, masks, alpha, control
         self.rate = Rate()
         self._new = threading.Condition()
         self._number = 0
-        self._newest: tuple[Frame, Segmentation] | None = None
+        self._latest: tuple[Frame, Segmentation] | None = None
         self._moments: OrderedDict[int, Moment] = OrderedDict()
-        self._made = self._measured = 0.0  # when the last moment was, and the last one with figures
+        self._made_at = self._measured_at = 0.0  # times of the last moment, and of the last one with figures
         self._ended = False
 
     def put(self, frame: Frame, segmentation: Segmentation) -> None:
-        """The next frame of the run."""
+        """Store the next frame of the run."""
         self.rate.tick()
         with self._new:
-            self._newest, self._number = (frame, segmentation), self._number + 1
+            self._latest, self._number = (frame, segmentation), self._number + 1
             self._new.notify_all()
 
     def end(self) -> None:
-        """The run is over: whoever waits is told."""
+        """End the page: requests that wait for a frame are answered."""
         with self._new:
             self._ended = True
             self._new.notify_all()
 
     @property
     def gets(self) -> dict[str, Route]:
-        """Routes by path."""
+        """Routes of GET by path."""
         return {"/moment": self._moment, "/about": self._about, "/stream.mjpg": self._mjpeg}
 
     @property
     def posts(self) -> dict[str, Route]:
-        """Routes by path."""
+        """Routes of POST by path."""
         return {"/steer": self._steer}
 
     def _about(self, _query: Mapping[str, Any]) -> Answer:
@@ -81,53 +86,60 @@ class Live:
         })  # fmt: skip
 
     def _moment(self, query: Mapping[str, Any]) -> Answer:
-        """after=N: the newest frame later than the N-th; figures=1: its ids are measured in any case. at=N: that
-        frame, if it was looked at lately."""
+        """Answer a request for a frame.
+
+        after=N: the latest frame, if it is later than number N. figures=1: measure its ids in any case. at=N: frame
+        number N, if it is one of the recent moments. layer: kind of masks, "depth" or "all".
+        """
         if "at" in query:
             with self._new:
                 moment = self._moments.get(number(query, "at", 0, 2**53))
             if moment is None:
                 raise Refused("that frame is gone", HTTPStatus.GONE)
         else:
-            found = self._next(number(query, "after", 0, 2**53, 0), WAIT)
-            if found is None:
+            later = self._next(number(query, "after", 0, 2**53, 0), WAIT)
+            if later is None:
                 return as_json({"ended": self._ended})
-            moment = found[1]
-        if query.get("layer") == "all":
+            moment = later[1]
+        layer = str(query.get("layer"))
+        if layer == "all":
             return Answer(moment.packed(tuple(moment.masks), depth=True))
         figures = query.get("figures") == "1" or bool(moment.about["figures"])
-        wanted = str(query.get("layer"))
-        kind = wanted if wanted in moment.masks else self.kind
-        return Answer(moment.packed((kind,), depth=wanted == "depth", figures=figures))
+        kind = layer if layer in moment.masks else self.kind
+        return Answer(moment.packed((kind,), depth=layer == "depth", figures=figures))
 
     def _next(self, after: int, seconds: float) -> tuple[int, Moment] | None:
-        """A frame later than the `after`-th: the newest, when it is its turn, or the last one that somebody else got.
-        None where none comes in time, or the run is over."""
+        """Return the number and the moment of a frame later than number `after`; waits for it up to `seconds`.
+
+        This is the moment of the latest frame, or an older one that another page got, if FPS allows no new one yet.
+        Returns None if there is none in time, or if the run has ended.
+        """
         until = time.monotonic() + seconds
         with self._new:
             while not self._ended:
                 now = time.monotonic()
-                turn = self._made + 1 / FPS
+                next_at = self._made_at + 1 / FPS
                 last = next(reversed(self._moments), 0)
-                if self._number > max(after, last) and self._newest is not None and now >= turn:
-                    self._made, last = now, self._number
-                    self._moments[last] = self._described(last, *self._newest)
-                    if len(self._moments) > KEPT:
+                if self._number > max(after, last) and self._latest is not None and now >= next_at:
+                    self._made_at, last = now, self._number
+                    self._moments[last] = self._make_moment(last, *self._latest)
+                    if len(self._moments) > MAX_MOMENTS:
                         self._moments.popitem(last=False)
                 if last > after:
                     return last, self._moments[last]
                 if now >= until:
                     break
-                self._new.wait(min(until, turn if self._number > after else until) - now)
+                self._new.wait(min(until, next_at if self._number > after else until) - now)
         return None
 
-    def _described(self, number: int, frame: Frame, segmentation: Segmentation) -> Moment:
-        due = self._made >= self._measured + FIGURES
-        self._measured = self._made if due else self._measured
+    def _make_moment(self, number: int, frame: Frame, segmentation: Segmentation) -> Moment:
+        has_figures = self._made_at >= self._measured_at + FIGURES
+        if has_figures:
+            self._measured_at = self._made_at
         kinds = ["regions"] if segmentation.objects is None else ["regions", "objects", "panoptic"]
         about = {
             "number": number,
-            "figures": due,
+            "figures": has_figures,
             "k": segmentation.k,
             "fps": self.rate.fps,
             "latency_ms": segmentation.latency_ms,
@@ -136,31 +148,31 @@ class Live:
         masks = {kind: partial(segmentation.mask, kind) for kind in kinds}
         return Moment(frame, masks, about, {kind: segmentation.scores_of(kind) for kind in kinds})
 
-    def _steer(self, wish: Mapping[str, Any]) -> Answer:
-        """k: a number, or 0 for the knee's; recluster: true."""
+    def _steer(self, change: Mapping[str, Any]) -> Answer:
+        """Change the run. k: number of regions, 0 = by the knee. recluster: true."""
         if self.control is None:
             raise Refused("this run cannot be steered", HTTPStatus.CONFLICT)
-        k = number(wish, "k", 0, LARGEST_K) if "k" in wish else None
-        self.control.steer(k, wish.get("recluster") is True)
+        k = number(change, "k", 0, LARGEST_K) if "k" in change else None
+        self.control.steer(k, change.get("recluster") is True)
         return as_json({})
 
     def _mjpeg(self, _query: Mapping[str, Any]) -> Answer:
-        """The overlay as motion JPEG: for an <img>, a player, OpenCV."""
+        """Answer with the overlay as motion JPEG, for an <img>, a video player or OpenCV."""
         return Answer(self._parts(), f"multipart/x-mixed-replace; boundary={BOUNDARY}")
 
     def _parts(self) -> Iterator[bytes]:
         last = 0
         yield f"--{BOUNDARY}\r\n".encode()
         while not self._ended:
-            found = self._next(last, WAIT)
-            if found is None:
+            later = self._next(last, WAIT)
+            if later is None:
                 continue
-            last, moment = found
+            last, moment = later
             picture = jpeg(drawing.overlay(moment.frame.rgb, moment.labels(self.kind), self.alpha))
             head = f"Content-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n"
             yield head.encode() + picture + f"\r\n--{BOUNDARY}\r\n".encode()
 
 
 def colours() -> list[str]:
-    """The colours of ids 0 ... 255, "#rrggbb"."""
+    """Return the colours of the ids 0 ... 255, as "#rrggbb"."""
     return [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in palette.distinct().tolist()]

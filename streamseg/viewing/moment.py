@@ -1,4 +1,4 @@
-"""What a page shows of one frame: its colour, its depth, its masks and their figures; made when somebody asks, once."""
+"""One frame as a page shows it: colour, depth, masks and their figures, each encoded once, when it is requested."""
 
 from __future__ import annotations
 
@@ -17,21 +17,20 @@ from streamseg.masks.properties import measure
 from streamseg.text import to_json
 
 LONGEST_SIDE = 1280
-"""Pixels of a picture that is sent, at most: more than a window shows."""
+"""The most pixels of the longer side of an image that is sent: a window does not show more."""
 QUALITY = 85
-"""Of the pictures, JPEG."""
+"""JPEG quality, 0 ... 100."""
 STEP = 0.5
-"""Metres: the ends of the depth's colours are multiples of it, so that they do not flicker."""
+"""Metres. The range of depth that the colours show is a multiple of it, so that it does not change with each frame."""
 
 Labels = Callable[[], np.ndarray]
 
 
 class Moment:
-    """One frame and its masks. Whoever asks first pays for the encoding, all others get the same bytes.
+    """One frame and its masks. The first request encodes a part, further requests get the same bytes. Thread-safe.
 
-    masks: how to get the (H, W) uint8 ids by kind; "regions" and the like. about: what a page is told besides. scores:
-    of ids that have one, by kind.
-    size: (W, H) of the pictures.
+    masks: functions that return the (H, W) uint8 ids, by kind of masks. about: further entries of the JSON text.
+    scores: {kind of masks: {id: score}}. size: (W, H) of the encoded images.
     """
 
     def __init__(
@@ -49,13 +48,15 @@ class Moment:
         self.size = max(1, round(width * scale)), max(1, round(height * scale))
 
     def packed(self, kinds: tuple[str, ...], depth: bool, figures: bool = True) -> bytes:
-        """The frame as `wire.js` reads it: the length of a JSON text (4 bytes, big-endian), the text, and the pictures
-        that it lists: colour (JPEG), depth (JPEG, where asked for and there), masks (ids row by row, deflated).
+        """Return the bytes that `wire.js` reads: the length of a JSON text (4 bytes, big-endian), the text, and the
+        images that it lists: colour (JPEG), depth (JPEG), masks (ids row by row, deflated).
 
-        figures: whether the ids are measured, which takes three times as long as all the rest.
+        kinds: of masks. depth: send the depth, if there is any. figures: measure the ids, which takes three times as
+        long as everything else.
         """
-        wanted = ["colour", *(["depth"] if depth and self.frame.load_depth else [])]
-        pictures = {name: self._get(name) for name in wanted}
+        pictures = {"colour": self._get("colour")}
+        if depth and self.frame.load_depth:
+            pictures["depth"] = self._get("depth")
         pictures |= {kind: self._get(f"mask {kind}") for kind in kinds}
         pictures = {name: data for name, data in pictures.items() if data}
         height, width = self.frame.rgb.shape[:2]
@@ -77,24 +78,27 @@ class Moment:
         return b"".join((struct.pack(">I", len(text)), text, *pictures.values()))
 
     def labels(self, kind: str) -> np.ndarray:
-        """(H, W) uint8."""
-        found: np.ndarray = self._get(f"labels {kind}")
-        return found
+        """Return the (H, W) uint8 ids of one kind of masks."""
+        ids: np.ndarray = self._get(f"labels {kind}")
+        return ids
 
-    def _get(self, what: str) -> Any:
+    def _get(self, part: str) -> Any:
         with self._lock:
-            return self._make(what)
+            return self._make(part)
 
-    def _make(self, what: str) -> Any:
-        if what not in self._made:
-            name, _, kind = what.partition(" ")
-            self._made[what] = getattr(self, f"_make_{name}")(*([kind] if kind else []))
-        return self._made[what]
+    def _make(self, part: str) -> Any:
+        """Return a part of the frame, and make it the first time: "NAME" by _make_NAME(), "NAME KIND" by
+        _make_NAME(kind of masks)."""
+        if part not in self._made:
+            name, _, kind = part.partition(" ")
+            self._made[part] = getattr(self, f"_make_{name}")(*([kind] if kind else []))
+        return self._made[part]
 
     def _make_colour(self) -> bytes:
         return jpeg(self._shrunk(self.frame.rgb, cv2.INTER_AREA))
 
     def _make_range(self) -> tuple[float, float] | None:
+        """Return the range of depth that the colours show; None without depth."""
         depth = self.frame.depth
         readings = None if depth is None else depth[::4, ::4][depth[::4, ::4] > 0]
         if readings is None or not len(readings):
@@ -105,10 +109,11 @@ class Moment:
         return near, max(near + step, float(np.ceil(high / step) * step))
 
     def _make_depth(self) -> bytes:
-        ends, depth = self._make("range"), self.frame.depth
-        if ends is None or depth is None:
+        limits, depth = self._make("range"), self.frame.depth
+        if limits is None or depth is None:
             return b""
-        level = np.clip((depth - ends[0]) / (ends[1] - ends[0]), 0, 1)
+        near, far = limits
+        level = np.clip((depth - near) / (far - near), 0, 1)
         picture = cv2.applyColorMap((255 * (1 - level)).astype(np.uint8), cv2.COLORMAP_TURBO)[..., ::-1].copy()
         picture[~(depth > 0)] = 0
         return jpeg(self._shrunk(picture, cv2.INTER_NEAREST))
@@ -117,26 +122,27 @@ class Moment:
         return self.masks[kind]()
 
     def _make_mask(self, kind: str) -> bytes:
-        packer = zlib.compressobj(1, zlib.DEFLATED, 15, 9, zlib.Z_RLE)  # a quarter of the time of a PNG
-        return packer.compress(self._shrunk(self._make(f"labels {kind}"), cv2.INTER_NEAREST).data) + packer.flush()
+        compressor = zlib.compressobj(1, zlib.DEFLATED, 15, 9, zlib.Z_RLE)  # takes a quarter of the time of a PNG
+        ids = self._shrunk(self._make(f"labels {kind}"), cv2.INTER_NEAREST)
+        return compressor.compress(ids.data) + compressor.flush()
 
     def _make_segments(self, kind: str) -> list[dict[str, Any]]:
         labels, scores = self._make(f"labels {kind}"), self.scores.get(kind)
-        found = measure(labels, self.frame.depth, self.frame.intrinsics, scores)
-        return [asdict(segment) for segment in found]
+        segments = measure(labels, self.frame.depth, self.frame.intrinsics, scores)
+        return [asdict(segment) for segment in segments]
 
     def _units(self) -> str:
         if self.frame.load_depth is None:
             return ""
         return "m" if self.frame.depth_is_metric else "unknown"
 
-    def _shrunk(self, picture: np.ndarray, how: int) -> np.ndarray:
+    def _shrunk(self, picture: np.ndarray, interpolation: int) -> np.ndarray:
         if self.size == picture.shape[1::-1]:
             return np.ascontiguousarray(picture)
-        return cv2.resize(picture, self.size, interpolation=how)
+        return cv2.resize(picture, self.size, interpolation=interpolation)
 
 
 def jpeg(rgb: np.ndarray) -> bytes:
-    """(H, W, 3) uint8 RGB as JPEG."""
+    """Encode (H, W, 3) uint8 RGB as JPEG."""
     bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
     return bytes(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1])

@@ -1,4 +1,4 @@
-"""The output folder of a run, read again: its manifest, its frames in order, and their masks."""
+"""Read the output folder of a run: its manifest, its frames in order, and their masks."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from streamseg.sources.reading.files import images_in
 
 MANIFEST, LINES, ARCHIVE, OVERLAY = "run.json", "segments.jsonl", "labels.npz", "overlay.mp4"
 FOLDERS = {"regions": "labels", "objects": "objects", "panoptic": "panoptic"}
-"""Folders of PNGs, by the kind of mask that is in them."""
-LARGEST = 2 << 30
-"""Bytes of masks that are unpacked from an archive, at most."""
+"""The folder of indexed PNGs for each kind of masks."""
+MAX_BYTES = 2 << 30
+"""The most bytes of masks that are decompressed from an archive."""
 
 
 class Stamp(NamedTuple):
-    """A frame of a run. time: seconds, number: in its source; None where the folder does not say. line: of
-    segments.jsonl."""
+    """A frame of a run. time: seconds. number: its index in the source. line: of segments.jsonl. None = not known from
+    the folder."""
 
     name: str
     time: float | None = None
@@ -35,15 +35,19 @@ class Stamp(NamedTuple):
 
     @property
     def scores(self) -> dict[str, dict[int, float]]:
-        """Of the ids that have one, by kind."""
+        """{kind of masks: {id: score}}, without ids that have no score."""
         if self.line is None:
             return {}
-        known = {one["id"]: one["score"] for one in self.line["segments"] if one.get("score") is not None}
-        return {str(self.line.get("masks")): known}
+        segments = [segment for segment in self.line["segments"] if segment.get("score") is not None]
+        return {str(self.line.get("masks")): {segment["id"]: segment["score"] for segment in segments}}
 
 
 class Output:
-    """manifest: the run.json. kinds: masks that can be read."""
+    """The output folder of a run.
+
+    manifest: content of run.json. uri, kind: of the source. every, max_frames: which frames of it were used. masks:
+    the kind of masks of sinks that can use any. Raises OutputError if `path` holds no run.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -64,30 +68,31 @@ class Output:
 
     @cached_property
     def kinds(self) -> tuple[str, ...]:
-        """What the run's sinks took comes first."""
-        found = [kind for kind, folder in FOLDERS.items() if images_in(self.path / folder)]
-        if (self.path / ARCHIVE).is_file() and self.masks not in found:
-            found.append(self.masks)
-        return tuple(sorted(found, key=lambda kind: kind != self.masks))
+        """The kinds of masks that can be read, that of `masks` first."""
+        kinds = [kind for kind, folder in FOLDERS.items() if images_in(self.path / folder)]
+        if (self.path / ARCHIVE).is_file() and self.masks not in kinds:
+            kinds.append(self.masks)
+        return tuple(sorted(kinds, key=lambda kind: kind != self.masks))
 
     def stamps(self, source: Recording | None) -> list[Stamp]:
-        """The frames of the run, in order. source: what it ran on, where that is still there."""
-        found = list(self._lines()) or self._archived()
-        if found:
-            return _indexed(found, source)
+        """Return the frames of the run, in order. source: the recording of the run, None = not available."""
+        stamps = list(self._from_lines()) or self._from_archive()
+        if stamps:
+            return _with_numbers(stamps, source)
         if source is not None and self.kinds:
-            return list(self._written(source))
+            return list(self._from_source(source))
         folder = next((FOLDERS[kind] for kind in self.kinds if kind in FOLDERS), "")
-        return [_named(path.stem) for path in images_in(self.path / folder)] if folder else []
+        return [_from_name(path.stem) for path in images_in(self.path / folder)] if folder else []
 
     def reader(self, kind: str, stamps: Iterable[Stamp]) -> list[Callable[[], np.ndarray]]:
-        """For each frame how to read its (H, W) uint8 ids; it may raise FrameError."""
+        """Return for each frame a function that reads its (H, W) uint8 ids, or raises FrameError."""
         if kind in FOLDERS and images_in(self.path / FOLDERS[kind]):
-            names = UniqueNames()  # as the sink gave them
-            return [partial(read_mask, self.path / FOLDERS[kind] / f"{names(one.name)}.png") for one in stamps]
-        return [partial(self._unpacked, place) for place, _ in enumerate(stamps)]
+            names = UniqueNames()  # the same names as the sink used
+            return [partial(read_mask, self.path / FOLDERS[kind] / f"{names(stamp.name)}.png") for stamp in stamps]
+        return [partial(self._read_archive, place) for place, _ in enumerate(stamps)]
 
-    def _lines(self) -> Iterable[Stamp]:
+    def _from_lines(self) -> Iterable[Stamp]:
+        """Yield the frames of segments.jsonl; none if there is no such file."""
         try:
             with (self.path / LINES).open("rb") as file:
                 for text in file:
@@ -100,21 +105,22 @@ class Output:
                 f"{str(self.path / LINES)!r} is damaged", "run again with --save jsonl, or remove the file"
             ) from None
 
-    def _archived(self) -> list[Stamp]:
+    def _from_archive(self) -> list[Stamp]:
+        """Return the frames of labels.npz; [] if there is no such file."""
         if not (self.path / ARCHIVE).is_file():
             return []
         names, times = (self._archive[name].tolist() for name in ("names", "timestamps"))
         return [Stamp(str(name), float(time)) for name, time in zip(names, times, strict=True)]
 
-    def _written(self, source: Recording) -> Iterable[Stamp]:
-        """Those frames of the source that have a mask: the run may have skipped some, or have ended before."""
+    def _from_source(self, source: Recording) -> Iterable[Stamp]:
+        """Yield the frames of the source that have a mask: the run may have skipped frames, or have ended early."""
         names = UniqueNames()
         folder = self.path / next(FOLDERS[kind] for kind in self.kinds if kind in FOLDERS)
-        there = set(os.listdir(folder))
+        files = set(os.listdir(folder))
         for index in source.coming(self.every, self.max_frames):
             name = source.name_of(index)
-            if f"{names(name)}.png" in there:
-                yield Stamp(name, _named(name).time, index)
+            if f"{names(name)}.png" in files:
+                yield Stamp(name, _from_name(name).time, index)
 
     @cached_property
     def _archive(self) -> Any:
@@ -124,27 +130,27 @@ class Output:
             raise OutputError(f"{str(self.path / ARCHIVE)!r} cannot be read: {problem}", "run again") from None
 
     @cached_property
-    def _all(self) -> np.ndarray:
+    def _archived_labels(self) -> np.ndarray:
         sizes = self._archive["sizes"]
-        if len(sizes) * int(sizes.max(axis=0).prod()) > LARGEST:
+        if len(sizes) * int(sizes.max(axis=0).prod()) > MAX_BYTES:
             raise FrameError("the masks of labels.npz are too large to be shown; save labels or objects, too")
-        found: np.ndarray = self._archive["labels"]
-        return found
+        labels: np.ndarray = self._archive["labels"]
+        return labels
 
-    def _unpacked(self, place: int) -> np.ndarray:
+    def _read_archive(self, place: int) -> np.ndarray:
         height, width = self._archive["sizes"][place]
-        mask: np.ndarray = self._all[place, :height, :width]
+        mask: np.ndarray = self._archived_labels[place, :height, :width]
         return np.ascontiguousarray(mask)
 
 
-def _named(name: str) -> Stamp:
-    """A frame of which nothing but its name is known; names of TUM are time stamps."""
+def _from_name(name: str) -> Stamp:
+    """Return a frame of which only the name is known. The names of TUM are time stamps."""
     return Stamp(name, float(name) if re.fullmatch(r"\d{4,}\.\d+", name) else None)
 
 
-def _indexed(stamps: list[Stamp], source: Recording | None) -> list[Stamp]:
-    """With their places in the source, by name, where they are not known."""
-    if source is None or all(one.number is not None for one in stamps):
+def _with_numbers(stamps: list[Stamp], source: Recording | None) -> list[Stamp]:
+    """Find the indices of the frames in the source by their names, if they are not known."""
+    if source is None or all(stamp.number is not None for stamp in stamps):
         return stamps
-    places = {source.name_of(index): index for index in range(len(source))}
-    return [one._replace(number=places.get(one.name)) for one in stamps]
+    indices = {source.name_of(index): index for index in range(len(source))}
+    return [stamp._replace(number=indices.get(stamp.name)) for stamp in stamps]

@@ -1,4 +1,4 @@
-"""The frames of a recording, with the masks of a run where there is one, for a page with a scrubber."""
+"""The frames of a recording, with the masks of a run if there is one, for a page with a scrubber."""
 
 from __future__ import annotations
 
@@ -22,15 +22,14 @@ from streamseg.viewing.facts import facts_of_run
 from streamseg.viewing.moment import Moment
 from streamseg.viewing.output import MANIFEST, OVERLAY, Output, Stamp
 
-KEPT = 8
-"""Moments that are kept, for other layers of frames that are looked at."""
+MAX_MOMENTS = 8
+"""Number of frames that are kept, for requests of their other layers."""
 
 
 class Recorded:
-    """What a page shows of one recording or one run.
-
-    source: where colour and depth come from, or None; overlay: the run's own video, in its place. masks: readers of
-    (H, W) uint8 ids by kind, one a frame.
+    """One recording or one run, as a page shows it. stamps: its frames. source: gives colour and depth, None = not
+    available. overlay: the overlay video of the run, used without a source. masks: {kind: one function for each frame,
+    which returns (H, W) uint8 ids}. facts: (name, text) about the run. notes: lines of text. k: history in run.json.
     """
 
     def __init__(
@@ -47,10 +46,10 @@ class Recorded:
     ) -> None:
         self.title, self.stamps, self.source, self.overlay = title, stamps, source, overlay
         self.masks, self.k = dict(masks or {}), k or []
-        self.notes = sorted(notes, key=lambda note: not note.startswith(TO_DO))  # what asks for something first
+        self.notes = sorted(notes, key=lambda note: not note.startswith(TO_DO))  # what the user must do comes first
         self._moments: OrderedDict[int, Moment] = OrderedDict()
         self._lock = threading.Lock()
-        first = self._first()
+        first = self._first_readable()
         self.has_depth = first is not None and first.load_depth is not None
         self.has_truth = first is not None and first.load_annotation is not None
         self.facts = [*(facts or []), *_facts_of_source(source, first)]
@@ -58,15 +57,15 @@ class Recorded:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """Masks that can be shown; the first one is shown first."""
+        """The kinds of masks that can be shown. The page shows the first one at the start."""
         return (*self.masks, *(("truth",) if self.has_truth else ()))
 
     def about(self) -> dict[str, Any]:
-        """What the page is told at the start."""
+        """Return what the page requests at the start."""
         return {
             "title": self.title,
-            "names": [one.name for one in self.stamps],
-            "numbers": [one.number for one in self.stamps],
+            "names": [stamp.name for stamp in self.stamps],
+            "numbers": [stamp.number for stamp in self.stamps],
             "kinds": self.kinds,
             "depth": self.has_depth,
             "colour": self.source is not None or self.overlay is not None,
@@ -77,17 +76,17 @@ class Recorded:
         }
 
     def moment(self, place: int) -> Moment:
-        """The frame at `place`. Raises FrameError where it is broken."""
+        """Return the frame at `place` in `stamps`. Raises FrameError if it is broken."""
         with self._lock:
             if place not in self._moments:
-                self._moments[place] = self._made(place)
-                if len(self._moments) > KEPT:
+                self._moments[place] = self._make_moment(place)
+                if len(self._moments) > MAX_MOMENTS:
                     self._moments.popitem(last=False)
             self._moments.move_to_end(place)
             return self._moments[place]
 
     def frame(self, place: int) -> Frame:
-        """Of the source or, where that has gone, as far as the run kept it. Raises FrameError."""
+        """Return a frame of the source or, without one, from the overlay and the masks. Raises FrameError."""
         stamp = self.stamps[place]
         if self.source is not None and stamp.number is not None:
             return self.source[stamp.number]
@@ -95,7 +94,7 @@ class Recorded:
         mask = next(iter(self.masks.values()))[place]() if self.masks else None
         if self.overlay is not None and place < len(self.overlay):
             rgb = self.overlay[place].rgb
-            if mask is not None:  # a video has even sides
+            if mask is not None:  # the video was padded to even sizes
                 rgb = rgb[: mask.shape[0], : mask.shape[1]]
         elif mask is not None:
             rgb = np.zeros((*mask.shape, 3), np.uint8)
@@ -104,26 +103,25 @@ class Recorded:
         return Frame(place, stamp.name, seconds, np.ascontiguousarray(rgb))
 
     def labels(self, kind: str, place: int, frame: Frame) -> np.ndarray:
-        """(H, W) uint8 of the frame's own size. Raises FrameError."""
-        found = _truth(frame) if kind == "truth" else self.masks[kind][place]()
-        if found.shape != frame.rgb.shape[:2]:
-            (h, w), (height, width) = found.shape, frame.rgb.shape[:2]
+        """Return the (H, W) uint8 ids of a frame, of its size. Raises FrameError."""
+        ids = _truth(frame) if kind == "truth" else self.masks[kind][place]()
+        if ids.shape != frame.rgb.shape[:2]:
+            (h, w), (height, width) = ids.shape, frame.rgb.shape[:2]
             raise FrameError(f"masks are {w}x{h}, the recording is {width}x{height}: is it the one of the run?")
-        return found
+        return ids
 
     def close(self) -> None:
         """Release the files."""
-        for one in (self.source, self.overlay):
-            if one is not None:
-                one.close()
+        for recording in (self.source, self.overlay):
+            if recording is not None:
+                recording.close()
 
-    def _made(self, place: int) -> Moment:
+    def _make_moment(self, place: int) -> Moment:
         frame = self.frame(place)
         readers = {kind: partial(self.labels, kind, place, frame) for kind in self.kinds}
         return Moment(frame, readers, {"place": place}, self.stamps[place].scores)
 
-    def _first(self) -> Frame | None:
-        """The first frame that can be read."""
+    def _first_readable(self) -> Frame | None:
         for place in range(len(self.stamps)):
             try:
                 return self.frame(place)
@@ -133,8 +131,11 @@ class Recorded:
 
 
 def open_recorded(given: str, options: SourceConfig, source: str = "") -> Recorded:
-    """An output folder of a run, or anything that can be segmented but a live source. source: of a run, where that is
-    no longer where it was. Raises StreamsegError."""
+    """Open the output folder of a run, or a recording.
+
+    given: a path or the address of a source. options: of the source; a run has its own. source: where the recording of
+    the run is now, "" = the same place as in the run. Raises StreamsegError.
+    """
     path = Path(given).expanduser()
     if not (path / MANIFEST).is_file():
         return _open_source_alone(given, options)
@@ -165,7 +166,7 @@ def open_recorded(given: str, options: SourceConfig, source: str = "") -> Record
 
 def _open_source_alone(given: str, options: SourceConfig) -> Recorded:
     kind, rest = split_kind(given)
-    if kind == "camera" or (kind is None and camera.recognizes(rest)):  # before it is opened: a camera starts then
+    if kind == "camera" or (kind is None and camera.recognizes(rest)):  # checked before `open_source` starts it
         raise SourceError(
             f"{without_secrets(given)!r} is live: its frames cannot be shown again",
             f"streamseg run {without_secrets(given)} --view browser",
@@ -173,24 +174,27 @@ def _open_source_alone(given: str, options: SourceConfig) -> Recorded:
     opened = open_source(given, options)
     assert isinstance(opened, Recording)
     stamps = [Stamp(opened.name_of(index), None, index) for index in range(len(opened))]
-    lost = Counter(skip.reason for skip in opened.skipped)
-    missing = tuple(f"{count} frames cannot be used: {reason}" for reason, count in lost.items())
-    return Recorded(without_secrets(given), stamps, opened, notes=(*opened.notes, *missing))
+    reasons = Counter(skip.reason for skip in opened.skipped)
+    skipped = tuple(f"{count} frames cannot be used: {reason}" for reason, count in reasons.items())
+    return Recorded(without_secrets(given), stamps, opened, notes=(*opened.notes, *skipped))
 
 
-def _source_of(output: Output, told: str) -> tuple[Recording | None, tuple[str, ...]]:
-    """What the run ran on, and why it is not there where it is not."""
-    if not told and output.kind == "camera":
+def _source_of(output: Output, moved_to: str) -> tuple[Recording | None, tuple[str, ...]]:
+    """Return the recording of a run, or None with notes why it cannot be opened. Raises an error only if the user has
+    said where it is: `moved_to`."""
+    if not moved_to and output.kind == "camera":
         return None, ("the run's camera is not opened again",)
     options = output.settings.get("options") or {}
     try:
-        lens, align = options.get("intrinsics"), options.get("align_depth")
+        intrinsics, align = options.get("intrinsics"), options.get("align_depth")
         config = SourceConfig(
-            Intrinsics(**lens) if lens else None, options.get("depth_scale"), Alignment(**align) if align else None
+            Intrinsics(**intrinsics) if intrinsics else None,
+            options.get("depth_scale"),
+            Alignment(**align) if align else None,
         )
-        opened = open_source(told or _found(output), config)
+        opened = open_source(moved_to or _resolved_uri(output), config)
     except (StreamsegError, TypeError) as problem:
-        if told:
+        if moved_to:
             raise
         return None, (f"the recording cannot be opened ({problem}); say where it is: --source PATH",)
     if isinstance(opened, LiveSource):
@@ -199,8 +203,9 @@ def _source_of(output: Output, told: str) -> tuple[Recording | None, tuple[str, 
     return opened, ()
 
 
-def _found(output: Output) -> str:
-    """A relative path was seen from where the run was started: here, or above its output."""
+def _resolved_uri(output: Output) -> str:
+    """Return the address of the source of a run. A relative path is relative to the folder where the run was started:
+    the current one or, else, one that contains the output folder."""
     kind, colon, rest = output.uri.rpartition(":")
     if not Path(rest).is_absolute():
         for folder in output.path.resolve().parents:
@@ -222,9 +227,8 @@ def _facts_of_source(source: Recording | None, first: Frame | None) -> list[tupl
         return []
     height, width = first.rgb.shape[:2]
     facts = [("recording", f"{source.kind}, {len(source)} frames of {width}x{height}, {source.fps:.3g} frames/s")]
-    lens = first.intrinsics
-    if lens is not None:
-        facts.append(("intrinsics", f"fx {lens.fx:g}, fy {lens.fy:g}, cx {lens.cx:g}, cy {lens.cy:g}"))
+    if (given := first.intrinsics) is not None:
+        facts.append(("intrinsics", f"fx {given.fx:g}, fy {given.fy:g}, cx {given.cx:g}, cy {given.cy:g}"))
     elif first.load_depth is not None:
         facts.append(("intrinsics", "unknown: --intrinsics FX,FY,CX,CY"))
     if source.depth_scale is not None:
@@ -238,9 +242,9 @@ def _facts_of_source(source: Recording | None, first: Frame | None) -> list[tupl
 
 
 def _truth(frame: Frame) -> np.ndarray:
-    """The ground truth as ids 0 ... 254; of more than that some share one."""
-    found = frame.annotation
-    if found is None:
+    """Return the ground truth as (H, W) uint8. Ids above VOID are mapped to 1 ... 254, so that several share one."""
+    truth = frame.annotation
+    if truth is None:
         return np.zeros(frame.rgb.shape[:2], np.uint8)
-    ids = np.where(found > VOID, 1 + (found - 1) % (VOID - 1), found)
+    ids = np.where(truth > VOID, 1 + (truth - 1) % (VOID - 1), truth)
     return ids.astype(np.uint8)

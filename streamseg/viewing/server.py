@@ -1,8 +1,8 @@
-"""HTTP for one person on this machine: the loopback address, a table of routes, and nothing else.
+"""An HTTP server for one user on this machine: the loopback address, a table of routes, and nothing else.
 
-A page of a stranger, open in the same browser, must get nothing and change nothing. So the Host header has to name this
-machine (a stranger's name may lead to 127.0.0.1: "DNS rebinding"), a POST has to come from a page of ours, and no page
-may embed what is sent. Files are sent by name from a fixed list: no path of a request ever reaches the disk.
+A page of another site, open in the same browser, must not read or change anything. So the Host header must name this
+machine (another name may resolve to 127.0.0.1: "DNS rebinding"), a POST must come from a page of this server, and no
+other page may embed an answer. Files are sent by name from a fixed list: no path of a request is used on the disk.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from streamseg.text import to_json
 
 LOOPBACK = "127.0.0.1"
 NAMES = frozenset((LOOPBACK, "localhost", "::1"))
-"""What a Host header may say, with any port: a tunnel (ssh -L) has one of its own."""
+"""Allowed names in a Host header, with any port, because a tunnel (ssh -L) has another one."""
 PORT, PORTS = 8765, 20
-"""Where a server listens that was given no port: the first of so many that is free."""
+"""Without a given port, the server uses the first free one of PORT ... PORT + PORTS - 1."""
 SECONDS = 10
-"""A client that takes nothing, or asks nothing, for so long is left."""
+"""A connection is closed if its client neither sends nor receives for so long."""
 CONNECTIONS = 64
-"""At once; further ones are refused."""
-LARGEST = 4096
-"""Bytes of a request's body."""
+"""The most connections at a time; further ones are refused."""
+MAX_BODY = 4096
+"""The most bytes in the body of a request."""
 PAGES = Path(__file__).parent / "pages"
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 HEADERS = {
@@ -44,7 +44,8 @@ HEADERS = {
 
 
 class Answer(NamedTuple):
-    """body: bytes; or parts, sent one by one until they end or the client goes. type: its Content-Type."""
+    """The answer to a request. body: bytes, or parts, which are sent one by one until they end or the client
+    disconnects. type: the Content-Type."""
 
     body: bytes | Iterable[bytes]
     type: str = "application/octet-stream"
@@ -52,11 +53,11 @@ class Answer(NamedTuple):
 
 
 Route = Callable[[Mapping[str, Any]], Answer]
-"""Takes a request's query, or the JSON object of its body. Raises `Refused`."""
+"""Answers a request from its query, or from the JSON object in its body. Raises `Refused`."""
 
 
 class Refused(Exception):
-    """A request that cannot be met; the message is for people."""
+    """Raised if a request is refused. The message is shown to the user."""
 
     def __init__(self, message: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> None:
         super().__init__(message)
@@ -64,12 +65,12 @@ class Refused(Exception):
 
 
 def as_json(content: object) -> Answer:
-    """An answer in JSON."""
+    """Return an answer in JSON."""
     return Answer(to_json(content), "application/json")
 
 
 def number(query: Mapping[str, Any], name: str, low: int, high: int, default: int | None = None) -> int:
-    """A whole number of a request, `low` to `high`. Raises Refused."""
+    """Return an integer parameter of a request, `low` to `high`. Raises Refused."""
     given = query.get(name, default)
     try:
         value = int(given) if not isinstance(given, bool | float) else None
@@ -81,11 +82,11 @@ def number(query: Mapping[str, Any], name: str, low: int, high: int, default: in
 
 
 class PageServer:
-    """Serves `page` of `PAGES` at /, and the other files there, and `routes`; in threads, until `close`.
+    """Serves a page at /, and the scripts and styles of PAGES, in threads, until `close`.
 
-    gets, posts: routes by path. others: pages beside it, under their own names. port: 0 = any that is free, None = PORT
-    or the next that is free.
-    Raises OutputError where the port is taken. url: where to look.
+    page: name of an HTML file in PAGES. others: further HTML files, served under their names. gets, posts: routes by
+    path. port: 0 = any free one, None = PORT or the next free one. url: address of the page.
+    Raises OutputError if the port is in use.
     """
 
     def __init__(
@@ -105,14 +106,14 @@ class PageServer:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop listening, at once; connections that are open go with their threads. May be called twice."""
+        """Stop listening at once. Open connections end with their threads. May be called twice."""
         self._http.shutdown()
         self._http.server_close()
         self._thread.join()
 
 
 class _Server(ThreadingHTTPServer):
-    daemon_threads = True  # nobody waits for a browser
+    daemon_threads = True  # so that no open connection delays the exit
     block_on_close = False
     request_queue_size = 32
 
@@ -137,14 +138,15 @@ class _Server(ThreadingHTTPServer):
             self._free.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes, or takes nothing, is no error of ours."""
+        """Do nothing: the only errors are those of clients that disconnect."""
 
 
 def _listening(port: int | None, handler: type[BaseHTTPRequestHandler]) -> _Server:
-    wanted = range(PORT, PORT + PORTS) if port is None else [port]
-    for one in wanted:
+    """Return a server that listens. port: see `PageServer`. Raises OutputError if the port is in use."""
+    candidates = range(PORT, PORT + PORTS) if port is None else [port]
+    for candidate in candidates:
         try:
-            return _Server((LOOPBACK, one), handler)
+            return _Server((LOOPBACK, candidate), handler)
         except OSError as problem:
             if problem.errno not in (errno.EADDRINUSE, errno.EACCES):
                 raise
@@ -162,61 +164,62 @@ def _handler(files: Mapping[str, Path], gets: Mapping[str, Route], posts: Mappin
             address = urlsplit(self.path)
             if address.path in files:
                 path = files[address.path]
-                self._answered(lambda: Answer(path.read_bytes(), f"{TYPES[path.suffix]}; charset=utf-8"))
+                self._answer(lambda: Answer(path.read_bytes(), f"{TYPES[path.suffix]}; charset=utf-8"))
             else:
-                self._routed(gets, address.path, lambda: dict(parse_qsl(address.query)))
+                self._route(gets, address.path, lambda: dict(parse_qsl(address.query)))
 
         def do_POST(self) -> None:
-            self._routed(posts, self.path, lambda: posted(self))
+            self._route(posts, self.path, lambda: read_body(self))
 
-        def _routed(self, routes: Mapping[str, Route], path: str, read: Callable[[], Mapping[str, Any]]) -> None:
+        def _route(self, routes: Mapping[str, Route], path: str, read: Callable[[], Mapping[str, Any]]) -> None:
             route = routes.get(path, _unknown)
-            self._answered(lambda: route(read()))
+            self._answer(lambda: route(read()))
 
-        def _answered(self, work: Callable[[], Answer]) -> None:
+        def _answer(self, make_answer: Callable[[], Answer]) -> None:
             try:
-                _require_own(self.headers.get_all("Host", []))
-                answer = work()
+                _require_local(self.headers.get_all("Host", []))
+                answer = make_answer()
             except Refused as problem:
-                self.close_connection = True  # a body may be left unread
+                self.close_connection = True  # because a body may be unread
                 answer = Answer(str(problem).encode(), "text/plain; charset=utf-8", problem.status)
             self._send(answer)
 
         def _send(self, answer: Answer) -> None:
-            whole = isinstance(answer.body, bytes)
             self.send_response(answer.status)
             for name, value in HEADERS.items():
                 self.send_header(name, value)
             self.send_header("Content-Type", answer.type)
             if isinstance(answer.body, bytes):
+                parts: Iterable[bytes] = [answer.body]
                 self.send_header("Content-Length", str(len(answer.body)))
             else:
+                parts = answer.body
                 self.close_connection = True
             self.end_headers()
-            for part in [answer.body] if whole else answer.body:
-                self.wfile.write(part)  # type: ignore[arg-type]
+            for part in parts:
+                self.wfile.write(part)
 
         def log_message(self, format: str, *args: Any) -> None:
-            """Nothing: stderr belongs to the run."""
+            """Log nothing, because the run uses stderr."""
 
     return Handler
 
 
-def _require_own(hosts: list[str]) -> None:
-    """Raise Refused where the Host header is not this machine's."""
+def _require_local(hosts: list[str]) -> None:
+    """Raise Refused unless the only Host header names this machine."""
     if len(hosts) != 1 or urlsplit(f"//{hosts[0]}").hostname not in NAMES:
         raise Refused("this server answers to localhost only", HTTPStatus.MISDIRECTED_REQUEST)
 
 
-def posted(request: BaseHTTPRequestHandler) -> dict[str, Any]:
-    """The JSON object of a POST from a page of ours. Raises Refused."""
+def read_body(request: BaseHTTPRequestHandler) -> dict[str, Any]:
+    """Return the JSON object in a POST from a page of this server. Raises Refused."""
     import json
 
     headers = request.headers
     if headers.get("Origin", "") != f"http://{headers['Host']}":
         raise Refused("only a page of this server may ask for that", HTTPStatus.FORBIDDEN)
     length = headers.get("Content-Length", "")
-    if headers.get_content_type() != "application/json" or not length.isdecimal() or int(length) > LARGEST:
+    if headers.get_content_type() != "application/json" or not length.isdecimal() or int(length) > MAX_BODY:
         raise Refused("a small JSON object is wanted")
     try:
         content = json.loads(request.rfile.read(int(length)))

@@ -1,4 +1,4 @@
-"""Every frame once, beside the page: what is missing, and the way of each id through the recording."""
+"""Read every frame of a recording once, in a thread: find what is missing, and the track of each id."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from streamseg.viewing.recorded import Recorded
 
 
 class Survey(threading.Thread):
-    """Goes through `recorded`, which is its own, and is closed at the end; rows grow as it goes.
+    """Reads all frames of `recorded`, and closes it at the end. kind: of the masks, "" = none.
 
-    A row: time [s]; problem, "" for none; depth: share of pixels with a reading, or why there is none, null where it
-    was not looked at; k, null where not known; ids: [[id, area, distance, x and y of the box's middle, 3-D size]].
-    kind: of the masks, "" = none are followed.
+    rows: one for each frame so far. "time": seconds. "problem": why the frame is broken, "" = it is not; a broken frame
+    has no further entries. "depth": share of the pixels with a reading, or why there is none; None = not read. "k":
+    None = unknown. "ids": [[id, area [pixels], distance, x and y of the centre of its box [pixels], 3-D size]].
+    done: whether all frames were read. stopped: set it to end the thread.
     """
 
     def __init__(self, recorded: Recorded, kind: str) -> None:
@@ -29,7 +30,7 @@ class Survey(threading.Thread):
         self.stopped = threading.Event()
 
     def run(self) -> None:
-        """The thread's work."""
+        """Read the frames; the thread calls this."""
         try:
             for place in range(len(self.recorded.stamps)):
                 if self.stopped.is_set():
@@ -45,19 +46,20 @@ class Survey(threading.Thread):
     def _row(self, place: int) -> dict[str, Any]:
         line = self.recorded.stamps[place].line
         if line is not None and line.get("masks") == self.kind:
-            ids = [_followed(Segment(**one)) for one in line["segments"]]
+            ids = [_entry(Segment(**segment)) for segment in line["segments"]]
             return {"time": line["timestamp"], "problem": "", "depth": None, "k": line["k"], "ids": ids}
         frame = self.recorded.frame(place)
         ids = []
         if self.kind:
             labels = self.recorded.labels(self.kind, place, frame)
-            ids = [_followed(one) for one in measure(labels, frame.depth, frame.intrinsics)]
+            ids = [_entry(segment) for segment in measure(labels, frame.depth, frame.intrinsics)]
         depth = frame.depth
         share: float | str | None = None if depth is None else round(float(np.mean(depth > 0)), 4)
         return {"time": frame.timestamp, "problem": "", "depth": frame.depth_problem or share, "k": None, "ids": ids}
 
 
-def _followed(segment: Segment) -> list[Any]:
+def _entry(segment: Segment) -> list[Any]:
+    """Return [id, area, distance, x, y, size], see `Survey`."""
     x, y, width, height = segment.box
     size = None if segment.size is None else [round(side, 4) for side in segment.size]
     distance = None if segment.mean_depth is None else round(segment.mean_depth, 4)

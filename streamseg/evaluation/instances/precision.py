@@ -1,9 +1,9 @@
-"""Average precision by score: whether the objects that are found with a high score are the right ones.
+"""Average precision: whether the objects with a high score are right.
 
-COCO's definition (Lin et al., "Microsoft COCO", ECCV 2014, and its published evaluation): masks of all frames in the
-order of their scores; each takes the true object of its frame with the highest IoU that is not taken yet, if it is at
-least a threshold; precision, made to fall only, is averaged over recalls 0, .01 ... 1, and over thresholds .50, .55
-... .95.
+This is the definition of COCO (Lin et al., "Microsoft COCO", ECCV 2014, and its published evaluation). The masks of all
+frames are sorted by score. Each one is matched with the true object of its frame that has the highest IoU among those
+without a match, if that IoU reaches a threshold. The precision, made monotonically decreasing, is averaged over the
+recalls 0, .01 ... 1, and over the thresholds .50, .55 ... .95.
 """
 
 from __future__ import annotations
@@ -13,65 +13,69 @@ from typing import NamedTuple
 
 import numpy as np
 
-from streamseg.evaluation.davis import Table
+from streamseg.evaluation.davis import PairScores
 
 THRESHOLDS = np.linspace(0.5, 0.95, 10)
 RECALLS = np.linspace(0, 1, 101)
-MOST = 100
-"""Masks of a frame that count, those of the highest scores."""
+MAX_MASKS = 100
+"""Only so many masks of a frame count, those with the highest scores."""
 
 
-class Seen(NamedTuple):
-    """One frame, by falling score. scores: (n,); best: (n, m) IoU with the true objects."""
+class ScoredFrame(NamedTuple):
+    """The masks of one frame, sorted by score, the highest first. scores: (n,). iou: (n, m) with the true objects."""
 
     scores: np.ndarray
     iou: np.ndarray
 
 
 class AveragePrecision:
-    """Takes the frames of a sequence; `figures` may be asked at any time."""
+    """Takes the frames of a sequence. `figures` may be called at any time."""
 
     def __init__(self) -> None:
-        self._frames: list[Seen] = []
-        self._scored = True
+        self._frames: list[ScoredFrame] = []
+        self._all_have_scores = True
 
-    def add(self, frame: Table, scores: Mapping[int, float]) -> None:
-        """scores: of the ids that were found, 0 ... 1. Where one has none, there is no average precision."""
+    def add(self, frame: PairScores, scores: Mapping[int, float]) -> None:
+        """Add a frame. scores: {id: 0 ... 1}. If an id has no score, the average precision is not defined."""
         ids = frame.found[1:]
-        self._scored = self._scored and all(i in scores for i in ids)
-        order = sorted(range(len(ids)), key=lambda place: -scores.get(ids[place], 0.0))[:MOST]
-        self._frames.append(Seen(np.array([scores.get(ids[p], 0.0) for p in order]), frame.j[1:, 1:][order]))
+        self._all_have_scores = self._all_have_scores and all(i in scores for i in ids)
+        order = sorted(range(len(ids)), key=lambda place: -scores.get(ids[place], 0.0))[:MAX_MASKS]
+        self._frames.append(ScoredFrame(np.array([scores.get(ids[p], 0.0) for p in order]), frame.j[1:, 1:][order]))
 
     def figures(self) -> dict[str, float | None]:
-        """ap, ap_50, ap_75: 0 ... 1; None without scores or true objects."""
+        """Return {"ap", "ap_50", "ap_75"}, 0 ... 1; None if scores are missing or there are no true objects."""
         true = sum(frame.iou.shape[1] for frame in self._frames)
-        if not self._scored or not true:
+        if not self._all_have_scores or not true:
             return dict.fromkeys(("ap", "ap_50", "ap_75"))
         scores = np.concatenate([frame.scores for frame in self._frames])
         order = np.argsort(-scores, kind="stable")
-        hits = np.concatenate([matched(frame.iou) for frame in self._frames], axis=1)[:, order]
-        each = [_average(hit, true) for hit in hits]
-        return {"ap": float(np.mean(each)), "ap_50": each[0], "ap_75": each[5]}
+        right = np.concatenate([match(frame.iou) for frame in self._frames], axis=1)[:, order]
+        by_threshold = [_average_precision(at_threshold, true) for at_threshold in right]
+        return {"ap": float(np.mean(by_threshold)), "ap_50": by_threshold[0], "ap_75": by_threshold[5]}
 
 
-def matched(iou: np.ndarray) -> np.ndarray:
-    """(n, m) IoU by falling score -> (thresholds, n) bool: which are right."""
-    hits = np.zeros((len(THRESHOLDS), len(iou)), bool)
-    for hit, threshold in zip(hits, THRESHOLDS):
-        free = np.ones(iou.shape[1], bool)
+def match(iou: np.ndarray) -> np.ndarray:
+    """Match the masks of one frame with its true objects, and return which masks are right, at each threshold.
+
+    iou: (n, m), the mask with the highest score first. Returns (thresholds, n) bool.
+    """
+    right = np.zeros((len(THRESHOLDS), len(iou)), bool)
+    if not iou.shape[1]:
+        return right
+    for right_here, threshold in zip(right, THRESHOLDS):
+        is_free = np.ones(iou.shape[1], bool)
         for place, row in enumerate(iou):
-            left = np.where(free, row, -1.0)
-            # the last of equals, as there
-            best = len(left) - 1 - int(np.argmax(left[::-1])) if len(left) else 0
-            if len(left) and left[best] >= threshold:
-                hit[place], free[best] = True, False
-    return hits
+            candidates = np.where(is_free, row, -1.0)
+            best = len(candidates) - 1 - int(np.argmax(candidates[::-1]))  # the last of equal ones, as in COCO
+            if candidates[best] >= threshold:
+                right_here[place], is_free[best] = True, False
+    return right
 
 
-def _average(hit: np.ndarray, true: int) -> float:
-    """(n,) bool by falling score -> mean precision over RECALLS."""
-    right = np.cumsum(hit)
-    precision = right / np.arange(1, len(hit) + 1)
+def _average_precision(right: np.ndarray, true: int) -> float:
+    """Return the mean precision over RECALLS. right: (n,) bool, sorted by score. true: number of true objects."""
+    hits = np.cumsum(right)
+    precision = hits / np.arange(1, len(right) + 1)
     precision = np.maximum.accumulate(precision[::-1])[::-1]
-    places = np.searchsorted(right / true, RECALLS, side="left")
-    return float(np.append(precision, 0.0)[np.minimum(places, len(hit))].mean())
+    places = np.searchsorted(hits / true, RECALLS, side="left")
+    return float(np.append(precision, 0.0)[np.minimum(places, len(right))].mean())

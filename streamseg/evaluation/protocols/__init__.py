@@ -1,8 +1,7 @@
-"""Protocols: objects scored exactly as a benchmark's own evaluation does. One file a protocol.
+"""Protocols score objects exactly as the evaluation of a benchmark does. Each module of this package is one protocol.
 
-Its name is what `--protocol` takes. A module offers `open() -> Protocol`, and FIGURES: of each figure its column's head
-and what it means; NEEDS is what a sequence needs to have figures, where not all do. Figures are shares, 0 ... 1, but
-for decays, which may be negative.
+The name of the module is the value of `--protocol`. A module defines `open() -> Protocol` and FIGURES, {name: Figure}.
+If some sequences have no figures, NEEDS says what a sequence needs. Figures are 0 ... 1; decays may be negative.
 """
 
 from __future__ import annotations
@@ -18,52 +17,55 @@ from streamseg.errors import SourceError
 
 
 class Figure(NamedTuple):
-    """head: of its column. meaning: in words."""
+    """A figure of a protocol. head: title of its column. meaning: a line of text."""
 
     head: str
     meaning: str
 
 
 class Protocol(ABC):
-    """Takes the annotated frames of one sequence, in order; `figures` may be asked at any time."""
+    """Takes the annotated frames of one sequence, in order. `figures` may be called at any time."""
 
     @abstractmethod
     def add(self, objects: np.ndarray, truth: np.ndarray, scores: Mapping[int, float]) -> None:
-        """objects: (H, W) integer ids, 0 = none. truth: (H, W), 0 = background, VOID = not counted. scores: of the
-        ids, 0 ... 1, as far as they have one."""
+        """Add one frame.
+
+        objects: (H, W) integer ids, 0 = none. truth: (H, W), 0 = background, VOID = not counted. scores: {id: 0 ... 1};
+        ids may lack one.
+        """
 
     @abstractmethod
     def figures(self) -> dict[str, float | None]:
-        """All of the module's FIGURES; None where one is not defined."""
+        """Return all FIGURES of the module; a figure that is not defined is None."""
 
     @property
     @abstractmethod
     def weight(self) -> int:
-        """Of the sequence in a mean over several."""
+        """The weight of the sequence in a mean over sequences."""
 
 
 def kinds() -> dict[str, str]:
-    """Every protocol with its one-line description."""
+    """Return the names of all protocols, with their one-line descriptions."""
     return plugins.describe(__file__, offers="open")
 
 
 def figures_of(name: str) -> dict[str, Figure]:
-    """What protocol `name` measures; nothing for "". Raises SourceError for an unknown name."""
+    """Return the FIGURES of the protocol `name`; {} for "". Raises SourceError for an unknown name."""
     if not name:
         return {}
     if name not in kinds():
         raise SourceError(f"no protocol is called {name!r}", plugins.did_you_mean(name, kinds()))
-    found: dict[str, Figure] = plugins.load(__name__, name).FIGURES
-    return found
+    figures: dict[str, Figure] = plugins.load(__name__, name).FIGURES
+    return figures
 
 
 def needs_of(name: str) -> str:
-    """What a sequence needs to have the figures of a protocol; "" = nothing but a frame."""
+    """Return what a sequence needs to have the figures of a protocol; "" = one frame is enough."""
     return getattr(plugins.load(__name__, name), "NEEDS", "")
 
 
 def open_protocol(name: str) -> Protocol:
-    """A protocol for one sequence. Raises SourceError for an unknown name."""
+    """Return a new protocol, for one sequence. Raises SourceError for an unknown name."""
     figures_of(name)
-    found: Protocol = plugins.load(__name__, name).open()
-    return found
+    protocol: Protocol = plugins.load(__name__, name).open()
+    return protocol

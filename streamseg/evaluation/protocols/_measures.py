@@ -1,4 +1,4 @@
-"""J and F of DAVIS as figures of a protocol: mean, recall and decay of each, see `davis.statistics`."""
+"""Define the figures of a DAVIS protocol: mean, recall and decay of J and of F, see `davis.statistics`."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ STATISTICS = {
 
 
 def j_and_f(protocol: str, meaning: str) -> dict[str, Figure]:
-    """FIGURES of `protocol`, in the order of `davis.statistics` of J, then of F. meaning: of one, with {measure} and
-    {statistic} to be filled in."""
+    """Return the FIGURES of a protocol: the statistics of J, then of F, in the order of `davis.Statistics`.
+
+    meaning: template for the meaning of a figure, with the fields {measure} and {statistic}.
+    """
     return {
         f"{protocol}_{letter}_{name}": Figure(
             f"{letter.upper()} {name}", meaning.format(measure=measure, statistic=statistic)

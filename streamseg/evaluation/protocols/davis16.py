@@ -1,10 +1,10 @@
 """DAVIS-2016: J and F of the foreground, mean, recall and decay
 
 Perazzi et al., "A benchmark dataset and evaluation methodology for video object segmentation", CVPR 2016, and the
-evaluation that its authors published: all true objects are one foreground, and so are all that were found; the first
-and the last annotated frame do not count, also for methods that get no mask; recall is the share of the frames above
-.5; decay is the mean of the first quarter of the frames less that of the last. A mean over sequences counts each the
-same.
+evaluation that its authors published. All true objects together are one foreground, and so are all found objects. The
+first and the last annotated frame do not count, even for methods that get no mask. Recall is the share of the frames
+above .5. Decay is the mean of the first quarter of the frames minus that of the last. In a mean, all sequences have the
+same weight.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from streamseg.evaluation.davis import Table, compare, of_pairs, statistics
+from streamseg.evaluation.davis import PairScores, compare, over_time, statistics
 from streamseg.evaluation.protocols import Protocol
 from streamseg.evaluation.protocols._measures import j_and_f
 from streamseg.frame import VOID
@@ -23,17 +23,17 @@ NEEDS = "three annotated frames, because the first and the last do not count"
 
 
 def open() -> Protocol:
-    """For one sequence."""
+    """Return the protocol for one sequence."""
     return Davis16()
 
 
 class Davis16(Protocol):
-    """See the module. A sequence of fewer than three annotated frames has no figures."""
+    """DAVIS-2016, see the module. A sequence of fewer than three annotated frames has no figures."""
 
     weight = 1
 
     def __init__(self) -> None:
-        self._frames: list[Table] = []
+        self._frames: list[PairScores] = []
 
     def add(self, objects: np.ndarray, truth: np.ndarray, scores: Mapping[int, float]) -> None:
         found = (objects > 0) & (objects != VOID)
@@ -44,5 +44,5 @@ class Davis16(Protocol):
         counted = self._frames[1:-1]
         if not counted:
             return dict.fromkeys(FIGURES)
-        each = of_pairs(counted, [1], [1])[:, :, 0, 0]
-        return dict(zip(FIGURES, [value for values in each for value in statistics(values)], strict=True))
+        j, f = over_time(counted, [1], [1])[:, :, 0, 0]
+        return dict(zip(FIGURES, [*statistics(j), *statistics(f)], strict=True))

@@ -1,8 +1,8 @@
-"""A frame and its masks as entities of Rerun: pictures, boxes, points and curves, and how they are laid out.
+"""Log a frame and its masks as entities of Rerun: images, boxes, points and curves.
 
-world                            the annotation context: an id has the colour of our palette everywhere
-  camera                         its pose, where the recording has one; boxes and points of the ids [m]
-    image                        the pinhole; boxes of the ids [pixels]
+world                            the annotation context: each id has the same colour everywhere
+  camera                         its pose, if the recording has one; boxes and points of the ids [m]
+    image                        the camera intrinsics; boxes of the ids [pixels]
       rgb  masks  depth
 curves/k  curves/ids  curves/latency_ms  curves/frames_per_second
 """
@@ -24,13 +24,13 @@ from streamseg.sinks.encoding.rle import singular
 
 WORLD, CAMERA, IMAGE, CURVES = "world", "world/camera", "world/camera/image", "curves"
 EPOCH = 5e8
-"""Stamps above, in seconds, are times of day: 1985. Others count from some start."""
+"""Time stamps above this, in seconds (1985), are a date and time; smaller ones count from the start of a recording."""
 MILLIMETRES = 1000.0
 OPACITY, MASKS_IN_FRONT = 0.5, 1.0
 
 
 class Entities:
-    """Logs frame by frame. recording: a `rerun.RecordingStream`."""
+    """Logs frames, one after the other. recording: a `rerun.RecordingStream`."""
 
     def __init__(self, recording: Any, run: Run) -> None:
         self.recording, self.run = recording, run
@@ -38,7 +38,7 @@ class Entities:
         self._opened = False
 
     def log(self, frame: Frame, segmentation: Segmentation, fps: float) -> None:
-        """fps: frames a second, as they come."""
+        """Log one frame. fps: measured frames per second."""
         import rerun as rr
 
         labels = segmentation.mask(self.run.masks)
@@ -61,23 +61,23 @@ class Entities:
         for name, value in curves.items():
             self._log(f"{CURVES}/{name}", rr.Scalars(float(value)))
 
-    def _log(self, path: str, what: Any, static: bool = False) -> None:
-        self.recording.log(path, what, static=static)
+    def _log(self, path: str, entity: Any, static: bool = False) -> None:
+        self.recording.log(path, entity, static=static)
 
     def _open(self, frame: Frame) -> None:
-        """What does not change: the axes, and names and colours of the ids."""
+        """Log once what does not change: the axes, and the names and colours of the ids."""
         import rerun as rr
 
         if self._opened:
             return
         self._opened = True
-        # TUM's world, as most trackers', has z upwards; without poses it is the camera's frame
+        # the world frame of TUM and of most trackers has z upwards; without poses the world is the camera frame
         axes = rr.ViewCoordinates.RDF if frame.pose is None else rr.ViewCoordinates.RIGHT_HAND_Z_UP
         self._log(WORLD, axes, static=True)
         name, colours = singular(self.run.masks), palette.distinct().tolist()
         classes = [(i, f"{name} {i}", tuple(colours[i])) for i in range(1, VOID)]
-        nothing = [(0, "background", (0, 0, 0, 0)), (VOID, "void", (0, 0, 0, 160))]
-        self._log(WORLD, rr.AnnotationContext([*nothing, *classes]), static=True)
+        no_id = [(0, "background", (0, 0, 0, 0)), (VOID, "void", (0, 0, 0, 160))]
+        self._log(WORLD, rr.AnnotationContext([*no_id, *classes]), static=True)
 
     def _log_camera(self, frame: Frame) -> None:
         import rerun as rr
@@ -87,11 +87,11 @@ class Entities:
         camera, (height, width) = frame.intrinsics, frame.rgb.shape[:2]
         if camera is not None and camera != self._camera:
             self._camera = camera
-            lens = rr.Pinhole(
+            pinhole = rr.Pinhole(
                 focal_length=(camera.fx, camera.fy), principal_point=(camera.cx, camera.cy), resolution=(width, height),
                 camera_xyz=rr.ViewCoordinates.RDF, image_plane_distance=0.3,
             )  # fmt: skip
-            self._log(IMAGE, lens)
+            self._log(IMAGE, pinhole)
 
     def _log_depth(self, frame: Frame) -> None:
         import rerun as rr
@@ -99,40 +99,43 @@ class Entities:
         if frame.depth is None:
             return
         if frame.depth_is_metric:
-            units = np.clip(np.rint(frame.depth * MILLIMETRES), 0, 65535).astype(np.uint16)
-            _, png = cv2.imencode(".png", units)
-            what: Any = rr.EncodedDepthImage(png.tobytes(), media_type="image/png", meter=MILLIMETRES)
+            millimetres = np.clip(np.rint(frame.depth * MILLIMETRES), 0, 65535).astype(np.uint16)
+            _, png = cv2.imencode(".png", millimetres)
+            image: Any = rr.EncodedDepthImage(png.tobytes(), media_type="image/png", meter=MILLIMETRES)
         else:
-            what = rr.DepthImage(frame.depth)
-        self._log(f"{IMAGE}/depth", what)
+            image = rr.DepthImage(frame.depth)
+        self._log(f"{IMAGE}/depth", image)
 
     def _log_in_space(
         self, labels: np.ndarray, depth: np.ndarray, rgb: np.ndarray, camera: Intrinsics, segments: tuple[Segment, ...]
     ) -> None:
-        """Points of each id, thinned, and the box of their ENDS along the camera's axes [m]."""
+        """Log a sample of the points of each id, and its box along the camera's axes [m], between the percentiles ENDS
+        of the points."""
         import rerun as rr
 
-        clouds = {one.id: points_of(labels == one.id, depth, rgb, camera)[0] for one in segments}
+        clouds = {segment.id: points_of(labels == segment.id, depth, rgb, camera)[0] for segment in segments}
         clouds = {i: points[:: max(1, len(points) // SAMPLES)] for i, points in clouds.items() if len(points)}
         ends = np.array([np.percentile(points, ENDS, axis=0) for points in clouds.values()]).reshape(-1, 2, 3)
         ids = np.repeat(list(clouds), [len(points) for points in clouds.values()])
-        whole = np.concatenate([np.empty((0, 3)), *clouds.values()]).astype(np.float32)
-        self._log(f"{CAMERA}/points", rr.Points3D(whole, class_ids=ids.astype(np.uint16)))
+        points = np.concatenate([np.empty((0, 3)), *clouds.values()]).astype(np.float32)
+        self._log(f"{CAMERA}/points", rr.Points3D(points, class_ids=ids.astype(np.uint16)))
         boxes = rr.Boxes3D(mins=ends[:, 0], sizes=ends[:, 1] - ends[:, 0], class_ids=list(clouds), show_labels=False)
         self._log(f"{CAMERA}/boxes", boxes)
 
 
 def _boxes(segments: tuple[Segment, ...], name: str) -> Any:
-    """Labelled with the scores, where there are any."""
+    """Return the boxes of the segments, each labelled with its id and, if it has one, its score."""
     import rerun as rr
 
-    boxes = np.array([one.box for one in segments], np.float32).reshape(-1, 4)
-    labels = [f"{name} {one.id}" + ("" if one.score is None else f": {one.score:.2f}") for one in segments]
-    return rr.Boxes2D(mins=boxes[:, :2], sizes=boxes[:, 2:], class_ids=[one.id for one in segments], labels=labels)
+    boxes = np.array([segment.box for segment in segments], np.float32).reshape(-1, 4)
+    ids = [segment.id for segment in segments]
+    scores = ["" if segment.score is None else f": {segment.score:.2f}" for segment in segments]
+    labels = [f"{name} {i}{score}" for i, score in zip(ids, scores, strict=True)]
+    return rr.Boxes2D(mins=boxes[:, :2], sizes=boxes[:, 2:], class_ids=ids, labels=labels)
 
 
 def layout() -> Any:
-    """The `rerun.blueprint.Blueprint` that a recording opens with."""
+    """Return the `rerun.blueprint.Blueprint` with the arrangement of the views."""
     import rerun.blueprint as rrb
 
     pictures = rrb.Vertical(

@@ -1,4 +1,4 @@
-"""Where the picture of a frame lies, seen from the output folder: annotation files point at pictures that exist."""
+"""Find or write the image files of frames, because annotation files must refer to images that exist."""
 
 from __future__ import annotations
 
@@ -14,22 +14,24 @@ from streamseg.sinks import Run
 
 FOLDER = "images"
 QUALITY = 95
-"""Of the pictures that are written, JPEG."""
+"""JPEG quality of the images, 0 ... 100."""
 
 
 def picture_of(frame: Frame, folder: Path, run: Run) -> str:
-    """The source's own file, relative where possible; or, of a video or a camera, one that is written into images/,
-    once for all sinks of a run."""
+    """Return the path of the frame's image file, relative to the output folder `folder` if possible.
+
+    This is the source's own file if it has one. For a video or a camera the image is written into images/, once for all
+    sinks of a run.
+    """
     if frame.file is not None:
-        # both resolved: ".." of a folder behind a link is another folder
-        file, whole = frame.file.parent.resolve() / frame.file.name, folder.resolve()
+        # resolve both, because ".." behind a symbolic link leads to another folder
+        file, output = frame.file.parent.resolve() / frame.file.name, folder.resolve()
         try:
-            return Path(os.path.relpath(file, whole)).as_posix()
+            return Path(os.path.relpath(file, output)).as_posix()
         except ValueError:  # on another drive
             return file.as_posix()
-    known = run.pictures.get(frame.index)
-    if known is not None:
-        return known
+    if frame.index in run.pictures:
+        return run.pictures[frame.index]
     name = f"{FOLDER}/{safe_name(frame.name)}.jpg"
     if name in run.pictures.values():
         name = f"{FOLDER}/{safe_name(frame.name)}-{len(run.pictures) + 1}.jpg"
@@ -39,9 +41,9 @@ def picture_of(frame: Frame, folder: Path, run: Run) -> str:
 
 
 class Pictures:
-    """A folder of JPEGs, whatever the source has, so that a data set can be copied elsewhere as it is.
+    """Writes all frames of a run as JPEGs, even if the source has image files, so that the data set can be copied.
 
-    output: the data set's folder, seen from the output folder `folder`.
+    folder: the output folder of the run. output: the folder of the data set, relative to it.
     """
 
     def __init__(self, folder: Path, run: Run, output: str) -> None:
@@ -49,19 +51,19 @@ class Pictures:
         self._names = UniqueNames()
 
     def write(self, frame: Frame) -> str:
-        """Write the picture; its path below `output`: "images/NAME.jpg"."""
+        """Write the image of a frame. Returns its path relative to the data set: "images/NAME.jpg"."""
         name = f"{FOLDER}/{self._names(frame.name)}.jpg"
         write_jpeg(self.run.new_file(self.folder, f"{self.output}/{name}"), frame.rgb)
         return name
 
 
 def jpeg(rgb: np.ndarray, quality: int = QUALITY) -> bytes:
-    """(H, W, 3) uint8 RGB -> a JPEG file's bytes."""
+    """Encode (H, W, 3) uint8 RGB as a JPEG file. quality: 0 ... 100."""
     _, data = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
     return data.tobytes()
 
 
 def write_jpeg(path: Path, rgb: np.ndarray) -> None:
-    """Write the picture (H, W, 3) uint8 RGB, whole or not at all."""
+    """Write (H, W, 3) uint8 RGB as a JPEG file, as a whole or not at all."""
     with written(path) as temporary:
         temporary.write_bytes(jpeg(rgb))

@@ -1,7 +1,7 @@
-"""A mask as one polygon, for formats that know nothing else: parts and holes are joined to its outline by lines.
+"""Convert a mask to one polygon, for formats that allow no more. Lines join its parts and holes to one outline.
 
-A hole's rim and the outline of a part are walked to along a line and back along the same, so that the area inside
-stays what it was; only the pixels on such lines, where they cross background, are gained.
+The outline follows such a line to a part or hole and back, so that the area inside stays the same. Only background
+pixels on the line are added to the mask.
 """
 
 from __future__ import annotations
@@ -12,29 +12,33 @@ from scipy.spatial.distance import cdist
 
 
 def polygon(mask: np.ndarray) -> np.ndarray:
-    """(H, W) bool or uint8, not empty -> (N, 2) int32 corners x, y, each the place of a pixel of the mask."""
+    """Return the polygon of a mask, (H, W) bool or uint8, that is not empty.
+
+    Returns (N, 2) int32 x, y [pixels]; each corner is a pixel of the mask.
+    """
     contours, hierarchy = cv2.findContours(mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     outlines = [contour[:, 0] for contour in contours]
     outer = sorted(np.flatnonzero(hierarchy[0, :, 3] < 0).tolist(), key=lambda i: -len(outlines[i]))
     joined = outlines[outer[0]]
-    # holes before parts: a line to a hole stays inside the mask
+    # a part is joined with its holes first, because then the lines to them stay inside the mask
     for part in outer:
-        own = outlines[part]
+        outline = outlines[part]
         for hole in np.flatnonzero(hierarchy[0, :, 3] == part).tolist():
-            own = _join(own, outlines[hole])
-        joined = own if part == outer[0] else _join(joined, own)
+            outline = _join(outline, outlines[hole])
+        joined = outline if part == outer[0] else _join(joined, outline)
     return joined.astype(np.int32)
 
 
 def filled(corners: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """(H, W) bool: what readers that fill polygons make of `corners`."""
+    """Return the (H, W) bool mask that a reader gets when it fills the polygon. size: (H, W)."""
     canvas = np.zeros(size, np.uint8)
     cv2.fillPoly(canvas, [corners], 1)
     return canvas.astype(bool)
 
 
 def _join(outline: np.ndarray, part: np.ndarray) -> np.ndarray:
-    """`outline` (N, 2), and on the way round it, from where they are nearest, once round `part` (M, 2)."""
-    here, there = np.unravel_index(cdist(outline, part, "sqeuclidean").argmin(), (len(outline), len(part)))
-    round_part = np.roll(part, -int(there), axis=0)
-    return np.concatenate([outline[: here + 1], round_part, round_part[:1], outline[here:]])
+    """Insert `part` (M, 2) into `outline` (N, 2), between the two corners that are nearest to each other."""
+    nearest = cdist(outline, part, "sqeuclidean").argmin()
+    in_outline, in_part = np.unravel_index(nearest, (len(outline), len(part)))
+    detour = np.roll(part, -int(in_part), axis=0)
+    return np.concatenate([outline[: in_outline + 1], detour, detour[:1], outline[in_outline:]])

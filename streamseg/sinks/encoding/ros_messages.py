@@ -1,11 +1,11 @@
-"""A frame's masks as messages of ROS 1 or ROS 2, in the types of the package rosbags.
+"""Convert the masks of a frame to messages of ROS 1 or ROS 2, with the types of the package rosbags.
 
     /streamseg/regions  /streamseg/objects      mono8, the ids; 0 = background of objects, 255 = void of regions
-    /streamseg/overlay/compressed               JPEG, for eyes: ids are too dark to see in a player
-    /camera/color/image_raw/compressed          JPEG, and
-    /camera/color/camera_info                   its intrinsics; both only where the source is no bag, which has them
+    /streamseg/overlay/compressed               JPEG to look at, because ids as grey values are too dark
+    /camera/color/image_raw/compressed          JPEG, not if the source is a bag, which contains the images
+    /camera/color/camera_info                   intrinsics, not if the source is a bag
 
-All carry the frame's own stamp, so that they play and are paired with the messages they were made of.
+All messages have the time stamp of the frame, so that they can be played and paired with the recording.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NANOSECONDS = 10**9
 
 
 class Message(NamedTuple):
-    """What goes into a bag. kind: the message's type, "sensor_msgs/msg/Image"."""
+    """A message for a bag. kind: its type, e.g. "sensor_msgs/msg/Image"."""
 
     topic: str
     kind: str
@@ -36,7 +36,7 @@ class Message(NamedTuple):
 
 
 class RosMessages:
-    """version: 1 or 2, of ROS. types: the `Typestore` that serializes them."""
+    """Makes the messages of a run. version: of ROS, 1 or 2. types: the `Typestore` that serializes them."""
 
     def __init__(self, version: int, run: Run) -> None:
         from rosbags.typesys import Stores, get_typestore
@@ -47,26 +47,21 @@ class RosMessages:
         self._count = 0
 
     def write(self, writer: Any, frame: Frame, segmentation: Segmentation) -> None:
-        """The frame's messages into a bag; writer: a `Writer` of rosbags."""
-        # a bag knows no time 0, nor one before it
-        stamp = max(1, frame.nanoseconds)
+        """Write the messages of a frame into a bag. writer: a `Writer` of rosbags."""
+        serialize = self.types.serialize_ros1 if self.version == 1 else self.types.serialize_cdr
+        stamp = max(1, frame.nanoseconds)  # times in a bag must be positive
         for topic, kind, content in self.of(frame, segmentation):
             if topic not in self._connections:
                 self._connections[topic] = writer.add_connection(topic, kind, typestore=self.types)
-            data = (
-                self.types.serialize_ros1(content, kind)
-                if self.version == 1
-                else self.types.serialize_cdr(content, kind)
-            )
-            writer.write(self._connections[topic], stamp, data)
+            writer.write(self._connections[topic], stamp, serialize(content, kind))
 
     @property
     def any(self) -> bool:
-        """Whether something was written."""
+        """Whether a message was written."""
         return bool(self._connections)
 
     def of(self, frame: Frame, segmentation: Segmentation) -> Iterator[Message]:
-        """The messages of one frame."""
+        """Yield the messages of one frame."""
         header = self._header(frame)
         yield Message(f"{MASKS}/regions", IMAGE, self._mono8(header, segmentation.regions))
         if segmentation.objects is not None:
@@ -107,10 +102,10 @@ class RosMessages:
         }  # fmt: skip
         if self.version == 1:
             matrices = {name.upper(): value for name, value in matrices.items()}
-        whole = self._make(
+        whole_image = self._make(
             "sensor_msgs/msg/RegionOfInterest", x_offset=0, y_offset=0, height=0, width=0, do_rectify=False
         )
         return self._make(
             CAMERA_INFO, header=header, height=size[0], width=size[1], distortion_model="plumb_bob", **matrices,
-            binning_x=0, binning_y=0, roi=whole,
+            binning_x=0, binning_y=0, roi=whole_image,
         )  # fmt: skip

@@ -1,9 +1,9 @@
-// The recordings of a batch; a name leads to the page of its run.
+// The page of a batch: a table of its recordings, with links to the pages of their runs.
 
 import { $, choice, element, say } from "./elements.js";
 import { json } from "./wire.js";
 
-const SHOWN = 500;
+const MAX_ROWS = 500;
 const COLUMNS = { name: "name", status: "status", frames: "frames", fps: "frames/s", ids: "ids", seconds: "seconds", error: "what went wrong" };
 
 const { title, rows } = await json("recordings");
@@ -15,8 +15,9 @@ say(`${rows.length} recordings, ${rows.length - bad} done${bad ? `, ${bad} not` 
 choice($("which"), "which", [["all", "All", false], ["done", "Done", false], ["bad", "Not done", !bad]], which, (value) => { which = value; draw(); });
 $("filter").addEventListener("input", draw);
 
-function compared(one, other) {
-  const [a, b] = [one[by], other[by]];
+// Compare two rows by the column that the table is sorted by.
+function compare(first, second) {
+  const [a, b] = [first[by], second[by]];
   const order = typeof a === "number" ? a - b : String(a).localeCompare(String(b), undefined, { numeric: true });
   return down ? -order : order;
 }
@@ -36,11 +37,12 @@ function heading(key) {
 function draw() {
   const text = $("filter").value.toLowerCase();
   const fits = (row) => row.name.toLowerCase().includes(text) && (which === "all" || (row.status === "done") === (which === "done"));
-  const found = rows.filter(fits).sort(compared);
+  const matches = rows.filter(fits).sort(compare);
   const keys = Object.keys(COLUMNS).filter((key) => key !== "error" || bad);
-  const lines = found.slice(0, SHOWN).map((row) => element("tr", {}, ...keys.map((key) => element("td", { class: key }, cell(row, key)))));
+  const lines = matches.slice(0, MAX_ROWS).map((row) => element("tr", {}, ...keys.map((key) => element("td", { class: key }, cell(row, key)))));
   $("table").replaceChildren(element("thead", {}, element("tr", {}, ...keys.map(heading))), element("tbody", {}, ...lines));
-  $("more").textContent = found.length > SHOWN ? `and ${found.length - SHOWN} more: type a part of the name` : found.length ? "" : "none";
+  const more = matches.length - MAX_ROWS;
+  $("more").textContent = more > 0 ? `and ${more} more: type a part of the name` : matches.length ? "" : "none";
 }
 
 draw();

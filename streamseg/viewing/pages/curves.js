@@ -1,16 +1,16 @@
-// Curves over the frames of a recording: small, with the place that is shown; a click goes there.
+// Small curves over the frames of a recording. A line marks the frame that is shown, and a click shows another frame.
 
 const SVG = "http://www.w3.org/2000/svg";
 const WIDTH = 400, HEIGHT = 90;
 
 function svg(tag, attributes) {
-  const made = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  return made;
+  const node = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  return node;
 }
 
 export class Curve {
-  // go(place): somebody clicked. write(value): a value as text.
+  // go(place): called when the user clicks the curve. write(value): returns a value as text.
   constructor(parent, go, write) {
     this.go = go;
     this.write = write;
@@ -34,7 +34,7 @@ export class Curve {
     parent.append(this.figure);
   }
 
-  // series: one or two lists of numbers and nulls, by place; length: places in all.
+  // series: one or two lists with a number or null for each frame. length: number of frames.
   draw(title, series, length) {
     this.series = series;
     this.length = length;
@@ -47,10 +47,10 @@ export class Curve {
     this.lines.forEach((line, i) => {
       let path = "", down = false;
       (series[i] ?? []).forEach((value, place) => {
-        const seen = value !== null && value !== undefined;
-        if (seen) path += `${down ? "L" : "M"}${x(place).toFixed(1)},${y(value).toFixed(1)} `;
-        if (seen && !down) path += `l0.01,0 `;
-        down = seen;
+        const isKnown = value !== null && value !== undefined;
+        if (isKnown) path += `${down ? "L" : "M"}${x(place).toFixed(1)},${y(value).toFixed(1)} `;
+        if (isKnown && !down) path += `l0.01,0 `; // so that a single value is visible
+        down = isKnown;
       });
       line.setAttribute("d", path);
     });
@@ -70,7 +70,7 @@ export class Curve {
   }
 }
 
-// Where an id is present: a strip as long as the recording. places: sorted.
+// Draw a strip that shows the frames with an id. places: of these frames, sorted. length: number of frames.
 export function presence(places, length, colour) {
   const strip = svg("svg", { class: "presence", viewBox: `0 0 ${length} 1`, preserveAspectRatio: "none", role: "img" });
   strip.setAttribute("aria-label", `in ${places.length} of ${length} frames`);

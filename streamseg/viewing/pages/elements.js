@@ -1,19 +1,19 @@
-// Elements from text: what a name or a label holds is shown, never obeyed.
+// Elements and controls of the pages. Text is inserted as text only, so that HTML in a name has no effect.
 
 export const $ = (id) => document.getElementById(id);
 
 export function element(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
+  const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
-    if (name === "on") for (const [event, act] of Object.entries(value)) made.addEventListener(event, act);
-    else if (value === true) made.setAttribute(name, "");
-    else if (value !== false && value !== null && value !== undefined) made.setAttribute(name, value);
+    if (name === "on") for (const [event, act] of Object.entries(value)) node.addEventListener(event, act);
+    else if (value === true) node.setAttribute(name, "");
+    else if (value !== false && value !== null && value !== undefined) node.setAttribute(name, value);
   }
-  made.append(...children.filter((child) => child !== null && child !== undefined));
-  return made;
+  node.append(...children.filter((child) => child !== null && child !== undefined));
+  return node;
 }
 
-// A row of radio buttons: [[value, label, disabled]]; act(value) when another one is chosen.
+// Fill a fieldset with radio buttons. options: [[value, label, disabled]]. act(value): called when the user chooses one.
 export function choice(fieldset, name, options, chosen, act) {
   const legend = fieldset.querySelector("legend");
   const labels = options.map(([value, label, disabled]) => {
@@ -24,13 +24,14 @@ export function choice(fieldset, name, options, chosen, act) {
   fieldset.replaceChildren(legend, ...labels);
 }
 
+// Show a text as the status of the page. bad: as a warning.
 export function say(text, bad = false) {
   const status = $("status");
   if (status.textContent !== text) status.textContent = text;
   status.classList.toggle("bad", bad);
 }
 
-// Keys of the page; those that belong to the control in focus are left to it.
+// Define the keys of the page: {key: function}. Keys that the focused control uses itself do not reach the page.
 export function keys(table) {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -53,6 +54,6 @@ export function distance(value, units) {
 
 export function extent(size, units) {
   if (!size) return "–";
-  const side = (one) => (units === "m" ? Math.round(100 * one) : Number(one.toPrecision(2)));
+  const side = (length) => (units === "m" ? Math.round(100 * length) : Number(length.toPrecision(2)));
   return `${size.map(side).join(" × ")}${units === "m" ? " cm" : ""}`;
 }

@@ -1,4 +1,4 @@
-// A run while it goes on.
+// The page of a run in progress.
 
 import { $, choice, keys, say } from "./elements.js";
 import { Objects } from "./objects.js";
@@ -6,17 +6,17 @@ import { Stage } from "./stage.js";
 import { Gone, json, moment, post } from "./wire.js";
 
 const NAMES = { regions: "Regions", objects: "Objects", panoptic: "Panoptic", depth: "Depth", none: "None" };
-const AGAIN = 2000; // milliseconds until a server that is gone is asked again
+const RETRY = 2000; // milliseconds until the next request if the server did not answer
 
 const about = await json("about");
 document.title = $("title").textContent = about.title;
 
 let layer = about.kind;
 let paused = false;
-let number = 0;
-let wish = null; // the k that was asked for, null = what the run says
-let kinds = "";
-let listed = about.kind; // the kind of mask whose ids are listed
+let number = 0; // of the frame that is shown
+let wantedK = null; // the k that the user chose: 0 = by the knee, null = no choice yet
+let available = ""; // the layers that can be chosen
+let listed = about.kind; // the kind of masks whose ids are listed
 
 const objects = new Objects($("objects"), about.palette, refresh);
 const stage = new Stage($("stage"), $("caption"), about.palette, (id) => { if (id) objects.select(id); else objects.select(objects.selected); });
@@ -28,31 +28,33 @@ function refresh() {
   if (stage.moment) objects.update(stage.segments, stage.area, stage.moment.head.units);
 }
 
-function offer(head) {
-  const has = [...head.kinds, ...(head.units ? ["depth"] : []), "none"];
-  if (kinds === has.join()) return;
-  kinds = has.join();
-  if (!has.includes(layer)) layer = has[0];
-  choice($("layers"), "layer", Object.entries(NAMES).map(([kind, name]) => [kind, name, !has.includes(kind)]), layer, show);
+// Offer the layers of the frame.
+function updateLayers(head) {
+  const layers = [...head.kinds, ...(head.units ? ["depth"] : []), "none"];
+  if (available === layers.join()) return;
+  available = layers.join();
+  if (!layers.includes(layer)) layer = layers[0];
+  choice($("layers"), "layer", Object.entries(NAMES).map(([kind, name]) => [kind, name, !layers.includes(kind)]), layer, show);
 }
 
 function show(kind) {
   layer = kind;
   const masks = stage.moment?.head.kinds.includes(kind) ? kind : about.kind;
-  if (masks !== listed) objects.forget(); // an id is another thing there
+  if (masks !== listed) objects.forget(); // the same id means another thing in other masks
   listed = masks;
   for (const input of $("layers").querySelectorAll("input")) input.checked = input.value === kind;
   refresh();
 }
 
-function figures(head) {
+function updateFigures(head) {
   $("fps").textContent = head.fps ? head.fps.toFixed(head.fps < 10 ? 1 : 0) : "–";
   $("latency").textContent = `${Math.round(head.latency_ms)} ms`;
   $("k").textContent = head.k;
   $("name").textContent = head.name;
-  $("wish").textContent = wish === null ? head.k : wish || "auto";
+  $("wish").textContent = wantedK === null ? head.k : wantedK || "auto";
 }
 
+// Request and show one frame after the other, until the run ends.
 async function watch() {
   for (;;) {
     try {
@@ -61,28 +63,28 @@ async function watch() {
         continue;
       }
       const before = stage.moment?.head, kind = before?.kinds.includes(layer) ? layer : about.kind;
-      const known = before?.segments[kind];
-      const found = await moment(`moment?after=${number}&layer=${layer}&figures=${known ? 0 : 1}`);
-      if (found.ended) {
+      const hasFigures = before?.segments[kind];
+      const next = await moment(`moment?after=${number}&layer=${layer}&figures=${hasFigures ? 0 : 1}`);
+      if (next.ended) {
         say("the run has ended", true);
         return;
       }
-      if (!found.head || paused) continue;
-      number = found.head.number;
-      found.head.segments = { ...before?.segments, ...found.head.segments }; // figures come a few times a second
+      if (!next.head || paused) continue;
+      number = next.head.number;
+      next.head.segments = { ...before?.segments, ...next.head.segments }; // ids are not measured in every frame
       say("live");
-      offer(found.head);
-      figures(found.head);
-      stage.show(found);
-      objects.update(stage.segments, stage.area, found.head.units);
+      updateLayers(next.head);
+      updateFigures(next.head);
+      stage.show(next);
+      objects.update(stage.segments, stage.area, next.head.units);
     } catch {
       say("the run does not answer: it has ended, or the connection is lost", true);
-      await new Promise((resolve) => { setTimeout(resolve, AGAIN); });
+      await new Promise((resolve) => { setTimeout(resolve, RETRY); });
     }
   }
 }
 
-// While paused the page has all layers of its frame: nobody else's page and nothing in the run has to wait for it.
+// Pause or resume. A paused page requests all layers of its frame, because the server does not keep the frame for long.
 async function pause() {
   paused = !paused;
   $("pause").setAttribute("aria-pressed", paused);
@@ -93,28 +95,29 @@ async function pause() {
     stage.show(await moment(`moment?at=${number}&layer=all`));
     refresh();
   } catch (problem) {
-    if (!(problem instanceof Gone)) throw problem; // a slow page: it has the layer that it shows
+    if (!(problem instanceof Gone)) throw problem; // then the page has only the layer that it shows
   }
 }
 
-async function steer(change, said) {
+// Change the run, and show `done` as the status.
+async function steer(change, done) {
   try {
     await post("steer", change);
-    say(said);
+    say(done);
   } catch (problem) {
     say(problem.message, true);
   }
 }
 
 function change(by) {
-  const from = wish || stage.moment?.head.k || 1;
-  wish = Math.min(about.largest_k, Math.max(1, from + by));
-  $("wish").textContent = wish;
-  steer({ k: wish }, `k = ${wish}`);
+  const from = wantedK || stage.moment?.head.k || 1;
+  wantedK = Math.min(about.largest_k, Math.max(1, from + by));
+  $("wish").textContent = wantedK;
+  steer({ k: wantedK }, `k = ${wantedK}`);
 }
 
 function auto() {
-  wish = 0;
+  wantedK = 0;
   $("wish").textContent = "auto";
   steer({ k: 0 }, "k follows the knee");
 }
@@ -132,6 +135,6 @@ $("steering").hidden = !about.steerable;
 
 const table = { " ": pause, s: snapshot };
 if (about.steerable) Object.assign(table, { "-": () => change(-1), "+": () => change(1), "=": () => change(1) });
-Object.keys(NAMES).forEach((kind, i) => { table[i + 1] = () => { if (kinds.split(",").includes(kind)) show(kind); }; });
+Object.keys(NAMES).forEach((kind, i) => { table[i + 1] = () => { if (available.split(",").includes(kind)) show(kind); }; });
 keys(table);
 watch();

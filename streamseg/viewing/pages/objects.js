@@ -1,9 +1,10 @@
-// The list of what is in the picture, and the details of the one that was chosen.
+// The list of the ids in the image, and the details of the selected one.
 
 import { distance, element, extent, percent } from "./elements.js";
 
 export class Objects {
-  // hidden: ids that are not drawn; shared with the stages. changed(): somebody selected or hid one.
+  // panel: the element to fill. colours: by id. changed(): called when the user selects or hides an id.
+  // hidden: ids that are not drawn; the stage uses the same set.
   constructor(panel, colours, changed) {
     this.colours = colours;
     this.changed = changed;
@@ -40,11 +41,11 @@ export class Objects {
     this.changed();
   }
 
-  // segments: of the frame, with id, area, mean_depth, centroid, size, and score where there is one. area: pixels of
-  // the frame. extra: {heading, cell(id), ids, facts(id)}: a column more, ids that are listed though they are not seen
-  // now, and details.
+  // Show a frame. segments: its ids, with area, mean_depth, centroid, size, and maybe a score. area: pixels of the frame.
+  // units: of depth, "m", "unknown" or "" = no depth. extra: {heading, cell(id), ids, facts(id)}: a further column,
+  // further ids, which are not in this frame, and further details.
   update(segments, area, units, extra = null) {
-    const scored = segments.some((one) => one.score !== undefined && one.score !== null);
+    const scored = segments.some((segment) => segment.score !== undefined && segment.score !== null);
     const headings = ["id", "area", ...(units ? ["distance"] : []), ...(scored ? ["score"] : [])];
     if (extra) headings.push(extra.heading);
     if (this.columns !== headings.join()) {
@@ -52,15 +53,15 @@ export class Objects {
       this.head.replaceChildren(...headings.map((text) => element("th", { scope: "col" }, text)), element("th", {}, ""));
       this.rows.clear();
     }
-    const now = new Map(segments.map((one) => [one.id, one]));
-    const ids = [...new Set([...now.keys(), ...(extra?.ids ?? [])])].sort((a, b) => a - b);
+    const byId = new Map(segments.map((segment) => [segment.id, segment]));
+    const ids = [...new Set([...byId.keys(), ...(extra?.ids ?? [])])].sort((a, b) => a - b);
     for (const id of this.rows.keys()) if (!ids.includes(id)) this.rows.delete(id);
     const rows = ids.map((id) => {
       if (!this.rows.has(id)) this.rows.set(id, this.makeRow(id, headings.length - 1));
-      const row = this.rows.get(id), one = now.get(id);
-      const cells = [one ? percent(one.area / area) : "–"];
-      if (units) cells.push(distance(one?.mean_depth, units));
-      if (scored) cells.push(one?.score?.toFixed(2) ?? "–");
+      const row = this.rows.get(id), segment = byId.get(id);
+      const cells = [segment ? percent(segment.area / area) : "–"];
+      if (units) cells.push(distance(segment?.mean_depth, units));
+      if (scored) cells.push(segment?.score?.toFixed(2) ?? "–");
       cells.forEach((text, i) => { if (row.cells[i].textContent !== text) row.cells[i].textContent = text; });
       if (extra) row.cells[cells.length].replaceChildren(extra.cell(id));
       row.line.className = [id === this.selected ? "selected" : "", this.hidden.has(id) ? "hidden" : ""].join(" ").trim();
@@ -73,7 +74,7 @@ export class Objects {
     if (!same) this.body.replaceChildren(...rows);
     if (!rows.length) this.body.replaceChildren(element("tr", {}, element("td", { colspan: headings.length + 1, class: "empty" }, "nothing")));
     this.all.hidden = !this.hidden.size;
-    this.describe(now.get(this.selected), area, units, extra?.facts(this.selected) ?? []);
+    this.describe(byId.get(this.selected), area, units, extra?.facts(this.selected) ?? []);
   }
 
   makeRow(id, count) {
@@ -85,30 +86,32 @@ export class Objects {
     return { pick, hide, cells, line: element("tr", {}, element("td", {}, pick), ...cells, element("td", {}, hide)) };
   }
 
-  describe(one, area, units, more) {
+  // Show the details of the selected id. segment: of this frame, undefined = not in it. more: further [name, text].
+  describe(segment, area, units, more) {
     if (!this.selected) {
-      this.say("", [element("p", { class: "hint" }, "Click the picture or an id for its size and distance.")]);
+      this.setDetails("", [element("p", { class: "hint" }, "Click the picture or an id for its size and distance.")]);
       return;
     }
-    const facts = one
-      ? [["area", `${percent(one.area / area)}, ${one.area.toLocaleString("en")} pixels`],
-         ["box", `${one.box[2]} × ${one.box[3]} pixels at ${one.box[0]}, ${one.box[1]}`]]
+    const facts = segment
+      ? [["area", `${percent(segment.area / area)}, ${segment.area.toLocaleString("en")} pixels`],
+         ["box", `${segment.box[2]} × ${segment.box[3]} pixels at ${segment.box[0]}, ${segment.box[1]}`]]
       : [["area", "not in this frame"]];
-    if (one && units) {
-      facts.push(["distance", distance(one.mean_depth, units)], ["size", extent(one.size, units)]);
-      if (one.centroid) facts.push(["position", one.centroid.map((value) => distance(value, units)).join(", ")]);
+    if (segment && units) {
+      facts.push(["distance", distance(segment.mean_depth, units)], ["size", extent(segment.size, units)]);
+      if (segment.centroid) facts.push(["position", segment.centroid.map((value) => distance(value, units)).join(", ")]);
     }
-    if (one?.score !== undefined && one?.score !== null) facts.push(["score", one.score.toFixed(2)]);
+    if (segment?.score !== undefined && segment?.score !== null) facts.push(["score", segment.score.toFixed(2)]);
     facts.push(...more);
     const list = element("dl", {}, ...facts.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]));
-    this.say(`${this.selected}`, [element("h2", {}, `Id ${this.selected}`), list], JSON.stringify(facts));
+    this.setDetails(`${this.selected}`, [element("h2", {}, `Id ${this.selected}`), list], JSON.stringify(facts));
   }
 
-  // A screen reader hears the details when another one is selected, not at every frame.
-  say(id, content, key = id) {
-    if (this.said === `${id} ${key}`) return;
-    this.details.setAttribute("aria-live", this.saidId === id ? "off" : "polite");
-    [this.said, this.saidId] = [`${id} ${key}`, id];
+  // Replace the details if they have changed. A screen reader reads them if another id is selected, not in every frame.
+  // key: a text that differs if the content does.
+  setDetails(id, content, key = id) {
+    if (this.shownKey === `${id} ${key}`) return;
+    this.details.setAttribute("aria-live", this.shownId === id ? "off" : "polite");
+    [this.shownKey, this.shownId] = [`${id} ${key}`, id];
     this.details.replaceChildren(...content);
   }
 }

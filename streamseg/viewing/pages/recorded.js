@@ -1,4 +1,4 @@
-// A finished run, two of them side by side, or a recording before anything is run.
+// The page of one run or recording, or of two side by side.
 
 import { Curve } from "./curves.js";
 import { $, choice, distance, keys, percent, say } from "./elements.js";
@@ -8,10 +8,10 @@ import { json } from "./wire.js";
 const NAMES = { regions: "Regions", objects: "Objects", panoptic: "Panoptic", truth: "Ground truth", depth: "Depth", none: "Colour" };
 
 const about = await json("about");
-const runs = about.runs.map((one, i) => new Run(one, i, about.palette, { changed: refresh, grown, compared: about.runs.length > 1 }));
-const main = runs[0];
+const runs = about.runs.map((run, i) => new Run(run, i, about.palette, { changed: refresh, grown, compared: about.runs.length > 1 }));
+const main = runs[0]; // the scrubber goes over the frames of this one
 const length = main.length;
-const has = Object.keys(NAMES).filter((layer) => layer === "none" || runs.some((run) => run.layers.includes(layer)));
+const layers = Object.keys(NAMES).filter((layer) => layer === "none" || runs.some((run) => run.layers.includes(layer)));
 
 let place = 0;
 let layer = main.about.kinds[0] ?? "none";
@@ -22,7 +22,7 @@ $("main").classList.toggle("compare", runs.length > 1);
 $("stages").replaceChildren(...runs.map((run) => run.column));
 $("panels").replaceChildren(...runs.map((run) => run.panel));
 $("place").max = length - 1;
-choice($("layers"), "layer", has.map((kind) => [kind, NAMES[kind], false]), layer, show);
+choice($("layers"), "layer", layers.map((kind) => [kind, NAMES[kind], false]), layer, show);
 
 const go = (to) => { stop(); seek(to); };
 const ms = (value) => `${(1000 * value).toFixed(0)} ms`;
@@ -38,17 +38,18 @@ const curves = {
 function draw() {
   const selected = runs.map((run) => run.objects.selected);
   const any = selected.some(Boolean), ids = selected.filter(Boolean).join(" and ");
-  const masks = runs.map((run) => Boolean(run.survey?.layer));
-  const of = (make) => runs.map((run, i) => run.matched(make(run, i), main));
-  curves.count.draw("ids in the frame", of((run, i) => (masks[i] ? run.survey.rows.map((row) => row.ids?.length ?? null) : [])), length);
-  curves.k.draw("k, the number of regions", of((run) => run.ks()), length);
-  curves.area.draw(`area of id ${ids}`, any ? of((run, i) => run.share(selected[i])) : [], length);
-  curves.distance.draw(`distance of id ${ids}`, any ? of((run, i) => run.survey?.series(selected[i], 2) ?? []) : [], length);
-  curves.interval.draw("time from frame to frame", masks[0] ? [] : of((run) => run.survey?.intervals() ?? []), length);
-  curves.depth.draw("pixels with a depth reading", masks[0] ? [] : of((run) => run.survey?.depths() ?? []), length);
+  const hasMasks = runs.map((run) => Boolean(run.survey?.layer));
+  const forRuns = (values) => runs.map((run, i) => run.matched(values(run, i), main));
+  curves.count.draw("ids in the frame", forRuns((run, i) => (hasMasks[i] ? run.survey.rows.map((row) => row.ids?.length ?? null) : [])), length);
+  curves.k.draw("k, the number of regions", forRuns((run) => run.ks()), length);
+  curves.area.draw(`area of id ${ids}`, any ? forRuns((run, i) => run.share(selected[i])) : [], length);
+  curves.distance.draw(`distance of id ${ids}`, any ? forRuns((run, i) => run.survey?.series(selected[i], 2) ?? []) : [], length);
+  curves.interval.draw("time from frame to frame", hasMasks[0] ? [] : forRuns((run) => run.survey?.intervals() ?? []), length);
+  curves.depth.draw("pixels with a depth reading", hasMasks[0] ? [] : forRuns((run) => run.survey?.depths() ?? []), length);
   for (const curve of Object.values(curves)) curve.at(place);
 }
 
+// Called when a survey has more rows.
 function grown() {
   draw();
   refresh();
@@ -65,7 +66,7 @@ function refresh() {
 
 let wanted = null, busy = false;
 
-// Only the place that was wanted last is fetched, whatever the scrubber went through.
+// Show the frame `to`. If the scrubber moves on meanwhile, only its last position is requested next.
 async function seek(to) {
   wanted = Math.min(length - 1, Math.max(0, to));
   if (busy) return;
@@ -130,6 +131,6 @@ $("opacity").addEventListener("input", (event) => { for (const run of runs) run.
 $("snapshot").addEventListener("click", snapshot);
 
 const table = { " ": play, s: snapshot, ArrowLeft: () => go(place - 1), ArrowRight: () => go(place + 1), Home: () => go(0), End: () => go(length - 1) };
-has.forEach((kind, i) => { table[i + 1] = () => show(kind); });
+layers.forEach((kind, i) => { table[i + 1] = () => show(kind); });
 keys(table);
 show(layer);

@@ -1,4 +1,4 @@
-// One run, or one recording, of the page: its picture, its list of ids, its facts.
+// One run or recording on the page: its image, its list of ids, its facts.
 
 import { presence } from "./curves.js";
 import { element, extent } from "./elements.js";
@@ -7,11 +7,12 @@ import { Stage } from "./stage.js";
 import { Survey, typicalSize } from "./survey.js";
 import { moment } from "./wire.js";
 
-// How its curves are drawn.
+// A sample of the line with which the curves of a run are drawn.
 const key = (number) => element("span", { class: number ? "key second" : "key" });
 
 export class Run {
-  // changed(): somebody selected or hid an id; grown(): more is known of the frames; compared: with another run.
+  // changed(): called when the user selects or hides an id. grown(): called when the survey has more rows.
+  // compared: whether there is a second run.
   constructor(about, number, colours, { changed, grown, compared }) {
     Object.assign(this, { about, number, colours, grown, place: 0, units: "", survey: null });
     const canvas = element("canvas", { tabindex: "0", role: "img", "aria-label": "no frame yet" });
@@ -32,20 +33,21 @@ export class Run {
     return this.about.names.length;
   }
 
-  // The frame of this run that belongs to `place` of the other: of the same name, or else as far along.
+  // The frame of this run to show beside frame `place` of `main`: the one with the same name, or else the one at the
+  // same relative position.
   partner(place, main) {
     if (this === main) return place;
     const same = this.byName.get(main.about.names[place]);
     return same ?? Math.round((place / Math.max(1, main.length - 1)) * (this.length - 1));
   }
 
-  // Values by this run's places -> by those of `main`.
+  // Reorder values, one for each frame of this run, to the frames of `main`.
   matched(values, main) {
     if (this === main) return values;
     return Array.from({ length: main.length }, (_, place) => values[this.partner(place, main)] ?? null);
   }
 
-  // Masks whose ids are followed while `layer` is shown.
+  // The kind of masks whose ids are tracked while `layer` is shown.
   kindOf(layer) {
     return this.about.kinds.includes(layer) ? layer : this.about.kinds[0] ?? "";
   }
@@ -59,14 +61,13 @@ export class Run {
   }
 
   async show(place, layer) {
-    const found = await moment(`moment?run=${this.number}&at=${place}&layer=${layer}`);
+    const answer = await moment(`moment?run=${this.number}&at=${place}&layer=${layer}`);
     this.place = place;
-    this.problem = found.problem;
-    if (found.head) {
-      this.units = found.head.units;
+    if (answer.head) {
+      this.units = answer.head.units;
       this.stage.look.layer = layer;
-      this.stage.show(found);
-    } else this.stage.clear(`frame ${this.about.names[place]} cannot be shown: ${found.problem}`);
+      this.stage.show(answer);
+    } else this.stage.clear(`frame ${this.about.names[place]} cannot be shown: ${answer.problem}`);
   }
 
   refresh(layer) {
@@ -75,9 +76,9 @@ export class Run {
     this.stage.set({ layer, selected: id, track: track.map((entry) => [entry[3], entry[4]]) });
     const extra = this.survey && {
       heading: "seen",
-      ids: [...this.survey.places.keys()],
-      cell: (one) => presence(this.survey.track(one).map((entry) => entry[0]), this.length, this.colours[one]),
-      facts: (one) => this.trackFacts(one),
+      ids: [...this.survey.tracks.keys()],
+      cell: (listed) => presence(this.survey.track(listed).map((entry) => entry[0]), this.length, this.colours[listed]),
+      facts: (chosen) => this.trackFacts(chosen),
     };
     this.objects.update(this.stage.segments, this.stage.area, this.units, extra);
   }
@@ -92,11 +93,12 @@ export class Run {
     return facts;
   }
 
+  // The area of an id in each frame, as a share of the frame.
   share(id) {
     return (this.survey?.series(id, 1) ?? []).map((area) => (area === null ? null : area / this.stage.area));
   }
 
-  // k by place: as the frames say, or as the history does.
+  // k in each frame: from the survey, or else from the history in run.json.
   ks() {
     const rows = this.survey?.rows ?? [];
     if (rows.some((row) => row.k)) return rows.map((row) => row.k ?? null);

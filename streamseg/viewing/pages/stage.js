@@ -1,10 +1,10 @@
-// The picture: colour, depth and masks drawn over each other; a click finds the id.
+// The image of a frame: colour, with depth or masks drawn over it. A click selects the id at that place.
 
 const DARK = [20, 20, 20], LIGHT = [255, 255, 255];
 
 export class Stage {
-  // colours: "#rrggbb" by id. pick(id, x, y): somebody chose a place, in pixels of the frame; id 0 = none.
-  // tall: the picture's height at most, as a share of the window's.
+  // colours: "#rrggbb" by id. pick(id): called when the user clicks the image; 0 = no id there.
+  // tall: the largest height of the image, in percent of the height of the window.
   constructor(canvas, caption, colours, pick, tall = 72) {
     this.canvas = canvas;
     this.tall = tall;
@@ -21,7 +21,7 @@ export class Stage {
     });
   }
 
-  // The kind of mask that is seen, or can be clicked where none is seen.
+  // The kind of masks that is shown or, if none is, that clicks refer to.
   get kind() {
     const kinds = Object.keys(this.moment?.masks ?? {});
     return kinds.includes(this.look.layer) ? this.look.layer : kinds[0];
@@ -35,7 +35,7 @@ export class Stage {
     return this.moment ? this.moment.head.width * this.moment.head.height : 1;
   }
 
-  // x, y: 0 ... 1 of the picture's width and height.
+  // The id at x, y, which are relative to width and height, 0 ... 1; 0 = none.
   idAt(x, y) {
     const mask = this.moment?.masks[this.kind];
     if (!mask) return 0;
@@ -53,7 +53,7 @@ export class Stage {
     this.draw();
   }
 
-  // Nothing but words.
+  // Show a text instead of an image.
   clear(text) {
     this.context.clearRect(0, 0, this.canvas.width, this.canvas.height);
     this.moment = null;
@@ -90,8 +90,8 @@ export class Stage {
     this.describe(head);
   }
 
-  // Tint the ids, and part them by a double line, dark on one side and light on the other; only the selected one's
-  // where ids are not tinted.
+  // Tint the ids and draw their borders as a double line, dark on one side and light on the other. If another layer is
+  // shown, only the border of the selected id is drawn.
   paint(mask, opacity) {
     const { ids, width, height } = mask;
     const { hidden, selected } = this.look;
@@ -102,18 +102,18 @@ export class Stage {
     const context = this.layer.getContext("2d");
     const image = context.createImageData(width, height);
     const pixels = new Uint32Array(image.data.buffer);
-    const tint = new Uint32Array(256), seen = new Uint8Array(256);
+    const tint = new Uint32Array(256), drawn = new Uint8Array(256); // drawn: the id itself, 0 = it is not drawn
     for (let id = 1; id < 256; id += 1) {
-      seen[id] = !hidden.has(id) && (this.look.layer === this.kind || id === selected) ? id : 0;
-      const share = selected && id !== selected ? 0.45 * opacity : opacity;
-      if (seen[id]) tint[id] = packed(this.colours[id], share);
+      drawn[id] = !hidden.has(id) && (this.look.layer === this.kind || id === selected) ? id : 0;
+      const alpha = selected && id !== selected ? 0.45 * opacity : opacity;
+      if (drawn[id]) tint[id] = packed(this.colours[id], alpha);
     }
     const dark = packed(DARK, 1), light = packed(LIGHT, 1);
     for (let y = 0; y < height; y += 1) {
       for (let x = 0, at = y * width; x < width; x += 1, at += 1) {
-        const id = seen[ids[at]];
-        const right = x + 1 < width ? seen[ids[at + 1]] : id;
-        const below = y + 1 < height ? seen[ids[at + width]] : id;
+        const id = drawn[ids[at]];
+        const right = x + 1 < width ? drawn[ids[at + 1]] : id;
+        const below = y + 1 < height ? drawn[ids[at + width]] : id;
         if (id !== right || id !== below) {
           pixels[at] = light;
           if (x) pixels[at - 1] = dark;
@@ -123,7 +123,7 @@ export class Stage {
     context.putImageData(image, 0, 0);
   }
 
-  // The way of the selected object over time: [[x, y]] in pixels of the frame.
+  // Draw the track of the selected id: [[x, y]] in pixels of the frame.
   trace() {
     const { track } = this.look;
     if (track.length < 2) return;
@@ -164,7 +164,7 @@ export class Stage {
   }
 }
 
-// Bytes R, G, B, A as a number, in the order of this machine.
+// Return R, G, B and A as one 32-bit number, in the byte order of this machine.
 const order = new Uint32Array(1), bytes = new Uint8Array(order.buffer);
 function packed([r, g, b], alpha) {
   bytes.set([r, g, b, Math.round(255 * alpha)]);

@@ -1,61 +1,62 @@
-// What is known of all frames of a run so far: rows that come in while the server goes through the recording.
+// Figures of all frames of a run. The rows arrive while the server reads the recording, see survey.py.
 
 import { json } from "./wire.js";
 
-const AGAIN = 400; // milliseconds between two questions
+const INTERVAL = 400; // milliseconds between two requests
 
 export class Survey {
-  // run: 0 or 1; layer: kind of masks, "" for none; grown(): there are more rows.
+  // run: 0 or 1. layer: kind of masks, "" = none. grown(): called when there are more rows.
   constructor(run, layer, grown) {
-    Object.assign(this, { run, layer, grown, rows: [], places: new Map(), done: false, stopped: false });
+    Object.assign(this, { run, layer, grown, rows: [], tracks: new Map(), done: false, stopped: false });
     this.watch();
   }
 
   async watch() {
     while (!this.done && !this.stopped) {
       try {
-        const found = await json(`survey?run=${this.run}&layer=${this.layer}&from=${this.rows.length}`);
-        for (const row of found.rows) this.add(row);
-        this.done = found.done;
+        const answer = await json(`survey?run=${this.run}&layer=${this.layer}&from=${this.rows.length}`);
+        for (const row of answer.rows) this.add(row);
+        this.done = answer.done;
         if (!this.stopped) this.grown();
       } catch {
-        this.stopped = true; // the server has gone; the page says so when it asks for a picture
+        this.stopped = true; // the server has ended; the page reports that with its next request for a frame
       }
-      await new Promise((resolve) => { setTimeout(resolve, AGAIN); });
+      await new Promise((resolve) => { setTimeout(resolve, INTERVAL); });
     }
   }
 
   add(row) {
     const place = this.rows.length;
     this.rows.push(row);
-    for (const one of row.ids ?? []) {
-      if (!this.places.has(one[0])) this.places.set(one[0], []);
-      this.places.get(one[0]).push([place, ...one.slice(1)]);
+    for (const [id, ...values] of row.ids ?? []) {
+      if (!this.tracks.has(id)) this.tracks.set(id, []);
+      this.tracks.get(id).push([place, ...values]);
     }
   }
 
-  // [[place, area, distance, x, y, size]] of an id.
+  // The track of an id: [[place, area, distance, x, y, size]].
   track(id) {
-    return this.places.get(id) ?? [];
+    return this.tracks.get(id) ?? [];
   }
 
-  // Of an id by place: what = 1 area, 2 distance.
-  series(id, what) {
+  // The values of an id in all frames, null where it is not. column: 1 = area, 2 = distance.
+  series(id, column) {
     const values = new Array(this.rows.length).fill(null);
-    for (const entry of this.track(id)) values[entry[0]] = entry[what];
+    for (const entry of this.track(id)) values[entry[0]] = entry[column];
     return values;
   }
 
-  // Seconds from each frame to the one before it.
+  // The seconds between each frame and the one before it.
   intervals() {
     return this.rows.map((row, i) => (i && row.time != null && this.rows[i - 1].time != null ? row.time - this.rows[i - 1].time : null));
   }
 
+  // The share of pixels with a depth reading in each frame, null = unknown.
   depths() {
     return this.rows.map((row) => (typeof row.depth === "number" ? row.depth : row.depth ? 0 : null));
   }
 
-  // What is missing, with counts.
+  // What is missing, one text for each reason, with the number of frames.
   missing() {
     const counts = new Map();
     for (const row of this.rows) {
@@ -72,7 +73,7 @@ export class Survey {
   }
 }
 
-// Typical size of an id: the median of each side.
+// The typical size of an id: the median of each side.
 export function typicalSize(track) {
   const sizes = track.map((entry) => entry[5]).filter(Boolean);
   if (!sizes.length) return null;

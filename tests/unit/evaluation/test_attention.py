@@ -1,4 +1,4 @@
-"""Attention pictures: what stands where, and the network's own attention in it."""
+"""Images of attention: the arrangement of the panels, and the attention of a real network."""
 
 from __future__ import annotations
 

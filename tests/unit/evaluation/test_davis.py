@@ -1,4 +1,4 @@
-"""J and F against a plain reading of their definition: dilation by a disk, loops, every assignment tried."""
+"""J and F against a direct implementation of their definition: dilation by a disk, loops, every assignment."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def plain_j(found: np.ndarray, truth: np.ndarray) -> float:
 
 
 def plain_boundary(mask: np.ndarray) -> np.ndarray:
-    """Where a pixel differs from the one on its right, below it, or below that; beyond the border is nothing."""
+    """Return the pixels that differ from a neighbour on the right, below, or below on the right, within the image."""
     edge = np.zeros_like(mask)
     edge[:, :-1] |= mask[:, :-1] != mask[:, 1:]
     edge[:-1] |= mask[:-1] != mask[1:]
@@ -108,7 +108,7 @@ def test_sequences_take_the_best_assignment(clip: tuple[list[np.ndarray], list[n
 
 @given(clips, st.permutations(range(1, 6)))
 @settings(max_examples=20, deadline=None)
-def test_names_of_ids_do_not_matter(clip: tuple[list[np.ndarray], list[np.ndarray]], order: list[int]) -> None:
+def test_the_numbers_of_ids_do_not_matter(clip: tuple[list[np.ndarray], list[np.ndarray]], order: list[int]) -> None:
     found, truth = clip
     names = np.arange(256, dtype=np.uint8)
     names[1:6] = order
@@ -124,7 +124,7 @@ def test_perfect_masks_get_one(truth: list[np.ndarray]) -> None:
     assert all(match.j == match.f == 1 for match in matches)
 
 
-def test_an_id_that_swaps_objects_is_not_forgiven() -> None:
+def test_an_id_that_swaps_objects_lowers_the_score() -> None:
     left, right = np.zeros((20, 40), np.uint8), np.zeros((20, 40), np.uint8)
     left[5:15, 5:15], right[5:15, 25:35] = 1, 1
     truth = left + 2 * right
@@ -132,8 +132,8 @@ def test_an_id_that_swaps_objects_is_not_forgiven() -> None:
     assert [match.j for match in matches] == [0.5, 0.5]
 
 
-def test_an_object_that_nobody_found_scores_where_it_is_absent() -> None:
-    """Both empty agree: J and F are 1 there, as in DAVIS."""
+def test_an_object_that_is_never_found_scores_in_frames_without_it() -> None:
+    """Two empty masks agree: J and F are 1, as in DAVIS."""
     there, gone = np.zeros((20, 40), np.uint8), np.zeros((20, 40), np.uint8)
     there[5:15, 5:15] = 1
     (match,) = assign([compare(gone, there), compare(gone, gone)])

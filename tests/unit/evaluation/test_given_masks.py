@@ -1,4 +1,4 @@
-"""Masks made by anyone: many kinds of files, missing ones, wrong ones."""
+"""Masks of other programs: several file formats, missing files, wrong files."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_labels_and_objects_of_a_run_are_told_apart(recording: SessionConfig, tm
 
 
 def test_objects_and_labels_of_a_run_are_joined(recording: SessionConfig, tmp_path: Path) -> None:
-    """Labels that see one region everywhere: the things alone make the difference."""
+    """The labels are one region everywhere, so only the objects make a difference."""
     write(tmp_path / "out" / "objects", "png")
     for path in write(tmp_path / "out" / "labels", "png").iterdir():
         Image.fromarray(np.ones(SIZE, np.uint8)).save(path)
@@ -120,7 +120,7 @@ def test_objects_and_labels_of_a_run_are_joined(recording: SessionConfig, tmp_pa
 
 
 def test_panoptic_masks_of_a_run(recording: SessionConfig, tmp_path: Path) -> None:
-    """Alone, they are masks of which none is known to be a thing; beside objects they score as labels do."""
+    """Alone, none of the masks is known to be an object; beside objects/ they score like labels/."""
     folder = tmp_path / "out" / "panoptic"
     for path in write(folder, "png").iterdir():
         Image.fromarray(np.array([1, 254, 253], np.uint8)[np.asarray(Image.open(path))]).save(path)
@@ -141,7 +141,7 @@ def test_labels_alone_are_no_objects(recording: SessionConfig, tmp_path: Path) -
     assert figures["segments_jf"] == 1
 
 
-def test_scores_beside_masks_in_one_folder_are_theirs(recording: SessionConfig, tmp_path: Path) -> None:
+def test_scores_in_the_folder_of_the_masks_are_used(recording: SessionConfig, tmp_path: Path) -> None:
     folder = write(tmp_path / "given", "png")
     assert score(recording, folder).figures["ap"] is None
     segments = [{"id": 1, "score": 0.9}, {"id": 2, "score": 0.4}]

@@ -24,14 +24,14 @@ def test_by_hand() -> None:
     assert (found.found, found.true) == (2, 2)
 
 
-def test_what_is_not_known_does_not_count() -> None:
+def test_void_pixels_do_not_count() -> None:
     truth = np.array([[1, 1, 255, 0]])
     objects = np.array([[5, 5, 5, 6]])
     assert overlap(objects, truth, np.array([[True, True, True, False]])).f == 1
     assert overlap(objects, truth).f < 1
 
 
-def test_nothing_there() -> None:
+def test_frames_without_objects() -> None:
     empty, full = np.zeros((3, 3), int), np.ones((3, 3), int)
     assert overlap(empty, empty).f == 1
     assert overlap(full, empty).f == overlap(empty, full).f == 0

@@ -1,4 +1,4 @@
-"""The page: it needs nothing outside, shows the figures, and its curve has the knee in the right place."""
+"""The page: it loads no other files, shows the figures, and its curve has the knee in the right place."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from streamseg.evaluation.gallery import WIDTH, Gallery
+from streamseg.evaluation.gallery import SIDE, Gallery
 from streamseg.evaluation.page import curve, page
 from streamseg.evaluation.sequence import FIGURES
 from streamseg.frame import Frame, Segmentation
@@ -20,13 +20,13 @@ from streamseg.frame import Frame, Segmentation
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def watched(values: list[float], objects: bool = True) -> Gallery:
+def gallery_of(values: list[float], objects: bool = True) -> Gallery:
     gallery = Gallery()
     for index, value in enumerate(values):
         frame = Frame(index, f"frame<{index}>", 0.0, np.full((60, 80, 3), 40 * index, np.uint8))
         ids = np.ones((60, 80), np.uint8)
         found = Segmentation(ids, k=1, objects=ids if objects else None)
-        gallery.see(frame, found, ids, {"free": value} if objects else {"best": value})
+        gallery.observe(frame, found, ids, {"free": value} if objects else {"best": value})
     return gallery
 
 
@@ -64,8 +64,8 @@ class Reader(HTMLParser):
         self.text += data
 
 
-def test_page_is_whole_and_needs_nothing_outside() -> None:
-    text = page(result(watched([0.5, 0.1, 0.9])), "title & more")
+def test_the_page_is_valid_and_loads_no_other_files() -> None:
+    text = page(result(gallery_of([0.5, 0.1, 0.9])), "title & more")
     reader = Reader()
     reader.feed(text)
     assert reader.open == []
@@ -77,17 +77,17 @@ def test_page_is_whole_and_needs_nothing_outside() -> None:
 
 
 def test_without_objects_the_best_segment_decides() -> None:
-    text = page(result(watched([0.5, 0.1], objects=False)), "title")
+    text = page(result(gallery_of([0.5, 0.1], objects=False)), "title")
     assert "IoU of the best region 0.100" in text
     assert text.count("<img") == 6
 
 
 def test_gallery_keeps_small_pictures_of_the_extremes() -> None:
-    gallery = watched([0.4, 0.7, 0.2, 0.5])
+    gallery = gallery_of([0.4, 0.7, 0.2, 0.5])
     assert gallery.best is not None
     assert gallery.worst is not None
     assert (gallery.best.value, gallery.worst.value) == (0.7, 0.2)
-    assert max(gallery.best.rgb.shape) == WIDTH
+    assert max(gallery.best.rgb.shape) == SIDE
     assert gallery.best.truth.shape == gallery.best.rgb.shape
 
 
@@ -115,7 +115,7 @@ def test_pictures_are_rgb() -> None:
     red = np.zeros((60, 80, 3), np.uint8)
     red[..., 0] = 255
     ids = np.ones((60, 80), np.uint8)
-    gallery.see(Frame(0, "red", 0.0, red), Segmentation(ids, k=1), ids, {"best": 1.0})
+    gallery.observe(Frame(0, "red", 0.0, red), Segmentation(ids, k=1), ids, {"best": 1.0})
     (data,) = re.findall(r'src="data:image/jpeg;base64,([^"]+)"', page(result(gallery), "t"))[:1]
     picture = cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_COLOR)
     assert picture[30, 40, 2] > 240  # OpenCV's own order: blue, green, red

@@ -1,4 +1,4 @@
-"""The report's table: which networks stand in it, at which layer, and that its cells are what a plain run gives."""
+"""Table 1 of the report: its networks, their layers, and that its cells equal a plain run."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def test_two_runs_of_one_method_are_told_apart(tmp_path: Path) -> None:
     assert names == ["BYOL efficientnet_lite0", "frozen efficientnet_lite0", "BYOL efficientnet_lite0 (2)"]
 
 
-def test_lost_starting_weights_are_told(tmp_path: Path) -> None:
+def test_missing_initial_weights_have_a_note(tmp_path: Path) -> None:
     notes: list[str] = []
     found = paper._networks([Spec(write(tmp_path / "a.pt", "byol", init=str(tmp_path / "gone.pth")))], notes)
     assert found[1][1].weights == ""
     assert "gone.pth" in notes[0]
 
 
-def test_layers_asked_for_are_kept() -> None:
+def test_chosen_layers_are_kept() -> None:
     assert paper.last_map(Spec("efficientnet_lite0", layers=(4,)), "efficientnet_lite0").layers == (4,)
     assert paper.last_map(Spec("dino_vits16"), "dino_vits16").layers == (-1,)
     assert paper.last_map(Spec("net.onnx"), "net.onnx").layers == ()
@@ -60,7 +60,7 @@ def test_cells_are_the_report_s_method(monkeypatch: pytest.MonkeyPatch) -> None:
     source = str(ROOT / "samples" / "tabletop")
     setup = SessionConfig(source).but(spec=Spec("efficientnet_lite0"), objects=True, seed=3)
     asked = Request((source,), {"efficientnet_lite0": (setup,)}, seeds=2, max_frames=2)
-    table = paper.table(asked, scoring.NOBODY)
+    table = paper.table(asked, scoring.SILENT)
     assert table["columns"] == ["64", "64 PCA 3"]
     (row,) = table["rows"]
     assert row["name"] == "frozen efficientnet_lite0"

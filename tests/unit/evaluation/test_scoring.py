@@ -60,7 +60,7 @@ def test_frames_without_usable_truth_are_named() -> None:
     assert result.figures["id_changes"] is None  # the two frames are no neighbours
 
 
-def test_a_frame_of_which_nothing_is_known_is_not_scored() -> None:
+def test_a_frame_that_is_all_void_is_not_scored() -> None:
     scorer = Scorer("images", protocol="davis17u")
     for index, truth in enumerate((thing(), np.full(SHAPE, 255, np.uint8), thing())):
         scorer.write(frame(index, truth), Segmentation(thing() + 1, k=2, objects=np.zeros(SHAPE, np.uint8)))
@@ -78,7 +78,7 @@ def test_a_frame_of_which_nothing_is_known_is_not_scored() -> None:
         ("mask has too many colours", "number the objects"),
     ],
 )
-def test_what_is_to_do_when_nothing_is_scored_depends_on_why(reason: str, hint: str) -> None:
+def test_the_hint_depends_on_why_nothing_was_scored(reason: str, hint: str) -> None:
     assert hint in nothing_scored("clip", {reason: ["0"]}).hint
 
 
@@ -100,8 +100,8 @@ def test_iou_only_leaves_the_rest_out() -> None:
     assert {name for name, value in figures.items() if value is not None} == masks
 
 
-def test_singly_nothing_is_remembered(tmp_path: Path) -> None:
-    """The same picture twice is the same scene twice, for which a session of two would have learnt."""
+def test_singly_each_frame_is_a_new_session(tmp_path: Path) -> None:
+    """The same image twice has the same masks. In one session, the second would depend on the first."""
     picture = cv2.imread(str(next((SAMPLE / "rgb").iterdir())))
     for name, image in (("images", picture), ("masks", np.full(picture.shape[:2], 255, np.uint8))):
         (tmp_path / name).mkdir()
@@ -132,7 +132,7 @@ def test_spread_is_that_of_the_seeds() -> None:
 
 
 def test_seeds_share_a_network_and_nothing_else() -> None:
-    """Their figures are those of runs of their own."""
+    """The figures of each seed are those of a separate run."""
     setup = SessionConfig(str(SAMPLE)).but(size=96, objects=True, k=6, seed=3)
     told: list[str] = []
     coming: list[int | None] = []

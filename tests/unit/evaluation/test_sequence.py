@@ -89,7 +89,7 @@ def test_a_frame_without_foreground_has_no_best_segment() -> None:
 
 
 def test_best_and_free_are_means_over_the_same_frames() -> None:
-    """A frame without foreground, in which something was found, once lowered free alone."""
+    """A frame without foreground, in which something was found, must not lower "free" alone."""
     truth, nothing = np.zeros(SHAPE, np.uint8), np.zeros(SHAPE, np.uint8)
     truth[:3] = 1
     scores = Sequence()
@@ -124,7 +124,7 @@ def test_best_and_union_are_over_things_and_the_regions_around(
 
 
 def test_a_thing_may_be_the_best_mask() -> None:
-    """Clusters that split it do not: what the objects add is in `best`."""
+    """Clusters that split the object have a lower IoU, so `best` shows the gain by objects."""
     truth = np.zeros(SHAPE, np.uint8)
     truth[1:4, 1:5] = 1
     labels = np.where(np.arange(SHAPE[1]) < 3, 1, 2).astype(np.uint8) * np.ones(SHAPE, np.uint8)

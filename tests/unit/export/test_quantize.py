@@ -106,7 +106,7 @@ def test_weights_are_symmetric_per_channel_and_of_seven_bits(tmp_path: Path) -> 
         assert not stored[name.replace("_quantized", "_zero_point")].any()
 
 
-def test_layers_that_int8_would_spoil_stay_float(tmp_path: Path) -> None:
+def test_layers_that_lose_too_much_stay_float(tmp_path: Path) -> None:
     fp32, int8 = network(tmp_path / "fp32.onnx", spread=1e4), tmp_path / "int8.onnx"
     lines: list[str] = []
     quantize.quantize(fp32, int8, pictures(8), lines.append)
@@ -133,13 +133,13 @@ def test_an_opset_without_channel_scales_is_refused(tmp_path: Path) -> None:
 
 
 @given(st.dictionaries(st.text(max_size=3), st.floats(-1e-3, 1) | st.just(float("nan")), max_size=30))
-def test_affordable_divides_all_layers_and_stays_within_the_budget(costs: dict[str, float]) -> None:
-    kept, left = quantize.affordable(costs)
-    assert sorted(kept + left) == sorted(costs)
-    assert sum(max(costs[name], 0) for name in kept) <= quantize.BUDGET + 1e-12
-    assert not any(np.isnan(costs[name]) for name in kept)
-    dearest = max((costs[name] for name in kept), default=-1.0)
-    assert all(np.isnan(costs[name]) or costs[name] >= dearest for name in left)
+def test_within_budget_selects_layers_up_to_the_budget(losses: dict[str, float]) -> None:
+    kept, left = quantize.within_budget(losses)
+    assert sorted(kept + left) == sorted(losses)
+    assert sum(max(losses[name], 0) for name in kept) <= quantize.BUDGET + 1e-12
+    assert not any(np.isnan(losses[name]) for name in kept)
+    largest = max((losses[name] for name in kept), default=-1.0)
+    assert all(np.isnan(losses[name]) or losses[name] >= largest for name in left)
 
 
 def test_resnet_passes_its_gate_on_another_recording(shared: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Names, and whole or not at all: an old file survives everything, and no temporary is left."""
+"""Names of files, and that they are written as a whole or not at all: an older file survives every error."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ def test_a_full_disk_says_so(tmp_path):
 
 
 def refused(path, needs=0):
-    """The error that comes before any work."""
+    """Return the error that is raised before any work."""
     with pytest.raises(OutputError) as caught, written(path, needs):
         pytest.fail("the work began")
     return caught.value
 
 
-def test_what_cannot_be_written_is_known_before(tmp_path):
+def test_a_path_that_cannot_be_written_is_refused_before_the_work(tmp_path):
     assert "is a folder" in refused(tmp_path).message
     assert "no folder" in refused(tmp_path / "no" / "net.onnx").message
     (tmp_path / "file").write_text("")

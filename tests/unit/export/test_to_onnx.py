@@ -1,4 +1,4 @@
-"""ONNX files of real networks: equal to PyTorch at sizes and batches that were not traced, in runtimes of others."""
+"""ONNX files of real networks equal PyTorch, at sizes and batches that were not traced, in several runtimes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def specs(request) -> Callable[[str], Spec]:
 
 @pytest.fixture(scope="session")
 def exported(specs, tmp_path_factory):
-    """exported(name, precision, size): (path, comparisons, log), written once for all tests. size None = free."""
+    """exported(name, precision, size): (path, comparisons, log), written once for all tests. size None = dynamic."""
     known = {}
     folder = tmp_path_factory.mktemp("exported")
 
@@ -98,7 +98,7 @@ def test_half_precision_takes_half_the_space(name, size, exported):
 
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("size", [(32, 32), (160, 64)])
-def test_a_free_file_is_the_eager_network_at_sizes_never_traced(name, size, exported, specs):
+def test_a_dynamic_file_equals_the_eager_network_at_other_sizes(name, size, exported, specs):
     """Eager networks of a fixed size interpolate their positions by timm, and pad by TensorFlow's rule anew."""
     images = frames.load("", size, 2)
     wanted = open_backbone(specs(name), size, engine="torch", precision="fp32", device="cpu").run(images)
@@ -167,7 +167,7 @@ def test_a_wrong_opset_is_refused_before_the_work(model, opset, allowed, tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_windows_cannot_be_free(tmp_path):
+def test_networks_with_windows_cannot_be_dynamic(tmp_path):
     import timm
     from safetensors.torch import save_file
 

@@ -15,7 +15,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from export import onnx_signature, to_tensorrt
-from export.to_tensorrt import Choice
+from export.to_tensorrt import BuildOptions
 from streamseg.backbones import Spec, machine
 from streamseg.backbones.exported import engine_file
 from streamseg.backbones.exported.engine_file import Machine, Profile
@@ -26,7 +26,7 @@ H100 = Machine("NVIDIA H100 80GB HBM3", "9.0", "10.16.1.11")
 
 
 def say_nothing(line: str) -> None:
-    """A log that nobody reads."""
+    """A log that discards its lines."""
 
 
 def network(path: Path, batch: int | str = "batch", side: int | str = 64, **props: str) -> Path:
@@ -65,7 +65,7 @@ def test_weights_in_other_files_are_refused(tmp_path):
         onnx_signature.read(path)
 
 
-def test_an_engine_wants_static_sides_and_a_free_batch(tmp_path):
+def test_an_engine_needs_a_static_size_and_a_dynamic_batch(tmp_path):
     to_tensorrt.check_shapes("m", onnx_signature.read(network(tmp_path / "good.onnx")))
     with pytest.raises(ModelError, match="leaves them open") as caught:
         to_tensorrt.check_shapes("m", onnx_signature.read(network(tmp_path / "any.onnx", side="side")))
@@ -84,18 +84,19 @@ def test_precision_lies_in_the_graph(tmp_path):
     assert to_tensorrt.own_precision("m", silent, "") == "fp32"
 
 
-def test_a_file_of_ones_own_is_built_from_as_it_is(tmp_path):
+def test_an_onnx_file_of_the_user_is_used_as_it_is(tmp_path):
     path = network(tmp_path / "net.onnx", precision="fp16")
     spec = Spec(str(path))
-    with to_tensorrt.onnx_of(spec, Choice(), say_nothing) as (found, signature):
+    with to_tensorrt.onnx_of(spec, BuildOptions(), say_nothing) as (found, signature):
         assert (found, signature.size) == (path, (64, 64))
-    assert to_tensorrt.asked(spec, Choice()) == to_tensorrt.asked(spec, Choice(size=(64, 64))) == ((64, 64), "fp16")
+    for options in (BuildOptions(), BuildOptions(size=(64, 64))):
+        assert to_tensorrt.size_and_precision(spec, options) == ((64, 64), "fp16")
     with pytest.raises(ModelError, match="64x64 only"):
-        to_tensorrt.asked(spec, Choice(size=(96, 96)))
+        to_tensorrt.size_and_precision(spec, BuildOptions(size=(96, 96)))
     anywhere = Spec(str(network(tmp_path / "any.onnx", side="side")))
     with pytest.raises(ModelError, match="any size"):
-        to_tensorrt.asked(anywhere, Choice(size=(96, 96)))
-    assert to_tensorrt.asked(Spec("resnet18"), Choice()) == ((384, 384), "fp32")
+        to_tensorrt.size_and_precision(anywhere, BuildOptions(size=(96, 96)))
+    assert to_tensorrt.size_and_precision(Spec("resnet18"), BuildOptions()) == ((384, 384), "fp32")
 
 
 @pytest.mark.parametrize(
@@ -106,7 +107,7 @@ def test_a_file_of_ones_own_is_built_from_as_it_is(tmp_path):
         ("runs/my byol.pt", "my_byol-384x672-b8-fp16-NVIDIA_H100_80GB_HBM3-trt10.16.1.11.plan"),
     ],
 )
-def test_an_engine_is_named_by_all_that_it_is_bound_to(backbone, name):
+def test_the_name_of_an_engine_has_all_that_it_depends_on(backbone, name):
     assert to_tensorrt.file_name(backbone, (384, 672), "fp16", Profile(1, 4, 8), H100) == name
 
 
@@ -126,12 +127,12 @@ def test_the_facts_of_an_engine_are_those_of_its_onnx_file_and_its_machine(tmp_p
 @pytest.mark.parametrize("most", [0, -1])
 def test_no_batch_is_no_engine(most):
     with pytest.raises(ModelError, match="batches"):
-        _ = Choice(max_batch=most).profile
-    assert Choice(max_batch=8).profile == Profile(1, 8, 8)
-    assert Choice(max_batch=8, opt_batch=2).profile == Profile(1, 2, 8)
+        _ = BuildOptions(max_batch=most).profile
+    assert BuildOptions(max_batch=8).profile == Profile(1, 8, 8)
+    assert BuildOptions(max_batch=8, opt_batch=2).profile == Profile(1, 2, 8)
 
 
-def test_a_name_that_run_would_not_know_is_refused():
+def test_a_name_that_run_would_not_recognize_is_refused():
     with pytest.raises(OutputError, match=r"net\.trt") as caught:
         to_tensorrt.check_path(Path("net.trt"))
     assert ".plan" in caught.value.hint
@@ -143,12 +144,12 @@ def test_without_a_gpu_the_command_says_so_at_once(tmp_path):
         pytest.skip("there is a GPU")
     program = (
         "import sys\n"
-        "from export.to_tensorrt import Choice, to_tensorrt\n"
+        "from export.to_tensorrt import BuildOptions, to_tensorrt\n"
         "from rich.console import Console\n"
         "from streamseg.backbones import Spec\n"
         "from streamseg.errors import ModelError\n"
         "try:\n"
-        "    to_tensorrt(Spec('resnet18'), None, Choice(), print, Console())\n"
+        "    to_tensorrt(Spec('resnet18'), None, BuildOptions(), print, Console())\n"
         "except ModelError as problem:\n"
         "    print(problem.message, '|', problem.hint)\n"
         "print(sorted({'torch', 'onnx', 'tensorrt'} & set(sys.modules)))\n"

@@ -22,7 +22,7 @@ from rich.console import Console
 
 from export import to_triton
 from export.onnx_signature import Signature
-from export.to_tensorrt import Choice
+from export.to_tensorrt import BuildOptions
 from streamseg.backbones import Spec, open_backbone, write_onnx
 from streamseg.backbones.exported import engine_file
 from streamseg.backbones.exported.engine_file import Engine, Machine, Profile
@@ -32,9 +32,9 @@ from tests.unit.export.triton_schema import parameters, parse
 
 
 def add(model: str | Spec, repository: Path, name: str = "", format: str = "onnx", **chosen: Any) -> Path:
-    """The folder of the new version."""
+    """Add a model, and return the folder of its new version."""
     spec = model if isinstance(model, Spec) else Spec(model)
-    choice, console = Choice(**{"max_batch": 8} | chosen), Console(file=io.StringIO())
+    choice, console = BuildOptions(**{"max_batch": 8} | chosen), Console(file=io.StringIO())
     return to_triton.to_triton(spec, repository, name, format, choice, lambda line: None, console)[0]
 
 
@@ -179,13 +179,13 @@ def test_an_engine_goes_in_with_its_json_and_its_own_batch(engine, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a/b", "..", ".hidden", "a b", "ä", 'a"b'])
-def test_a_name_that_is_no_folder_or_address_is_refused(tmp_path, name):
+def test_a_name_that_cannot_be_a_folder_or_url_is_refused(tmp_path, name):
     with pytest.raises(OutputError, match="not a name for a model"):
         add(network(tmp_path / "net.onnx"), tmp_path / "repo", name=name)
     assert not (tmp_path / "repo").exists()
 
 
-def test_a_wrong_place_is_told(tmp_path):
+def test_a_folder_that_is_no_repository_is_refused(tmp_path):
     source = network(tmp_path / "net.onnx")
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="not a folder"):
@@ -198,7 +198,7 @@ def test_a_wrong_place_is_told(tmp_path):
         add(source, tmp_path / "file" / "below")
 
 
-def test_nothing_is_left_of_what_could_not_be_copied(tmp_path, monkeypatch):
+def test_a_failed_copy_leaves_nothing(tmp_path, monkeypatch):
     def full(*paths: object) -> None:
         raise OSError(28, "No space left on device")
 

@@ -1,4 +1,4 @@
-"""The comparison itself: against definitions written out, on features whose difference is known, and what fails it."""
+"""The comparison: against its definitions, on features with a known difference, and what fails the gate."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_cosine_of_nothing():
     assert verify.cosine(zero, one, (1,)).item() == 0
 
 
-def test_labels_do_not_hang_on_a_scale_or_the_last_digit():
+def test_labels_do_not_depend_on_scale_or_on_the_last_digit():
     features = planted(2)
     assert compared(features, features * np.float32(1 + 1e-6)).ari == 1
     assert compared(features, noisy(features, 0.01)).ari > 0.99
@@ -122,11 +122,11 @@ def test_gates(precision, strength, passes):
         verify.gate("net", precision, [comparison])
         return
     with pytest.raises(ModelError, match=rf"net in {precision}.*cosine .* features .*96x96, batch 3.*below") as caught:
-        verify.gate("net", precision, [comparison], where=lambda: "worst layer output: blocks.7")
+        verify.gate("net", precision, [comparison], find_layer=lambda: "worst layer output: blocks.7")
     assert "blocks.7" in caught.value.message
 
 
-def test_one_frame_gone_wrong_cannot_hide():
+def test_one_wrong_frame_fails_the_gate():
     wanted = planted(7, frames=8)
     found = wanted.copy()
     found[5] = noisy(found[5:6], 1.0)
@@ -143,7 +143,7 @@ def test_labels_alone_fail_a_gate():
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_numbers_that_are_none_never_pass(bad):
+def test_nan_and_infinity_never_pass(bad):
     found = planted(8)
     found[1, 3, 2, 2] = bad
     with np.errstate(invalid="ignore"):

@@ -12,7 +12,7 @@ from streamseg.sinks import Sink
 
 
 class Collect(Sink):
-    """Remembers what it was given; may be slow, and may fail at a frame."""
+    """Collects the frames that it gets; can be slow, and can fail at a frame."""
 
     def __init__(self, delay: float = 0.0, fail_at: int = -1, error: BaseException | None = None) -> None:
         self.frames: list[int] = []

@@ -1,4 +1,4 @@
-"""The output folder: nothing that no run wrote is lost, two runs exclude each other, links are not followed."""
+"""The output folder: files that no run wrote are never lost, two runs exclude each other, links are not followed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def names(path: Path) -> list[str]:
     return sorted(one.relative_to(path).as_posix() for one in path.rglob("*") if one.is_file())
 
 
-def test_overwrite_takes_away_what_the_run_wrote_and_nothing_else(tmp_path: Path) -> None:
+def test_overwrite_removes_only_files_that_the_run_wrote(tmp_path: Path) -> None:
     run(tmp_path, ["labels/0.png", "labels/1.png", "overlay.mp4"])
     (tmp_path / "labels" / "mine.png").write_text("mine")
     (tmp_path / "notes.txt").write_text("mine")
@@ -33,7 +33,7 @@ def test_overwrite_takes_away_what_the_run_wrote_and_nothing_else(tmp_path: Path
     assert names(tmp_path) == ["labels/0.png", "labels/mine.png", "notes.txt", "run.json"]
 
 
-def test_what_was_there_is_never_replaced(tmp_path: Path) -> None:
+def test_a_file_that_no_run_wrote_is_never_replaced(tmp_path: Path) -> None:
     (tmp_path / "labels").mkdir()
     (tmp_path / "labels" / "0.png").write_text("mine")
     with pytest.raises(OutputError, match="no run wrote it"):
@@ -41,7 +41,7 @@ def test_what_was_there_is_never_replaced(tmp_path: Path) -> None:
     assert (tmp_path / "labels" / "0.png").read_text() == "mine"
 
 
-def test_a_killed_run_left_a_journal(tmp_path: Path) -> None:
+def test_overwrite_reads_the_journal_of_a_killed_run(tmp_path: Path) -> None:
     with open_folder(tmp_path, False, "x") as folder:
         folder.claim("labels/0.png").write_text("half a run")
         text = (tmp_path / JOURNAL).read_text()
@@ -69,13 +69,13 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
     assert (elsewhere / "0.png").read_text() == "mine"
 
 
-def test_a_manifest_that_says_nothing(tmp_path: Path) -> None:
+def test_a_manifest_without_a_list_of_files_is_refused(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text("{}")
     with pytest.raises(OutputError, match="does not say what its run wrote"):
         run(tmp_path, [], overwrite=True)
 
 
-def test_the_source_may_not_lie_in_the_output(tmp_path: Path) -> None:
+def test_a_source_in_the_output_folder_is_refused(tmp_path: Path) -> None:
     video = tmp_path / "video.mp4"
     video.write_text("frames")
     for source in (str(video), f"video:{video}", str(tmp_path)):

@@ -23,7 +23,7 @@ def test_percentiles_against_numpy(values: list[float]) -> None:
     assert found["p50"] <= found["p95"] <= found["p99"] <= found["max"]
 
 
-def test_nothing_happened() -> None:
+def test_a_run_without_frames() -> None:
     content = manifest.describe_report(Statistics())
     assert content["latency_ms"] == {"p50": 0, "p95": 0, "p99": 0, "max": 0}
     assert (content["frames"], content["fps"], content["id_changes"]) == (0, 0, None)
@@ -38,7 +38,7 @@ def test_skips_are_counted_by_reason_and_named() -> None:
     }
 
 
-def test_written_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_a_manifest_is_replaced_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
     manifest.write(tmp_path, {"name": "größe \udcff", "k": [1]})
     assert json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))["k"] == [1]
     assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
@@ -47,12 +47,12 @@ def test_written_whole_or_not_at_all(tmp_path: Path) -> None:
     manifest.write(tmp_path / "none", {}, best_effort=True)
 
 
-def test_versions_of_what_is_installed() -> None:
+def test_versions_are_those_of_installed_packages() -> None:
     found = manifest.versions(("numpy", "no-such-package"))
     assert found == {"numpy": np.__version__}
 
 
-def test_a_guessed_camera_says_that_it_is_one() -> None:
+def test_a_guessed_camera_is_marked_as_guessed() -> None:
     report = Statistics()
     assert manifest.describe_report(report)["intrinsics"] is None
     report.noted.camera = Intrinsics(576, 576, 319.5, 239.5)
@@ -63,14 +63,14 @@ def test_a_guessed_camera_says_that_it_is_one() -> None:
     assert manifest.describe_report(report)["intrinsics"] == {"fx": 525, "fy": 525, "cx": 319.5, "cy": 239.5}
 
 
-def test_of_pictures_that_do_not_follow_each_other_no_id_is_said_to_change() -> None:
+def test_photographs_have_no_id_changes() -> None:
     report = Statistics(id_changes=array("f", [0.25, 0.5]))
     assert manifest.describe_report(report)["id_changes"] == 0.375
     report.noted.follow = False
     assert manifest.describe_report(report)["id_changes"] is None
 
 
-def test_what_supports_is_counted_and_its_first_frames_are_named() -> None:
+def test_supports_are_counted_with_their_first_frames() -> None:
     report = Statistics()
     report.noted.supports["plane"].extend(range(0, 160, 4))
     assert manifest.describe_report(report)["supports"] == {

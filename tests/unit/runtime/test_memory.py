@@ -30,7 +30,7 @@ print(kept, resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 
 def faults(how: str, **environment: str) -> tuple[bool, int]:
-    """Whether memory is kept, and the pages that the system had to hand out for 200 pictures in a thread."""
+    """Return whether memory is kept, and the page faults of 200 images in a thread."""
     variables = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")} | environment
     answer = subprocess.run([sys.executable, "-c", PICTURES, how], env=variables, capture_output=True, check=True)
     kept, count = answer.stdout.split()
@@ -38,18 +38,18 @@ def faults(how: str, **environment: str) -> tuple[bool, int]:
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="is about glibc's malloc")
-def test_pictures_use_memory_again() -> None:
+def test_images_reuse_freed_memory() -> None:
     kept, few = faults("keep")
     assert kept
     _, many = faults("leave")
     assert few < 0.1 * many
 
 
-def test_whoever_sets_malloc_is_left_alone() -> None:
+def test_a_malloc_variable_of_the_user_is_respected() -> None:
     assert faults("keep", MALLOC_ARENA_MAX="4")[0] is False
 
 
-def test_garbage_is_looked_for_once_a_program_has_started() -> None:
+def test_garbage_is_collected_once_a_program_has_started() -> None:
     assert gc.isenabled()
     with starting() as started:
         assert not gc.isenabled()

@@ -59,7 +59,7 @@ def test_a_run_can_be_repeated(changed: dict[str, object], tmp_path: Path, monke
     assert seen == [wish]
 
 
-def test_what_a_user_said_of_the_source_too(tmp_path: Path) -> None:
+def test_settings_of_the_source_are_repeated_too(tmp_path: Path) -> None:
     wish = RunConfig("x")
     options = type(wish.options)(Intrinsics(500, 501, 320.5, 240), 1000.0, Alignment(0.9, -8, -4))
     path = tmp_path / "run.json"
@@ -70,7 +70,7 @@ def test_what_a_user_said_of_the_source_too(tmp_path: Path) -> None:
     assert flags["depth_scale"] == "1000.0"
 
 
-def test_flags_beside_it_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_further_flags_override_those_of_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "run.json"
     path.write_bytes(to_json({"settings": settings_of(RunConfig("old").but(k=6, seed=3))}))
     seen: list[RunConfig] = []
@@ -81,7 +81,7 @@ def test_flags_beside_it_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", json.dumps({"settings": {"extractor": 3}}), "[" * 100_000])
-def test_other_files_are_told(text: str, tmp_path: Path) -> None:
+def test_other_files_are_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text(text)
     with pytest.raises(OutputError, match="does not hold the settings"):
         flags_of(tmp_path / "run.json")

@@ -30,7 +30,7 @@ def test_it_finds_the_shapes_and_keeps_their_ids(shapes, make_segmenter, cluster
 
 
 @pytest.mark.parametrize("clustering", ["online", "per-frame"])
-def test_same_seed_same_masks_and_reset_starts_anew(shapes, make_segmenter, clustering: str) -> None:
+def test_same_seed_same_masks_and_reset_starts_a_new_session(shapes, make_segmenter, clustering: str) -> None:
     frames = [shapes()[i] for i in range(10)]
     segmenter = make_segmenter(clustering=clustering, seed=5)
     first = [segmenter.step(frame).regions.copy() for frame in frames]
@@ -43,7 +43,7 @@ def test_same_seed_same_masks_and_reset_starts_anew(shapes, make_segmenter, clus
 
 
 def test_reset_may_change_the_settings(shapes, make_segmenter) -> None:
-    """And gives what a segmenter of these settings gives, without another network."""
+    """The masks are those of a new segmenter with these settings, but the network is the same."""
     frames = [shapes()[i] for i in range(4)]
     segmenter = make_segmenter(seed=1)
     segmenter.step(frames[0])
@@ -56,7 +56,7 @@ def test_reset_may_change_the_settings(shapes, make_segmenter) -> None:
     assert segmenter.extractor.backbones == [network]
 
 
-def test_a_network_that_tells_nothing_of_things(shapes, make_segmenter) -> None:
+def test_a_network_without_objectness_is_refused_for_objects(shapes, make_segmenter) -> None:
     with pytest.raises(ModelError, match="neither energy nor attention") as caught:
         make_segmenter(objects=True).step(shapes()[0])
     assert "--no-objects" in caught.value.hint
@@ -111,7 +111,7 @@ def test_every_option_gives_masks(shapes, make_segmenter, extra: dict[str, objec
     assert agreement > (0.5 if "position" in extra or "depth" in extra else 0.85)
 
 
-def test_depth_is_decoded_only_when_it_is_of_use(shapes, make_segmenter) -> None:
+def test_depth_is_decoded_only_if_it_is_used(shapes, make_segmenter) -> None:
     frame = shapes()[0]
     make_segmenter(k=4, edges=False).step(frame)
     assert "depth" not in vars(frame)
@@ -135,12 +135,12 @@ def test_between_key_frames_borders_follow_the_depth_of_the_key_frame(
     assert adjusted_rand_score(labels.ravel(), with_its_own.step(later.frame).regions.ravel()) > 0.9
 
 
-def test_frames_wait_for_no_keyframe_that_is_worked_on_beside_them(shapes, make_segmenter) -> None:
-    """They show the one before, moved, and LATE frames later what it says; any number of times the same."""
+def test_frames_do_not_wait_for_a_keyframe_in_the_background(shapes, make_segmenter) -> None:
+    """They show the masks of the keyframe before, moved, and those of the new one LATE frames later, in every run."""
 
     def run(beside: bool) -> tuple[list[np.ndarray], list[int]]:
         segmenter = make_segmenter(k=4)
-        segmenter.hurry(beside, 1)
+        segmenter.adapt_keyframes(beside, 1)
         taken, regions = [], []
         for i in range(16):
             masks = segmenter.step(segmenter.plan(shapes()[i]))
@@ -160,16 +160,16 @@ def test_frames_wait_for_no_keyframe_that_is_worked_on_beside_them(shapes, make_
 
 
 @pytest.mark.parametrize("wanted", [True, False])
-def test_what_fails_beside_the_frames_is_told_by_the_frame_that_would_show_it(
+def test_an_error_in_the_background_is_raised_by_the_frame_that_needs_the_keyframe(
     shapes, make_segmenter, wanted: bool
 ) -> None:
-    """Where the session ends before that frame, nobody needs it any more."""
+    """If the session ends before that frame, nothing is raised."""
 
     def gone() -> np.ndarray:
         raise OSError("the disk is gone")
 
     segmenter = make_segmenter(k=4)
-    segmenter.hurry(True, 1)
+    segmenter.adapt_keyframes(True, 1)
     planned = [segmenter.plan(shapes()[i]) for i in range(16)]
     first = next(i for i, one in enumerate(planned) if isinstance(one, PropagatedFrame) and one.way.begun == 0)
     planned[first] = replace(planned[first], frame=replace(planned[first].frame, load_depth=gone))
@@ -182,7 +182,7 @@ def test_what_fails_beside_the_frames_is_told_by_the_frame_that_would_show_it(
 
 
 @pytest.mark.parametrize("clustering", ["online", "per-frame"])
-def test_k_can_be_steered_and_the_other_ids_live_on(shapes, make_segmenter, clustering: str) -> None:
+def test_k_can_be_steered_and_the_other_ids_persist(shapes, make_segmenter, clustering: str) -> None:
     segmenter = make_segmenter(clustering=clustering)
     frames = [shapes()[i] for i in range(12)]
     segmenter.start(frames[:8])
@@ -196,10 +196,10 @@ def test_k_can_be_steered_and_the_other_ids_live_on(shapes, make_segmenter, clus
         assert len(np.intersect1d(np.unique(before.regions), np.unique(after.regions))) >= min(k, 4) - 1
     assert segmenter.step(frames[2]).k == 3  # and stays
     segmenter.steer(0)
-    assert segmenter.step(frames[3]).k == (4 if clustering == "per-frame" else 3)  # the knee has to be asked for
+    assert segmenter.step(frames[3]).k == (4 if clustering == "per-frame" else 3)  # the knee needs several frames
 
 
-def test_clustering_anew_keeps_the_ids_of_what_stays(shapes, make_segmenter) -> None:
+def test_reclustering_keeps_the_ids(shapes, make_segmenter) -> None:
     segmenter = make_segmenter()
     frames = [shapes()[i] for i in range(10)]
     segmenter.start(frames[:8])
@@ -213,7 +213,7 @@ def test_clustering_anew_keeps_the_ids_of_what_stays(shapes, make_segmenter) -> 
     assert segmenter.k_history[-1]["frame"] == 0
 
 
-def test_a_k_that_cannot_be_is_told(make_segmenter) -> None:
+def test_a_k_that_cannot_be_reached_has_a_note(make_segmenter) -> None:
     segmenter = make_segmenter(k=20)
     segmenter.step(Frame(0, "0", 0.0, np.zeros((120, 120, 3), np.uint8)))
     assert any("not 20" in note for note in segmenter.notes)

@@ -1,4 +1,4 @@
-"""What a session tells its user."""
+"""The notes of a session."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 
 from streamseg.backbones import Spec
 from streamseg.config import SegmenterConfig, SessionConfig
-from streamseg.runtime.session import beside, open_session, squeezed, unused
+from streamseg.runtime.session import misaligned, open_session, squeezed, unused
 from streamseg.sources import Options, open_source
 from streamseg.sources.alignment import Alignment
 
@@ -20,7 +20,7 @@ SAMPLE = str(Path(__file__).resolve().parents[3] / "samples" / "tabletop")
 
 
 @pytest.mark.parametrize(
-    ("frame", "network", "told"),
+    ("frame", "network", "has_note"),
     [
         ((1080, 1920), (256, 256), True),
         ((1920, 1080), (384, 512), True),
@@ -29,11 +29,11 @@ SAMPLE = str(Path(__file__).resolve().parents[3] / "samples" / "tabletop")
         ((480, 640), (352, 384), True),
     ],
 )
-def test_a_changed_aspect_is_told(frame: tuple[int, int], network: tuple[int, int], told: bool) -> None:
-    assert bool(squeezed(frame, network)) == told
+def test_a_changed_aspect_ratio_has_a_note(frame: tuple[int, int], network: tuple[int, int], has_note: bool) -> None:
+    assert bool(squeezed(frame, network)) == has_note
 
 
-def test_an_exported_network_that_squeezes_says_so_once(tmp_path: Path) -> None:
+def test_the_note_about_squeezed_frames_comes_once(tmp_path: Path) -> None:
     graph = helper.make_graph(
         [helper.make_node("AveragePool", ["images"], ["features"], kernel_shape=[8, 8], strides=[8, 8])],
         "mean colours",
@@ -51,50 +51,50 @@ def test_an_exported_network_that_squeezes_says_so_once(tmp_path: Path) -> None:
 
 
 def advice(line: str) -> Alignment:
-    """What the note says to type."""
+    """Return the value of --align-depth in a note."""
     found = re.search(r"--align-depth (\S+)$", line)
     assert found
     return Alignment(*map(float, found[1].split(",")))
 
 
-def told(setup: SessionConfig) -> list[str]:
+def notes_of(setup: SessionConfig) -> list[str]:
     lines: list[str] = []
     with open_session(setup, lines.append):
         return [line for line in lines if "not registered to the colour" in line]
 
 
-def test_settings_of_objects_that_nobody_asks_for_are_told() -> None:
+def test_settings_of_objects_without_objects_have_a_note() -> None:
     config = SegmenterConfig()
     assert unused(config) == unused(config.but(objects=True, quality="high", min_score=0.0)) == ""
     assert "--quality and --min-score" in unused(config.but(quality="high", min_score=0.0))
     assert unused(config.but(min_score=0.5)).endswith("add objects to --save")
 
 
-def test_depth_beside_the_colour_is_told_once_and_the_advice_ends_it(shared: Path) -> None:
+def test_misaligned_depth_has_one_note_whose_advice_corrects_it(shared: Path) -> None:
     kitchen = str(shared / "data" / "sevenscenes_redkitchen")
-    (line,) = told(SessionConfig(kitchen))
+    (line,) = notes_of(SessionConfig(kitchen))
     assert line.startswith("to do: the depth is not registered to the colour")
     assert "640x480" in line
     move = advice(line)
     assert 40 < int(line.split("up to ")[1].split()[0]) < 65
     aligned = Options(align_depth=move)
-    assert told(SessionConfig(kitchen).but(options=aligned)) == []
+    assert notes_of(SessionConfig(kitchen).but(options=aligned)) == []
     with open_source(kitchen, aligned) as source:
-        assert beside(source) == ""  # not only because it was given: it lies there now
+        assert misaligned(source) == ""  # the frames themselves are aligned now
 
 
-def test_depth_that_is_not_used_is_not_looked_at(shared: Path) -> None:
+def test_depth_that_is_not_used_is_not_checked(shared: Path) -> None:
     kitchen = str(shared / "data" / "sevenscenes_redkitchen")
-    assert told(SessionConfig(kitchen).but(edges=False)) == []
-    assert len(told(SessionConfig(kitchen).but(edges=False, depth=0.5))) == 1
+    assert notes_of(SessionConfig(kitchen).but(edges=False)) == []
+    assert len(notes_of(SessionConfig(kitchen).but(edges=False, depth=0.5))) == 1
 
 
 @pytest.mark.parametrize("name", ["uoc_tabletop_rgbd", "apc_shelf_rgbd_masks", "rgbd_other_formats", "co3d_hydrant"])
-def test_nothing_is_said_of_other_recordings(name: str, shared: Path) -> None:
-    assert told(SessionConfig(str(shared / "data" / name))) == []
+def test_there_is_no_note_about_other_recordings(name: str, shared: Path) -> None:
+    assert notes_of(SessionConfig(str(shared / "data" / name))) == []
 
 
-def test_frames_that_cannot_be_read_do_not_matter(shared: Path, tmp_path: Path) -> None:
+def test_unreadable_frames_are_skipped_when_the_alignment_is_checked(shared: Path, tmp_path: Path) -> None:
     files = sorted((shared / "data" / "sevenscenes_redkitchen").glob("frame-00030*.*.*"))
     for file in files:
         if file.suffix in (".png", ".jpg"):
@@ -103,8 +103,8 @@ def test_frames_that_cannot_be_read_do_not_matter(shared: Path, tmp_path: Path) 
     for path in (pictures[0], depths[-1]):
         path.write_bytes(path.read_bytes()[:1000])
     with open_source(str(tmp_path)) as source:
-        assert advice(beside(source)).scale == pytest.approx(0.9, abs=0.03)
+        assert advice(misaligned(source)).scale == pytest.approx(0.9, abs=0.03)
     for path in (*pictures[1:], *depths[:-1]):
         path.write_bytes(path.read_bytes()[:1000])
     with open_source(str(tmp_path)) as source:
-        assert beside(source) == ""
+        assert misaligned(source) == ""

@@ -47,7 +47,7 @@ def test_threads_do_not_change_the_masks(shapes, make_segmenter) -> None:
     assert np.array_equal(sink.labels, [alone.step(one).regions for one in planned])
 
 
-def test_the_network_looks_at_every_frame_when_told_to(shapes, make_segmenter) -> None:
+def test_the_network_runs_on_every_frame_with_keyframes_1(shapes, make_segmenter) -> None:
     sink = Collect()
     report = stream(shapes(12), make_segmenter(keyframes=1), [sink])
     assert report.key_frames == 12
@@ -57,7 +57,7 @@ def test_the_network_looks_at_every_frame_when_told_to(shapes, make_segmenter) -
     assert np.array_equal(sink.labels, [alone.step(shapes()[i]).regions for i in range(12)])
 
 
-def test_frames_that_follow_the_flow_get_nearly_the_masks_that_the_network_would_give(shapes, make_segmenter) -> None:
+def test_propagated_frames_have_nearly_the_masks_of_keyframes(shapes, make_segmenter) -> None:
     followed, looked = Collect(), Collect()
     report = stream(shapes(40), make_segmenter(k=4), [followed])
     stream(shapes(40), make_segmenter(k=4, keyframes=1), [looked])
@@ -66,7 +66,7 @@ def test_frames_that_follow_the_flow_get_nearly_the_masks_that_the_network_would
 
 
 @pytest.mark.parametrize(("streams", "batch"), [(3, 1), (1, 4), (2, 5)])
-def test_looking_ahead_does_not_change_the_masks(shapes, make_segmenter, streams: int, batch: int) -> None:
+def test_extracting_ahead_does_not_change_the_masks(shapes, make_segmenter, streams: int, batch: int) -> None:
     class Uneven(shapes):
         """One frame has another size: it cannot join the batch of the others."""
 
@@ -92,7 +92,7 @@ def test_id_changes_are_the_share_of_pixels(shapes, make_segmenter) -> None:
 
 
 @pytest.mark.parametrize("video", [True, False])
-def test_it_is_known_whether_frames_follow_each_other(shapes, make_segmenter, video: bool) -> None:
+def test_video_and_photographs_are_told_apart(shapes, make_segmenter, video: bool) -> None:
     class Photographs(shapes):
         def __getitem__(self, index: int) -> Frame:
             noise = np.random.default_rng(index).normal(0, 1, (*self.frame_size, 3))
@@ -170,7 +170,7 @@ def test_a_source_that_fails_ends_the_run_with_its_error(shapes, make_segmenter)
     assert sink.frames == list(range(12))
 
 
-def test_a_person_may_stop_it(shapes, make_segmenter) -> None:
+def test_a_sink_can_stop_the_run(shapes, make_segmenter) -> None:
     screen = OnScreen(fail_at=3, error=StopRequested())
     files = Collect()
     report = stream(shapes(100), make_segmenter(k=4), [files, screen])
@@ -180,7 +180,7 @@ def test_a_person_may_stop_it(shapes, make_segmenter) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_ends_it_in_good_order(shapes, make_segmenter, number: int) -> None:
+def test_an_interrupt_ends_the_run_properly(shapes, make_segmenter, number: int) -> None:
     sink = Collect()
     before = signal.getsignal(number)
 

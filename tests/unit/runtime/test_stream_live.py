@@ -1,4 +1,4 @@
-"""A live source through the stream: it never falls behind, and loses nothing where it has to wait."""
+"""A live source in a stream: frames are dropped instead of delayed, or with policy "all" the source waits."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .conftest import Collect, OnScreen
 
 
 class Camera(LiveSource):
-    """Gives a frame each `period` seconds, for ever or `count` times."""
+    """Yields a frame every `period` seconds, `count` times."""
 
     uri, kind = "camera", "camera"
 
@@ -53,7 +53,7 @@ def test_a_live_source_that_has_to_wait_loses_nothing(shapes, make_segmenter) ->
 
 
 def test_a_slow_sink_costs_frames_of_a_live_source_but_no_delay(shapes, make_segmenter) -> None:
-    """However slow the disk is, what is segmented is new: what waits for the disk is all that is old."""
+    """However slow the disk is, the frames that are segmented are new: only those that wait for the disk are old."""
     count, slow = 300, 8  # while one frame is written, so many come, however fast the machine is
     given, behind = [0], []
 
@@ -97,7 +97,7 @@ def test_max_frames_of_a_live_source(shapes, make_segmenter) -> None:
     assert camera.closed.is_set()
 
 
-def test_an_interrupt_while_the_camera_gives_nothing(shapes, make_segmenter) -> None:
+def test_an_interrupt_while_the_camera_sends_no_frames(shapes, make_segmenter) -> None:
     camera = Camera(shapes(50), period=3600)
     threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
     report = stream(camera, make_segmenter(k=4), [Collect()])
@@ -105,8 +105,8 @@ def test_an_interrupt_while_the_camera_gives_nothing(shapes, make_segmenter) -> 
     assert report.seconds < 30
 
 
-def test_the_latency_of_a_live_source_counts_what_a_frame_waited(shapes, make_segmenter) -> None:
-    """Frames that come at once wait for each other; a recording's frames never wait."""
+def test_the_latency_of_a_live_source_includes_waiting(shapes, make_segmenter) -> None:
+    """Frames of a live source that arrive at once wait for each other; those of a recording never wait."""
     live = stream(Camera(shapes(50), period=0, count=30), make_segmenter(k=4), [OnScreen(delay=0.02)], policy="all")
     assert 0 < len(live.latency_ms) < 30  # not those that waited for the first masks
     assert min(live.latency_ms) > 40  # there are always some before it
@@ -114,7 +114,7 @@ def test_the_latency_of_a_live_source_counts_what_a_frame_waited(shapes, make_se
     assert np.median(read.latency_ms) < np.median(live.latency_ms)
 
 
-def test_what_waits_for_the_first_masks_is_no_overload(shapes, make_segmenter, monkeypatch) -> None:
+def test_waiting_for_the_first_masks_is_no_overload(shapes, make_segmenter, monkeypatch) -> None:
     segmenter = make_segmenter(k=4)
     start = segmenter.start
     monkeypatch.setattr(segmenter, "start", lambda frames: (time.sleep(2), start(frames)))
@@ -126,13 +126,15 @@ def test_what_waits_for_the_first_masks_is_no_overload(shapes, make_segmenter, m
 
 
 @pytest.mark.parametrize(("labels_on", "followers"), [("host", 5), ("auto", 0)])
-def test_a_gpu_looks_at_each_frame_until_it_is_late(shapes, make_segmenter, labels_on: str, followers: int) -> None:
-    """Where it makes the labels, too, it goes on to."""
+def test_on_a_gpu_every_frame_is_a_keyframe_until_one_is_late(
+    shapes, make_segmenter, labels_on: str, followers: int
+) -> None:
+    """If the GPU computes the labels, too, every frame stays a keyframe."""
     segmenter, frames = make_segmenter(k=4, labels_on=labels_on), [shapes()[i] for i in range(6)]
     segmenter.step(frames[0])
     segmenter.extractor.backbones[0].device = "cuda"
     assert [segmenter.plan(frame) for frame in frames] == frames
-    segmenter.hurry(False, 2)
+    segmenter.adapt_keyframes(False, 2)
     planned = [segmenter.plan(frame) for frame in frames]
     assert [isinstance(one, Frame) for one in planned] == [True] * (6 - followers) + [False] * followers
 

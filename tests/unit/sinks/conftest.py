@@ -1,4 +1,4 @@
-"""Frames for the tests of sinks, and what writes them."""
+"""Frames for the tests of sinks, and a function that writes them."""
 
 from __future__ import annotations
 

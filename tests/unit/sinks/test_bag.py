@@ -30,7 +30,7 @@ def frame(index: int) -> tuple[Frame, Segmentation]:
 
 
 def read(path: Path) -> dict[str, list[tuple[int, Any]]]:
-    """By topic: the bag's stamp and the message."""
+    """Return (time stamp in the bag, message) by topic."""
     found: dict[str, list[tuple[int, Any]]] = defaultdict(list)
     with AnyReader([path]) as bag:
         for connection, stamp, data in bag.messages():
@@ -61,7 +61,7 @@ def test_masks_come_back_with_the_frames_stamps(name: str, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("name", BAGS)
-def test_colour_goes_along_where_the_source_is_no_bag(name: str, tmp_path: Path) -> None:
+def test_colour_is_written_unless_the_source_is_a_bag(name: str, tmp_path: Path) -> None:
     found = write(name, tmp_path, Run("x"))
     for index, (_, one) in enumerate(found["/camera/color/image_raw/compressed"]):
         rgb = cv2.imdecode(one.data, cv2.IMREAD_COLOR)[..., ::-1]
@@ -84,7 +84,7 @@ def test_no_frames_no_bag(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", BAGS)
 @pytest.mark.parametrize("stamp", [float("nan"), -5.0, 0.0])
-def test_stamps_that_no_bag_knows(name: str, stamp: float, tmp_path: Path) -> None:
+def test_time_stamps_that_no_bag_allows(name: str, stamp: float, tmp_path: Path) -> None:
     labels = scene(0)
     with open_sink(name, tmp_path, Run("x")) as sink:
         sink.write(Frame(0, "a", stamp, np.zeros((*labels.shape, 3), np.uint8)), Segmentation(labels, 4))

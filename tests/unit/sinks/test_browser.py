@@ -27,7 +27,7 @@ def test_it_is_a_viewer_and_writes_nothing(tmp_path: Path) -> None:
     assert "browser" not in sinks.kinds()
 
 
-def test_it_tells_its_address_and_serves_until_it_is_closed() -> None:
+def test_it_logs_its_address_and_serves_until_it_is_closed() -> None:
     said: list[str] = []
     with open_viewer("browser", Run("a sequence", log=said.append, port=0)) as viewer:
         (line,) = said
@@ -41,7 +41,7 @@ def test_it_tells_its_address_and_serves_until_it_is_closed() -> None:
         urllib.request.urlopen(found[0], timeout=5)
 
 
-def test_who_takes_nothing_does_not_slow_the_run() -> None:
+def test_a_client_that_never_reads_does_not_slow_the_run() -> None:
     """Two hundred frames into the page, with a client that never reads: each takes microseconds."""
     said: list[str] = []
     item = frame(0, blocks(0, (480, 640)))

@@ -1,4 +1,4 @@
-"""What goes into the files: the mask that was asked for, names that stay unique, valid JSON."""
+"""The contents of the files: the chosen kind of masks, unique names, valid JSON."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .conftest import FILES, RUN, blocks, frame, write
 
 @pytest.mark.parametrize("kind", ["regions", "objects", "panoptic"])
 @pytest.mark.parametrize("name", ["npz", "coco", "ytvis", "jsonl"])
-def test_masks_rule_every_sink(name: str, kind: str, tmp_path: Path) -> None:
+def test_masks_chooses_the_kind_in_every_sink(name: str, kind: str, tmp_path: Path) -> None:
     regions, objects = np.array([[1, 1, 2, 2]], np.uint8), np.array([[0, 3, 3, 0]], np.uint8)
     ids = {"regions": {1, 2}, "objects": {3}, "panoptic": {1, 2, 252}}[kind]
     whole = Frame(0, "a", 0.0, np.zeros((1, 4, 3), np.uint8))
@@ -73,7 +73,7 @@ def test_names_stay_unique(tmp_path: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["a_b-2.png", "a_b-3.png", "a_b.png"]
 
 
-def test_no_number_is_no_json(tmp_path: Path) -> None:
+def test_nan_is_written_as_null(tmp_path: Path) -> None:
     whole = Frame(0, "a", float("nan"), np.zeros((2, 2, 3), np.uint8))
     write("jsonl", tmp_path, [(whole, Segmentation(np.ones((2, 2), np.uint8), 1))])
     line = json.loads((tmp_path / "segments.jsonl").read_text(), parse_constant=lambda name: pytest.fail(name))

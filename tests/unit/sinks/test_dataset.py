@@ -1,4 +1,4 @@
-"""The data set, as its consumers read it."""
+"""The data set, read by pycocotools and supervision."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def labels() -> list[np.ndarray]:
 
 @pytest.fixture
 def folder(labels: list[np.ndarray], tmp_path: Path) -> Path:
-    """Carried away from where it was written."""
+    """Return the data set after it was moved to another folder."""
     names = ["1305031102.175304", "frame 2", "größe/3"]
     whole = write("dataset", tmp_path / "out", [frame(i, x, name) for i, (x, name) in enumerate(zip(labels, names))])
     return Path(shutil.move(whole, tmp_path / "elsewhere"))

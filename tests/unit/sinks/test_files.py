@@ -1,4 +1,4 @@
-"""The sinks that write data, read back by somebody else's reader."""
+"""The sinks that write data, read by independent readers."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_lines_hold_metres(tmp_path: Path) -> None:
     assert two["mean_depth"] is two["centroid"] is second["segments"][0]["mean_depth"] is None
 
 
-def test_lines_are_there_before_the_end(tmp_path: Path) -> None:
+def test_lines_are_written_at_once(tmp_path: Path) -> None:
     sink = open_sink("jsonl", tmp_path, RUN)
     sink.write(*frame(0, blocks(0)))
     assert len((tmp_path / "segments.jsonl").read_text().splitlines()) == 1
@@ -138,7 +138,7 @@ def test_lines_are_there_before_the_end(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_no_frames_at_all(name: str, tmp_path: Path) -> None:
+def test_a_run_without_frames(name: str, tmp_path: Path) -> None:
     path = write(name, tmp_path, [])
     assert not [p for p in tmp_path.rglob("*") if "partial" in p.name]
     if name == "coco":
@@ -170,7 +170,7 @@ def test_memory_does_not_grow_with_the_run(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_sink_writes_what_it_says_it_does(name: str, tmp_path: Path) -> None:
+def test_a_sink_writes_its_output(name: str, tmp_path: Path) -> None:
     write(name, tmp_path, [frame(0, blocks(0))])
     assert [path.name for path in tmp_path.iterdir()] == [FILES[name]]
     assert FILES[name] == plugins.load(sinks.__name__, name).OUTPUT
@@ -182,5 +182,5 @@ def test_unknown_sink() -> None:
     assert "did you mean 'labels'?" in caught.value.hint
 
 
-def test_every_sink_says_what_it_is() -> None:
+def test_every_sink_has_a_description() -> None:
     assert all(sinks.kinds().values())

@@ -1,4 +1,4 @@
-"""Every file sink against what goes wrong outside: odd names, tiny and changing sizes, no room left."""
+"""Every file sink with difficult inputs: odd names, tiny and changing sizes, a full disk."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def item(index: int, size: tuple[int, int] = (48, 64), name: str = "") -> tuple[
 
 
 @pytest.mark.parametrize("name", sorted(plugins.declaring(str(sinks.__file__), "ONE_KIND")))
-def test_some_take_the_objects_alone(name: str, tmp_path: Path) -> None:
-    """For which regions need not be found: what they write does not depend on them."""
+def test_sinks_of_one_kind_use_the_objects_alone(name: str, tmp_path: Path) -> None:
+    """Their files do not depend on the regions, which need not be computed."""
     written = []
     for label, k in ((VOID, 0), (3, 5)):
         folder = tmp_path / str(k)
@@ -62,14 +62,14 @@ def _content(path: Path) -> object:
 
 
 def files(folder: Path) -> list[Path]:
-    """But for the pictures that annotations need beside them, and what says how to read these."""
+    """Return the files of a folder, without images and configuration files of annotations."""
     beside = ("data.yaml", "config.xml", "metadata.yaml")
     found = [path for path in folder.rglob("*") if path.is_file() and path.name not in beside]
     return sorted(path for path in found if path.parent.name != "images")
 
 
 def read(path: Path) -> int:
-    """Read a file as its users would; the number of frames it holds."""
+    """Read a file as its users do, and return the number of frames in it."""
     if path.suffix == ".mp4":
         with av.open(str(path)) as video:
             return sum(1 for _ in video.decode(video=0))
@@ -98,7 +98,7 @@ def read(path: Path) -> int:
 
 
 def frames_in(folder: Path) -> int:
-    """The number of frames that all files of a folder hold."""
+    """Return the number of frames in all files of a folder."""
     clouds = {path.stem.rpartition("-")[0] for path in folder.rglob("frames/*.ply")}
     return len(clouds) + sum(read(path) for path in files(folder) if path.suffix != ".ply")
 
@@ -151,8 +151,8 @@ def test_any_frame_name(name: str, frame_name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name", sorted(set(SINKS) - {"labels", "objects", "panoptic", "yolo", "ply"})
 )  # whose files stay small
-def test_no_room_left(name: str, tmp_path: Path, full_disk: FullDisk) -> None:
-    """One clear error; afterwards nothing half is left, and what has a name can be read."""
+def test_a_full_disk(name: str, tmp_path: Path, full_disk: FullDisk) -> None:
+    """There is one clear error, no partial file is left, and complete files can be read."""
 
     def fill() -> None:
         with open_sink(name, tmp_path, Run("x")) as sink:

@@ -10,7 +10,7 @@ from pycocotools import mask as coco_mask
 from .conftest import frame, scene, write
 
 
-def test_lines_are_the_masks(tmp_path: Path) -> None:
+def test_lines_decode_to_the_masks(tmp_path: Path) -> None:
     lines = write("mots", tmp_path, [frame(i, scene(i)) for i in (0, 1)]).read_text().splitlines()
     found = np.zeros((2, *scene(0).shape), np.uint8)
     for line in lines:

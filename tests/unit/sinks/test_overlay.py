@@ -1,4 +1,4 @@
-"""overlay.mp4, decoded again: pictures, sizes, rates, and what is left when the disk is full or the run breaks off."""
+"""overlay.mp4, decoded again: images, sizes, rates, and the file after a full disk or an interrupted run."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def decode(path: Path) -> list[np.ndarray]:
         return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
 
 
-def test_what_is_decoded_is_what_was_drawn(shapes: Callable, tmp_path: Path) -> None:
+def test_decoded_frames_are_those_that_were_drawn(shapes: Callable, tmp_path: Path) -> None:
     recording = shapes(12, (240, 320))
     items = [(recording[i], Segmentation(recording[i].annotation + np.uint8(1), k=4)) for i in range(12)]
     with open_sink("overlay", tmp_path, Run("shapes", alpha=0.4)) as sink:
@@ -62,7 +62,7 @@ def test_what_is_decoded_is_what_was_drawn(shapes: Callable, tmp_path: Path) -> 
         assert 10 * np.log10(255**2 / np.mean((picture - wanted) ** 2)) > 24  # [dB]; thin lines lose their colour
 
 
-def test_players_are_told_how_to_read_it(tmp_path: Path) -> None:
+def test_the_file_has_the_tags_that_players_need(tmp_path: Path) -> None:
     path = save(tmp_path, [gray((64, 80))] * 3)
     with av.open(str(path)) as container:
         context = container.streams.video[0].codec_context
@@ -91,7 +91,7 @@ def times_of(path: Path) -> list[float]:
 
 
 def save_at(folder: Path, stamps: list[float], fps: float = 30.0) -> list[float]:
-    """When the pictures of a video are shown whose frames have these time stamps."""
+    """Return when the frames of a video with these time stamps are shown."""
     with open_sink("overlay", folder, Run("a sequence", fps=fps)) as sink:
         for index, stamp in enumerate(stamps):
             frame, segmentation = item(index, gray((64, 80)))
@@ -100,7 +100,7 @@ def save_at(folder: Path, stamps: list[float], fps: float = 30.0) -> list[float]
 
 
 @pytest.mark.parametrize("step", [1 / 30, 1001 / 30000, 0.08, 1.0, 0.4567])
-def test_it_plays_as_fast_as_it_was_filmed(step: float, tmp_path: Path) -> None:
+def test_it_plays_at_the_speed_of_the_time_stamps(step: float, tmp_path: Path) -> None:
     stamps = [1305031102.175 + i * step for i in range(9)]
     assert save_at(tmp_path, stamps) == pytest.approx([i * step for i in range(9)], abs=2e-3 * step + 1e-4)
 
@@ -145,7 +145,7 @@ def test_without_frames_there_is_no_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_it_has_its_name_only_when_it_is_finished(tmp_path: Path) -> None:
+def test_it_gets_its_final_name_when_it_is_complete(tmp_path: Path) -> None:
     sink = open_sink("overlay", tmp_path, Run("a sequence"))
     for index in range(5):
         sink.write(*item(index, noise(index)))
@@ -157,7 +157,7 @@ def test_it_has_its_name_only_when_it_is_finished(tmp_path: Path) -> None:
     assert (tmp_path / "overlay.mp4").read_bytes() == before
 
 
-def test_an_interrupted_run_leaves_a_video_of_what_was_done(tmp_path: Path) -> None:
+def test_an_interrupted_run_leaves_a_video_of_its_frames(tmp_path: Path) -> None:
     def interrupted() -> None:
         with open_sink("overlay", tmp_path, Run("a sequence")) as sink:
             for index in range(100):
@@ -202,7 +202,7 @@ def test_a_failed_run_keeps_the_video_of_an_earlier_one(tmp_path: Path, full_dis
     assert (tmp_path / "overlay.mp4").read_bytes() == before
 
 
-def test_a_folder_that_is_gone(tmp_path: Path) -> None:
+def test_a_folder_that_was_removed(tmp_path: Path) -> None:
     # The file is made when the encoder gives its first packet, which may be as late as at the end.
     with pytest.raises(OutputError), open_sink("overlay", tmp_path / "absent", Run("a sequence")) as sink:
         sink.write(*item(0, noise(0)))

@@ -61,7 +61,7 @@ def test_views_are_fused_where_there_are_poses(tmp_path: Path) -> None:
             sink.write(*view)
     cloud = trimesh.load(tmp_path / "ply" / "fused" / "200.ply")
     rows, columns = np.nonzero(scene(0) == 200)
-    assert len(cloud.vertices) == (np.ptp(rows) + 1 - 2) * (np.ptp(columns) + 1 - 4)  # less its rim inside the picture
+    assert len(cloud.vertices) == (np.ptp(rows) + 1 - 2) * (np.ptp(columns) + 1 - 4)  # without its margin
     assert not told
 
 
@@ -80,7 +80,7 @@ def test_poses_move_the_points_into_one_world() -> None:
     assert shades[order].tolist() == [[11, 21, 31], [41, 51, 61]]
 
 
-def test_frames_without_a_place_in_space_are_told(tmp_path: Path) -> None:
+def test_frames_without_points_in_space_have_a_note(tmp_path: Path) -> None:
     told: list[str] = []
     labels = scene(0)
     rgb = np.zeros((*labels.shape, 3), np.uint8)

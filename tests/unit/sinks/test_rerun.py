@@ -48,7 +48,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def values(file: Path) -> dict[str, list[Any]]:
-    """By "entity column": what was logged, in order."""
+    """Return the logged values in order, by "entity column"."""
     from rerun.chunk import RrdReader
 
     found: dict[str, list[Any]] = defaultdict(list)
@@ -59,7 +59,7 @@ def values(file: Path) -> dict[str, list[Any]]:
     return found
 
 
-def test_rerun_finds_nothing_wrong(file: Path) -> None:
+def test_rerun_verifies_the_file(file: Path) -> None:
     command = [sys.executable, "-m", "rerun", "rrd", "verify", str(file)]
     done = subprocess.run(command, env={**os.environ, "CI": "1"}, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
@@ -84,7 +84,7 @@ def test_masks_depth_and_colour_are_what_was_written(values: dict[str, list[Any]
     assert values[f"{IMAGE}/depth EncodedDepthImage:meter"][0] == [1000.0]
 
 
-def test_ids_have_our_colours(values: dict[str, list[Any]]) -> None:
+def test_ids_have_the_colours_of_the_palette(values: dict[str, list[Any]]) -> None:
     ((context,),) = values["/world AnnotationContext:context"]
     classes = {one["class_description"]["info"]["id"]: one["class_description"]["info"] for one in context}
     assert classes[7]["label"] == "object 7"
@@ -120,7 +120,7 @@ def test_camera_time_and_curves(values: dict[str, list[Any]]) -> None:
     assert values["/curves/frames_per_second Scalars:scalars"][2][0] > 0
 
 
-def test_a_video_has_no_space(tmp_path: Path) -> None:
+def test_a_video_has_no_entities_in_space(tmp_path: Path) -> None:
     labels = scene(0)
     rgb = np.zeros((*labels.shape, 3), np.uint8)
     with open_sink("rerun", tmp_path, Run("x")) as sink:
@@ -162,7 +162,7 @@ def test_a_viewer_listens_here_only_and_ends_with_the_run(monkeypatch: pytest.Mo
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_a_viewer_that_is_closed_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_closed_viewer_does_not_stop_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     from streamseg.sinks import rerun as sink
 
     monkeypatch.delenv("DISPLAY", raising=False)

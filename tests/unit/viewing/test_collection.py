@@ -12,13 +12,13 @@ import pytest
 
 from streamseg.config import SourceConfig
 from streamseg.errors import SourceError
-from streamseg.viewing.collection import KEPT, Collection
+from streamseg.viewing.collection import MAX_OPEN, Collection
 from streamseg.viewing.recorded import Recorded, open_recorded
 from streamseg.viewing.server import PageServer
 
 from .conftest import ask, unpacked
 
-NAMES = [f"r{number}" for number in range(KEPT + 2)]
+NAMES = [f"r{number}" for number in range(MAX_OPEN + 2)]
 
 
 @pytest.fixture

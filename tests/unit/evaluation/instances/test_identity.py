@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from streamseg.evaluation.davis import Table, compare, ids_in
+from streamseg.evaluation.davis import PairScores, compare, ids_in
 from streamseg.evaluation.instances.identity import identity
 from tests.unit.evaluation.clips import Clip, clips
 
@@ -20,11 +20,11 @@ def blocks(*columns: int) -> np.ndarray:
     return np.repeat(np.array([columns] * 4, np.uint8), 4, axis=1)
 
 
-def tables(clip: Clip) -> list[Table]:
+def compared(clip: Clip) -> list[PairScores]:
     return [compare(found, true) for found, true in zip(*clip, strict=True)]
 
 
-def as_trackeval(frames: list[Table]) -> dict[str, Any]:
+def as_trackeval(frames: list[PairScores]) -> dict[str, Any]:
     """The same as TrackEval's metrics take it: ids from 0 without gaps, IoU (true, found)."""
     ids, objects = ids_in(frames)
     found = [np.array([ids.index(i) for i in frame.found[1:]], int) for frame in frames]
@@ -40,7 +40,7 @@ def as_trackeval(frames: list[Table]) -> dict[str, Any]:
 @settings(max_examples=60, deadline=None)
 def test_as_trackeval_counts(clip: Clip) -> None:
     trackeval = pytest.importorskip("trackeval")
-    frames = tables(clip)
+    frames = compared(clip)
     data, ours = as_trackeval(frames), identity(frames)
     quiet = {"PRINT_CONFIG": False}
     clear = trackeval.metrics.CLEAR(quiet).eval_sequence(data)

@@ -1,4 +1,4 @@
-"""A build that shows how far it is, and that Ctrl-C ends."""
+"""The progress bars of a build, and Ctrl-C."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_phases_are_bars_inside_each_other():
     assert [task.description for task in phases.bar.tasks] == ["Building"]
 
 
-def test_nothing_is_drawn_where_nobody_looks():
+def test_nothing_is_drawn_without_a_terminal():
     said = io.StringIO()
     with Phases(Console(file=said)) as phases:
         phases.start("Building", None, 1)
@@ -63,7 +63,7 @@ def test_ctrl_c_cancels_the_work_and_waits_for_it():
     assert ended.is_set()
 
 
-def test_what_the_work_gives_or_raises_comes_back():
+def test_the_result_or_the_exception_of_the_work_is_passed_on():
     assert interruptible(lambda: 5, lambda: None) == 5
     with pytest.raises(ModelError, match="no"):
         interruptible(lambda: (_ for _ in ()).throw(ModelError("no", "")), lambda: None)

@@ -1,11 +1,11 @@
-"""What the page tells of each object: its IoU over the frames, what it agrees with, score, size, distance, switches."""
+"""The tracks of objects for the page: IoU over the frames, partner, score, size, distance, ID switches."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from streamseg.evaluation.instances.survey import SIDE, ObjectSurvey
+from streamseg.evaluation.instances.tracks import SIDE, ObjectTracks
 from streamseg.frame import VOID, Frame, Intrinsics, Segmentation
 
 SHAPE = (60, 80)
@@ -18,44 +18,44 @@ def at(left: int, i: int, width: int = 20) -> np.ndarray:
     return ids
 
 
-def surveyed(frames: list[tuple[np.ndarray, np.ndarray]], depth: float | None = None) -> ObjectSurvey:
-    survey = ObjectSurvey()
+def tracked(frames: list[tuple[np.ndarray, np.ndarray]], depth: float | None = None) -> ObjectTracks:
+    tracks = ObjectTracks()
     for index, (found, truth) in enumerate(frames):
         camera = None if depth is None else Intrinsics(100, 100, 40, 30)
         load = None if depth is None else lambda: np.full(SHAPE, depth, np.float32)
         frame = Frame(index, f"frame{index}", index / 10, np.full((*SHAPE, 3), 90, np.uint8), camera, load)
         scores = {int(i): i / 10 for i in np.unique(found) if 0 < i < VOID}
-        survey.see(frame, Segmentation(found, k=1, objects=found, scores=scores), truth, {})
-    survey.finish()
-    return survey
+        tracks.observe(frame, Segmentation(found, k=1, objects=found, scores=scores), truth, {})
+    tracks.finish()
+    return tracks
 
 
 def test_a_true_object_that_changes_its_id() -> None:
-    survey = surveyed([(at(10, 4), at(10, 1)), (at(10, 4), at(10, 1)), (at(10, 6), at(20, 1)), (at(20, 6), at(20, 1))])
-    (one,) = survey.true.values()
+    tracks = tracked([(at(10, 4), at(10, 1)), (at(10, 4), at(10, 1)), (at(10, 6), at(20, 1)), (at(20, 6), at(20, 1))])
+    (one,) = tracks.true.values()
     assert one.iou == {0: 1.0, 1: 1.0, 2: pytest.approx(1 / 3), 3: 1.0}
     assert one.partners == {0: 4, 1: 4, 3: 6}
     assert (one.partner, one.switches, one.seen) == (4, 1, 4)
     assert sorted(text.split(":")[0] for text in one.pictures) == ["largest", "worst, IoU 0.33"]
     assert all(max(picture.shape) == SIDE for picture in one.pictures.values())
-    assert survey.found[4].scores == pytest.approx([0.4, 0.4])
-    assert survey.found[6].partner == 1
-    assert survey.frames == 4
+    assert tracks.found[4].scores == pytest.approx([0.4, 0.4])
+    assert tracks.found[6].partner == 1
+    assert tracks.frames == 4
 
 
 def test_what_agrees_with_nothing() -> None:
-    survey = surveyed([(at(50, 3), at(10, 1)), (np.zeros(SHAPE, np.uint8), at(10, 1))])
-    assert survey.true[1].iou == {0: 0.0, 1: 0.0}
-    assert survey.true[1].partner is survey.found[3].partner is None
-    assert survey.found[3].seen == 1
+    tracks = tracked([(at(50, 3), at(10, 1)), (np.zeros(SHAPE, np.uint8), at(10, 1))])
+    assert tracks.true[1].iou == {0: 0.0, 1: 0.0}
+    assert tracks.true[1].partner is tracks.found[3].partner is None
+    assert tracks.found[3].seen == 1
 
 
 def test_size_and_distance_are_in_metres_where_depth_and_camera_are_known() -> None:
-    known = surveyed([(at(10, 3), at(10, 1))], depth=2.0).found[3]
+    known = tracked([(at(10, 3), at(10, 1))], depth=2.0).found[3]
     assert known.metric
     assert known.distances == [2.0]
     assert known.sizes[0] == pytest.approx((0.38, 0.38, 0.0), abs=0.03)  # 20 pixels at 2 m, f = 100
-    unknown = surveyed([(at(10, 3), at(10, 1))]).found[3]
+    unknown = tracked([(at(10, 3), at(10, 1))]).found[3]
     assert not unknown.metric
     assert unknown.distances == []
     assert list(unknown.sizes[0]) == [20, 20]
@@ -64,6 +64,6 @@ def test_size_and_distance_are_in_metres_where_depth_and_camera_are_known() -> N
 def test_void_is_no_object() -> None:
     truth = at(10, 1)
     truth[:, 60:] = VOID
-    survey = surveyed([(at(60, 3), truth)])
-    assert survey.found == {}
-    assert set(survey.true) == {1}
+    tracks = tracked([(at(60, 3), truth)])
+    assert tracks.found == {}
+    assert set(tracks.true) == {1}

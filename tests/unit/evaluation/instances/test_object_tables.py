@@ -1,4 +1,4 @@
-"""The tables of objects on the page: every object once, text escaped, a chart whose line goes where the IoU does."""
+"""The tables of objects on the page: a row for each object, and a chart whose line follows the IoU."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from streamseg.evaluation.instances.cards import HEIGHT, MOST, WIDTH, cards, chart
-from streamseg.evaluation.instances.survey import ObjectSurvey, Track
-from tests.unit.evaluation.instances.test_survey import at, surveyed
+from streamseg.evaluation.instances.object_tables import HEIGHT, MAX_ROWS, WIDTH, chart, object_tables
+from streamseg.evaluation.instances.tracks import ObjectTracks, Track
+from tests.unit.evaluation.instances.test_tracks import at, tracked
 
 
 def figure(caption: str, picture: np.ndarray) -> str:
@@ -25,8 +25,8 @@ def cells(text: str) -> list[list[str]]:
 
 
 def test_a_row_for_each_object() -> None:
-    survey = surveyed([(at(10, 4), at(10, 1)), (at(10, 6), at(10, 1))])
-    parts = cards(survey, figure)
+    tracks = tracked([(at(10, 4), at(10, 1)), (at(10, 6), at(10, 1))])
+    parts = object_tables(tracks, figure)
     true, found = (cells(part) for part in parts if part.startswith("<div"))
     assert [row[0] for row in true] == ["largest: frame0worst, IoU 1.00: frame0"]
     assert [row[1:] for row in true] == [["1", "4", "1.00", "", "0.40", "20 × 20 pixels", "–", "2", "1"]]
@@ -34,15 +34,15 @@ def test_a_row_for_each_object() -> None:
     assert [row[5] for row in found] == ["0.40", "0.60"]
 
 
-def test_only_so_many_rows() -> None:
-    survey = ObjectSurvey()
-    survey.frames = 3
-    for i in range(1, MOST + 6):
-        survey.found[i] = Track(i, {0: 0.0}, seen=1, sizes=[(2.0, 3.0)])
-    text = "".join(cards(survey, figure))
-    assert text.count("<tr><td>") == MOST
+def test_the_number_of_rows_is_limited() -> None:
+    tracks = ObjectTracks()
+    tracks.frames = 3
+    for i in range(1, MAX_ROWS + 6):
+        tracks.found[i] = Track(i, {0: 0.0}, seen=1, sizes=[(2.0, 3.0)])
+    text = "".join(object_tables(tracks, figure))
+    assert text.count("<tr><td>") == MAX_ROWS
     assert "5 more are seen in fewer frames" in text
-    assert cards(ObjectSurvey(), figure) == []
+    assert object_tables(ObjectTracks(), figure) == []
 
 
 def test_the_line_of_a_chart() -> None:
