@@ -240,7 +240,7 @@ def _masks_to_find(flags: dict[str, Any]) -> dict[str, Any]:
     save = ("overlay", "labels" if kind == "regions" else kind) if save is None else save
     objects = bool(flags.get("objects")) or not with_objects.isdisjoint({kind, *save})
     viewer = flags.get("show") or flags.get("view")  # there the user can switch to other masks
-    one_kind = plugins.declaring(str(_SINKS), "ONE_KIND")  # sinks that write masks of `kind` only
+    one_kind = plugins.modules_declaring(str(_SINKS), "ONE_KIND")  # sinks that write masks of `kind` only
     objects_only = objects and kind == "objects" and save and one_kind.issuperset(save) and not viewer
     return {"save": save, "masks": masks, "objects": objects, "regions": not objects_only}
 

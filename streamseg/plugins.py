@@ -34,7 +34,7 @@ def _describe(package_file: str, offers: str) -> dict[str, str]:
     return descriptions
 
 
-def declaring(package_file: str, name: str) -> frozenset[str]:
+def modules_declaring(package_file: str, name: str) -> frozenset[str]:
     """Return the public modules beside `package_file` that set `name` to True at their top level, without an import."""
     return frozenset(
         path.stem

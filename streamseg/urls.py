@@ -21,7 +21,7 @@ def is_store(address: str) -> bool:
 
 
 def open_store_at(url: str) -> tuple[Any, str]:
-    """Return fsspec's file system for `url` and the path in it, to be used within `explained`. Its cached
+    """Return fsspec's file system for `url` and the path in it, to be used within `as_source_errors`. Its cached
     listings are discarded, because other processes write there too."""
     import fsspec
 
@@ -31,7 +31,7 @@ def open_store_at(url: str) -> tuple[Any, str]:
 
 
 @contextmanager
-def explained(url: str) -> Iterator[None]:
+def as_source_errors(url: str) -> Iterator[None]:
     """Turn every error inside the block, except a StreamsegError, into a SourceError about `url`."""
     try:
         yield

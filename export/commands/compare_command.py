@@ -33,9 +33,9 @@ def compare(models: tuple[str, ...], calibrate: str, frames: str, markdown: bool
     """
     from export import compare as comparison
 
-    size, log = flags.sides(options["size"]), terminal.notes(options["quiet"])
+    size, log = flags.sides(options["size"]), terminal.note_printer(options["quiet"])
     rows = comparison.rows([comparison.parse(model) for model in models], size, calibrate, frames, log)
     if options["as_json"]:
         print_json({"size": list(size), "calibrate": calibrate, "frames": frames, "rows": rows})
     elif not options["quiet"]:
-        terminal.answer(comparison.markdown(rows) if markdown else comparison.text(rows))
+        terminal.print_stdout(comparison.markdown(rows) if markdown else comparison.text(rows))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from streamseg.cli.help import option
 from streamseg.cli.options import print_json, with_options
 from streamseg.cli.parameters import Numbers, Size
-from streamseg.text.terminal import answer, notes
+from streamseg.text.terminal import note_printer, print_stdout
 
 if TYPE_CHECKING:
     from export.verify import Comparison
@@ -56,8 +56,8 @@ def show(comparisons: Sequence[Comparison], facts: dict[str, Any], line: str, *,
     comparisons as JSON."""
     from export.verify import as_dict, table
 
-    notes(quiet)(table(comparisons))
+    note_printer(quiet)(table(comparisons))
     if as_json:
         print_json(facts | {"verified": [as_dict(comparison) for comparison in comparisons]})
     elif not quiet:
-        answer(line)
+        print_stdout(line)

@@ -88,7 +88,7 @@ def triton(
             {"output": str(path), "config": str(config), "name": path.parents[1].name, "version": version} | tensors
         )
     elif not quiet:
-        terminal.answer(f"{path}: version {path.parent.name} of {path.parents[1].name}")
+        terminal.print_stdout(f"{path}: version {path.parent.name} of {path.parents[1].name}")
 
 
 def _parsed(model: str, quiet: bool, options: dict[str, Any]) -> tuple[Any, Any, Any, Any]:
@@ -103,4 +103,9 @@ def _parsed(model: str, quiet: bool, options: dict[str, Any]) -> tuple[Any, Any,
         workspace=options["workspace"] or 0,
         calibrate=options["calibrate"],
     )
-    return flags.spec(model, options), build_options, terminal.notes(quiet), terminal.console(stderr=True, quiet=quiet)
+    return (
+        flags.spec(model, options),
+        build_options,
+        terminal.note_printer(quiet),
+        terminal.console(stderr=True, quiet=quiet),
+    )

@@ -46,7 +46,7 @@ def onnx(model: str, output: Path | None, as_json: bool, quiet: bool, **options:
 
     output = output or Path(f"{stem(model)}.onnx")
     settings = {name: options[name] for name in ("precision", "opset", "max_batch", "calibrate")}
-    comparisons = to_onnx(Request(flags.spec(model, options), size, **settings), output, terminal.notes(quiet))
+    comparisons = to_onnx(Request(flags.spec(model, options), size, **settings), output, terminal.note_printer(quiet))
     total, precision = output.stat().st_size, options["precision"]
     facts = {
         "output": str(output),

@@ -37,7 +37,7 @@ def openvino(model: str, output: Path | None, as_json: bool, quiet: bool, **opti
     size, precision = flags.sides(options["size"]), options["precision"]
     output = output or Path(f"{stem(model)}.xml")
     request = Request(flags.spec(model, options), size, precision=precision, calibrate=options["calibrate"])
-    comparisons = to_openvino(request, output, terminal.notes(quiet))
+    comparisons = to_openvino(request, output, terminal.note_printer(quiet))
     weights = output.with_suffix(".bin")
     total = output.stat().st_size + weights.stat().st_size
     facts = {"output": str(output), "weights": str(weights), "size": list(size), "bytes": total, "precision": precision}

@@ -39,9 +39,9 @@ def attention(source: str, as_json: bool, quiet: bool, **given: Any) -> None:  #
 
     output, every, max_frames = (given.pop(name) for name in ("output", "every", "max_frames"))
     setup = SessionConfig(source, **from_flags(given | {"edges": False}))  # so that depth is not read
-    log = None if quiet else terminal.say
+    log = None if quiet else terminal.print_stderr
     result = attention_pictures.write(setup, output, every=every, max_frames=max_frames, log=log)
     if as_json:
         print_json(result)
     elif not quiet:
-        terminal.answer(f"{result['frames']} pictures of {result['heads']} heads in {output}")
+        terminal.print_stdout(f"{result['frames']} pictures of {result['heads']} heads in {output}")

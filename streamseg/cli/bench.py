@@ -117,7 +117,7 @@ def bench(ctx: click.Context, as_json: bool, quiet: bool, profile: Path | None, 
         given["engine"] = given["engines"][0] if given["engines"] else given["engine"]
     given["against"] = given["against"] or ""
     given["masks"] = given["masks"] or ("regions" if given["against"] else None)  # the plain script has regions only
-    log = None if quiet else terminal.say
+    log = None if quiet else terminal.print_stderr
     with ExitStack() as stack:
         if given["source"] is None:
             given["source"] = runner.make_clip(stack.enter_context(TemporaryDirectory(prefix="streamseg-clip-")))

@@ -13,7 +13,7 @@ import click
 from streamseg.cache import root
 from streamseg.errors import StreamsegError
 from streamseg.runtime.signals import terminable
-from streamseg.text.terminal import say
+from streamseg.text.terminal import print_stderr
 
 DEBUG = "STREAMSEG_DEBUG"
 NO_MEMORY = "there is not enough memory", "use smaller pictures (--size), or end other programs"
@@ -43,10 +43,10 @@ def _run(command: click.Command, name: str) -> None:
     except click.exceptions.Exit as end:
         sys.exit(end.exit_code)
     except click.ClickException as usage:
-        say(_usage_text(usage))
+        print_stderr(_usage_text(usage))
         sys.exit(usage.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        say("interrupted")
+        print_stderr("interrupted")
         sys.exit(130)
     except BrokenPipeError:
         # the reader of stdout has ended (| head): at exit, Python must not try to write the rest to it
@@ -56,13 +56,13 @@ def _run(command: click.Command, name: str) -> None:
         if os.environ.get(DEBUG):
             traceback.print_exc()
         message, hint = message_and_hint(problem)
-        say("error: " + message.replace("\n", " "))
-        say("hint: " + hint.replace("\n", " "))
+        print_stderr("error: " + message.replace("\n", " "))
+        print_stderr("hint: " + hint.replace("\n", " "))
         sys.exit(1)
 
 
 def _usage_text(problem: click.ClickException) -> str:
-    """Return what click prints about wrong usage, as text: `say` then cleans what the user typed."""
+    """Return what click prints about wrong usage, as text: `print_stderr` then cleans what the user typed."""
     text = io.StringIO()
     problem.show(file=text)
     return text.getvalue().rstrip("\n")

@@ -15,8 +15,8 @@ import click
 from streamseg.runtime.folder import MANIFEST
 from streamseg.runtime.statistics import Statistics
 from streamseg.text import clean
-from streamseg.text.asking import asked, ready_flag
-from streamseg.text.terminal import answer, console
+from streamseg.text.asking import ready_flag, requests_in
+from streamseg.text.terminal import console, print_stdout
 from streamseg.viewing.facts import facts_of_run
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Display:
 def print_summary(result: Mapping[str, Any]) -> None:
     """Print a summary of the manifest `result`, and what its notes ask of the user."""
     facts = facts_of_run(result)
-    output, requests = result["output"], asked(result["notes"])
+    output, requests = result["output"], requests_in(result["notes"])
     if output:
         facts.append(("results", output))
     facts += [("to do", request) for request in requests]
@@ -103,4 +103,4 @@ def print_summary(result: Mapping[str, Any]) -> None:
         facts.append(("to type", f"streamseg run --config {config} -o {folder} --overwrite {flags}"))
     width = max(len(name) for name, _ in facts)
     for name, text in facts:
-        answer(f"{name:{width}}  {text}")
+        print_stdout(f"{name:{width}}  {text}")

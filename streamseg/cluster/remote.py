@@ -17,7 +17,7 @@ from streamseg.errors import SourceError
 from streamseg.runtime.folder import MANIFEST
 from streamseg.sources import split_kind
 from streamseg.text import without_secrets
-from streamseg.urls import explained, is_store, open_store_at
+from streamseg.urls import as_source_errors, is_store, open_store_at
 
 
 def is_url(path: str) -> bool:
@@ -31,7 +31,7 @@ def expand(url: str) -> list[str]:
     match it, in alphabetical order. Raises SourceError if there is none."""
     kind, address = split_kind(url)
     prefix = f"{kind}:" if kind else ""
-    with explained(url):
+    with as_source_errors(url):
         system, path = open_store_at(address)
         if set("*?[") & set(path):
             matches = sorted(system.glob(path))
@@ -51,7 +51,7 @@ def fetched(uri: str) -> Iterator[str]:
     kind, address = split_kind(uri)
     with tempfile.TemporaryDirectory(prefix="streamseg-") as folder:
         local = Path(folder) / (PurePosixPath(address).name or "recording")
-        with explained(uri):
+        with as_source_errors(uri):
             system, path = open_store_at(address)
             system.get(path, str(local), recursive=bool(system.isdir(path)))
         yield f"{kind}:{local}" if kind else str(local)
@@ -59,7 +59,7 @@ def fetched(uri: str) -> Iterator[str]:
 
 def upload(folder: Path, url: str) -> None:
     """Copy the files of `folder` below `url`. run.json comes last, because it marks the recording as done."""
-    with explained(url):
+    with as_source_errors(url):
         system, root = open_store_at(url)
         files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name[0] != ".")
         for path in sorted(files, key=lambda file: file == folder / MANIFEST):
@@ -82,7 +82,7 @@ def put(system: Any, content: bytes | Path, target: str) -> None:
 
 def read_json(url: str) -> dict[str, Any] | None:
     """Return the content of the JSON object at `url`, or None if there is no object."""
-    with explained(url):
+    with as_source_errors(url):
         system, path = open_store_at(url)
         try:
             content: dict[str, Any] = json.loads(system.cat_file(path))
@@ -93,7 +93,7 @@ def read_json(url: str) -> dict[str, Any] | None:
 
 def read_all(pattern: str) -> dict[str, bytes]:
     """Return {path: content} of the objects that match the URL `pattern`."""
-    with explained(pattern):
+    with as_source_errors(pattern):
         system, path = open_store_at(pattern)
         paths = system.glob(path)
         return {str(name): content for name, content in system.cat(paths).items()} if paths else {}
@@ -101,7 +101,7 @@ def read_all(pattern: str) -> dict[str, bytes]:
 
 def remove(url: str) -> None:
     """Remove the object at `url`, if there is one."""
-    with explained(url):
+    with as_source_errors(url):
         system, path = open_store_at(url)
         if system.exists(path):
             system.rm_file(path)
@@ -109,7 +109,7 @@ def remove(url: str) -> None:
 
 def write_bytes(url: str, content: bytes) -> None:
     """Write `content` to the object at `url`."""
-    with explained(url):
+    with as_source_errors(url):
         system, path = open_store_at(url)
         system.makedirs(path.rpartition("/")[0], exist_ok=True)
         put(system, content, path)

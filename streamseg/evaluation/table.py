@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from streamseg.evaluation.protocols import figures_of, kinds, needs_of
-from streamseg.text import some, terminal
+from streamseg.text import first_few, terminal
 
 IOU = ("best", "union", "free")
 UNDEFINED = (
@@ -129,7 +129,7 @@ def unscored(model: dict[str, Any]) -> list[str]:
             groups["have no mask and count as empty"] = entry["missing"]
         for what, names in groups.items():
             frames = f"{len(names)} frame{'s' if len(names) > 1 else ''}"
-            lines.append(f"{entry['name']}: {frames} {what}: {some(names, 6)}")
+            lines.append(f"{entry['name']}: {frames} {what}: {first_few(names, 6)}")
     return lines
 
 

@@ -24,7 +24,7 @@ from streamseg.runtime.stream import stream
 from streamseg.sinks import Run, Sink, open_sink, open_viewer
 from streamseg.sources import LiveSource, Recording
 from streamseg.text import without_secrets
-from streamseg.text.asking import line_of
+from streamseg.text.asking import log_line
 
 Log = Callable[[str], None]
 STATUS = {"": "done", "interrupt": "interrupted", "user": "stopped"}
@@ -127,7 +127,7 @@ def _stream(
                 **options,
             )
         for text in segmenter.notes:
-            note(line_of(text))
+            note(log_line(text))
         lost = getattr(source, "lost", False) and not report.stopped
         content["status"] = "lost" if lost else STATUS[report.stopped]
     except BaseException as problem:

@@ -19,7 +19,7 @@ from streamseg.flags import SETTINGS_OF_MASKS, flag_of
 from streamseg.runtime.memory import retain_freed_memory
 from streamseg.runtime.segmenter import Segmenter
 from streamseg.sources import LiveSource, Recording, open_source
-from streamseg.text.asking import line_of, to_do
+from streamseg.text.asking import log_line, to_do
 
 SQUEEZED = "the network's input is"
 SQUEEZE = 1.2
@@ -77,7 +77,7 @@ def open_session(
 
             if log:
                 for note in source.notes:
-                    log(line_of(note))
+                    log(log_line(note))
                 if _uses_depth_as_read(setup) and (note := misaligned(source)):
                     log(note)
                 if note := unused(setup):

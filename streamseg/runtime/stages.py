@@ -18,7 +18,7 @@ from streamseg.features.stage import MaskStage
 from streamseg.frame import Frame
 from streamseg.objects.changes import load_colours
 from streamseg.objects.discovery import ObjectDiscovery
-from streamseg.text import some
+from streamseg.text import first_few
 
 RESTART_AFTER = 1, 4
 """After a start on frames that show nothing, the stages start again on the keyframes that do: on the first one at
@@ -140,5 +140,5 @@ class SceneStages:
         """A line about the cuts; "" if there was none."""
         if not self.cuts:
             return ""
-        frames = some([cut["frame"] for cut in self.cuts], 8)  # run.json lists all
+        frames = first_few([cut["frame"] for cut in self.cuts], 8)  # run.json lists all
         return f"scene cuts at frame {frames}: masks start again there (--scene-cuts ignore prevents this)"

@@ -16,7 +16,7 @@ from streamseg.frame import VOID, Frame, Segmentation
 from streamseg.sinks import Run, Sink
 from streamseg.sinks.encoding.cloud import FusedCloud, ply, points_of
 from streamseg.sources.reading.cameras import UNKNOWN
-from streamseg.text.asking import line_of
+from streamseg.text.asking import log_line
 
 OUTPUT = "ply"
 ONE_KIND = True
@@ -60,7 +60,7 @@ class Clouds(Sink):
         for i, cloud in sorted(fused.items()):
             self._save(f"fused/{i}", ply(*cloud.mean, i))
         for reason, count in self.missing.items():
-            self.run.log(line_of(f"ply has no clouds of {count} frames: {reason}"))
+            self.run.log(log_line(f"ply has no clouds of {count} frames: {reason}"))
         if NO_CAMERA in self.missing:
             self.run.log(UNKNOWN)
 

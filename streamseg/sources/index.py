@@ -14,7 +14,7 @@ from streamseg.errors import SourceError
 from streamseg.frame import Frame
 from streamseg.sources import LiveSource, Options, Recording, Skip, open_source, split_part
 from streamseg.sources.reading.recording_index import RecordingIndex, is_index, open_index
-from streamseg.text import some
+from streamseg.text import first_few
 
 PRIORITY = 5
 EXPANDS_TO_OTHER_KINDS = True
@@ -144,6 +144,6 @@ def _place_of(index: RecordingIndex, name: str) -> int:
     what = f"no recording {name!r}" if name else f"{len(index)} recordings"
     first = index.names[0] if len(index) else "NAME"
     raise SourceError(
-        f"{str(index.path)!r} holds {what}; there are {some(index.names)}",
+        f"{str(index.path)!r} holds {what}; there are {first_few(index.names)}",
         f"give one of them, e.g. {index.path}#{first}",
     )

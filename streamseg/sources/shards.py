@@ -16,8 +16,8 @@ from streamseg.errors import FrameError, SourceError
 from streamseg.frame import Frame, Intrinsics
 from streamseg.sources import Options, Recording, split_part
 from streamseg.sources.reading.shard_index import ShardIndex, is_packed, open_index, shard_name
-from streamseg.text import some
-from streamseg.urls import explained, is_store, open_store_at
+from streamseg.text import first_few
+from streamseg.urls import as_source_errors, is_store, open_store_at
 
 PRIORITY = 15
 
@@ -43,7 +43,7 @@ def open(uri: str, options: Options) -> Recording:
         names = [index.name(i) for i in range(len(index))]
         what = f"no recording {name!r}" if name else f"{len(index)} recordings"
         raise SourceError(
-            f"{path!r} holds {what}; there are {some(names)}", f"give one of them, e.g. {path}#{names[0]}"
+            f"{path!r} holds {what}; there are {first_few(names)}", f"give one of them, e.g. {path}#{names[0]}"
         )
     recording = ShardRecording(index, number, options)
     if options.depth_scale is not None:
@@ -143,11 +143,11 @@ class _RemoteShard:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        with explained(url):
+        with as_source_errors(url):
             self.system, self.path = open_store_at(url)
 
     def read(self, size: int, offset: int) -> bytes:
-        with explained(self.url):
+        with as_source_errors(self.url):
             return bytes(self.system.cat_file(self.path, start=offset, end=offset + size))
 
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Sequence
 
 from streamseg import plugins
-from streamseg.text import some
+from streamseg.text import first_few
 
 MAX_ENTRIES = 100
 """Entries of a folder that are tried: recognizing one reads files."""
@@ -34,7 +34,7 @@ def explain(uri: str, inner: Sequence[str], kinds: Iterable[str]) -> tuple[str, 
             return f"there is no {uri!r}, and no source is called {kind!r}", plugins.did_you_mean(kind, kinds)
         return f"there is no {uri!r}", "give a folder, a video file, a camera number or an rtsp:// address"
     if inner:
-        return f"{uri!r} holds {len(inner)} recordings: {some(inner)}", f"give one of them, e.g. {inner[0]}"
+        return f"{uri!r} holds {len(inner)} recordings: {first_few(inner)}", f"give one of them, e.g. {inner[0]}"
     if not os.access(uri, os.R_OK):
         return f"{uri!r} cannot be read", "check its permissions"
     force = "to force a kind write kind:path, one of: " + ", ".join(kinds)
@@ -42,7 +42,7 @@ def explain(uri: str, inner: Sequence[str], kinds: Iterable[str]) -> tuple[str, 
         files = sorted(os.listdir(uri))
         if not files:
             return f"the folder {uri!r} is empty", "give a folder that holds images or a recording"
-        return f"the folder {uri!r} holds no images, no video and no recording, but {some(files)}", force
+        return f"the folder {uri!r} holds no images, no video and no recording, but {first_few(files)}", force
     if not os.path.isfile(uri):
         return f"{uri!r} is not a regular file", "save what it gives into a file, and give that"
     if not os.path.getsize(uri):

@@ -29,7 +29,7 @@ def without_secrets(uri: str) -> str:
     return _SECRET.sub(r"\1***", _LOGIN.sub("***@", uri))
 
 
-def some(names: Collection[object], most: int = 3) -> str:
+def first_few(names: Collection[object], most: int = 3) -> str:
     """Return the first `most` names for a sentence: "a, b, c and 4 more"."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(str(name) for name in itertools.islice(names, most)) + more

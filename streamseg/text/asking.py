@@ -17,12 +17,12 @@ def to_do(why: str, what: str) -> str:
     return f"{TO_DO}{why}: {what}"
 
 
-def line_of(note: str) -> str:
+def log_line(note: str) -> str:
     """Return the line of a note in the log and in run.json: with "note: ", unless it is a "to do: "."""
     return note if note.startswith(TO_DO) else f"note: {note}"
 
 
-def asked(lines: Iterable[str]) -> list[str]:
+def requests_in(lines: Iterable[str]) -> list[str]:
     """Return what the "to do" lines ask for, each once, first those with a flag that can be typed as it is."""
     requests = dict.fromkeys(line.removeprefix(TO_DO) for line in lines if line.startswith(TO_DO))
     return sorted(requests, key=lambda request: not ready_flag(request))

@@ -32,16 +32,16 @@ def console(stderr: bool = False, quiet: bool = False, width: int = 0, **options
     return result
 
 
-def say(line: str) -> None:
+def print_stderr(line: str) -> None:
     """Print a line on stderr."""
     click.echo(clean(line), err=True)
 
 
-def answer(line: str) -> None:
+def print_stdout(line: str) -> None:
     """Print a line on stdout."""
     click.echo(clean(line))
 
 
-def notes(quiet: bool) -> Callable[[str], None]:
+def note_printer(quiet: bool) -> Callable[[str], None]:
     """Return a function that prints a line on stderr, or, if `quiet`, does nothing."""
-    return (lambda line: None) if quiet else say
+    return (lambda line: None) if quiet else print_stderr

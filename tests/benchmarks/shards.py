@@ -23,7 +23,7 @@ import numpy as np
 import webdataset
 
 from streamseg.cluster.packing import pack
-from streamseg.cluster.packing.shard import Wish
+from streamseg.cluster.packing.shard import PackOptions
 from streamseg.sources import Recording
 from streamseg.sources.reading.shard_index import FRAME, FRAMES, NAMES, RECORDING, RECORDINGS
 from streamseg.sources.shards import open_all
@@ -105,7 +105,7 @@ def main() -> None:
     side = 2 * asked.size
     with tempfile.TemporaryDirectory(dir=".") as scratch:
         shards = Path(scratch) / "shards"
-        packed = pack([str(asked.folder)], shards, Wish(side=side), per_shard=4, workers=1)
+        packed = pack([str(asked.folder)], shards, PackOptions(side=side), per_shard=4, workers=1)
         ways: dict[str, tuple[list[Path], Callable[[], int]]] = {
             "folder": (
                 [path for path in asked.folder.rglob("*") if path.is_file()],

@@ -24,7 +24,7 @@ import torch
 import torch.distributed
 
 from streamseg.cluster.packing import pack
-from streamseg.cluster.packing.shard import Wish
+from streamseg.cluster.packing.shard import PackOptions
 from train.data.frame_cache import FrameCache
 from train.data.recordings import open_recordings
 from train.data.samples import EndlessBatches, Samples, loader
@@ -88,7 +88,7 @@ def packed(folder: Path) -> Path:
             for path in sorted((ROOT / "samples" / "tabletop" / "rgb").iterdir())[:16]:
                 picture = cv2.imread(str(path))[number * 20 : number * 20 + 200, :300]
                 cv2.imwrite(str(folder / "many" / f"r{number}" / path.name), picture)
-        pack([str(folder / "many")], folder / "shards", Wish(side=64), per_shard=3, workers=1)
+        pack([str(folder / "many")], folder / "shards", PackOptions(side=64), per_shard=3, workers=1)
     return folder / "shards"
 
 

@@ -18,7 +18,7 @@ import numpy as np
 sys.path.append(str(Path(__file__).parents[2]))
 
 from streamseg.cluster.packing import pack
-from streamseg.cluster.packing.shard import Wish
+from streamseg.cluster.packing.shard import PackOptions
 from tests.unit.sources.bags import BILLION, Writer, compressed_depth
 from tests.unit.sources.conftest import calibration
 from tests.unit.sources.realsense_files import write_bag
@@ -95,7 +95,7 @@ def of_files(root: Path, frames: list[Moment]) -> Iterable[tuple[str, Made]]:
     yield "bop (PNG, PNG)", png.made(bop)
     name = "result_2018-08-20-14-53-{:02d}"
     yield "ocid (PNG, PNG)", png.made(png.write(root / "ocid/seq05", f"rgb/{name}", f"depth/{name}"))
-    pack([str(pairs)], root / "shards", Wish(), per_shard=100, workers=1)
+    pack([str(pairs)], root / "shards", PackOptions(), per_shard=100, workers=1)
     yield "shards (JPEG, PNG)", jpg.made(root / "shards")
 
 

@@ -34,7 +34,7 @@ def test_what_a_plugin_declares_is_read_without_importing_it(tmp_path: Path) -> 
     (tmp_path / "__init__.py").write_text("LOUD = True")
     (tmp_path / "radar.py").write_text('"""Echoes."""\nLOUD = True\nraise RuntimeError("not imported")')
     (tmp_path / "sonar.py").write_text('"""Pings."""\nLOUD = False')
-    assert plugins.declaring(str(tmp_path / "__init__.py"), "LOUD") == {"radar"}
+    assert plugins.modules_declaring(str(tmp_path / "__init__.py"), "LOUD") == {"radar"}
 
 
 def test_did_you_mean() -> None:

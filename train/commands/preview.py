@@ -12,7 +12,7 @@ import click
 
 from streamseg.cli.help import Command, Option
 from streamseg.cli.options import behaviour_options, print_json
-from streamseg.text.terminal import answer, notes
+from streamseg.text.terminal import note_printer, print_stdout
 from train.commands import config_file
 from train.commands.method import dataclass_from, with_absolute_paths
 from train.options import click_options
@@ -31,7 +31,7 @@ def command(name: str, module: ModuleType) -> click.Command:
         if as_json:
             print_json(result)
         else:
-            answer(result["output"])
+            print_stdout(result["output"])
 
     params: list[click.Parameter] = [
         *click_options(module.Options, "Method"),
@@ -75,7 +75,7 @@ def draw(module: ModuleType, settings: Settings, options: Any, rows: int, path: 
     with ExitStack() as stack:
         data = open_data(settings, stack)
         method = Unlabelled(open_encoder(settings.spec, pretrained=False), options, settings, 1)
-        samples = open_samples(method, data, settings, path.parent, stack, notes(quiet))
+        samples = open_samples(method, data, settings, path.parent, stack, note_printer(quiet))
         picture = sheet(samples, rows)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -71,7 +71,7 @@ def probe(models: Sequence[str], as_json: bool, quiet: bool, **given: Any) -> No
 
     weights, layers, facet = given.pop("weights"), given.pop("layers"), given.pop("facet")
     specs = [Spec(model, weights, layers, facet) for model in models]
-    log = terminal.notes(quiet)
+    log = terminal.note_printer(quiet)
     engine = Engine(given.pop("engine"), given.pop("device"), given.pop("precision"), log)
     for spec in specs:
         zoo.recipe(spec)  # raises for an unknown name, before the data is read

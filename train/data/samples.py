@@ -17,8 +17,8 @@ from torchvision.transforms.v2 import functional
 from streamseg.errors import FrameError, SourceError
 from streamseg.frame import VOID, Frame
 from streamseg.sources import Recording, Skip
-from streamseg.text import some
-from streamseg.text.terminal import say
+from streamseg.text import first_few
+from streamseg.text.terminal import print_stderr
 from train.data.frame_cache import FrameCache
 from train.data.order import Order, part_ends
 from train.data.views import AugmentedView, View, make_view
@@ -87,7 +87,7 @@ class Samples(Dataset):
             f"{self.recordings[recording].uri} frame {self.recordings[recording].name_of(frame)}"
             for recording, frame in batch.frame_ids[:, 0].tolist()
         ]
-        return some(names, 4)
+        return first_few(names, 4)
 
     def skipped(self) -> list[str]:
         """Return the recordings and frames that are known to be unusable before training, as "name: reason"."""
@@ -177,7 +177,7 @@ def _annotation(frame: Frame) -> np.ndarray:
 
 @lru_cache(maxsize=100)
 def _say_once(line: str) -> None:
-    say(f"skipped: {line}")
+    print_stderr(f"skipped: {line}")
 
 
 class EndlessBatches(Sampler):

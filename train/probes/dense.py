@@ -23,7 +23,7 @@ from streamseg.features.preparation import input_size, prepare
 from streamseg.frame import VOID, Frame
 from streamseg.masks.upsample import upsample_labels
 from streamseg.sources import Recording
-from streamseg.text import some
+from streamseg.text import first_few
 from train.probes import Features, Result
 
 FIGURES = ("iou_best", "iou_union", "iou_free")
@@ -85,7 +85,7 @@ class DenseProbe:
             else:
                 self.skipped[recording.uri] = "no frame with a mask"
         if not self.views:
-            tried = some(self.skipped) or "nothing"
+            tried = first_few(self.skipped) or "nothing"
             raise SourceError(
                 f"the dense probe needs frames with masks, and found none in {tried}",
                 "give a recording with masks: CO3D, DAVIS, or images/ and masks/",

@@ -20,7 +20,7 @@ import numpy as np
 from streamseg.errors import FrameError, SourceError
 from streamseg.sources import Recording, open_source
 from streamseg.sources import images as image_files
-from streamseg.text import some
+from streamseg.text import first_few
 
 Log = Callable[[str], None]
 SPLIT_FOLDERS = ("train", "val")
@@ -178,4 +178,4 @@ def images(items: list[Item], log: Log) -> Iterator[tuple[Item, np.ndarray]]:
         except FrameError as problem:
             unreadable.append(f"{item.recording.name_of(item.index)} ({problem})")
     if unreadable:
-        log(f"{len(unreadable)} images left out: {some(unreadable)}")
+        log(f"{len(unreadable)} images left out: {first_few(unreadable)}")

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from streamseg.errors import ModelError
-from streamseg.text import some
+from streamseg.text import first_few
 
 WRAPPERS = ("state_dict", "model", "teacher", "student", "backbone", "module", "encoder", "model_state_dict")
 """Names of the network in files of training programs, as keys or as prefixes of tensor names; outermost first."""
@@ -98,7 +98,8 @@ def load(
     missing = [name for name in needed if name not in tensors and not name.endswith("num_batches_tracked")]
     if len(missing) == sum(not name.endswith("num_batches_tracked") for name in needed):
         raise ModelError(
-            f"the weights are of another network: they have {some(list(tensors))}, wanted are {some(missing)}",
+            f"the weights are of another network: they have {first_few(list(tensors))}, "
+            f"wanted are {first_few(missing)}",
             "choose the model that the weights belong to",
         )
     wrong = [
@@ -107,12 +108,14 @@ def load(
         if name in tensors and tensors[name].shape != tensor.shape
     ]
     if wrong:
-        raise ModelError(f"the weights have other shapes: {some(wrong)}", "choose the model that the weights belong to")
+        raise ModelError(
+            f"the weights have other shapes: {first_few(wrong)}", "choose the model that the weights belong to"
+        )
     if missing:
-        raise ModelError(f"the weights lack {_layers_of(missing)}: {some(missing)}", suggestion())
+        raise ModelError(f"the weights lack {_layers_of(missing)}: {first_few(missing)}", suggestion())
     if unknown:
         raise ModelError(
-            f"the weights hold tensors that the network does not have: {some(unknown)}",
+            f"the weights hold tensors that the network does not have: {first_few(unknown)}",
             "choose the model that the weights belong to",
         )
     net.load_state_dict({name: tensors.get(name, tensor) for name, tensor in needed.items()})
@@ -124,7 +127,7 @@ def _layers_of(names: list[str]) -> str:
     for name in names:
         first, *rest = name.split(".")
         outer.append(f"{first}.{rest[0]}" if rest and rest[0].isdigit() else first)
-    return some([repr(name) for name in dict.fromkeys(outer)])
+    return first_few([repr(name) for name in dict.fromkeys(outer)])
 
 
 def published(architecture: str) -> Path:

@@ -36,11 +36,11 @@ def with_bar(what: str, quiet: bool, make: Callable[[Progress], dict[str, Any]])
 
 def print_result(result: dict[str, Any], counted: Sequence[str], output: Path, as_json: bool, quiet: bool) -> None:
     """Print the counts in `result` that `counted` names, and the recordings that were left out."""
-    from streamseg.text.terminal import answer
+    from streamseg.text.terminal import print_stdout
 
     if as_json:
         print_json(result)
     elif not quiet:
-        answer(f"{', '.join(f'{result[name]} {name}' for name in counted)} in {output}")
+        print_stdout(f"{', '.join(f'{result[name]} {name}' for name in counted)} in {output}")
         for name, reason in result["left_out"].items():
-            answer(f"left out: {name}: {reason}")
+            print_stdout(f"left out: {name}: {reason}")

@@ -57,10 +57,10 @@ def pack(sources: tuple[str, ...], output: Path, as_json: bool, quiet: bool, **g
     """
     from streamseg.backbones import machine
     from streamseg.cluster import packing
-    from streamseg.cluster.packing.shard import Wish
+    from streamseg.cluster.packing.shard import PackOptions
 
     per_shard, workers = given.pop("per_shard"), given.pop("workers") or machine.cores()
-    options = Wish(**given)
+    options = PackOptions(**given)
     result = with_bar("packing", quiet, lambda move: packing.pack(sources, output, options, per_shard, workers, move))
     result.pop("sources")
     print_result(result, ("recordings", "frames", "shards"), output, as_json, quiet)

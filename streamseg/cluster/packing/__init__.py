@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from streamseg.cluster.naming import folder_names
-from streamseg.cluster.packing.shard import Packed, Wish, pack_shard
+from streamseg.cluster.packing.shard import Packed, PackOptions, pack_shard
 from streamseg.errors import OutputError, SourceError
 from streamseg.files import locked, written
 from streamseg.sources import expansion
@@ -32,7 +32,7 @@ PARTS, SETTINGS = ".parts", "pack.json"
 def pack(
     sources: Sequence[str],
     folder: Path,
-    options: Wish,
+    options: PackOptions,
     per_shard: int,
     workers: int,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -70,7 +70,9 @@ def pack(
         raise OutputError(message, "make room and run it again, or choose another -o") from problem
 
 
-def _pack_missing(groups: Sequence[list[tuple[str, str]]], folder: Path, options: Wish, workers: int) -> Iterator[int]:
+def _pack_missing(
+    groups: Sequence[list[tuple[str, str]]], folder: Path, options: PackOptions, workers: int
+) -> Iterator[int]:
     """Write every shard that does not exist, `workers` at a time. Yield the number of existing shards after each."""
     jobs = [(number, group) for number, group in enumerate(groups) if not _part(folder, number).is_file()]
     existing = len(groups) - len(jobs)
@@ -89,7 +91,7 @@ def _pack_missing(groups: Sequence[list[tuple[str, str]]], folder: Path, options
             yield done
 
 
-def _pack_one(folder: Path, options: Wish, job: tuple[int, list[tuple[str, str]]]) -> None:
+def _pack_one(folder: Path, options: PackOptions, job: tuple[int, list[tuple[str, str]]]) -> None:
     """Write one shard and its part of the index."""
     number, group = job
     with written(folder / shard_name(number)) as temporary:

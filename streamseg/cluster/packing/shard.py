@@ -26,7 +26,7 @@ MILLIMETRES, FARTHEST = 1000.0, 65.0
 
 
 @dataclass(frozen=True)
-class Wish:
+class PackOptions:
     """How frames are packed. side: largest shorter side in pixels. jpeg_quality: 1 ... 100. every: every n-th frame."""
 
     side: int = 448
@@ -44,7 +44,7 @@ class Packed:
     left_out: dict[str, str]
 
 
-def pack_shard(group: Sequence[tuple[str, str]], path: Path, number: int, options: Wish) -> Packed:
+def pack_shard(group: Sequence[tuple[str, str]], path: Path, number: int, options: PackOptions) -> Packed:
     """Write the recordings of `group`, (name, uri) each, to the tar file `path`, which is shard `number`. Return its
     index. A recording that cannot be read is left out."""
     rows: list[np.ndarray] = []
@@ -71,7 +71,9 @@ def pack_shard(group: Sequence[tuple[str, str]], path: Path, number: int, option
     return Packed(np.stack(rows) if rows else np.zeros(0, FRAME), recordings, left_out)
 
 
-def _pack_frame(tar: tarfile.TarFile, frame: Frame, name: str, place: int, shard: int, options: Wish) -> np.ndarray:
+def _pack_frame(
+    tar: tarfile.TarFile, frame: Frame, name: str, place: int, shard: int, options: PackOptions
+) -> np.ndarray:
     """Add the files of a frame, and return its row of the index. Raises FrameError before anything is written.
 
     place: number of the frame among the packed frames of its recording.

@@ -16,7 +16,7 @@ from streamseg.errors import FrameError, SourceError
 from streamseg.frame import Frame, Intrinsics
 from streamseg.sources import DepthScale, Options, Recording, Skip
 from streamseg.sources.reading.images import read_rgb, upright
-from streamseg.text import some
+from streamseg.text import first_few
 
 IMAGE_SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"))
 
@@ -223,7 +223,7 @@ def choose_one(uri: str, kind: str, candidates: list[Path], what: str) -> Path:
             f"{uri!r} holds no {what}", f"see the layout that {kind} expects, or give another kind: kind:path"
         )
     if len(candidates) > 1:
-        several = f"{uri!r} holds {len(candidates)} {what}s: {some(candidates)}"
+        several = f"{uri!r} holds {len(candidates)} {what}s: {first_few(candidates)}"
         raise SourceError(several, f"give one of them, e.g. {kind}:{candidates[0]}")
     return candidates[0]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from streamseg.sources.reading.files import IMAGE_SUFFIXES, folders_in, has_images, listing
 from streamseg.sources.reading.video import VIDEOS
-from streamseg.text import some
+from streamseg.text import first_few
 
 BAGS = re.compile(r".*\.(bag|db3|mcap|svo2?|oni)", re.IGNORECASE)
 ARCHIVES = re.compile(r".*\.(tgz|tar|tar\.\w+|zip|7z|rar)", re.IGNORECASE)
@@ -57,4 +57,4 @@ def _note(singular: str, plural: str, names: list[str], hint: str) -> list[str]:
     """Return a note that names files of one kind are left out; [] without names."""
     if not names:
         return []
-    return [f"left out: {len(names)} {singular if len(names) == 1 else plural} ({some(names)}); {hint}"]
+    return [f"left out: {len(names)} {singular if len(names) == 1 else plural} ({first_few(names)}); {hint}"]

@@ -24,7 +24,7 @@ from streamseg import cache
 from streamseg.errors import SourceError
 from streamseg.files import written
 from streamseg.text import without_secrets
-from streamseg.urls import explained, is_store, open_store_at
+from streamseg.urls import as_source_errors, is_store, open_store_at
 
 FRAME = np.dtype(
     [
@@ -113,7 +113,7 @@ def open_index(folder: str | Path) -> ShardIndex:
 
 def _download(url: str) -> Path:
     """Return a folder of the cache with the current version of the index at `url`."""
-    with explained(url):
+    with as_source_errors(url):
         system, root = open_store_at(url)
         infos = [system.info(f"{root}/{name}") for name in (FRAMES, RECORDINGS, NAMES)]
         key = repr((url, [[str(info.get(name)) for name in VERSION] for info in infos]))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from streamseg.cluster.packing import pack
-from streamseg.cluster.packing.shard import Wish
+from streamseg.cluster.packing.shard import PackOptions
 from streamseg.cluster.results import Results
 from streamseg.cluster.task import Task, output_settings
 from streamseg.cluster.worker import Worker
@@ -44,7 +44,7 @@ def test_a_batch_on_a_full_disk_keeps_the_old_results(
 
 
 def test_packing_resumes_when_the_disk_has_space_again(tmp_path: Path, full_disk: FullDisk) -> None:
-    options, out = Wish(side=64, every=12), tmp_path / "shards"
+    options, out = PackOptions(side=64, every=12), tmp_path / "shards"
     for limit in (0, 600, 20_000):
         with full_disk(limit), pytest.raises(OutputError, match="large"):
             pack([str(SAMPLE)], out, options, per_shard=1, workers=1)
@@ -55,5 +55,5 @@ def test_packing_resumes_when_the_disk_has_space_again(tmp_path: Path, full_disk
     with full_disk(600):
         pack([str(SAMPLE)], out, options, per_shard=1, workers=1)  # nothing is left to do
         with pytest.raises(OutputError, match="other recordings or settings"):
-            pack([str(SAMPLE)], out, Wish(side=32), per_shard=1, workers=1)
+            pack([str(SAMPLE)], out, PackOptions(side=32), per_shard=1, workers=1)
     assert files(out) == before

@@ -15,7 +15,7 @@ import torch
 
 from streamseg.cluster import remote
 from streamseg.cluster.packing import pack
-from streamseg.cluster.packing.shard import Wish
+from streamseg.cluster.packing.shard import PackOptions
 from streamseg.cluster.stores import open_store
 from streamseg.cluster.task import Task, output_settings
 from streamseg.cluster.worker import Worker
@@ -133,7 +133,7 @@ def test_training_reads_shards_at_a_url(base: str, tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("STREAMSEG_CACHE", str(tmp_path / "cache"))
     for name in ("a", "b"):
         recording(tmp_path / "many" / name, 3)
-    pack([str(tmp_path / "many")], tmp_path / "shards", Wish(), per_shard=1, workers=1)
+    pack([str(tmp_path / "many")], tmp_path / "shards", PackOptions(), per_shard=1, workers=1)
     remote.upload(tmp_path / "shards", f"{base}/shards")
     here, there = (open_recordings([f"shards:{place}"]) for place in (tmp_path / "shards", f"{base}/shards"))
     assert expansion.expand([f"shards:{base}/shards"]) == [f"shards:{one.uri}" for one in there]

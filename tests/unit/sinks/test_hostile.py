@@ -38,7 +38,7 @@ def item(index: int, size: tuple[int, int] = (48, 64), name: str = "") -> tuple[
     return whole, Segmentation(labels, k=4, objects=labels)
 
 
-@pytest.mark.parametrize("name", sorted(plugins.declaring(str(sinks.__file__), "ONE_KIND")))
+@pytest.mark.parametrize("name", sorted(plugins.modules_declaring(str(sinks.__file__), "ONE_KIND")))
 def test_sinks_of_one_kind_use_the_objects_alone(name: str, tmp_path: Path) -> None:
     """Their files do not depend on the regions, which need not be computed."""
     written = []

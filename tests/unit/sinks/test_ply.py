@@ -9,7 +9,7 @@ import pytest
 
 from streamseg.frame import Frame, Intrinsics, Segmentation
 from streamseg.sinks import Run, open_sink
-from streamseg.text.asking import asked
+from streamseg.text.asking import requests_in
 
 from .conftest import scene
 
@@ -94,5 +94,5 @@ def test_frames_without_points_in_space_have_a_note(tmp_path: Path) -> None:
             sink.write(frame, Segmentation(labels, 4))
     assert not list(tmp_path.iterdir())
     assert [word in line for word, line in zip(("no depth", "intrinsics", "metres"), told)] == [True] * 3
-    (asking,) = asked(told)
+    (asking,) = requests_in(told)
     assert asking.endswith("--intrinsics FX,FY,CX,CY")

@@ -10,7 +10,7 @@ import numpy as np
 
 from streamseg.cluster.indexing import index_recordings
 from streamseg.cluster.packing import pack
-from streamseg.cluster.packing.shard import Wish
+from streamseg.cluster.packing.shard import PackOptions
 from tests.unit.sources.bags import write_tum_like
 from tests.unit.sources.layouts import WRITERS
 from tests.unit.sources.realsense_files import write_bag
@@ -65,6 +65,6 @@ def build(kind: str, folder: Path, make: Any) -> str:
         index_recordings([str(make.rgbd(folder))], folder.parent / "some.index", workers=1)
         return str(folder.parent / "some.index")
     if kind == "shards":
-        pack([str(make.rgbd(folder))], folder / "shards", Wish(), per_shard=1, workers=1)
+        pack([str(make.rgbd(folder))], folder / "shards", PackOptions(), per_shard=1, workers=1)
         return str(folder / "shards")
     return str(getattr(make, kind)(folder))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamseg.text import clean, json_types, some, to_json, without_secrets
+from streamseg.text import clean, first_few, json_types, to_json, without_secrets
 
 
 @pytest.mark.parametrize(
@@ -26,8 +26,8 @@ def test_control_sequences_are_removed(text: str, wanted: str) -> None:
 
 
 def test_a_sentence_has_the_first_of_many_names() -> None:
-    assert (some([]), some({"a": 1}), some("abc")) == ("", "a", "a, b, c")
-    assert some(range(10), 2) == "0, 1 and 8 more"
+    assert (first_few([]), first_few({"a": 1}), first_few("abc")) == ("", "a", "a, b, c")
+    assert first_few(range(10), 2) == "0, 1 and 8 more"
 
 
 @pytest.mark.parametrize(

@@ -26,9 +26,9 @@ def printed(cell: str) -> str:
 
 @pytest.mark.parametrize("trap", TRAPS)
 def test_control_sequences_in_tables_and_lines(trap: str, capsys: pytest.CaptureFixture[str]) -> None:
-    terminal.say(trap)
-    terminal.answer(trap)
-    terminal.notes(quiet=False)(trap)
+    terminal.print_stderr(trap)
+    terminal.print_stdout(trap)
+    terminal.note_printer(quiet=False)(trap)
     captured = capsys.readouterr()
     for text in (printed(trap), captured.out, captured.err):
         assert text.replace("\n", "").isprintable()
@@ -48,6 +48,6 @@ def test_our_own_colours_are_printed() -> None:
 
 
 def test_quiet_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    terminal.notes(quiet=True)("word")
+    terminal.note_printer(quiet=True)("word")
     terminal.console(stderr=True, quiet=True).print("word")
     assert capsys.readouterr() == ("", "")

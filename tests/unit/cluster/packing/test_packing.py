@@ -13,7 +13,7 @@ import pytest
 
 from streamseg.cluster import packing
 from streamseg.cluster.packing import pack
-from streamseg.cluster.packing.shard import Wish
+from streamseg.cluster.packing.shard import PackOptions
 from streamseg.errors import OutputError, SourceError
 from streamseg.frame import Frame
 from streamseg.sources import open_source
@@ -26,7 +26,7 @@ SAMPLE = Path(__file__).resolve().parents[4] / "samples" / "tabletop"
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shards")
-    pack([str(SAMPLE)], folder, Wish(side=120, jpeg_quality=95, every=4), per_shard=1, workers=1)
+    pack([str(SAMPLE)], folder, PackOptions(side=120, jpeg_quality=95, every=4), per_shard=1, workers=1)
     return folder
 
 
@@ -79,22 +79,22 @@ def many(tmp_path: Path) -> Path:
 def test_a_stopped_packing_is_resumed_with_the_same_result(
     many: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    result = pack([str(many)], tmp_path / "whole", Wish(), per_shard=2, workers=1)
+    result = pack([str(many)], tmp_path / "whole", PackOptions(), per_shard=2, workers=1)
     assert (result["recordings"], result["frames"], result["shards"]) == (5, 15, 3)
     assert list(result["left_out"]) == ["broken"]
     made = packing.pack_shard
 
-    def stops(group: Any, path: Path, number: int, options: Wish) -> Any:
+    def stops(group: Any, path: Path, number: int, options: PackOptions) -> Any:
         if number == 1:
             raise KeyboardInterrupt
         return made(group, path, number, options)
 
     monkeypatch.setattr(packing, "pack_shard", stops)
     with pytest.raises(KeyboardInterrupt):
-        pack([str(many)], tmp_path / "again", Wish(), per_shard=2, workers=1)
+        pack([str(many)], tmp_path / "again", PackOptions(), per_shard=2, workers=1)
     monkeypatch.undo()
     first = (tmp_path / "again" / "shard-000000.tar").stat().st_mtime_ns
-    assert pack([str(many)], tmp_path / "again", Wish(), per_shard=2, workers=1) == result
+    assert pack([str(many)], tmp_path / "again", PackOptions(), per_shard=2, workers=1) == result
     assert (tmp_path / "again" / "shard-000000.tar").stat().st_mtime_ns == first
     names = sorted(path.name for path in (tmp_path / "whole").iterdir())
     assert names == sorted(path.name for path in (tmp_path / "again").iterdir())
@@ -104,20 +104,20 @@ def test_a_stopped_packing_is_resumed_with_the_same_result(
 
 
 def test_other_settings_are_refused(many: Path, tmp_path: Path) -> None:
-    pack([str(many)], tmp_path / "out", Wish(), per_shard=2, workers=1)
+    pack([str(many)], tmp_path / "out", PackOptions(), per_shard=2, workers=1)
     with pytest.raises(OutputError, match="other recordings or settings"):
-        pack([str(many)], tmp_path / "out", Wish(side=64), per_shard=2, workers=1)
+        pack([str(many)], tmp_path / "out", PackOptions(side=64), per_shard=2, workers=1)
 
 
 def test_nothing_to_pack_is_an_error(tmp_path: Path, many: Path) -> None:
     with pytest.raises(SourceError, match="no recording could be packed"):
-        pack([str(many / "broken")], tmp_path / "out", Wish(), per_shard=2, workers=1)
+        pack([str(many / "broken")], tmp_path / "out", PackOptions(), per_shard=2, workers=1)
 
 
 def test_a_truncated_shard_loses_only_its_missing_frames(many: Path, tmp_path: Path) -> None:
     from streamseg.errors import FrameError
 
-    pack([str(many)], tmp_path / "out", Wish(), per_shard=6, workers=1)
+    pack([str(many)], tmp_path / "out", PackOptions(), per_shard=6, workers=1)
     (path,) = (tmp_path / "out").glob("*.tar")
     os.truncate(path, path.stat().st_size // 2)
     recordings = open_all(str(tmp_path / "out"))
@@ -127,7 +127,7 @@ def test_a_truncated_shard_loses_only_its_missing_frames(many: Path, tmp_path: P
 
 
 def test_a_damaged_index_is_an_error(many: Path, tmp_path: Path) -> None:
-    pack([str(many)], tmp_path / "out", Wish(), per_shard=6, workers=1)
+    pack([str(many)], tmp_path / "out", PackOptions(), per_shard=6, workers=1)
     np.save(tmp_path / "out" / "frames.npy", np.zeros(3, FRAME))
     with pytest.raises(SourceError, match="belong together"):
         open_index(tmp_path / "out")

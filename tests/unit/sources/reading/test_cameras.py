@@ -9,7 +9,7 @@ import pytest
 
 from streamseg.frame import Intrinsics
 from streamseg.sources.reading.cameras import UNKNOWN, camera_of, find_known_set
-from streamseg.text.asking import asked
+from streamseg.text.asking import requests_in
 
 VGA = (640, 480)
 WANTED = Intrinsics(600.0, 601.0, 320.0, 240.0)
@@ -52,7 +52,7 @@ def test_unknown_is_unknown_and_the_note_says_what_to_give(tmp_path: Path) -> No
     camera = camera_of(tmp_path, "my_desk", (1280, 720))
     assert camera.intrinsics is None
     assert camera.notes == (UNKNOWN,)
-    assert asked(camera.notes)[0].endswith(": --intrinsics FX,FY,CX,CY")
+    assert requests_in(camera.notes)[0].endswith(": --intrinsics FX,FY,CX,CY")
 
 
 @pytest.mark.parametrize("text", ["", "a b c d", "nan 600 320 240", "0 0 0 0", "inf 1 1 1"])

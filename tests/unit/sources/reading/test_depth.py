@@ -23,7 +23,7 @@ from streamseg.sources.reading.depth import (
     resized,
 )
 from streamseg.sources.reading.files import Entry, FileRecording
-from streamseg.text.asking import asked
+from streamseg.text.asking import requests_in
 from tests.unit.sources.layouts import WRITERS
 from tests.unit.sources.test_contract import build
 
@@ -85,7 +85,7 @@ def test_an_assumed_scale_is_told(tmp_path: Path, make: Any) -> None:
     assert source.depth_scale == 1000
     assert source.depth_scale_origin.startswith("assumed")
     (note,) = (note for note in source.notes if "1000 units per metre (assumed" in note)
-    assert asked([note])
+    assert requests_in([note])
 
 
 @pytest.mark.parametrize(("stored", "units"), [(900, 1000), (7000, 1000), (9800, 10000), (40_000, 10000), (150, 256)])

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamseg.cluster.packing import pack
-from streamseg.cluster.packing.shard import Wish
+from streamseg.cluster.packing.shard import PackOptions
 from streamseg.sources.shards import open_all
 from train.data.frame_cache import FrameCache
 from train.data.order import Order, part_ends
@@ -55,7 +55,7 @@ def shards(tmp_path: Path, images: Path) -> Path:
         (tmp_path / "many" / f"r{number}").mkdir(parents=True)
         for path in images.iterdir():
             (tmp_path / "many" / f"r{number}" / path.name).hardlink_to(path)
-    pack([str(tmp_path / "many")], tmp_path / "shards", Wish(side=64), per_shard=2, workers=1)
+    pack([str(tmp_path / "many")], tmp_path / "shards", PackOptions(side=64), per_shard=2, workers=1)
     return tmp_path / "shards"
 
 
