@@ -16,7 +16,8 @@ import numpy as np
 from streamseg.features.extractor import FeatureFrame
 from streamseg.features.timing import StageTimer
 from streamseg.objects.classifier import ForegroundClassifier
-from streamseg.objects.grabcut import Levels, cut
+from streamseg.objects.grabcut import cut
+from streamseg.objects.windows import Levels
 
 SIDES = {"live": 96, "high": 192}
 """Of the windows that GrabCut works in: pixels. Its time grows with their square."""

@@ -17,7 +17,17 @@ from streamseg.features.extractor import FeatureExtractor, FeatureFrame
 from streamseg.frame import Frame
 from streamseg.masks.tracker import Rule, Tracker
 from streamseg.masks.upsample import upsample_labels
-from streamseg.objects import background, discovery, grabcut, instances, motion, movement, parting, saliency, teaching
+from streamseg.objects import (
+    background,
+    discovery,
+    instances,
+    motion,
+    movement,
+    parting,
+    saliency,
+    teaching,
+    windows,
+)
 
 ALL = "video", "camera given", "photographs", "stills", "empty"
 MOVES = "video", "ycbv", "photographs", "empty"  # single pictures have no frame before them
@@ -54,7 +64,7 @@ def without_cuts() -> Iterator[None]:
     """The classifier learns from saliency above its threshold instead of from what GrabCut makes of it."""
 
     def parts_only(
-        rgb: np.ndarray, level: np.ndarray, levels: grabcut.Levels, *, side: int, seed: int = 0
+        rgb: np.ndarray, level: np.ndarray, levels: windows.Levels, *, side: int, seed: int = 0
     ) -> np.ndarray:
         numbers, chosen = saliency.parts(level, levels.low, levels.peak)
         return np.isin(numbers, chosen)

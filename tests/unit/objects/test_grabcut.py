@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from streamseg.objects.grabcut import MARGIN, Levels, cut
+from streamseg.objects.grabcut import cut
+from streamseg.objects.windows import MARGIN, Levels
 
 LEVELS = Levels(low=0.35, peak=0.65, fg_threshold=0.75, bg_threshold=0.1)
 GREEN, RED = (70, 130, 60), (190, 60, 50)

@@ -1,0 +1,55 @@
+"""Draws the borders of rough parts by color histograms, in a window around each part: faster than GrabCut.
+
+Histograms of foreground and background give each pixel the likelihood of either (Boykov & Jolly, ICCV 2001). Bayes'
+rule weighs them with the saliency as the prior. Instead of a graph cut, the guided filter smooths the result within the
+edges of the image (He, Sun & Tang, TPAMI 2013, section 5).
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from streamseg.masks.upsample import guided
+from streamseg.objects.windows import Levels, Window, draw_parts
+
+BITS = 4
+"""Of a channel: a histogram has 16 x 16 x 16 bins."""
+RARE = 1e-4
+"""Share of the pixels that each color is taken to have beside those that were counted."""
+PRIOR = 6.0
+"""Log-odds of a pixel whose saliency is 1 above one whose saliency is 0, colors aside."""
+RADIUS = 6
+"""Of the guided filter, in pixels of the window."""
+
+
+def draw_by_colors(rgb: np.ndarray, saliency: np.ndarray, levels: Levels, *, side: int) -> np.ndarray:
+    """Return the (H, W) bool mask of the objects that `saliency` shows, with the borders of the image.
+
+    rgb: (H, W, 3) uint8. saliency: (h, w) float32 on a grid of any size, see `Saliency`.
+    side: longest side of the windows, in pixels.
+    """
+    return draw_parts(rgb, saliency, levels, side, _segment)
+
+
+def _segment(window: Window) -> np.ndarray:
+    channels = np.asarray(cv2.cvtColor(window.image, cv2.COLOR_RGB2YCrCb), np.int32) >> (8 - BITS)
+    bins = (channels[..., 0] << 2 * BITS) | (channels[..., 1] << BITS) | channels[..., 2]
+    rough = (window.trimap & 1) > 0
+    foreground, background = _histogram(bins[rough]), _histogram(bins[~rough])
+    odds = np.log((foreground + RARE) / (background + RARE))[bins] + PRIOR * (window.level - 0.5)
+    sure, never = window.trimap == cv2.GC_FGD, window.trimap == cv2.GC_BGD
+    likely = (1 / (1 + np.exp(-odds))).astype(np.float32)
+    likely[sure], likely[never] = 1, 0
+    drawn = guided(likely, cv2.cvtColor(window.image, cv2.COLOR_RGB2GRAY), RADIUS) > 0.5
+    return (drawn | sure) & ~never
+
+
+def _histogram(bins: np.ndarray) -> np.ndarray:
+    """Return the share of pixels in each bin, (8 ** BITS,) float64, smoothed over neighboring bins."""
+    counts = np.bincount(bins, minlength=1 << 3 * BITS).reshape((1 << BITS,) * 3) / max(1, bins.size)
+    for axis in range(3):
+        middle = np.moveaxis(counts, axis, 0)
+        wide = np.concatenate([middle[:1], middle, middle[-1:]])
+        counts = np.moveaxis((wide[:-2] + 2 * middle + wide[2:]) / 4, 0, axis)
+    return counts.ravel()
