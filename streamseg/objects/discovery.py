@@ -24,6 +24,7 @@ from streamseg.features.flow import Way, follow_labels
 from streamseg.features.timing import StageTimer
 from streamseg.objects.background import LARGE, SIZE, BackgroundMemory
 from streamseg.objects.borders import BORDERS, certainty, draw_borders
+from streamseg.objects.borders.windows import Levels
 from streamseg.objects.classifier import ForegroundClassifier
 from streamseg.objects.instances import separate, support_of
 from streamseg.objects.movement import Movement, Moves, are_photographs
@@ -32,7 +33,6 @@ from streamseg.objects.parting import PartingTracker
 from streamseg.objects.saliency import Saliency
 from streamseg.objects.scores import ObjectScores
 from streamseg.objects.teaching import Teacher, pause, teach
-from streamseg.objects.windows import Levels
 
 TRUST = 0.7
 """Weight of the saliency against the classifier once there is one: it is what keeps the classifier from drifting."""

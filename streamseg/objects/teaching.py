@@ -15,9 +15,9 @@ import numpy as np
 
 from streamseg.features.extractor import FeatureFrame
 from streamseg.features.timing import StageTimer
+from streamseg.objects.borders.grabcut import cut
+from streamseg.objects.borders.windows import Levels
 from streamseg.objects.classifier import ForegroundClassifier
-from streamseg.objects.grabcut import cut
-from streamseg.objects.windows import Levels
 
 SIDES = {"live": 96, "high": 192}
 """Of the windows that GrabCut works in: pixels. Its time grows with their square."""

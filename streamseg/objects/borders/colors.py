@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from streamseg.masks.upsample import guided
-from streamseg.objects.windows import Levels, Window, draw_parts
+from streamseg.objects.borders.windows import Levels, Window, draw_parts
 
 BITS = 4
 """Of a channel: a histogram has 16 x 16 x 16 bins."""
@@ -42,7 +42,16 @@ def _segment(window: Window) -> np.ndarray:
     likely = (1 / (1 + np.exp(-odds))).astype(np.float32)
     likely[sure], likely[never] = 1, 0
     drawn = guided(likely, cv2.cvtColor(window.image, cv2.COLOR_RGB2GRAY), RADIUS) > 0.5
-    return (drawn | sure) & ~never
+    return _without_islands((drawn | sure) & ~never, rough)
+
+
+def _without_islands(drawn: np.ndarray, rough: np.ndarray) -> np.ndarray:
+    """Leave out connected pieces that lie mostly outside of the (h, w) bool `rough` part: like it by color alone."""
+    count, pieces = cv2.connectedComponents(drawn.view(np.uint8))
+    inside, all_of_it = np.bincount(pieces[rough], minlength=count), np.bincount(pieces.ravel(), minlength=count)
+    kept = 2 * inside > all_of_it
+    kept[0] = False
+    return kept[pieces]
 
 
 def _histogram(bins: np.ndarray) -> np.ndarray:

@@ -6,9 +6,9 @@ import numpy as np
 
 from streamseg.features.extractor import FeatureFrame
 from streamseg.masks.upsample import upsample_labels
-from streamseg.objects.colors import draw_by_colors
-from streamseg.objects.grabcut import cut
-from streamseg.objects.windows import Levels
+from streamseg.objects.borders.colors import draw_by_colors
+from streamseg.objects.borders.grabcut import cut
+from streamseg.objects.borders.windows import Levels
 
 BORDERS = {
     "live": Levels(low=0.5, peak=0.5, fg_threshold=0.75, bg_threshold=0.2),

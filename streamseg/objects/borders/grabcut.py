@@ -10,7 +10,7 @@ from functools import partial
 import cv2
 import numpy as np
 
-from streamseg.objects.windows import Levels, Window, draw_parts
+from streamseg.objects.borders.windows import Levels, Window, draw_parts
 
 ROUNDS = 1
 """How often color models are fitted and a cut is made with them. A second round changes little."""
