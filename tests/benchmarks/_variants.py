@@ -26,8 +26,8 @@ from streamseg.objects import (
     parting,
     saliency,
     teaching,
-    windows,
 )
+from streamseg.objects.borders.windows import Levels
 
 ALL = "video", "camera given", "photographs", "stills", "empty"
 MOVES = "video", "ycbv", "photographs", "empty"  # single pictures have no frame before them
@@ -63,9 +63,7 @@ def first(given: Any, *_: Any) -> Any:
 def without_cuts() -> Iterator[None]:
     """The classifier learns from saliency above its threshold instead of from what GrabCut makes of it."""
 
-    def parts_only(
-        rgb: np.ndarray, level: np.ndarray, levels: windows.Levels, *, side: int, seed: int = 0
-    ) -> np.ndarray:
+    def parts_only(rgb: np.ndarray, level: np.ndarray, levels: Levels, *, side: int, seed: int = 0) -> np.ndarray:
         numbers, chosen = saliency.parts(level, levels.low, levels.peak)
         return np.isin(numbers, chosen)
 
