@@ -11,17 +11,22 @@ import numpy as np
 
 
 class ForegroundClassifier:
-    """forget: what an update leaves of those before. ridge: weight of the penalty, relative to
-    the mean square of a feature."""
+    """Scores cells by a linear function of their features.
+
+    forget: factor of the earlier sums at each update. ridge: weight of the penalty, relative to the mean square of a
+    feature.
+    """
 
     def __init__(self, forget: float = 0.95, ridge: float = 1.0) -> None:
         self.forget, self.ridge = forget, ridge
         self._squares: np.ndarray | None = None
         self._products: np.ndarray | None = None
-        self._weights: np.ndarray | None = None  # of these sums, once somebody has asked
+        self._weights: np.ndarray | None = None  # solution for these sums; None until it is asked for
 
     def learn(self, points: np.ndarray, share: np.ndarray) -> None:
-        """points: (n, d) float32 cells of one frame. share: (n,) 0 ... 1, how much of each cell is foreground.
+        """Learn from the cells of one frame.
+
+        points: (n, d) float32. share: (n,) 0 ... 1, how much of each cell is foreground.
 
         Both classes weigh the same, however small the objects are; a frame without objects teaches nothing.
         """
@@ -48,7 +53,7 @@ class ForegroundClassifier:
         return self._weights
 
     def solve(self) -> None:
-        """Find the weights now, of all that was learnt, and not when they are first asked for: milliseconds."""
+        """Solve for the weights now, and not when they are first asked for. It takes milliseconds."""
         if self._squares is None or self._products is None:
             return
         penalty = self.ridge * float(np.trace(self._squares)) / len(self._squares)
@@ -56,7 +61,7 @@ class ForegroundClassifier:
         self._weights = np.linalg.solve(self._squares + ridge, self._products)
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
-        """(n, d) -> (n,) float32: above 0 = foreground. Raises ValueError before anything was learnt."""
+        """Return the (n,) float32 scores of (n, d) cells, above 0 = foreground. Raises ValueError before `learn`."""
         weights = self.weights
         if weights is None:
             raise ValueError("the classifier has learnt nothing yet")

@@ -35,22 +35,23 @@ from streamseg.objects.scores import ObjectScores
 from streamseg.objects.teaching import Teacher, pause, teach
 
 TRUST = 0.7
-"""Weight of the saliency against the classifier once there is one: it is what keeps the classifier from drifting."""
+"""Weight of the saliency in the cuts that teach; the classifier has the rest. The saliency keeps it from drifting."""
 ALONE = Levels(low=0.35, peak=0.65, fg_threshold=0.75, bg_threshold=0.1)
-"""How GrabCut starts from saliency alone, which is blurred,"""
+"""Thresholds for GrabCut where it starts from saliency alone, which is blurred."""
 TOGETHER = Levels(low=0.5, peak=0.6, fg_threshold=0.85, bg_threshold=0.15)
-"""and from saliency and classifier, which is less so."""
+"""Thresholds for GrabCut where it starts from saliency and classifier, which are sharper together."""
 MOVING = 0.5
-"""How much the objectness of a cell grows that moves by itself, relative to one that goes with the camera."""
+"""Share by which the objectness of a cell grows if the cell clearly moves relative to the camera."""
 DITHER = 0.3
-"""How far the thresholds of cuts that teach are spread, see `Levels.dithered`."""
+"""Share by which the thresholds of the cuts that teach vary, see `Levels.dithered`."""
 ROUNDS = 3
-"""Of `start`: what is cut out by saliency, by both, and by the classifier alone. With "high" changes lean the last one
-where they are known, and then the second comes once more, from which the classifier learns in addition."""
+"""Rounds of cuts in `start`: from the saliency, from saliency and classifier, and from the classifier alone. With
+quality "high" the evidence of changes is added to the third round, and a fourth repeats the second and teaches in
+addition."""
 
 
 class Seen(NamedTuple):
-    """A frame and what is known of it before the classifier is asked. saliency: (h, w) float32."""
+    """A frame, its saliency, (h, w) float32, and its motion: all that is known before the classifier runs."""
 
     frame: FeatureFrame
     saliency: np.ndarray
@@ -58,10 +59,10 @@ class Seen(NamedTuple):
 
 
 class ObjectDiscovery:
-    """The objects of a session, a `MaskStage`.
+    """Finds the objects of a session. A `MaskStage`.
 
-    `start` on several frames, with "high" from all over a recording, makes the first masks as good as the later ones.
-    Live, GrabCut works on some keyframes; with "high" on every frame, more finely, and it draws the borders, too.
+    `start` learns from several frames, with quality "high" from all over the recording, so that the first masks are as
+    good as the later ones. With "live" GrabCut runs on some keyframes; with "high" on every frame, in larger windows.
     """
 
     start_frames = 8
@@ -71,8 +72,8 @@ class ObjectDiscovery:
         self.survey_frames = 32 if config.quality == "high" else 0
         self.movement, self.background, self.saliency = Movement(self.seed), BackgroundMemory(self.seed), Saliency()
         self.classifier, self.tracker, self.scores = ForegroundClassifier(), PartingTracker(), ObjectScores()
-        self._since_taught: int | None = None  # frames; None before the start
-        self.teacher, self._lessons = Teacher(config.quality, config.seed), 0  # cuts that taught
+        self._since_taught: int | None = None  # frames since the last lesson; None before `start`
+        self.teacher, self._lessons = Teacher(config.quality, config.seed), 0  # number of cuts so far
         self._key_ids: np.ndarray | None = None
         self._support: SupportPlane | None = None
         self.noted = Noted()
@@ -88,19 +89,19 @@ class ObjectDiscovery:
         self._since_taught = 0
         self.teacher.forget()
         moves = self.movement.start([(one.frame, _objectness(one).shape) for one in frames])
-        if are_photographs(moves):  # nobody watches them at a camera's rate
+        if are_photographs(moves):  # no camera waits, so there is time for finer masks
             self._draw("high", LARGE)
         self.background.start([(one.features, _objectness(one)) for one in frames], frames[0].by_attention)
-        levels = [_raised(self._level(one), moved) for one, moved in zip(frames, moves)]
+        levels = [_with_motion(self._level(one), moved) for one, moved in zip(frames, moves)]
         self.saliency.start(levels)
         seen = [Seen(one, self.saliency(level), moved) for one, level, moved in zip(frames, levels, moves)]
         leans = bool(self.survey_frames) and any(one.changed is not None for one in moves)
         for number in range(ROUNDS + leans):
             if number == 2 and self.classifier.weights is not None:
-                # what the classifier has made of all of them is surer than any one frame's saliency
+                # the classifier has learnt from all frames, so it is more reliable than the saliency of one
                 leaning = [self.movement.leaning(one.moves) if leans else 0.0 for one in seen]
                 levels_of = BORDERS[self.quality]
-                rough = [(self._opinion(one) + by, self._levels(levels_of)) for one, by in zip(seen, leaning)]
+                rough = [(self._certainty(one) + by, self._levels(levels_of)) for one, by in zip(seen, leaning)]
             else:
                 rough = [self._rough(one) for one in seen]
             taught = ForegroundClassifier() if number < ROUNDS else copy(self.classifier)
@@ -110,12 +111,12 @@ class ObjectDiscovery:
                 self.classifier = taught
                 self.movement.forget()
                 for known in seen:
-                    self._weigh(known)
+                    self._measure_evidence(known)
                 if self.survey_frames:
-                    self.movement.survey([(one.frame.points, self._appearance(one.frame), one.moves) for one in seen])
+                    self.movement.survey([(one.frame.points, self._classified(one.frame), one.moves) for one in seen])
 
     def step(self, frame: FeatureFrame, timer: StageTimer) -> np.ndarray:
-        """(H, W) uint8: 0 = background, 1 ... 254 = objects, with ids that last."""
+        """Return the (H, W) uint8 objects of a frame: 0 = background, 1 ... 254 = ids that last over the session."""
         if self._since_taught is None:
             self.start([frame])
         if frame.way is None:
@@ -126,7 +127,7 @@ class ObjectDiscovery:
         return found
 
     def _moved(self, way: Way) -> np.ndarray:
-        """(H, W) uint8: the objects of the keyframe in a frame behind it."""
+        """Return the (H, W) uint8 objects of a frame between keyframes: those of the keyframe, moved along the flow."""
         assert self._key_ids is not None  # the first frame of a session is a keyframe
         self._follows()
         found = follow_labels(self._key_ids, way.flow)
@@ -137,16 +138,16 @@ class ObjectDiscovery:
         return found
 
     def _found(self, frame: FeatureFrame, timer: StageTimer) -> np.ndarray:
-        """(H, W) uint8: the objects of a keyframe."""
+        """Return the (H, W) uint8 objects of a keyframe."""
         level = self._level(frame)
         timer.part("saliency")
         moves = self.movement(frame.frame, level.shape)
         if moves.moving is not None:
             self._follows()
-        level = _raised(level, moves)
+        level = _with_motion(level, moves)
         timer.part("motion")
         seen = Seen(frame, self.saliency(level), moves)
-        self._weigh(seen)
+        self._measure_evidence(seen)
         timer.part("evidence")
         self._learn(seen)
         timer.part("teaching")
@@ -167,23 +168,25 @@ class ObjectDiscovery:
 
     @property
     def notes(self) -> list[str]:
-        """What the user did not choose of how objects are found, and whether depth helped."""
+        """Notes for the user: whether quality was raised for photographs, and whether depth was of use."""
         drawn = "" if self.quality == self.config.quality else PHOTOGRAPHS
         return [note for note in (drawn, self.noted.of_depth) if note]
 
     def _follows(self) -> None:
-        """A frame that follows another one is no photograph."""
+        """Return to the quality that the user chose: a frame that follows another one is no photograph."""
         self.noted.follow = True
         self._draw(self.config.quality)
 
     def _draw(self, quality: str, remembered: int = SIZE) -> None:
-        """How finely, from here on, and with how many cells of background."""
+        """Set the quality from here on, and the number of background cells that are remembered."""
         self.quality = self.teacher.quality = quality
         self.background.size = remembered
 
     def _learn(self, seen: Seen | None) -> None:
-        """Begin a lesson where it is time, and take what one has taught whose time has come. None: of a frame between
-        keyframes, from which nothing is learnt."""
+        """Start a lesson if the last one is long enough ago, and take over the classifier of one that is due.
+
+        seen: None for a frame between keyframes, from which nothing is learnt.
+        """
         self._since_taught = (self._since_taught or 0) + 1
         given = self._lessons if self.classifier.weights is not None else 0
         if seen is not None and (self.quality == "high" or self._since_taught >= pause(given)):
@@ -192,50 +195,50 @@ class ObjectDiscovery:
         self.classifier = self.teacher.due(self.classifier)
 
     def _level(self, frame: FeatureFrame) -> np.ndarray:
-        """(h, w) float32 >= 0: objectness of what is unlike the background."""
+        """Return the objectness of each cell times its distance to the background memory, (h, w) float32 >= 0."""
         level = _objectness(frame)
         return level * self.background(frame.features, level, frame.by_attention)
 
-    def _weigh(self, seen: Seen) -> None:
-        """Measure what moves says of what the classifier finds in a frame."""
+    def _measure_evidence(self, seen: Seen) -> None:
+        """Measure how well the motion of a frame agrees with what the classifier finds in it."""
         if self.classifier.weights is not None:
-            self.movement.learn(self._appearance(seen.frame), seen.moves)
+            self.movement.learn(self._classified(seen.frame), seen.moves)
 
     def _rough(self, seen: Seen) -> tuple[np.ndarray, Levels]:
-        """What a cut that teaches starts from: saliency alone until there is a classifier."""
+        """Return the (h, w) map that a teaching cut starts from, and its thresholds: at first, the saliency alone."""
         if self.classifier.weights is None:
             return seen.saliency, self._levels(ALONE)
-        rough = TRUST * seen.saliency + (1 - TRUST) * self._opinion(seen) + self.movement.leaning(seen.moves)
+        rough = TRUST * seen.saliency + (1 - TRUST) * self._certainty(seen) + self.movement.leaning(seen.moves)
         return rough.astype(np.float32), self._levels(TOGETHER)
 
     def _levels(self, middle: Levels) -> Levels:
-        """Of the next cut that teaches."""
+        """Return the dithered thresholds of the next cut that teaches."""
         self._lessons += 1
         return middle.dithered(self._lessons - 1, DITHER)
 
     def _foreground(self, seen: Seen) -> np.ndarray:
-        """(H, W) bool: what the classifier says; nothing before it has learnt."""
+        """Return the (H, W) bool foreground that the classifier finds; nothing before it has learnt."""
         if self.classifier.weights is None:
             return np.zeros(seen.frame.frame.rgb.shape[:2], bool)
         return draw_borders(seen.frame, self._score(seen), self.quality, self.seed)
 
-    def _opinion(self, seen: Seen) -> np.ndarray:
-        """(h, w) float32: what is known of a frame, on the saliency's scale."""
+    def _certainty(self, seen: Seen) -> np.ndarray:
+        """Return the score of the cells on the scale of the saliency, (h, w) float32 in 0 ... 1."""
         return certainty(self._score(seen))
 
     def _score(self, seen: Seen) -> np.ndarray:
-        """(h, w) float32: above 0 = foreground. The classifier, less where what moves, or rests, speaks against it."""
-        score = self._appearance(seen.frame)
+        """Return the classifier's score, reduced where motion speaks against it: (h, w) float32, above 0 = foreground."""
+        score = self._classified(seen.frame)
         rests = self.movement.rests(seen.frame.points).reshape(score.shape)
         return (score + self.movement.against(seen.moves) - rests).astype(np.float32)
 
-    def _appearance(self, frame: FeatureFrame) -> np.ndarray:
-        """(h, w) float32: above 0 = foreground, by its features."""
+    def _classified(self, frame: FeatureFrame) -> np.ndarray:
+        """Return the classifier's score of each cell, (h, w) float32, above 0 = foreground."""
         return self.classifier(frame.points).reshape(_objectness(frame).shape)
 
 
-def _raised(level: np.ndarray, moves: Moves) -> np.ndarray:
-    """`level`, more where it moves by itself."""
+def _with_motion(level: np.ndarray, moves: Moves) -> np.ndarray:
+    """Return `level`, raised where cells move relative to the camera."""
     return level if moves.moving is None else level * (1 + MOVING * moves.moving)
 
 

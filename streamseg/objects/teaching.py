@@ -20,17 +20,20 @@ from streamseg.objects.borders.windows import Levels
 from streamseg.objects.classifier import ForegroundClassifier
 
 SIDES = {"live": 96, "high": 192}
-"""Of the windows that GrabCut works in: pixels. Its time grows with their square."""
+"""Longest side of the windows in which GrabCut runs, in pixels, by quality. Its time grows with the square."""
 SOON, LATE = 10, 40
-"""Live, lessons are so many frames apart at least, see `pause`,"""
+"""Shortest and longest pause between two lessons with quality "live", in frames, see `pause`."""
 DELAY = 5
-"""and so many frames long."""
+"""Frames after which the result of a lesson is used with quality "live"."""
 THREADS = 2
-"""For the cuts of a start; the masks do not depend on it."""
+"""Threads for the cuts of a start; the masks do not depend on their number."""
 
 
 class Teacher:
-    """Gives one lesson at a time. quality: "live" or "high". seed: of GrabCut."""
+    """Runs one lesson at a time: a cut of a keyframe, from which a copy of the classifier learns.
+
+    quality: "live" or "high". seed: of GrabCut.
+    """
 
     def __init__(self, quality: str, seed: int) -> None:
         self.quality, self.seed = quality, seed
@@ -38,16 +41,16 @@ class Teacher:
         self.forget()
 
     def forget(self) -> None:
-        """What is under way will not count."""
+        """Drop the lesson that is under way."""
         self._lesson: Future[ForegroundClassifier] | None = None
         self._frames = 0  # since it began
 
     def begin(self, classifier: ForegroundClassifier, frame: FeatureFrame, level: np.ndarray, how: Levels) -> None:
-        """A lesson from one keyframe: see `cut`. classifier: stays as it is; a copy of it learns."""
+        """Start a lesson from one keyframe, see `cut`. A copy of `classifier` learns; it stays as it is itself."""
         self._lesson, self._frames = self._threads.submit(self._taught, copy(classifier), frame, level, how), 0
 
     def due(self, classifier: ForegroundClassifier) -> ForegroundClassifier:
-        """To be asked for on each frame, after `begin` where there is one: `classifier`, or the one that has learnt."""
+        """Return `classifier`, or the one that has learnt if a lesson is due. Call it on each frame, after `begin`."""
         self._frames += 1
         if self._lesson is None or (self._frames < DELAY and self.quality != "high"):
             return classifier
@@ -56,17 +59,17 @@ class Teacher:
         return taught
 
     def cut_all(self, frames: Sequence[FeatureFrame], rough: Sequence[tuple[np.ndarray, Levels]]) -> list[np.ndarray]:
-        """`cut` of each frame, several at once."""
+        """Cut several frames at once, see `cut`."""
         return list(self._threads.map(self.cut, frames, *zip(*rough, strict=True)))
 
     def cut(self, frame: FeatureFrame, level: np.ndarray, how: Levels) -> np.ndarray:
-        """(H, W) bool: what the (h, w) `level` shows, with the borders of the image."""
+        """Return the (H, W) bool mask of what the (h, w) `level` shows, with the borders of the image."""
         return cut(frame.frame.rgb, level, how, side=SIDES[self.quality], seed=self.seed)
 
     def _taught(
         self, pupil: ForegroundClassifier, frame: FeatureFrame, level: np.ndarray, how: Levels
     ) -> ForegroundClassifier:
-        """`pupil`, which knows more after this; it reads nothing else of the session."""
+        """Teach `pupil` and return it. It runs in a thread, and reads nothing else of the session."""
         timer = StageTimer()
         teach(pupil, frame, self.cut(frame, level, how))
         pupil.solve()
@@ -75,12 +78,12 @@ class Teacher:
 
 
 def pause(lessons: int) -> int:
-    """Frames from one lesson to the next, live: the more have been given, the less another one changes."""
+    """Return the frames until the next lesson, with quality "live": the more lessons, the less another one changes."""
     return min(max(SOON, lessons), LATE)
 
 
 def teach(classifier: ForegroundClassifier, frame: FeatureFrame, mask: np.ndarray) -> None:
-    """Let `classifier` learn from one frame that (H, W) `mask` is foreground."""
+    """Let `classifier` learn that the (H, W) `mask` of a frame is its foreground."""
     assert frame.objectness is not None  # the extractor gives it wherever objects are wanted
     share = cv2.resize(mask.astype(np.float32), frame.objectness.shape[::-1], interpolation=cv2.INTER_AREA)
     classifier.learn(frame.points, share.ravel())

@@ -83,7 +83,7 @@ def without_classifier() -> Iterator[None]:
         patch.object(discovery.ObjectDiscovery, "_learn", nothing),
         patch.object(discovery.Teacher, "cut_all", lambda self, frames, rough: [np.zeros((2, 2), bool)] * len(frames)),
         patch.object(discovery.ForegroundClassifier, "weights", np.zeros(1)),
-        patch.object(discovery.ObjectDiscovery, "_weigh", nothing),
+        patch.object(discovery.ObjectDiscovery, "_measure_evidence", nothing),
     ):
         yield
 
@@ -179,7 +179,7 @@ LIVE = {
     "without knowing photographs": Variant(
         instead(discovery, "are_photographs", lambda moves: False), ("photographs",)
     ),
-    "without GrabCut's borders: guided upsampling": Variant(_upsampled(1.0)),
+    "without borders by colors: guided upsampling": Variant(_upsampled(1.0)),
     "without edges at borders: bilinear": Variant(_upsampled(0.0)),
     "without the gate": Variant(instead(instances, "GATE", -1.0)),
     "without leaving out low scores": Variant(settings={"min_score": 0.0}),
