@@ -227,7 +227,7 @@ class ObjectDiscovery:
         return certainty(self._score(seen))
 
     def _score(self, seen: Seen) -> np.ndarray:
-        """Return the classifier's score, reduced where motion speaks against it: (h, w) float32, above 0 = foreground."""
+        """Return the classifier's score, less where motion speaks against it: (h, w) float32, above 0 = foreground."""
         score = self._classified(seen.frame)
         rests = self.movement.rests(seen.frame.points).reshape(score.shape)
         return (score + self.movement.against(seen.moves) - rests).astype(np.float32)
