@@ -1,4 +1,4 @@
-"""What has changed against a background that is registered over many frames.
+"""Finds what differs from a background that is registered over many frames.
 
 The frames of the last seconds are warped onto the current frame by the camera's homographies. The median of a pixel
 over these frames is its background; a pixel that differs from it shows something that has moved. In contrast to
@@ -18,31 +18,35 @@ from streamseg.features.flow import SIDE, small_size
 from streamseg.frame import Frame
 
 FRAMES = 5
-"""That are compared, EVERY frames apart at least: a median of five takes ten minima and maxima."""
+"""Number of frames whose median is the background. A median of five takes ten minima and maxima."""
 EVERY = 4
+"""These frames are at least so many frames apart."""
 LEAST, MEANS = 4.0, 2.0
-"""What counts half: a difference from the background of so much, the sum of three channels of Lab, and of so many times
-the mean of the frame, which is noise and parallax."""
+"""A pixel's change is 0.5 if it differs from the background by LEAST + MEANS times the frame's mean difference, which
+is due to noise and parallax. Differences are sums over the three channels of Lab, of 8 bits each."""
 BLUR = 11
-"""Side of the window over which differences are averaged: pixels of the small picture."""
+"""Side of the window over which changes are averaged, in pixels of the small picture."""
 
 
 class Changes:
-    """Remembers frames of the session. `start` on the first ones, then call it on the keyframes."""
+    """Remembers frames of the session. Call `start` on the first frames, then the object itself on each keyframe."""
 
     def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
         """Forget the session."""
-        self._kept: list[tuple[np.ndarray, np.ndarray]] = []  # small pictures, homographies from the last frame to them
-        self._last: int | None = None  # index of the last one
-        self._again = False  # the next frame is the first of those of `start`
+        # each small picture with the (3, 3) homography from the latest frame to it
+        self._pictures: list[tuple[np.ndarray, np.ndarray]] = []
+        self._last_index: int | None = None  # index of the last frame that was remembered
+        self._restarts = False  # the next frame is the first frame of `start`, a second time
 
     def start(self, frames: Sequence[Frame], cameras: Sequence[np.ndarray | None]) -> list[np.ndarray | None]:
-        """(h, w) changes of each of these frames, which know each other; None where the camera's motion is not known.
+        """Return the changes of the first frames, each compared with a background of all of them.
 
-        cameras: as in the call, of each. The first of these frames is to come next.
+        The first of these frames must be the next one that the object is called on. cameras: of each frame, see
+        `__call__`. Returns (h, w) float32 as `__call__` for each frame; None for all of them where the camera's motion
+        is not known, the frames differ in size, or there are fewer than FRAMES.
         """
         self.reset()
         to_first = [np.eye(3)]
@@ -51,70 +55,77 @@ class Changes:
                 return [None] * len(frames)
             to_first.append(to_first[-1] @ _halved(camera))
         pictures = [_small(frame.rgb) for frame in frames]
-        if len(frames) < FRAMES or len({one.shape for one in pictures}) > 1:
+        if len(frames) < FRAMES or len({picture.shape for picture in pictures}) > 1:
             return [None] * len(frames)
-        places = np.linspace(0, len(frames) - 1, FRAMES).round().astype(int)
-        self._kept = [(pictures[i], np.linalg.inv(to_first[i])) for i in places]
-        self._last, self._again = frames[-1].index, True
+        chosen = np.linspace(0, len(frames) - 1, FRAMES).round().astype(int)
+        self._pictures = [(pictures[i], np.linalg.inv(to_first[i])) for i in chosen]
+        self._last_index, self._restarts = frames[-1].index, True
         return [
-            _difference(picture, [(other, way @ camera) for other, way in self._kept])
-            for picture, camera in zip(pictures, to_first)
+            _difference(picture, [(other, from_first @ homography) for other, from_first in self._pictures])
+            for picture, homography in zip(pictures, to_first)
         ]
 
     def __call__(self, frame: Frame, camera: np.ndarray | None) -> np.ndarray | None:
-        """(h, w) float32, 0 = as the background ... 1 = far from it; None while too few frames are known.
+        """Return the change of each pixel, and remember the frame.
 
-        camera: see `Motion.camera`; None where the camera's motion is not known: all is forgotten.
+        camera: (3, 3) homography to the keyframe before, see `Motion.camera`. If it is None, the camera's motion is not
+        known, and all remembered frames are forgotten.
+        Returns (h, w) float32, 0 = equal to the background ... 1 = far from it; None for fewer than FRAMES remembered.
         """
-        if self._again:
-            camera, self._again = np.eye(3), False
+        if self._restarts:
+            camera, self._restarts = np.eye(3), False
         picture = _small(frame.rgb)
-        if camera is None or (self._kept and self._kept[0][0].shape != picture.shape):
+        if camera is None or (self._pictures and self._pictures[0][0].shape != picture.shape):
             self.reset()
         else:
-            self._kept = [(other, way @ _halved(camera)) for other, way in self._kept]
-        found = _difference(picture, self._kept) if len(self._kept) == FRAMES else None
-        if self._last is None or frame.index - self._last >= EVERY:
-            self._kept, self._last = [*self._kept[1 - FRAMES :], (picture, np.eye(3))], frame.index
-        return found
+            self._pictures = [(other, homography @ _halved(camera)) for other, homography in self._pictures]
+        change = _difference(picture, self._pictures) if len(self._pictures) == FRAMES else None
+        if self._last_index is None or frame.index - self._last_index >= EVERY:
+            self._pictures, self._last_index = [*self._pictures[1 - FRAMES :], (picture, np.eye(3))], frame.index
+        return change
 
 
 def load_colours() -> None:
-    """Have OpenCV make its tables of Lab, which takes some tenth of a second, once a process."""
+    """Make OpenCV compute its tables for Lab, which takes tenths of a second, once in a process."""
     cv2.cvtColor(np.zeros((1, 1, 3), np.uint8), cv2.COLOR_RGB2LAB)
 
 
 def _halved(camera: np.ndarray) -> np.ndarray:
-    """The homography between pictures of half the size."""
-    found: np.ndarray = camera * np.array([[1, 1, 0.5], [1, 1, 0.5], [2, 2, 1]])
-    return found
+    """Return the (3, 3) homography between the same pictures at half the size."""
+    homography: np.ndarray = camera * np.array([[1, 1, 0.5], [1, 1, 0.5], [2, 2, 1]])
+    return homography
 
 
 def _small(rgb: np.ndarray) -> np.ndarray:
-    """(H, W, 3) uint8 RGB -> (h, w, 3) uint8 Lab, half the size of `small_gray`."""
+    """Return a (h, w, 3) uint8 picture in Lab, half the size of `small_gray`. rgb: (H, W, 3) uint8."""
     size = small_size(rgb.shape, SIDE / 2)
-    step = max(1, min(rgb.shape[:2]) // SIDE)  # averaged are four pixels, or more
-    thin = cv2.resize(np.ascontiguousarray(rgb[::step, ::step]), size, interpolation=cv2.INTER_AREA)
-    return cv2.GaussianBlur(cv2.cvtColor(thin, cv2.COLOR_RGB2LAB), (3, 3), 0)  # edges that are a pixel off differ less
+    step = max(1, min(rgb.shape[:2]) // SIDE)  # leaves four pixels or more to average for each pixel
+    thinned = cv2.resize(np.ascontiguousarray(rgb[::step, ::step]), size, interpolation=cv2.INTER_AREA)
+    # blurred edges differ less if the registration is off by a pixel
+    return cv2.GaussianBlur(cv2.cvtColor(thinned, cv2.COLOR_RGB2LAB), (3, 3), 0)
 
 
-def _difference(picture: np.ndarray, kept: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+def _difference(picture: np.ndarray, remembered: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """Return (h, w) float32, 0 ... 1: how much a (h, w, 3) uint8 picture differs from its background, see LEAST.
+
+    remembered: FRAMES pictures of the same size, each with the (3, 3) homography from `picture` to it.
+    """
     size = picture.shape[1], picture.shape[0]
-    seen = [
-        # what a remembered frame did not see has not changed since
+    warped = [
+        # pixels that the remembered frame does not show keep their colour, and count as unchanged
         cv2.warpPerspective(
-            other, way, size, picture.copy(), cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, cv2.BORDER_TRANSPARENT
+            other, homography, size, picture.copy(), cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, cv2.BORDER_TRANSPARENT
         )
-        for other, way in kept
+        for other, homography in remembered
     ]
-    change = cv2.absdiff(picture, _median(seen)).sum(axis=2, dtype=np.float32)
+    change = cv2.absdiff(picture, _median(warped)).sum(axis=2, dtype=np.float32)
     return cv2.blur(change / (change + LEAST + MEANS * change.mean()), (BLUR, BLUR))
 
 
 def _median(five: Sequence[np.ndarray]) -> np.ndarray:
-    """Of five arrays, element by element."""
+    """Return the median of five arrays of one shape, element by element."""
     a, b, c, d, e = five
     a, b = cv2.min(a, b), cv2.max(a, b)
     c, d = cv2.min(c, d), cv2.max(c, d)
-    low, high = cv2.max(a, c), cv2.min(b, d)  # the least and the greatest of four are no median
+    low, high = cv2.max(a, c), cv2.min(b, d)  # without the smallest and the largest of the first four
     return cv2.max(cv2.min(low, high), cv2.min(cv2.max(low, high), e))

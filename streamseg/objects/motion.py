@@ -1,4 +1,4 @@
-"""Motion of objects: optical flow minus the motion of the camera.
+"""Measures the motion of objects: optical flow minus the motion of the camera.
 
 A homography models the flow of a rotating camera, and of surfaces that are far away or flat. The remaining flow belongs
 to objects that move, or that stand out from their background.
@@ -13,18 +13,24 @@ from streamseg.features.flow import FOLLOWS, Way, positions, small_gray, unexpla
 from streamseg.masks.upsample import guided
 
 EXPLAINED = 0.6
-"""Share of the flow that the homography must explain within a pixel; below, the frames are no neighbours."""
+"""Share of the flow that the homography must explain within a pixel. Below, the camera's motion is not known."""
 TRIALS = 100
-"""Of RANSAC: one that explains so much is missed once in a million, and one that explains less is not wanted."""
+"""Iterations of RANSAC: they miss a homography that explains EXPLAINED of the flow once in a million times."""
 HALF, NOISES = 0.5, 3.0
-"""What moves half: so many pixels against the camera, and so many times the median of the frame, which is noise and the
-depth of the scene."""
+"""A pixel's motion is 0.5 if the remaining flow is HALF pixels + NOISES times its median in the frame, which is due to
+noise and to the depth of the scene."""
 RADIUS = 6
-"""Of the guided filter that brings the motion back to the edges of the picture: flow leaks over them."""
+"""Radius, in pixels, of the guided filter that aligns the motion with the edges of the picture, because optical flow
+leaks over them."""
 
 
 class Motion:
-    """Compares frames with the one before: tell it of each, in order."""
+    """Compares each keyframe with the frame before it. Call it on keyframes, and `pass_by` on other frames, in order.
+
+    flow: (h, w, 2) float32 from the last keyframe to the frame right before it, see `Way`; None where they do not
+    follow each other. camera: (3, 3) homography from the last keyframe to the keyframe before it, in pixels of
+    `small_gray`; None where the camera's motion is not known. seed: of RANSAC.
+    """
 
     def __init__(self, seed: int = 0) -> None:
         self._seed = seed
@@ -33,23 +39,20 @@ class Motion:
 
     def reset(self) -> None:
         """Forget the session."""
-        self._before: np.ndarray | None = None
+        self._before: np.ndarray | None = None  # picture of the frame before
         self.flow: np.ndarray | None = None
-        """(h, w, 2) float32 from the last frame that was asked for to the very one before it, see `Way`; None where
-        these do not follow each other."""
-        self._way: np.ndarray | None = None  # from the frame before to the last that was asked for
+        self._way: np.ndarray | None = None  # flow from the frame before to its keyframe; None if it is a keyframe
         self.camera: np.ndarray | None = None
-        """(3, 3) homography from the last frame that was asked for to the one before that was, in pixels of
-        `small_gray`; None where it cannot be told."""
 
     def pass_by(self, way: Way) -> None:
-        """A frame of which nothing is asked; its keyframe is the last that was asked for."""
+        """Remember a frame that is no keyframe. way: its flow to the last keyframe."""
         self._before, self._way = way.gray, way.flow
 
     def __call__(self, rgb: np.ndarray) -> np.ndarray | None:
-        """(H, W, 3) uint8 -> (h, w) float32, 0 = goes with the camera ... 1 = moves by itself, far beyond the noise.
+        """Return how much each pixel of a keyframe moves by itself; sets `flow` and `camera`.
 
-        None for a first frame, a frame of another size, and where the camera's motion cannot be told.
+        rgb: (H, W, 3) uint8. Returns (h, w) float32, 0 = moves with the camera ... 1 = moves by itself, far beyond the
+        noise; None for a first frame, a frame of another size, and where the camera's motion is not known.
         """
         gray = small_gray(rgb)
         before, self._before = self._before, gray
@@ -64,21 +67,21 @@ class Motion:
             return None
         self.camera = camera
         if way is not None:
-            rest_of_way = _homography(way * np.array(gray.shape[::-1], np.float32), self._seed)
-            self.camera = None if rest_of_way is None else rest_of_way @ camera
+            to_keyframe = _homography(way * np.array(gray.shape[::-1], np.float32), self._seed)
+            self.camera = None if to_keyframe is None else to_keyframe @ camera
         grid = positions(*gray.shape)
-        still = cv2.perspectiveTransform(grid.reshape(-1, 1, 2), camera).reshape(grid.shape) - grid
-        away = flow - still
-        # cv2.magnitude rounds by where in memory its arrays lie: same frames, same result
-        rest = np.sqrt(np.square(away[..., 0]) + np.square(away[..., 1]))
-        moving = rest / (rest + HALF + NOISES * float(np.median(rest)))
+        camera_flow = cv2.perspectiveTransform(grid.reshape(-1, 1, 2), camera).reshape(grid.shape) - grid
+        remaining = flow - camera_flow
+        # not cv2.magnitude: its rounding depends on the memory addresses of its arrays
+        length = np.sqrt(np.square(remaining[..., 0]) + np.square(remaining[..., 1]))
+        moving = length / (length + HALF + NOISES * float(np.median(length)))
         return np.clip(guided(moving, gray, RADIUS), 0, 1)
 
 
 def _homography(flow: np.ndarray, seed: int) -> np.ndarray | None:
-    """(3, 3), fitted to `flow` (h, w, 2), or None where it does not explain most of it."""
+    """Fit a (3, 3) homography to (h, w, 2) flow in pixels; None where it explains less than EXPLAINED of the flow."""
     points = positions(*flow.shape[:2])[4::8, 4::8].reshape(-1, 2)
     cv2.setRNGSeed(seed)  # of RANSAC
     ends = points + flow[4::8, 4::8].reshape(-1, 2)
-    homography, fits = cv2.findHomography(points, ends, cv2.RANSAC, 1.0, maxIters=TRIALS)
-    return None if homography is None or fits.mean() < EXPLAINED else homography
+    homography, inliers = cv2.findHomography(points, ends, cv2.RANSAC, 1.0, maxIters=TRIALS)
+    return None if homography is None or inliers.mean() < EXPLAINED else homography

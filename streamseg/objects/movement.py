@@ -1,4 +1,4 @@
-"""Two cues of motion for each frame, and how well each has separated objects from background in this session.
+"""Computes two cues of motion for each frame, and how well each has separated objects from background in this session.
 
 moving      relative to the frame before, see `motion`
 changed     relative to a background registered over seconds, see `changes`
@@ -22,38 +22,44 @@ from streamseg.objects.motion import Motion
 from streamseg.objects.resting import RestingParts
 
 DOUBTS = 0.15, 0.3
-"""What a unit of the evidence of either cue, a natural logarithm, takes from the classifier's score, of which 1 is
-sure. What speaks for an object is left out: around one that moves its shadow and what it uncovers seem to move, too."""
+"""How much a unit of the evidence against an object (a natural logarithm) lowers the classifier's score, in which 1 is
+certain: of `moving` and of `changed`. Evidence for an object is ignored, because the shadow of a moving object and the
+background that it uncovers seem to move, too."""
 LEANING = 0.1
-"""What a unit of the evidence of changes, for or against, adds to what a cut that teaches starts from: there the
-colours decide where the halo ends."""
+"""How much a unit of the evidence of `changed`, for or against an object, changes the map that GrabCut starts from:
+GrabCut's colours then decide where the halo ends."""
+ENOUGH = 16
+"""Least number of surveyed frames with cues from which resting parts are learnt: in eight frames a bus moves little."""
+FEW = 3
+"""Least number of frames from which photographs can be told from a video."""
 
 
 class Moves(NamedTuple):
-    """Of one frame, each (h, w) float32, 0 ... 1, or None where the camera's motion cannot be told."""
+    """The cues of one frame: (h, w) float32, 0 ... 1, or None where the camera's motion is not known."""
 
     moving: np.ndarray | None = None
     changed: np.ndarray | None = None
 
 
-ENOUGH = 16
-"""Frames of a survey, in which cues were measured, that tell what rests: in eight a bus does not get far."""
-FEW = 3
-"""Frames that are told to be photographs, or not."""
-
-
 def are_photographs(moves: Sequence[Moves]) -> bool:
-    """Whether the first frames of a session, the first of which has none before it, do not follow each other."""
-    return len(moves) >= FEW and all(one.moving is None for one in moves)
+    """Return whether none of the first frames of a session follows the one before it.
+
+    moves: cues of these frames. For fewer than FEW the result is False.
+    """
+    return len(moves) >= FEW and all(cues.moving is None for cues in moves)
 
 
 class Movement:
-    """Of a session; `start` on its first frames, then call it on each keyframe and `pass_by` on the others."""
+    """The motion of a session. Call `start` on its first frames, then the object itself on each keyframe and `pass_by`
+    on the frames between them.
+
+    rests: tells which cells of a frame look like parts that rest, once `survey` was called. seed: of RANSAC and of the
+    clustering of resting parts.
+    """
 
     def __init__(self, seed: int) -> None:
         self._motion, self._changes, self._seed = Motion(seed), Changes(), seed
         self.rests = RestingParts()
-        """Which cells of a frame look like parts that rest, of what was found in a survey."""
         self.forget()
 
     @property
@@ -62,48 +68,57 @@ class Movement:
         return self._motion.flow
 
     def forget(self) -> None:
-        """What the cues are worth."""
-        self._evidence = CueEvidence(), CueEvidence()
+        """Forget the evidence of both cues."""
+        self._evidence = CueEvidence(), CueEvidence()  # of moving, of changed
 
     def start(self, frames: Sequence[tuple[Frame, tuple[int, ...]]]) -> list[Moves]:
-        """Of frames that come again, the first of them next, each with the size (h, w) of its cues."""
+        """Return the cues of the first frames, of which the first must be the next one that the object is called on.
+
+        frames: each with the size (h, w) of its cues.
+        """
         moving, cameras = [], []
         for frame, _ in frames:
             moving.append(self._motion(frame.rgb))
             cameras.append(self._motion.camera)
         self._motion.reset()
         changed = self._changes.start([frame for frame, _ in frames], cameras)
-        return [Moves(_sized(one, size), _sized(other, size)) for one, other, (_, size) in zip(moving, changed, frames)]
+        return [
+            Moves(_resized(moved, size), _resized(change, size))
+            for moved, change, (_, size) in zip(moving, changed, frames)
+        ]
 
     def __call__(self, frame: Frame, size: tuple[int, ...]) -> Moves:
-        """Of a keyframe."""
+        """Return the cues of a keyframe. size: (h, w) of its cues."""
         moving = self._motion(frame.rgb)
-        return Moves(_sized(moving, size), _sized(self._changes(frame, self._motion.camera), size))
+        return Moves(_resized(moving, size), _resized(self._changes(frame, self._motion.camera), size))
 
     def pass_by(self, way: Way) -> None:
-        """A frame between keyframes, of which nothing is asked."""
+        """Follow the camera through a frame between keyframes."""
         self._motion.pass_by(way)
 
     def learn(self, score: np.ndarray, moves: Moves) -> None:
-        """Measure what the cues say of what the classifier finds: (h, w) `score`, see `CueEvidence`."""
+        """Count the cues on and around the objects of a frame. score: (h, w), see `CueEvidence.learn`."""
         for evidence, cue in zip(self._evidence, moves):
             if cue is not None:
                 evidence.learn(score, cue)
 
     def survey(self, frames: Sequence[tuple[np.ndarray, np.ndarray, Moves]]) -> None:
-        """Learn which parts rest, by what `learn` was told: the (n, D) cells, (h, w) score and moves of each frame."""
+        """Learn which parts rest, by the evidence counted so far.
+
+        frames: (h w, D) cells, (h, w) score and cues of each surveyed frame.
+        """
         cells, evidence = [], []
         for points, score, moves in frames:
-            on = score > 0
-            told = [one(cue)[on] for one, cue in zip(self._evidence, moves) if cue is not None]
-            if told:
-                cells.append(points[on.ravel()])
-                evidence.append(np.max(told, axis=0))
+            objects = score > 0
+            of_cues = [weigh(cue)[objects] for weigh, cue in zip(self._evidence, moves) if cue is not None]
+            if of_cues:
+                cells.append(points[objects.ravel()])
+                evidence.append(np.max(of_cues, axis=0))
         if len(cells) >= ENOUGH:
             self.rests.learn(np.concatenate(cells), np.concatenate(evidence), self._seed)
 
     def against(self, moves: Moves) -> np.ndarray | float:
-        """(h, w) float32 <= 0, to be added to the classifier's score."""
+        """Return what to add to the classifier's score: (h, w) float32 <= 0; 0.0 where there are no cues."""
         parts = [
             weight * np.minimum(evidence(cue), 0)
             for weight, evidence, cue in zip(DOUBTS, self._evidence, moves)
@@ -112,9 +127,9 @@ class Movement:
         return sum(parts, 0.0)
 
     def leaning(self, moves: Moves) -> np.ndarray | float:
-        """(h, w) float32, to be added to what a cut that teaches starts from."""
+        """Return what to add to the map that GrabCut starts from: (h, w) float32; 0.0 where `changed` is None."""
         return 0.0 if moves.changed is None else LEANING * self._evidence[1](moves.changed)
 
 
-def _sized(cue: np.ndarray | None, size: tuple[int, ...]) -> np.ndarray | None:
+def _resized(cue: np.ndarray | None, size: tuple[int, ...]) -> np.ndarray | None:
     return None if cue is None else cv2.resize(cue, size[::-1], interpolation=cv2.INTER_AREA)

@@ -1,4 +1,4 @@
-"""What a session records about how its objects were found, and the notes of a run about what users may not expect."""
+"""Records how the objects of a session were found, and writes the notes of a run about what users may not expect."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ KINDS = ("bin", "plane", "none")
 
 @dataclass
 class Noted:
-    """Of all scenes of a session.
+    """The record of all scenes of a session.
 
-    follow: whether a frame followed the one before it, as a video's do. camera: what the recording's is taken for where
-    it is not known and depth is of use. supports: indices of the keyframes with depth, by what they showed: a "bin" or
-    shelf that things lie in, a "plane" that they stand on, or "none" of both.
+    follow: whether any frame follows the one before it, as in a video. camera: the guessed camera intrinsics, if the
+    recording gives none and they were used; else None. supports: indices of the keyframes with depth, by what was found
+    in it: a "bin" or shelf that objects lie in, a "plane" that they stand on, or "none" of both.
     """
 
     follow: bool = False
@@ -28,16 +28,19 @@ class Noted:
     supports: dict[str, array[int]] = field(default_factory=lambda: {kind: array("q") for kind in KINDS})
 
     def see(self, frame: Frame, support: SupportPlane | None) -> None:
-        """A keyframe, and what was found in its depth."""
+        """Record a keyframe. support: what was found in its depth, or None."""
         if frame.depth is None:
             return
-        self.supports["none" if support is None else "bin" if support.hollow else "plane"].append(frame.index)
-        if support is not None and frame.intrinsics is None:
+        if support is None:
+            self.supports["none"].append(frame.index)
+            return
+        self.supports["bin" if support.hollow else "plane"].append(frame.index)
+        if frame.intrinsics is None:
             self.camera = guessed_camera(frame.rgb.shape)
 
     @property
     def of_depth(self) -> str:
-        """A note; "" where depth helped as it should, or there was none."""
+        """A note about depth; "" if depth helped and the camera was known, or if there was no depth."""
         if not any(self.supports.values()):
             return ""
         if self.supports["bin"] or self.supports["plane"]:

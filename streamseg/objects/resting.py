@@ -1,8 +1,8 @@
 """Finds parts that rest in a whole survey while others move, such as the goal beside a player.
 
 A single cell is not reliable: the middle of a bus does not seem to move, and a foot stands on the ground for a while.
-Therefore all cells that were found in a surveyed frame are clustered by their features, and a cluster rests if less
-than a quarter of its cells are evidence for an object. If nothing moves clearly, no part rests.
+Therefore the object cells of all surveyed frames are clustered by their features. A cluster rests if less than a
+quarter of its cells are evidence for an object. If nothing moves clearly, no part rests.
 """
 
 from __future__ import annotations
@@ -12,36 +12,39 @@ import numpy as np
 from streamseg.clustering.kmeans import kmeans, squared_distances
 
 PARTS = 12
-"""Clusters."""
+"""Number of clusters."""
 FEWEST = 20
-"""Cells a cluster, on average: of fewer nothing is learnt."""
-LOUDEST = 0.75
-"""The quantile of a part's evidence that counts."""
+"""Least mean number of cells in a cluster. With fewer cells nothing is learnt."""
+QUANTILE = 0.75
+"""The evidence of a part is this quantile of the evidence of its cells."""
 RESTS, MOVES = 0.5, 1.0
-"""Below this evidence, natural logarithms, a part rests if there is another above that."""
+"""A part rests if its evidence, a natural logarithm, is below RESTS while that of another part is above MOVES."""
 
 
 class RestingParts:
-    """Of a session. `learn` from its survey, then call it on the cells of a frame."""
+    """The resting parts of a session. Call `learn` on its survey, then the object itself on the cells of a frame."""
 
     def __init__(self) -> None:
         self._centroids: np.ndarray | None = None  # (k, D); None where no part rests
         self._rests = np.zeros(0, np.float32)  # (k,) 0 or 1
 
     def learn(self, points: np.ndarray, evidence: np.ndarray, seed: int) -> None:
-        """points: (n, D) float32, the cells that were found in all frames. evidence: (n,), how much its motion speaks
-        for each, see `CueEvidence`. What was learnt before is forgotten."""
+        """Find the parts that rest, and forget those of earlier calls.
+
+        points: (n, D) float32, the object cells of all surveyed frames. evidence: (n,), how much motion is evidence
+        for an object, see `CueEvidence`. seed: of the clustering.
+        """
         self._centroids = None
         if len(points) < FEWEST * PARTS:
             return
         centroids = kmeans(points, PARTS, seed=seed).centroids
         part = squared_distances(points, centroids).argmin(axis=1)
-        loudest = np.array([np.quantile(evidence[part == i], LOUDEST) for i in np.unique(part)])
-        if loudest.min() < RESTS and loudest.max() > MOVES:
-            self._centroids, self._rests = centroids[np.unique(part)], (loudest < RESTS).astype(np.float32)
+        of_parts = np.array([np.quantile(evidence[part == i], QUANTILE) for i in np.unique(part)])
+        if of_parts.min() < RESTS and of_parts.max() > MOVES:
+            self._centroids, self._rests = centroids[np.unique(part)], (of_parts < RESTS).astype(np.float32)
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
-        """(n, D) -> (n,) float32: 1 = looks like a part that rests, 0 = like another, or nothing is known."""
+        """Return (n,) float32 for (n, D) cells: 1 = the nearest part rests, 0 = it does not, or no part rests."""
         if self._centroids is None:
             return np.zeros(len(points), np.float32)
         return self._rests[squared_distances(points, self._centroids).argmin(axis=1)]

@@ -8,27 +8,31 @@ import cv2
 import numpy as np
 
 BORDER = 0.6
-"""What lying along the frame's border costs a part, on the scale from background (0) to the strongest cells (1)."""
+"""How much more saliency a part needs if its whole outline lies on the frame's border. Background has saliency 0, the
+strongest cells 1."""
 BACKGROUND_QUANTILE = 0.25
 """The quantile of all cells that counts as background: objects rarely fill three quarters of a recording."""
 RATE = 0.05
-"""How fast the scale follows, a frame."""
+"""Weight of a new frame in the moving average of the scale."""
 
 
 class Saliency:
-    """Puts the objectness of a session's frames on one scale, 0 = background and 1 = its strongest cells."""
+    """Brings the objectness of a session's frames to one scale, 0 = background and 1 = its strongest cells.
+
+    rate: see RATE.
+    """
 
     def __init__(self, rate: float = RATE) -> None:
         self.rate = rate
-        self._range: tuple[float, float] | None = None
+        self._range: tuple[float, float] | None = None  # objectness of saliency 0 and 1
 
     def start(self, maps: Sequence[np.ndarray]) -> None:
-        """Take the scale from (h, w) maps of the first frames."""
+        """Set the scale from the (h, w) objectness of the first frames."""
         low = float(np.quantile(np.concatenate([m.ravel() for m in maps]), BACKGROUND_QUANTILE))
         self._range = low, float(np.median([m.max() for m in maps]))
 
     def __call__(self, objectness: np.ndarray) -> np.ndarray:
-        """(h, w) objectness -> (h, w) float32 on the session's scale, which follows slowly."""
+        """Return the (h, w) float32 saliency of a frame, and adapt the scale to it. objectness: (h, w)."""
         if self._range is None:
             self.start([objectness])
         assert self._range is not None
@@ -39,19 +43,24 @@ class Saliency:
 
 
 def parts(saliency: np.ndarray, low: float, peak: float) -> tuple[np.ndarray, list[int]]:
-    """Connected parts above `low` whose strongest pixel is above `peak`, as in Canny's hysteresis (PAMI 1986).
+    """Find connected parts above `low` whose strongest pixel is above `peak`, as in Canny's hysteresis (PAMI 1986).
 
-    A part that touches the frame's border has to be stronger, by BORDER times the share of its outline that lies there:
+    A part that touches the frame's border must be stronger, by BORDER times the share of its outline that lies there:
     walls and buildings leave the frame, and people point cameras at objects (Zhu et al., CVPR 2014).
-    saliency: (H, W) float32. Returns the (H, W) int32 numbers of all parts above `low`, 0 = none, and which count.
+
+    saliency: (H, W) float32. Returns the (H, W) int32 label map of all parts above `low`, 0 = none, and the labels of
+    those that are strong enough.
     """
     _, numbers = cv2.connectedComponents((saliency > low).astype(np.uint8))
     strong = (int(number) for number in np.unique(numbers[saliency > max(low, peak)]))
-    return numbers, [n for n in strong if saliency[numbers == n].max() > peak + BORDER * _touching(numbers == n)]
+    return numbers, [n for n in strong if saliency[numbers == n].max() > peak + BORDER * _share_on_border(numbers == n)]
 
 
-def _touching(part: np.ndarray) -> float:
-    """Share of the outline of a part's box that lies on the frame's border, 0 ... 1."""
+def _share_on_border(part: np.ndarray) -> float:
+    """Return the share, 0 ... 1, of the outline of a part's bounding box that lies on the frame's border.
+
+    part: (H, W) bool.
+    """
     rows, columns = np.flatnonzero(part.any(axis=1)), np.flatnonzero(part.any(axis=0))
     outline = 2 * (rows[-1] - rows[0] + columns[-1] - columns[0] + 2)
     return float(sum(side.sum() for side in (part[0], part[-1], part[:, 0], part[:, -1])) / outline)
