@@ -179,7 +179,7 @@ LIVE = {
     "without knowing photographs": Variant(
         instead(discovery, "are_photographs", lambda moves: False), ("photographs",)
     ),
-    "without borders by colors: guided upsampling": Variant(_upsampled(1.0)),
+    "without borders by colours: guided upsampling": Variant(_upsampled(1.0)),
     "without edges at borders: bilinear": Variant(_upsampled(0.0)),
     "without the gate": Variant(instead(instances, "GATE", -1.0)),
     "without leaving out low scores": Variant(settings={"min_score": 0.0}),

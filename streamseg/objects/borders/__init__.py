@@ -6,7 +6,7 @@ import numpy as np
 
 from streamseg.features.extractor import FeatureFrame
 from streamseg.masks.upsample import upsample_labels
-from streamseg.objects.borders.colors import draw_by_colors
+from streamseg.objects.borders.colours import draw_by_colours
 from streamseg.objects.borders.grabcut import cut
 from streamseg.objects.borders.windows import Levels
 
@@ -14,17 +14,17 @@ BORDERS = {
     "live": Levels(low=0.5, peak=0.5, fg_threshold=0.75, bg_threshold=0.2),
     "high": Levels(low=0.5, peak=0.5, fg_threshold=0.75, bg_threshold=0.35),
 }
-"""How sure the classifier must be of a pixel, by quality; colors decide about the others, which lie near the border, in
-gaps and in thin parts. The classifier of "live" has learnt from smaller windows, and is trusted less."""
+"""How sure the classifier must be of a pixel, by quality; colours decide about the others, which lie near the border,
+in gaps and in thin parts. The classifier of "live" has learnt from smaller windows, and is trusted less."""
 SIDE = 192
-"""Longest side of the windows in which colors decide, in pixels."""
+"""Longest side of the windows in which colours decide, in pixels."""
 
 
 def draw_borders(frame: FeatureFrame, score: np.ndarray, quality: str, seed: int) -> np.ndarray:
     """Return the (H, W) bool foreground of a frame.
 
-    With "high" GrabCut draws its borders, with "live" color histograms. Depth, where there is any, tells borders better
-    than colors: a live frame with depth is enlarged along the edges of both.
+    With "high" GrabCut draws its borders, with "live" colour histograms. Depth, where there is any, tells borders
+    better than colours: a live frame with depth is enlarged along the edges of both.
 
     score: (h, w) float32 on the grid of the features, above 0 = foreground. quality: "live" or "high".
     seed: of GrabCut.
@@ -32,7 +32,7 @@ def draw_borders(frame: FeatureFrame, score: np.ndarray, quality: str, seed: int
     if quality == "high":
         return cut(frame.frame.rgb, certainty(score), BORDERS[quality], side=SIDE, seed=seed)
     if frame.depth_guide is None:
-        return draw_by_colors(frame.frame.rgb, certainty(score), BORDERS[quality], side=SIDE)
+        return draw_by_colours(frame.frame.rgb, certainty(score), BORDERS[quality], side=SIDE)
     mask: np.ndarray = upsample_labels(np.stack([-score, score]), frame.frame.rgb, frame.depth_guide) > 0
     return mask
 

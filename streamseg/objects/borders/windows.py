@@ -23,7 +23,7 @@ GOLDEN = 0.6180339887498949
 
 class Levels(NamedTuple):
     """Thresholds of a saliency, 0 ... 1. low, peak: see `saliency.parts`. A pixel above `fg_threshold` of its part's
-    strongest is foreground; one below `bg_threshold` is not; colors decide about the others."""
+    strongest is foreground; one below `bg_threshold` is not; colours decide about the others."""
 
     low: float
     peak: float

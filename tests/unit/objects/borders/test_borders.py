@@ -1,4 +1,4 @@
-"""Borders by GrabCut and by color histograms, on pictures whose truth is known."""
+"""Borders by GrabCut and by colour histograms, on pictures whose truth is known."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamseg.objects.borders.colors import draw_by_colors
+from streamseg.objects.borders.colours import draw_by_colours
 from streamseg.objects.borders.grabcut import cut
 from streamseg.objects.borders.windows import MARGIN, Levels
 
 LEVELS = Levels(low=0.35, peak=0.65, fg_threshold=0.75, bg_threshold=0.1)
 Draw = Callable[..., np.ndarray]
-both = pytest.mark.parametrize("draw", [cut, draw_by_colors])
+both = pytest.mark.parametrize("draw", [cut, draw_by_colours])
 GREEN, RED = (70, 130, 60), (190, 60, 50)
 
 
@@ -114,22 +114,22 @@ def test_dithered_levels_are_spread_evenly_around_their_middle() -> None:
     assert middle.dithered(7, 0.0) == pytest.approx(middle)
 
 
-def test_a_thin_part_is_found_by_its_color() -> None:
+def test_a_thin_part_is_found_by_its_colour() -> None:
     rgb, saliency, truth = scene([(100, 80, 28)])
     arm = np.zeros(saliency.shape, bool)
     arm[76:82, 128:150] = True  # thinner than the saliency can show
     level = np.where(arm, np.maximum(saliency, 0.3), saliency).astype(np.float32)
     rgb[truth] = 250, 220, 60
-    assert draw_by_colors(rgb, level, LEVELS, side=300)[arm & (saliency < 0.3)].mean() < 0.2
+    assert draw_by_colours(rgb, level, LEVELS, side=300)[arm & (saliency < 0.3)].mean() < 0.2
     rgb[arm] = 250, 220, 60
-    assert draw_by_colors(rgb, level, LEVELS, side=300)[arm & (saliency < 0.3)].mean() > 0.8
+    assert draw_by_colours(rgb, level, LEVELS, side=300)[arm & (saliency < 0.3)].mean() > 0.8
 
 
 def test_an_island_of_the_same_color_beside_it_is_left_out() -> None:
     rgb, saliency, _truth = scene([(100, 80, 28)])
     rgb[70:80, 50:57] = RED
     saliency[65:85, 48:60] = np.maximum(saliency[65:85, 48:60], 0.3)
-    assert not draw_by_colors(rgb, saliency, LEVELS, side=300)[70:80, 50:57].any()
+    assert not draw_by_colours(rgb, saliency, LEVELS, side=300)[70:80, 50:57].any()
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 2**32 - 1))
@@ -137,6 +137,6 @@ def test_any_picture_gives_the_same_mask_again(height: int, width: int, seed: in
     random = np.random.default_rng(seed)
     rgb = random.integers(0, 256, (height, width, 3), np.uint8)
     saliency = random.random((height, width), np.float32)
-    found = draw_by_colors(rgb, saliency, LEVELS, side=16)
+    found = draw_by_colours(rgb, saliency, LEVELS, side=16)
     assert found.shape == (height, width)
-    assert np.array_equal(found, draw_by_colors(rgb, saliency, LEVELS, side=16))
+    assert np.array_equal(found, draw_by_colours(rgb, saliency, LEVELS, side=16))

@@ -1,4 +1,4 @@
-"""Draws the borders of rough parts by color histograms, in a window around each part: faster than GrabCut.
+"""Draws the borders of rough parts by colour histograms, in a window around each part: faster than GrabCut.
 
 Histograms of foreground and background give each pixel the likelihood of either (Boykov & Jolly, ICCV 2001). Bayes'
 rule weighs them with the saliency as the prior. Instead of a graph cut, the guided filter smooths the result within the
@@ -16,14 +16,14 @@ from streamseg.objects.borders.windows import Levels, Window, draw_parts
 BITS = 4
 """Of a channel: a histogram has 16 x 16 x 16 bins."""
 RARE = 1e-4
-"""Share of the pixels that each color is taken to have beside those that were counted."""
+"""Share of the pixels that each colour is taken to have beside those that were counted."""
 PRIOR = 6.0
-"""Log-odds of a pixel whose saliency is 1 above one whose saliency is 0, colors aside."""
+"""Log-odds of a pixel whose saliency is 1 above one whose saliency is 0, colours aside."""
 RADIUS = 6
 """Of the guided filter, in pixels of the window."""
 
 
-def draw_by_colors(rgb: np.ndarray, saliency: np.ndarray, levels: Levels, *, side: int) -> np.ndarray:
+def draw_by_colours(rgb: np.ndarray, saliency: np.ndarray, levels: Levels, *, side: int) -> np.ndarray:
     """Return the (H, W) bool mask of the objects that `saliency` shows, with the borders of the image.
 
     rgb: (H, W, 3) uint8. saliency: (h, w) float32 on a grid of any size, see `Saliency`.
@@ -46,7 +46,7 @@ def _segment(window: Window) -> np.ndarray:
 
 
 def _without_islands(drawn: np.ndarray, rough: np.ndarray) -> np.ndarray:
-    """Leave out connected pieces that lie mostly outside of the (h, w) bool `rough` part: like it by color alone."""
+    """Leave out connected pieces that lie mostly outside of the (h, w) bool `rough` part: like it by colour alone."""
     count, pieces = cv2.connectedComponents(drawn.view(np.uint8))
     inside, all_of_it = np.bincount(pieces[rough], minlength=count), np.bincount(pieces.ravel(), minlength=count)
     kept = 2 * inside > all_of_it
@@ -55,7 +55,7 @@ def _without_islands(drawn: np.ndarray, rough: np.ndarray) -> np.ndarray:
 
 
 def _histogram(bins: np.ndarray) -> np.ndarray:
-    """Return the share of pixels in each bin, (8 ** BITS,) float64, smoothed over neighboring bins."""
+    """Return the share of pixels in each bin, (8 ** BITS,) float64, smoothed over neighbouring bins."""
     counts = np.bincount(bins, minlength=1 << 3 * BITS).reshape((1 << BITS,) * 3) / max(1, bins.size)
     for axis in range(3):
         middle = np.moveaxis(counts, axis, 0)
