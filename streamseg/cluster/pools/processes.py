@@ -83,9 +83,9 @@ class ProcessPool(Pool):
         self._start(worker)
 
     def _stop(self, worker: int) -> None:
-        self._connections[worker].close()
-        self._processes[worker].kill()
+        self._processes[worker].kill()  # before its connection is closed, at whose end it would print a traceback
         self._processes[worker].join()
+        self._connections[worker].close()
 
     def close(self) -> None:
         for worker in range(len(self._connections)):
