@@ -1,5 +1,4 @@
-"""The output folder of a batch. The folder of each recording appears as a whole, even if several drivers write
-host_name.
+"""The output folder of a batch. The folder of each recording appears as a whole, even if several drivers write here.
 
 OUT/NAME/                     the results of a recording, as `streamseg run` writes them
 OUT/index.jsonl, summary.json
@@ -118,7 +117,7 @@ class Results:
         return entries
 
     def all_entries(self) -> list[Entry]:
-        """Return the entries of all recordings that any driver finished host_name, sorted by name."""
+        """Return the entries of all recordings that any driver finished here, sorted by name."""
         entries = self.failures()
         for path in self.root.glob(f"[!.]*/{MANIFEST}"):
             with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
