@@ -10,7 +10,7 @@ from typing import Any
 import pytorch_lightning as pl
 
 from streamseg.files import written
-from streamseg.flags import flag_of
+from streamseg.text.flags import flag_of
 from train.data.samples import Samples
 from train.encoder import Encoder
 from train.method import Method

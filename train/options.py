@@ -18,7 +18,7 @@ import click
 
 from streamseg.cli.help import Option, heading
 from streamseg.cli.parameters import Auto
-from streamseg.flags import flag_of
+from streamseg.text.flags import flag_of
 
 
 def option(

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from streamseg.cli.parameters import in_words, limits_of
-from streamseg.flags import SETTINGS_OF_MASKS
+from streamseg.text.flags import SETTINGS_OF_MASKS
 
 GENERAL = "General"
 GROUPS: dict[str, tuple[str, ...]] = {

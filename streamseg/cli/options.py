@@ -12,8 +12,8 @@ from click.core import ParameterSource
 from streamseg.cli.entry import DEBUG
 from streamseg.cli.help import option
 from streamseg.cli.parameters import Auto, Camera, Numbers, Range, Shift, Size
-from streamseg.flags import SETTINGS_OF_MASKS, flag_of
 from streamseg.text import to_json
+from streamseg.text.flags import SETTINGS_OF_MASKS, flag_of
 
 if TYPE_CHECKING:
     from streamseg.config import SegmenterConfig

@@ -15,11 +15,11 @@ from streamseg.depth.registration import fit
 from streamseg.errors import FrameError, SourceError
 from streamseg.features.extractor import FeatureExtractor
 from streamseg.features.preparation import THINNEST, input_size
-from streamseg.flags import SETTINGS_OF_MASKS, flag_of
 from streamseg.runtime.memory import retain_freed_memory
 from streamseg.runtime.segmenter import Segmenter
 from streamseg.sources import LiveSource, Recording, open_source
 from streamseg.text.asking import log_line, to_do
+from streamseg.text.flags import SETTINGS_OF_MASKS, flag_of
 
 SQUEEZED = "the network's input is"
 SQUEEZE = 1.2

@@ -15,8 +15,8 @@ from click.core import ParameterSource
 from streamseg.cli.help import Command, Option
 from streamseg.cli.options import behaviour_options, conclude
 from streamseg.errors import StreamsegError
-from streamseg.flags import flag_of
 from streamseg.text import terminal
+from streamseg.text.flags import flag_of
 from train.commands import config_file
 from train.data.recordings import absolute, real_path_of
 from train.options import click_options, paths_in
