@@ -5,22 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
+from tests.unit.train.conftest import HostReads
 from train.callbacks.monitoring import MetricsTable
 from train.callbacks.pending import GPU_INTERVAL, DeferredFigures, read_interval
-
-
-class HostReads(TorchDispatchMode):
-    """Counts the values that Python reads from tensors, for which a CPU waits for a GPU."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.count = 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
-        self.count += func is torch.ops.aten._local_scalar_dense.default
-        return func(*args, **(kwargs or {}))
 
 
 def test_rows_are_read_together_in_their_order() -> None:

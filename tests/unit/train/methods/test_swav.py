@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 from lightly.loss import SwaVLoss
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from streamseg.backbones import Spec
+from tests.unit.train.conftest import HostReads
 from train.encoder import open_encoder
 from train.method import Batch
 from train.methods.swav import METHOD, Options, swapped_prediction
@@ -84,18 +84,6 @@ def test_the_length_of_the_queue_is_restored_with_the_state() -> None:
     assert second.queue_length == first.queue_length == int(second.queued) == 4
     scores = list(torch.rand(2, 4, 5))
     assert torch.equal(second.codes(scores), first.codes(scores))
-
-
-class HostReads(TorchDispatchMode):
-    """Counts the values that Python reads from tensors, for which a CPU waits for a GPU."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.count = 0
-
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        self.count += function is torch.ops.aten._local_scalar_dense.default
-        return function(*args, **(kwargs or {}))
 
 
 def test_a_step_reads_no_value_of_a_tensor() -> None:
