@@ -12,7 +12,6 @@ change against a saved run with a 95 % interval over recordings (paired bootstra
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -26,6 +25,7 @@ from typing import Any
 import _empty_scenes
 import click
 import numpy as np
+from _halves import half, half_option, of_half
 from _networks import Opened
 
 import streamseg
@@ -85,16 +85,6 @@ def _singly(group: str, path: Path, withheld: bool = False) -> Iterator[Task]:
         source = opened(str(path))
         for index in range(len(source)):
             yield Task(group, f"{path.name}/{source.name_of(index)}", str(path), index, withheld)
-
-
-def half(name: str) -> str:
-    """Whether a recording is one to look at, or one for the end."""
-    return "look" if hashlib.sha256(name.encode()).digest()[0] % 2 == 0 else "final"
-
-
-def of_half(name: str, which: str) -> bool:
-    """Whether a recording belongs to `which`: look, final, or both."""
-    return which in ("both", half(name))
 
 
 @cache
@@ -204,7 +194,7 @@ def of(which: str, found: Found) -> Found:
 
 @click.command()
 @click.option("--data", type=click.Path(path_type=Path, exists=True), required=True)
-@click.option("--half", "which", type=click.Choice(["look", "final", "both"]), default="look")
+@half_option("look")
 @click.option("--quality", type=click.Choice(["live", "high"]), default="live")
 @click.option("--group", "groups", multiple=True, help="Only groups whose name holds this.")
 @click.option("--seed", default=0)

@@ -29,6 +29,7 @@ import click
 import cv2
 import masks
 import numpy as np
+from _halves import half_option, of_half
 from _networks import Opened, Remembering, Wrapped
 from _recordings import kept
 from _variants import DEPTH, HIGH, LIVE, VIT, Variant
@@ -172,7 +173,7 @@ def _cell(column: Column, groups: dict[str, Any], whole: dict[str, Any] | None) 
 @click.command()
 @click.option("--data", type=click.Path(path_type=Path, exists=True), required=True)
 @click.option("--save", type=click.Path(path_type=Path), required=True)
-@click.option("--half", "which", type=click.Choice(["look", "final", "both"]), default="look")
+@half_option("look")
 @click.option("--steps", type=click.Choice(list(STEPS)), default="live")
 @click.option("--only", multiple=True, help="Only these variants, beside all of it.")
 @click.option("--model", default="efficientnet_lite0", show_default=True)
@@ -190,7 +191,7 @@ def main(
     found: Found = json.loads(save.read_text()) if save.exists() else {}
     networks = Opened()
     for task in masks.tasks(data):
-        if masks.of_half(task.name, which):
+        if of_half(task.name, which):
             with kept():
                 for name in chosen:
                     known = found.setdefault(name, {}).setdefault(task.group, {})

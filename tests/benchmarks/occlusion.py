@@ -28,6 +28,7 @@ import click
 import cv2
 import masks
 import numpy as np
+from _halves import half_option, of_half
 
 import streamseg
 from streamseg.frame import VOID, Frame
@@ -55,7 +56,7 @@ def trials(data: Path, which: str) -> list[Trial]:
     """All trials on the videos of a half whose object a pillar can hide; the other object is that of the next video."""
     clips = {}
     for task in masks.tasks(data):
-        if task.group == "video one" and masks.of_half(task.name, which):
+        if task.group == "video one" and of_half(task.name, which):
             clip = [(frame.rgb, (truth != VOID) & (truth > 0)) for frame, truth in masks.frames_of(task)]
             if pillar(clip).shape[1] <= WIDEST * clip[0][0].shape[1]:
                 clips[task.name] = clip
@@ -155,14 +156,7 @@ def measure(trial: Trial, seed: int) -> tuple[str, int]:
 
 @click.command()
 @click.option("--data", type=click.Path(path_type=Path, exists=True), required=True, help="Recordings.")
-@click.option(
-    "--half",
-    "which",
-    type=click.Choice(["look", "final", "both"]),
-    default="look",
-    show_default=True,
-    help="look = development set, final = test set.",
-)
+@half_option("look")
 @click.option("--seed", default=0, show_default=True, help="Seed of the session.")
 def main(data: Path, which: str, seed: int) -> None:
     """Measure how often objects get their ids back after occlusion."""

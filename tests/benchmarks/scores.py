@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 import click
 import masks
 import numpy as np
+from _halves import half_option, of_half
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
@@ -106,14 +107,7 @@ def report(rows: Sequence[Row]) -> None:
 
 @click.command()
 @click.option("--data", type=click.Path(path_type=Path, exists=True), required=True, help="Recordings.")
-@click.option(
-    "--half",
-    "which",
-    type=click.Choice(["look", "final", "both"]),
-    default="look",
-    show_default=True,
-    help="look = development set, final = test set.",
-)
+@half_option("look")
 @click.option("--quality", type=click.Choice(["live", "high"]), default="live", show_default=True, help="As in run.")
 @click.option("--fit", "fitted", is_flag=True, help="Fit the weights, and print them.")
 @click.option("--jobs", default=1, show_default=True, help="Recordings to measure at once.")
@@ -131,14 +125,14 @@ def main(data: Path, which: str, quality: str, fitted: bool, jobs: int, file: Pa
         rows = [Row(group, name, Cues(*cues), *rest) for group, name, cues, *rest in kept]
     else:
         chosen = [(task, quality) for task in masks.tasks(data) if not task.withheld]
-        chosen = [job for job in chosen if masks.of_half(job[0].name, which)]
+        chosen = [job for job in chosen if of_half(job[0].name, which)]
         with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
             for done, some in enumerate(pool.map(objects_of, chosen), 1):
                 rows += some
                 print(f"\r{done} of {len(chosen)}", end="", file=sys.stderr)
         if file:
             file.write_text(json.dumps(rows))
-    rows = [row for row in rows if masks.of_half(row.name, which)]
+    rows = [row for row in rows if of_half(row.name, which)]
     if fitted:
         weights, bias = fit(rows)
         print(f"{weights}, bias {bias:.2f}")

@@ -17,6 +17,7 @@ from pathlib import Path
 import click
 import masks
 import numpy as np
+from _halves import half_option, of_half
 from _networks import Opened
 from _recordings import kept
 from stability import Disturbed, shifted
@@ -62,14 +63,7 @@ def _cell(results: dict[str, dict[str, float]], kind: str) -> str:
 @click.command()
 @click.option("--data", type=click.Path(path_type=Path, exists=True), required=True, help="Recordings.")
 @click.option("--save", type=click.Path(path_type=Path), required=True, help="File of the figures.")
-@click.option(
-    "--half",
-    "which",
-    type=click.Choice(["look", "final", "both"]),
-    default="both",
-    show_default=True,
-    help="look = development set, final = test set.",
-)
+@half_option("both")
 @click.option("--group", "groups", multiple=True, help="Only groups whose name contains this.")
 @click.option("--seeds", default=3, show_default=True, help="Noises, and other seeds.")
 def main(data: Path, save: Path, which: str, groups: Sequence[str], seeds: int) -> None:
@@ -78,7 +72,7 @@ def main(data: Path, save: Path, which: str, groups: Sequence[str], seeds: int) 
     networks = Opened()
     for task in masks.tasks(data):
         known = found.setdefault(task.group, {}) if task.group != "empty" else {}
-        if not masks.of_half(task.name, which) or task.group == "empty" or task.name in known:
+        if not of_half(task.name, which) or task.group == "empty" or task.name in known:
             continue
         if not groups or any(part in task.group for part in groups):
             known[task.name] = measure(task, seeds, networks)

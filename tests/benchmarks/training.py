@@ -28,7 +28,8 @@ from pathlib import Path
 
 import click
 import numpy as np
-from masks import STILLS, Task, half, tasks
+from _halves import half
+from masks import STILLS, Task, tasks
 
 from streamseg.config import SessionConfig, Spec
 from streamseg.evaluation.scoring import over_seeds
