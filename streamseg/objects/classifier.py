@@ -67,3 +67,8 @@ class ForegroundClassifier:
             raise ValueError("the classifier has learnt nothing yet")
         score: np.ndarray = points @ weights[:-1] + weights[-1]
         return score
+
+
+def certainty(score: np.ndarray) -> np.ndarray:
+    """Map a score, -1 = background and 1 = foreground, to the scale of the saliency, 0 ... 1."""
+    return np.clip(0.5 + 0.5 * score, 0, 1)

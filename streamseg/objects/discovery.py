@@ -23,9 +23,9 @@ from streamseg.features.extractor import FeatureFrame
 from streamseg.features.flow import Way, follow_labels
 from streamseg.features.timing import StageTimer
 from streamseg.objects.background import LARGE, SIZE, BackgroundMemory
-from streamseg.objects.borders import BORDERS, certainty, draw_borders
+from streamseg.objects.borders import BORDERS, draw_borders
 from streamseg.objects.borders.windows import Levels
-from streamseg.objects.classifier import ForegroundClassifier
+from streamseg.objects.classifier import ForegroundClassifier, certainty
 from streamseg.objects.instances import separate, support_of
 from streamseg.objects.movement import Movement, Moves, are_photographs
 from streamseg.objects.notes import PHOTOGRAPHS, Noted

@@ -11,6 +11,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from streamseg.objects.classifier import certainty
+
 BINS = 8
 """Number of bins of a histogram."""
 AROUND = 3
@@ -40,7 +42,7 @@ class CueEvidence:
         near = cv2.dilate(objects, np.ones((2 * AROUND + 1,) * 2, np.uint8)).ravel().astype(np.float64)
         if not objects.any() or near.all():
             return
-        share = np.clip(0.5 + 0.5 * score, 0, 1).ravel()
+        share = certainty(score).ravel()
         bins = np.clip(cue.ravel() * BINS, 0, BINS - 1).astype(int)
         on, around = (np.bincount(bins, near * weight, BINS) for weight in (share, 1 - share))
         self._counts = DECAY * self._counts + np.stack([around, on])

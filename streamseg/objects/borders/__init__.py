@@ -9,6 +9,7 @@ from streamseg.masks.upsample import upsample_labels
 from streamseg.objects.borders.colours import draw_by_colours
 from streamseg.objects.borders.grabcut import cut
 from streamseg.objects.borders.windows import Levels
+from streamseg.objects.classifier import certainty
 
 BORDERS = {
     "live": Levels(low=0.5, peak=0.5, fg_threshold=0.75, bg_threshold=0.2),
@@ -35,8 +36,3 @@ def draw_borders(frame: FeatureFrame, score: np.ndarray, quality: str, seed: int
         return draw_by_colours(frame.frame.rgb, certainty(score), BORDERS[quality], side=SIDE)
     mask: np.ndarray = upsample_labels(np.stack([-score, score]), frame.frame.rgb, frame.depth_guide) > 0
     return mask
-
-
-def certainty(score: np.ndarray) -> np.ndarray:
-    """Map a score, -1 = background and 1 = foreground, to the scale of the saliency, 0 ... 1."""
-    return np.clip(0.5 + 0.5 * score, 0, 1)
