@@ -40,6 +40,8 @@ MEDIAN = 0.67
 """Median distance from the mean of a normal distribution, in standard deviations."""
 KEPT = 0.1
 """Largest relative change of a plane's share of the readings with which it is followed."""
+RATE = 0.2
+"""Weight of a new frame in the moving average of the bending."""
 
 
 class Plane(NamedTuple):
@@ -63,6 +65,11 @@ class Bending(NamedTuple):
         c = self.coefficients
         height: np.ndarray = (c[0] + x * (c[1] + x * c[3])) + y * (c[4] * x + (c[2] + y * c[5]))
         return height
+
+    def averaged(self, now: Bending) -> Bending:
+        """Return the moving average with that of the next frame: it is the camera's, and much the same in each."""
+        mean = (1 - RATE) * self.coefficients + RATE * now.coefficients
+        return Bending(mean.astype(np.float32), (1 - RATE) * self.noise + RATE * now.noise)
 
 
 def follow_planes(points: np.ndarray, before: Sequence[Plane]) -> list[Plane]:
@@ -150,23 +157,31 @@ def fit_bending(points: np.ndarray, normal: np.ndarray, offset: float) -> Bendin
     """Measure how the camera bends a plane, and its noise.
 
     Objects on the plane would lift it and increase the noise, so each round uses only the points near the surface of
-    the round before. points: (n, 3) metres, all readings. normal, offset: of the plane.
+    the round before, by its noise. The first one is the plane itself: a keyboard is as thin as the noise of the worst
+    camera, and would bend the desk of a better one. points: (n, 3) metres, all readings. normal, offset: of the plane.
     """
     x, y, worst = points[:, 0] / points[:, 2], points[:, 1] / points[:, 2], worst_noise(points[:, 2])
     height = points @ normal + offset
     terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
-    bending = Bending(np.zeros(terms.shape[1], np.float32), 1.0)
+    fewest, distance = 2 * terms.shape[1], np.abs(height) / worst
+    near = distance < 2
+    bending = Bending(np.zeros(terms.shape[1], np.float32), _noise(distance[near]) if near.sum() >= fewest else 1.0)
     for _ in range(ROUNDS):
         distance = np.abs(height - bending.height(x, y)) / worst
         near = distance < CLEAR * bending.noise
-        if near.sum() < 2 * terms.shape[1]:
+        if near.sum() < fewest:
             break
-        noise = float(np.clip(np.median(distance[near]) / MEDIAN, QUIETER, 1))
         weighted = (terms[near] / worst[near, None]).astype(np.float64)
         # the normal equations take a fifth of the time of least squares on all points
         squares, products = weighted.T @ weighted, weighted.T @ (height[near] / worst[near])
-        bending = Bending(np.linalg.lstsq(squares, products, rcond=1e-8)[0].astype(np.float32), noise)
+        fit = np.linalg.lstsq(squares, products, rcond=1e-8)[0].astype(np.float32)
+        bending = Bending(fit, _noise(distance[near]))
     return bending
+
+
+def _noise(distances: np.ndarray) -> float:
+    """Estimate the noise of a camera, QUIETER ... 1, from the distances of points to their plane, in `worst_noise`."""
+    return float(np.clip(np.median(distances) / MEDIAN, QUIETER, 1))
 
 
 def _largest_plane(

@@ -76,9 +76,8 @@ def find_support(
     if found[-1].offset < plane.offset - planes.STOREY:  # the table rather than the floor below it
         plane = found[-1]
     bending = planes.fit_bending(points, plane.normal, plane.offset)
-    if before is not None and before.bending is not None:  # it is the camera's, and the same in every frame
-        mean = (bending.coefficients + before.bending.coefficients) / 2
-        bending = Bending(mean, (bending.noise + before.bending.noise) / 2)
+    if before is not None and before.bending is not None:
+        bending = before.bending.averaged(bending)
     tolerance = planes.CLEAR * planes.worst_noise(depth)
     height = height_above(plane, bending, image, tolerance)
     tolerance *= bending.noise

@@ -91,6 +91,17 @@ def test_noise_and_bend_are_those_of_the_plane_whatever_stands_on_it(share: floa
     assert np.abs(bending.height(x, y) - lift).max() < 0.004
 
 
+def test_a_keyboard_does_not_bend_the_desk_that_it_lies_on() -> None:
+    desk = level(0.6, 3000, 4, 0.3)
+    keyboard = desk[:, 0] > np.quantile(desk[:, 0], 0.8)  # at the right end of the desk, thinner than the worst noise
+    points = (desk + 0.018 * keyboard[:, None] * NORMAL).astype(np.float32)
+    bending = planes.fit_bending(points, NORMAL.astype(np.float32), 0.6)
+    height = points @ NORMAL + 0.6 - bending.height(points[:, 0] / points[:, 2], points[:, 1] / points[:, 2])
+    above = height > planes.CLEAR * bending.noise * planes.worst_noise(points[:, 2])
+    assert above[keyboard].mean() > 0.9
+    assert above[~keyboard].mean() < 0.01
+
+
 def test_too_few_points_bend_nothing() -> None:
     bending = planes.fit_bending(level(0.6, 5, 0), NORMAL.astype(np.float32), 0.6)
     assert not bending.coefficients.any()
