@@ -14,7 +14,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from streamseg.depth import planes
+from streamseg.depth.bending import CLEAR, fit_bending, worst_noise
 from streamseg.depth.image import DepthImage
 from streamseg.depth.planes import Plane
 from streamseg.depth.support import STEP, SupportPlane, height_above, standing, support_plane
@@ -60,10 +60,10 @@ def find_bin(depth: np.ndarray, camera: Intrinsics, support: SupportPlane | None
     walls, sparse_inside = hollow
     inside = cv2.resize(sparse_inside.view(np.uint8), depth.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
     points = grid[image.valid[::STEP, ::STEP]]
-    tolerance = planes.CLEAR * planes.worst_noise(depth)
+    tolerance = CLEAR * worst_noise(depth)
     heights, on, front = [], np.zeros(depth.shape, bool), image.valid.copy()
     for wall in walls:
-        bending = planes.fit_bending(points, wall.normal, wall.offset)
+        bending = fit_bending(points, wall.normal, wall.offset)
         height = height_above(wall, bending, image, tolerance)
         on |= image.valid & (np.abs(height) < tolerance * bending.noise)
         front &= height >= tolerance * bending.noise
@@ -103,7 +103,7 @@ def _find_planes(points: np.ndarray) -> list[Plane]:
     if not len(moments):
         return []
     normals, offsets, means, _ = _fitted(moments)
-    tolerance = 2 * planes.worst_noise(means[:, 2])
+    tolerance = 2 * worst_noise(means[:, 2])
     proposed, single = slice(None, None, 2), normals.astype(np.float32)  # every second window proposes its plane
     distance = np.abs(single[proposed] @ means.T.astype(np.float32) + offsets[proposed, None].astype(np.float32))
     agrees = (distance < tolerance.astype(np.float32)) & (single[proposed] @ single.T > ALIKE)
@@ -138,7 +138,7 @@ def _window_moments(points: np.ndarray) -> np.ndarray:
     windows = windows[windows[..., 0].mean(axis=1) > FULL]
     moments = windows.transpose(0, 2, 1) @ windows
     _, _, means, distance = _fitted(moments)
-    flat: np.ndarray = moments[distance < planes.worst_noise(means[:, 2])]
+    flat: np.ndarray = moments[distance < worst_noise(means[:, 2])]
     return flat
 
 
@@ -209,7 +209,7 @@ def _is_hollow(behind: np.ndarray, inside: np.ndarray, valid: np.ndarray) -> boo
 
 def _faces(grid: np.ndarray, found: Sequence[Plane]) -> list[Face]:
     """Find the connected faces of planes in (h, w, 3) points, the largest first."""
-    valid, tolerance, kernel = grid[..., 2] > 0, 2 * planes.worst_noise(grid[..., 2]), np.ones((3, 3), np.uint8)
+    valid, tolerance, kernel = grid[..., 2] > 0, 2 * worst_noise(grid[..., 2]), np.ones((3, 3), np.uint8)
     faces: list[tuple[int, Face]] = []
     for number, plane in enumerate(found):
         height = grid @ plane.normal + plane.offset

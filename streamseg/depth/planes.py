@@ -1,9 +1,7 @@
 """Finds planes that may support objects: a table, a floor, or a desk seen from above.
 
 They are found by RANSAC (Fischler & Bolles, CACM 1981) with local optimization (Chum, Matas & Kittler, DAGM 2003), and
-followed from frame to frame while they keep their share of the readings. A plane is bent a little, because the depth of
-a camera is. The noise of a structured-light camera grows with the square of the distance (Khoshelham & Elberink,
-Sensors 2012); its size differs from camera to camera, and is measured on the plane itself.
+followed from frame to frame while they keep their share of the readings.
 """
 
 from __future__ import annotations
@@ -12,6 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+
+from streamseg.depth.bending import worst_noise
 
 TRIALS = 200
 """Random planes that RANSAC tries."""
@@ -24,24 +24,14 @@ UPWARDS = 0.3
 FACING, MOST = 0.8, 0.5
 """If no plane supports, one that faces the camera does: least cosine between its normal and the direction to the
 camera, and least share of the readings. It is a table seen from above, or a wall with objects on it."""
-NOISE = 0.006, 0.003
-"""The largest noise that is expected of a camera: metres, and metres per square metre of distance."""
-QUIETER = 0.25
-"""Least noise of a camera, as a share of the largest one."""
-CLEAR = 3.0
-"""Readings farther from the plane than this multiple of the noise are not on it."""
 SEARCHED = 800
 """Number of points on which RANSAC counts inliers."""
 STOREY = 0.3
 """Metres below a plane that must be empty; else it is the top of objects. A floor is farther below a table."""
 ROUNDS = 4
 """Rounds of a fit, each to the inliers of the one before."""
-MEDIAN = 0.67
-"""Median distance from the mean of a normal distribution, in standard deviations."""
 KEPT = 0.1
 """Largest relative change of a plane's share of the readings with which it is followed."""
-RATE = 0.2
-"""Weight of a new frame in the moving average of the bending."""
 
 
 class Plane(NamedTuple):
@@ -51,25 +41,6 @@ class Plane(NamedTuple):
     normal: np.ndarray
     offset: float
     share: float
-
-
-class Bending(NamedTuple):
-    """How the depth camera bends a plane. coefficients: (6,) of a quadric in x and y, in metres. noise: of the camera,
-    as a share of `worst_noise`, QUIETER ... 1."""
-
-    coefficients: np.ndarray
-    noise: float
-
-    def height(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Return the height in metres of the bent plane above the flat one, on the rays through (x, y, 1)."""
-        c = self.coefficients
-        height: np.ndarray = (c[0] + x * (c[1] + x * c[3])) + y * (c[4] * x + (c[2] + y * c[5]))
-        return height
-
-    def averaged(self, now: Bending) -> Bending:
-        """Return the moving average with that of the next frame: it is the camera's, and much the same in each."""
-        mean = (1 - RATE) * self.coefficients + RATE * now.coefficients
-        return Bending(mean.astype(np.float32), (1 - RATE) * self.noise + RATE * now.noise)
 
 
 def follow_planes(points: np.ndarray, before: Sequence[Plane]) -> list[Plane]:
@@ -145,43 +116,6 @@ def faces_up_if_rolled(normals: np.ndarray) -> np.ndarray:
     """Return (...) bool: which of (..., 3) normals would point up in the image if the camera were rolled."""
     up: np.ndarray = (np.linalg.norm(normals[..., :2], axis=-1) > UPWARDS) & (-normals[..., 2] > UPWARDS)
     return up
-
-
-def worst_noise(depth: np.ndarray) -> np.ndarray:
-    """Return the largest standard deviation, in metres, that is expected of readings in metres."""
-    worst: np.ndarray = NOISE[0] + NOISE[1] * depth**2
-    return worst
-
-
-def fit_bending(points: np.ndarray, normal: np.ndarray, offset: float) -> Bending:
-    """Measure how the camera bends a plane, and its noise.
-
-    Objects on the plane would lift it and increase the noise, so each round uses only the points near the surface of
-    the round before, by its noise. The first one is the plane itself: a keyboard is as thin as the noise of the worst
-    camera, and would bend the desk of a better one. points: (n, 3) metres, all readings. normal, offset: of the plane.
-    """
-    x, y, worst = points[:, 0] / points[:, 2], points[:, 1] / points[:, 2], worst_noise(points[:, 2])
-    height = points @ normal + offset
-    terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
-    fewest, distance = 2 * terms.shape[1], np.abs(height) / worst
-    near = distance < 2
-    bending = Bending(np.zeros(terms.shape[1], np.float32), _noise(distance[near]) if near.sum() >= fewest else 1.0)
-    for _ in range(ROUNDS):
-        distance = np.abs(height - bending.height(x, y)) / worst
-        near = distance < CLEAR * bending.noise
-        if near.sum() < fewest:
-            break
-        weighted = (terms[near] / worst[near, None]).astype(np.float64)
-        # the normal equations take a fifth of the time of least squares on all points
-        squares, products = weighted.T @ weighted, weighted.T @ (height[near] / worst[near])
-        fit = np.linalg.lstsq(squares, products, rcond=1e-8)[0].astype(np.float32)
-        bending = Bending(fit, _noise(distance[near]))
-    return bending
-
-
-def _noise(distances: np.ndarray) -> float:
-    """Estimate the noise of a camera, QUIETER ... 1, from the distances of points to their plane, in `worst_noise`."""
-    return float(np.clip(np.median(distances) / MEDIAN, QUIETER, 1))
 
 
 def _largest_plane(

@@ -13,10 +13,11 @@ import cv2
 import numpy as np
 
 from streamseg.depth import planes
+from streamseg.depth.bending import CLEAR, Bending, fit_bending, worst_noise
 from streamseg.depth.contacts import find_contacts
 from streamseg.depth.extent import find_extent
 from streamseg.depth.image import DepthImage
-from streamseg.depth.planes import Bending, Plane
+from streamseg.depth.planes import Plane
 from streamseg.frame import Intrinsics
 
 STEP = 4
@@ -75,10 +76,10 @@ def find_support(
     plane = found[0]
     if found[-1].offset < plane.offset - planes.STOREY:  # the table rather than the floor below it
         plane = found[-1]
-    bending = planes.fit_bending(points, plane.normal, plane.offset)
+    bending = fit_bending(points, plane.normal, plane.offset)
     if before is not None and before.bending is not None:
         bending = before.bending.averaged(bending)
-    tolerance = planes.CLEAR * planes.worst_noise(depth)
+    tolerance = CLEAR * worst_noise(depth)
     height = height_above(plane, bending, image, tolerance)
     tolerance *= bending.noise
     high, low = height >= tolerance, height <= -tolerance

@@ -156,7 +156,7 @@ class ObjectDiscovery:
         support = self._support = support_of(frame.frame, self.seed, self._support)
         timer.part("support plane")
         self.noted.see(frame.frame, support)
-        parts = separate(mask, seen.saliency, support, self.seed)
+        parts = separate(mask, support, self.seed)
         timer.part("instances")
         found = self.tracker(parts, frame.features, self.movement.flow if support is None else None)
         timer.part("ids")

@@ -11,9 +11,6 @@ from streamseg.depth.instances import find_instances, kept_parts
 from streamseg.depth.support import DENSE, SupportPlane, find_support
 from streamseg.frame import Frame
 
-GATE = 0.45
-"""Least saliency that a part must have somewhere, because the classifier alone also accepts what only resembles an
-object."""
 SMALLEST = 5e-4
 """Least area of a part, as a share of the frame: smaller parts are noise."""
 MOST = 254
@@ -25,14 +22,14 @@ DEPTH_SIDE = 240
 in depth are no sharper than that, and each millisecond counts in live use."""
 
 
-def separate(mask: np.ndarray, saliency: np.ndarray, support: SupportPlane | None, seed: int = 0) -> np.ndarray:
+def separate(mask: np.ndarray, support: SupportPlane | None, seed: int = 0) -> np.ndarray:
     """Return the objects of a frame, (H, W) uint8: 1 ... MOST; 0 = none.
 
-    mask: (H, W) bool, the foreground. saliency: (h, w) float32. support: the plane that objects stand on, or None. The
-    objects on it are separated by depth, and the plane itself belongs to no object. seed: see `find_instances`.
+    mask: (H, W) bool, the foreground. support: the plane that objects stand on, or None. The objects on it are
+    separated by depth, and the plane itself belongs to no object. seed: see `find_instances`.
     """
     if support is None:
-        return _connected(mask, saliency)
+        return _connected(mask)
     found = _limited(find_instances(support, 3 * SMALLEST * support.on.size, seed))
     size = mask.shape[1], mask.shape[0]
     objects = cv2.medianBlur(cv2.resize(found, size, interpolation=cv2.INTER_NEAREST), 5)
@@ -40,7 +37,7 @@ def separate(mask: np.ndarray, saliency: np.ndarray, support: SupportPlane | Non
     reach = max(1, min(mask.shape) // 40)
     taken = cv2.dilate(objects, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
     on = cv2.resize(support.on.view(np.uint8), size, interpolation=cv2.INTER_NEAREST)
-    others = _connected(mask & (taken == 0) & (on == 0), saliency)
+    others = _connected(mask & (taken == 0) & (on == 0))
     labels = np.arange(256) + int(found.max(initial=0))
     labels[0] = 0
     return cv2.max(objects, cv2.LUT(others, _limited(labels)))  # the two do not overlap
@@ -85,22 +82,16 @@ def _thinned(depth: np.ndarray, step: int) -> np.ndarray:
     return thinned
 
 
-def _connected(mask: np.ndarray, saliency: np.ndarray) -> np.ndarray:
-    """Return (H, W) uint8: the connected parts of the foreground that are salient and large enough, 1, 2 ...; 0 = none.
+def _connected(mask: np.ndarray) -> np.ndarray:
+    """Return (H, W) uint8: the connected parts of the foreground that are large enough, 1, 2 ...; 0 = none.
 
-    Parts are found on every n-th row and column; their outlines are those of the (H, W) bool mask. saliency: (h, w).
+    Parts are found on every n-th row and column; their outlines are those of the (H, W) bool mask.
     """
     step = max(1, min(mask.shape) // DEPTH_SIDE)
     small = np.ascontiguousarray(mask[::step, ::step]).view(np.uint8)
-    count, numbers, figures, _ = cv2.connectedComponentsWithStats(small)
-    large = np.flatnonzero(figures[:, cv2.CC_STAT_AREA] >= SMALLEST * small.size)
-    salient = cv2.resize(saliency, small.shape[::-1], interpolation=cv2.INTER_LINEAR) > GATE
-    keep = np.zeros(count, bool)
-    for number in large[large > 0]:
-        x, y, width, height = figures[number, : cv2.CC_STAT_AREA]
-        box = slice(y, y + height), slice(x, x + width)
-        keep[number] = (salient[box] & (numbers[box] == number)).any()
-    parts = _limited(kept_parts(numbers, keep))
+    _, numbers, figures, _ = cv2.connectedComponentsWithStats(small)
+    large = figures[:, cv2.CC_STAT_AREA] >= SMALLEST * small.size
+    parts = _limited(kept_parts(numbers, large))
     if step == 1:
         return parts
     # dilated, so that foreground pixels between the rows and columns of `small` belong to the part beside them

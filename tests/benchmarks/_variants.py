@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 import numpy as np
 
-from streamseg.depth import containers, extent, planes, support
+from streamseg.depth import bending, containers, extent, planes, support
 from streamseg.depth import instances as depth_instances
 from streamseg.features import extractor
 from streamseg.features.extractor import FeatureExtractor, FeatureFrame
@@ -161,7 +161,6 @@ LIVE = {
     "all of it": Variant(),
     "all of it, once more": Variant(groups=("video", "ycbv")),
     "without the background memory: objectness alone": Variant(instead(background.BackgroundMemory, "__call__", _even)),
-    "without the frame's border": Variant(instead(saliency, "BORDER", 0.0)),
     "without motion, all of it": Variant(without_motion, MOVES),
     "without motion in the saliency": Variant(instead(discovery, "MOVING", 0.0), MOVES),
     "without bringing motion back to edges": Variant(instead(motion, "guided", first), MOVES),
@@ -181,7 +180,6 @@ LIVE = {
     ),
     "without borders by colours: guided upsampling": Variant(_upsampled(1.0)),
     "without edges at borders: bilinear": Variant(_upsampled(0.0)),
-    "without the gate": Variant(instead(instances, "GATE", -1.0)),
     "without leaving out low scores": Variant(settings={"min_score": 0.0}),
     "without parting what was apart": Variant(
         instead(parting.PartingTracker, "_parted", lambda self, parts, *rest: parts), MOVES
@@ -200,11 +198,11 @@ DEPTH = {
     "without following planes": Variant(instead(planes, "follow_planes", lambda points, before: []), SEEN),
     "without the planes' bending": Variant(
         instead(
-            planes.Bending, "height", lambda self, x, y: np.zeros(np.broadcast_shapes(x.shape, y.shape), np.float32)
+            bending.Bending, "height", lambda self, x, y: np.zeros(np.broadcast_shapes(x.shape, y.shape), np.float32)
         ),
         SEEN,
     ),
-    "with the worst camera's noise for all": Variant(instead(planes, "QUIETER", 1.0), SEEN),
+    "with the worst camera's noise for all": Variant(instead(bending, "QUIETER", 1.0), SEEN),
     "without a look below the plane": Variant(instead(planes, "STOREY", 1e-9), SEEN),
     "without the plane's extent": Variant(
         instead(support, "find_extent", lambda on, below, normal: np.ones(on.shape, bool)), SEEN

@@ -7,30 +7,7 @@ import pytest
 from sklearn.linear_model import LinearRegression, RANSACRegressor
 
 from streamseg.depth import planes
-
-PITCH = np.radians(40)
-NORMAL = np.array([0, -np.cos(PITCH), -np.sin(PITCH)])  # of a level table under a camera that looks down
-FORWARD = np.array([0, -np.sin(PITCH), np.cos(PITCH)])
-
-
-def level(below: float, count: int, seed: int, share: float = 0.5) -> np.ndarray:
-    """Return (n, 3) points of a level plane `below` metres below the camera. share: of the worst noise, along z."""
-    rng = np.random.default_rng(seed)
-    right, forward = rng.uniform(-0.5, 0.5, count), rng.uniform(0.4, 1.2, count)
-    points = right[:, None] * [1, 0, 0] + forward[:, None] * FORWARD - below * NORMAL
-    return _noisy(points, share, rng)
-
-
-def _noisy(points: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
-    """Add noise to points along their rays."""
-    z = points[:, 2] + rng.normal(size=len(points)) * share * planes.worst_noise(points[:, 2])
-    return (points * (z / points[:, 2])[:, None]).astype(np.float32)
-
-
-def things(count: int, seed: int) -> np.ndarray:
-    """Return (n, 3) points up to 20 cm above the table."""
-    rng = np.random.default_rng(seed)
-    return (level(0.6, count, seed) + rng.uniform(0.03, 0.2, count)[:, None] * NORMAL).astype(np.float32)
+from tests.unit.depth.points_on_planes import NORMAL, level, noisy, things
 
 
 def degrees(one: np.ndarray, other: np.ndarray) -> float:
@@ -70,39 +47,9 @@ def test_floor_and_table_are_two_and_walls_none() -> None:
 def test_what_faces_the_camera_is_taken_only_if_nothing_supports() -> None:
     rng = np.random.default_rng(0)
     x, y = rng.uniform(-0.6, 0.6, (2, 3000))
-    facing = _noisy(np.stack([x, y, np.full(3000, 1.5)], axis=1), 0.5, rng)
+    facing = noisy(np.stack([x, y, np.full(3000, 1.5)], axis=1), 0.5, rng)
     ((normal, offset, _),) = planes.find_planes(facing, rng)
     assert normal[2] < -0.99
     assert offset == pytest.approx(1.5, abs=0.01)
     ((normal, *_),) = planes.find_planes(np.concatenate([facing, level(0.6, 800, 1)]), rng)
     assert degrees(normal, NORMAL) < 1
-
-
-@pytest.mark.parametrize("share", [0.3, 0.7])
-def test_noise_and_bend_are_those_of_the_plane_whatever_stands_on_it(share: float) -> None:
-    table = level(0.6, 3000, 4, share)
-    x, y = table[:, 0] / table[:, 2], table[:, 1] / table[:, 2]
-    lift = 0.01 * (x**2 + x * y - y**2)  # metres
-    points = np.concatenate([table + lift[:, None] * NORMAL, things(600, 5)]).astype(np.float32)
-    bending = planes.fit_bending(points, NORMAL.astype(np.float32), 0.6)
-    # the noise lies along the rays, of which only a part is upwards
-    upwards = np.median(np.abs(table @ NORMAL) / table[:, 2])
-    assert bending.noise == pytest.approx(max(planes.QUIETER, share * upwards), rel=0.15)
-    assert np.abs(bending.height(x, y) - lift).max() < 0.004
-
-
-def test_a_keyboard_does_not_bend_the_desk_that_it_lies_on() -> None:
-    desk = level(0.6, 3000, 4, 0.3)
-    keyboard = desk[:, 0] > np.quantile(desk[:, 0], 0.8)  # at the right end of the desk, thinner than the worst noise
-    points = (desk + 0.018 * keyboard[:, None] * NORMAL).astype(np.float32)
-    bending = planes.fit_bending(points, NORMAL.astype(np.float32), 0.6)
-    height = points @ NORMAL + 0.6 - bending.height(points[:, 0] / points[:, 2], points[:, 1] / points[:, 2])
-    above = height > planes.CLEAR * bending.noise * planes.worst_noise(points[:, 2])
-    assert above[keyboard].mean() > 0.9
-    assert above[~keyboard].mean() < 0.01
-
-
-def test_too_few_points_bend_nothing() -> None:
-    bending = planes.fit_bending(level(0.6, 5, 0), NORMAL.astype(np.float32), 0.6)
-    assert not bending.coefficients.any()
-    assert bending.noise == 1

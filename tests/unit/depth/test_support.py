@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from streamseg.depth import planes, support
+from streamseg.depth.bending import worst_noise
 from streamseg.frame import Intrinsics
 
 SIZE = (120, 160)
@@ -52,7 +53,7 @@ def sense(*layers: np.ndarray, seed: int = 0) -> np.ndarray:
     """Return the readings of a depth camera: the nearest layer, with half of the worst noise; 0 beyond 6 m."""
     depth = np.minimum.reduce(layers)
     depth = np.where(depth < 6, depth, 0)
-    noise = np.random.default_rng(seed).normal(size=SIZE) * (planes.NOISE[0] + planes.NOISE[1] * depth**2) / 2
+    noise = np.random.default_rng(seed).normal(size=SIZE) * worst_noise(depth) / 2
     return np.where(depth > 0, depth + noise, 0).astype(np.float32)
 
 

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 from streamseg.backbones import Spec, open_backbone
 from streamseg.features.objectness import attention_to_blank, objectness_of
-from streamseg.objects.saliency import BACKGROUND_QUANTILE, BORDER, Saliency, parts
+from streamseg.objects.saliency import BACKGROUND_QUANTILE, Saliency, parts
 
 MAPS = hnp.arrays(
     np.float32, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=st.sampled_from([0, 0.3, 0.61, 0.97])
@@ -29,14 +29,6 @@ def flood(above: np.ndarray, row: int, column: int) -> frozenset[tuple[int, int]
     return frozenset(seen)
 
 
-def on_border(part: frozenset[tuple[int, int]], shape: tuple[int, ...]) -> float:
-    """The share of the box's outline, in cell edges, that lies on the frame's border."""
-    rows, columns = {r for r, _ in part}, {c for _, c in part}
-    outline = 2 * (max(rows) - min(rows) + 1 + max(columns) - min(columns) + 1)
-    edges = sum((r == 0) + (r == shape[0] - 1) + (c == 0) + (c == shape[1] - 1) for r, c in part)
-    return edges / outline
-
-
 @settings(max_examples=50, deadline=None)
 @given(MAPS)
 def test_parts_are_what_a_flood_fill_finds(saliency: np.ndarray) -> None:
@@ -46,18 +38,8 @@ def test_parts_are_what_a_flood_fill_finds(saliency: np.ndarray) -> None:
     assert set(found.values()) == wanted
     assert len(found) == len(wanted)
     for number, part in found.items():
-        levelest = max(float(saliency[cell]) for cell in part)
-        assert (number in chosen) == (levelest > 0.5 + BORDER * on_border(part, saliency.shape))
+        assert (number in chosen) == (max(saliency[cell] for cell in part) > 0.5)
     assert len(set(chosen)) == len(chosen)
-
-
-def test_a_part_along_the_border_has_to_be_leveler() -> None:
-    inside, along = np.zeros((20, 20), np.float32), np.zeros((20, 20), np.float32)
-    inside[6:14, 6:14] = 0.7
-    along[:8, 6:14] = 0.7  # a quarter of its outline lies on the border: 0.6 + 0.6 / 4 = 0.75
-    assert len(parts(inside, 0.5, 0.6)[1]) == 1
-    assert parts(along, 0.5, 0.6)[1] == []
-    assert len(parts(along * np.float32(0.8 / 0.7), 0.5, 0.6)[1]) == 1
 
 
 def test_a_peak_below_low_chooses_nothing_that_is_not_above_low() -> None:
@@ -68,7 +50,7 @@ def test_a_peak_below_low_chooses_nothing_that_is_not_above_low() -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(hnp.arrays(np.float32, (6, 8), elements=st.floats(0, 100, width=32)), min_size=1, max_size=4))
-def test_a_session_starts_between_its_quiet_and_its_levelest(maps: list[np.ndarray]) -> None:
+def test_a_session_starts_with_the_scale_of_its_first_frames(maps: list[np.ndarray]) -> None:
     scale = Saliency(rate=0)
     scale.start(maps)
     low = np.quantile(np.stack(maps).astype(float), BACKGROUND_QUANTILE)
@@ -78,7 +60,7 @@ def test_a_session_starts_between_its_quiet_and_its_levelest(maps: list[np.ndarr
             np.testing.assert_allclose(scale(m), (m - low) / (high - low), atol=2e-3)
 
 
-def test_background_is_0_and_the_levelest_1_without_a_start() -> None:
+def test_without_a_start_background_is_0_and_the_strongest_cell_1() -> None:
     level = np.full((8, 10), 3.0, np.float32)
     level[2:4, 2:5] = 11.0
     found = Saliency()(level)
@@ -99,12 +81,12 @@ def test_the_scale_follows_slowly() -> None:
     np.testing.assert_allclose(brighter, first, atol=0.01)
 
 
-def test_one_tone_is_no_thing() -> None:
+def test_equal_objectness_everywhere_is_no_saliency() -> None:
     found = Saliency()(np.full((4, 4), 2.0, np.float32))
     assert not found.any()
 
 
-def test_levelness_is_energy_or_else_attention_or_nothing() -> None:
+def test_objectness_is_the_energy_or_else_the_attention() -> None:
     energy = np.random.default_rng(0).random((2, 1, 3, 4), np.float32)
     attention = np.random.default_rng(1).random((2, 5, 3, 4), np.float32)
     found = objectness_of({"features": energy, "attention": attention, "energy": energy})
@@ -115,7 +97,7 @@ def test_levelness_is_energy_or_else_attention_or_nothing() -> None:
     assert objectness_of({"features": energy}) is None
 
 
-def test_a_head_counts_as_much_as_what_the_network_says_without_it() -> None:
+def test_a_head_counts_as_much_as_the_energy() -> None:
     answer, energy = np.random.default_rng(0).random((2, 2, 1, 3, 4)).astype(np.float32)
     both = objectness_of({"energy": energy, "foreground": answer})
     np.testing.assert_allclose(both, np.exp((np.log(energy) + np.log(answer)) / 2)[:, 0], rtol=1e-5)
@@ -125,10 +107,10 @@ def test_a_head_counts_as_much_as_what_the_network_says_without_it() -> None:
     np.testing.assert_array_equal(alone, answer[:, 0])
 
 
-def test_attention_of_all_heads_counts_and_one_patch_does_not_take_it_all() -> None:
+def test_attention_of_all_heads_counts_and_one_patch_does_not_dominate() -> None:
     attention = np.full((2, 3, 12, 16), 1e-4, np.float32)
-    attention[:, 0, 3:8, 4:10] = 0.03  # one head sees the thing,
-    attention[1, :, 10, 14] = 0.5  # and all of them park theirs on a patch of the background
+    attention[:, 0, 3:8, 4:10] = 0.03  # one head sees the object,
+    attention[1, :, 10, 14] = 0.5  # and all of them look at one patch of the background
     found = objectness_of({"attention": attention})
     turned = objectness_of({"attention": attention[:, ::-1]})
     assert found is not None
@@ -143,34 +125,34 @@ def test_attention_of_all_heads_counts_and_one_patch_does_not_take_it_all() -> N
 
 @settings(max_examples=20, deadline=None)
 @given(st.floats(0.1, 1000), st.floats(-5, 5))
-def test_a_leveler_network_tells_the_same(factor: float, shift: float) -> None:
+def test_saliency_does_not_depend_on_the_unit_of_the_objectness(factor: float, shift: float) -> None:
     level = np.random.default_rng(3).random((5, 7))
     np.testing.assert_allclose(Saliency()(level * factor + shift), Saliency()(level), atol=1e-4)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 5)])
-def test_the_smallest_maps(size: tuple[int, int]) -> None:
+def test_maps_of_one_row_or_cell(size: tuple[int, int]) -> None:
     assert Saliency()(np.ones(size, np.float32)).shape == size
 
 
-def test_what_a_place_gets_in_any_picture_does_not_count() -> None:
+def test_attention_that_a_place_gets_in_any_picture_does_not_count() -> None:
     blank = np.random.default_rng(0).uniform(1e-4, 1e-1, (12, 16)).astype(np.float32)
     attention = np.stack([blank, blank])[:, None]
     attention[1, 0, 4:7, 5:9] *= 4
-    nothing, thing = objectness_of({"attention": attention}, blank)  # type: ignore[misc]
+    nothing, one = objectness_of({"attention": attention}, blank)  # type: ignore[misc]
     np.testing.assert_allclose(nothing, nothing.mean(), rtol=1e-4)
-    assert thing[5, 6:8].min() > 1.5 * np.median(thing)
-    assert np.unravel_index(thing.argmax(), thing.shape) in {(y, x) for y in range(4, 7) for x in range(5, 9)}
+    assert one[5, 6:8].min() > 1.5 * np.median(one)
+    assert np.unravel_index(one.argmax(), one.shape) in {(y, x) for y in range(4, 7) for x in range(5, 9)}
 
 
-def test_attention_to_nothing_is_what_a_network_gives_empty_pictures(shared: Path) -> None:
+def test_attention_to_a_blank_image_is_what_a_network_gives_empty_pictures(shared: Path) -> None:
     weights = shared / "weights" / "vit_tiny_patch16_224_imagenet.safetensors"
     backbone = open_backbone(Spec("timm:vit_tiny_patch16_224", str(weights)), (96, 160))
     blank = attention_to_blank(backbone.run, backbone.size)
     assert blank is not None
     assert blank.shape == (6, 10)
     assert blank[[0, 0, -1, -1], [0, -1, 0, -1]].mean() > 2 * np.median(blank)  # corners
-    outputs = backbone.run(np.full((1, 3, 96, 160), 0.4, np.float32))  # a gray that it has not been made from
+    outputs = backbone.run(np.full((1, 3, 96, 160), 0.4, np.float32))  # another grey than that of the blank image
     with_blank, without = (objectness_of(outputs, b) for b in (blank, None))
     assert with_blank is not None
     assert without is not None
@@ -178,7 +160,7 @@ def test_attention_to_nothing_is_what_a_network_gives_empty_pictures(shared: Pat
     backbone.close()
 
 
-def test_attention_to_nothing_is_none_for_networks_without_attention() -> None:
+def test_there_is_no_attention_to_a_blank_image_without_attention() -> None:
     backbone = open_backbone(Spec("efficientnet_lite0"), (64, 64))
     assert attention_to_blank(backbone.run, backbone.size) is None
     backbone.close()
