@@ -57,7 +57,8 @@ class Method(pl.LightningModule):
     frames_per_sample: number of frames of a sample, at equal distances. An option may set it and `lr` in `__init__`.
     optimizer, lr (for a batch of 256), weight_decay: used unless the flags say otherwise.
     default_share: share of the trained weights that is deployed if no probe chooses it, see `Averaging`.
-    measured_share: the largest share that a probe without masks may choose, see `reports.deploying`.
+    measured_share: the share that was measured to improve masks (docs/benchmarks/training.md), 0 = none did, None = not
+    measured. A probe without masks chooses no larger one, see `reports.deploying`.
     head_output: name of the output of the deployed head, see `Backbone.run`.
     embedding, assignments: set by `loss` for the collapse monitor.
     is_new_run: whether the run starts at step 0. batches: returns an iterator over the batches of the run, for `begin`.
@@ -68,7 +69,7 @@ class Method(pl.LightningModule):
     lr: float = 0.05
     weight_decay: ClassVar[float] = 1e-4
     default_share: ClassVar[float] = 1.0
-    measured_share: ClassVar[float] = 1.0
+    measured_share: ClassVar[float | None] = None
     head_output: ClassVar[str] = "foreground"
 
     def __init__(self, encoder: Encoder, options: Any, settings: Settings, total_steps: int) -> None:

@@ -64,6 +64,7 @@ class Distill(Method):
     optimizer = "adamw"
     lr = 1e-3
     weight_decay = 0.05
+    measured_share = 1.0
     teacher_sha256: torch.Tensor
 
     def __init__(self, encoder: Encoder, options: Options, settings: Settings, total_steps: int) -> None:

@@ -58,6 +58,7 @@ class SelfTrain(Method):
     lr = 4e-3
     weight_decay = 1e-4
     default_share = 0.5
+    measured_share = 0.5
 
     def __init__(self, encoder: Encoder, options: Options, settings: Settings, total_steps: int) -> None:
         super().__init__(encoder, options, settings, total_steps)

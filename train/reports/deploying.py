@@ -7,8 +7,9 @@ of the report. It is the largest share with which no figure is lower than with s
 weights are better.
 
 With masks the figures are the IoU of the best segment, the IoU of the union, and the IoU of the objects that `run`
-finds (`free`). Without masks there is only the label-free score, which does not measure objects. The share is then
-limited to the one with which the method was found to gain (`Method.measured_share`).
+finds (`free`). Without masks there is only the label-free score, which does not measure objects, and is uncertain where
+there are few recordings. The share is then limited to the one that was measured to improve masks
+(`Method.measured_share`), and this one needs no proof: the score must only not fall.
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ def choose_share(
         checkpoint.write(output / BEST, _with_share(run_share, best, method))
         return run_share
     compare = _comparison(best, evaluators, method, settings, output)
-    limit = 1.0 if evaluators.val else min(run_share, method.measured_share)
+    measured = None if evaluators.val else method.measured_share
+    limit = 1.0 if evaluators.val else min(run_share, 1.0 if measured is None else measured)
     share = 0.0
     for candidate in SHARES:
         if candidate > limit:
@@ -63,7 +65,7 @@ def choose_share(
         changes = compare(candidate)
         differences = ", ".join(f"{name} {format_difference(change)}" for name, change in changes.items())
         say(f"{candidate:g} of the way from the starting to the trained weights: {differences}")
-        if better(changes):
+        if better(changes, proven=measured is not None):
             share = candidate
             break
     say(f"{BEST}: {_description(share, best)}; --average W tells another share")
@@ -95,10 +97,13 @@ def _description(share: float, best: Content) -> str:
     return "the starting weights" + (" with the trained head" if best.get("head") else "")
 
 
-def better(changes: Changes) -> bool:
-    """Return whether no figure is lower, and one is higher with its whole interval. changes: see `verdict.compared`."""
+def better(changes: Changes, proven: bool = False) -> bool:
+    """Return whether no figure is lower and, unless a gain is `proven`, one is higher with its whole interval.
+
+    changes: see `verdict.compared`.
+    """
     intervals = [change["interval"] for change in changes.values()]
-    return not _any_falls(changes) and any(interval and interval[0] > 0 for interval in intervals)
+    return not _any_falls(changes) and (proven or any(interval and interval[0] > 0 for interval in intervals))
 
 
 def _any_falls(changes: Changes) -> bool:

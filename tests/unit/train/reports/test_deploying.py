@@ -43,6 +43,11 @@ def test_no_figure_falls_and_one_rises_with_its_interval(changes: dict[str, Any]
     assert better(changes) == wanted
 
 
+def test_what_was_measured_to_help_must_only_not_fall() -> None:
+    assert better({"agreement": change(0.05, -0.05)}, proven=True)
+    assert not better({"agreement": change(-0.001, -0.05)}, proven=True)
+
+
 class Near:
     """A probe that prefers features the more, the closer they are to those of a network."""
 
