@@ -24,23 +24,25 @@ STYLE = """
   :root { --text: #e8e8e8; --soft: #a8a8a8; --line: #3c3c3c; --back: #161616; --blue: #56B4E9; --red: #E69F00;
           --warning: #E69F00; }
 }
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 90rem; padding: 0 1.5rem; color: var(--text);
-       background: var(--back); }
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 90rem; padding: 0 clamp(.8rem, 3vw, 1.5rem);
+       color: var(--text); background: var(--back); overflow-wrap: anywhere; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem; border-bottom: 1px solid var(--line); }
 h3 { font-size: 1rem; margin: 1.5rem 0 .5rem; } h4 { font-size: .9rem; margin: 1rem 0 .3rem; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem .9rem; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; } tr.mean td { font-weight: 600; border-top: 2px solid var(--soft); }
-.objects th, .objects td { text-align: left; } .objects .row { flex-wrap: nowrap; margin: 0; }
-.objects figcaption { font-size: .7rem; line-height: 1.2; white-space: normal; overflow-wrap: anywhere; }
 .row { display: flex; flex-wrap: wrap; gap: .6rem; align-items: flex-start; margin-bottom: .6rem; }
-figure { margin: 0; } figcaption { font-size: .8rem; color: var(--soft); } img { display: block; }
+.row figure { flex: 1 1 9rem; } img { display: block; width: 100%; } svg { max-width: 100%; height: auto; }
+figure { margin: 0; } figcaption { font-size: .8rem; line-height: 1.3; color: var(--soft); }
+.objects th, .objects td { text-align: left; padding: .4rem .6rem; } .objects .row { flex-wrap: nowrap; margin: 0; }
+.objects figure { flex: none; min-width: 6.2rem; } .objects img { width: auto; }
+.objects figcaption { font-size: .7rem; white-space: normal; }
 .swatch { display: inline-block; width: .8em; height: .8em; margin-right: .4em; border: 1px solid var(--line); }
 .chart { display: block; } .chart path { fill: none; } .axis, .half { stroke: var(--line); }
 .half { stroke-dasharray: 3 3; } .line { stroke: var(--blue); stroke-width: 2; stroke-linecap: round; }
 .change { fill: none; stroke: var(--red); stroke-width: 2; }
-.note { color: var(--soft); font-size: .85rem; } .warning { color: var(--warning); }
+.note { color: var(--soft); font-size: .85rem; margin: .4rem 0; } .warning { color: var(--warning); }
 """
 
 
@@ -64,7 +66,8 @@ def page(result: dict[str, Any], title: str) -> str:
             if "curve" in entry:
                 caption = "K-Means distortion (mean squared distance of a cell to its centroid) over k"
                 body.append(f"<figure>{curve(**entry['curve'])}<figcaption>{caption}</figcaption></figure>")
-    head = f'<meta charset="utf-8"><title>{html.escape(title)}</title><style>{STYLE}</style>'
+    view = '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
+    head = f"{view}<title>{html.escape(title)}</title><style>{STYLE}</style>"
     return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head>\n<body>\n' + "\n".join(body) + "\n</body></html>\n"
 
 
@@ -74,11 +77,11 @@ def _table(model: dict[str, Any], columns: dict[str, str], seeds: int) -> str:
         inner = "".join(f"<td>{html.escape(str(text))}</td>" for text in (name, frames, *cells))
         return f"<tr{kind}>{inner}</tr>"
 
-    heads = "".join(f"<th>{html.escape(head)}</th>" for head in ("sequence", "frames", *columns))
+    heads = "".join(f'<th scope="col">{html.escape(head)}</th>' for head in ("sequence", "frames", *columns))
     rows = [row(entry["name"], entry["frames"], entry["figures"]) for entry in model["sequences"]]
     frames = sum(entry["frames"] for entry in model["sequences"])
     mean = row("mean", frames, model["mean"], ' class="mean"')
-    return f"<table><tr>{heads}</tr>{''.join(rows)}{mean}</table>"
+    return f'<div class="scroll"><table><tr>{heads}</tr>{"".join(rows)}{mean}</table></div>'
 
 
 def _examples(gallery: Gallery) -> list[str]:
@@ -103,7 +106,7 @@ def _pictures(title: str, example: Example) -> str:
 def _figure(caption: str, picture: np.ndarray) -> str:
     text = html.escape(caption)
     image = f'<img alt="{text}" src="{_data(picture)}">'
-    return f'<figure style="width: {picture.shape[1]}px">{image}<figcaption>{text}</figcaption></figure>'
+    return f'<figure style="max-width: {picture.shape[1]}px">{image}<figcaption>{text}</figcaption></figure>'
 
 
 def _data(rgb: np.ndarray) -> str:
@@ -126,13 +129,16 @@ def curve(k: Sequence[int], distortion: Sequence[float], knee: int, by: str) -> 
     x, y = to_pixels(knee, distortion[list(k).index(knee)])
     line = " ".join(f"{px:.1f},{py:.1f}" for px, py in points)
     ticks = "".join(
-        f'<text x="{px:.1f}" y="{height - 8}" text-anchor="middle">{n}</text>' for n, (px, _) in zip(k, points)
+        f'<text x="{px:.1f}" y="{height - 8}" text-anchor="middle">{n}</text>'
+        for n, (px, _) in list(zip(k, points, strict=True))[:: 1 + len(k) // 20]
     )
     dots = "".join(f'<circle cx="{px:.1f}" cy="{py:.1f}" r="2.5" fill="var(--blue)"/>' for px, py in points)
     base = height - bottom
     how = {"knee": "the knee", "chord": "the knee, by the chord", "only": "no choice"}.get(by, by)
-    anchor = "end" if x > width / 2 else "start"
-    label_offset = -10 if anchor == "end" else 10
+    label = f"{how}: k = {knee}"
+    start = min(x + 10, width - right - 6 * len(label))  # 6 pixels a letter, so that it ends in the picture
+    across, down = zip(*points, strict=True)
+    above = min(y, float(np.interp(start, across, down))) - 8  # the curve falls: under the label it is highest there
     return (
         f'<svg width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img" '
         'font-family="system-ui, sans-serif" font-size="11" fill="currentColor" '
@@ -141,8 +147,7 @@ def curve(k: Sequence[int], distortion: Sequence[float], knee: int, by: str) -> 
         f'<line x1="{x:.1f}" y1="{y:.1f}" x2="{x:.1f}" y2="{base}" stroke="var(--red)" stroke-dasharray="4 3"/>'
         f'<polyline points="{line}" fill="none" stroke="var(--blue)" stroke-width="2"/>{dots}'
         f'<circle cx="{x:.1f}" cy="{y:.1f}" r="6" fill="none" stroke="var(--red)" stroke-width="2"/>'
-        f'<text x="{x + label_offset:.1f}" y="{max(y - 8, 12):.1f}" text-anchor="{anchor}">'
-        f"{html.escape(how)}: k = {knee}</text>{ticks}"
+        f'<text x="{start:.1f}" y="{max(above, 12):.1f}">{html.escape(label)}</text>{ticks}'
         f'<text x="{left - 5}" y="{top + 4}" text-anchor="end">{highest:.3f}</text>'
         f'<text x="{left - 5}" y="{base}" text-anchor="end">{lowest:.3f}</text></svg>'
     )

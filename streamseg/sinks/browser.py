@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 from streamseg.frame import Frame, Segmentation
 from streamseg.sinks import Run, Sink
-from streamseg.viewing.live import Live
+from streamseg.viewing.live import LINGER, Live
 from streamseg.viewing.opening import open_in_browser
 from streamseg.viewing.server import PageServer
 
@@ -29,4 +31,6 @@ class LivePage(Sink):
 
     def close(self) -> None:
         self.live.end()
+        if self.live.watched:
+            time.sleep(LINGER)
         self.server.close()

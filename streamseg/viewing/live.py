@@ -6,6 +6,7 @@ once it has drawn the last one: a slow page gets fewer frames, always the latest
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import OrderedDict
@@ -26,6 +27,8 @@ FIGURES = 0.5
 """Seconds between two measurements of the ids. They take longer than the images, and nobody reads them faster."""
 WAIT = 5.0
 """Seconds that a request waits for a new frame. After that, the page repeats it."""
+LINGER = 0.5
+"""Seconds that the server stays after the end of the run, so that pages which draw a frame can request the last one."""
 MAX_MOMENTS = 16
 """Number of recent frames that are kept, for pages that pause on one of them."""
 LARGEST_K = 64
@@ -54,7 +57,9 @@ class Live:
         self._latest: tuple[Frame, Segmentation] | None = None
         self._moments: OrderedDict[int, Moment] = OrderedDict()
         self._made_at = self._measured_at = 0.0  # times of the last moment, and of the last one with figures
+        self._asked_at = -math.inf  # time of the last request for a frame
         self._ended = False
+        self._last: Moment | None = None  # the last frame of a run that has ended
 
     def put(self, frame: Frame, segmentation: Segmentation) -> None:
         """Store the next frame of the run."""
@@ -64,10 +69,17 @@ class Live:
             self._new.notify_all()
 
     def end(self) -> None:
-        """End the page: requests that wait for a frame are answered."""
+        """End the page: requests that wait for a frame, and all later ones, get the last frame."""
         with self._new:
             self._ended = True
+            if self._latest is not None:
+                self._last = self._make_moment(self._number, *self._latest)
             self._new.notify_all()
+
+    @property
+    def watched(self) -> bool:
+        """Whether a page waits for the next frame, or draws the last one."""
+        return time.monotonic() < self._asked_at + WAIT + LINGER
 
     @property
     def gets(self) -> dict[str, Route]:
@@ -89,7 +101,8 @@ class Live:
         """Answer a request for a frame.
 
         after=N: the latest frame, if it is later than number N. figures=1: measure its ids in any case. at=N: frame
-        number N, if it is one of the recent moments. layer: kind of masks, "depth" or "all".
+        number N, if it is one of the recent moments. layer: kind of masks, "depth" or "all". When the run has ended,
+        the answer is its last frame with all layers, which the page can show without the server.
         """
         if "at" in query:
             with self._new:
@@ -97,7 +110,10 @@ class Live:
             if moment is None:
                 raise Refused("that frame is gone", HTTPStatus.GONE)
         else:
+            self._asked_at = time.monotonic()
             later = self._next(number(query, "after", 0, 2**53, 0), WAIT)
+            if self._last is not None:
+                return Answer(self._last.packed(tuple(self._last.masks), depth=True))
             if later is None:
                 return as_json({"ended": self._ended})
             moment = later[1]
@@ -139,6 +155,7 @@ class Live:
         kinds = ["regions"] if segmentation.objects is None else ["regions", "objects", "panoptic"]
         about = {
             "number": number,
+            "ended": self._ended,
             "figures": has_figures,
             "k": segmentation.k,
             "fps": self.rate.fps,

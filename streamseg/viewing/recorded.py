@@ -52,7 +52,8 @@ class Recorded:
         first = self._first_readable()
         self.has_depth = first is not None and first.load_depth is not None
         self.has_truth = first is not None and first.load_annotation is not None
-        self.facts = [*(facts or []), *_facts_of_source(source, first)]
+        self.is_run, of_source = facts is not None, _facts_of_source(source, first)
+        self.facts = [*(facts or []), *(fact for fact in of_source if fact[0] not in dict(facts or ()))]
         self.fps = source.fps if source is not None else 30.0
 
     @property
@@ -66,6 +67,7 @@ class Recorded:
             "title": self.title,
             "names": [stamp.name for stamp in self.stamps],
             "numbers": [stamp.number for stamp in self.stamps],
+            "run": self.is_run,
             "kinds": self.kinds,
             "depth": self.has_depth,
             "colour": self.source is not None or self.overlay is not None,
@@ -228,17 +230,16 @@ def _facts_of_source(source: Recording | None, first: Frame | None) -> list[tupl
     height, width = first.rgb.shape[:2]
     facts = [("recording", f"{source.kind}, {len(source)} frames of {width}x{height}, {source.fps:.3g} frames/s")]
     if (given := first.intrinsics) is not None:
-        facts.append(("intrinsics", f"fx {given.fx:g}, fy {given.fy:g}, cx {given.cx:g}, cy {given.cy:g}"))
+        facts.append(("camera", f"fx {given.fx:g}, fy {given.fy:g}, cx {given.cx:g}, cy {given.cy:g}"))
     elif first.load_depth is not None:
-        facts.append(("intrinsics", "unknown: --intrinsics FX,FY,CX,CY"))
+        facts.append(("camera", "unknown: --intrinsics FX,FY,CX,CY"))
     if source.depth_scale is not None:
         facts.append(("depth", f"{source.depth_scale:g} units a metre ({source.depth_scale_origin})"))
     elif first.load_depth is None:
         facts.append(("depth", "none"))
     elif not first.depth_is_metric:
         facts.append(("depth", "of unknown unit"))
-    facts.append(("ground truth", "none" if first.load_annotation is None else "masks"))
-    return facts
+    return [*facts, ("ground truth", "none" if first.load_annotation is None else "masks")]
 
 
 def _truth(frame: Frame) -> np.ndarray:
@@ -246,5 +247,4 @@ def _truth(frame: Frame) -> np.ndarray:
     truth = frame.annotation
     if truth is None:
         return np.zeros(frame.rgb.shape[:2], np.uint8)
-    ids = np.where(truth > VOID, 1 + (truth - 1) % (VOID - 1), truth)
-    return ids.astype(np.uint8)
+    return np.where(truth > VOID, 1 + (truth - 1) % (VOID - 1), truth).astype(np.uint8)

@@ -200,6 +200,12 @@ def test_the_pages_load_nothing_from_the_network(site: Path) -> None:
         assert not [address for address in loaded if "//" in address], page.name
 
 
+def test_the_search_works_in_pages_that_are_opened_as_files(site: Path) -> None:
+    assert (site / "search" / "search_index.js").read_text(encoding="utf-8").startswith("var __index = {")
+    script = (site / "assets" / "iframe-worker.js").read_text(encoding="utf-8")
+    assert 'location.protocol==="file:"&&(window.Worker=' in script
+
+
 def test_diagrams_are_drawings(site: Path) -> None:
     method = (site / "method.html").read_text(encoding="utf-8")
     assert method.count('<div class="diagram"><svg') == 2

@@ -41,7 +41,7 @@ export class Curve {
     const known = series.flat().filter((value) => value !== null && value !== undefined);
     this.figure.hidden = !known.length;
     if (!known.length) return;
-    const low = Math.min(0, ...known), high = Math.max(...known) || 1;
+    const low = Math.min(0, ...known), high = Math.max(...known);
     const x = (place) => (WIDTH * place) / Math.max(1, length - 1);
     const y = (value) => HEIGHT - (HEIGHT * (value - low)) / (high - low || 1);
     this.lines.forEach((line, i) => {
@@ -55,8 +55,8 @@ export class Curve {
       line.setAttribute("d", path);
     });
     this.title.textContent = title;
-    this.svg.setAttribute("aria-label", `${title}, at most ${this.write(high)}`);
     this.most = this.write(high);
+    this.svg.setAttribute("aria-label", `${title}, at most ${this.most}`);
   }
 
   at(place) {

@@ -13,6 +13,9 @@ export function element(tag, attributes = {}, ...children) {
   return node;
 }
 
+// Return a path as text that a narrow page breaks after a separator.
+export const breakable = (path) => path.split(/(?<=[/\\_])/).flatMap((part) => [part, element("wbr")]);
+
 // Fill a fieldset with radio buttons. options: [[value, label, disabled]]. act(value): called when the user chooses one.
 export function choice(fieldset, name, options, chosen, act) {
   const legend = fieldset.querySelector("legend");
@@ -49,7 +52,7 @@ export const percent = (share) => (share >= 0.1 ? `${Math.round(100 * share)} %`
 
 export function distance(value, units) {
   if (value === null || value === undefined) return "–";
-  return units === "m" ? `${value.toFixed(2)} m` : value.toPrecision(3);
+  return units === "m" ? `${value.toFixed(2).replace(/^-0.00$/, "0.00")} m` : value.toPrecision(3);
 }
 
 export function extent(size, units) {

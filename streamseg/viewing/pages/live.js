@@ -1,15 +1,17 @@
 // The page of a run in progress.
 
-import { $, choice, keys, say } from "./elements.js";
+import { $, breakable, choice, keys, say } from "./elements.js";
 import { Objects } from "./objects.js";
 import { Stage } from "./stage.js";
 import { Gone, json, moment, post } from "./wire.js";
 
 const NAMES = { regions: "Regions", objects: "Objects", panoptic: "Panoptic", depth: "Depth", none: "None" };
 const RETRY = 2000; // milliseconds until the next request if the server did not answer
+const LOST = "the run does not answer";
 
 const about = await json("about");
-document.title = $("title").textContent = about.title;
+document.title = about.title;
+$("title").replaceChildren(...breakable(about.title));
 
 let layer = about.kind;
 let paused = false;
@@ -21,16 +23,16 @@ let listed = about.kind; // the kind of masks whose ids are listed
 const objects = new Objects($("objects"), about.palette, refresh);
 const stage = new Stage($("stage"), $("caption"), about.palette, (id) => { if (id) objects.select(id); else objects.select(objects.selected); });
 $("opacity").value = Math.round(100 * about.alpha);
-stage.set({ layer, opacity: about.alpha, hidden: objects.hidden });
+choice($("layers"), "layer", Object.entries(NAMES).map(([kind, name]) => [kind, name, true]), layer, show);
+stage.set({ layer, kind: about.kind, opacity: about.alpha, hidden: objects.hidden });
 
 function refresh() {
   stage.set({ layer, selected: objects.selected });
   if (stage.moment) objects.update(stage.segments, stage.area, stage.moment.head.units);
 }
 
-// Offer the layers of the frame.
-function updateLayers(head) {
-  const layers = [...head.kinds, ...(head.units ? ["depth"] : []), "none"];
+// Offer these layers.
+function offer(layers) {
   if (available === layers.join()) return;
   available = layers.join();
   if (!layers.includes(layer)) layer = layers[0];
@@ -54,6 +56,19 @@ function updateFigures(head) {
   $("wish").textContent = wantedK === null ? head.k : wantedK || "auto";
 }
 
+// Offer the layers that the page has itself, because the server does not answer.
+function offerOwn() {
+  const { masks, depth } = stage.moment ?? { masks: {} };
+  offer([...Object.keys(masks), ...(depth ? ["depth"] : []), "none"]);
+}
+
+// The run has ended: its last frame stays, and nothing can be changed any more.
+function end() {
+  offerOwn();
+  for (const button of document.querySelectorAll("#pause, #steering button")) button.disabled = true;
+  say("the run has ended", true);
+}
+
 // Request and show one frame after the other, until the run ends.
 async function watch() {
   for (;;) {
@@ -66,19 +81,24 @@ async function watch() {
       const hasFigures = before?.segments[kind];
       const next = await moment(`moment?after=${number}&layer=${layer}&figures=${hasFigures ? 0 : 1}`);
       if (next.ended) {
-        say("the run has ended", true);
+        end(); // without a frame
         return;
       }
       if (!next.head || paused) continue;
       number = next.head.number;
       next.head.segments = { ...before?.segments, ...next.head.segments }; // ids are not measured in every frame
       say("live");
-      updateLayers(next.head);
+      offer([...next.head.kinds, ...(next.head.units ? ["depth"] : []), "none"]);
       updateFigures(next.head);
       stage.show(next);
       objects.update(stage.segments, stage.area, next.head.units);
+      if (next.head.ended) {
+        end();
+        return;
+      }
     } catch {
-      say("the run does not answer: it has ended, or the connection is lost", true);
+      say(LOST, true);
+      offerOwn();
       await new Promise((resolve) => { setTimeout(resolve, RETRY); });
     }
   }
@@ -105,7 +125,7 @@ async function steer(change, done) {
     await post("steer", change);
     say(done);
   } catch (problem) {
-    say(problem.message, true);
+    say(problem instanceof TypeError ? LOST : problem.message, true); // TypeError: of fetch, without an answer
   }
 }
 
@@ -133,8 +153,9 @@ $("auto").addEventListener("click", auto);
 $("recluster").addEventListener("click", () => steer({ recluster: true }, "clustered anew"));
 $("steering").hidden = !about.steerable;
 
-const table = { " ": pause, s: snapshot };
-if (about.steerable) Object.assign(table, { "-": () => change(-1), "+": () => change(1), "=": () => change(1) });
+const table = { " ": () => $("pause").click(), s: snapshot };
+if (about.steerable) Object.assign(table, { "-": () => $("fewer").click(), "+": () => $("more").click(), "=": () => $("more").click() });
 Object.keys(NAMES).forEach((kind, i) => { table[i + 1] = () => { if (available.split(",").includes(kind)) show(kind); }; });
+$("keys").textContent += about.steerable ? ", − and + change k." : ".";
 keys(table);
 watch();

@@ -50,7 +50,7 @@ export class Objects {
     if (extra) headings.push(extra.heading);
     if (this.columns !== headings.join()) {
       this.columns = headings.join();
-      this.head.replaceChildren(...headings.map((text) => element("th", { scope: "col" }, text)), element("th", {}, ""));
+      this.head.replaceChildren(...headings.map((text) => element("th", { scope: "col", class: `of-${text}` }, text)), element("th", {}, ""));
       this.rows.clear();
     }
     const byId = new Map(segments.map((segment) => [segment.id, segment]));
@@ -89,7 +89,7 @@ export class Objects {
   // Show the details of the selected id. segment: of this frame, undefined = not in it. more: further [name, text].
   describe(segment, area, units, more) {
     if (!this.selected) {
-      this.setDetails("", [element("p", { class: "hint" }, "Click the picture or an id for its size and distance.")]);
+      this.setDetails("", [element("p", { class: "hint" }, `Click the picture or an id for its ${units ? "size and distance" : "area and box"}.`)], units);
       return;
     }
     const facts = segment

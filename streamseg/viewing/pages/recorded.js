@@ -1,7 +1,7 @@
 // The page of one run or recording, or of two side by side.
 
 import { Curve } from "./curves.js";
-import { $, choice, distance, keys, percent, say } from "./elements.js";
+import { $, breakable, choice, distance, keys, percent, say } from "./elements.js";
 import { Run } from "./run.js";
 import { json } from "./wire.js";
 
@@ -17,7 +17,8 @@ let place = 0;
 let layer = main.about.kinds[0] ?? "none";
 let playing = false;
 
-document.title = $("title").textContent = runs.length > 1 ? "Two runs" : main.about.title;
+document.title = runs.length > 1 ? "Two runs" : main.about.title;
+$("title").replaceChildren(...breakable(document.title));
 $("main").classList.toggle("compare", runs.length > 1);
 $("stages").replaceChildren(...runs.map((run) => run.column));
 $("panels").replaceChildren(...runs.map((run) => run.panel));
@@ -83,7 +84,7 @@ async function seek(to) {
     $("place").value = place;
     const name = main.about.names[place];
     $("place").setAttribute("aria-valuetext", `frame ${place + 1} of ${length}, ${name}`);
-    $("now").textContent = `${place + 1} / ${length}  ${name}`;
+    $("now").textContent = `${place + 1} / ${length} · ${name}`;
     refresh();
   }
   busy = false;

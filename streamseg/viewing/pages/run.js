@@ -25,7 +25,7 @@ export class Run {
     this.layers = [...about.kinds, ...(about.depth ? ["depth"] : [])];
     this.panel.hidden = !about.kinds.length;
     if (compared) this.objects.heading.replaceChildren(about.title);
-    this.heading = compared ? about.title : about.kinds.length ? "The run" : "The recording";
+    this.heading = compared ? about.title : about.run ? "The run" : "The recording";
     this.byName = new Map(about.names.map((name, i) => [name, i]));
   }
 

@@ -12,7 +12,7 @@ export class Stage {
     this.colours = colours.map((text) => [1, 3, 5].map((at) => parseInt(text.slice(at, at + 2), 16)));
     this.context = canvas.getContext("2d");
     this.layer = document.createElement("canvas");
-    this.look = { layer: "regions", opacity: 0.5, hidden: new Set(), selected: 0, track: [] };
+    this.look = { layer: "regions", kind: "", opacity: 0.5, hidden: new Set(), selected: 0, track: [] };
     this.moment = null;
     canvas.addEventListener("click", (event) => {
       const box = canvas.getBoundingClientRect();
@@ -21,10 +21,10 @@ export class Stage {
     });
   }
 
-  // The kind of masks that is shown or, if none is, that clicks refer to.
+  // The kind of masks that is shown or, if none is, that clicks refer to: `kind` of the look, if the frame has it.
   get kind() {
     const kinds = Object.keys(this.moment?.masks ?? {});
-    return kinds.includes(this.look.layer) ? this.look.layer : kinds[0];
+    return [this.look.layer, this.look.kind].find((kind) => kinds.includes(kind)) ?? kinds[0];
   }
 
   get segments() {

@@ -92,6 +92,18 @@ class Page(NamedTuple):
         own = self.driver.execute_script("return location.origin")
         return [name for name in names if not name.startswith((own, "blob:"))]
 
+    def cut_off(self, width: int) -> list[str]:
+        """What is wider than its place in a window of so many pixels, by class or tag."""
+        size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        try:
+            return list(self.driver.execute_script(
+                "return [...document.querySelectorAll('html, aside, .scroll, .card, .curve, .tools, .timeline')]"
+                ".filter((one) => one.scrollWidth > one.clientWidth + 1).map((one) => one.className || one.tagName)"
+            ))  # fmt: skip
+        finally:
+            self.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
     def errors(self) -> list[Any]:
         return [line for line in self.driver.get_log("browser") if line["level"] == "SEVERE"]
 
@@ -108,9 +120,9 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     options.binary_location = PROGRAMS["browser"]
     for argument in ("headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", "window-size=1200,1000"):
         options.add_argument(f"--{argument}")
-    options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(PROGRAMS["driver"]))
+    driver.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(downloads)})
     yield Page(driver, downloads)
     driver.quit()
 

@@ -77,6 +77,8 @@ def test_masks_and_objects_of_a_finished_run(page: Page, start: Start, run: Path
     page.until(lambda: f"{present} of 12 frames" in page.text(".details"), "its track")
     assert re.search(r"usual size\n\d+ × \d+ × \d+ cm", page.text(".details"))
     assert {f"area of id {chosen}", f"distance of id {chosen}"} <= {one.text for one in page.all(".curve span")}
+    assert page.cut_off(390) == []
+    assert page.cut_off(1280) == []
     page.click("aside .id")
     page.click("aside tbody tr button.small")
     assert (page.pixels() != drawn["objects"]).any()
@@ -102,6 +104,7 @@ def test_two_runs_side_by_side(page: Page, start: Start, run: Path, tmp_path: Pa
     page.until(lambda: shows(page, 11), "the scrubber")
     labels = [one.get_attribute("aria-label").split(",")[0] for one in page.all("canvas")]
     assert labels[0] == labels[1]  # frame 5 of the other is the same moment
+    assert page.cut_off(390) == []
     page.until(lambda: any(re.search(r"(\d) \| \1 ", one.text) for one in page.all(".curve")), "no curve of both ks")
     assert page.errors() == []
 

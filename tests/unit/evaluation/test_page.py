@@ -30,6 +30,10 @@ def gallery_of(values: list[float], objects: bool = True) -> Gallery:
     return gallery
 
 
+def svg(text: str) -> ElementTree.Element:
+    return ElementTree.fromstring(text.replace("<svg ", f'<svg xmlns="{SVG[1:-1]}" '))
+
+
 def result(gallery: Gallery, name: str = "cat & <dog>") -> dict[str, Any]:
     figures = {key: {"mean": 0.625, "std": 0.0} for key in FIGURES}
     shape = {"k": [2, 3, 4], "distortion": [9.0, 4.0, 3.5], "knee": 3, "by": "knee"}
@@ -72,6 +76,7 @@ def test_the_page_is_valid_and_loads_no_other_files() -> None:
     assert len(reader.sources) == 8  # best and worst: frame, truth, segments, objects
     assert all(source.startswith("data:image/") for source in reader.sources)
     assert not re.search(r"https?://|url\(|@import", text)
+    assert 'name="viewport" content="width=device-width' in text  # or a phone shows it too small to read
     for shown in ("title & more", "cat & <dog>", "worst: frame<1>", "0.100", "best: frame<2>", "0.900", ".625"):
         assert shown in reader.text
 
@@ -91,12 +96,34 @@ def test_gallery_keeps_small_pictures_of_the_extremes() -> None:
     assert gallery.best.truth.shape == gallery.best.rgb.shape
 
 
+@pytest.mark.parametrize("knee", [2, 5, 6, 9, 10])
+@pytest.mark.parametrize("by", ["knee", "chord"])
+def test_the_label_of_the_knee_is_in_the_picture_and_above_the_curve(knee: int, by: str) -> None:
+    ks = list(range(2, 11))
+    root = svg(curve(ks, [1 / k for k in ks], knee, by))
+    (label,) = (text for text in root.iter(f"{SVG}text") if "k = " in str(text.text))
+    start, bottom = float(str(label.get("x"))), float(str(label.get("y")))
+    end = start + 5.5 * len(str(label.text))
+    assert 0 < start < end < float(str(root.get("width")))
+    (line,) = root.iter(f"{SVG}polyline")
+    xs, ys = zip(*(map(float, point.split(",")) for point in str(line.get("points")).split()))
+    under = np.interp(np.linspace(start, end, 50), xs, ys)
+    assert (under > bottom).all()
+
+
+def test_a_wide_range_of_k_names_only_some() -> None:
+    ks = list(range(2, 65))
+    root = svg(curve(ks, [1 / k for k in ks], 5, "knee"))
+    named = [text for text in root.iter(f"{SVG}text") if text.get("text-anchor") == "middle"]
+    assert 10 < len(named) <= 20
+    assert named[0].text == "2"
+
+
 @pytest.mark.parametrize("knee", [2, 5, 10])
 def test_the_knee_is_marked_on_the_curve(knee: int) -> None:
     ks = list(range(2, 11))
     values = [1 / k for k in ks]
-    text = curve(ks, values, knee, "knee").replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ')
-    root = ElementTree.fromstring(text)
+    root = svg(curve(ks, values, knee, "knee"))
     dots = [dot for dot in root.iter(f"{SVG}circle") if dot.get("r") == "2.5"]
     (mark,) = (dot for dot in root.iter(f"{SVG}circle") if dot.get("r") == "6")
     assert len(dots) == len(ks)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -39,6 +40,20 @@ def test_it_logs_its_address_and_serves_until_it_is_closed() -> None:
                 assert answer.status == 200
     with pytest.raises(OSError, match="refused"):
         urllib.request.urlopen(found[0], timeout=5)
+
+
+def test_a_page_that_draws_when_the_run_ends_still_gets_the_last_frame() -> None:
+    said: list[str] = []
+    viewer = open_viewer("browser", Run("a sequence", log=said.append, port=0))
+    viewer.write(*frame(0, blocks(0)))
+    address = said[0].split()[2] + "moment?after=1&layer=regions"
+    with urllib.request.urlopen(address.replace("after=1", "after=0"), timeout=5) as answer:
+        assert b'"ended":false' in answer.read().replace(b" ", b"")
+    closing = threading.Thread(target=viewer.close)
+    closing.start()
+    with urllib.request.urlopen(address, timeout=5) as answer:
+        assert b'"ended":true' in answer.read().replace(b" ", b"")
+    closing.join()
 
 
 def test_a_client_that_never_reads_does_not_slow_the_run() -> None:

@@ -154,6 +154,30 @@ def test_who_waits_is_told_of_the_end(live: Live, port: int) -> None:
     assert ask(port, "/moment?after=0&layer=none").json == {"ended": True}
 
 
+def test_the_last_frame_stays_with_all_layers(live: Live, port: int) -> None:
+    live.put(*seen(0))
+    before = unpacked(ask(port, "/moment?after=0&layer=objects").body)[0]
+    assert before["ended"] is False
+    for index in range(1, 4):
+        live.put(*seen(index))
+    live.end()
+    for after in (0, before["number"], 99):
+        head, pictures = unpacked(ask(port, f"/moment?after={after}&layer=objects").body)
+        assert (head["index"], head["ended"]) == (3, True)
+        assert set(pictures) == {"colour", "depth", "regions", "objects", "panoptic"}
+        assert set(head["segments"]) == {"regions", "objects", "panoptic"}
+
+
+def test_only_a_page_that_asked_lately_watches(live: Live, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not live.watched
+    live.put(*seen(0))
+    ask(port, "/moment?after=0&layer=none")
+    assert live.watched
+    later = time.monotonic() + living.WAIT + living.LINGER + 1
+    monkeypatch.setattr(living.time, "monotonic", lambda: later)
+    assert not live.watched
+
+
 def test_a_quiet_source_is_no_end(monkeypatch: pytest.MonkeyPatch, live: Live, port: int) -> None:
     monkeypatch.setattr(living, "WAIT", 0.1)
     assert ask(port, "/moment?after=0&layer=none").json == {"ended": False}

@@ -19,8 +19,9 @@ from streamseg.frame import Segmentation
 from streamseg.masks.properties import measure
 from streamseg.sinks import Run, open_sink
 from streamseg.sources import open_source
+from streamseg.viewing.output import Stamp
 from streamseg.viewing.playback import Playback
-from streamseg.viewing.recorded import open_recorded
+from streamseg.viewing.recorded import Recorded, open_recorded
 from streamseg.viewing.server import PageServer
 
 from .conftest import ask, unpacked
@@ -100,6 +101,7 @@ def test_masks_of_any_output_are_exact(save: tuple[str, ...], write: Callable[..
     port = serve(write(*save))
     told = about(port)
     assert told["kinds"][0] == "objects"
+    assert told["run"]
     assert len(told["names"]) == FRAMES
     for place, (frame, masks) in enumerate(segmented()):
         head, pictures = unpacked(ask(port, f"/moment?at={place}&layer=objects").body)
@@ -178,6 +180,13 @@ def test_two_runs_are_served_beside_each_other(write: Callable[..., Path], serve
     assert [len(survey(port, kind, run)) for run, kind in ((0, "objects"), (1, "regions"))] == [FRAMES, FRAMES]
 
 
+def test_a_fact_of_the_run_replaces_that_of_its_recording() -> None:
+    facts = [("depth", "1 unit"), ("skipped", "1 x broken"), ("skipped", "2 x dark")]
+    recorded = Recorded("a run", [Stamp("first", number=0)], open_source(str(SAMPLE)), facts=facts)
+    assert recorded.facts[:3] == facts
+    assert [name for name, _ in recorded.facts[3:]] == ["recording", "camera", "ground truth"]
+
+
 def test_a_recording_alone_tells_what_is_missing(serve: Any, tmp_path: Path) -> None:
     clip = tmp_path / "clip"
     shutil.copytree(SAMPLE, clip)
@@ -187,6 +196,7 @@ def test_a_recording_alone_tells_what_is_missing(serve: Any, tmp_path: Path) -> 
     told = about(port)
     assert told["kinds"] == ["truth"]
     assert told["depth"]
+    assert not told["run"]
     assert dict(map(tuple, told["facts"]))["recording"].startswith("tum, 24 frames of 640x480")
     rows = survey(port)
     assert [place for place, row in enumerate(rows) if row["problem"]] == [3]
