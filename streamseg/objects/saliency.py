@@ -7,6 +7,9 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+BORDER = 0.6
+"""How much more saliency a part needs if its whole outline lies on the frame's border. Background has saliency 0, the
+strongest cells 1."""
 BACKGROUND_QUANTILE = 0.25
 """The quantile of all cells that counts as background: objects rarely fill three quarters of a recording."""
 RATE = 0.05
@@ -42,8 +45,22 @@ class Saliency:
 def parts(saliency: np.ndarray, low: float, peak: float) -> tuple[np.ndarray, list[int]]:
     """Find connected parts above `low` whose strongest pixel is above `peak`, as in Canny's hysteresis (PAMI 1986).
 
+    A part that touches the frame's border must be stronger, by BORDER times the share of its outline that lies there:
+    walls and buildings leave the frame, and people point cameras at objects (Zhu et al., CVPR 2014).
+
     saliency: (H, W) float32. Returns the (H, W) int32 label map of all parts above `low`, 0 = none, and the labels of
     those that are strong enough.
     """
     _, numbers = cv2.connectedComponents((saliency > low).astype(np.uint8))
-    return numbers, [int(number) for number in np.unique(numbers[saliency > max(low, peak)])]
+    strong = (int(number) for number in np.unique(numbers[saliency > max(low, peak)]))
+    return numbers, [n for n in strong if saliency[numbers == n].max() > peak + BORDER * _share_on_border(numbers == n)]
+
+
+def _share_on_border(part: np.ndarray) -> float:
+    """Return the share, 0 ... 1, of the outline of a part's bounding box that lies on the frame's border.
+
+    part: (H, W) bool.
+    """
+    rows, columns = np.flatnonzero(part.any(axis=1)), np.flatnonzero(part.any(axis=0))
+    outline = 2 * (rows[-1] - rows[0] + columns[-1] - columns[0] + 2)
+    return float(sum(side.sum() for side in (part[0], part[-1], part[:, 0], part[:, -1])) / outline)

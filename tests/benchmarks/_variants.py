@@ -161,6 +161,7 @@ LIVE = {
     "all of it": Variant(),
     "all of it, once more": Variant(groups=("video", "ycbv")),
     "without the background memory: objectness alone": Variant(instead(background.BackgroundMemory, "__call__", _even)),
+    "without the frame's border": Variant(instead(saliency, "BORDER", 0.0)),
     "without motion, all of it": Variant(without_motion, MOVES),
     "without motion in the saliency": Variant(instead(discovery, "MOVING", 0.0), MOVES),
     "without bringing motion back to edges": Variant(instead(motion, "guided", first), MOVES),

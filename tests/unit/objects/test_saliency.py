@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 from streamseg.backbones import Spec, open_backbone
 from streamseg.features.objectness import attention_to_blank, objectness_of
-from streamseg.objects.saliency import BACKGROUND_QUANTILE, Saliency, parts
+from streamseg.objects.saliency import BACKGROUND_QUANTILE, BORDER, Saliency, parts
 
 MAPS = hnp.arrays(
     np.float32, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=st.sampled_from([0, 0.3, 0.61, 0.97])
@@ -29,6 +29,14 @@ def flood(above: np.ndarray, row: int, column: int) -> frozenset[tuple[int, int]
     return frozenset(seen)
 
 
+def share_on_border(part: frozenset[tuple[int, int]], shape: tuple[int, ...]) -> float:
+    """The share of the box's outline, in cell edges, that lies on the frame's border."""
+    rows, columns = {r for r, _ in part}, {c for _, c in part}
+    outline = 2 * (max(rows) - min(rows) + 1 + max(columns) - min(columns) + 1)
+    edges = sum((r == 0) + (r == shape[0] - 1) + (c == 0) + (c == shape[1] - 1) for r, c in part)
+    return edges / outline
+
+
 @settings(max_examples=50, deadline=None)
 @given(MAPS)
 def test_parts_are_what_a_flood_fill_finds(saliency: np.ndarray) -> None:
@@ -38,8 +46,18 @@ def test_parts_are_what_a_flood_fill_finds(saliency: np.ndarray) -> None:
     assert set(found.values()) == wanted
     assert len(found) == len(wanted)
     for number, part in found.items():
-        assert (number in chosen) == (max(saliency[cell] for cell in part) > 0.5)
+        strongest = max(float(saliency[cell]) for cell in part)
+        assert (number in chosen) == (strongest > 0.5 + BORDER * share_on_border(part, saliency.shape))
     assert len(set(chosen)) == len(chosen)
+
+
+def test_a_part_along_the_border_has_to_be_more_salient() -> None:
+    inside, along = np.zeros((20, 20), np.float32), np.zeros((20, 20), np.float32)
+    inside[6:14, 6:14] = 0.7
+    along[:8, 6:14] = 0.7  # a quarter of its outline lies on the border: 0.6 + 0.6 / 4 = 0.75
+    assert len(parts(inside, 0.5, 0.6)[1]) == 1
+    assert parts(along, 0.5, 0.6)[1] == []
+    assert len(parts(along * np.float32(0.8 / 0.7), 0.5, 0.6)[1]) == 1
 
 
 def test_a_peak_below_low_chooses_nothing_that_is_not_above_low() -> None:
