@@ -189,7 +189,8 @@ def open_source(uri: str, options: Options | None = None) -> Recording | LiveSou
         unused = plugins.load(f"{__name__}.reading", "left_out").notes_on_unused(Path(uri), [Path(inner[0])])
         source.notes = (*source.notes, *unused)
         return source
-    raise SourceError(*explain(uri, inner, kinds()))
+    outer = os.path.dirname(os.path.abspath(uri))
+    raise SourceError(*explain(uri, inner, outer if os.path.isfile(uri) and recognized(outer) else "", kinds()))
 
 
 def _open_with(module: ModuleType, uri: str, options: Options) -> Recording | LiveSource:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from streamseg import plugins
 from streamseg.errors import SourceError
-from streamseg.sources import kinds, module_of, split_kind, split_part
+from streamseg.sources import module_of, split_kind, split_part
+from streamseg.sources.unrecognized import OTHER_PATH
 from streamseg.urls import is_store
 
 LIST_SUFFIXES = (".txt", ".lst", ".list")
@@ -51,8 +52,7 @@ def _expand_name(name: str, base: str = "") -> list[str]:
         else:
             uris += _search(absolute, kind, part_suffix, MAX_DEPTH)
     if not uris:
-        force = "to force a kind write kind:path, one of: " + ", ".join(kinds())
-        raise SourceError(f"{name!r} holds no recording", force)
+        raise SourceError(f"{name!r} holds no recording", OTHER_PATH)
     return uris
 
 

@@ -10,6 +10,7 @@ from streamseg.text import first_few
 
 MAX_ENTRIES = 100
 """Entries of a folder that are tried: recognizing one reads files."""
+OTHER_PATH = "give a video, a folder of images or that of a recording; if it is one, force its kind, e.g. video:PATH"
 
 
 def entries_of(uri: str) -> list[str]:
@@ -26,8 +27,12 @@ def entries_of(uri: str) -> list[str]:
     return [path for name, path, _ in items if name in wanted][:MAX_ENTRIES]
 
 
-def explain(uri: str, inner: Sequence[str], kinds: Iterable[str]) -> tuple[str, str]:
-    """Return the message and the hint of the error for `uri`. inner: recordings inside it. kinds: of all sources."""
+def explain(uri: str, inner: Sequence[str], outer: str, kinds: Iterable[str]) -> tuple[str, str]:
+    """Return the message and the hint of the error for `uri`.
+
+    inner: recordings inside it. outer: the folder of the file `uri`, if that folder is a recording, else "". kinds: of
+    all sources.
+    """
     if not os.path.exists(uri):
         kind, colon, _ = uri.partition(":")
         if colon and kind.isidentifier() and kind not in kinds:
@@ -37,12 +42,11 @@ def explain(uri: str, inner: Sequence[str], kinds: Iterable[str]) -> tuple[str, 
         return f"{uri!r} holds {len(inner)} recordings: {first_few(inner)}", f"give one of them, e.g. {inner[0]}"
     if not os.access(uri, os.R_OK):
         return f"{uri!r} cannot be read", "check its permissions"
-    force = "to force a kind write kind:path, one of: " + ", ".join(kinds)
     if os.path.isdir(uri):
         files = sorted(os.listdir(uri))
         if not files:
             return f"the folder {uri!r} is empty", "give a folder that holds images or a recording"
-        return f"the folder {uri!r} holds no images, no video and no recording, but {first_few(files)}", force
+        return f"the folder {uri!r} holds no images, no video and no recording, but {first_few(files)}", OTHER_PATH
     if not os.path.isfile(uri):
         return f"{uri!r} is not a regular file", "save what it gives into a file, and give that"
     if not os.path.getsize(uri):
@@ -52,4 +56,5 @@ def explain(uri: str, inner: Sequence[str], kinds: Iterable[str]) -> tuple[str, 
             f"{uri!r} is an archive; only .tgz and .tar.gz of TUM recordings are read as they are",
             "unpack it, and give the folder",
         )
-    return f"{uri!r} is neither a video, nor an image, nor a recording", force
+    hint = f"give the recording that it belongs to: {outer}" if outer else OTHER_PATH
+    return f"{uri!r} is neither a video, nor an image, nor a recording", hint

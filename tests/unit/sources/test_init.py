@@ -123,6 +123,12 @@ def test_every_failure_has_its_own_clear_words(name: str, tmp_path: Path, make: 
     assert words in fail(uri).message
 
 
+def test_a_file_of_a_recording_is_answered_with_its_folder(tmp_path: Path, make: Any) -> None:
+    folder = make.tum(tmp_path / "tum")
+    for name in ("rgb.txt", "depth.txt"):
+        assert fail(str(folder / name)).hint == f"give the recording that it belongs to: {folder}"
+
+
 @pytest.mark.parametrize("kind", ["co3d", "davis", "images", "index", "kinect", "rgbd", "shards", "tum", "video"])
 def test_a_forced_kind_on_the_wrong_thing_is_an_error(kind: str, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("text")
