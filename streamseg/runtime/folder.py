@@ -67,7 +67,8 @@ def open_folder(path: Path, overwrite: bool, source: str) -> Iterator[OutputFold
         with locked(path):
             if (path / MANIFEST).exists() or (path / JOURNAL).exists():
                 if not overwrite:
-                    raise OutputError(f"{str(path)!r} already holds a run", "choose another -o, or add --overwrite")
+                    held = f"{str(path)!r} already holds a run{_of_source(path)}"
+                    raise OutputError(held, "choose another -o, or add --overwrite")
                 _remove(path, _files_of_earlier_runs(path))
             folder = OutputFolder(path)
             try:
@@ -87,6 +88,13 @@ def _refuse_source_inside(path: Path, source: str) -> None:
             recording, output = Path(name).resolve(), path.resolve()
             if recording == output or output in recording.parents:
                 raise OutputError(f"the source {name!r} lies in the output folder {str(path)!r}", "choose another -o")
+
+
+def _of_source(path: Path) -> str:
+    """Return " of SOURCE" for the run in `path`; "" if its run.json is missing or damaged."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        return f" of {from_json((path / MANIFEST).read_bytes())['source']['uri']!r}"
+    return ""
 
 
 def _files_of_earlier_runs(path: Path) -> list[str]:
