@@ -27,7 +27,7 @@ def test_overwrite_removes_only_files_that_the_run_wrote(tmp_path: Path) -> None
     run(tmp_path, ["labels/0.png", "labels/1.png", "overlay.mp4"])
     (tmp_path / "labels" / "mine.png").write_text("mine")
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(OutputError, match="already holds a run of 'video.mp4'"):
+    with pytest.raises(OutputError, match=r"already holds a run of 'video\.mp4'"):
         run(tmp_path, ["labels/0.png"])
     run(tmp_path, ["labels/0.png"], overwrite=True)
     assert names(tmp_path) == ["labels/0.png", "labels/mine.png", "notes.txt", "run.json"]
