@@ -165,7 +165,7 @@ def unused(setup: SegmenterConfig) -> str:
 
 
 def unused_depth_flags(source: Recording | LiveSource, setup: SessionConfig) -> str:
-    """Return a note on the flags of `setup` that have no effect because a recording has no depth; "" if there are none."""
+    """Return a note on flags of `setup` that have no effect because a recording has no depth; "" if there are none."""
     options, weight = setup.options, setup.clustering.depth
     given = {"depth_scale": options.depth_scale, "align_depth": options.align_depth, "depth": weight or None}
     flags = [flag_of(name) for name, value in given.items() if value is not None]
