@@ -56,7 +56,7 @@ def _default_name(source: str) -> str:
     return "stream" if "://" in source else Path(path).resolve().stem or "run"
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, context_settings={"allow_extra_args": True})
 @click.argument("source", required=False)
 @option(
     "--config",
@@ -135,6 +135,8 @@ def run(ctx: click.Context, source: str | None, as_json: bool, quiet: bool, **gi
 
     if source is None:
         raise click.UsageError("Missing argument 'SOURCE'.", ctx)
+    if ctx.args:
+        raise click.UsageError(f"one SOURCE only, not also {ctx.args[0]!r}; for several: streamseg batch", ctx)
     output = given.pop("output")
     if output is None and not given["show"] and not given["view"]:
         output = Path("out") / _default_name(source)
