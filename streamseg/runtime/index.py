@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -20,7 +20,7 @@ class Entry:
 
     name: of the folder with its results, beside the index. status: "done", "failed", or "aside": it killed its worker
     too often, or took too long. ids: how many ids its masks have. memory_mb: the peak of the worker so far. error,
-    hint: "" if status is "done".
+    hint: "" if status is "done". to_do: what its run asks of the user, see `text.asking`.
     """
 
     name: str
@@ -35,6 +35,10 @@ class Entry:
     attempts: int = 1
     error: str = ""
     hint: str = ""
+    to_do: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "to_do", tuple(self.to_do))  # JSON has a list
 
 
 def write(folder: Path, entries: Iterable[Entry]) -> None:
