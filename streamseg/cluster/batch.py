@@ -219,10 +219,9 @@ def _workers_in_memory() -> int:
 
 def _summary(request: Request, state: Progress, entries: Sequence[Entry], status: str) -> dict[str, Any]:
     """Return the summary of all recordings in the output, `entries`, and of this run."""
-    counts = Counter(entry.status for entry in entries)
-    done = [entry for entry in entries if entry.status == "done"]
     of_run = state.entries.values()
-    counts_of_run = Counter(entry.status for entry in of_run)
+    counts, counts_of_run = (Counter(entry.status for entry in some) for some in (entries, of_run))
+    done = [entry for entry in entries if entry.status == "done"]
     return {
         "status": status,
         "output": request.output,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from streamseg.errors import SourceError
@@ -35,10 +35,7 @@ class Entry:
     attempts: int = 1
     error: str = ""
     hint: str = ""
-    to_do: Sequence[str] = ()
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "to_do", tuple(self.to_do))  # JSON has a list
+    to_do: list[str] = field(default_factory=list)
 
 
 def write(folder: Path, entries: Iterable[Entry]) -> None:
@@ -57,7 +54,7 @@ def read(folder: Path) -> list[Entry]:
 
     Raises SourceError if there is no valid index.
     """
-    path, names = folder / NAME, {field.name for field in fields(Entry)}
+    path, names = folder / NAME, {each.name for each in fields(Entry)}
     try:
         objects = [json.loads(line) for line in path.read_bytes().splitlines() if line.strip()]
         return [Entry(**{key: value for key, value in each.items() if key in names}) for each in objects]

@@ -60,7 +60,7 @@ def test_an_entry_has_what_its_run_asks_of_the_user(results: Results) -> None:
     notes = ["note: all is well", "to do: the scale is assumed: --depth-scale UNITS"]
     results.publish(made(results, "a", notes=notes), "a", overwrite=False)
     (entry,) = results.all_entries()
-    assert entry.to_do == ("the scale is assumed: --depth-scale UNITS",)
+    assert entry.to_do == ["the scale is assumed: --depth-scale UNITS"]
     index.write(results.root, [entry])
     assert index.read(results.root) == [entry]
 
