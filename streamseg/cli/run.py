@@ -48,11 +48,14 @@ def _config(ctx: click.Context, param: click.Parameter, value: Path | None) -> N
 
 
 def _default_name(source: str) -> str:
-    """Return the output folder's name for a source: the file name without suffix, or "stream" for an address, which may
-    contain a password."""
-    from streamseg.sources import split_part
+    """Return the output folder's name for a source: the file name without suffix, the name of the recording in an index
+    or in shards, or "stream" for an address, which may contain a password."""
+    from streamseg.sources import module_of, split_kind, split_part
 
-    path, _ = split_part(source.rpartition(":")[2])  # before the ":" is a kind or a drive letter
+    kind, place = split_kind(source)
+    path, part = split_part(place.rpartition(":")[2])  # before the ":" is a drive letter
+    if part and (kind or getattr(module_of(place), "__name__", "").rpartition(".")[2]) in ("index", "shards"):
+        return Path(part).name
     return "stream" if "://" in source else Path(path).resolve().stem or "run"
 
 
