@@ -109,7 +109,8 @@ def open_segmenter(
         if shape.size is None:
             if max(frame_size) > THINNEST * min(frame_size) and isinstance(settings.size, int):
                 height, width = frame_size
-                log_once(f"note: frames of {height}x{width} are squeezed: {THINNEST} times as long as wide at most")
+                limit = f"the network takes them at most {THINNEST} times as long as wide"
+                log_once(f"note: frames of {height}x{width} (height x width) are squeezed: {limit}")
             return input_size(frame_size, settings.size, shape.multiple)
         if not any(SQUEEZED in line for line in logged):  # once in a session, even if the size of the frames changes
             log_once(squeezed(frame_size, shape.size))

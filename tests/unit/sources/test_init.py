@@ -123,6 +123,14 @@ def test_every_failure_has_its_own_clear_words(name: str, tmp_path: Path, make: 
     assert words in fail(uri).message
 
 
+def test_colour_and_depth_of_other_names_are_no_two_recordings(tmp_path: Path, make: Any) -> None:
+    make.rgb(tmp_path / "rgb/a.png", make.texture(0))
+    make.depth(tmp_path / "depth/b.png", np.ones((4, 4)))
+    error = fail(str(tmp_path))
+    assert "no two of their files have the same name" in error.message
+    assert "rgb.txt and depth.txt" in error.hint
+
+
 def test_a_file_of_a_recording_is_answered_with_its_folder(tmp_path: Path, make: Any) -> None:
     folder = make.tum(tmp_path / "tum")
     for name in ("rgb.txt", "depth.txt"):
