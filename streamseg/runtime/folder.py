@@ -5,6 +5,7 @@ The folder records the name of each file of a run, so that --overwrite removes t
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -75,10 +76,12 @@ def open_folder(path: Path, overwrite: bool, source: str) -> Iterator[OutputFold
                 yield folder
             finally:
                 folder.close()
-    except PermissionError as problem:
-        raise OutputError(f"cannot write into {str(path)!r}: {problem.strerror}", "choose another -o") from problem
     except (FileExistsError, NotADirectoryError) as problem:
         raise OutputError(f"{str(path)!r} is not a folder", "choose another -o") from problem
+    except OSError as problem:
+        if problem.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+        raise OutputError(f"cannot write into {str(path)!r}: {problem.strerror}", "choose another -o") from problem
 
 
 def _refuse_source_inside(path: Path, source: str) -> None:
