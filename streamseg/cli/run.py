@@ -53,10 +53,12 @@ def _default_name(source: str) -> str:
     from streamseg.sources import module_of, split_kind, split_part
 
     kind, place = split_kind(source)
-    path, part = split_part(place.rpartition(":")[2])  # before the ":" is a drive letter
+    path, part = split_part(place)
     if part and (kind or getattr(module_of(place), "__name__", "").rpartition(".")[2]) in ("index", "shards"):
         return Path(part).name
-    return "stream" if "://" in source else Path(path).resolve().stem or "run"
+    if "://" in source:
+        return "stream"
+    return (Path(path).resolve().stem if path else kind) or "run"
 
 
 @click.command(cls=Command, context_settings={"allow_extra_args": True})

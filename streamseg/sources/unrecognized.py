@@ -45,16 +45,22 @@ def explain(uri: str, inner: Sequence[str], outer: str, kinds: Iterable[str]) ->
         return f"{uri!r} holds {len(inner)} recordings: {first_few(inner)}", f"give one of them, e.g. {inner[0]}"
     if not os.access(uri, os.R_OK):
         return f"{uri!r} cannot be read", "check its permissions"
+    left_out = plugins.load("streamseg.sources.reading", "left_out")
     if os.path.isdir(uri):
         files = sorted(os.listdir(uri))
         if not files:
             return f"the folder {uri!r} is empty", "give a folder that holds images or a recording"
+        unread = [name for name in files if left_out.OTHERS.fullmatch(name)]
+        if unread:
+            return f"{uri!r} holds pictures of a format that is not read: {first_few(unread)}", "convert them to PNG"
         return f"the folder {uri!r} holds no images, no video and no recording, but {first_few(files)}", OTHER_PATH
     if not os.path.isfile(uri):
         return f"{uri!r} is not a regular file", "save what it gives into a file, and give that"
     if not os.path.getsize(uri):
         return f"the file {uri!r} is empty", "get it again, or give another one"
-    if plugins.load("streamseg.sources.reading", "left_out").ARCHIVES.fullmatch(os.path.basename(uri)):
+    if left_out.OTHERS.fullmatch(os.path.basename(uri)):
+        return f"{uri!r} is a picture of a format that is not read", "convert it to PNG"
+    if left_out.ARCHIVES.fullmatch(os.path.basename(uri)):
         return (
             f"{uri!r} is an archive; only .tgz and .tar.gz of TUM recordings are read as they are",
             "unpack it, and give the folder",

@@ -12,7 +12,8 @@ from streamseg.cli.run import _default_name
     [
         ("recordings/desk.mp4", "desk"),
         ("video:recordings/desk.mp4", "desk"),
-        ("C:\\desk", "C:\\desk".rpartition(":")[2]),
+        ("desk:2026.mp4", "desk:2026"),
+        ("realsense:", "realsense"),
         ("bag:robot.bag#/camera/color", "robot"),
         ("index:co3d.index#hydrant/194_20925_42241", "194_20925_42241"),
         ("shards:shards#desk", "desk"),

@@ -131,6 +131,15 @@ def test_colour_and_depth_of_other_names_are_no_two_recordings(tmp_path: Path, m
     assert "rgb.txt and depth.txt" in error.hint
 
 
+def test_pictures_of_a_format_that_is_not_read_are_to_be_converted(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos/IMG_1.HEIC").write_bytes(b"heic")
+    for uri in (tmp_path / "photos", tmp_path / "photos/IMG_1.HEIC"):
+        error = fail(str(uri))
+        assert "of a format that is not read" in error.message
+        assert "PNG" in error.hint
+
+
 def test_a_file_of_a_recording_is_answered_with_its_folder(tmp_path: Path, make: Any) -> None:
     folder = make.tum(tmp_path / "tum")
     for name in ("rgb.txt", "depth.txt"):
