@@ -45,9 +45,16 @@ def written(path: Path, needs: int = 0) -> Iterator[Path]:
         raise _unwritable(path, problem) from problem
 
 
-def _check(path: Path, needs: int) -> None:
+def check_name(path: Path, *suffixes: str) -> None:
+    """Raise OutputError if `path` is a folder, or if `run --model` would not recognize a network with this name."""
     if path.is_dir():
-        raise OutputError(f"{str(path)!r} is a folder", f"name a file, for example -o {path / 'net'}{path.suffix}")
+        raise OutputError(f"{str(path)!r} is a folder", f"name a file, for example -o {path / 'net'}{suffixes[0]}")
+    if path.suffix not in suffixes:
+        hint = f"-o takes a name that ends in {suffixes[0]}, such as {path.with_suffix(suffixes[0])}"
+        raise OutputError(f"{str(path)!r} is not a name for this format", hint)
+
+
+def _check(path: Path, needs: int) -> None:
     if not path.parent.is_dir():
         raise OutputError(f"cannot write {str(path)!r}: there is no folder {str(path.parent)!r}", "make it first")
     try:

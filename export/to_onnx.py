@@ -12,7 +12,7 @@ import numpy as np
 
 from export import frames
 from export.layers import worst_layer
-from export.target import written
+from export.target import check_name, written
 from export.verify import Comparison, Outputs, compare, gate
 from streamseg.backbones import OPSET, Backbone, Spec, check_size, describe, open_backbone, write_onnx
 
@@ -40,6 +40,7 @@ def to_onnx(request: Request, path: Path, log: Callable[[str], None]) -> list[Co
     The reference is the eager network, built a second time and never traced. The comparison includes batch sizes and,
     for a dynamic file, sizes that were not traced.
     """
+    check_name(path, ".onnx")
     if request.size:
         check_size(request.spec, request.size)
     with written(path, needs=_least_bytes(request)) as temporary:

@@ -12,11 +12,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from export.target import written
+from export.target import check_name, written
 from export.to_onnx import Request, to_onnx, verify_file
 from export.verify import Comparison
 from streamseg.backbones.exported.openvino_file import SECTION, WEIGHTS
-from streamseg.errors import ModelError, OutputError
+from streamseg.errors import ModelError
 from streamseg.files import sha256_of
 
 
@@ -27,8 +27,7 @@ def to_openvino(request: Request, path: Path, log: Callable[[str], None]) -> lis
     which contains the SHA-256 of its .bin: if the machine stops in between, the old .xml does not open with the new
     .bin. Raises ModelError, OutputError.
     """
-    if path.suffix != ".xml":
-        raise OutputError(f"{str(path)!r} is not a name for an OpenVINO network", "give a file name that ends in .xml")
+    check_name(path, ".xml")
     with tempfile.TemporaryDirectory(prefix="streamseg-") as folder:
         onnx = Path(folder) / "network.onnx"
         to_onnx(replace(request, precision="int8" if request.precision == "int8" else "fp32"), onnx, log)

@@ -20,11 +20,11 @@ from export.engines import build
 from export.engines.build import Request
 from export.engines.progress import Phases
 from export.onnx_signature import Signature
-from export.target import slug, stem, written
+from export.target import check_name, slug, stem, written
 from streamseg.backbones import Spec, _tensorrt, open_backbone, zoo
 from streamseg.backbones.exported import engine_file
 from streamseg.backbones.exported.engine_file import SUFFIXES, Engine, Machine, Profile
-from streamseg.errors import ModelError, OutputError
+from streamseg.errors import ModelError
 from streamseg.files import sha256_of
 
 if TYPE_CHECKING:
@@ -68,7 +68,8 @@ def to_tensorrt(
     """
     _tensorrt.require()
     profile = options.profile
-    check_path(path)
+    if path is not None:
+        check_name(path, *SUFFIXES)
     size, precision = size_and_precision(spec, options)
     tensorrt = _tensorrt.load()
     machine = _tensorrt.this_machine(tensorrt)
@@ -170,12 +171,6 @@ def describe(
         onnx_sha256=sha256_of(onnx),
         sha256=sha256_of(plan),
     )
-
-
-def check_path(path: Path | None) -> None:
-    """Raise an OutputError if `run --model` would not recognize an engine with this name."""
-    if path is not None and path.suffix.lower() not in SUFFIXES:
-        raise OutputError(f"{str(path)!r} is not a name for an engine", f"-o takes a name that ends in {SUFFIXES[0]}")
 
 
 def _compare(spec: Spec, plan: Path, engine: Engine, calibrate: str, log: Log) -> list[Comparison]:

@@ -46,9 +46,8 @@ def refuse_unused_flags(ctx: click.Context, config: SegmenterConfig) -> None:
         for name in names:
             typed = ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
             if typed and not finds[kind]:
-                raise click.UsageError(
-                    f"{flag_of(name)} is about {kind}, and this run finds none: add --masks {kind}", ctx
-                )
+                flag = flag_of(f"no_{name}" if ctx.params.get(name) is False else name)
+                raise click.UsageError(f"{flag} is about {kind}, and this run finds none: add --masks {kind}", ctx)
 
 
 def known_names(ctx: click.Context, param: click.Parameter, value: str, known: Collection[str]) -> tuple[str, ...]:

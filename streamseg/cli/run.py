@@ -48,15 +48,20 @@ def _config(ctx: click.Context, param: click.Parameter, value: Path | None) -> N
 
 
 def _default_name(source: str) -> str:
-    """Return the output folder's name for a source: the file name without suffix, or "stream" for an address, which may
-    contain a password."""
-    from streamseg.sources import split_part
+    """Return the output folder's name for a source: the file name without suffix, the name of the recording in an index
+    or in shards, or "stream" for an address, which may contain a password."""
+    from streamseg.sources import module_of, split_kind, split_part
 
-    path, _ = split_part(source.rpartition(":")[2])  # before the ":" is a kind or a drive letter
-    return "stream" if "://" in source else Path(path).resolve().stem or "run"
+    kind, place = split_kind(source)
+    path, part = split_part(place)
+    if part and (kind or getattr(module_of(place), "__name__", "").rpartition(".")[2]) in ("index", "shards"):
+        return Path(part).name
+    if "://" in source:
+        return "stream"
+    return (Path(path).resolve().stem if path else kind) or "run"
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, context_settings={"allow_extra_args": True})
 @click.argument("source", required=False)
 @option(
     "--config",
@@ -135,6 +140,8 @@ def run(ctx: click.Context, source: str | None, as_json: bool, quiet: bool, **gi
 
     if source is None:
         raise click.UsageError("Missing argument 'SOURCE'.", ctx)
+    if ctx.args:
+        raise click.UsageError(f"one SOURCE only, not also {ctx.args[0]!r}; for several: streamseg batch", ctx)
     output = given.pop("output")
     if output is None and not given["show"] and not given["view"]:
         output = Path("out") / _default_name(source)

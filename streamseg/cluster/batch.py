@@ -219,9 +219,9 @@ def _workers_in_memory() -> int:
 
 def _summary(request: Request, state: Progress, entries: Sequence[Entry], status: str) -> dict[str, Any]:
     """Return the summary of all recordings in the output, `entries`, and of this run."""
-    counts = Counter(entry.status for entry in entries)
+    of_run = state.entries.values()
+    counts, counts_of_run = (Counter(entry.status for entry in some) for some in (entries, of_run))
     done = [entry for entry in entries if entry.status == "done"]
-    counts_of_run = Counter(entry.status for entry in state.entries.values())
     return {
         "status": status,
         "output": request.output,
@@ -240,9 +240,10 @@ def _summary(request: Request, state: Progress, entries: Sequence[Entry], status
             "shard": f"{request.shard[0]}/{request.shard[1]}",
             "problems": [
                 {"name": entry.name, "source": entry.source, "status": entry.status, "error": entry.error}
-                for entry in state.entries.values()
+                for entry in of_run
                 if entry.status != "done"
             ],
+            "to_do": [{"name": entry.name, "request": text} for entry in of_run for text in entry.to_do],
         },
         "settings": output_settings(request.job),
         "versions": manifest.versions(),

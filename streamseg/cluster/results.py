@@ -25,6 +25,7 @@ from streamseg.files import locked, process_exists, written
 from streamseg.runtime.folder import MANIFEST
 from streamseg.runtime.index import Entry
 from streamseg.text import to_json
+from streamseg.text.asking import requests_in
 
 HIDDEN = ".batch"
 FRESH = 60.0
@@ -150,6 +151,7 @@ def entry_of(name: str, source: str, content: Mapping[str, Any]) -> Entry:
     """Return the entry of a recording whose run.json is `content`, with the status "done"."""
     about = content.get("batch") or {}
     facts = {key: about[key] for key in ("ids", "worker", "memory_mb", "attempts", "seconds") if key in about}
+    facts["to_do"] = requests_in(content.get("notes", ()))
     return Entry(name, source, "done", frames=int(content["frames"]), fps=float(content["fps"]), **facts)
 
 

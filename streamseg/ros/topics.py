@@ -17,7 +17,7 @@ from streamseg.frame import Frame
 from streamseg.ros.pairing import PATIENCE, Arrival, Newest
 from streamseg.sources import DepthScale, LiveSource, Options, Skip
 from streamseg.sources.reading.cameras import Given, fitted
-from streamseg.sources.reading.depth import resized, same_shape
+from streamseg.sources.reading.depth import check_first_frame, resized, same_shape
 from streamseg.sources.ros.depths import metres_of, units_of
 from streamseg.sources.ros.geometry import camera_from
 from streamseg.sources.ros.index import BILLION
@@ -48,6 +48,7 @@ class Topics(LiveSource):
 
     def __init__(self, node: Any, names: Names, options: Options) -> None:
         self._node, self._options = node, options
+        self._scale_checked = options.depth_scale is None  # ROS's own units need no check
         image = node.resolve_topic_name(names.image)
         default_info = image.removesuffix("/compressed").rpartition("/")[0] + "/camera_info"
         by_role = {"image": image, "depth": names.depth, "camera_info": names.camera_info or default_info}
@@ -136,6 +137,7 @@ class Topics(LiveSource):
         scale = DepthScale.choose(self._options, units_of(depth), "ROS's convention")
         self.depth_scale, self.depth_scale_origin, _ = scale
         metres = metres_of(depth, scale.units_per_metre)
+        self._scale_checked = self._scale_checked or check_first_frame(self.uri, metres, scale)
         if not same_shape(metres.shape[::-1], size[::-1]):
             raise FrameError("depth is not registered to the colour: it has another shape")
         return resized(metres, size[::-1])

@@ -5,6 +5,7 @@ The folder records the name of each file of a run, so that --overwrite removes t
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -67,17 +68,20 @@ def open_folder(path: Path, overwrite: bool, source: str) -> Iterator[OutputFold
         with locked(path):
             if (path / MANIFEST).exists() or (path / JOURNAL).exists():
                 if not overwrite:
-                    raise OutputError(f"{str(path)!r} already holds a run", "choose another -o, or add --overwrite")
+                    held = f"{str(path)!r} already holds a run{_of_source(path)}"
+                    raise OutputError(held, "choose another -o, or add --overwrite")
                 _remove(path, _files_of_earlier_runs(path))
             folder = OutputFolder(path)
             try:
                 yield folder
             finally:
                 folder.close()
-    except PermissionError as problem:
-        raise OutputError(f"cannot write into {str(path)!r}: {problem.strerror}", "choose another -o") from problem
     except (FileExistsError, NotADirectoryError) as problem:
         raise OutputError(f"{str(path)!r} is not a folder", "choose another -o") from problem
+    except OSError as problem:
+        if problem.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+        raise OutputError(f"cannot write into {str(path)!r}: {problem.strerror}", "choose another -o") from problem
 
 
 def _refuse_source_inside(path: Path, source: str) -> None:
@@ -87,6 +91,13 @@ def _refuse_source_inside(path: Path, source: str) -> None:
             recording, output = Path(name).resolve(), path.resolve()
             if recording == output or output in recording.parents:
                 raise OutputError(f"the source {name!r} lies in the output folder {str(path)!r}", "choose another -o")
+
+
+def _of_source(path: Path) -> str:
+    """Return " of SOURCE" for the run in `path`; "" if its run.json is missing or damaged."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        return f" of {from_json((path / MANIFEST).read_bytes())['source']['uri']!r}"
+    return ""
 
 
 def _files_of_earlier_runs(path: Path) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from streamseg.errors import SourceError
@@ -20,7 +20,7 @@ class Entry:
 
     name: of the folder with its results, beside the index. status: "done", "failed", or "aside": it killed its worker
     too often, or took too long. ids: how many ids its masks have. memory_mb: the peak of the worker so far. error,
-    hint: "" if status is "done".
+    hint: "" if status is "done". to_do: what its run asks of the user, see `text.asking`.
     """
 
     name: str
@@ -35,6 +35,7 @@ class Entry:
     attempts: int = 1
     error: str = ""
     hint: str = ""
+    to_do: list[str] = field(default_factory=list)
 
 
 def write(folder: Path, entries: Iterable[Entry]) -> None:
@@ -53,7 +54,7 @@ def read(folder: Path) -> list[Entry]:
 
     Raises SourceError if there is no valid index.
     """
-    path, names = folder / NAME, {field.name for field in fields(Entry)}
+    path, names = folder / NAME, {each.name for each in fields(Entry)}
     try:
         objects = [json.loads(line) for line in path.read_bytes().splitlines() if line.strip()]
         return [Entry(**{key: value for key, value in each.items() if key in names}) for each in objects]

@@ -21,7 +21,7 @@ from streamseg.runtime.session import Session, open_session
 from streamseg.runtime.signals import interruptible
 from streamseg.runtime.statistics import Statistics
 from streamseg.runtime.stream import stream
-from streamseg.sinks import Run, Sink, open_sink, open_viewer
+from streamseg.sinks import Run, Sink, check_sink, open_sink, open_viewer
 from streamseg.sources import LiveSource, Recording
 from streamseg.text import without_secrets
 from streamseg.text.asking import log_line
@@ -58,6 +58,8 @@ def run(
             if log:
                 log(line)
 
+    for name in job.save:
+        check_sink(name)
     with ExitStack() as stack:
         session = stack.enter_context(open_session(job, note, segmenter=segmenter, source=source))
         # viewers open before the network is built, so that a missing display is reported at once

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import NamedTuple
 
 import numpy as np
 
 from streamseg.backbones import Backbone, describe, open_backbone
+from streamseg.backbones.contract import HEAD_OUTPUTS
 from streamseg.backbones.placement import place_of_labels
-from streamseg.config import ObjectsConfig, SegmenterConfig, SessionConfig
+from streamseg.config import ClusteringConfig, ObjectsConfig, SegmenterConfig, SessionConfig
 from streamseg.depth.registration import fit
 from streamseg.errors import FrameError, SourceError
 from streamseg.features.extractor import FeatureExtractor
@@ -80,7 +81,7 @@ def open_session(
                     log(log_line(note))
                 if _uses_depth_as_read(setup) and (note := misaligned(source)):
                     log(note)
-                if note := unused(setup):
+                for note in filter(None, (unused(setup), unused_depth_flags(source, setup))):
                     log(note)
             yield Session(source, used, frame_size)
 
@@ -108,7 +109,8 @@ def open_segmenter(
         if shape.size is None:
             if max(frame_size) > THINNEST * min(frame_size) and isinstance(settings.size, int):
                 height, width = frame_size
-                log_once(f"note: frames of {height}x{width} are squeezed: {THINNEST} times as long as wide at most")
+                limit = f"the network takes them at most {THINNEST} times as long as wide"
+                log_once(f"note: frames of {height}x{width} (height x width) are squeezed: {limit}")
             return input_size(frame_size, settings.size, shape.multiple)
         if not any(SQUEEZED in line for line in logged):  # once in a session, even if the size of the frames changes
             log_once(squeezed(frame_size, shape.size))
@@ -125,6 +127,7 @@ def open_segmenter(
             log=log,
         )
         log_once(place_of_labels(extractor.config, backbone).note)
+        log_once(_unused_foreground(extractor.config, backbone))
         return backbone
 
     extractor = FeatureExtractor(backbone_for, choose_size, config)
@@ -160,6 +163,28 @@ def unused(setup: SegmenterConfig) -> str:
         return ""
     flags = " and ".join(map(flag_of, names))
     return to_do(f"{flags} has no effect, because this run finds no objects", "add objects to --save")
+
+
+def unused_depth_flags(source: Recording | LiveSource, setup: SessionConfig) -> str:
+    """Return a note on flags of `setup` that have no effect because a recording has no depth; "" if there are none."""
+    options, weight = setup.options, setup.clustering.depth
+    given = {"depth_scale": options.depth_scale, "align_depth": options.align_depth, "depth": weight or None}
+    flags = [flag_of(name) for name, value in given.items() if value is not None]
+    if not flags or isinstance(source, LiveSource) or source.depth_scale is not None:
+        return ""
+    with suppress(FrameError, IndexError):
+        if source[0].load_depth is not None:  # CO3D, which has no scale
+            return ""
+    return log_line(f"{' and '.join(flags)}: no effect, because the recording has no depth")
+
+
+def _unused_foreground(setup: SegmenterConfig, backbone: Backbone) -> str:
+    """Return a note that --foreground has no effect on a network without a foreground head; "" if it has or is not
+    given."""
+    usual = setup.clustering.foreground in (ClusteringConfig().foreground, 0)
+    if usual or not setup.regions or set(HEAD_OUTPUTS) & set(backbone.outputs):
+        return ""
+    return log_line(f"--foreground: no effect, because {backbone.name} has no foreground head")
 
 
 def _uses_depth_as_read(setup: SessionConfig) -> bool:

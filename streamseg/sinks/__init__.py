@@ -7,6 +7,7 @@ no regions are computed. A sink calls `Run.new_file` for each file, writes it un
 (`files.PartialFile`), and gives it its final name in `close()`, so that a file with its final name is always complete.
 It may raise OSError: `open_sink` converts it to an OutputError with a hint.
 
+A sink that needs a further package defines `check()`, which raises OutputError if that is missing.
 A module that defines `watch(run: Run) -> Sink` is a viewer, and its name is the value of `--view`.
 """
 
@@ -108,10 +109,19 @@ def open_viewer(name: str, run: Run) -> Sink:
         return _GuardedSink(name, Path(), plugins.load(__name__, name).watch(run))
 
 
-def open_sink(name: str, folder: Path, run: Run) -> Sink:
-    """Open the sink `name`, which writes into the existing `folder`. Raises OutputError if there is no such sink."""
+def check_sink(name: str) -> None:
+    """Raise OutputError if there is no sink `name`, or if a package that it needs is missing. A run calls this before
+    it removes the files of an earlier run."""
     if name not in kinds():
         raise OutputError(f"no output is called {name!r}", plugins.did_you_mean(name, kinds()))
+    check = getattr(plugins.load(__name__, name), "check", None)
+    if check is not None:
+        check()
+
+
+def open_sink(name: str, folder: Path, run: Run) -> Sink:
+    """Open the sink `name`, which writes into the existing `folder`. Raises OutputError, see also `check_sink`."""
+    check_sink(name)
     with _os_errors_explained(name, folder):
         return _GuardedSink(name, folder, plugins.load(__name__, name).open(folder, run))
 

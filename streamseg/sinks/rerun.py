@@ -38,8 +38,16 @@ START_SECONDS, END_SECONDS = 30.0, 5.0
 """The longest time that the viewer may take to start, and to end."""
 
 
+def check() -> None:
+    """Raise OutputError if the package rerun-sdk is not installed."""
+    try:
+        import rerun  # noqa: F401
+    except ImportError as problem:
+        raise OutputError("the package rerun-sdk is not installed", "pip install 'streamseg[rerun]'") from problem
+
+
 def open(folder: Path, run: Run) -> Sink:
-    """Write `folder`/recording.rrd. Raises OutputError if the package rerun-sdk is not installed."""
+    """Write `folder`/recording.rrd."""
     return RerunFile(run.new_file(folder, OUTPUT), run)
 
 
@@ -114,10 +122,9 @@ class RerunViewer(Sink):
 
 
 def _recording(run: Run) -> Any:
-    try:
-        import rerun as rr
-    except ImportError as problem:
-        raise OutputError("the package rerun-sdk is not installed", "pip install 'streamseg[rerun]'") from problem
+    check()
+    import rerun as rr
+
     # an object of our own, not the global one, which a program around us may use
     recording = rr.RecordingStream("streamseg")
     recording.send_recording_name(run.title.encode("utf-8", errors="replace").decode())

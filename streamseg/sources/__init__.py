@@ -189,11 +189,15 @@ def open_source(uri: str, options: Options | None = None) -> Recording | LiveSou
         unused = plugins.load(f"{__name__}.reading", "left_out").notes_on_unused(Path(uri), [Path(inner[0])])
         source.notes = (*source.notes, *unused)
         return source
-    raise SourceError(*explain(uri, inner, kinds()))
+    outer = os.path.dirname(os.path.abspath(uri))
+    raise SourceError(*explain(uri, inner, outer if os.path.isfile(uri) and recognized(outer) else "", kinds()))
 
 
 def _open_with(module: ModuleType, uri: str, options: Options) -> Recording | LiveSource:
     source: Recording | LiveSource = module.open(uri, options)
+    if options.intrinsics is not None and isinstance(source, Recording):
+        notes = plugins.load(f"{__name__}.reading", "cameras").notes_on_given(options.intrinsics, source)
+        source.notes = (*source.notes, *notes)
     if options.depth_scale is not None and isinstance(source, Recording):
         try:  # readers of depth files check scales from elsewhere; the user's is checked here, for every kind
             scale = DepthScale(options.depth_scale, "--depth-scale")

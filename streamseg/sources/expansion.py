@@ -6,16 +6,23 @@ No recording is opened, so that 19,000 are found in seconds. Whether one can be 
 from __future__ import annotations
 
 import glob
+import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 from streamseg import plugins
 from streamseg.errors import SourceError
-from streamseg.sources import kinds, module_of, split_kind, split_part
+from streamseg.sources import module_of, split_kind, split_part
+from streamseg.sources.unrecognized import OTHER_PATH
 from streamseg.urls import is_store
 
 LIST_SUFFIXES = (".txt", ".lst", ".list")
+LOOSE = ("images", "video")
+"""Kinds that a folder has because of single files in it. Its folders may be recordings, too, but folders of images in
+it, such as masks or thumbnails, are not."""
+MANIFEST = "run.json"  # of `runtime.folder`, a layer above
 MAX_DEPTH = 4
 """Levels below a folder that are searched: CO3D has category/sequence, DAVIS JPEGImages/480p/sequence."""
 
@@ -51,8 +58,7 @@ def _expand_name(name: str, base: str = "") -> list[str]:
         else:
             uris += _search(absolute, kind, part_suffix, MAX_DEPTH)
     if not uris:
-        force = "to force a kind write kind:path, one of: " + ", ".join(kinds())
-        raise SourceError(f"{name!r} holds no recording", force)
+        raise SourceError(f"{name!r} holds no recording", OTHER_PATH)
     return uris
 
 
@@ -73,15 +79,37 @@ def _search(path: str, kind: str | None, part_suffix: str, depth: int) -> Iterat
         inside = module.expand(path + part_suffix) if hasattr(module, "expand") else []
         prefix = f"{kind}:" if kind and not getattr(module, "EXPANDS_TO_OTHER_KINDS", False) else ""
         yield from (prefix + uri for uri in inside or [path + part_suffix])
-    elif depth and os.path.isdir(path):
-        for child in _children(path):
-            yield from _search(child, None, part_suffix, depth - 1)
+    if depth and not kind and os.path.isdir(path) and (module is None or _kind_of(module) in LOOSE):
+        for child in _children(path, folders_only=module is not None):
+            found = _search(child, None, part_suffix, depth - 1)
+            yield from found if module is None else (uri for uri in found if not _is_folder_of_images(uri))
 
 
-def _children(folder: str) -> list[str]:
-    """Return the files and folders in `folder`, by name, without hidden ones; [] if it cannot be read."""
+def _children(folder: str, folders_only: bool) -> list[str]:
+    """Return the folders in `folder`, and its files, by name, without hidden ones and results of runs; [] if it cannot
+    be read."""
     try:
         with os.scandir(folder) as entries:
-            return sorted(item.path for item in entries if item.name[0] != "." and (item.is_dir() or item.is_file()))
+            items = [item for item in entries if item.name[0] != "."]
     except OSError:
         return []
+    folders = [item.path for item in items if item.is_dir() and not _is_result(item.path)]
+    files = [] if folders_only else [item.path for item in items if item.is_file()]
+    return sorted(folders + files)
+
+
+def _is_result(path: str) -> bool:
+    """Return whether a folder holds the results of a run: a second batch must not segment the first one's overlays."""
+    try:
+        return "written" in json.loads(Path(path, MANIFEST).read_bytes())
+    except (OSError, ValueError, TypeError):
+        return False
+
+
+def _is_folder_of_images(uri: str) -> bool:
+    module = module_of(uri)
+    return module is not None and _kind_of(module) == "images"
+
+
+def _kind_of(module: ModuleType) -> str:
+    return module.__name__.rpartition(".")[2]

@@ -23,7 +23,7 @@ from streamseg.sources.reading.files import (
     unique_names,
 )
 from streamseg.sources.reading.headers import lacks_pages, pages
-from streamseg.sources.reading.left_out import notes_on_unused
+from streamseg.sources.reading.left_out import DEPTH_FOLDERS, notes_on_depth_beside, notes_on_unused
 from streamseg.sources.reading.truth import Load, ground_truth, mask_folder_of, masks_among
 
 PRIORITY = 70
@@ -45,6 +45,7 @@ def open(uri: str, options: Options) -> FileRecording:
         if path.suffix.lower() not in IMAGE_SUFFIXES:
             known = ", ".join(sorted(IMAGE_SUFFIXES))
             raise SourceError(f"{uri!r} is not an image file", f"images end in {known}; for a video use video:{uri}")
+        _without_depth(uri, [path])
         skipped = _truncated([path])
         return FileRecording(uri, "images", _entries([path]), options, skipped, fps=FPS)
     folder = require_folder(uri, "images")
@@ -58,7 +59,7 @@ def open(uri: str, options: Options) -> FileRecording:
     masks = ground_truth(paths, mask_folder_of(folder), among=among)
     skipped += _truncated(paths)
     entries = _entries(paths, masks.loads)
-    notes = [*masks.notes, *notes_on_unused(folder)]
+    notes = [*masks.notes, *notes_on_unused(folder), *notes_on_depth_beside(path)]
     return FileRecording(uri, "images", entries, options, skipped, fps=FPS, notes=notes)
 
 
@@ -91,9 +92,7 @@ def _without_depth(uri: str, paths: list[Path]) -> list[Path]:
             f"{uri!r} holds no images", "give a folder with " + ", ".join(sorted(IMAGE_SUFFIXES)) + " files"
         )
     colour = [path for path in paths if not re.search(r"(^|[^a-z])depth([^a-z]|$)", path.stem.lower())]
-    if not colour or os.path.basename(os.path.abspath(uri)).lower() in ("depth", "depths"):
-        raise SourceError(
-            f"{uri!r} holds only depth images ({paths[0].name}, ...)",
-            "give the folder above it, or one with colour images",
-        )
+    if not colour or Path(os.path.abspath(paths[0])).parent.name.lower() in DEPTH_FOLDERS:
+        holds = "is a depth image" if os.path.isfile(uri) else f"holds only depth images ({paths[0].name}, ...)"
+        raise SourceError(f"{uri!r} {holds}", "give colour images, or the folder that contains both colour and depth")
     return colour

@@ -10,6 +10,7 @@ from streamseg.text import first_few
 
 MAX_ENTRIES = 100
 """Entries of a folder that are tried: recognizing one reads files."""
+OTHER_PATH = "give a video, a folder of images or that of a recording; if it is one, force its kind, e.g. video:PATH"
 
 
 def entries_of(uri: str) -> list[str]:
@@ -26,30 +27,43 @@ def entries_of(uri: str) -> list[str]:
     return [path for name, path, _ in items if name in wanted][:MAX_ENTRIES]
 
 
-def explain(uri: str, inner: Sequence[str], kinds: Iterable[str]) -> tuple[str, str]:
-    """Return the message and the hint of the error for `uri`. inner: recordings inside it. kinds: of all sources."""
+def explain(uri: str, inner: Sequence[str], outer: str, kinds: Iterable[str]) -> tuple[str, str]:
+    """Return the message and the hint of the error for `uri`.
+
+    inner: recordings inside it. outer: the folder of the file `uri`, if that folder is a recording, else "". kinds: of
+    all sources.
+    """
     if not os.path.exists(uri):
         kind, colon, _ = uri.partition(":")
         if colon and kind.isidentifier() and kind not in kinds:
             return f"there is no {uri!r}, and no source is called {kind!r}", plugins.did_you_mean(kind, kinds)
         return f"there is no {uri!r}", "give a folder, a video file, a camera number or an rtsp:// address"
+    if any(os.path.basename(path).lower() in ("depth", "depths") for path in inner):
+        pair = "name the files of a pair alike, or list them in rgb.txt and depth.txt as TUM does"
+        return f"{uri!r} holds colour and depth, but no two of their files have the same name", pair
     if inner:
         return f"{uri!r} holds {len(inner)} recordings: {first_few(inner)}", f"give one of them, e.g. {inner[0]}"
     if not os.access(uri, os.R_OK):
         return f"{uri!r} cannot be read", "check its permissions"
-    force = "to force a kind write kind:path, one of: " + ", ".join(kinds)
+    left_out = plugins.load("streamseg.sources.reading", "left_out")
     if os.path.isdir(uri):
         files = sorted(os.listdir(uri))
         if not files:
             return f"the folder {uri!r} is empty", "give a folder that holds images or a recording"
-        return f"the folder {uri!r} holds no images, no video and no recording, but {first_few(files)}", force
+        unread = [name for name in files if left_out.OTHERS.fullmatch(name)]
+        if unread:
+            return f"{uri!r} holds pictures of a format that is not read: {first_few(unread)}", "convert them to PNG"
+        return f"the folder {uri!r} holds no images, no video and no recording, but {first_few(files)}", OTHER_PATH
     if not os.path.isfile(uri):
         return f"{uri!r} is not a regular file", "save what it gives into a file, and give that"
     if not os.path.getsize(uri):
         return f"the file {uri!r} is empty", "get it again, or give another one"
-    if plugins.load("streamseg.sources.reading", "left_out").ARCHIVES.fullmatch(os.path.basename(uri)):
+    if left_out.OTHERS.fullmatch(os.path.basename(uri)):
+        return f"{uri!r} is a picture of a format that is not read", "convert it to PNG"
+    if left_out.ARCHIVES.fullmatch(os.path.basename(uri)):
         return (
             f"{uri!r} is an archive; only .tgz and .tar.gz of TUM recordings are read as they are",
             "unpack it, and give the folder",
         )
-    return f"{uri!r} is neither a video, nor an image, nor a recording", force
+    hint = f"give the recording that it belongs to: {outer}" if outer else OTHER_PATH
+    return f"{uri!r} is neither a video, nor an image, nor a recording", hint

@@ -16,7 +16,7 @@ from streamseg.errors import FrameError, SourceError
 from streamseg.frame import Frame
 from streamseg.sources import Options, Recording, Skip
 from streamseg.sources.reading.files import choose_one, has_images, listing, load_mask, masks_by_stem
-from streamseg.sources.reading.left_out import notes_on_unused
+from streamseg.sources.reading.left_out import notes_on_depth_beside, notes_on_unused
 from streamseg.sources.reading.masks import read_mask
 from streamseg.sources.reading.video import VIDEOS
 from streamseg.sources.reading.video.container import open_container
@@ -47,7 +47,9 @@ def open(uri: str, options: Options) -> Video:
         video = Video(uri, str(path), masks_by_stem(Path(uri) / "masks"), options)
         video.notes = (*video.notes, *notes_on_unused(Path(uri), [path]))
         return video
-    return Video(uri, uri, {}, options)
+    video = Video(uri, uri, {}, options)
+    video.notes = (*video.notes, *notes_on_depth_beside(Path(uri)))
+    return video
 
 
 class Video(Recording):

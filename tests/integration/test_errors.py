@@ -190,6 +190,7 @@ def test_an_output_that_cannot_be_written(images: Path, cli: Cli, tmp_path: Path
         ["--every", "0"],
         ["--align-depth", "x"],
         ["--nope"],
+        ["second.mp4"],
     ],
 )
 def test_wrong_usage_exits_with_2(flags: list[str], images: Path, cli: Cli, tmp_path: Path) -> None:
@@ -203,7 +204,7 @@ def test_wrong_usage_exits_with_2(flags: list[str], images: Path, cli: Cli, tmp_
     ("flags", "named"),
     [
         (["--k", "6"], ("--k", "--masks regions")),
-        (["--save", "objects", "--no-edges"], ("--edges", "--masks regions")),
+        (["--save", "objects", "--no-edges"], ("--no-edges", "--masks regions")),
         (["--masks", "regions", "--quality", "high"], ("--quality", "--masks objects")),
         (["--save", "labels", "--min-score", "0"], ("--min-score", "--masks objects")),
     ],

@@ -68,7 +68,7 @@ def choose_share(
         if better(changes, proven=measured is not None):
             share = candidate
             break
-    say(f"{BEST}: {_description(share, best)}; --average W tells another share")
+    say(f"{BEST}: {_description(share, best)}; --average W sets another share")
     if not share and not evaluators.val:
         say("note: without masks nothing showed that trained weights are better; --val takes recordings with masks")
     chosen = _with_share(share, best, method)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rich.progress import TaskID
@@ -18,7 +18,7 @@ from streamseg.text.terminal import console
 LINE_SECONDS = 30.0
 """Seconds between two lines about the progress, if stderr is no terminal."""
 SHOWN = 10
-"""Number of failed recordings that the summary lists; the index has all."""
+"""Number of failed recordings, and of requests to the user, that the summary lists; the index has all."""
 
 
 class BatchDisplay:
@@ -84,7 +84,18 @@ def print_batch(result: Mapping[str, Any]) -> None:
         rows.append((problem["status"], f"{problem['name']}: {problem['error']}"))
     if len(run["problems"]) > SHOWN:
         rows.append(("", f"and {len(run['problems']) - SHOWN} more"))
+    for request, names in _grouped(run["to_do"])[:SHOWN]:
+        others = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        rows.append(("to do", f"{names[0]}{others}: {request}"))
     rows.append(("results", without_secrets(result["output"])))
     for name, value in rows:
         table.add_row(name, value)
     console().print(table)
+
+
+def _grouped(requests: Iterable[Mapping[str, str]]) -> list[tuple[str, list[str]]]:
+    """Return each request with the names of its recordings, first those of the most recordings."""
+    names: dict[str, list[str]] = {}
+    for each in requests:
+        names.setdefault(each["request"], []).append(each["name"])
+    return sorted(names.items(), key=lambda item: -len(item[1]))

@@ -13,6 +13,7 @@ from streamseg.backbones import checkpoint
 from streamseg.backbones.exported import cached, engine_file, onnx_file, openvino_file
 from streamseg.errors import ModelError
 from streamseg.files import sha256_of
+from streamseg.sources import bag
 from streamseg.sources.ros import bagfile
 from streamseg.text import terminal
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 WEIGHTS = (".pth", ".safetensors")
-KNOWN = "give a .pt, .onnx, .xml, .plan, .engine, .pth or .safetensors file"
+KNOWN = "give a .pt, .onnx, .xml, .plan, .engine, .pth or .safetensors file, or a ROS bag; for others: streamseg view"
 
 
 def examine(path: Path) -> dict[str, Any]:
@@ -30,11 +31,11 @@ def examine(path: Path) -> dict[str, Any]:
     "runs" says whether `run --model` can use the file; if not, "problem" and "expected" say why. Raises ModelError if
     the file cannot be read.
     """
-    if path.is_dir() or path.suffix.lower() in bagfile.SUFFIXES:
-        return {"file": str(path)} | _bag(path)
-    if not path.is_file():
-        raise ModelError(f"there is no file {str(path)!r}", KNOWN)
     suffix = path.suffix.lower()
+    if suffix in bagfile.SUFFIXES or (path.is_dir() and bag.recognizes(str(path))):
+        return {"file": str(path)} | _bag(path)
+    if not path.exists():
+        raise ModelError(f"there is no file {str(path)!r}", KNOWN)
     if suffix == ".onnx":
         kind, facts = "ONNX network", _onnx(path)
     elif suffix == ".xml":
@@ -46,7 +47,7 @@ def examine(path: Path) -> dict[str, Any]:
     elif suffix in WEIGHTS:
         kind, facts = "weights", _weights(path)
     else:
-        raise ModelError(f"{str(path)!r} does not have the name of a model file", KNOWN)
+        raise ModelError(f"{str(path)!r} is neither a model file nor a ROS bag", KNOWN)
     files = [path, path.with_suffix(".bin")] if suffix == ".xml" else [path]
     size = sum(file.stat().st_size for file in files if file.is_file())
     return {"file": str(path), "kind": kind} | facts | {"bytes": size, "sha256": sha256_of(path)}

@@ -11,12 +11,17 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from streamseg.errors import FrameError
 from streamseg.frame import Intrinsics
 from streamseg.text import from_json
 from streamseg.text.asking import to_do
+
+if TYPE_CHECKING:
+    from streamseg.sources import Recording
 
 Size = tuple[int, int]
 
@@ -126,6 +131,18 @@ def fitted(given: Given | None, size: Size | None, origin: str) -> Camera:
         centre = f"{camera.cx:g},{camera.cy:g}"
         return Camera(None, (f"{origin} has its centre at {centre}, pictures are {width}x{height}", UNKNOWN))
     return Camera(camera)
+
+
+def notes_on_given(intrinsics: Intrinsics, source: Recording) -> tuple[str, ...]:
+    """Return a note if the intrinsics that the user gives cannot be those of the pictures of `source`: they are often
+    those of another resolution."""
+    with suppress(FrameError, IndexError):
+        height, width = source[0].rgb.shape[:2]
+        if fitted(Given(intrinsics), (width, height), "--intrinsics").intrinsics is None:
+            given = f"fx {intrinsics.fx:g}, centre {intrinsics.cx:g},{intrinsics.cy:g}"
+            why = f"--intrinsics ({given}) do not fit pictures of {width}x{height}; positions will be wrong"
+            return (to_do(why, "--intrinsics FX,FY,CX,CY"),)
+    return ()
 
 
 def _read(path: Path, parse: Callable[[str], Given]) -> Given | None:

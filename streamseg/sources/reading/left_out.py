@@ -1,4 +1,4 @@
-"""Notes on what a run does not use in the folder of a recording: videos, archives, folders of pictures."""
+"""Notes on what a run does not use in or beside the folder of a recording: videos, archives, pictures, depth."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from streamseg.sources import module_of
 from streamseg.sources.reading.files import IMAGE_SUFFIXES, folders_in, has_images, listing
 from streamseg.sources.reading.video import VIDEOS
 from streamseg.text import first_few
+from streamseg.text.asking import to_do
 
 BAGS = re.compile(r".*\.(bag|db3|mcap|svo2?|oni)", re.IGNORECASE)
 ARCHIVES = re.compile(r".*\.(tgz|tar|tar\.\w+|zip|7z|rar)", re.IGNORECASE)
@@ -25,6 +27,7 @@ LAYOUT = frozenset(
     | {"segmentations", "annotations", "labels", "groundtruth", "gt", "valid", "raw", "depth_masks"}
 )
 """Names of folders that belong to a recording. No note is written on them, whether they are used or not."""
+DEPTH_FOLDERS = ("depth", "depths")
 MAX_FOLDERS = 20
 """Folders in a folder that are searched for pictures."""
 
@@ -38,9 +41,20 @@ def notes_on_unused(folder: Path, used: Iterable[Path] = ()) -> list[str]:
     for singular, plural, pattern, hint in KINDS:
         notes += _note(singular, plural, [name for name in files if pattern.fullmatch(name)], hint)
     folders = [path.name for path in unused if path.name.lower() not in LAYOUT and _has_pictures(path)]
-    unreadable = [path.name for path in unused if path.name.lower() in ("depth", "depths") and _lacks_depth(path)]
+    unreadable = [path.name for path in unused if path.name.lower() in DEPTH_FOLDERS and _lacks_depth(path)]
     notes += _note("depth folder", "depth folders", unreadable, "depth is read as pictures of 16 bits or .npy")
     return notes + _note("folder with pictures", "folders with pictures", folders, "give it by itself")
+
+
+def notes_on_depth_beside(colour: Path) -> list[str]:
+    """Return a note if `colour`, a folder of pictures or a video, is the colour of a recording that has depth, too."""
+    parent = Path(os.path.abspath(colour)).parent
+    if not any(os.path.isdir(parent / name) for name in DEPTH_FOLDERS):
+        return []
+    module = module_of(str(parent))
+    if module is None or module is module_of(str(colour)):
+        return []
+    return [to_do("the depth beside these pictures is not used", f"give the folder of the recording, {parent}")]
 
 
 def _lacks_depth(folder: Path) -> bool:

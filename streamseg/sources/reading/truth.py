@@ -58,16 +58,17 @@ def ground_truth(
     notes: list[str] = []
     if meaning:
         count = f"{len(mask_of)} of {len(pictures)} pictures"
-        notes.append(f"masks ({count}, e.g. {first.name}) are read as: {meaning}")
+        notes.append(f"ground truth ({count}, e.g. {first.name}), read as: {meaning}")
     stored = drawn_as_stored(mask_of)
     if stored:
-        notes.append("masks are drawn on the pixels as stored: they are turned with their pictures, as EXIF says")
+        notes.append("ground truth is drawn on the pixels as stored: it is turned with its pictures, as EXIF says")
     elif stored is None:
-        notes.append("EXIF turns some pictures, and no size tells whether masks are drawn before that: taken for after")
-    if valid:
         notes.append(
-            f"{VALID}/ tells where {len(valid)} of {len(mask_of)} masks are known; elsewhere nothing is counted"
+            "EXIF turns some pictures; no size tells whether ground truth is drawn before that: taken for after"
         )
+    if valid:
+        known = f"{len(valid)} of {len(mask_of)} pictures"
+        notes.append(f"{VALID}/ tells where the ground truth of {known} is known; elsewhere it is void")
         read = partial(_read_valid, read, valid)
     loads: dict[Path, Load] = {
         picture: partial(_read_upright, read, mask, picture) if stored else partial(read, mask)

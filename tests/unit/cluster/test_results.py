@@ -56,6 +56,15 @@ def test_results_of_other_settings_or_recordings_are_refused(results: Results) -
         results.find_done("a", "/b", output_settings(JOB))
 
 
+def test_an_entry_has_what_its_run_asks_of_the_user(results: Results) -> None:
+    notes = ["note: all is well", "to do: the scale is assumed: --depth-scale UNITS"]
+    results.publish(made(results, "a", notes=notes), "a", overwrite=False)
+    (entry,) = results.all_entries()
+    assert entry.to_do == ["the scale is assumed: --depth-scale UNITS"]
+    index.write(results.root, [entry])
+    assert index.read(results.root) == [entry]
+
+
 def test_weights_that_changed_are_other_settings(results: Results, tmp_path: Path) -> None:
     weights = tmp_path / "own.onnx"
     weights.write_bytes(b"1")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from export.target import slug, stem, written
+from export.target import check_name, slug, stem, written
 from streamseg.errors import OutputError
 
 
@@ -63,12 +63,22 @@ def refused(path, needs=0):
 
 
 def test_a_path_that_cannot_be_written_is_refused_before_the_work(tmp_path):
-    assert "is a folder" in refused(tmp_path).message
     assert "no folder" in refused(tmp_path / "no" / "net.onnx").message
     (tmp_path / "file").write_text("")
     assert "no folder" in refused(tmp_path / "file" / "net.onnx").message
     assert "are needed" in refused(tmp_path / "net.onnx", needs=2**60).message
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]
+
+
+@pytest.mark.parametrize("name", ["net", "net.txt", "net.trt"])
+def test_a_name_that_run_would_not_recognize_is_refused(name, tmp_path):
+    for suffixes in ((".onnx",), (".xml",), (".plan", ".engine")):
+        with pytest.raises(OutputError, match="is not a name for this format") as caught:
+            check_name(tmp_path / name, *suffixes)
+        assert str(tmp_path / f"net{suffixes[0]}") in caught.value.hint
+        check_name(tmp_path / f"net{suffixes[-1]}", *suffixes)
+        with pytest.raises(OutputError, match="is a folder"):
+            check_name(tmp_path, *suffixes)
 
 
 def test_a_folder_without_permission(tmp_path, monkeypatch):

@@ -19,7 +19,7 @@ from export.to_tensorrt import BuildOptions
 from streamseg.backbones import Spec, machine
 from streamseg.backbones.exported import engine_file
 from streamseg.backbones.exported.engine_file import Machine, Profile
-from streamseg.errors import ModelError, OutputError
+from streamseg.errors import ModelError
 from streamseg.files import sha256_of
 
 H100 = Machine("NVIDIA H100 80GB HBM3", "9.0", "10.16.1.11")
@@ -130,13 +130,6 @@ def test_no_batch_is_no_engine(most):
         _ = BuildOptions(max_batch=most).profile
     assert BuildOptions(max_batch=8).profile == Profile(1, 8, 8)
     assert BuildOptions(max_batch=8, opt_batch=2).profile == Profile(1, 2, 8)
-
-
-def test_a_name_that_run_would_not_recognize_is_refused():
-    with pytest.raises(OutputError, match=r"net\.trt") as caught:
-        to_tensorrt.check_path(Path("net.trt"))
-    assert ".plan" in caught.value.hint
-    to_tensorrt.check_path(Path("net.engine"))
 
 
 def test_without_a_gpu_the_command_says_so_at_once(tmp_path):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ def run(path: Path, names: list[str], overwrite: bool = False, finish: bool = Tr
         for name in names:
             folder.claim(name).write_text(name)
         if finish:
-            (path / "run.json").write_text(json.dumps({"written": folder.written}))
+            (path / "run.json").write_text(json.dumps({"written": folder.written, "source": {"uri": "video.mp4"}}))
 
 
 def names(path: Path) -> list[str]:
@@ -27,7 +29,7 @@ def test_overwrite_removes_only_files_that_the_run_wrote(tmp_path: Path) -> None
     run(tmp_path, ["labels/0.png", "labels/1.png", "overlay.mp4"])
     (tmp_path / "labels" / "mine.png").write_text("mine")
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(OutputError, match="already holds a run"):
+    with pytest.raises(OutputError, match=r"already holds a run of 'video\.mp4'"):
         run(tmp_path, ["labels/0.png"])
     run(tmp_path, ["labels/0.png"], overwrite=True)
     assert names(tmp_path) == ["labels/0.png", "labels/mine.png", "notes.txt", "run.json"]
@@ -93,3 +95,14 @@ def test_a_run_that_was_killed_before_its_first_file_can_be_replaced(tmp_path: P
     with open_folder(tmp_path, True, "source") as folder:
         folder.claim("labels.npz")
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EPERM, errno.EROFS])
+def test_a_folder_that_cannot_be_written_is_named(code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(OutputError, match="cannot write into") as caught:
+        run(tmp_path / "out", [])
+    assert "-o" in caught.value.hint

@@ -6,13 +6,15 @@ import re
 import shutil
 from pathlib import Path
 
+import cv2
+import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
 
 from streamseg.backbones import Spec
 from streamseg.config import SegmenterConfig, SessionConfig
-from streamseg.runtime.session import misaligned, open_session, squeezed, unused
+from streamseg.runtime.session import misaligned, open_session, squeezed, unused, unused_depth_flags
 from streamseg.sources import Options, open_source
 from streamseg.sources.alignment import Alignment
 
@@ -68,6 +70,25 @@ def test_settings_of_objects_without_objects_have_a_note() -> None:
     assert unused(config) == unused(config.but(objects=True, quality="high", min_score=0.0)) == ""
     assert "--quality and --min-score" in unused(config.but(quality="high", min_score=0.0))
     assert unused(config.but(min_score=0.5)).endswith("add objects to --save")
+
+
+def test_flags_of_depth_without_depth_have_a_note(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "0.png"), np.zeros((48, 64, 3), np.uint8))
+    options = Options(depth_scale=1000.0, align_depth=Alignment(0.9, 1.0, 2.0))
+    pictures = SessionConfig(str(tmp_path))
+    with open_source(pictures.source) as source:
+        assert unused_depth_flags(source, pictures) == ""
+        assert "--depth-scale and --align-depth" in unused_depth_flags(source, pictures.but(options=options))
+        assert "--depth: no effect" in unused_depth_flags(source, pictures.but(depth=2.0))
+    with open_source(SAMPLE) as source:
+        assert unused_depth_flags(source, pictures.but(options=options)) == ""
+
+
+def test_a_foreground_weight_without_a_head_has_a_note() -> None:
+    lines: list[str] = []
+    with open_session(SessionConfig(SAMPLE).but(foreground=1.0, size=64), lines.append) as session:
+        session.prepare()
+    assert [line for line in lines if "--foreground: no effect" in line]
 
 
 def test_misaligned_depth_has_one_note_whose_advice_corrects_it(shared: Path) -> None:

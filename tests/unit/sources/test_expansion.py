@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -115,3 +116,21 @@ def test_what_names_nothing_is_an_error(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_folder_without_recordings_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="no recording"):
         expansion.expand([str(tmp_path)])
+
+
+@pytest.mark.parametrize("loose", ["preview.png", "film.mp4"])
+def test_recordings_beside_loose_files_are_found(loose: str, tmp_path: Path, make: Any) -> None:
+    make.tum(tmp_path / "desk")
+    picture(tmp_path / "thumbs/0.png")
+    if loose.endswith("png"):
+        picture(tmp_path / loose)
+    else:
+        make.video(tmp_path / loose)
+    assert names(expansion.expand([str(tmp_path)])) == [tmp_path.name, "desk"]
+
+
+def test_results_of_a_run_are_no_recordings(tmp_path: Path) -> None:
+    for name in ("a", "masks/a/objects"):
+        picture(tmp_path / name / "0.png")
+    (tmp_path / "masks/a/run.json").write_text(json.dumps({"written": []}), encoding="utf-8")
+    assert names(expansion.expand([str(tmp_path)])) == ["a"]

@@ -65,7 +65,7 @@ def test_masks_that_lie_among_the_pictures_are_no_frames(name: str, tmp_path: Pa
     assert isinstance(source, Recording)
     assert [source.name_of(i) for i in range(len(source))] == ["0", "1", "2"]
     assert np.count_nonzero(source[1].annotation) == 4
-    assert any("masks (3 of 3 pictures" in note for note in source.notes)
+    assert any("ground truth (3 of 3 pictures" in note for note in source.notes)
 
 
 def test_a_mask_of_a_turned_photograph_is_turned_along(tmp_path: Path, make: Any) -> None:
@@ -125,3 +125,10 @@ def test_real_folders(shared: Path) -> None:
     assert [i for i in range(16) if judo[i].load_annotation] == [0, 5, 8, 13]
     with pytest.raises(FrameError, match="853x480"):
         _ = judo[5].annotation
+
+
+def test_a_depth_image_alone_is_refused(tmp_path: Path, make: Any) -> None:
+    for name in ("depth/1.png", "frame.depth.png"):
+        make.depth(tmp_path / name, np.ones((4, 4)))
+        with pytest.raises(SourceError, match="is a depth image"):
+            open_source(str(tmp_path / name))

@@ -123,6 +123,29 @@ def test_every_failure_has_its_own_clear_words(name: str, tmp_path: Path, make: 
     assert words in fail(uri).message
 
 
+def test_colour_and_depth_of_other_names_are_no_two_recordings(tmp_path: Path, make: Any) -> None:
+    make.rgb(tmp_path / "rgb/a.png", make.texture(0))
+    make.depth(tmp_path / "depth/b.png", np.ones((4, 4)))
+    error = fail(str(tmp_path))
+    assert "no two of their files have the same name" in error.message
+    assert "rgb.txt and depth.txt" in error.hint
+
+
+def test_pictures_of_a_format_that_is_not_read_are_to_be_converted(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos/IMG_1.HEIC").write_bytes(b"heic")
+    for uri in (tmp_path / "photos", tmp_path / "photos/IMG_1.HEIC"):
+        error = fail(str(uri))
+        assert "of a format that is not read" in error.message
+        assert "PNG" in error.hint
+
+
+def test_a_file_of_a_recording_is_answered_with_its_folder(tmp_path: Path, make: Any) -> None:
+    folder = make.tum(tmp_path / "tum")
+    for name in ("rgb.txt", "depth.txt"):
+        assert fail(str(folder / name)).hint == f"give the recording that it belongs to: {folder}"
+
+
 @pytest.mark.parametrize("kind", ["co3d", "davis", "images", "index", "kinect", "rgbd", "shards", "tum", "video"])
 def test_a_forced_kind_on_the_wrong_thing_is_an_error(kind: str, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("text")

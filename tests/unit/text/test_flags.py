@@ -29,7 +29,7 @@ def test_run_has_each_of_these_flags() -> None:
     [
         (["--min-score", "0.5"], SegmenterConfig(), "--min-score is about objects"),
         (["--k-range", "2:4"], SegmenterConfig(regions=False).but(objects=True), "--k-range is about regions"),
-        (["--no-edges"], SegmenterConfig(regions=False).but(objects=True), "--edges is about regions"),
+        (["--no-edges"], SegmenterConfig(regions=False).but(objects=True), "--no-edges is about regions"),
         (["--min-score", "0.5"], SegmenterConfig().but(objects=True), ""),
         (["--seed", "1", "--keyframes", "2"], SegmenterConfig(), ""),
     ],

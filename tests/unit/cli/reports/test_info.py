@@ -127,3 +127,12 @@ def test_an_onnx_file_is_read_without_torch(tmp_path: Path) -> None:
     code += f"info.examine(Path({str(path)!r})); "
     code += "sys.exit(bool({'torch', 'openvino', 'onnxruntime', 'timm'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+
+
+def test_a_recording_that_is_no_bag_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "rgb").mkdir()
+    (tmp_path / "video.mp4").touch()
+    for path in (tmp_path, tmp_path / "video.mp4"):
+        with pytest.raises(ModelError, match="neither a model file nor a ROS bag") as caught:
+            info.examine(path)
+        assert "streamseg view" in caught.value.hint

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from streamseg.frame import Intrinsics
+from streamseg.sources import Options, open_source
 from streamseg.sources.reading.cameras import UNKNOWN, camera_of, find_known_set
 from streamseg.text.asking import requests_in
 
@@ -73,3 +75,11 @@ def test_another_size_is_scaled_and_another_shape_refused(tmp_path: Path) -> Non
     assert wide.intrinsics is None
     assert "640x480" in wide.notes[0]
     assert wide.notes[1:] == (UNKNOWN,)
+
+
+@pytest.mark.parametrize(("given", "fits"), [((60.0, 60.0, 31.5, 23.5), True), ((600.0, 600.0, 320.0, 240.0), False)])
+def test_intrinsics_of_another_resolution_have_a_note(
+    given: tuple[float, ...], fits: bool, tmp_path: Path, make: Any
+) -> None:
+    source = open_source(str(make.images(tmp_path, 2)), Options(intrinsics=Intrinsics(*given)))
+    assert fits != any("do not fit pictures of 64x48" in note for note in source.notes)

@@ -7,6 +7,7 @@ from typing import Any
 
 from streamseg.sources import open_source
 from streamseg.sources.reading.left_out import notes_on_unused
+from tests.unit.sources.layouts import write_stray
 
 
 def test_each_kind_is_named(tmp_path: Path, make: Any) -> None:
@@ -35,3 +36,15 @@ def test_a_source_says_so(tmp_path: Path, make: Any) -> None:
     make.rgb(tmp_path / "0.png", make.texture(0))
     (tmp_path / "film.mp4").touch()
     assert any("film.mp4" in note for note in open_source(str(tmp_path)).notes)
+
+
+def test_depth_beside_the_pictures_is_named(tmp_path: Path, make: Any) -> None:
+    folder = make.tum(tmp_path / "tum")
+    assert f"give the folder of the recording, {folder}" in str(open_source(str(folder / "rgb")).notes)
+    make.images(tmp_path / "plain/rgb")
+    assert not open_source(str(tmp_path / "plain/rgb")).notes
+
+
+def test_depth_beside_a_video_is_named(tmp_path: Path) -> None:
+    folder = write_stray(tmp_path / "scan")
+    assert f"give the folder of the recording, {folder}" in str(open_source(str(folder / "rgb.mp4")).notes)

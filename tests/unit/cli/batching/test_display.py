@@ -1,0 +1,19 @@
+"""The summary of a batch."""
+
+from __future__ import annotations
+
+import pytest
+
+from streamseg.cli.batching.display import print_batch
+
+RUN = {"recordings": 3, "before": 0, "left": 0, "done": 3, "fps": 1.0, "frames": 3, "seconds": 3.0, "problems": []}
+
+
+def test_equal_requests_are_one_row(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    requests = [("a", "--intrinsics FX,FY,CX,CY"), ("b", "--depth-scale UNITS"), ("c", "--depth-scale UNITS")]
+    to_do = [{"name": name, "request": request} for name, request in requests]
+    print_batch({"this_run": RUN | {"to_do": to_do}, "status": "done", "output": "masks"})
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "to do b and 1 more: --depth-scale UNITS" in lines
+    assert lines.index("to do b and 1 more: --depth-scale UNITS") < lines.index("to do a: --intrinsics FX,FY,CX,CY")
