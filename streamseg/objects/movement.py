@@ -76,11 +76,14 @@ class Movement:
 
         frames: each with the size (h, w) of its cues.
         """
+        self._motion.reset()
         moving, cameras = [], []
         for frame, _ in frames:
             moving.append(self._motion(frame.rgb))
             cameras.append(self._motion.camera)
         self._motion.reset()
+        if len(frames) > 1:  # no frame is before the first one, which is therefore compared with the second
+            self._motion(frames[1][0].rgb)
         changed = self._changes.start([frame for frame, _ in frames], cameras)
         return [
             Moves(_resized(moved, size), _resized(change, size))

@@ -52,6 +52,18 @@ def test_cells_of_the_size_asked_for_and_evidence_of_both_signs() -> None:
     assert not np.any(movement.leaning(start[7]))
 
 
+def test_the_first_frame_after_a_start_has_the_motion_towards_the_second_one() -> None:
+    movement = Movement(seed=0)
+    movement.start([(frame(i), SIZE) for i in range(8)])
+    first, second = (movement(frame(i), SIZE).moving for i in (0, 1))
+    assert first is not None
+    assert second is not None
+    for i, moving in enumerate((first, second)):
+        assert moving[score(i) > 0].mean() > moving[score(i) < 0].mean() + 0.3
+    movement.start([(frame(0), SIZE)])
+    assert movement(frame(0), SIZE).moving is None  # there is no other frame
+
+
 def test_a_survey_tells_the_thing_that_rests_beside_the_one_that_moves() -> None:
     movement = Movement(seed=0)
     start = movement.start([(frame(i), SIZE) for i in range(20)])
