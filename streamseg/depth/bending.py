@@ -20,8 +20,6 @@ ROUNDS = 4
 """Rounds of a fit, each to the points near the surface of the one before."""
 MEDIAN = 0.67
 """Median distance from the mean of a normal distribution, in standard deviations."""
-RATE = 0.3
-"""Weight of a new frame in the moving average of the bending."""
 
 
 class Bending(NamedTuple):
@@ -38,9 +36,12 @@ class Bending(NamedTuple):
         return height
 
     def averaged(self, now: Bending) -> Bending:
-        """Return the moving average with that of the next frame: it is the camera's, and much the same in each."""
-        mean = (1 - RATE) * self.coefficients + RATE * now.coefficients
-        return Bending(mean.astype(np.float32), (1 - RATE) * self.noise + RATE * now.noise)
+        """Return the mean with that of the next frame: it is the camera's, and much the same in each.
+
+        Older frames count for less and less. If they counted longer, a camera that moves would see the bending of
+        another place: a patch of a table became an object.
+        """
+        return Bending((self.coefficients + now.coefficients) / 2, (self.noise + now.noise) / 2)
 
 
 def worst_noise(depth: np.ndarray) -> np.ndarray:

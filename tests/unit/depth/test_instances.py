@@ -116,6 +116,19 @@ def test_every_thing_on_the_table_of_the_sample_is_found_whole() -> None:
             assert iou(numbers == number, mask) > 0.65, f"thing {thing} of frame {index}"
 
 
+def test_no_patch_of_the_table_of_the_sample_is_found_while_the_camera_moves() -> None:
+    clip = open_source(str(SAMPLE))
+    found = None
+    for index in range(0, len(clip), 2):
+        frame = clip[index]
+        assert frame.depth is not None
+        assert frame.intrinsics is not None
+        found = find_support(np.ascontiguousarray(frame.depth[::2, ::2]), frame.intrinsics.thinned(2), 0, found)
+        assert found is not None
+        things = cv2.dilate((frame.annotation[::2, ::2] > 0).astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+        assert not (found.above & ~things).any(), f"frame {index}"
+
+
 def test_what_lies_behind_a_jump_stays_with_the_thing_behind() -> None:
     front, behind = drawn((20, 20, 60, 90)), drawn((60, 20, 120, 90))
     support = surface(front | behind)
