@@ -45,11 +45,14 @@ def written(path: Path, needs: int = 0) -> Iterator[Path]:
         raise _unwritable(path, problem) from problem
 
 
-def check_name(path: Path, *suffixes: str) -> None:
-    """Raise OutputError if `path` is a folder, or if `run --model` would not recognize a network with this name."""
+def check_name(path: Path, *suffixes: str, exact: bool = False) -> None:
+    """Raise OutputError if `path` is a folder, or if `run --model` would not recognize a network with this name.
+
+    suffixes: in lower case. exact: refuse capital letters in the suffix, which `run` takes.
+    """
     if path.is_dir():
         raise OutputError(f"{str(path)!r} is a folder", f"name a file, for example -o {path / 'net'}{suffixes[0]}")
-    if path.suffix not in suffixes:
+    if (path.suffix if exact else path.suffix.lower()) not in suffixes:
         hint = f"-o takes a name that ends in {suffixes[0]}, such as {path.with_suffix(suffixes[0])}"
         raise OutputError(f"{str(path)!r} is not a name for this format", hint)
 

@@ -27,7 +27,7 @@ def to_openvino(request: Request, path: Path, log: Callable[[str], None]) -> lis
     which contains the SHA-256 of its .bin: if the machine stops in between, the old .xml does not open with the new
     .bin. Raises ModelError, OutputError.
     """
-    check_name(path, ".xml")
+    check_name(path, ".xml", exact=True)  # OpenVINO writes no other
     with tempfile.TemporaryDirectory(prefix="streamseg-") as folder:
         onnx = Path(folder) / "network.onnx"
         to_onnx(replace(request, precision="int8" if request.precision == "int8" else "fp32"), onnx, log)

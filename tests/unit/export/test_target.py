@@ -77,6 +77,9 @@ def test_a_name_that_run_would_not_recognize_is_refused(name, tmp_path):
             check_name(tmp_path / name, *suffixes)
         assert str(tmp_path / f"net{suffixes[0]}") in caught.value.hint
         check_name(tmp_path / f"net{suffixes[-1]}", *suffixes)
+        check_name(tmp_path / f"NET{suffixes[0].upper()}", *suffixes)  # `run` recognizes it, too
+        with pytest.raises(OutputError, match="is not a name for this format"):
+            check_name(tmp_path / f"NET{suffixes[0].upper()}", *suffixes, exact=True)
         with pytest.raises(OutputError, match="is a folder"):
             check_name(tmp_path, *suffixes)
 
