@@ -50,11 +50,11 @@ def _config(ctx: click.Context, param: click.Parameter, value: Path | None) -> N
 def _default_name(source: str) -> str:
     """Return the output folder's name for a source: the file name without suffix, the name of the recording in an index
     or in shards, or "stream" for an address, which may contain a password."""
-    from streamseg.sources import module_of, split_kind, split_part
+    from streamseg.sources import kind_of, module_of, split_kind, split_part
 
     kind, place = split_kind(source)
     path, part = split_part(place)
-    if part and (kind or getattr(module_of(place), "__name__", "").rpartition(".")[2]) in ("index", "shards"):
+    if part and (kind or kind_of(module_of(place))) in ("index", "shards"):
         return Path(part).name
     if "://" in source:
         return "stream"

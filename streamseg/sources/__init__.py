@@ -227,3 +227,8 @@ def module_of(uri: str) -> ModuleType | None:
     """Return the module of the first kind that recognizes `uri`, or None."""
     modules = sorted((plugins.load(__name__, name) for name in kinds()), key=lambda module: module.PRIORITY)
     return next((module for module in modules if module.recognizes(uri)), None)
+
+
+def kind_of(module: ModuleType | None) -> str:
+    """Return the kind that `module_of` found: the name of its module; "" for None."""
+    return "" if module is None else module.__name__.rpartition(".")[2]

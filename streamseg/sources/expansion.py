@@ -10,11 +10,10 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from types import ModuleType
 
 from streamseg import plugins
 from streamseg.errors import SourceError
-from streamseg.sources import module_of, split_kind, split_part
+from streamseg.sources import kind_of, module_of, split_kind, split_part
 from streamseg.sources.unrecognized import OTHER_PATH
 from streamseg.urls import is_store
 
@@ -79,10 +78,10 @@ def _search(path: str, kind: str | None, part_suffix: str, depth: int) -> Iterat
         inside = module.expand(path + part_suffix) if hasattr(module, "expand") else []
         prefix = f"{kind}:" if kind and not getattr(module, "EXPANDS_TO_OTHER_KINDS", False) else ""
         yield from (prefix + uri for uri in inside or [path + part_suffix])
-    if depth and not kind and os.path.isdir(path) and (module is None or _kind_of(module) in LOOSE):
+    if depth and not kind and os.path.isdir(path) and kind_of(module) in ("", *LOOSE):
         for child in _children(path, folders_only=module is not None):
             found = _search(child, None, part_suffix, depth - 1)
-            yield from found if module is None else (uri for uri in found if not _is_folder_of_images(uri))
+            yield from found if module is None else (uri for uri in found if kind_of(module_of(uri)) != "images")
 
 
 def _children(folder: str, folders_only: bool) -> list[str]:
@@ -104,12 +103,3 @@ def _is_result(path: str) -> bool:
         return "written" in json.loads(Path(path, MANIFEST).read_bytes())
     except (OSError, ValueError, TypeError):
         return False
-
-
-def _is_folder_of_images(uri: str) -> bool:
-    module = module_of(uri)
-    return module is not None and _kind_of(module) == "images"
-
-
-def _kind_of(module: ModuleType) -> str:
-    return module.__name__.rpartition(".")[2]

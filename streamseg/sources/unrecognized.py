@@ -38,14 +38,14 @@ def explain(uri: str, inner: Sequence[str], outer: str, kinds: Iterable[str]) ->
         if colon and kind.isidentifier() and kind not in kinds:
             return f"there is no {uri!r}, and no source is called {kind!r}", plugins.did_you_mean(kind, kinds)
         return f"there is no {uri!r}", "give a folder, a video file, a camera number or an rtsp:// address"
-    if any(os.path.basename(path).lower() in ("depth", "depths") for path in inner):
+    left_out = plugins.load("streamseg.sources.reading", "left_out")
+    if any(os.path.basename(path).lower() in left_out.DEPTH_FOLDERS for path in inner):
         pair = "name the files of a pair alike, or list them in rgb.txt and depth.txt as TUM does"
         return f"{uri!r} holds colour and depth, but no two of their files have the same name", pair
     if inner:
         return f"{uri!r} holds {len(inner)} recordings: {first_few(inner)}", f"give one of them, e.g. {inner[0]}"
     if not os.access(uri, os.R_OK):
         return f"{uri!r} cannot be read", "check its permissions"
-    left_out = plugins.load("streamseg.sources.reading", "left_out")
     if os.path.isdir(uri):
         files = sorted(os.listdir(uri))
         if not files:
