@@ -56,8 +56,9 @@ def choose_share(
         checkpoint.write(output / BEST, _with_share(run_share, best, method))
         return run_share
     compare = _comparison(best, evaluators, method, settings, output)
-    measured = None if evaluators.val else method.measured_share
-    limit = 1.0 if evaluators.val else min(run_share, 1.0 if measured is None else measured)
+    limit, proven = (1.0 if evaluators.val else run_share), False
+    if not evaluators.val and method.measured_share is not None:
+        limit, proven = min(run_share, method.measured_share), True
     share = 0.0
     for candidate in SHARES:
         if candidate > limit:
@@ -65,7 +66,7 @@ def choose_share(
         changes = compare(candidate)
         differences = ", ".join(f"{name} {format_difference(change)}" for name, change in changes.items())
         say(f"{candidate:g} of the way from the starting to the trained weights: {differences}")
-        if better(changes, proven=measured is not None):
+        if better(changes, proven):
             share = candidate
             break
     say(f"{BEST}: {_description(share, best)}; --average W sets another share")
