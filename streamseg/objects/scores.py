@@ -10,8 +10,8 @@
 The first three are means over the mask; all are then averaged over the object's last frames. A logistic regression
 estimates from them how often more than half of such an object lies on true objects: a score says whether there is an
 object, not whether its outline is right. `tests/benchmarks/scores.py` fitted the first four weights on the half of the
-labelled recordings that is used for tuning; docs/benchmarks/scores.md gives the calibration, and how
-the last two were found.
+labelled recordings that is used for tuning; docs/benchmarks/scores.md gives the calibration, and how the last two were
+found.
 """
 
 from __future__ import annotations
