@@ -16,6 +16,8 @@ from pathlib import Path
 from streamseg.errors import OutputError
 
 LOCK = ".streamseg.lock"
+MANIFEST = "run.json"
+"""Describes a run, in its output folder: the settings, the results, and the files that it wrote."""
 NAME_BYTES = 160
 """Longest safe name in bytes. File systems accept 255, of which temporary names and suffixes need a part."""
 LEFT_OVER_SECONDS = 24 * 3600

@@ -14,16 +14,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from streamseg.errors import OutputError
-from streamseg.files import locked
+from streamseg.files import MANIFEST, locked
 from train.callbacks.checkpointing import LAST
 
-TABLE, RESULT = "metrics.csv", "run.json"
+TABLE = "metrics.csv"
 STARTED = ".streamseg.begun"
 """Name of a marker file that lies in the folder from the start of a run until its first checkpoint. While it is there,
 the other files of the run can be discarded."""
 REPLACED = ".streamseg.replaced"
 """Name of the subfolder that holds the older run while the new run has no checkpoint."""
-RUN_FILES = ("best.pt", "checkpoints/*.pt", TABLE, RESULT, "loggers.json", "masks.png", "hparams.yaml",
+RUN_FILES = ("best.pt", "checkpoints/*.pt", TABLE, MANIFEST, "loggers.json", "masks.png", "hparams.yaml",
             "events.out.tfevents.*")  # fmt: skip
 """Patterns of the files that a run writes, except `LAST` and the objects."""
 OBJECTS = "objects/*/*.png", "objects.json"

@@ -18,6 +18,7 @@ from pytorch_lightning.utilities import move_data_to_device
 
 from streamseg.backbones import checkpoint
 from streamseg.errors import ModelError, SourceError, StreamsegError
+from streamseg.files import MANIFEST
 from train.callbacks.checkpointing import BEST, LAST, CheckpointFile, Checkpointing
 from train.callbacks.display import Display
 from train.callbacks.monitoring import HealthMonitor, MetricsTable
@@ -29,7 +30,7 @@ from train.data.samples import Samples
 from train.description import checkpoint_header, config, flat, ineffective_flags, opening_line, write_json
 from train.distributed import is_rank_zero, trainer_devices
 from train.encoder import Encoder, open_encoder
-from train.folder import RESULT, TABLE, OutputFolder, checkpoint_to_resume, reserved
+from train.folder import TABLE, OutputFolder, checkpoint_to_resume, reserved
 from train.method import Method
 from train.presets import frozen_stages, resolved
 from train.probes.evaluators import HeldOut, open_evaluators, open_held_out
@@ -91,7 +92,7 @@ def run(
             "samples_per_second": (trainer.global_step - start) * settings.samples_per_step / seconds,
             "skipped": samples.skipped(),
         }
-        return write_json(output / RESULT, result)
+        return write_json(output / MANIFEST, result)
 
 
 def _evaluation(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from streamseg.runtime.folder import MANIFEST
+from streamseg.files import MANIFEST
 from streamseg.runtime.statistics import Statistics
 from streamseg.text import clean
 from streamseg.text.asking import ready_flag, requests_in

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from streamseg.errors import SourceError
-from streamseg.runtime.folder import MANIFEST
+from streamseg.files import MANIFEST
 from streamseg.sources import split_kind
 from streamseg.text import without_secrets
 from streamseg.urls import as_source_errors, is_store, open_store_at

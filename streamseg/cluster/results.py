@@ -21,8 +21,7 @@ from typing import Any
 
 from streamseg.cluster.task import host_name, same_settings
 from streamseg.errors import OutputError
-from streamseg.files import locked, process_exists, written
-from streamseg.runtime.folder import MANIFEST
+from streamseg.files import MANIFEST, locked, process_exists, written
 from streamseg.runtime.index import Entry
 from streamseg.text import to_json
 from streamseg.text.asking import requests_in

@@ -12,9 +12,8 @@ from streamseg.cluster import remote
 from streamseg.cluster.results import HIDDEN, Results, entry_of
 from streamseg.cluster.task import same_settings
 from streamseg.errors import OutputError
-from streamseg.files import written
+from streamseg.files import MANIFEST, written
 from streamseg.runtime import index
-from streamseg.runtime.folder import MANIFEST
 from streamseg.runtime.index import Entry
 from streamseg.text import to_json
 

@@ -14,6 +14,8 @@ NOISE = 0.006, 0.003
 """The largest noise that is expected of a camera: metres, and metres per square metre of distance."""
 QUIETER = 0.25
 """Least noise of a camera, as a share of the largest one."""
+NEAR = 2.0
+"""Readings nearer to a plane than this multiple of the largest noise may be on it."""
 CLEAR = 3.0
 """Readings farther from the plane than this multiple of the noise are not on it."""
 ROUNDS = 4
@@ -61,7 +63,7 @@ def fit_bending(points: np.ndarray, normal: np.ndarray, offset: float) -> Bendin
     height = points @ normal + offset
     terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
     fewest, distance = 2 * terms.shape[1], np.abs(height) / worst
-    near = distance < 2
+    near = distance < NEAR
     bending = Bending(np.zeros(terms.shape[1], np.float32), _noise(distance[near]) if near.sum() >= fewest else 1.0)
     for _ in range(ROUNDS):
         distance = np.abs(height - bending.height(x, y)) / worst

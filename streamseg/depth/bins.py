@@ -14,7 +14,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from streamseg.depth.bending import CLEAR, fit_bending, worst_noise
+from streamseg.depth.bending import CLEAR, NEAR, fit_bending, worst_noise
 from streamseg.depth.image import DepthImage
 from streamseg.depth.planes import Plane
 from streamseg.depth.support import STEP, SupportPlane, height_above, standing, support_plane
@@ -103,7 +103,7 @@ def _find_planes(points: np.ndarray) -> list[Plane]:
     if not len(moments):
         return []
     normals, offsets, means, _ = _fitted(moments)
-    tolerance = 2 * worst_noise(means[:, 2])
+    tolerance = NEAR * worst_noise(means[:, 2])
     proposed, single = slice(None, None, 2), normals.astype(np.float32)  # every second window proposes its plane
     distance = np.abs(single[proposed] @ means.T.astype(np.float32) + offsets[proposed, None].astype(np.float32))
     agrees = (distance < tolerance.astype(np.float32)) & (single[proposed] @ single.T > ALIKE)
@@ -209,7 +209,7 @@ def _is_hollow(behind: np.ndarray, inside: np.ndarray, valid: np.ndarray) -> boo
 
 def _faces(grid: np.ndarray, found: Sequence[Plane]) -> list[Face]:
     """Find the connected faces of planes in (h, w, 3) points, the largest first."""
-    valid, tolerance, kernel = grid[..., 2] > 0, 2 * worst_noise(grid[..., 2]), np.ones((3, 3), np.uint8)
+    valid, tolerance, kernel = grid[..., 2] > 0, NEAR * worst_noise(grid[..., 2]), np.ones((3, 3), np.uint8)
     faces: list[tuple[int, Face]] = []
     for number, plane in enumerate(found):
         height = grid @ plane.normal + plane.offset

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from streamseg.depth.bending import worst_noise
+from streamseg.depth.bending import NEAR, worst_noise
 
 TRIALS = 200
 """Random planes that RANSAC tries."""
@@ -140,13 +140,13 @@ def _largest_plane(
         return None
     normals, offsets, bonus = normals[chosen], offsets[chosen], bonus[chosen]
     sample = points[:: max(1, len(points) // SEARCHED)]
-    heights, tolerance = sample @ normals.T + offsets, 2 * worst_noise(sample[:, 2])[:, None]
+    heights, tolerance = sample @ normals.T + offsets, NEAR * worst_noise(sample[:, 2])[:, None]
     on = np.abs(heights) < tolerance
     below = (heights <= -tolerance) & (heights > -STOREY)
     best = int(((on.sum(axis=0) - below.sum(axis=0)) * bonus).argmax())
     normal, _, inliers = _refined(points, normals[best], float(offsets[best]))
     if not allowed(normal[None])[0]:  # it was a slice of another plane
-        return _inliers(points, normals[best], float(offsets[best]), 2 * worst_noise(points[:, 2]))
+        return _inliers(points, normals[best], float(offsets[best]), NEAR * worst_noise(points[:, 2]))
     return inliers
 
 
@@ -164,7 +164,7 @@ def _random_planes(points: np.ndarray, random: np.random.Generator, trials: int)
 
 def _refined(points: np.ndarray, normal: np.ndarray, offset: float) -> tuple[np.ndarray, float, np.ndarray]:
     """Fit a plane to its own inliers, in ROUNDS. Returns its normal, its offset and its (n,) bool inliers."""
-    tolerance = 2 * worst_noise(points[:, 2])
+    tolerance = NEAR * worst_noise(points[:, 2])
     on = _inliers(points, normal, offset, tolerance)
     for _ in range(ROUNDS):
         if on.sum() < 3:

@@ -10,8 +10,8 @@ from streamseg.config import SessionConfig
 from streamseg.errors import SourceError
 from streamseg.evaluation import given_masks, scoring
 from streamseg.evaluation.command import document, meanings, page_observer
+from streamseg.files import MANIFEST
 from streamseg.runtime import index, manifest
-from streamseg.runtime.folder import MANIFEST
 
 
 def evaluate(folder: Path, listener: scoring.Listener, pictures: bool = False, protocol: str = "") -> dict[str, Any]:

@@ -12,10 +12,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from streamseg.errors import OutputError
-from streamseg.files import locked, make_folders
+from streamseg.files import MANIFEST, locked, make_folders
 from streamseg.text import from_json
 
-MANIFEST = "run.json"
 JOURNAL = ".streamseg.written"
 """Lists the files of a run that is going on or was killed, one name a line. When a run ends, run.json lists them."""
 

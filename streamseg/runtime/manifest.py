@@ -13,8 +13,7 @@ import numpy as np
 
 from streamseg.backbones import Backbone
 from streamseg.backbones.placement import Place
-from streamseg.files import written
-from streamseg.runtime.folder import MANIFEST as NAME
+from streamseg.files import MANIFEST, written
 from streamseg.runtime.statistics import Statistics
 from streamseg.text import to_json
 
@@ -121,7 +120,7 @@ def write(folder: Path, content: Mapping[str, object], best_effort: bool = False
     best_effort: ignore an OSError. For use while another exception is raised, which most likely has the same cause.
     """
     try:
-        with written(folder / NAME) as temporary:
+        with written(folder / MANIFEST) as temporary:
             temporary.write_bytes(to_json(content, indent=2) + b"\n")
     except OSError:
         if not best_effort:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from streamseg import plugins
 from streamseg.errors import SourceError
+from streamseg.files import MANIFEST
 from streamseg.sources import kind_of, module_of, split_kind, split_part
 from streamseg.sources.unrecognized import OTHER_PATH
 from streamseg.urls import is_store
@@ -21,7 +22,6 @@ LIST_SUFFIXES = (".txt", ".lst", ".list")
 LOOSE = ("images", "video")
 """Kinds that a folder has because of single files in it. Its folders may be recordings, too, but folders of images in
 it, such as masks or thumbnails, are not."""
-MANIFEST = "run.json"  # of `runtime.folder`, a layer above
 MAX_DEPTH = 4
 """Levels below a folder that are searched: CO3D has category/sequence, DAVIS JPEGImages/480p/sequence."""
 

@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from streamseg.errors import FrameError, OutputError
-from streamseg.files import UniqueNames
+from streamseg.files import MANIFEST, UniqueNames
 from streamseg.sources import Recording, read_mask
 from streamseg.sources.reading.files import images_in
 
-MANIFEST, LINES, ARCHIVE, OVERLAY = "run.json", "segments.jsonl", "labels.npz", "overlay.mp4"
+LINES, ARCHIVE, OVERLAY = "segments.jsonl", "labels.npz", "overlay.mp4"
 FOLDERS = {"regions": "labels", "objects": "objects", "panoptic": "panoptic"}
 """The folder of indexed PNGs for each kind of masks."""
 MAX_BYTES = 2 << 30

@@ -13,6 +13,7 @@ import numpy as np
 
 from streamseg.config import SourceConfig
 from streamseg.errors import FrameError, SourceError, StreamsegError
+from streamseg.files import MANIFEST
 from streamseg.frame import VOID, Frame, Intrinsics
 from streamseg.sources import LiveSource, Recording, camera, open_source, split_kind
 from streamseg.sources.alignment import Alignment
@@ -20,7 +21,7 @@ from streamseg.text import without_secrets
 from streamseg.text.asking import TO_DO
 from streamseg.viewing.facts import facts_of_run
 from streamseg.viewing.moment import Moment
-from streamseg.viewing.output import MANIFEST, OVERLAY, Output, Stamp
+from streamseg.viewing.output import OVERLAY, Output, Stamp
 
 MAX_MOMENTS = 8
 """Number of frames that are kept, for requests of their other layers."""

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from streamseg.errors import StreamsegError
-from streamseg.files import written
+from streamseg.files import MANIFEST, written
 from train import run as training
 from train.callbacks.checkpointing import BEST, LAST
 from train.callbacks.display import Display
 from train.description import write_json
 from train.distributed import trainer_devices
-from train.folder import RESULT, ROUND, OutputFolder
+from train.folder import ROUND, OutputFolder
 from train.method import Method
 from train.reports.deploying import REQUIRED_FIGURES
 from train.reports.verdict import fell
@@ -100,7 +100,7 @@ def _round_config(settings: Settings, options: Any, output: Path, number: int) -
 def _finished_result(folder: Path) -> Result | None:
     """Return the summary of a round that was completed before the run was resumed, or None."""
     try:
-        result: Result = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+        result: Result = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     return result if result["status"] == "done" else None
@@ -127,7 +127,7 @@ def _summary(results: list[Result], count: int, output: Path) -> Result:
         "kept": kept,
         "rounds": results,
     }
-    return write_json(output / RESULT, summary)
+    return write_json(output / MANIFEST, summary)
 
 
 def _verdict(results: list[Result], kept: int, count: int) -> str:
