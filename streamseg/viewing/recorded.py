@@ -143,10 +143,8 @@ def open_recorded(given: str, options: SourceConfig, source: str = "") -> Record
     if not (path / MANIFEST).is_file():
         return _open_source_alone(given, options)
     if options != SourceConfig():
-        raise SourceError(
-            f"{given!r} is a run, which knows of its depth and camera",
-            "leave out --depth-scale, --intrinsics and --align-depth",
-        )
+        flags = "--depth-scale, --intrinsics and --align-depth"
+        raise SourceError(f"{given!r} is a run, which knows of its depth and camera", f"leave out {flags}")
     output = Output(path)
     recording, notes = _source_of(output, source)
     stamps = output.stamps(recording)

@@ -1,16 +1,16 @@
 """Whether training helps: methods and seeds, on recordings that were trained on, on others, and on other kinds.
 
-    python tests/benchmarks/training.py --data FOLDER -o OUT [--half look|final] [--method NAME[*ROUNDS]]...
+    python tests/benchmarks/training.py --data FOLDER -o OUT [--half look|final] [--alone] [--method NAME[*ROUNDS]]...
         [--flags "NAME ..."]... [--seeds N] [--steps N] [--every N] [--model NAME] [--weights FILE]
         [--layers LIST] [--jobs N]
 
 Every method is trained on the development half of the videos and photographs (by a hash of their names: masks.py),
 never with their masks. `run` with the checkpoint is scored beside `run` with the network that it started from.
 Constants are chosen with --half look: it divides this half again, trains on each part in a folder of its own, scores
-both, and uses no other recordings. A round after the first continues from the checkpoint of the round before. OUT keeps
-checkpoints and figures; what exists is not computed again. A table is printed after each seed. The change has a 95 %
-confidence interval over recordings, each the mean of its seeds (paired bootstrap with the width of Student's t:
-`train.probes.bootstrap`).
+both, and uses no other recordings. --alone trains on each recording of the half by itself. A round after the first
+continues from the checkpoint of the round before. OUT keeps checkpoints and figures; what exists is not computed
+again. A table is printed after each seed. The change has a 95 % confidence interval over recordings, each the mean of
+its seeds (paired bootstrap with the width of Student's t: `train.probes.bootstrap`).
 """
 
 from __future__ import annotations
@@ -62,9 +62,11 @@ class Plan:
         return self.output / f"{name}{number}-{seed}"
 
 
-def recordings(data: Path, which: str) -> list[dict[str, list[str]]]:
+def recordings(data: Path, which: str, alone: bool) -> list[dict[str, list[str]]]:
     """The sources of each group of figures, for each training."""
     found: list[Task] = [task for task in tasks(data) if task.frame < 0 and task.group in KINDS]
+    if alone:
+        return [{"trained on": [task.source]} for task in found if half(task.name) == which]
     looked = [task.source for task in found if half(task.name) == "look"]
     if which == "look":
         parts = looked[::2], looked[1::2]
@@ -160,6 +162,7 @@ def rows(title: str, before: Sequence[Figures], after: Sequence[Figures]) -> Non
     show_default=True,
     help="look = development set, in two parts; final = test set.",
 )
+@click.option("--alone", is_flag=True, help="Train on each recording of the half by itself.")
 @click.option(
     "--method",
     "methods",
@@ -180,6 +183,7 @@ def main(
     data: Path,
     output: Path,
     which: str,
+    alone: bool,
     methods: Sequence[str],
     flags: Sequence[str],
     seeds: int,
@@ -193,7 +197,8 @@ def main(
     """Train each method without masks, and score the masks of `run` before and after."""
     output.mkdir(parents=True, exist_ok=True)
     given = {parts[0]: parts[1:] for parts in map(shlex.split, flags)}
-    start, groups = Spec(model, weights, tuple(map(int, filter(None, layers.split(","))))), recordings(data, which)
+    start = Spec(model, weights, tuple(map(int, filter(None, layers.split(",")))))
+    groups = recordings(data, which, alone)
     folders = [output] if len(groups) == 1 else [output / str(number) for number in range(len(groups))]
     plans = [Plan(one, start, steps, given, every, jobs, folder) for one, folder in zip(groups, folders, strict=True)]
     asked = [one.partition("*") for one in methods]

@@ -65,7 +65,7 @@ def choose_share(
             continue
         changes = compare(candidate)
         differences = ", ".join(f"{name} {format_difference(change)}" for name, change in changes.items())
-        say(f"{candidate:g} of the way from the starting to the trained weights: {differences}")
+        say(f"{_description(candidate, best)}, compared with {_description(0, best)}: {differences}")
         if better(changes, proven):
             share = candidate
             break
