@@ -25,6 +25,8 @@ class Preset:
     heads_first: float
 
 
+BATCH_SIZE = 16
+"""Pairs per step, if the data has as many frames."""
 PRESETS = {
     "finetune": Preset(norms="frozen", frozen_share=0.5, backbone_lr=0.1, heads_first=0.15),
     "pretrain": Preset(norms="batch", frozen_share=0.0, backbone_lr=1.0, heads_first=0.0),
@@ -36,6 +38,7 @@ def resolved(settings: Settings) -> Settings:
     preset = _preset(settings)
     return replace(
         settings,
+        batch_size=settings.batch_size or BATCH_SIZE,
         norms=preset.norms if settings.norms == "auto" else settings.norms,
         backbone_lr=preset.backbone_lr if settings.backbone_lr < 0 else settings.backbone_lr,
         heads_first=preset.heads_first if settings.heads_first < 0 else settings.heads_first,

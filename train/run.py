@@ -8,6 +8,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,15 +50,15 @@ def run(
     """Train method `name` and return the summary that is written to run.json ({} in processes of other ranks). Raises
     StreamsegError; the files in `folder` that were written before the error remain complete."""
     _quiet_libraries()
-    settings = resolved(settings)
     loggers.check(settings.logger)
     output, last = folder.output, checkpoint_to_resume(folder, is_rank_zero())
     start = int(checkpoint.read(last)["training"]["global_step"]) if last else 0
     hardware = trainer_devices(settings)
     with contextlib.ExitStack() as stack:
         torch.manual_seed(settings.seed)
-        encoder = _encoder(settings)
-        data = open_data(settings, stack)
+        encoder = _encoder(resolved(settings))
+        data = open_data(settings, stack, hardware["devices"] * hardware["num_nodes"])
+        settings = resolved(replace(settings, batch_size=data.batch_size))
         data_sha256 = _check_same_run(data, encoder, last, start)
         method = method_class(encoder, options, settings, data.steps)
         held_out = open_held_out(settings, data.recordings, display.say) if is_rank_zero() else None

@@ -36,7 +36,7 @@ class Settings:
     data: sources or folders of sources, as "kind[:path]" or a path. size: side of a view in pixels.
     steps: number of optimizer steps; 0 = determined by `epochs`. lr: learning rate for the whole batch; 0 = the default
     of the method, scaled with the batch size.
-    weight_decay, average, workers: -1 = auto. probe_every, nodes: 0 = auto.
+    weight_decay, average, workers: -1 = auto. batch_size, probe_every, nodes: 0 = auto.
     backbone_lr, heads_first, frozen_stages: -1 = determined by `preset`. clip, save_period: 0 = off.
     """
 
@@ -70,7 +70,9 @@ class Settings:
     size: int = option(224, "Side of a training view, in pixels.", low=32, high=2048)
     epochs: int = option(10, "Passes over all frames.", low=1)
     steps: int = option(0, "Optimizer steps.  auto: --epochs times the frames.", low=1, auto=True)
-    batch_size: int = option(16, "Pairs per step, on all devices together.", low=1)
+    batch_size: int = option(
+        0, "Pairs per step, on all devices together.  auto: 16, or as many as the data has frames.", low=1, auto=True
+    )
     accumulate: int = option(1, "Batches whose gradients are accumulated for each optimizer step.", low=1)
     gap: tuple[int, int] = option(
         (0, 8), "Distance of the two frames of a pair, in frames; 0 = two views of one frame.", type=Gap(), shown="0:8"

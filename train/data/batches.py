@@ -21,36 +21,43 @@ from train.data.recordings import open_recordings
 from train.data.samples import CACHE_SCALE, EndlessBatches, Samples, check_count, loader
 from train.distributed import is_local_rank_zero, is_rank_zero, worker_count
 from train.method import Batch, Method
+from train.presets import BATCH_SIZE
 from train.settings import Settings
 
 
 class Data(NamedTuple):
     """The recordings of --data.
 
-    lost: sources that could not be opened. frames: number of frames in all recordings. steps: optimizer steps of the
-    run.
+    lost: sources that could not be opened. frames: number of frames in all recordings. batch_size: pairs per step, on
+    all devices together. steps: optimizer steps of the run.
     """
 
     recordings: list[Recording]
     lost: list[Skip]
     frames: int
+    batch_size: int
     steps: int
 
 
-def open_data(settings: Settings, stack: ExitStack) -> Data:
-    """Open the recordings of --data, which `stack` closes. Raises StreamsegError for fewer frames than a batch."""
+def open_data(settings: Settings, stack: ExitStack, devices: int = 1) -> Data:
+    """Open the recordings of --data, which `stack` closes, and choose the batch size if it is auto: a multiple of the
+    number of `devices`. Raises StreamsegError for fewer frames than a batch."""
     lost: list[Skip] = []
     recordings = open_recordings(settings.data, lost.append)
     for recording in recordings:
         stack.callback(recording.close)
-    count, batch = sum(len(recording) for recording in recordings), settings.samples_per_step
-    if batch > count:
+    count = sum(len(recording) for recording in recordings)
+    # one pair per frame at most, but one per device at least
+    fitting = max(devices, min(BATCH_SIZE, count // settings.accumulate) // devices * devices)
+    batch_size = settings.batch_size or fitting
+    per_step = batch_size * settings.accumulate
+    if per_step > count:
         raise StreamsegError(
-            f"a batch of {batch} is larger than the data, which has {count} frames",
+            f"a batch of {per_step} is larger than the data, which has {count} frames",
             f"use --batch-size {max(1, count // settings.accumulate)} at most, or give more recordings",
         )
     check_count(count)
-    return Data(recordings, lost, count, settings.steps or settings.epochs * (count // batch))
+    return Data(recordings, lost, count, batch_size, settings.steps or settings.epochs * (count // per_step))
 
 
 def open_samples(
