@@ -40,8 +40,8 @@ FOREGROUND = 2.0
 """Weight of the foreground head's output, 0 ... 1, beside features of length 1: see docs/benchmarks/training.md."""
 
 MIN_SCORE = 0.25
-"""Lowest score of an object. On ten empty scenes it reduces false objects from 1.1 to 0.02 per frame, while labelled
-recordings keep their objects: see docs/objects.md."""
+"""Lowest score of an object. On ten empty scenes it reduces false objects from 1.1 to 0.03 per frame, while labelled
+videos and RGB-D scenes keep their objects: see docs/benchmarks/scores.md."""
 
 
 @dataclass(frozen=True)

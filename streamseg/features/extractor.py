@@ -188,8 +188,8 @@ class FeatureExtractor:
         if wanted and objectness is None:
             raise ModelError(
                 f"{backbone.name} cannot find objects: its outputs have neither energy nor attention",
-                "export it again with this version of streamseg, or leave the objects out: `eval --no-objects`, and "
-                "in `run` neither objects nor panoptic in --save",
+                "export it again with this version of streamseg, or find regions only: `run --masks regions`, "
+                "`eval --no-objects`",
             )
         timer.lap("backbone")
         return [

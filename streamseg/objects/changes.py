@@ -1,7 +1,7 @@
 """Finds what differs from a background that is registered over many frames.
 
-The frames of the last seconds are warped onto the current frame by the camera's homographies. The median of a pixel
-over these frames is its background; a pixel that differs from it shows something that has moved. In contrast to
+Five frames of about the last second are warped onto the current frame by the camera's homographies. The median of a
+pixel over these frames is its background; a pixel that differs from it shows something that has moved. In contrast to
 neighbouring frames, this also shows slow objects, and has no halo (Wren et al., "Pfinder", PAMI 1997; registered: Irani
 & Anandan, "A unified approach to moving object detection", PAMI 1998). Parallax differs from the background, too;
 therefore the weight of this cue is measured, see `evidence`.

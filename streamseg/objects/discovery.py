@@ -4,9 +4,9 @@
     -> less where the motion speaks against it -> foreground -> instances -> ids
 
 A slow, accurate step teaches a fast one. On keyframes, GrabCut segments the salient parts; a ridge regression on the
-features learns from these cuts over the session; a keyframe then costs one matrix product, and a cut that draws its
-borders. Other frames show the objects of the keyframe, moved along the optical flow. A second round of cuts starts
-where saliency and classifier agree, a third from the classifier alone.
+features learns from these cuts over the session; a keyframe then costs one matrix product, and the drawing of its
+borders. Other frames show the objects of the keyframe, moved along the optical flow. At the start of a session, the
+first frames are cut in three rounds: from the saliency, from saliency and classifier, from the classifier alone.
 """
 
 from __future__ import annotations

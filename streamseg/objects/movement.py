@@ -1,7 +1,7 @@
 """Computes two cues of motion for each frame, and how well each has separated objects from background in this session.
 
 moving      relative to the frame before, see `motion`
-changed     relative to a background registered over seconds, see `changes`
+changed     relative to a background registered over about a second, see `changes`
 
 In a survey, frames from the whole recording, the two cues also show which parts rest in all frames, see `resting`.
 """

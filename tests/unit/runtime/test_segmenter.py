@@ -59,7 +59,8 @@ def test_reset_may_change_the_settings(shapes, make_segmenter) -> None:
 def test_a_network_without_objectness_is_refused_for_objects(shapes, make_segmenter) -> None:
     with pytest.raises(ModelError, match="neither energy nor attention") as caught:
         make_segmenter(objects=True).step(shapes()[0])
-    assert "--no-objects" in caught.value.hint
+    assert "eval --no-objects" in caught.value.hint
+    assert "run --masks regions" in caught.value.hint  # without it, `run` finds objects
 
 
 def test_frames_may_change_their_size(shapes, make_segmenter) -> None:
