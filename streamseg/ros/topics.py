@@ -19,7 +19,7 @@ from streamseg.sources import DepthScale, LiveSource, Options, Skip
 from streamseg.sources.reading.cameras import Given, fitted
 from streamseg.sources.reading.depth import check_first_frame, resized, same_shape
 from streamseg.sources.ros.depths import metres_of, units_of
-from streamseg.sources.ros.geometry import camera_from
+from streamseg.sources.ros.geometry import camera_from, is_rectified
 from streamseg.sources.ros.index import BILLION
 from streamseg.sources.ros.pictures import rgb_of
 from streamseg.text.asking import to_do
@@ -50,10 +50,11 @@ class Topics(LiveSource):
         self._node, self._options = node, options
         self._scale_checked = options.depth_scale is None  # ROS's own units need no check
         image = node.resolve_topic_name(names.image)
-        default_info = image.removesuffix("/compressed").rpartition("/")[0] + "/camera_info"
+        base = image.removesuffix("/compressed")
+        default_info = base.rpartition("/")[0] + "/camera_info"
         by_role = {"image": image, "depth": names.depth, "camera_info": names.camera_info or default_info}
         self._topics = {role: node.resolve_topic_name(name) for role, name in by_role.items() if name}
-        self.uri = image
+        self.uri, self._rectified = image, is_rectified(base)
         self._newest = Newest()
         self._info: Any = None
         self._headers: deque[tuple[int, Any]] = deque(maxlen=HEADERS)
@@ -143,7 +144,7 @@ class Topics(LiveSource):
         return resized(metres, size[::-1])
 
     def _intrinsics(self, size: tuple[int, int]) -> Any:
-        camera = None if self._info is None else camera_from(self._info)
+        camera = None if self._info is None else camera_from(self._info, self._rectified)
         if camera is None:
             return None
         return fitted(Given(camera.pinhole, camera.size if all(camera.size) else None), size, "CameraInfo").intrinsics

@@ -106,7 +106,7 @@ class RealSense(LiveSource):
             ) from None
         if self.frame_size is None:
             _stop(started)
-            raise SourceError("this RealSense camera offers no RGB stream of 640x480", "use a D400 camera with colour")
+            raise SourceError("this RealSense camera offers no RGB stream", "use a camera with colour, such as a D435")
         self._sensors, self._syncer = started, syncer
 
     def __iter__(self) -> Iterator[Frame]:

@@ -42,8 +42,13 @@ def camera_of(bag: BagFile, stream: Stream) -> Camera | None:
         topic = bag.topics.get(name)
         info = bag.first(name) if topic is not None and topic.type == INFO else None
         if info is not None:
-            return camera_from(info, rectified="rect" in stream.base.rsplit("/", 1)[-1])
+            return camera_from(info, rectified=is_rectified(stream.base))
     return None
+
+
+def is_rectified(topic: str) -> bool:
+    """Return whether images have no distortion, by the name of their topic without the suffix of image_transport."""
+    return "rect" in topic.rsplit("/", 1)[-1]
 
 
 def info_topics(base: str) -> Iterable[str]:

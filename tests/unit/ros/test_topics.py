@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from streamseg.errors import SourceError
+from streamseg.frame import Intrinsics
 from streamseg.ros.topics import Names, Topics
 from streamseg.sources import Options
 
@@ -58,3 +59,23 @@ def test_a_given_depth_scale_is_judged_by_the_first_frame(units: float, refused:
 
 def test_the_units_of_ros_are_not_judged() -> None:
     assert next(frames(Options(), 65_000)).depth[3, 4] == pytest.approx(65.0)
+
+
+@pytest.mark.parametrize(
+    ("topic", "fx"), [("camera/image_raw", 5.0), ("camera/image_rect", 7.0), ("camera/image_rect_color/compressed", 7.0)]
+)
+def test_rectified_images_have_the_intrinsics_of_p(topic: str, fx: float) -> None:
+    k, p = np.diag([5.0, 5.0, 1.0]), np.diag([7.0, 7.0, 1.0])
+    k[:2, 2] = p[:2, 2] = 3.5, 2.5
+    info = SimpleNamespace(
+        k=k.ravel(),
+        p=np.column_stack([p, np.zeros(3)]).ravel(),
+        d=[0.1, 0.0, 0.0, 0.0, 0.0],
+        distortion_model="plumb_bob",
+        width=8,
+        height=6,
+    )
+    with Topics(Node(), Names(topic), Options()) as topics:
+        topics._on_info(info)
+        topics._on_image(message(np.zeros((6, 8, 3), np.uint8), "rgb8"))
+        assert next(iter(topics)).intrinsics == Intrinsics(fx, fx, 3.5, 2.5)

@@ -103,6 +103,18 @@ def test_a_camera_that_falls_silent_is_opened_again_and_then_lost(soft: Soft, mo
     assert source.lost
 
 
+class NoColour:
+    """A camera without any stream."""
+
+    def query_sensors(self) -> list[Any]:
+        return []
+
+
+def test_a_camera_without_colour_is_refused() -> None:
+    with pytest.raises(SourceError, match="offers no RGB stream$"):
+        plugin.RealSense("", Options(), NoColour)
+
+
 def test_without_a_camera_it_says_so() -> None:
     with pytest.raises(SourceError, match="no RealSense camera is connected"):
         open_source("realsense:")
