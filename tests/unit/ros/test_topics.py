@@ -62,7 +62,7 @@ def test_the_units_of_ros_are_not_judged() -> None:
 
 
 @pytest.mark.parametrize(
-    ("topic", "fx"), [("camera/image_raw", 5.0), ("camera/image_rect", 7.0), ("camera/image_rect_color/compressed", 7.0)]
+    ("topic", "fx"), [("camera/image_raw", 5.0), ("camera/image_rect", 7.0), ("camera/image_rect/compressed", 7.0)]
 )
 def test_rectified_images_have_the_intrinsics_of_p(topic: str, fx: float) -> None:
     k, p = np.diag([5.0, 5.0, 1.0]), np.diag([7.0, 7.0, 1.0])

@@ -111,7 +111,7 @@ class NoColour:
 
 
 def test_a_camera_without_colour_is_refused() -> None:
-    with pytest.raises(SourceError, match="offers no RGB stream$"):
+    with pytest.raises(SourceError, match=r"offers no RGB stream$"):
         plugin.RealSense("", Options(), NoColour)
 
 
