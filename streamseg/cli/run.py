@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from streamseg.cli.help import Command, option
 from streamseg.cli.options import (
@@ -76,7 +77,7 @@ def _default_name(source: str) -> str:
     "-o",
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
-    show_default="out/NAME; none with --show or --view alone",
+    show_default="out/NAME; none with --show or --view, unless --save is given",
     help="Output folder.",
 )
 @option(
@@ -143,7 +144,8 @@ def run(ctx: click.Context, source: str | None, as_json: bool, quiet: bool, **gi
     if ctx.args:
         raise click.UsageError(f"one SOURCE only, not also {ctx.args[0]!r}; for several: streamseg batch", ctx)
     output = given.pop("output")
-    if output is None and not given["show"] and not given["view"]:
+    is_watched = given["show"] or given["view"]
+    if output is None and (not is_watched or ctx.get_parameter_source("save") is ParameterSource.COMMANDLINE):
         output = Path("out") / _default_name(source)
     with starting() as started:
         from streamseg.cli import progress

@@ -156,13 +156,14 @@ def squeezed(frame: tuple[int, int], network: tuple[int, int]) -> str:
 
 
 def unused(setup: SegmenterConfig) -> str:
-    """A line about settings of objects where none are looked for; "" where all is well."""
+    """Return a note on settings of objects without effect, because `setup` finds no objects; "" if there are none."""
     usual = ObjectsConfig()
     names = [name for name in SETTINGS_OF_MASKS["objects"] if getattr(setup.objects, name) != getattr(usual, name)]
     if setup.objects.objects or not names:
         return ""
     flags = " and ".join(map(flag_of, names))
-    return to_do(f"{flags} has no effect, because this run finds no objects", "add objects to --save")
+    what = "find objects, too (--masks objects; in Python objects=True), or leave it out"
+    return to_do(f"{flags}: no effect, because this run finds no objects", what)
 
 
 def unused_depth_flags(source: Recording | LiveSource, setup: SessionConfig) -> str:

@@ -1,11 +1,11 @@
 """Sinks write or show the masks of a run. Each module of this package is one sink.
 
-The name of the module is the value of `--save`, and the first line of its docstring is the description in `--help`.
+The name of the module is the value of `--save`, and the first line of its docstring describes it.
 A sink module defines `open(folder: Path, run: Run) -> Sink` and `OUTPUT`, the name of the file or folder that it writes
-("" for none). `ONE_KIND = True` declares that it uses only one kind of masks: if all sinks of a run use only objects,
-no regions are computed. A sink calls `Run.new_file` for each file, writes it under a temporary name
-(`files.PartialFile`), and gives it its final name in `close()`, so that a file with its final name is always complete.
-It may raise OSError: `open_sink` converts it to an OutputError with a hint.
+("" for none). `ONE_KIND = True` declares that it uses no masks but those of `Run.masks`, or no masks but the objects: a
+run that finds objects computes no regions if all of its sinks declare this. A sink calls `Run.new_file` for each file,
+writes it under a temporary name (`files.PartialFile`), and gives it its final name in `close()`, so that a file with
+its final name is always complete. It may raise OSError: `open_sink` converts it to an OutputError with a hint.
 
 A sink that needs a further package defines `check()`, which raises OutputError if that is missing.
 A module that defines `watch(run: Run) -> Sink` is a viewer, and its name is the value of `--view`.

@@ -1,4 +1,4 @@
-"""A page in the browser with the masks of the frame that is now; on this machine only."""
+"""A page in the browser with the masks of the latest frame, on this machine only."""
 
 from __future__ import annotations
 

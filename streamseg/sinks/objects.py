@@ -1,4 +1,4 @@
-"""objects/<frame name>.png: one indexed PNG a frame, 0 = background, 1 ... = things (DAVIS palette)."""
+"""objects/<frame name>.png: one indexed PNG a frame, 0 = background, 1 ... = objects (DAVIS palette)."""
 
 from __future__ import annotations
 

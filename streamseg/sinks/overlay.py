@@ -1,4 +1,4 @@
-"""A video of the frames with their segments drawn over them: overlay.mp4."""
+"""A video of the frames with the masks drawn over them: overlay.mp4."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""panoptic/<frame name>.png: one indexed PNG a frame, 254 downwards = things, 1 upwards = the regions around."""
+"""panoptic/<frame name>.png: one indexed PNG a frame, 254 downwards = objects, 1 upwards = the regions around."""
 
 from __future__ import annotations
 

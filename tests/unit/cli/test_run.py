@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
+from typing import Any
 
-from streamseg.cli.run import _default_name
+import pytest
+from click.testing import CliRunner
+
+from streamseg.cli.run import _default_name, run
+from streamseg.config import RunConfig
+from streamseg.runtime import job
 
 
 @pytest.mark.parametrize(
@@ -23,3 +29,28 @@ from streamseg.cli.run import _default_name
 )
 def test_default_names(source: str, name: str) -> None:
     assert _default_name(source) == name
+
+
+@pytest.mark.parametrize(
+    ("flags", "output"),
+    [
+        ("", "out/0"),
+        ("--show", None),
+        ("--view browser", None),
+        ("--show --save overlay", "out/0"),
+        ("--view browser -o there", "there"),
+    ],
+)
+def test_a_run_that_is_only_watched_writes_nothing(
+    flags: str, output: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outputs = []
+
+    def record(config: RunConfig, **_: Any) -> dict[str, str]:
+        outputs.append(config.output)
+        return {"status": "done"}
+
+    monkeypatch.setattr(job, "run", record)
+    done = CliRunner().invoke(run, ["0", "--quiet", *flags.split()], catch_exceptions=False)
+    assert done.exit_code == 0
+    assert outputs == [output and Path(output)]
