@@ -43,7 +43,7 @@ def view(
 
     OUTDIR is the output folder of `streamseg run` or `streamseg batch`. The page of a run shows its masks over the
     recording, with a scrubber, curves and the track of each object; the page of a batch lists its runs. SOURCE is
-    anything that `run` can segment: the page shows its colour and depth, its time stamps, and what is missing.
+    any recording that `run` can segment: the page shows its colour and depth, its time stamps, and what is missing.
     """
     from streamseg.config import SourceConfig
     from streamseg.viewing.opening import open_in_browser

@@ -25,6 +25,7 @@ from streamseg.viewing.output import OVERLAY, Output, Stamp
 
 MAX_MOMENTS = 8
 """Number of frames that are kept, for requests of their other layers."""
+LIVE = ("camera", "realsense")  # kinds of live sources, recognized by name: opening one would start the camera
 
 
 class Recorded:
@@ -167,7 +168,7 @@ def open_recorded(given: str, options: SourceConfig, source: str = "") -> Record
 
 def _open_source_alone(given: str, options: SourceConfig) -> Recorded:
     kind, rest = split_kind(given)
-    if kind == "camera" or (kind is None and camera.recognizes(rest)):  # checked before `open_source` starts it
+    if kind in LIVE or (kind is None and camera.recognizes(rest)):
         raise SourceError(
             f"{without_secrets(given)!r} is live: its frames cannot be shown again",
             f"streamseg run {without_secrets(given)} --view browser",
@@ -183,7 +184,7 @@ def _open_source_alone(given: str, options: SourceConfig) -> Recorded:
 def _source_of(output: Output, moved_to: str) -> tuple[Recording | None, tuple[str, ...]]:
     """Return the recording of a run, or None with notes why it cannot be opened. Raises an error only if the user has
     said where it is: `moved_to`."""
-    if not moved_to and output.kind == "camera":
+    if not moved_to and output.kind in LIVE:
         return None, ("the run's camera is not opened again",)
     options = output.settings.get("options") or {}
     try:
