@@ -9,6 +9,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from streamseg.backbones import zoo
 from streamseg.cli.help import GENERAL, GROUPS, Command, Option, option
 from streamseg.cli.main import group
 
@@ -53,6 +54,12 @@ def test_help_is_in_words(name: str) -> None:
     text = ALL[name].get_help(click.Context(ALL[name], info_name=name))
     for odd in ("None", "<=x", "x>=", "x<=", "INTEGER", "FLOAT", "RANGE", "default: (", "AUTO", "loud", "lanes"):
         assert odd not in text
+
+
+def test_the_help_of_model_lists_the_named_networks() -> None:
+    (model,) = (param for param in ALL["run"].params if param.name == "model")
+    assert isinstance(model, Option)
+    assert all(name in str(model.help) for name in zoo.NAMED)
 
 
 def test_a_flag_has_one_heading_in_all_commands() -> None:
