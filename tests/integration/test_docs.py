@@ -125,6 +125,12 @@ def test_scripts_and_targets_that_are_named_exist(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
+def test_files_of_the_project_that_are_named_exist(page: Path) -> None:
+    for path in re.findall(r"`((?:streamseg|train|export|tests|docs|samples)/[a-z_./-]+)`", prose(page)):
+        assert (ROOT / path).exists(), path
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
 def test_words_are_the_fields_own(page: Path) -> None:
     private = r"loud(ness)?|quiet cells?|lookers?|lanes?|relief|vessels?|key frames?|carried frames?"
     assert not re.findall(rf"\b(?:{private})\b", page.read_text(encoding="utf-8"), re.IGNORECASE)
