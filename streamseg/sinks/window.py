@@ -88,7 +88,7 @@ def _require_display() -> None:
     if not has_display():
         raise OutputError(
             "a window needs a display, and there is none (DISPLAY and WAYLAND_DISPLAY are not set)",
-            "leave --show out and look at overlay.mp4, or log in with a desktop (over ssh: ssh -X)",
+            "use --view browser instead, leave --show out and look at overlay.mp4, or log in with a desktop (ssh -X)",
         )
     if not sys.platform.startswith("linux"):
         return
