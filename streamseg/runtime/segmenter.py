@@ -211,7 +211,7 @@ class Segmenter:
         return replace(masks, timings_ms={**masks.timings_ms, **timings})
 
     def _segment(self, frame: Frame | FeatureFrame | PropagatedFrame) -> Segmentation:
-        """`step` in the thread of the caller."""
+        """Compute the masks of a frame, for `step`, which may call this in a background thread."""
         if isinstance(frame, PropagatedFrame):
             extracted = self._propagate(frame)
         else:

@@ -5,6 +5,8 @@ moment.py      one frame with its masks, encoded when a page requests it
 live.py        the latest frame of a run in progress, and the changes that a page makes to the run
 output.py      the output folder of a finished run
 recorded.py    the frames of a recording, with the masks of a run
+survey.py      what is missing in a recording, and the track of each id
+facts.py       the lines of text about a run
 playback.py    the page of one or two runs or recordings
 collection.py  the page of a batch
 pages/         HTML, CSS and JavaScript modules, served as they are
