@@ -1,4 +1,4 @@
-"""labels/<frame name>.png: one indexed PNG a frame (DAVIS palette), the frame's own size."""
+"""labels/<frame name>.png: the regions, one indexed PNG a frame (DAVIS palette), the frame's own size."""
 
 from __future__ import annotations
 
