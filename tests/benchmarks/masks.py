@@ -2,6 +2,7 @@
 
     python tests/benchmarks/masks.py --data FOLDER [--half look|final|both] [--quality live|high] [--save run.json]
                                      [--against run.json] [--group NAME]... [--seed N] [--seeds N]
+                                     [--model NAME|FILE]
 
 Groups: video with one object, video with several, RGB-D (camera given, and withheld), photographs, and ten empty
 scenes, of which the false things a frame are counted. Frames of scenes that do not belong together (OSD, stills) are
@@ -200,6 +201,7 @@ def of(which: str, found: Found) -> Found:
 @click.option("--seed", default=0)
 @click.option("--seeds", default=1, show_default=True, help="So many, from --seed on.")
 @click.option("--min-score", "least", default=ObjectsConfig.min_score, show_default=True, help="As in run.")
+@click.option("--model", default="", help="As in run; the default network without it.")
 @click.option("--jobs", default=2)
 @click.option("--save", type=click.Path(path_type=Path))
 @click.option("--against", type=click.Path(path_type=Path, exists=True))
@@ -211,13 +213,15 @@ def main(
     seed: int,
     seeds: int,
     least: float,
+    model: str,
     jobs: int,
     save: Path | None,
     against: Path | None,
 ) -> None:
     """See the module."""
+    settings = {"quality": quality, "seed": seed, "min_score": least} | ({"model": model} if model else {})
     chosen = [
-        (task, {"quality": quality, "seed": seed, "min_score": least}, seeds)
+        (task, settings, seeds)
         for task in tasks(data)
         if of_half(task.name, which) and (not groups or any(part in task.group for part in groups))
     ]
