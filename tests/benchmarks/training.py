@@ -4,7 +4,7 @@
         [--flags "NAME ..."]... [--seeds N] [--steps N] [--every N] [--model NAME] [--weights FILE]
         [--layers LIST] [--jobs N]
 
-Every method is trained on the development half of the videos and photographs (by a hash of their names: masks.py),
+Every method is trained on the development set of the videos and photographs (by a hash of their names: masks.py),
 never with their masks. `run` with the checkpoint is scored beside `run` with the network that it started from.
 Constants are chosen with --half look: it divides this half again, trains on each part in a folder of its own, scores
 both, and uses no other recordings. --alone trains on each recording of the half by itself. A round after the first
