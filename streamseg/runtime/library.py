@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import fields
+from numbers import Real
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -31,8 +32,25 @@ from streamseg.runtime.frames import latency_note, segmented
 from streamseg.runtime.result import Result
 from streamseg.runtime.session import open_segmenter, open_session, unused
 from streamseg.runtime.statistics import Statistics
+from streamseg.sources.alignment import Alignment
 
 Log = Callable[[str], None]
+TYPES: dict[str, tuple[Any, str]] = {
+    "model": (str | Path, "the name of a network, or the path of a file"),
+    "weights": (str | Path, "the path of a file"),
+    "layers": (tuple | list, "numbers in brackets, e.g. layers=(3, 4)"),
+    **dict.fromkeys(("facet", "engine", "device", "precision"), (str, "a name")),
+    "intrinsics": (Intrinsics, "streamseg.Intrinsics(fx, fy, cx, cy)"),
+    "align_depth": (Alignment, "streamseg.sources.alignment.Alignment(scale, dx, dy)"),
+    "depth_scale": (Real, "units per metre, e.g. 1000"),
+}
+"""Type of each setting that the config does not check, and what to give. None is allowed where it is the default."""
+INSTEAD = {
+    "intrinsics": "give intrinsics to step()",
+    "depth_scale": "give depth in metres to step()",
+    "align_depth": "register the depth to the colour before step()",
+}
+"""What a user of `Segmenter` does instead of correcting a recording."""
 
 
 def segment(
@@ -50,9 +68,11 @@ def segment(
     """Segment a recording, a video, a folder of images, a camera number or an rtsp:// address, frame by frame.
 
     source: as on the command line. objects: find objects, too. every: use every n-th frame, beginning with the first.
-    max_frames: stop after this many frames. batch, policy, max_latency: see `frames.segmented`. settings: any flag of
-    `streamseg run` that influences masks, by the name of its field in `streamseg.config`, e.g. model, size, k,
-    quality, seed, intrinsics. log: is called with one line of text for each note.
+    max_frames: stop after this many frames. batch: frames of a recording that the network takes in one call. For live
+    sources, policy: "latest" drops a frame that still waits when the next one arrives, "all" queues it; max_latency:
+    milliseconds that a frame may take. settings: any flag of `streamseg run` that influences masks, by the name of its
+    field in `streamseg.config`, e.g. model, size, k, quality, seed, intrinsics. log: is called with one line of text
+    for each note.
 
     Yields a Result for each frame. The threads of the generator stop when it ends or is closed; it installs no signal
     handlers. Broken frames are skipped. Raises StreamsegError, also for an unknown setting or an impossible value.
@@ -80,11 +100,14 @@ def segment(
 class Segmenter:
     """Segments frames in a loop of your own, such as the callback of a robot. Ids persist from call to call.
 
-    objects, log, settings: as in `segment`. A context manager, for use in one thread. The first step loads the network.
+    objects, log, settings: as in `segment`, without those of `SourceConfig`, because there is no recording. A context
+    manager, for use in one thread. The first step loads the network. Raises StreamsegError as `segment` does.
     """
 
     def __init__(self, *, objects: bool = False, log: Log | None = None, **settings: Any) -> None:
         self._stack = ExitStack()
+        for name in INSTEAD.keys() & settings.keys():
+            raise StreamsegError(f"{name} corrects a recording, and a Segmenter has none", INSTEAD[name])
         config = _config("", objects, settings)
         if log and (note := unused(config)):
             log(note)
@@ -127,18 +150,34 @@ class Segmenter:
         self.close()
 
 
-def check_names(settings: Iterable[str]) -> None:
-    """Raise a StreamsegError for the first name that is not a setting."""
+def checked(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `settings` with text instead of a `Path`, and tuples instead of lists.
+
+    Raises StreamsegError for a name that is not a setting, and for a value of a wrong type. The config checks ranges.
+    """
     parts = (Spec, ExtractorConfig, ClusteringConfig, ObjectsConfig, SourceConfig, SegmenterConfig)
-    known = {field.name for part in parts for field in fields(part)} - {"spec", "extractor"}
-    for name in settings:
+    defaults = {field.name: field.default for part in parts for field in fields(part)}
+    known = defaults.keys() - {"spec", "extractor"}
+    for name, value in settings.items():
         if name not in known:
             raise StreamsegError(f"no setting is called {name!r}", did_you_mean(name, known))
+        kind, what = TYPES.get(name, (object, ""))
+        if not isinstance(value, kind) and not (value is None and defaults[name] is None):
+            raise StreamsegError(f"{name} is {value!r}", f"give {what}")
+    return {name: _plain(value) for name, value in settings.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _config(source: str, objects: bool, settings: dict[str, Any]) -> SessionConfig:
-    check_names(settings)
-    return SessionConfig(source, **from_flags({"objects": objects} | settings))
+    config = SessionConfig(source, **from_flags({"objects": objects} | checked(settings)))
+    if not config.regions and not objects:
+        raise StreamsegError("with regions=False and objects=False there is nothing to find", "add objects=True")
+    return config
 
 
 def _frame(

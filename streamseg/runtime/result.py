@@ -45,7 +45,7 @@ class Result:
 
     @cached_property
     def properties(self) -> tuple[Segment, ...]:
-        """Area, box, mean depth [m], 3-D centroid [m] and score of each id in `masks`, sorted by id."""
+        """Area, box, mean depth [m], 3-D centroid and size [m], and score of each id in `masks`, sorted by id."""
         scores = self.segmentation.scores_of("regions" if self.objects is None else "objects")
         return properties.measure(self.masks, self.frame.depth, self.frame.intrinsics, scores)
 

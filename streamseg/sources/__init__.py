@@ -168,14 +168,14 @@ def split_part(path: str) -> tuple[str, str]:
     return (whole, part) if separator and not os.path.exists(path) else (path, "")
 
 
-def open_source(uri: str, options: Options | None = None) -> Recording | LiveSource:
+def open_source(uri: str | os.PathLike[str], options: Options | None = None) -> Recording | LiveSource:
     """Open a recording or a live stream.
 
     uri: a path, whose kind is recognized by its content; "kind:path" to force a kind; the number of a camera; or an
         rtsp:// address. A folder that holds exactly one recording opens that one.
     Raises SourceError if no kind recognizes `uri`, or if it has no usable frame.
     """
-    options = options or Options()
+    uri, options = os.fspath(uri), options or Options()
     kind, rest = split_kind(uri)
     if kind is not None:
         return _open_with(plugins.load(__name__, kind), os.path.expanduser(rest), options)

@@ -68,7 +68,7 @@ def test_a_closed_generator_leaves_no_thread() -> None:
 
 
 def test_a_loop_of_ones_own() -> None:
-    with streamseg.open_source(str(SAMPLE)) as source, streamseg.Segmenter(size=160, objects=True, k=5) as segmenter:
+    with streamseg.open_source(SAMPLE) as source, streamseg.Segmenter(size=160, objects=True, k=5) as segmenter:
         frames = [source[i] for i in range(6)]
         results = [segmenter.step(one.rgb, one.depth, one.intrinsics, one.timestamp) for one in frames]
         assert all(result.objects.any() for result in results)
@@ -97,6 +97,46 @@ def test_settings_are_refused_as_the_command_line_does() -> None:
         next(streamseg.segment(SAMPLE, every=0))
     with pytest.raises(streamseg.StreamsegError, match="quality is 'best'"):
         streamseg.Segmenter(objects=True, quality="best")
+
+
+@pytest.mark.parametrize(
+    ("settings", "hint"),
+    [
+        ({"intrinsics": (525, 525, 320, 240)}, "streamseg.Intrinsics"),
+        ({"align_depth": "0.9,-8,-4"}, "Alignment"),
+        ({"depth_scale": "1000"}, "units per metre"),
+        ({"layers": 4}, "layers=(3, 4)"),
+        ({"model": None}, "name of a network"),
+        ({"facet": 3}, "a name"),
+        ({"regions": False}, "objects=True"),
+    ],
+)
+def test_values_of_a_wrong_type_are_refused_with_what_to_give(settings: dict[str, object], hint: str) -> None:
+    with pytest.raises(streamseg.StreamsegError) as refusal:
+        next(streamseg.segment(SAMPLE, **settings))
+    assert hint in refusal.value.hint
+
+
+@pytest.mark.parametrize("name", ["intrinsics", "depth_scale", "align_depth"])
+def test_a_segmenter_refuses_corrections_of_a_recording(name: str) -> None:
+    with pytest.raises(streamseg.StreamsegError, match=f"{name} corrects a recording"):
+        streamseg.Segmenter(**{name: None})
+
+
+def test_a_model_may_be_a_path(tmp_path: Path) -> None:
+    missing = tmp_path / "best.pt"
+    for call in (
+        lambda: next(streamseg.segment(SAMPLE, model=missing)),
+        lambda: streamseg.evaluate(SAMPLE, models=missing),
+    ):
+        with pytest.raises(streamseg.StreamsegError, match=r"best\.pt"):
+            call()
+
+
+def test_evaluate_refuses_a_model_that_it_would_ignore() -> None:
+    with pytest.raises(streamseg.StreamsegError) as refusal:
+        streamseg.evaluate(SAMPLE, model="resnet18")
+    assert "models=" in refusal.value.hint
 
 
 def test_evaluate_is_the_document_of_eval() -> None:
