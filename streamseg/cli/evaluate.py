@@ -26,6 +26,7 @@ from streamseg.cli.options import (
     "--batch",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
+    group="Input",
     help="Score the masks that `streamseg batch -o DIR` wrote, instead of SOURCEs.",
 )
 @option(
@@ -89,8 +90,9 @@ from streamseg.cli.options import (
 def evaluate(sources: Sequence[str], as_json: bool, quiet: bool, **given: Any) -> None:  # fmt: skip
     """Score masks against the ground truth of SOURCEs: CO3D, DAVIS, or any folder or video with masks/.
 
-    It prints the IoU of the best mask (object or region), of the best union of regions and of the objects; J&F as DAVIS
-    has it; the adjusted Rand index; changes of ids. Void pixels (255) and frames without ground truth do not count.
+    It prints the IoU of the best mask (object or region), of the best union of masks and of all objects; J&F as DAVIS
+    defines it; the adjusted Rand index; changes of ids; average precision. Void pixels (255) and frames without ground
+    truth do not count.
     """
     report, page, batch = given.pop("report"), given.pop("page"), given.pop("batch")
     _require_fitting_flags(sources, batch, report, page, given)

@@ -110,7 +110,7 @@ def _swatch(i: int) -> str:
 def chart(track: Track, frames: int) -> str:
     """Draw the IoU over the frames as SVG, 0 at the bottom and 1 at the top.
 
-    The line has a gap in frames without the object, and a dot where the partner changes.
+    The line has a gap in frames without the object, and a ring where the partner changes.
     """
 
     def to_pixels(place: int, iou: float) -> tuple[float, float]:
@@ -126,7 +126,7 @@ def chart(track: Track, frames: int) -> str:
         previous = place
     partners = list(track.partners.items())
     changes = [to_pixels(place, track.iou[place]) for (_, old), (place, new) in pairwise(partners) if old != new]
-    dots = "".join(f'<circle class="change" cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in changes)
+    rings = "".join(f'<circle class="change" cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in changes)
     _, middle = to_pixels(0, AGREES)
     text = html.escape(
         f"IoU over {frames} frames, mean {_mean(list(track.iou.values()))}, {len(changes)} changes of id"
@@ -134,5 +134,5 @@ def chart(track: Track, frames: int) -> str:
     return (
         f'<svg class="chart" width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
         f'aria-label="{text}"><path class="axis" d="M4,4H{WIDTH - 4}M4,{HEIGHT - 4}H{WIDTH - 4}"/>'
-        f'<path class="half" d="M4,{middle}H{WIDTH - 4}"/><path class="line" d="{"".join(lines)}"/>{dots}</svg>'
+        f'<path class="half" d="M4,{middle}H{WIDTH - 4}"/><path class="line" d="{"".join(lines)}"/>{rings}</svg>'
     )
