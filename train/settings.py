@@ -127,14 +127,14 @@ class Settings:
     )
     nodes: int = option(
         0,
-        "Number of machines; start the command on each with torchrun.  auto: as many as srun says, else 1.",
+        "Number of machines; start the command on each with torchrun.  auto: as torchrun or srun say, else 1.",
         low=1,
         auto=True,
     )
     strategy: str = option("auto", "Lightning's strategy for several devices.", metavar="auto|ddp")
     workers: int = option(
         -1,
-        "Processes that decode and augment frames.  auto: with a GPU one per core, at most 8; else none.",
+        "Processes that decode and augment frames.  auto: with a GPU one per core but one, at most 8; else none.",
         low=0,
         auto=True,
     )

@@ -92,8 +92,11 @@ def _sentence(what: str, comparison: Mapping[str, Any]) -> str:
 
 
 def _without_masks(figures: Mapping[str, Mapping[str, float]]) -> str:
-    advice = "give annotated recordings with --val to learn whether training helps"
     if "agreement" not in figures.get("best", {}) or "agreement" not in figures.get("frozen", {}):
-        return f"no probe: {advice}"
-    before, after = figures["frozen"]["agreement"], figures["best"]["agreement"]
-    return f"no masks: agreement with the objects {after:.3f} at best, {before:.3f} before; {advice}"
+        return (
+            "nothing was measured: give annotated recordings with --val, and no --no-probe, to learn whether it helped"
+        )
+    before, after = round(figures["frozen"]["agreement"], 3), round(figures["best"]["agreement"], 3)
+    lower = ", so it fell: train longer, or keep the start" if after < before else ""
+    advice = "give annotated recordings with --val to learn whether training helps"
+    return f"no masks: agreement with the objects {after:.3f} at best, {before:.3f} before{lower}; {advice}"

@@ -48,10 +48,18 @@ def test_a_single_recording_is_mentioned() -> None:
 
 
 def test_without_masks_the_verdict_claims_nothing() -> None:
-    assert verdict({}, {}).startswith("no probe")
+    assert verdict({}, {}).startswith("nothing was measured")
     said = verdict({}, {"frozen": {"agreement": 0.3}, "best": {"agreement": 0.8}})
     assert said.startswith("no masks: agreement with the objects 0.800")
     assert "helped" not in said
+    assert "fell" not in said
+
+
+def test_without_masks_a_lower_agreement_is_called_so() -> None:
+    said = verdict({}, {"frozen": {"agreement": 0.415}, "best": {"agreement": 0.399}})
+    assert "0.399 at best, 0.415 before, so it fell: train longer, or keep the start" in said
+    same = verdict({}, {"frozen": {"agreement": 0.4151}, "best": {"agreement": 0.4149}})
+    assert "fell" not in same
 
 
 def test_saved_scores_are_paired_with_their_frames() -> None:
