@@ -25,12 +25,12 @@ class Result:
 
     @property
     def regions(self) -> np.ndarray:
-        """(H, W) uint8: every pixel in one region, ids 1 ... 254, the same over the whole sequence."""
+        """(H, W) uint8: ids 1 ... 254, 255 = none; regions keep their ids. All 255 with regions=False."""
         return self.segmentation.regions
 
     @property
     def objects(self) -> np.ndarray | None:
-        """(H, W) uint8: 0 = background, 1 ... 254 = objects, ids as in `regions`; None without objects=True."""
+        """(H, W) uint8: 0 = background, 1 ... 254 = objects, which keep their ids; None without objects=True."""
         return self.segmentation.objects
 
     @property
