@@ -93,9 +93,7 @@ def _sentence(what: str, comparison: Mapping[str, Any]) -> str:
 
 def _without_masks(figures: Mapping[str, Mapping[str, float]]) -> str:
     if "agreement" not in figures.get("best", {}) or "agreement" not in figures.get("frozen", {}):
-        return (
-            "nothing was measured: give annotated recordings with --val, and no --no-probe, to learn whether it helped"
-        )
+        return "nothing was measured: to learn whether training helps, leave out --no-probe, and give --val"
     before, after = round(figures["frozen"]["agreement"], 3), round(figures["best"]["agreement"], 3)
     lower = ", so it fell: train longer, or keep the start" if after < before else ""
     advice = "give annotated recordings with --val to learn whether training helps"

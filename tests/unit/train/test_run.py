@@ -60,7 +60,7 @@ def test_a_run_and_its_resumption(train: Any, images: Path, tmp_path: Path) -> N
     result = json.loads(out)
     assert result["status"] == "done"
     assert result["steps"] == 6
-    assert "no probe" in result["verdict"]
+    assert "nothing was measured" in result["verdict"]
     assert json.loads((whole / "run.json").read_text()) == result
     content = checkpoint.read(whole / "last.pt")
     assert content["method"] == "byol"
