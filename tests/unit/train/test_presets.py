@@ -14,10 +14,11 @@ def test_random_weights_are_pretrained_and_others_fine_tuned() -> None:
     assert (resolved(kept).norms, resolved(kept).backbone_lr, frozen_stages(kept, 8)) == ("frozen", 0.1, 4)
     assert (resolved(whole).norms, resolved(whole).backbone_lr, frozen_stages(whole, 8)) == ("batch", 1.0, 0)
     assert resolved(Settings(preset="pretrain")).heads_first == 0
+    assert resolved(Settings()).batch_size == 16
 
 
 def test_given_values_are_kept_and_resolving_twice_changes_nothing() -> None:
-    said = Settings(norms="batch", backbone_lr=0.0, heads_first=0.5, frozen_stages=2)
+    said = Settings(batch_size=5, norms="batch", backbone_lr=0.0, heads_first=0.5, frozen_stages=2)
     assert resolved(said) == said
     assert frozen_stages(said, 8) == 2
     assert resolved(resolved(Settings())) == resolved(Settings())
