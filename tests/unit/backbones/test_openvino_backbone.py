@@ -50,6 +50,7 @@ INTERRUPTED = """
 import gc, signal
 from streamseg.backbones import Spec, open_backbone
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 networks = [open_backbone(Spec("efficientnet_lite0"), (96, 160), engine="openvino") for _ in range(2)]
 while networks:
     del networks[0]
