@@ -10,12 +10,14 @@ import os
 import secrets
 import shutil
 import signal
+import time
 from contextlib import suppress
 from typing import Any
 
 from streamseg.cluster.pools import Event, Pool
 from streamseg.cluster.task import Task
 from streamseg.errors import StreamsegError
+from streamseg.files import process_exists
 from streamseg.runtime.index import Entry
 from streamseg.text import without_secrets
 
@@ -30,6 +32,9 @@ STORE = 80 << 20
 """Bytes of Ray's object store, the smallest possible: it holds entries, which are small, and never frames."""
 FAILED_STARTS = 3
 """Number of actors per worker that may die while they start, one after the other, before the batch ends."""
+
+KILLED = 5.0
+"""Seconds to wait at most until a killed process has ended."""
 
 
 class RayPool(Pool):
@@ -109,6 +114,7 @@ class RayPool(Pool):
         if process and self._logs:  # on this machine: Ray only asks the process to end, and a frozen one does not
             with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
+            _wait_for_end(process)  # the work folder of a process that exists is never removed
         self._started.discard(worker)
         self._idle.discard(worker)
         self._start(worker)
@@ -117,6 +123,13 @@ class RayPool(Pool):
         self._ray.shutdown()
         if self._logs:  # Ray on this machine never removes the logs of a session
             shutil.rmtree(self._logs, ignore_errors=True)
+
+
+def _wait_for_end(process: int) -> None:
+    """Wait until a killed process has ended, for KILLED seconds at most."""
+    end = time.monotonic() + KILLED
+    while process_exists(process) and time.monotonic() < end:
+        time.sleep(0.02)
 
 
 class _Actor:
