@@ -106,8 +106,9 @@ class Segmenter:
 
     def __init__(self, *, objects: bool = False, log: Log | None = None, **settings: Any) -> None:
         self._stack = ExitStack()
-        for name in INSTEAD.keys() & settings.keys():
-            raise StreamsegError(f"{name} corrects a recording, and a Segmenter has none", INSTEAD[name])
+        for name in settings:
+            if name in INSTEAD:
+                raise StreamsegError(f"{name} corrects a recording, and a Segmenter has none", INSTEAD[name])
         config = _config("", objects, settings)
         if log and (note := unused(config)):
             log(note)

@@ -30,7 +30,7 @@ from _halves import half, half_option, of_half
 from _networks import Opened
 
 import streamseg
-from streamseg.config import ObjectsConfig, SessionConfig, from_flags
+from streamseg.config import ObjectsConfig, SessionConfig, Spec, from_flags
 from streamseg.evaluation.iou import iou
 from streamseg.evaluation.overlap import overlap
 from streamseg.evaluation.scoring import score
@@ -201,7 +201,7 @@ def of(which: str, found: Found) -> Found:
 @click.option("--seed", default=0)
 @click.option("--seeds", default=1, show_default=True, help="So many, from --seed on.")
 @click.option("--min-score", "least", default=ObjectsConfig.min_score, show_default=True, help="As in run.")
-@click.option("--model", default="", help="As in run; the default network without it.")
+@click.option("--model", default=Spec.model, show_default=True, help="As in run.")
 @click.option("--jobs", default=2)
 @click.option("--save", type=click.Path(path_type=Path))
 @click.option("--against", type=click.Path(path_type=Path, exists=True))
@@ -219,7 +219,7 @@ def main(
     against: Path | None,
 ) -> None:
     """See the module."""
-    settings = {"quality": quality, "seed": seed, "min_score": least} | ({"model": model} if model else {})
+    settings = {"quality": quality, "seed": seed, "min_score": least, "model": model}
     chosen = [
         (task, settings, seeds)
         for task in tasks(data)

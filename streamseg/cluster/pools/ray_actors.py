@@ -32,7 +32,6 @@ STORE = 80 << 20
 """Bytes of Ray's object store, the smallest possible: it holds entries, which are small, and never frames."""
 FAILED_STARTS = 3
 """Number of actors per worker that may die while they start, one after the other, before the batch ends."""
-
 KILLED = 5.0
 """Seconds to wait at most until a killed process has ended."""
 
