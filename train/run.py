@@ -111,7 +111,7 @@ def _evaluation(
     if interrupted:
         share, line = deploying.interrupted_share(probing, method, output)
     else:
-        share = deploying.choose_share(probing, method, settings, output, say)
+        share = deploying.choose_share(probing, method, output, say)
         report = outcome.report(probing, settings, output, say)
         outcome.draw(samples.recordings, settings, output, run_loggers, method.global_step, say)
         line = verdict(report, probing.figures if probing else {})

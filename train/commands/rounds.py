@@ -22,7 +22,7 @@ from train.description import write_json
 from train.distributed import trainer_devices
 from train.folder import ROUND, OutputFolder
 from train.method import Method
-from train.reports.deploying import REQUIRED_FIGURES
+from train.reports.candidates import FIGURES
 from train.reports.verdict import fell
 from train.settings import Settings
 
@@ -60,7 +60,7 @@ def run(
 def is_kept(result: Result) -> bool:
     """Return whether the network of a round is kept. result: the summary of the round."""
     before, after = (result["probe"].get(name, {}) for name in ("frozen", "best"))
-    any_fell = any(after[name] < before[name] for name in REQUIRED_FIGURES if name in before.keys() & after.keys())
+    any_fell = any(after[name] < before[name] for name in FIGURES if name in before.keys() & after.keys())
     return result["average"] > 0 and not any_fell and not fell(result["report"])
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from streamseg.backbones import Spec, checkpoint
+from streamseg.backbones import Spec, checkpoint, open_backbone
 from train.callbacks.checkpointing import CheckpointFile, Checkpointing
 from train.callbacks.probing import Probing, features_of
 from train.description import checkpoint_header
@@ -19,7 +19,8 @@ from train.methods.byol import BYOL
 from train.methods.selftrain import Options, SelfTrain
 from train.probes import Features, Result
 from train.probes.evaluators import Evaluators
-from train.reports.deploying import better, choose_share
+from train.reports.candidates import better, worse
+from train.reports.deploying import choose_share
 from train.settings import Settings
 
 TABLETOP = Path(__file__).resolve().parents[4] / "samples" / "tabletop"
@@ -48,6 +49,13 @@ def test_what_was_measured_to_help_must_only_not_fall() -> None:
     assert not better({"agreement": change(-0.001, -0.05)}, proven=True)
 
 
+def test_worse_is_what_only_falls() -> None:
+    assert worse({"agreement": change(-0.01, -0.05)})
+    assert not worse({"agreement": change(0.0, -0.05)})
+    assert not worse({"iou_union": change(0.1, 0.02), "free": change(-0.01, -0.1)})
+    assert worse({"iou_union": change(0.0, 0.0), "free": change(-0.01, -0.1)})
+
+
 class Near:
     """A probe that prefers features the more, the closer they are to those of a network."""
 
@@ -56,8 +64,28 @@ class Near:
         self.wanted = wanted(self.images)
 
     def result(self, features: Features) -> Result:
-        distance = np.abs(features(self.images) - self.wanted).mean(axis=(1, 2, 3))
+        found, wanted = features(self.images), self.wanted
+        count = max(found.shape[1], wanted.shape[1])  # one of them may lack the output of a head
+        found, wanted = (np.pad(one, ((0, 0), (0, count - one.shape[1]), (0, 0), (0, 0))) for one in (found, wanted))
+        distance = np.abs(found - wanted).mean(axis=(1, 2, 3))
         return Result({"agreement": -distance}, np.zeros(4, int), ("one",))
+
+
+def trained(folder: Path, average: float = -1.0) -> SelfTrain:
+    """A method whose weights differ from those of the start, with best.pt and last.pt in the folder."""
+    torch.manual_seed(0)
+    settings = Settings(size=64, preset="finetune", average=average)
+    method = SelfTrain(open_encoder(Spec("timm:resnet10t", layers=(4,)), pretrained=False), Options(), settings, 10)
+    method.eval()
+    with torch.no_grad():
+        for one in method.student.net.parameters():
+            one += 0.1 * torch.randn_like(one)
+    header = checkpoint_header("selftrain", method, settings, Options(), "")
+    for name in ("best.pt", "last.pt"):
+        content: dict[str, Any] = {"state_dict": method.state_dict()}
+        method.on_save_checkpoint(content)
+        CheckpointFile(header).save_checkpoint(content, folder / name)
+    return method
 
 
 @pytest.mark.parametrize(
@@ -74,28 +102,34 @@ def test_the_largest_share_that_is_better_is_deployed(
     best: float, told: float, measured: float, wanted: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(SelfTrain, "measured_share", measured)
-    torch.manual_seed(0)
-    settings = Settings(size=64, preset="finetune", average=told)
-    method = SelfTrain(open_encoder(Spec("timm:resnet10t", layers=(4,)), pretrained=False), Options(), settings, 10)
-    method.eval()
-    with torch.no_grad():
-        for one in method.student.net.parameters():
-            one += 0.1 * torch.randn_like(one)
+    method = trained(tmp_path, told)
     usual, method.averaging.share = method.averaging.share, best
     choice: Any = Near(features_of(method.deployed_backbone(), method.deployed_head()))
     method.averaging.share = usual
-    for name in ("best.pt", "last.pt"):
-        content: dict[str, Any] = {"state_dict": method.state_dict()}
-        method.on_save_checkpoint(content)
-        CheckpointFile(checkpoint_header("selftrain", method, settings, Options(), "")).save_checkpoint(
-            content, tmp_path / name
-        )
     probing = Probing(Evaluators(choice, "agreement"), 1, tmp_path, print)
-    assert choose_share(probing, method, settings, tmp_path, print) == wanted
+    assert choose_share(probing, method, tmp_path, print) == wanted
     for name, share in [("best.pt", wanted), ("last.pt", usual)]:
         tensors = method.averaging.between(method.student.net.state_dict(), share)
         found = checkpoint.read(tmp_path / name)["state_dict"]
         assert all(torch.equal(one, tensors[place]) for place, one in found.items())
+
+
+def test_a_head_that_makes_regions_worse_is_not_deployed(tmp_path: Path) -> None:
+    method = trained(tmp_path)
+    method.averaging.share = 0.0
+    choice: Any = Near(features_of(method.deployed_backbone()))
+    method.averaging.share = 0.5
+    lines: list[str] = []
+    probing = Probing(Evaluators(choice, "agreement"), 1, tmp_path, print)
+    assert choose_share(probing, method, tmp_path, lines.append) == 0
+    content = checkpoint.read(tmp_path / "best.pt")
+    assert "head" not in content
+    assert not content["backbone"]["head"]
+    for name, outputs in [("best.pt", {"features", "energy"}), ("last.pt", {"features", "energy", "foreground"})]:
+        backbone = open_backbone(Spec(str(tmp_path / name)), (64, 64), engine="torch")
+        assert backbone.run(np.zeros((1, 3, 64, 64), np.float32)).keys() == outputs
+    assert probing.figures["best"] == {"agreement": 0}
+    assert any("the starting network as it was" in line for line in lines)
 
 
 def test_without_a_gain_the_starting_weights_are_deployed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
