@@ -100,7 +100,7 @@ class ClusteringConfig(Checked):
 @dataclass(frozen=True)
 class ObjectsConfig(Checked):
     """objects: whether to find objects. quality: "live" (real time), or "high" (offline). min_score: objects with a
-    lower score, 0 ... 1, are dropped, see `objects.scores`. seed: random seed."""
+    lower score, 0 ... 1, are dropped, unless they once were sure, see `objects.scores`. seed: random seed."""
 
     objects: bool = False
     quality: str = "live"

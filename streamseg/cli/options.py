@@ -177,7 +177,7 @@ quality_option = with_options(
     option("--quality", type=click.Choice(["live", "high"]), default="live", show_default=True,
                  help="Quality of the objects: live = real time; high = better masks, slower, for recordings."),
     option("--min-score", type=click.FloatRange(0, 1), default=0.25, show_default=True,
-                 metavar="0..1", help="Drop objects with a lower score; 0 keeps all."),
+                 metavar="0..1", help="Drop objects that have not reached this score; 0 keeps all."),
 )  # fmt: skip
 """--quality and --min-score, for commands that find objects."""
 

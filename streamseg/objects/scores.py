@@ -9,7 +9,8 @@
 
 The first three are means over the mask; all are then averaged over the object's last frames. A logistic regression
 estimates from them how often more than half of such an object lies on true objects: a score says whether there is an
-object, not whether its outline is right. `tests/benchmarks/scores.py` fitted the first four weights on the half of the
+object, not whether its outline is right. An object with a high score stays when its score falls, because a thing does
+not cease to be one. `tests/benchmarks/scores.py` fitted the first four weights on the half of the
 labelled recordings that is used for tuning; docs/benchmarks/scores.md gives the calibration, and how the last two were
 found.
 """
@@ -41,6 +42,8 @@ class Cues(NamedTuple):
 
 WEIGHTS = Cues(unlike=6.2, contrast=4.8, raised=5.6, peak=2.6, moves=12.0, follows=-0.45)
 BIAS = -5.9
+SURE = 0.5
+"""An object that once had this score, and so was rather an object than none, is kept as long as it is followed."""
 FRAMES = 10
 """An object's cues are averaged over about so many of its last frames."""
 ROWS = 120
@@ -61,6 +64,7 @@ class ObjectScores:
         self.latest: dict[int, float] = {}
         self.cues: dict[int, Cues] = {}
         self._means: dict[int, tuple[int, np.ndarray]] = {}  # by id: the number of frames that show it, its mean cues
+        self._sure: set[int] = set()  # ids of the objects that had a score of SURE
 
     def see(
         self,
@@ -111,10 +115,13 @@ class ObjectScores:
     def kept(self, ids: np.ndarray, least: float) -> np.ndarray:
         """Remove the objects of the last frame whose score is below `least`, also from `latest`.
 
+        Those that have had a score of SURE, and of `least`, in an earlier frame remain.
+
         ids: (H, W) uint8 of the last frame. Returns (H, W) uint8.
         """
         before = len(self.latest)
-        self.latest = {i: value for i, value in self.latest.items() if value >= least}
+        self._sure |= {i for i, value in self.latest.items() if value >= max(SURE, least)}
+        self.latest = {i: value for i, value in self.latest.items() if value >= least or i in self._sure}
         if len(self.latest) == before:
             return ids
         table = np.zeros(256, np.uint8)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamseg.depth.support import SupportPlane
-from streamseg.objects.scores import FRAMES, Cues, ObjectScores, score
+from streamseg.objects.scores import FRAMES, SURE, Cues, ObjectScores, score
 
 SHAPE, CELLS = (240, 320), (15, 20)
 
@@ -118,6 +118,29 @@ def test_low_scores_are_left_out_of_mask_and_scores() -> None:
     between = sum(scores.latest.values()) / 2
     assert np.array_equal(scores.kept(TWO, between), np.where(TWO == 1, 1, 0))
     assert set(scores.latest) == {1}
+
+
+def test_what_was_surely_an_object_stays_when_its_score_falls() -> None:
+    strong, weak = cells(TWO, {1: 0.9, 7: 0.5}, 0.05), cells(TWO, {1: 0.01, 7: 0.01}, 0.05)
+    scores = ObjectScores()
+    see(scores, TWO, strong)
+    sure, likely = scores.latest[1], scores.latest[7]
+    assert likely < SURE < sure
+    scores.kept(TWO, likely / 2)
+    for _ in range(5 * FRAMES):
+        see(scores, TWO, weak)
+    assert max(scores.latest.values()) < likely / 2
+    assert np.array_equal(scores.kept(TWO, likely / 2), np.where(TWO == 1, 1, 0))
+    assert set(scores.latest) == {1}
+
+
+def test_what_never_reached_a_higher_least_score_does_not_stay() -> None:
+    scores = ObjectScores()
+    see(scores, TWO, cells(TWO, {1: 0.9, 7: 0.5}, 0.05))
+    above = (1 + scores.latest[1]) / 2
+    assert not scores.kept(TWO, above).any()
+    see(scores, TWO, cells(TWO, {1: 0.01, 7: 0.01}, 0.05))
+    assert not scores.kept(TWO, above).any()
 
 
 def test_where_motion_can_be_told_it_speaks_for_what_moves_and_against_what_does_not() -> None:
