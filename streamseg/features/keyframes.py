@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from streamseg.config import KEYFRAME_DISTANCE
-from streamseg.features.flow import FOLLOWS, Way, positions, small_gray, unexplained
+from streamseg.features.flow import IN_VIDEO, FlowToKeyframe, positions, small_gray, unexplained
 
 UNEXPLAINED = 0.15
 """Largest difference to the warped keyframe, see `flow.unexplained`, with which a frame is propagated."""
@@ -42,13 +42,13 @@ class KeyframeSelector:
     def __init__(self, distance: int = KEYFRAME_DISTANCE, first: int = 1, stretch: bool = False) -> None:
         self.distance, self.first, self.stretch, self.late = distance, first, stretch, 0
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
-        self._compared = self._following = 0  # numbers of frames
+        self._compared = self._video_like = 0  # numbers of frames
         self.restart()
 
     @property
-    def follow(self) -> bool:
+    def is_video(self) -> bool:
         """Whether most frames follow the one before, as in a video; True before any comparison."""
-        return 2 * self._following >= self._compared
+        return 2 * self._video_like >= self._compared
 
     def restart(self) -> None:
         """Start again: the next frame is the first one."""
@@ -56,8 +56,8 @@ class KeyframeSelector:
         self._key = self._pending = np.zeros((0, 0), np.uint8)  # `_pending`: a keyframe computed in the background
         self._since = self._count = 0  # frames since the last keyframe, and in all
 
-    def __call__(self, rgb: np.ndarray, lacking: bool = False) -> Way | None:
-        """Return None for a keyframe, or the way from a propagated frame back to the last keyframe.
+    def __call__(self, rgb: np.ndarray, lacking: bool = False) -> FlowToKeyframe | None:
+        """Return None for a keyframe, or the flow from a propagated frame back to the last keyframe.
 
         rgb: (H, W, 3) uint8. lacking: whether the frame has no depth although others have. Such a frame becomes a
         keyframe only if it cannot be avoided, because the frames propagated from it would have no depth either.
@@ -73,23 +73,34 @@ class KeyframeSelector:
         opening = self._count <= self.first and not lacking
         due = opening or self._since >= self.distance * (LATEST if lacking else 1)
         may_stretch = self.stretch and not opening and self._since < FURTHER * self.distance
-        flow: np.ndarray | None = None
-        difference = np.inf
+        flow, difference = None, np.inf
         if self._shape and (late or may_stretch or not due):
-            if rgb.shape == self._shape:
-                flow = self._flow.calc(gray, self._key, None)  # type: ignore[call-overload]  # its stub knows no None
-                difference = unexplained(gray, self._key, flow)
-            self._compared += 1
-            self._following += difference < FOLLOWS
+            flow, difference = self._compared_with_keyframe(gray, rgb.shape)
         propagated = False
         if flow is not None and difference <= UNEXPLAINED:
             propagated = not due or (may_stretch and self._is_consistent(gray, flow))
-        if flow is None or difference > ROUGHLY or not (propagated or late):
+        in_background = not propagated and late > 0 and difference <= ROUGHLY
+        if flow is None or not (propagated or in_background):
             self._key, self._pending, self._since, self._shape = gray, self._pending[:0], 0, rgb.shape
             return None
-        if not propagated and not self._pending.size:
+        if in_background and not self._pending.size:
             self._pending, self._since = gray, 0
-        return Way(flow / np.array(gray.shape[::-1], np.float32), gray, self._since if self._pending.size else None)
+        shares = flow / np.array(gray.shape[::-1], np.float32)
+        return FlowToKeyframe(shares, gray, self._since if self._pending.size else None)
+
+    def _compared_with_keyframe(self, gray: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray | None, float]:
+        """Return the flow to the last keyframe, and how much of a frame it leaves unexplained.
+
+        None and infinity for another shape (H, W, 3) than that of the keyframe.
+        """
+        flow: np.ndarray | None = None
+        difference = np.inf
+        if shape == self._shape:
+            flow = self._flow.calc(gray, self._key, None)  # type: ignore[call-overload]  # its stub knows no None
+            difference = unexplained(gray, self._key, flow)
+        self._compared += 1
+        self._video_like += difference < IN_VIDEO
+        return flow, difference
 
     def _is_consistent(self, gray: np.ndarray, flow: np.ndarray) -> bool:
         """Return whether the flow to the keyframe and the flow back lead nearly every pixel to where it started."""

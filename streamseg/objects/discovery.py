@@ -20,7 +20,7 @@ import numpy as np
 from streamseg.config import ObjectsConfig
 from streamseg.depth.support import SupportPlane
 from streamseg.features.extractor import FeatureFrame
-from streamseg.features.flow import Way, follow_labels
+from streamseg.features.flow import FlowToKeyframe, warp_labels
 from streamseg.features.timing import StageTimer
 from streamseg.objects.background import LARGE, SIZE, BackgroundMemory
 from streamseg.objects.borders import BORDERS, draw_borders
@@ -119,21 +119,21 @@ class ObjectDiscovery:
         """Return the (H, W) uint8 objects of a frame: 0 = background, 1 ... 254 = ids that last over the session."""
         if self._since_taught is None:
             self.start([frame])
-        if frame.way is None:
+        if frame.to_keyframe is None:
             self._key_ids = found = self._found(frame, timer)
         else:
-            found = self._moved(frame.way)
+            found = self._moved(frame.to_keyframe)
         timer.lap("objects")
         return found
 
-    def _moved(self, way: Way) -> np.ndarray:
+    def _moved(self, to_keyframe: FlowToKeyframe) -> np.ndarray:
         """Return the (H, W) uint8 objects of a frame between keyframes: those of the keyframe, moved along the flow."""
         assert self._key_ids is not None  # the first frame of a session is a keyframe
         self._follows()
-        found = follow_labels(self._key_ids, way.flow)
-        self.movement.pass_by(way)
-        self.tracker.pass_by(found)
-        self.scores.pass_by(found)
+        found = warp_labels(self._key_ids, to_keyframe.flow)
+        self.movement.on_propagated(to_keyframe)
+        self.tracker.on_propagated(found)
+        self.scores.on_propagated(found)
         self._learn(None)
         return found
 
@@ -174,7 +174,7 @@ class ObjectDiscovery:
 
     def _follows(self) -> None:
         """Return to the quality that the user chose: a frame that follows another one is no photograph."""
-        self.noted.follow = True
+        self.noted.is_video = True
         self._draw(self.config.quality)
 
     def _draw(self, quality: str, remembered: int = SIZE) -> None:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from streamseg.features.flow import Way
+from streamseg.features.flow import FlowToKeyframe
 from streamseg.frame import Frame
 from streamseg.objects.changes import Changes
 from streamseg.objects.evidence import CueEvidence
@@ -50,8 +50,8 @@ def are_photographs(moves: Sequence[Moves]) -> bool:
 
 
 class Movement:
-    """The motion of a session. Call `start` on its first frames, then the object itself on each keyframe and `pass_by`
-    on the frames between them.
+    """The motion of a session. Call `start` on its first frames, then the object itself on each keyframe and
+    `on_propagated` on the frames between them.
 
     rests: tells which cells of a frame look like parts that rest, once `survey` was called. seed: of RANSAC and of the
     clustering of resting parts.
@@ -95,9 +95,9 @@ class Movement:
         moving = self._motion(frame.rgb)
         return Moves(_resized(moving, size), _resized(self._changes(frame, self._motion.camera), size))
 
-    def pass_by(self, way: Way) -> None:
+    def on_propagated(self, to_keyframe: FlowToKeyframe) -> None:
         """Follow the camera through a frame between keyframes."""
-        self._motion.pass_by(way)
+        self._motion.on_propagated(to_keyframe)
 
     def learn(self, score: np.ndarray, moves: Moves) -> None:
         """Count the cues on and around the objects of a frame. score: (h, w), see `CueEvidence.learn`."""

@@ -18,12 +18,12 @@ KINDS = ("bin", "plane", "none")
 class Noted:
     """The record of all scenes of a session.
 
-    follow: whether any frame follows the one before it, as in a video. camera: the guessed camera intrinsics, if the
+    is_video: whether any frame follows the one before it, as in a video. camera: the guessed camera intrinsics, if the
     recording gives none and they were used; else None. supports: indices of the keyframes with depth, by what was found
     in it: a "bin" or shelf that objects lie in, a "plane" that they stand on, or "none" of both.
     """
 
-    follow: bool = False
+    is_video: bool = False
     camera: Intrinsics | None = None
     supports: dict[str, array[int]] = field(default_factory=lambda: {kind: array("q") for kind in KINDS})
 

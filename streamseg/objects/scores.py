@@ -104,7 +104,7 @@ class ObjectScores:
         self._means[i] = count, mean
         return Cues(*mean.tolist())
 
-    def pass_by(self, ids: np.ndarray) -> None:
+    def on_propagated(self, ids: np.ndarray) -> None:
         """Keep the scores of the objects in a frame between keyframes. ids: (H, W) uint8, none of which is new."""
         self.latest = {i: self.latest[i] for i in _present(ids) if i in self.latest}
 

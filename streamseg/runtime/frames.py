@@ -194,7 +194,7 @@ def _record(
     """Add one frame to the statistics. before: the masks of the frame before it."""
     if not report.processed:
         report.intrinsics = extracted.frame.intrinsics
-    report.key_frames += isinstance(extracted, FeatureFrame) or extracted.way.begun == 0
+    report.key_frames += isinstance(extracted, FeatureFrame) or extracted.to_keyframe.since_pending == 0
     report.noted, report.no_depth = segmenter.noted, segmenter.no_depth
     report.processed += 1
     for stage, milliseconds in segmentation.timings_ms.items():

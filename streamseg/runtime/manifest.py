@@ -102,7 +102,7 @@ def describe_report(report: Statistics) -> dict[str, object]:
         },
         # null if the frames are photographs, or if no two consecutive frames have the same size
         "id_changes": round(float(np.mean(report.id_changes)), 5)
-        if report.id_changes and report.noted.follow
+        if report.id_changes and report.noted.is_video
         else None,
     }
 

@@ -87,9 +87,9 @@ class Segmenter:
 
     @property
     def noted(self) -> Noted:
-        """Records of how objects were found. Without objects only `follow` is set: whether the frames are a video."""
+        """Records of how objects were found. Without objects only `is_video` is set."""
         objects = self._scenes.shown.objects
-        return objects.noted if objects else Noted(self._keyframes.follow)
+        return objects.noted if objects else Noted(self._keyframes.is_video)
 
     def reset(self, config: SegmenterConfig | None = None) -> None:
         """Start a new session with the same networks. config: of the new session; None = the same as before."""
@@ -173,9 +173,9 @@ class Segmenter:
             return frame  # a GPU runs the network in less time than the CPU needs for the flow
         has_depth = frame.load_depth is not None
         self._has_depth |= has_depth
-        way = self._keyframes(frame.rgb, lacking=self._has_depth and not has_depth)
+        to_keyframe = self._keyframes(frame.rgb, lacking=self._has_depth and not has_depth)
         timer.lap("flow")
-        return frame if way is None else PropagatedFrame(frame, way, timer.laps)
+        return frame if to_keyframe is None else PropagatedFrame(frame, to_keyframe, timer.laps)
 
     def start(self, frames: Sequence[Frame | FeatureFrame]) -> None:
         """Learn from the first frames of a scene, at least one, before its first step. Several are better than one."""
@@ -198,14 +198,14 @@ class Segmenter:
     def step(self, frame: Frame | FeatureFrame | PropagatedFrame) -> Segmentation:
         """Segment the next frame, as `plan` or the extractor returned it. The size may change; ids persist."""
         # frames since a keyframe began in the background; None: there is no such keyframe
-        begun = frame.way.begun if isinstance(frame, PropagatedFrame) else None
-        timings = {} if begun else self.beside.take()
+        since_pending = frame.to_keyframe.since_pending if isinstance(frame, PropagatedFrame) else None
+        timings = {} if since_pending else self.beside.take()
         if not isinstance(frame, PropagatedFrame):
             masks = self.beside.shown = self._segment(frame)
-        elif begun is None:
+        elif since_pending is None:
             masks = self._segment(frame)
         else:
-            if begun == 0:
+            if since_pending == 0:
                 self.beside.begin(partial(self._segment, frame.frame))
             masks = self.beside.propagated(frame)
         return replace(masks, timings_ms={**masks.timings_ms, **timings})

@@ -47,7 +47,7 @@ class Statistics:
     start_seconds: float = 0.0
     stopped: str = ""
     intrinsics: Intrinsics | None = None
-    noted: Noted = field(default_factory=lambda: Noted(follow=True))
+    noted: Noted = field(default_factory=lambda: Noted(is_video=True))
 
     def took(self, stage: str, milliseconds: float) -> None:
         """Record the time of one stage of one frame."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamseg.features.flow import Follow, follow_labels
+from streamseg.features.flow import Warp, warp_labels
 from streamseg.features.keyframes import KeyframeSelector
 
 SIZE = (240, 320)
@@ -93,7 +93,14 @@ def test_a_keyframe_that_is_late_is_followed_once_it_is_there() -> None:
     keyframes = KeyframeSelector(distance=4)
     keyframes.late = 2
     ways = [keyframes(shifted(texture(), 2 * i, -i)) for i in range(13)]
-    assert [None if way is None else way.begun for way in ways] == [None, None, None, None, *[0, 1, None, None] * 2, 0]
+    assert [None if way is None else way.since_pending for way in ways] == [
+        None,
+        None,
+        None,
+        None,
+        *[0, 1, None, None] * 2,
+        0,
+    ]
     assert ways[0] is None
     leads_to = [0, 0, 0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8]
     for i, way in enumerate(ways[1:], start=1):
@@ -106,8 +113,8 @@ def test_at_a_cut_no_frame_shows_the_keyframe_before_also_where_keyframes_are_la
     keyframes = KeyframeSelector(distance=4)
     keyframes.late = 2
     frames = [*[texture()] * 6, *[texture(1)] * 3]  # the fifth is worked on when the cut comes
-    begun = [None if way is None else way.begun for way in map(keyframes, frames)]
-    assert begun == [None, None, None, None, 0, 1, None, None, None]
+    pending = [None if way is None else way.since_pending for way in map(keyframes, frames)]
+    assert pending == [None, None, None, None, 0, 1, None, None, None]
     keyframes = KeyframeSelector(distance=4)
     keyframes.late = 2
     assert [keyframes(one) is None for one in frames] == [True, *[False] * 5, True, False, False]
@@ -120,7 +127,7 @@ def test_keyframes_that_were_late_may_be_in_time_again_at_once() -> None:
     keyframes.late = 0
     found = [keyframes(texture()) for _ in range(4)]
     assert [way is None for way in found] == [False, False, False, True]
-    assert all(way.begun is None for way in found if way)
+    assert all(way.since_pending is None for way in found if way)
 
 
 def test_a_frame_of_another_size_is_a_keyframe_also_where_it_looks_the_same() -> None:
@@ -141,12 +148,12 @@ def test_maps_move_as_opencv_moves_pictures(dx: float, dy: float, channels: int,
         for plane in maps
     ]
     # OpenCV rounds places to 1/32 of a pixel
-    np.testing.assert_allclose(Follow(flow, *maps.shape[1:])(maps), np.reshape(wanted, maps.shape), atol=0.15)
+    np.testing.assert_allclose(Warp(flow, *maps.shape[1:])(maps), np.reshape(wanted, maps.shape), atol=0.15)
 
 
 def test_maps_stay_where_nothing_moves() -> None:
     maps = np.random.default_rng(0).normal(size=(5, 6, 7)).astype(np.float32)
-    moved = Follow(np.zeros((20, 30, 2), np.float32), *maps.shape[1:])(maps)
+    moved = Warp(np.zeros((20, 30, 2), np.float32), *maps.shape[1:])(maps)
     np.testing.assert_array_equal(moved, maps)
     assert moved.reshape(5, -1).T.flags["C_CONTIGUOUS"]  # cell by cell, as all that follows wants it
     assert moved.dtype == np.float32
@@ -158,7 +165,7 @@ def test_labels_move_by_whole_pixels_as_an_index_does(dx: int, dy: int, h: int, 
     labels = np.random.default_rng(0).integers(0, 255, (h, w), np.uint8)
     flow = np.broadcast_to(np.array([dx / w, dy / h], np.float32), (16, 20, 2))
     rows, columns = np.clip(np.arange(h) + dy, 0, h - 1), np.clip(np.arange(w) + dx, 0, w - 1)
-    np.testing.assert_array_equal(follow_labels(labels, flow), labels[rows][:, columns])
+    np.testing.assert_array_equal(warp_labels(labels, flow), labels[rows][:, columns])
 
 
 @pytest.mark.parametrize(("pictures", "follow"), [(1, True), (2, False), (6, False)])
@@ -166,11 +173,11 @@ def test_photographs_do_not_follow_each_other(pictures: int, follow: bool) -> No
     keyframes = KeyframeSelector(distance=4)
     for seed in range(pictures):
         keyframes(texture(seed))
-    assert keyframes.follow == follow
+    assert keyframes.is_video == follow
 
 
 def test_a_video_with_a_cut_follows() -> None:
     keyframes = KeyframeSelector(distance=4)
     for i in range(10):
         keyframes(shifted(texture(i > 5), i, 0))
-    assert keyframes.follow
+    assert keyframes.is_video

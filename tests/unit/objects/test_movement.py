@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from streamseg.features.flow import Way, small_gray
+from streamseg.features.flow import FlowToKeyframe, small_gray
 from streamseg.frame import Frame
 from streamseg.objects.movement import Movement, Moves, are_photographs
 from streamseg.sources import open_source
@@ -105,7 +105,7 @@ def test_frames_that_are_passed_by_are_part_of_the_way() -> None:
         else:
             flow = np.zeros((160, 160, 2), np.float32)
             flow[..., 0] = pan * (i % 4) / 240
-            movement.pass_by(Way(flow, small_gray(rgb)))
+            movement.on_propagated(FlowToKeyframe(flow, small_gray(rgb)))
     assert found[0] is None
     assert found[-1] is not None
     assert np.median(found[-1]) < 0.2

@@ -60,4 +60,4 @@ def test_frames_of_a_video_follow_each_other(make_salient, quality: str) -> None
     segmenter = make_salient(quality=quality)
     for i, follows in enumerate([False, True, True]):
         segmenter.step(Frame(i, str(i), 0.0, np.ascontiguousarray(wide[i : i + 120, 2 * i : 2 * i + 160])))
-        assert segmenter.noted.follow == follows
+        assert segmenter.noted.is_video == follows

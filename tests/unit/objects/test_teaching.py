@@ -21,7 +21,7 @@ def test_objects_learn_on_keyframes_only(shapes, make_salient, monkeypatch, qual
     real = discovery.ObjectDiscovery._rough
 
     def rough(self, seen_frame):
-        taught.append(seen_frame.frame.way is None)
+        taught.append(seen_frame.frame.to_keyframe is None)
         return real(self, seen_frame)
 
     monkeypatch.setattr(discovery.ObjectDiscovery, "_rough", rough)

@@ -66,7 +66,7 @@ def test_a_guessed_camera_is_marked_as_guessed() -> None:
 def test_photographs_have_no_id_changes() -> None:
     report = Statistics(id_changes=array("f", [0.25, 0.5]))
     assert manifest.describe_report(report)["id_changes"] == 0.375
-    report.noted.follow = False
+    report.noted.is_video = False
     assert manifest.describe_report(report)["id_changes"] is None
 
 

@@ -172,7 +172,9 @@ def test_an_error_in_the_background_is_raised_by_the_frame_that_needs_the_keyfra
     segmenter = make_segmenter(k=4)
     segmenter.adapt_keyframes(True, 1)
     planned = [segmenter.plan(shapes()[i]) for i in range(16)]
-    first = next(i for i, one in enumerate(planned) if isinstance(one, PropagatedFrame) and one.way.begun == 0)
+    first = next(
+        i for i, one in enumerate(planned) if isinstance(one, PropagatedFrame) and one.to_keyframe.since_pending == 0
+    )
     planned[first] = replace(planned[first], frame=replace(planned[first].frame, load_depth=gone))
     for one in planned[: first + LATE]:
         segmenter.step(one)

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamseg.features.extractor import FeatureFrame
-from streamseg.features.flow import Way
+from streamseg.features.flow import FlowToKeyframe
 from streamseg.features.scenes import STEADY
 from streamseg.frame import Frame
 from streamseg.runtime.segmenter import Segmenter
@@ -29,8 +29,8 @@ def feature_frame(index: int, content: bool, is_key: bool = True) -> FeatureFram
     if content:
         rgb[10:30, 10:40] = 200
     features: Any = np.zeros((2, 3, 4), np.float32)
-    way = None if is_key else Way(np.zeros((3, 4, 2), np.float32), np.zeros((3, 4), np.uint8))
-    return FeatureFrame(Frame(index, str(index), 0.0, rgb), features, None, None, {}, way=way)
+    way = None if is_key else FlowToKeyframe(np.zeros((3, 4, 2), np.float32), np.zeros((3, 4), np.uint8))
+    return FeatureFrame(Frame(index, str(index), 0.0, rgb), features, None, None, {}, to_keyframe=way)
 
 
 def test_a_session_starts_on_the_frames_that_show_something() -> None:
