@@ -38,7 +38,7 @@ class Regions:
         """The changes of k, [{"frame": index, "k": k, "by": how it was chosen}]."""
         return self._clusters.history
 
-    def anew(self) -> Regions:
+    def for_new_scene(self) -> Regions:
         """See `MaskStage`."""
         other = Regions(self._clusters.config)
         other._clusters.continue_from(self._clusters)  # type: ignore[arg-type]  # both are of the same kind

@@ -77,9 +77,11 @@ class Stages(NamedTuple):
         if self.objects:
             self.objects.start([each.reduced() for each in frames])
 
-    def anew(self) -> Stages:
+    def for_new_scene(self) -> Stages:
         """Return stages for another scene of the session."""
-        return Stages(self.regions and self.regions.anew(), self.objects and self.objects.anew(), StartFrames())
+        return Stages(
+            self.regions and self.regions.for_new_scene(), self.objects and self.objects.for_new_scene(), StartFrames()
+        )
 
 
 class SceneStages:
@@ -125,7 +127,7 @@ class SceneStages:
         if not self._planned_cuts or self._planned_cuts[0][0] is not frame:
             return
         _, count, scene = self._planned_cuts.popleft()
-        self.shown = self.by_scene.pop(scene) if scene in self.by_scene else self.shown.anew()
+        self.shown = self.by_scene.pop(scene) if scene in self.by_scene else self.shown.for_new_scene()
         self.by_scene[scene] = self.shown
         while len(self.by_scene) > KNOWN + 1:
             del self.by_scene[next(iter(self.by_scene))]

@@ -18,13 +18,13 @@ from streamseg.objects.classifier import ForegroundClassifier
 @pytest.mark.parametrize("quality", ["live", "high"])
 def test_objects_learn_on_keyframes_only(shapes, make_salient, monkeypatch, quality: str) -> None:
     taught, seen = [], []
-    real = discovery.ObjectDiscovery._rough
+    real = discovery.ObjectDiscovery._start_of_cut
 
-    def rough(self, seen_frame):
+    def start_of_cut(self, seen_frame):
         taught.append(seen_frame.frame.to_keyframe is None)
         return real(self, seen_frame)
 
-    monkeypatch.setattr(discovery.ObjectDiscovery, "_rough", rough)
+    monkeypatch.setattr(discovery.ObjectDiscovery, "_start_of_cut", start_of_cut)
     segmenter = make_salient(quality=quality, keyframes=2)
     still = shapes()[0]
     for index in range(48):
@@ -37,7 +37,7 @@ def test_objects_learn_on_keyframes_only(shapes, make_salient, monkeypatch, qual
 
 
 def test_lessons_are_rarer_the_more_there_were() -> None:
-    pauses = [teaching.pause(lessons) for lessons in range(200)]
+    pauses = [teaching.pause(cuts) for cuts in range(200)]
     assert pauses == sorted(pauses)
     assert (pauses[0], pauses[-1]) == (teaching.SOON, teaching.LATE)
 
@@ -103,9 +103,9 @@ def test_a_lesson_counts_after_so_many_frames_and_a_forgotten_one_never(quality:
 def test_a_start_has_a_further_round_where_changes_lean_the_last(make_salient, monkeypatch) -> None:
     cut_all, rounds = teaching.Teacher.cut_all, []
 
-    def counted(self, frames, rough):
+    def counted(self, frames, starts):
         rounds.append(len(frames))
-        return cut_all(self, frames, rough)
+        return cut_all(self, frames, starts)
 
     monkeypatch.setattr(teaching.Teacher, "cut_all", counted)
     noise = cv2.GaussianBlur(np.random.default_rng(0).normal(0, 1, (140, 180, 3)), (0, 0), 2)
