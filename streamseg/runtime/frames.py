@@ -23,7 +23,7 @@ import numpy as np
 from streamseg.errors import FrameError
 from streamseg.features.extractor import FeatureFrame, PropagatedFrame
 from streamseg.features.ladder import Ladder
-from streamseg.features.scenes import Scenes, settled
+from streamseg.features.scenes import SceneDetector, settled
 from streamseg.frame import Frame, Segmentation
 from streamseg.runtime.segmenter import Segmenter
 from streamseg.runtime.statistics import Statistics
@@ -96,7 +96,7 @@ def _plan(frames: Iterable[Frame], segmenter: Segmenter, live: bool) -> Iterator
     """
     looks_ahead = not live and segmenter.config.scene_cuts == "restart"
     if looks_ahead:
-        return (segmenter.plan(frame, scene) for frame, scene in settled(frames, Scenes()))
+        return (segmenter.plan(frame, scene) for frame, scene in settled(frames, SceneDetector()))
     return map(segmenter.plan, frames)
 
 

@@ -54,17 +54,17 @@ class Segmenter:
     @property
     def start_frames(self) -> int:
         """Number of first frames that `start` can learn from."""
-        return max(stage.start_frames for stage in self._scenes.shown.all)
+        return max(stage.start_frames for stage in self._scenes.current.all)
 
     @property
     def survey_frames(self) -> int:
         """Number of frames, spread over the recording, that `start` should learn from; 0 = take the first frames."""
-        return max(stage.survey_frames for stage in self._scenes.shown.all)
+        return max(stage.survey_frames for stage in self._scenes.current.all)
 
     @property
     def k_history(self) -> list[dict[str, object]]:
         """The changes of k, the number of regions: [{"frame": index, "k": k, "by": reason}]."""
-        regions = self._scenes.shown.regions
+        regions = self._scenes.current.regions
         return regions.history if regions else []
 
     @property
@@ -81,14 +81,14 @@ class Segmenter:
         if largest < wanted:
             why = f"k is {largest}, not {wanted}: the frames have no more distinct cells; a larger --size gives more"
             notes.insert(0, why)
-        if objects := self._scenes.shown.objects:
+        if objects := self._scenes.current.objects:
             notes += objects.notes
         return [note for note in notes if note]
 
     @property
     def noted(self) -> Noted:
         """Records of how objects were found. Without objects only `is_video` is set."""
-        objects = self._scenes.shown.objects
+        objects = self._scenes.current.objects
         return objects.noted if objects else Noted(self._keyframes.is_video)
 
     def reset(self, config: SegmenterConfig | None = None) -> None:
@@ -96,7 +96,7 @@ class Segmenter:
         self.beside.end()
         self.extractor.config = chosen = self.config if config is None else config
         self._scenes = SceneStages(chosen)
-        objects = self._scenes.shown.objects
+        objects = self._scenes.current.objects
         # Objects must learn from features of the network: their first frames are keyframes. Regions need only one.
         stretch = objects is not None and not chosen.extractor.keyframes
         first = objects.start_frames if objects else 1
@@ -122,8 +122,8 @@ class Segmenter:
                 for stages in self._scenes.by_scene.values():
                     if stages.regions:
                         stages.regions.set_k(k)
-            if recluster and self._scenes.shown.regions:
-                self._scenes.shown.regions.start([latest])
+            if recluster and self._scenes.current.regions:
+                self._scenes.current.regions.start([latest])
 
     def adapt_keyframes(self, background: bool, factor: int) -> None:
         """Save time from the next `plan` on; (False, 1) is the full quality.
@@ -138,14 +138,14 @@ class Segmenter:
     def build(self, frame_size: tuple[int, int]) -> Backbone:
         """Build the network for frames of (H, W). At the same time a thread loads the libraries of the stages."""
         with ThreadPoolExecutor(1, "loading") as thread:
-            loading = thread.submit(self._scenes.shown.warm_up)
+            loading = thread.submit(self._scenes.current.warm_up)
             backbone = self.extractor.backbone(frame_size)
             loading.result()
         return backbone
 
     def warm_up(self, frame_size: tuple[int, int], batch: int = 1) -> None:
         """`build` the network and run it once on black frames, so that the first frame takes no longer than others."""
-        backbone, stages = self.build(frame_size), self._scenes.shown
+        backbone, stages = self.build(frame_size), self._scenes.current
         if self.extractor.on_device:
             (extracted,) = self.extractor([Frame(0, "", 0.0, np.zeros((*frame_size, 3), np.uint8))], batch)
             if stages.regions:
@@ -182,7 +182,7 @@ class Segmenter:
         extracted = [self._extract(frame) for frame in frames]
         timer = StageTimer()
         self._scenes.enter(extracted[0].frame)
-        stages = self._scenes.shown
+        stages = self._scenes.current
         stages.start(stages.start_frames.first(extracted))
         timer.lap("start")
 
@@ -218,7 +218,7 @@ class Segmenter:
             self._keyframe = extracted = self._extract(frame)
         timer = StageTimer()
         self._scenes.enter(extracted.frame)
-        stages = self._scenes.shown
+        stages = self._scenes.current
         if restart_frames := stages.start_frames.next(extracted):
             stages.start(restart_frames)
             timer.lap("start")
