@@ -60,9 +60,9 @@ def support_of(frame: Frame, seed: int, before: SupportPlane | None = None) -> S
     support = find_support(depth, camera, seed, before)
     without_bin = before.without_bin if before and support else 0
     if without_bin < PATIENCE or without_bin % PATIENCE == 0:
-        container = find_bin(depth, camera, support)
-        if container:
-            return container
+        found = find_bin(depth, camera, support)
+        if found:
+            return found
     return support and support._replace(without_bin=without_bin + 1)
 
 

@@ -34,7 +34,7 @@ class Noted:
         if support is None:
             self.supports["none"].append(frame.index)
             return
-        self.supports["bin" if support.hollow else "plane"].append(frame.index)
+        self.supports["bin" if support.is_bin else "plane"].append(frame.index)
         if frame.intrinsics is None:
             self.camera = guessed_camera(frame.rgb.shape)
 

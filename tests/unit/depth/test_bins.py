@@ -77,7 +77,7 @@ def test_things_in_a_bin_are_found_one_by_one_and_its_walls_are_none(
     support = find_support(depth, CAMERA)
     found = find_bin(depth, CAMERA, support)
     assert found is not None
-    assert found.hollow
+    assert found.is_bin
     assert min(best_ious(found, which, 6, 3)) > 0.75
     assert found.above[which < 6].mean() < 0.05
     assert found.on[(which >= 0) & (which < 6)].mean() > 0.95
@@ -103,7 +103,7 @@ def test_a_box_is_no_bin_nor_is_a_table_before_a_wall() -> None:
     depth, _ = seen([FLOOR, table, wall, *boxes], (0, -0.3, 0.6), 35)
     support = find_support(depth, CAMERA)
     assert support is not None
-    assert not support.hollow
+    assert not support.is_bin
     assert find_bin(depth, CAMERA, support) is None
 
 

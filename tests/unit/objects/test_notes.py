@@ -15,7 +15,7 @@ from streamseg.sources.reading.cameras import UNKNOWN
 
 NOTHING = np.zeros((4, 6), bool)
 PLANE = SupportPlane(NOTHING, NOTHING, NOTHING, NOTHING, np.zeros((4, 6, 3)), np.ones((4, 6)), 0.0)
-BIN = PLANE._replace(hollow=True)
+BIN = PLANE._replace(is_bin=True)
 CAMERA = Intrinsics(5.0, 5.0, 3.0, 2.0)
 
 
