@@ -34,8 +34,8 @@ from streamseg.sources import LiveSource, Recording
 def segmented(
     source: Recording | LiveSource,
     segmenter: Segmenter,
-    report: Statistics,
-    interrupted: threading.Event,
+    report: Statistics | None = None,
+    interrupted: threading.Event | None = None,
     *,
     every: int = 1,
     max_frames: int | None = None,
@@ -50,6 +50,7 @@ def segmented(
     its arrival to its masks, see `features.ladder`. report: updated with each frame; broken frames are skipped and
     counted there. The threads end when the generator ends or is closed. Raises the errors of the source.
     """
+    report, interrupted = report or Statistics(), interrupted or threading.Event()
     live = isinstance(source, LiveSource)
     ladder = Ladder(max_latency) if max_latency is not None else None
     # before the reader starts, because only one thread at a time may read a recording

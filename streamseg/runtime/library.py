@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import fields
@@ -31,7 +30,6 @@ from streamseg.runtime import segmenter as runtime
 from streamseg.runtime.frames import latency_note, segmented
 from streamseg.runtime.result import Result
 from streamseg.runtime.session import open_segmenter, open_session, unused
-from streamseg.runtime.statistics import Statistics
 from streamseg.sources.alignment import Alignment
 
 Log = Callable[[str], None]
@@ -92,7 +90,7 @@ def segment(
         if log and note:
             log(note)
         session.prepare()
-        frames = segmented(session.source, session.segmenter, Statistics(), threading.Event(), **streamed)
+        frames = segmented(session.source, session.segmenter, **streamed)
         for frame, segmentation in stack.enter_context(closing(frames)):
             yield Result(frame, segmentation)
 
