@@ -93,7 +93,7 @@ def open_evaluators(held_out: HeldOut, settings: Settings, data: Sequence[Record
     val, dense, classes = held_out
     if dense:
         choice_half, report = dense.halves()
-        masked = tuple(recording for recording in val if recording.uri in dense.views)
+        masked = tuple(recording for recording in val if recording.uri in dense.frames)
         return Evaluators(choice_half, MASK_FIGURE, report, masked, classes)
     choice = _label_free(val or data, settings, say)
     if choice:
