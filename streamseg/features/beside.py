@@ -16,7 +16,7 @@ from streamseg.features.flow import warp_labels
 from streamseg.features.timing import StageTimer
 from streamseg.frame import Segmentation
 
-LATE = 3
+DELAY = 3
 """Delay in frames. At 30 frames a second it is a little more than a keyframe with objects takes on two cores."""
 
 

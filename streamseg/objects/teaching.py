@@ -22,7 +22,7 @@ from streamseg.objects.classifier import ForegroundClassifier
 
 SIDES = {"live": 96, "high": 192}
 """Longest side of the windows in which GrabCut runs, in pixels, by quality. Its time grows with the square."""
-SOON, LATE = 10, 40
+SHORTEST_PAUSE, LONGEST_PAUSE = 10, 40
 """Shortest and longest pause between two lessons with quality "live", in frames, see `pause`."""
 DITHER = 0.3
 """Share by which the thresholds of the cuts vary, see `Thresholds.dithered`."""
@@ -92,7 +92,7 @@ class Teacher:
 
 def pause(cuts: int) -> int:
     """Return the frames until the next lesson, with quality "live": the more cuts, the less another one changes."""
-    return min(max(SOON, cuts), LATE)
+    return min(max(SHORTEST_PAUSE, cuts), LONGEST_PAUSE)
 
 
 def teach(classifier: ForegroundClassifier, frame: FeatureFrame, mask: np.ndarray) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 
 from streamseg.backbones import Backbone
 from streamseg.config import SegmenterConfig
-from streamseg.features.beside import LATE, KeyframeBeside
+from streamseg.features.beside import DELAY, KeyframeBeside
 from streamseg.features.extractor import FeatureExtractor, FeatureFrame, PropagatedFrame
 from streamseg.features.keyframes import KeyframeSelector
 from streamseg.features.propagation import propagated, with_features_of_keyframe
@@ -132,7 +132,7 @@ class Segmenter:
         keyframes. No effect if labels are computed on a device: there every frame is a keyframe.
         """
         self._is_adapted = background or factor > 1
-        self._keyframes.late = LATE if background else 0
+        self._keyframes.delay = DELAY if background else 0
         self._keyframes.distance = self.config.keyframe_distance * factor
 
     def build(self, frame_size: tuple[int, int]) -> Backbone:
@@ -173,7 +173,7 @@ class Segmenter:
             return frame  # a GPU runs the network in less time than the CPU needs for the flow
         has_depth = frame.load_depth is not None
         self._has_depth |= has_depth
-        to_keyframe = self._keyframes(frame.rgb, lacking=self._has_depth and not has_depth)
+        to_keyframe = self._keyframes(frame.rgb, lacks_depth=self._has_depth and not has_depth)
         timer.lap("flow")
         return frame if to_keyframe is None else PropagatedFrame(frame, to_keyframe, timer.laps)
 
@@ -183,7 +183,7 @@ class Segmenter:
         timer = StageTimer()
         self._scenes.enter(extracted[0].frame)
         stages = self._scenes.current
-        stages.start(stages.start_frames.first(extracted))
+        stages.start(stages.start_selector.first(extracted))
         timer.lap("start")
 
     def begins_scene(self, frame: Frame) -> str:
@@ -219,7 +219,7 @@ class Segmenter:
         timer = StageTimer()
         self._scenes.enter(extracted.frame)
         stages = self._scenes.current
-        if restart_frames := stages.start_frames.next(extracted):
+        if restart_frames := stages.start_selector.next(extracted):
             stages.start(restart_frames)
             timer.lap("start")
         self._apply_steering(extracted)

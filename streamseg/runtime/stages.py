@@ -25,7 +25,7 @@ RESTART_AFTER = 1, 4
 once, and on the first four together, because one frame alone may be untypical."""
 
 
-class StartFrames:
+class StartFrameSelector:
     """Selects the frames of a scene that the stages start on."""
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class Stages(NamedTuple):
 
     regions: Regions | None
     objects: ObjectDiscovery | None
-    start_frames: StartFrames
+    start_selector: StartFrameSelector
 
     @property
     def all(self) -> list[MaskStage]:
@@ -79,9 +79,9 @@ class Stages(NamedTuple):
 
     def for_new_scene(self) -> Stages:
         """Return stages for another scene of the session."""
-        return Stages(
-            self.regions and self.regions.for_new_scene(), self.objects and self.objects.for_new_scene(), StartFrames()
-        )
+        regions = self.regions and self.regions.for_new_scene()
+        objects = self.objects and self.objects.for_new_scene()
+        return Stages(regions, objects, StartFrameSelector())
 
 
 class SceneStages:
@@ -96,7 +96,7 @@ class SceneStages:
     def __init__(self, config: SegmenterConfig) -> None:
         objects = ObjectDiscovery(config.objects) if config.objects.objects else None
         regions = Regions(config.clustering) if config.regions else None
-        self.current = Stages(regions, objects, StartFrames())
+        self.current = Stages(regions, objects, StartFrameSelector())
         self.by_scene = {1: self.current}
         self.cuts: list[dict[str, int]] = []
         self._detector = SceneDetector() if config.scene_cuts == "restart" else None

@@ -62,8 +62,8 @@ def test_a_flat_picture_stays_the_same_scene() -> None:
 
 def test_a_frame_that_lacks_depth_is_a_key_frame_only_where_there_is_no_other_way() -> None:
     keyframes = KeyframeSelector(distance=3)
-    lacking = [False, False, False, True, True, False, False, *[True] * 12]
-    found = [keyframes(texture(), lacks) is None for lacks in lacking]
+    lacks_depth = [False, False, False, True, True, False, False, *[True] * 12]
+    found = [keyframes(texture(), lacks) is None for lacks in lacks_depth]
     assert [i for i, is_key in enumerate(found) if is_key] == [0, 5, 14]  # 14: the fifth's flow gets too long
     assert keyframes(texture(1), True) is None  # a cut
 
@@ -91,7 +91,7 @@ def test_a_keyframe_lasts_longer_where_the_flow_holds_good() -> None:
 def test_a_keyframe_that_is_late_is_followed_once_it_is_there() -> None:
     """Until then, the flow leads to the keyframe before, also from the new keyframe itself."""
     keyframes = KeyframeSelector(distance=4)
-    keyframes.late = 2
+    keyframes.delay = 2
     ways = [keyframes(shifted(texture(), 2 * i, -i)) for i in range(13)]
     assert [None if way is None else way.since_pending for way in ways] == [
         None,
@@ -111,20 +111,20 @@ def test_a_keyframe_that_is_late_is_followed_once_it_is_there() -> None:
 
 def test_at_a_cut_no_frame_shows_the_keyframe_before_also_where_keyframes_are_late() -> None:
     keyframes = KeyframeSelector(distance=4)
-    keyframes.late = 2
+    keyframes.delay = 2
     frames = [*[texture()] * 6, *[texture(1)] * 3]  # the fifth is worked on when the cut comes
     pending = [None if way is None else way.since_pending for way in map(keyframes, frames)]
     assert pending == [None, None, None, None, 0, 1, None, None, None]
     keyframes = KeyframeSelector(distance=4)
-    keyframes.late = 2
+    keyframes.delay = 2
     assert [keyframes(one) is None for one in frames] == [True, *[False] * 5, True, False, False]
 
 
 def test_keyframes_that_were_late_may_be_in_time_again_at_once() -> None:
     keyframes = KeyframeSelector(distance=4)
-    keyframes.late = 3
+    keyframes.delay = 3
     assert [keyframes(texture()) is None for _ in range(5)] == [True, *[False] * 4]
-    keyframes.late = 0
+    keyframes.delay = 0
     found = [keyframes(texture()) for _ in range(4)]
     assert [way is None for way in found] == [False, False, False, True]
     assert all(way.since_pending is None for way in found if way)

@@ -39,7 +39,7 @@ def test_objects_learn_on_keyframes_only(shapes, make_salient, monkeypatch, qual
 def test_lessons_are_rarer_the_more_there_were() -> None:
     pauses = [teaching.pause(cuts) for cuts in range(200)]
     assert pauses == sorted(pauses)
-    assert (pauses[0], pauses[-1]) == (teaching.SOON, teaching.LATE)
+    assert (pauses[0], pauses[-1]) == (teaching.SHORTEST_PAUSE, teaching.LONGEST_PAUSE)
 
 
 def test_the_seed_reaches_planes_grabcut_ransac_and_background(shapes, make_salient, monkeypatch) -> None:

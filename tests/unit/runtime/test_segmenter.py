@@ -10,7 +10,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from streamseg.config import SegmenterConfig
 from streamseg.errors import ModelError
-from streamseg.features.beside import LATE
+from streamseg.features.beside import DELAY
 from streamseg.features.extractor import PropagatedFrame
 from streamseg.frame import Frame
 from streamseg.runtime.session import Session
@@ -137,7 +137,7 @@ def test_between_key_frames_borders_follow_the_depth_of_the_key_frame(
 
 
 def test_frames_do_not_wait_for_a_keyframe_in_the_background(shapes, make_segmenter) -> None:
-    """They show the masks of the keyframe before, moved, and those of the new one LATE frames later, in every run."""
+    """They show the masks of the keyframe before, moved, and those of the new one DELAY frames later, in every run."""
 
     def run(beside: bool) -> tuple[list[np.ndarray], list[int]]:
         segmenter = make_segmenter(k=4)
@@ -152,7 +152,7 @@ def test_frames_do_not_wait_for_a_keyframe_in_the_background(shapes, make_segmen
 
     first, taken = run(beside=True)
     assert len(taken) >= 2
-    assert all(later - earlier > LATE for earlier, later in itertools.pairwise(taken))
+    assert all(later - earlier > DELAY for earlier, later in itertools.pairwise(taken))
     assert np.array_equal(first, run(beside=True)[0])
     at_once, none = run(beside=False)
     assert none == []
@@ -176,12 +176,12 @@ def test_an_error_in_the_background_is_raised_by_the_frame_that_needs_the_keyfra
         i for i, one in enumerate(planned) if isinstance(one, PropagatedFrame) and one.to_keyframe.since_pending == 0
     )
     planned[first] = replace(planned[first], frame=replace(planned[first].frame, load_depth=gone))
-    for one in planned[: first + LATE]:
+    for one in planned[: first + DELAY]:
         segmenter.step(one)
     if not wanted:
         segmenter.reset()
     with pytest.raises(OSError, match="the disk is gone") if wanted else nullcontext():
-        segmenter.step(planned[first + LATE] if wanted else shapes()[0])
+        segmenter.step(planned[first + DELAY] if wanted else shapes()[0])
 
 
 @pytest.mark.parametrize("clustering", ["online", "per-frame"])
