@@ -28,8 +28,8 @@ from streamseg.objects.borders.windows import Thresholds
 from streamseg.objects.classifier import ForegroundClassifier, certainty
 from streamseg.objects.instances import separate, support_of
 from streamseg.objects.motion_cues import FrameMotion, MotionCues, are_photographs
-from streamseg.objects.notes import PHOTOGRAPHS, Noted
 from streamseg.objects.parting import PartingTracker
+from streamseg.objects.record import PHOTOGRAPHS, ObjectsRecord
 from streamseg.objects.saliency import Saliency
 from streamseg.objects.scores import ObjectScores
 from streamseg.objects.teaching import Teacher, pause, teach
@@ -74,12 +74,12 @@ class ObjectDiscovery:
         self._since_lesson: int | None = None  # frames since the last lesson; None before `start`
         self._key_ids: np.ndarray | None = None  # objects of the last keyframe
         self._support: SupportPlane | None = None
-        self.noted = Noted()
+        self.record = ObjectsRecord()
 
     def for_new_scene(self) -> ObjectDiscovery:
         """See `MaskStage`."""
         other = ObjectDiscovery(self.config)
-        other.tracker.ids, other.noted = self.tracker.ids, self.noted
+        other.tracker.ids, other.record = self.tracker.ids, self.record
         return other
 
     def start(self, frames: Sequence[FeatureFrame]) -> None:
@@ -159,7 +159,7 @@ class ObjectDiscovery:
         timer.part("foreground")
         support = self._support = support_of(frame.frame, self.seed, self._support)
         timer.part("support plane")
-        self.noted.see(frame.frame, support)
+        self.record.add(frame.frame, support)
         parts = separate(mask, support, self.seed)
         timer.part("instances")
         found = self.tracker(parts, frame.features, self.motion.flow if support is None else None)
@@ -174,11 +174,11 @@ class ObjectDiscovery:
     def notes(self) -> list[str]:
         """Notes for the user: whether quality was raised for photographs, and whether depth was of use."""
         raised = "" if self.quality == self.config.quality else PHOTOGRAPHS
-        return [note for note in (raised, self.noted.of_depth) if note]
+        return [note for note in (raised, self.record.depth_note) if note]
 
     def _set_video(self) -> None:
         """Return to the quality that the user chose: a frame that follows another one is no photograph."""
-        self.noted.is_video = True
+        self.record.is_video = True
         self._set_quality(self.config.quality)
 
     def _set_quality(self, quality: str, remembered: int = SIZE) -> None:

@@ -196,7 +196,7 @@ def _record(
     if not report.processed:
         report.intrinsics = extracted.frame.intrinsics
     report.key_frames += isinstance(extracted, FeatureFrame) or extracted.to_keyframe.since_pending == 0
-    report.noted, report.no_depth = segmenter.noted, segmenter.no_depth
+    report.objects_record, report.no_depth = segmenter.objects_record, segmenter.no_depth
     report.processed += 1
     for stage, milliseconds in segmentation.timings_ms.items():
         report.took(stage, milliseconds)

@@ -98,19 +98,19 @@ def describe_report(report: Statistics) -> dict[str, object]:
         ],
         "supports": {
             kind: {"count": len(indices), "frames": list(indices[:20])}
-            for kind, indices in report.noted.supports.items()
+            for kind, indices in report.objects_record.supports.items()
         },
         # null if the frames are photographs, or if no two consecutive frames have the same size
         "id_changes": round(float(np.mean(report.id_changes)), 5)
-        if report.id_changes and report.noted.is_video
+        if report.id_changes and report.objects_record.is_video
         else None,
     }
 
 
 def _camera(report: Statistics) -> dict[str, object] | None:
     """Return the camera intrinsics of a run, marked as guessed if they are; None if unknown and not guessed."""
-    if report.intrinsics is None and report.noted.camera is not None:
-        return {**asdict(report.noted.camera), "guessed": True}
+    if report.intrinsics is None and report.objects_record.camera is not None:
+        return {**asdict(report.objects_record.camera), "guessed": True}
     return None if report.intrinsics is None else asdict(report.intrinsics)
 
 

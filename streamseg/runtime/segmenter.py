@@ -26,7 +26,7 @@ from streamseg.features.propagation import propagated, with_features_of_keyframe
 from streamseg.features.timing import StageTimer
 from streamseg.frame import VOID, Frame, Segmentation
 from streamseg.masks.resize import labels_sized
-from streamseg.objects.notes import Noted
+from streamseg.objects.record import ObjectsRecord
 from streamseg.runtime.stages import SceneStages
 
 
@@ -86,10 +86,10 @@ class Segmenter:
         return [note for note in notes if note]
 
     @property
-    def noted(self) -> Noted:
+    def objects_record(self) -> ObjectsRecord:
         """Records of how objects were found. Without objects only `is_video` is set."""
         objects = self._scenes.current.objects
-        return objects.noted if objects else Noted(self._keyframes.is_video)
+        return objects.record if objects else ObjectsRecord(self._keyframes.is_video)
 
     def reset(self, config: SegmenterConfig | None = None) -> None:
         """Start a new session with the same networks. config: of the new session; None = the same as before."""

@@ -55,7 +55,7 @@ def test_versions_are_those_of_installed_packages() -> None:
 def test_a_guessed_camera_is_marked_as_guessed() -> None:
     report = Statistics()
     assert manifest.describe_report(report)["intrinsics"] is None
-    report.noted.camera = Intrinsics(576, 576, 319.5, 239.5)
+    report.objects_record.camera = Intrinsics(576, 576, 319.5, 239.5)
     assert manifest.describe_report(report)["intrinsics"] == {
         "fx": 576, "fy": 576, "cx": 319.5, "cy": 239.5, "guessed": True,
     }  # fmt: skip
@@ -66,13 +66,13 @@ def test_a_guessed_camera_is_marked_as_guessed() -> None:
 def test_photographs_have_no_id_changes() -> None:
     report = Statistics(id_changes=array("f", [0.25, 0.5]))
     assert manifest.describe_report(report)["id_changes"] == 0.375
-    report.noted.is_video = False
+    report.objects_record.is_video = False
     assert manifest.describe_report(report)["id_changes"] is None
 
 
 def test_supports_are_counted_with_their_first_frames() -> None:
     report = Statistics()
-    report.noted.supports["plane"].extend(range(0, 160, 4))
+    report.objects_record.supports["plane"].extend(range(0, 160, 4))
     assert manifest.describe_report(report)["supports"] == {
         "bin": {"count": 0, "frames": []},
         "plane": {"count": 40, "frames": [*range(0, 80, 4)]},

@@ -101,7 +101,7 @@ def test_video_and_photographs_are_told_apart(shapes, make_segmenter, video: boo
 
     report = stream((shapes if video else Photographs)(6), make_segmenter(k=4), [])
     assert len(report.id_changes) == 5
-    assert report.noted.is_video == video
+    assert report.objects_record.is_video == video
 
 
 def test_every_and_max_frames(shapes, make_segmenter) -> None:

@@ -15,7 +15,7 @@ KINDS = ("bin", "plane", "none")
 
 
 @dataclass
-class Noted:
+class ObjectsRecord:
     """The record of all scenes of a session.
 
     is_video: whether any frame follows the one before it, as in a video. camera: the guessed camera intrinsics, if the
@@ -27,7 +27,7 @@ class Noted:
     camera: Intrinsics | None = None
     supports: dict[str, array[int]] = field(default_factory=lambda: {kind: array("q") for kind in KINDS})
 
-    def see(self, frame: Frame, support: SupportPlane | None) -> None:
+    def add(self, frame: Frame, support: SupportPlane | None) -> None:
         """Record a keyframe. support: what was found in its depth, or None."""
         if frame.depth is None:
             return
@@ -39,7 +39,7 @@ class Noted:
             self.camera = guessed_camera(frame.rgb.shape)
 
     @property
-    def of_depth(self) -> str:
+    def depth_note(self) -> str:
         """A note about depth; "" if depth helped and the camera was known, or if there was no depth."""
         if not any(self.supports.values()):
             return ""
