@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from streamseg.config import ObjectsConfig
+from streamseg.depth.frame_support import support_of
 from streamseg.depth.support import SupportPlane
 from streamseg.features.extractor import FeatureFrame
 from streamseg.features.flow import FlowToKeyframe, warp_labels
@@ -26,7 +27,7 @@ from streamseg.objects.background import LARGE, SIZE, BackgroundMemory
 from streamseg.objects.borders import BORDERS, draw_borders
 from streamseg.objects.borders.windows import Thresholds
 from streamseg.objects.classifier import ForegroundClassifier, certainty
-from streamseg.objects.instances import separate, support_of
+from streamseg.objects.instances import separate
 from streamseg.objects.motion_cues import FrameMotion, MotionCues, are_photographs
 from streamseg.objects.parting import PartingTracker
 from streamseg.objects.record import PHOTOGRAPHS, ObjectsRecord

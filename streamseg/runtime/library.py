@@ -26,7 +26,6 @@ from streamseg.config import (
 from streamseg.errors import StreamsegError
 from streamseg.frame import Frame, Intrinsics
 from streamseg.plugins import did_you_mean
-from streamseg.runtime import segmenter as runtime
 from streamseg.runtime.frames import latency_note, segmented
 from streamseg.runtime.result import Result
 from streamseg.runtime.session import open_segmenter, open_session, unused
@@ -110,7 +109,7 @@ class Segmenter:
         config = _config("", objects, settings)
         if log and (note := unused(config)):
             log(note)
-        self._segmenter: runtime.Segmenter = self._stack.enter_context(open_segmenter(config, log, streams=1))
+        self._segmenter = self._stack.enter_context(open_segmenter(config, log, streams=1))
         self._index = 0
 
     def step(

@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 import numpy as np
 
-from streamseg.depth import bending, containers, extent, planes, support
+from streamseg.depth import bending, containers, extent, frame_support, planes, support
 from streamseg.depth import instances as depth_instances
 from streamseg.features import extractor
 from streamseg.features.extractor import FeatureExtractor, FeatureFrame
@@ -20,7 +20,6 @@ from streamseg.masks.upsample import upsample_labels
 from streamseg.objects import (
     background,
     discovery,
-    instances,
     motion,
     motion_cues,
     parting,
@@ -136,7 +135,7 @@ def without_motion() -> Iterator[None]:
 
 
 def _known_cameras(frame: Frame, *rest: Any) -> support.SupportPlane | None:
-    return instances.support_of(frame, *rest) if frame.intrinsics else None
+    return frame_support.support_of(frame, *rest) if frame.intrinsics else None
 
 
 def _even(self: Any, features: np.ndarray, objectness: np.ndarray, attention: bool = False) -> np.ndarray:
@@ -201,7 +200,7 @@ DEPTH = {
     "without depth at borders": Variant(instead(FeatureExtractor, "depth_guide", nothing), SEEN),
     "without depth": Variant(instead(discovery, "support_of", nothing), SEEN),
     "without a guess of the camera": Variant(instead(discovery, "support_of", _known_cameras), WITHHELD),
-    "without looking for bins": Variant(instead(instances, "find_bin", nothing), SEEN),
+    "without looking for bins": Variant(instead(frame_support, "find_bin", nothing), SEEN),
     "without following planes": Variant(instead(planes, "follow_planes", lambda points, before: []), SEEN),
     "without the planes' bending": Variant(
         instead(

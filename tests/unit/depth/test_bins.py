@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from streamseg.depth import frame_support
 from streamseg.depth.bins import find_bin
+from streamseg.depth.frame_support import PATIENCE, support_of
 from streamseg.depth.instances import find_instances
 from streamseg.depth.support import SupportPlane, find_support
 from streamseg.frame import Frame, Intrinsics
-from streamseg.objects import instances
-from streamseg.objects.instances import PATIENCE, support_of
 
 SIZE = (240, 320)
 CAMERA = Intrinsics(262.5, 262.5, 159.5, 119.5)
@@ -138,7 +138,7 @@ def test_on_a_table_a_bin_is_looked_for_now_and_then_and_found_when_it_comes(mon
         looked.append(given)
         return find_bin(*given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(instances, "find_bin", counted)
+    monkeypatch.setattr(frame_support, "find_bin", counted)
     views = [seen([FLOOR, *boxes], (0, -0.25, 0.8), 74)[0] for boxes in (THINGS, [*WALLS, *THINGS])]
     table, tote = (
         Frame(0, "0", 0.0, np.zeros((*SIZE, 3), np.uint8), intrinsics=CAMERA, load_depth=view.copy) for view in views

@@ -9,9 +9,10 @@ import cv2
 import numpy as np
 import pytest
 
+from streamseg.depth import frame_support
 from streamseg.features.extractor import FeatureFrame
 from streamseg.frame import Frame
-from streamseg.objects import discovery, instances, motion, teaching
+from streamseg.objects import discovery, motion, teaching
 from streamseg.objects.classifier import ForegroundClassifier
 
 
@@ -54,7 +55,7 @@ def test_the_seed_reaches_planes_grabcut_ransac_and_background(shapes, make_sali
 
         monkeypatch.setattr(module, name, call)
 
-    noted(instances, "find_support", lambda depth, camera, seed=0, before=None: seed)
+    noted(frame_support, "find_support", lambda depth, camera, seed=0, before=None: seed)
     noted(teaching, "cut", lambda *args, seed=0, **rest: seed)
     noted(motion, "_homography", lambda flow, seed: seed)
     noted(discovery, "BackgroundMemory", lambda seed=0: seed)
