@@ -76,10 +76,10 @@ def segmented(
                 yield each.frame, segmentation
                 before = segmentation
             if not interrupted.is_set():
-                segmenter.beside.take()  # raises the error of the last keyframe, if it failed in the background
+                segmenter.pending.take()  # raises the error of the last keyframe, if it failed in the background
         finally:
             extracted.close()
-            segmenter.beside.end()
+            segmenter.pending.end()
 
 
 def latency_note(source: Recording | LiveSource, max_latency: float | None) -> str:
@@ -171,8 +171,8 @@ class _LatencyMeter:
     def _adapt(self, ladder: Ladder, latency: float, background: float) -> None:
         if ladder.note(latency, background):
             rung = ladder.rung
-            self.segmenter.adapt_keyframes(rung.beside, rung.factor)
-            step = {"frame": self.report.processed + 1, "keyframes": rung.factor, "beside": rung.beside}
+            self.segmenter.adapt_keyframes(rung.in_background, rung.factor)
+            step = {"frame": self.report.processed + 1, "keyframes": rung.factor, "beside": rung.in_background}
             self.report.ladder.append(step)
 
 

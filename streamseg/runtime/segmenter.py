@@ -19,9 +19,9 @@ import numpy as np
 
 from streamseg.backbones import Backbone
 from streamseg.config import SegmenterConfig
-from streamseg.features.beside import DELAY, KeyframeBeside
 from streamseg.features.extractor import FeatureExtractor, FeatureFrame, PropagatedFrame
 from streamseg.features.keyframes import KeyframeSelector
+from streamseg.features.pending import DELAY, PendingKeyframe
 from streamseg.features.propagation import propagated, with_features_of_keyframe
 from streamseg.features.timing import StageTimer
 from streamseg.frame import VOID, Frame, Segmentation
@@ -38,7 +38,7 @@ class Segmenter:
     """
 
     def __init__(self, extractor: FeatureExtractor) -> None:
-        self.extractor, self.beside = extractor, KeyframeBeside()
+        self.extractor, self.pending = extractor, PendingKeyframe()
         self.reset()
 
     @property
@@ -93,7 +93,7 @@ class Segmenter:
 
     def reset(self, config: SegmenterConfig | None = None) -> None:
         """Start a new session with the same networks. config: of the new session; None = the same as before."""
-        self.beside.end()
+        self.pending.end()
         self.extractor.config = chosen = self.config if config is None else config
         self._scenes = SceneStages(chosen)
         objects = self._scenes.current.objects
@@ -128,7 +128,7 @@ class Segmenter:
     def adapt_keyframes(self, background: bool, factor: int) -> None:
         """Save time from the next `plan` on; (False, 1) is the full quality.
 
-        background: compute keyframes in a thread, see `features.beside`. factor: multiplies the distance between
+        background: compute keyframes in a thread, see `features.pending`. factor: multiplies the distance between
         keyframes. No effect if labels are computed on a device: there every frame is a keyframe.
         """
         self._is_adapted = background or factor > 1
@@ -199,15 +199,15 @@ class Segmenter:
         """Segment the next frame, as `plan` or the extractor returned it. The size may change; ids persist."""
         # frames since a keyframe began in the background; None: there is no such keyframe
         since_pending = frame.to_keyframe.since_pending if isinstance(frame, PropagatedFrame) else None
-        timings = {} if since_pending else self.beside.take()
+        timings = {} if since_pending else self.pending.take()
         if not isinstance(frame, PropagatedFrame):
-            masks = self.beside.shown = self._segment(frame)
+            masks = self.pending.shown = self._segment(frame)
         elif since_pending is None:
             masks = self._segment(frame)
         else:
             if since_pending == 0:
-                self.beside.begin(partial(self._segment, frame.frame))
-            masks = self.beside.propagated(frame)
+                self.pending.begin(partial(self._segment, frame.frame))
+            masks = self.pending.propagated(frame)
         return replace(masks, timings_ms={**masks.timings_ms, **timings})
 
     def _segment(self, frame: Frame | FeatureFrame | PropagatedFrame) -> Segmentation:

@@ -20,8 +20,11 @@ DELAY = 3
 """Delay in frames. At 30 frames a second it is a little more than a keyframe with objects takes on two cores."""
 
 
-class KeyframeBeside:
-    """Computes one keyframe at a time. shown: masks of the last keyframe, which may be set from outside."""
+class PendingKeyframe:
+    """The keyframe that is being computed in the background, if there is one.
+
+    shown: masks of the last keyframe that is ready; they may be set from outside.
+    """
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, "keyframe")
