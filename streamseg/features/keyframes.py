@@ -8,6 +8,8 @@ a series of photographs.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 
@@ -56,23 +58,24 @@ class KeyframeSelector:
         self._key = self._pending = np.zeros((0, 0), np.uint8)  # `_pending`: a keyframe computed in the background
         self._since = self._count = 0  # frames since the last keyframe, and in all
 
-    def __call__(self, rgb: np.ndarray, lacking: bool = False) -> Way | None:
+    def __call__(self, rgb: np.ndarray, lacking: Callable[[], bool] = bool) -> Way | None:
         """Return None for a keyframe, or the way from a propagated frame back to the last keyframe.
 
-        rgb: (H, W, 3) uint8. lacking: whether the frame has no depth although others have. Such a frame becomes a
-        keyframe only if it cannot be avoided, because the frames propagated from it would have no depth either.
+        rgb: (H, W, 3) uint8. lacking: returns whether the frame has no depth although others have; asked only where a
+        keyframe is due, because the answer may need the depth decoded. Such a frame becomes a keyframe only if it
+        cannot be avoided, because neither it nor the frames propagated from it would have depth.
         """
-        if self.distance == 1:
-            return None
         gray = small_gray(rgb)
         self._count += 1
         self._since += 1
         late = min(self.late, self.distance - 1)
         if self._pending.size and self._since >= late:  # it is ready
             self._key, self._pending = self._pending, self._pending[:0]
-        opening = self._count <= self.first and not lacking
-        due = opening or self._since >= self.distance * (LATEST if lacking else 1)
-        may_stretch = self.stretch and not opening and self._since < FURTHER * self.distance
+        opening = self._count <= self.first
+        due = opening or self._since >= self.distance
+        may_stretch = self.stretch and self.distance > 1 and not opening and self._since < FURTHER * self.distance
+        if due and not may_stretch and self._shape and self._since < LATEST * self.distance:
+            due = not lacking()
         flow: np.ndarray | None = None
         difference = np.inf
         if self._shape and (late or may_stretch or not due):
@@ -83,7 +86,7 @@ class KeyframeSelector:
             self._following += difference < FOLLOWS
         propagated = False
         if flow is not None and difference <= UNEXPLAINED:
-            propagated = not due or (may_stretch and self._is_consistent(gray, flow))
+            propagated = not due or (may_stretch and (self._is_consistent(gray, flow) or lacking()))
         if flow is None or difference > ROUGHLY or not (propagated or late):
             self._key, self._pending, self._since, self._shape = gray, self._pending[:0], 0, rgb.shape
             return None
