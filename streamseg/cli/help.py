@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from typing import Any
 
 import click
@@ -43,7 +44,7 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 120}
 
 class Option(click.Option):
     """An option with a heading. It refuses NaN, infinity and numbers beyond LARGEST. It also refuses an empty path,
-    which would mean the working folder: a script passes one if its variable is not set.
+    which would mean the working folder: a script passes one if its variable is not set. ~ is the home folder.
 
     group: a key of GROUPS; by default the heading that lists the name, else General.
     """
@@ -63,6 +64,8 @@ class Option(click.Option):
     def process_value(self, ctx: click.Context, value: Any) -> Any:
         if value == "" and (isinstance(self.type, click.Path) or "-o" in self.opts):
             raise click.BadParameter("it is empty; a path needs a name (. is the working folder)", ctx, self)
+        # the shell does not expand --output=~/out, and nobody expands what a file of flags says
+        value = [*map(_at_home, value)] if self.multiple and value else _at_home(value)
         try:
             result = super().process_value(ctx, value)
         except click.BadParameter:
@@ -84,6 +87,10 @@ class Option(click.Option):
         if isinstance(self.show_default, str):
             extra["default"] = self.show_default
         return extra
+
+
+def _at_home(value: Any) -> Any:
+    return os.path.expanduser(value) if isinstance(value, str) else value
 
 
 def heading(name: str, otherwise: str = GENERAL) -> str:
