@@ -98,6 +98,8 @@ def test_help_is_as_wide_as_the_terminal(columns: str, width: int, monkeypatch: 
         (("--depth-scale", "0"), "'0' is not a number above 0"),
         (("--k", "0"), "'0' is neither auto nor a whole number from 1 to 254"),
         (("-o", ""), "it is empty; a path needs a name"),
+        (("-o", "s3://bucket/out"), "is an address; give a path on this machine"),
+        (("--config", "file:///out/run.json"), "is an address; give a path on this machine"),
     ],
 )
 def test_an_impossible_value_is_refused_with_the_possible_ones(flag: tuple[str, str], words: str) -> None:
@@ -115,6 +117,8 @@ def test_the_home_folder_also_where_the_shell_does_not_expand_it(monkeypatch: py
         print(json.dumps(given, default=str))
 
     monkeypatch.setenv("HOME", "/home/somebody")
+    unset = json.loads(CliRunner().invoke(some).output)
+    assert unset == {"output": None, "model": None, "data": []}
     done = CliRunner().invoke(some, ["--output=~/out", "--model=~/net.onnx", "--data=~", "--data=a~b"])
     assert json.loads(done.output) == {
         "output": "/home/somebody/out",
