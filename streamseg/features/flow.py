@@ -12,6 +12,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from streamseg.features.preparation import THINNEST
 from streamseg.masks.resize import halved, halved_size, labels_sized
 
 SIDE = 160
@@ -27,9 +28,10 @@ def small_gray(rgb: np.ndarray) -> np.ndarray:
 
 
 def small_size(shape: tuple[int, ...], side: float = SIDE) -> tuple[int, int]:
-    """Return the (width, height) of a picture of shape (H, W, ...) whose shorter side is resized to `side` pixels."""
-    scale = side / min(shape[:2])
-    return max(1, round(shape[1] * scale)), max(1, round(shape[0] * scale))
+    """Return the (width, height) of a picture of shape (H, W, ...) whose shorter side is resized to `side` pixels, and
+    the other one to at most THINNEST times as many: 3x5000 would become 160x266667, which OpenCV cannot warp."""
+    height, width = (max(1, round(side * min(each / min(shape[:2]), THINNEST))) for each in shape[:2])
+    return width, height
 
 
 class FlowToKeyframe(NamedTuple):

@@ -8,6 +8,8 @@ a series of photographs.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 
@@ -56,29 +58,30 @@ class KeyframeSelector:
         self._key = self._pending = np.zeros((0, 0), np.uint8)  # `_pending`: a keyframe computed in the background
         self._since = self._count = 0  # frames since the last keyframe, and in all
 
-    def __call__(self, rgb: np.ndarray, lacks_depth: bool = False) -> FlowToKeyframe | None:
+    def __call__(self, rgb: np.ndarray, lacks_depth: Callable[[], bool] = bool) -> FlowToKeyframe | None:
         """Return None for a keyframe, or the flow from a propagated frame back to the last keyframe.
 
-        rgb: (H, W, 3) uint8. lacks_depth: whether the frame has no depth although others have. Such a frame becomes a
-        keyframe only if it cannot be avoided, because the frames propagated from it would have no depth either.
+        rgb: (H, W, 3) uint8. lacks_depth: returns whether the frame has no depth although others have; asked only where
+        a keyframe is due, because the answer may need the depth decoded. Such a frame becomes a keyframe only if it
+        cannot be avoided, because neither it nor the frames propagated from it would have depth.
         """
-        if self.distance == 1:
-            return None
         gray = small_gray(rgb)
         self._count += 1
         self._since += 1
         delay = min(self.delay, self.distance - 1)
         if self._pending.size and self._since >= delay:  # it is ready
             self._key, self._pending = self._pending, self._pending[:0]
-        opening = self._count <= self.first and not lacks_depth
-        due = opening or self._since >= self.distance * (STRETCH_TO_DEPTH if lacks_depth else 1)
-        may_stretch = self.stretch and not opening and self._since < STRETCH * self.distance
+        opening = self._count <= self.first
+        due = opening or self._since >= self.distance
+        may_stretch = self.stretch and self.distance > 1 and not opening and self._since < STRETCH * self.distance
+        if due and not may_stretch and self._shape and self._since < STRETCH_TO_DEPTH * self.distance:
+            due = not lacks_depth()
         flow, difference = None, np.inf
         if self._shape and (delay or may_stretch or not due):
             flow, difference = self._compared_with_keyframe(gray, rgb.shape)
         propagated = False
         if flow is not None and difference <= UNEXPLAINED:
-            propagated = not due or (may_stretch and self._is_consistent(gray, flow))
+            propagated = not due or (may_stretch and (self._is_consistent(gray, flow) or lacks_depth()))
         in_background = not propagated and delay > 0 and difference <= ROUGHLY
         if flow is None or not (propagated or in_background):
             self._key, self._pending, self._since, self._shape = gray, self._pending[:0], 0, rgb.shape

@@ -98,11 +98,10 @@ class Segmenter:
         self._scenes = SceneStages(chosen)
         objects = self._scenes.current.objects
         # Objects must learn from features of the network: their first frames are keyframes. Regions need only one.
-        stretch = objects is not None and not chosen.extractor.keyframes
-        first = objects.start_frames if objects else 1
+        stretch, first = bool(objects) and not chosen.extractor.keyframes, objects.start_frames if objects else 1
         self._keyframes = KeyframeSelector(chosen.keyframe_distance, first, stretch)
         self._keyframe: FeatureFrame | None = None
-        self._has_depth = False  # whether any frame so far has depth
+        self._has_depth = False  # whether any keyframe so far has depth
         self._is_adapted = False  # see `adapt_keyframes`
         self.no_depth: Counter[str] = Counter()  # frames without depth, by reason, see `Statistics`
         self._steering: queue.SimpleQueue[tuple[int | None, bool]] = queue.SimpleQueue()
@@ -169,11 +168,12 @@ class Segmenter:
         settings = self.config.extractor
         on_gpu = settings.labels_on == "device" or any(each.device != "cpu" for each in self.extractor.backbones)
         if on_gpu and not settings.keyframes and (not self._is_adapted or self.extractor.on_device):
-            self._keyframes.restart()
-            return frame  # a GPU runs the network in less time than the CPU needs for the flow
-        has_depth = frame.load_depth is not None
-        self._has_depth |= has_depth
-        to_keyframe = self._keyframes(frame.rgb, lacks_depth=self._has_depth and not has_depth)
+            if self.extractor.on_device or not self.config.objects.objects:
+                self._keyframes.restart()
+                return frame  # a GPU runs the network in less time than the CPU needs for the flow
+            self._keyframes.distance = 1
+        to_keyframe = self._keyframes(frame.rgb, lambda: self._has_depth and frame.depth is None)
+        self._has_depth = self._has_depth or (to_keyframe is None and frame.depth is not None)
         timer.lap("flow")
         return frame if to_keyframe is None else PropagatedFrame(frame, to_keyframe, timer.laps)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamseg.features.flow import Warp, positions, warp_labels, warp_plane
+from streamseg.features.flow import SIDE, Warp, positions, small_gray, unexplained, warp_labels, warp_plane
 from streamseg.masks.resize import LARGE
 
 SCENES = st.tuples(
@@ -51,3 +52,11 @@ def test_large_labels_move_as_those_of_half_the_size_do() -> None:
     found = warp_labels(labels.repeat(2, axis=0).repeat(2, axis=1), flow)
     assert wanted.any()
     assert np.array_equal(found, wanted.repeat(2, axis=0).repeat(2, axis=1))
+
+
+@pytest.mark.parametrize("size", [(3, 5000), (4001, 7), (1, 1)])
+def test_a_strip_is_squeezed_so_that_it_can_be_warped(size: tuple[int, int]) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+    gray = small_gray(picture)
+    assert (min(gray.shape), max(gray.shape) <= 8 * SIDE) == (SIDE, True)
+    assert unexplained(gray, gray, np.zeros((*gray.shape, 2), np.float32)) == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import cv2
 import numpy as np
 import pytest
@@ -62,10 +64,27 @@ def test_a_flat_picture_stays_the_same_scene() -> None:
 
 def test_a_frame_that_lacks_depth_is_a_key_frame_only_where_there_is_no_other_way() -> None:
     keyframes = KeyframeSelector(distance=3)
-    lacks_depth = [False, False, False, True, True, False, False, *[True] * 12]
-    found = [keyframes(texture(), lacks) is None for lacks in lacks_depth]
+    lacking = [False, False, False, True, True, False, False, *[True] * 12]
+    found = [keyframes(texture(), partial(bool, lacks)) is None for lacks in lacking]
     assert [i for i, is_key in enumerate(found) if is_key] == [0, 5, 14]  # 14: the fifth's flow gets too long
-    assert keyframes(texture(1), True) is None  # a cut
+    assert keyframes(texture(1), partial(bool, True)) is None  # a cut
+
+
+@pytest.mark.parametrize("stretch", [False, True])
+def test_also_where_every_frame_is_a_keyframe(stretch: bool) -> None:
+    keyframes = KeyframeSelector(distance=1, first=8, stretch=stretch)
+    lacking = [False, True, False, False, *[True] * 5, False]
+    found = [keyframes(texture(), partial(bool, lacks)) is None for lacks in lacking]
+    assert [i for i, is_key in enumerate(found) if is_key] == [0, 2, 3, 6, 9]
+
+
+def test_nobody_asks_for_depth_where_the_answer_changes_nothing() -> None:
+    """Because it may have to be decoded."""
+    asked = []
+    keyframes = KeyframeSelector(distance=4, stretch=True)
+    for i in range(10):
+        keyframes(texture(), lambda i=i: bool(asked.append(i)))
+    assert asked == [8]  # until then the flow is consistent
 
 
 @pytest.mark.parametrize("longest", [1, 2, 7])

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from streamseg.runtime.stream import stream
 from streamseg.runtime.workers import LIVE_QUEUE
 from streamseg.sources import LiveSource
 
+from ..objects.conftest import make_salient  # noqa: F401 (a fixture)
 from .conftest import Collect, OnScreen
 
 
@@ -137,6 +139,16 @@ def test_on_a_gpu_every_frame_is_a_keyframe_until_one_is_late(
     segmenter.adapt_keyframes(False, 2)
     planned = [segmenter.plan(frame) for frame in frames]
     assert [isinstance(one, Frame) for one in planned] == [True] * (6 - followers) + [False] * followers
+
+
+def test_on_a_gpu_objects_follow_through_frames_that_lack_depth(shapes, make_salient) -> None:  # noqa: F811
+    def with_depth(frame: Frame, value: float) -> Frame:
+        return replace(frame, load_depth=lambda: np.full(frame.rgb.shape[:2], value, np.float32))
+
+    segmenter, frames = make_salient(), [with_depth(shapes()[0], value) for value in (1, 0, 1, 1, 0)]
+    segmenter.step(frames[0])
+    segmenter.extractor.backbones[0].device = "cuda"
+    assert [isinstance(segmenter.plan(frame), Frame) for frame in frames] == [True, False, True, True, False]
 
 
 def test_a_run_that_is_held_to_a_latency_makes_keyframes_rarer_and_says_so(shapes, make_segmenter) -> None:
