@@ -17,7 +17,7 @@ from rich.console import Console
 
 from export import onnx_signature
 from export.engines import build
-from export.engines.build import Request
+from export.engines.build import BuildRequest
 from export.engines.progress import Phases
 from export.onnx_signature import Signature
 from export.target import check_name, slug, stem, written
@@ -81,7 +81,7 @@ def to_tensorrt(
     ):
         check_shapes(spec.model, signature)
         (image,) = signature.inputs.items()
-        request = Request(onnx, image, profile, precision, options.workspace)
+        request = BuildRequest(onnx, image, profile, precision, options.workspace)
         log(f"building an engine for {machine.gpu}, TensorRT {machine.tensorrt}; this takes seconds to minutes")
         with Phases(console) as phases:
             plan.write_bytes(build.build(tensorrt, request, machine, phases))

@@ -87,15 +87,20 @@ class Frame:
 
     @cached_property
     def depth(self) -> np.ndarray | None:
-        """(H, W) float32 metres, 0 = no reading, decoded on first access; None if unreadable: see `depth_problem`."""
+        """(H, W) float32 metres, 0 = no reading, decoded on first access; None if it is unreadable or has no reading at
+        all: see `depth_problem`."""
         if self.load_depth is None:
             return None
         try:
             depth = self.load_depth()
             if depth.shape != self.rgb.shape[:2]:
                 raise FrameError(f"depth is {depth.shape}, colour is {self.rgb.shape[:2]}")
-            if depth.size and not (depth.min() >= 0 and depth.max() < math.inf):  # only in frames that users make
-                return np.where(np.isfinite(depth) & (depth > 0), depth, np.float32(0))
+            nearest, farthest = (depth.min(), depth.max()) if depth.size else (0, 0)
+            if not (nearest >= 0 and farthest < math.inf):  # only in frames that users make
+                depth = np.where(np.isfinite(depth) & (depth > 0), depth, np.float32(0))
+                farthest = depth.max()
+            if not farthest:  # the sensor delivered nothing for this moment, which is no measurement of emptiness
+                raise FrameError("depth has no reading")
             return depth
         except FrameError as problem:
             object.__setattr__(self, "depth_problem", str(problem))

@@ -37,6 +37,7 @@ REAL = {
     "max_latency": (1, math.inf),
 }
 """Lowest and highest value of WHOLE and REAL, both included. An upper limit of infinity means any finite number."""
+SWITCHES = "objects", "regions", "edges"  # "no" would count as true
 SIDES, REGIONS = (16, 8192), (1, 64)
 """Lowest and highest side of the network's input in pixels, and number of regions in k_range."""
 
@@ -55,6 +56,8 @@ def check(values: Mapping[str, Any]) -> None:
     for name, value in values.items():
         if name in CHOICES and value not in CHOICES[name]:
             raise StreamsegError(f"{name} is {value!r}", plugins.did_you_mean(str(value), CHOICES[name]))
+        if name in SWITCHES and value not in (True, False):
+            raise StreamsegError(f"{name} is {value!r}", "give True or False")
         for limits, kind, what in ((WHOLE, Integral, "a whole number"), (REAL, Real, "a number")):
             if name in limits and value is not None and not _within(value, kind, limits[name]):
                 low, high = limits[name]

@@ -51,15 +51,15 @@ def run(
     StreamsegError; the files in `folder` that were written before the error remain complete."""
     _quiet_libraries()
     loggers.check(settings.logger)
-    output, last = folder.output, checkpoint_to_resume(folder, is_rank_zero())
-    start = int(checkpoint.read(last)["training"]["global_step"]) if last else 0
+    output, last_checkpoint = folder.output, checkpoint_to_resume(folder, is_rank_zero())
+    steps_done = int(checkpoint.read(last_checkpoint)["training"]["global_step"]) if last_checkpoint else 0
     hardware = trainer_devices(settings)
     with contextlib.ExitStack() as stack:
         torch.manual_seed(settings.seed)
         encoder = _encoder(resolved(settings))
         data = open_data(settings, stack, hardware["devices"] * hardware["num_nodes"])
         settings = resolved(replace(settings, batch_size=data.batch_size))
-        data_sha256 = _check_same_run(data, encoder, last, start)
+        data_sha256 = _check_same_run(data, encoder, last_checkpoint, steps_done)
         method = method_class(encoder, options, settings, data.steps)
         held_out = open_held_out(settings, data.recordings, display.say) if is_rank_zero() else None
         for line in ineffective_flags(method):
@@ -68,18 +68,18 @@ def run(
         stack.enter_context(reserved(folder, is_rank_zero()))
         samples = open_samples(method, data, settings, output, stack, display.say)
         probing = _probing(held_out, settings, samples, data.steps, output, display.say)
-        table = MetricsTable(output / TABLE, start, write=is_rank_zero())
+        table = MetricsTable(output / TABLE, steps_done, write=is_rank_zero())
         checkpointing = Checkpointing(output, settings.save_every, settings.save_period)
         callbacks = [HealthMonitor(display.say, samples.describe, output), table, checkpointing, probing, display]
         run_loggers = stack.enter_context(
-            loggers.open_loggers(settings.logger, output, start, flat(settings, options), is_rank_zero())
+            loggers.open_loggers(settings.logger, output, steps_done, flat(settings, options), is_rank_zero())
         )
         checkpoint_io = CheckpointFile(checkpoint_header(name, method, settings, options, data_sha256))
         trainer = _trainer(hardware, settings, data.steps, run_loggers, list(filter(None, callbacks)), checkpoint_io)
         for line in (*samples.left_out(), opening_line(name, encoder, samples, settings, data.steps, trainer)):
             display.say(line)
         with checkpointing.interruptible(trainer):
-            seconds = _fit(trainer, method, Batches(samples, settings, start), last)
+            seconds = _fit(trainer, method, Batches(samples, settings, steps_done), last_checkpoint)
         if not trainer.is_global_zero:
             return {}
         result = {
@@ -90,7 +90,7 @@ def run(
             "status": "interrupted" if checkpointing.interrupted else "done",
             "steps": trainer.global_step,
             "loss": table.summary(),
-            "samples_per_second": (trainer.global_step - start) * settings.samples_per_step / seconds,
+            "samples_per_second": (trainer.global_step - steps_done) * settings.samples_per_step / seconds,
             "skipped": samples.skipped(),
         }
         return write_json(output / MANIFEST, result)
@@ -125,17 +125,17 @@ def _evaluation(
     }
 
 
-def _fit(trainer: pl.Trainer, method: Method, data: Batches, last: Path | None) -> float:
+def _fit(trainer: pl.Trainer, method: Method, data: Batches, last_checkpoint: Path | None) -> float:
     """Run Lightning's training loop and return its duration in seconds."""
     if trainer.world_size > 1:
         synchronize(method)
     method.batches = lambda: (move_data_to_device(batch, method.device) for batch in data.draws())
-    method.is_new_run = last is None
+    method.is_new_run = last_checkpoint is None
     began = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Lightning's advice on workers, logging and resuming does not apply here
         with _explain_batch_norm_error(), _silence_thread_errors():
-            trainer.fit(method, data, ckpt_path=str(last) if last else None)
+            trainer.fit(method, data, ckpt_path=str(last_checkpoint) if last_checkpoint else None)
     return max(time.perf_counter() - began, 1e-9)
 
 
@@ -167,20 +167,20 @@ def _silence_thread_errors() -> Iterator[None]:
         threading.excepthook = previous
 
 
-def _check_same_run(data: Data, encoder: Encoder, last: Path | None, start: int) -> str:
+def _check_same_run(data: Data, encoder: Encoder, last_checkpoint: Path | None, steps_done: int) -> str:
     """Return the fingerprint of the data ("" in processes of other ranks).
 
     Raises StreamsegError if the run is resumed with other data or other starting weights than it was started with, or
     if it has made more steps than are asked for.
     """
-    if start > data.steps:
+    if steps_done > data.steps:
         raise StreamsegError(
-            f"the run has made {start} steps already, {data.steps} were asked for", "give more --steps"
+            f"the run has made {steps_done} steps already, {data.steps} were asked for", "give more --steps"
         )
     if not is_rank_zero():
         return ""
     sha256 = fingerprint(data.recordings)
-    before = (checkpoint.read_header(last)["provenance"] or {}) if last else {}
+    before = (checkpoint.read_header(last_checkpoint)["provenance"] or {}) if last_checkpoint else {}
     if sha256 != (before.get("data_sha256") or sha256):
         raise SourceError(
             f"the run was started with other data than these {data.frames} frames",

@@ -20,7 +20,7 @@ from streamseg.errors import ModelError
 
 
 @dataclass(frozen=True)
-class Request:
+class BuildRequest:
     """An engine to build. image: name and (3, H, W) of the input. workspace: MiB of GPU memory for a layer, 0 = all."""
 
     onnx: Path
@@ -30,7 +30,7 @@ class Request:
     workspace: int = 0
 
 
-def build(tensorrt: Any, request: Request, machine: Machine, phases: Phases) -> bytes:
+def build(tensorrt: Any, request: BuildRequest, machine: Machine, phases: Phases) -> bytes:
     """Return the serialized engine for `machine`. Raises ModelError. Ctrl-C cancels the build."""
     log = _tensorrt.error_log(tensorrt)
     builder = _tensorrt.start(tensorrt.Builder, log)
@@ -60,7 +60,7 @@ def network_flags(tensorrt: Any) -> int:
     return 1 << int(tensorrt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
 
 
-def _config(tensorrt: Any, builder: Any, request: Request) -> Any:
+def _config(tensorrt: Any, builder: Any, request: BuildRequest) -> Any:
     config = builder.create_builder_config()
     if request.precision == "fp32":
         config.clear_flag(tensorrt.BuilderFlag.TF32)  # TF32 has only the mantissa of fp16

@@ -48,7 +48,7 @@ def measure(script: PlainScript) -> dict[str, Any]:
             maps: np.ndarray = net((pixels - mean) / std)[0].numpy()
         return maps
 
-    report, monitor = Statistics(), Monitor()
+    statistics, monitor = Statistics(), Monitor()
     masks: list[np.ndarray] = []
     with open_source(script.source) as opened, tempfile.TemporaryDirectory(prefix="streamseg-bench-") as folder:
         source = recording(opened, script.frames)
@@ -59,7 +59,7 @@ def measure(script: PlainScript) -> dict[str, Any]:
         monitor.start()
         began = time.perf_counter()
         for index in range(len(source)):
-            clock = _Clock(report)
+            clock = _Clock(statistics)
             rgb = source[index].rgb
             clock.lap("read")
             maps = features(rgb)
@@ -70,14 +70,16 @@ def measure(script: PlainScript) -> dict[str, Any]:
             clock.lap("upsample")
             writer.write(_overlay(rgb, labels))
             clock.lap("write")
-            report.latency_ms.append(sum(report.stage_ms[stage][-1] for stage in ("backbone", "cluster", "upsample")))
-            report.processed += 1
-            monitor.frame_done(report)
+            statistics.latency_ms.append(
+                sum(statistics.stage_ms[stage][-1] for stage in ("backbone", "cluster", "upsample"))
+            )
+            statistics.processed += 1
+            monitor.frame_done(statistics)
             if len(masks) < COMPARED:
                 masks.append(labels[::STEP, ::STEP])
         writer.release()
-        report.seconds = time.perf_counter() - began
-    result = {**monitor.figures(report), **figures(report), "masks": np.stack(masks), "size": list(script.size)}
+        statistics.seconds = time.perf_counter() - began
+    result = {**monitor.figures(statistics), **figures(statistics), "masks": np.stack(masks), "size": list(script.size)}
     return result | {"engine": "report", "device": "cpu", "precision": "fp32"}
 
 
@@ -123,12 +125,12 @@ def _overlay(rgb: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 class _Clock:
-    """Measures the time of each stage, and adds it to a report."""
+    """Measures the time of each stage, and adds it to a statistics."""
 
-    def __init__(self, report: Statistics) -> None:
-        self.report, self.last = report, time.perf_counter()
+    def __init__(self, statistics: Statistics) -> None:
+        self.statistics, self.last = statistics, time.perf_counter()
 
     def lap(self, stage: str) -> None:
         now = time.perf_counter()
-        self.report.took(stage, (now - self.last) * 1e3)
+        self.statistics.took(stage, (now - self.last) * 1e3)
         self.last = now

@@ -39,25 +39,25 @@ def profile(turn: Turn, trace: Path | None = None) -> dict[str, Any]:
         session.warm_up(turn.batch)
         source = recording(session.source, turn.frames)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="streamseg-profile-")))
-        run, report = Run(title=source.uri, fps=source.fps, masks=turn.usual_masks), Statistics()
+        run, statistics = Run(title=source.uri, fps=source.fps, masks=turn.usual_masks), Statistics()
         with ExitStack() as closing:
             sinks = [closing.enter_context(open_sink(name, folder, run)) for name in turn.save]
             with listening(spans.append):
                 began = time.process_time()
-                stream(source, session.segmenter, sinks, batch=turn.batch, report=report)
+                stream(source, session.segmenter, sinks, batch=turn.batch, statistics=statistics)
                 cpu_seconds = time.process_time() - began
     if trace is not None:
         with written(trace) as path:
             path.write_text(json.dumps({"traceEvents": events(spans), "displayTimeUnit": "ms"}))
-    frames = max(1, report.processed)
+    frames = max(1, statistics.processed)
     stages = table(spans, frames)
     in_stages = sum(stage["cpu"] for stage in stages if not stage["part"])
     return {
         "source": turn.source,
-        "frames": report.processed,
-        "key_frames": report.key_frames,
-        "fps": round(report.fps, 2),
-        "latency_ms": percentiles(report.latency_ms),
+        "frames": statistics.processed,
+        "key_frames": statistics.key_frames,
+        "fps": round(statistics.fps, 2),
+        "latency_ms": percentiles(statistics.latency_ms),
         "cpu_ms_per_frame": round(1e3 * cpu_seconds / frames, 2),
         "elsewhere_ms": round(1e3 * cpu_seconds / frames - in_stages, 2),
         "stages": stages,

@@ -95,13 +95,18 @@ def measure(turn: Turn) -> dict[str, Any]:
         session.warm_up(turn.batch)
         source = recording(session.source, turn.frames)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="streamseg-bench-")))
-        masks, monitor, report = Masks(), Monitor(), Statistics()
+        masks, monitor, statistics = Masks(), Monitor(), Statistics()
         with ExitStack() as closing:
             run = Run(title=source.uri, fps=source.fps, masks=turn.usual_masks)
             sinks = [closing.enter_context(open_sink(name, folder, run)) for name in turn.save]
             monitor.start()
             stream(
-                source, session.segmenter, [*sinks, masks], batch=turn.batch, progress=monitor.frame_done, report=report
+                source,
+                session.segmenter,
+                [*sinks, masks],
+                batch=turn.batch,
+                progress=monitor.frame_done,
+                statistics=statistics,
             )
         backbone = session.segmenter.extractor.backbones[0]
         used = {"engine": backbone.engine, "device": backbone.device, "precision": backbone.precision}
@@ -109,9 +114,12 @@ def measure(turn: Turn) -> dict[str, Any]:
             **used,
             "size": list(backbone.size),
             **without_disk,
-            **monitor.figures(report),
-            "ids": {"all": len(masks.ids), "late": sum(2 * first > report.processed for first in masks.ids.values())},
-            **figures(report, session.segmenter.extractor.streams),
+            **monitor.figures(statistics),
+            "ids": {
+                "all": len(masks.ids),
+                "late": sum(2 * first > statistics.processed for first in masks.ids.values()),
+            },
+            **figures(statistics, session.segmenter.extractor.streams),
             "masks": np.stack(masks.kept) if len({kept.shape for kept in masks.kept}) == 1 else None,
         }
 
@@ -143,22 +151,22 @@ THREADS = {"read": ("read",), "network": ("depth", "prepare", "backbone"), "writ
 """Thread -> the stages that it runs one after the other. The network has one thread per inference stream."""
 
 
-def figures(report: Statistics, streams: int = 1) -> dict[str, Any]:
+def figures(statistics: Statistics, streams: int = 1) -> dict[str, Any]:
     """Return the figures of a whole stream. streams: number of inference streams.
 
     busy_ms: time per frame of each thread. wall_over_busiest: wall time per frame, divided by that of the busiest
     thread; 1 if the other threads run completely beside it. compute_ms: time per frame of network and masks.
     """
-    wall = 1e3 * report.seconds / max(1, report.processed)
-    per_frame = {stage: sum(times) / max(1, report.processed) for stage, times in report.stage_ms.items()}
+    wall = 1e3 * statistics.seconds / max(1, statistics.processed)
+    per_frame = {stage: sum(times) / max(1, statistics.processed) for stage, times in statistics.stage_ms.items()}
     busy = {name: sum(per_frame.get(stage, 0.0) for stage in stages) for name, stages in THREADS.items()}
     busy["network"] /= streams
     return {
-        "frames": report.processed,
-        "key_frames": report.key_frames,
-        "fps": round(report.fps, 3),
-        "latency_ms": percentiles(report.latency_ms),
-        "stage_ms": {stage: percentiles(times) for stage, times in report.stage_ms.items()},
+        "frames": statistics.processed,
+        "key_frames": statistics.key_frames,
+        "fps": round(statistics.fps, 3),
+        "latency_ms": percentiles(statistics.latency_ms),
+        "stage_ms": {stage: percentiles(times) for stage, times in statistics.stage_ms.items()},
         "busy_ms": {name: round(value, 2) for name, value in busy.items()},
         "wall_over_busiest": round(wall / max(busy.values()), 3),
         "compute_ms": round(busy["network"] * streams + busy["masks"], 2),
@@ -174,17 +182,17 @@ class Monitor:
     def start(self) -> None:
         self.cpu = time.process_time()
 
-    def frame_done(self, report: Statistics) -> None:
+    def frame_done(self, statistics: Statistics) -> None:
         """Take a sample after a frame; memory and files are sampled at every tenth frame."""
         self.times.append(time.perf_counter())
         if len(self.times) % 10 == 1:
             self.memory.append(resident_mib())
             self.files.append(open_files())
 
-    def figures(self, report: Statistics) -> dict[str, Any]:
+    def figures(self, statistics: Statistics) -> dict[str, Any]:
         """Return cpu_ms_per_frame, peak_mib of the process (None if the system does not report it), the growth of
         memory, the largest number of open files in the second and in the last tenth of the frames, and the `pace`."""
-        cpu = 1e3 * (time.process_time() - self.cpu) / max(1, report.processed)
+        cpu = 1e3 * (time.process_time() - self.cpu) / max(1, statistics.processed)
         peak, tenth = peak_mib(), len(self.files) // 10
         return {
             "cpu_ms_per_frame": round(cpu, 2),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import re
 from typing import Any
 
 import click
@@ -41,9 +43,13 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 120}
 """Settings of every group. A help text is as wide as the terminal, but at most `max_content_width` columns."""
 
 
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
+
+
 class Option(click.Option):
     """An option with a heading. It refuses NaN, infinity and numbers beyond LARGEST. It also refuses an empty path,
-    which would mean the working folder: a script passes one if its variable is not set.
+    which would mean the working folder: a script passes one if its variable is not set. As a path, ~ is the home
+    folder, and an address is refused, because s3://x would be a folder called s3: in the working folder.
 
     group: a key of GROUPS; by default the heading that lists the name, else General.
     """
@@ -63,6 +69,11 @@ class Option(click.Option):
     def process_value(self, ctx: click.Context, value: Any) -> Any:
         if value == "" and (isinstance(self.type, click.Path) or "-o" in self.opts):
             raise click.BadParameter("it is empty; a path needs a name (. is the working folder)", ctx, self)
+        # the shell does not expand --output=~/out, and nobody expands what a file of flags says
+        several = self.multiple and isinstance(value, list | tuple)  # click has a value of its own for "not given"
+        value = [*map(_at_home, value)] if several else _at_home(value)
+        if isinstance(self.type, click.Path) and isinstance(value, str) and _ADDRESS.match(value):
+            raise click.BadParameter(f"{value!r} is an address; give a path on this machine", ctx, self)
         try:
             result = super().process_value(ctx, value)
         except click.BadParameter:
@@ -84,6 +95,10 @@ class Option(click.Option):
         if isinstance(self.show_default, str):
             extra["default"] = self.show_default
         return extra
+
+
+def _at_home(value: Any) -> Any:
+    return os.path.expanduser(value) if isinstance(value, str) else value
 
 
 def heading(name: str, otherwise: str = GENERAL) -> str:

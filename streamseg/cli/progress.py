@@ -81,13 +81,13 @@ class Display:
         self.task = self.bar.add_task("", total=total, rate="")
         self.bar.start()
 
-    def update(self, report: Statistics) -> None:
+    def update(self, statistics: Statistics) -> None:
         """Move the bar after a frame."""
         if self.bar and self.task is not None and not self.bar.disable:
             self.times.append(time.perf_counter())
             seconds = self.times[-1] - self.times[0]
             rate = f"{(len(self.times) - 1) / seconds:.0f} frames/s" if seconds else ""
-            self.bar.update(self.task, completed=report.processed, rate=rate)
+            self.bar.update(self.task, completed=statistics.processed, rate=rate)
 
 
 def print_summary(result: Mapping[str, Any]) -> None:

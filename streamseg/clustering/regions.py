@@ -38,7 +38,7 @@ class Regions:
         """The changes of k, [{"frame": index, "k": k, "by": how it was chosen}]."""
         return self._clusters.history
 
-    def anew(self) -> Regions:
+    def for_new_scene(self) -> Regions:
         """See `MaskStage`."""
         other = Regions(self._clusters.config)
         other._clusters.continue_from(self._clusters)  # type: ignore[arg-type]  # both are of the same kind
@@ -46,7 +46,7 @@ class Regions:
 
     def start(self, frames: Sequence[FeatureFrame]) -> None:
         """See `MaskStage`."""
-        self._choose(frames[0])
+        self._operations_for(frames[0])
         depths = [self._depth(frame) for frame in frames]
         self._clusters.start([self._maps(frame) for frame in frames], depths, frames[0].frame.index)
 
@@ -56,7 +56,7 @@ class Regions:
 
     def step(self, frame: FeatureFrame, timer: StageTimer) -> np.ndarray:
         """Return (H, W) uint8: the id of the region of each pixel, 1 ... 254."""
-        operations = self._choose(frame)
+        operations = self._operations_for(frame)
         distances, ids = self._clusters.step(self._maps(frame), self._depth(frame), frame.frame.index)
         self.k = len(ids)
         timer.lap("cluster")
@@ -70,7 +70,7 @@ class Regions:
 
     def warm_up_device(self, frame: FeatureFrame) -> None:
         """Load what enlarges regions on the device of a frame."""
-        self._enlarged(self._choose(frame), frame, -frame.features[:2].flatten(1).T, [1, 2])
+        self._enlarged(self._operations_for(frame), frame, -frame.features[:2].flatten(1).T, [1, 2])
 
     def _enlarged(self, operations: Operations, frame: FeatureFrame, distances: Any, ids: list[int]) -> np.ndarray:
         """Return (H, W) uint8 ids from the (h w, k) distances of the cells to the clusters."""
@@ -83,9 +83,9 @@ class Regions:
         """Return the (D, h, w) maps that are clustered: the features and, if there is one, the output of the head."""
         if frame.foreground is None or not self.config.foreground:
             return frame.features
-        return self._choose(frame).concatenate([frame.features, self.config.foreground * frame.foreground])
+        return self._operations_for(frame).concatenate([frame.features, self.config.foreground * frame.foreground])
 
-    def _choose(self, frame: FeatureFrame) -> Operations:
+    def _operations_for(self, frame: FeatureFrame) -> Operations:
         """Return the operations of the session, which the first frame decides."""
         if self._operations is None:
             self._operations = HOST if frame.pixels is None else on_device()

@@ -1,8 +1,8 @@
 """Finds a bin or a shelf: a hollow of planes, and the objects in front of all of them.
 
-The inside of a container is convex. So nothing lies behind a wall or the floor, within the container's outline in the
-image: the other faces and the objects are in front of it. Of a box the opposite holds: behind each face are the others.
-A plane is found where many small flat windows agree on it, as in a Hough transform (Hough 1962; for planes Borrmann et
+The inside of a bin is convex. So nothing lies behind a wall or the floor, within the bin's outline in the image: the
+other faces and the objects are in front of it. Of a box the opposite holds: behind each face are the others. A plane is
+found where many small flat windows agree on it, as in a Hough transform (Hough 1962; for planes Borrmann et
 al., "The 3D Hough Transform for Plane Detection in Point Clouds", 3D Research 2011), without a random search.
 """
 
@@ -29,9 +29,9 @@ PLANES, FACES, SMALLEST = 10, 16, 0.01
 BEHIND = 0.06
 """Largest share of a hollow's readings that lie behind one of its faces."""
 SQUARE, FACING = 0.5, -0.7
-"""Largest cosine between the normals of two walls that meet, and of two opposite walls, which a container has."""
+"""Largest cosine between the normals of two walls that meet, and of two opposite walls, which a bin has."""
 LARGE, ALONE = 0.1, 0.4
-"""Least share of the image that a container covers, and that any hollow covers if there is no support plane."""
+"""Least share of the image that a bin covers, and that any hollow covers if there is no support plane."""
 BESIDE = 0.05
 """If a support plane covers this share of the image in front of a hollow, the hollow is the room around a table."""
 
@@ -47,7 +47,7 @@ class Face(NamedTuple):
 
 
 def find_bin(depth: np.ndarray, camera: Intrinsics, support: SupportPlane | None) -> SupportPlane | None:
-    """Find the container that the camera looks into, and the objects in it. Returns None if there is none.
+    """Find the bin that the camera looks into, and the objects in it. Returns None if there is none.
 
     depth: (H, W) float32 metres, 0 = no reading. camera: intrinsics for the pixels of `depth`. support: the support
     plane found in this image. `on` of the result covers all readings but those of objects: walls, rims, surroundings.
@@ -80,7 +80,7 @@ def find_bin(depth: np.ndarray, camera: Intrinsics, support: SupportPlane | None
         on=image.valid & ~result.above,
         planes=() if support is None else support.planes,
         bending=None if support is None else support.bending,
-        hollow=True,
+        is_bin=True,
     )
 
 
@@ -188,7 +188,7 @@ def _find_hollow(
 def _grown(seed: Face, faces: Sequence[Face], compatible: np.ndarray, valid: np.ndarray) -> tuple[list[int], Face]:
     """Add to a face all others that form a hollow with it, one by one in their order.
 
-    compatible: (n, n) bool, which planes can be faces of one container. valid: (h, w) bool.
+    compatible: (n, n) bool, which planes can be faces of one bin. valid: (h, w) bool.
     Returns the planes of the faces, and the faces joined to one.
     """
     chosen, hollow = [seed.plane], seed

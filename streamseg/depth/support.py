@@ -31,7 +31,7 @@ BREAK = 0.03
 
 
 class SupportPlane(NamedTuple):
-    """A support plane, or the walls and the floor of a container, and the objects on it.
+    """A support plane, or the walls and the floor of a bin, and the objects on it.
 
     on: (H, W) bool, pixels of the plane. It is all False for a plane that may be a wall, for flat objects hang there.
     above: (H, W) bool, pixels of objects. breaks: (H, W) bool, where the distance jumps. contacts: (H, W) bool, where
@@ -39,8 +39,8 @@ class SupportPlane(NamedTuple):
     places: (H, W, 3) float32 metres to the right, forward and up from the point of the plane below the camera;
     undefined where there is no reading. depth: (H, W) float32 metres, 0 = no reading. noise: standard deviation of
     inverse depth averaged over 3 x 3 pixels, in 1/m.
-    planes, bending: for the search in the next frame. hollow: True for a container. without_bin: number of frames in a
-    row in which no container was found.
+    planes, bending: for the search in the next frame. is_bin: True for a bin or a shelf. without_bin: number of
+    frames in a row in which no bin was found.
     """
 
     on: np.ndarray
@@ -52,7 +52,7 @@ class SupportPlane(NamedTuple):
     noise: float
     planes: Sequence[Plane] = ()
     bending: Bending | None = None
-    hollow: bool = False
+    is_bin: bool = False
     without_bin: int = 0
 
 

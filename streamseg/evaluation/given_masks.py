@@ -119,7 +119,7 @@ def score(
     with open_source(setup.source, setup.options) as source:
         require_annotation(source)
         assert isinstance(source, Recording)
-        scorer, report = Scorer(source.kind, observer, protocol=protocol), Statistics()
+        scorer, statistics = Scorer(source.kind, observer, protocol=protocol), Statistics()
         coming = source.coming(every, max_frames)
         listener.begin(len(coming))
         for index in coming:
@@ -129,8 +129,8 @@ def score(
                 scorer.leave_out(source.name_of(index), str(problem))
                 continue
             scorer.write(frame, masks.of(frame) if frame.load_annotation else _empty(frame))
-            report.processed += 1
-            listener.progress(report)
+            statistics.processed += 1
+            listener.progress(statistics)
         if len(masks.missing) >= scorer.scores.frames > 0:
             stems = masks.labels or masks.objects
             raise SourceError(

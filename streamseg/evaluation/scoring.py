@@ -165,17 +165,17 @@ def _run(session: Session, scorer: Scorer, every: int, max_frames: int | None, l
     assert isinstance(session.source, Recording)
     listener.begin(len(session.source.coming(every, max_frames)))
     source, segmenter = session.source, session.segmenter
-    report = stream(source, segmenter, [scorer], every=every, max_frames=max_frames, progress=listener.progress)
-    if report.stopped:
+    statistics = stream(source, segmenter, [scorer], every=every, max_frames=max_frames, progress=listener.progress)
+    if statistics.stopped:
         raise KeyboardInterrupt
-    for skip in report.skipped:
+    for skip in statistics.skipped:
         scorer.leave_out(skip.name, skip.reason)
 
 
 def _run_singly(session: Session, scorer: Scorer, every: int, max_frames: int | None, listener: Listener) -> None:
     """Score each frame as a session of its own."""
     assert isinstance(session.source, Recording)
-    coming, report = session.source.coming(every, max_frames), Statistics()
+    coming, statistics = session.source.coming(every, max_frames), Statistics()
     listener.begin(len(coming))
     for index in coming:
         try:
@@ -185,8 +185,8 @@ def _run_singly(session: Session, scorer: Scorer, every: int, max_frames: int | 
             continue
         session.segmenter.reset()
         scorer.write(frame, session.segmenter.step(frame))
-        report.processed += 1
-        listener.progress(report)
+        statistics.processed += 1
+        listener.progress(statistics)
 
 
 def nothing_scored(source: str, unscored: dict[str, list[str]]) -> SourceError:

@@ -22,7 +22,7 @@ from streamseg.config import SegmenterConfig
 from streamseg.errors import ModelError
 from streamseg.features.descriptors import rows
 from streamseg.features.flip import run_both_ways
-from streamseg.features.flow import Way
+from streamseg.features.flow import FlowToKeyframe
 from streamseg.features.objectness import attention_to_blank, foreground_of, objectness_of
 from streamseg.features.preparation import prepare_batch
 from streamseg.features.timing import StageTimer
@@ -43,7 +43,7 @@ class FeatureFrame:
     `masks.upsample.depth_guide_of`; else None. timings_ms: milliseconds by stage.
     pixels: (H, W, 3) uint8 tensor of the frame, on the device of the features; None if these are an array.
     foreground: (1, h, w) float32, 0 ... 1, output of a foreground head, as an array or a tensor; None without a head.
-    way: from a propagated frame back to the keyframe whose features it has; None for a keyframe.
+    to_keyframe: the flow of a propagated frame to the keyframe whose features it has; None for a keyframe.
     """
 
     frame: Frame
@@ -54,12 +54,12 @@ class FeatureFrame:
     by_attention: bool = False
     pixels: Any = None
     foreground: Any = None
-    way: Way | None = None
+    to_keyframe: FlowToKeyframe | None = None
 
     @property
     def is_key(self) -> bool:
         """Whether the network ran on this very frame."""
-        return self.way is None
+        return self.to_keyframe is None
 
     @cached_property
     def points(self) -> np.ndarray:
@@ -74,10 +74,10 @@ class FeatureFrame:
 
 @dataclass(frozen=True, eq=False)
 class PropagatedFrame:
-    """A frame on which the network does not run. way: to the keyframe. timings_ms: milliseconds by stage."""
+    """A frame on which the network does not run. to_keyframe: its flow. timings_ms: milliseconds by stage."""
 
     frame: Frame
-    way: Way
+    to_keyframe: FlowToKeyframe
     timings_ms: dict[str, float]
 
 

@@ -12,11 +12,12 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from streamseg.features.preparation import THINNEST
 from streamseg.masks.resize import halved, halved_size, labels_sized
 
 SIDE = 160
 """Shorter side of the pictures that the flow is computed on, in pixels."""
-FOLLOWS = 0.3
+IN_VIDEO = 0.3
 """Largest `unexplained` difference of two frames of a video; that of two photographs is larger."""
 
 
@@ -27,23 +28,24 @@ def small_gray(rgb: np.ndarray) -> np.ndarray:
 
 
 def small_size(shape: tuple[int, ...], side: float = SIDE) -> tuple[int, int]:
-    """Return the (width, height) of a picture of shape (H, W, ...) whose shorter side is resized to `side` pixels."""
-    scale = side / min(shape[:2])
-    return max(1, round(shape[1] * scale)), max(1, round(shape[0] * scale))
+    """Return the (width, height) of a picture of shape (H, W, ...) whose shorter side is resized to `side` pixels, and
+    the other one to at most THINNEST times as many: 3x5000 would become 160x266667, which OpenCV cannot warp."""
+    height, width = (max(1, round(side * min(each / min(shape[:2]), THINNEST))) for each in shape[:2])
+    return width, height
 
 
-class Way(NamedTuple):
+class FlowToKeyframe(NamedTuple):
     """The optical flow from a frame back to its keyframe.
 
     flow: (h, w, 2) float32: displacement of each pixel of the frame to its place in the keyframe, x and y as shares of
     the width and the height. gray: the frame's `small_gray`.
-    begun: number of frames since the keyframe that is being computed in the background, whose masks are not ready; 0 =
-    this frame is that keyframe. The flow leads to the keyframe before it. None: none is being computed.
+    since_pending: number of frames since the keyframe that is being computed in the background, whose masks are not
+    ready; 0 = this frame is that keyframe. The flow leads to the keyframe before it. None: none is being computed.
     """
 
     flow: np.ndarray
     gray: np.ndarray
-    begun: int | None = None
+    since_pending: int | None = None
 
 
 def unexplained(gray: np.ndarray, key: np.ndarray, flow: np.ndarray) -> float:
@@ -57,10 +59,10 @@ def unexplained(gray: np.ndarray, key: np.ndarray, flow: np.ndarray) -> float:
     return cv2.mean(cv2.absdiff(gray, warped))[0] / max(1.0, float(gray.std()))
 
 
-class Follow:
+class Warp:
     """Warps the feature maps of a keyframe to a later frame, with bilinear interpolation. Borders are repeated.
 
-    flow: of the later frame, see `Way`. height, width: of the maps.
+    flow: of the later frame, see `FlowToKeyframe`. height, width: of the maps.
     """
 
     def __init__(self, flow: np.ndarray, height: int, width: int) -> None:
@@ -83,8 +85,8 @@ class Follow:
         return warped.T.reshape(maps.shape)  # a view, in whose memory each cell is contiguous
 
 
-def follow_plane(plane: np.ndarray, flow: np.ndarray) -> np.ndarray:
-    """Warp a (h, w) float32 plane of a keyframe to a later frame: as `Follow`, faster for one plane."""
+def warp_plane(plane: np.ndarray, flow: np.ndarray) -> np.ndarray:
+    """Warp a (h, w) float32 plane of a keyframe to a later frame: as `Warp`, faster for one plane."""
     place = _places(flow, *plane.shape)
     return cv2.remap(plane, place, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]  # its stub knows no None
 
@@ -96,11 +98,11 @@ def _places(flow: np.ndarray, height: int, width: int) -> np.ndarray:
     return found
 
 
-def follow_labels(labels: np.ndarray, flow: np.ndarray) -> np.ndarray:
+def warp_labels(labels: np.ndarray, flow: np.ndarray) -> np.ndarray:
     """Warp (H, W) uint8 labels of a keyframe to a later frame of the same size, without interpolation.
 
     Those of a large frame are warped on every second or fourth pixel, see `masks.resize`. flow: of the later frame, see
-    `Way`.
+    `FlowToKeyframe`.
     """
     whole, (height, width) = labels.shape, halved_size(labels.shape)
     labels = labels_sized(labels, height, width)

@@ -13,11 +13,14 @@ from typing import NamedTuple
 
 
 class Rung(NamedTuple):
-    """A step of quality. beside: whether keyframes are computed in the background, see `features.beside`. factor: by
-    which the distance between keyframes grows. The next lower step follows when more than `most` of the last `last`
-    frames were late."""
+    """A step of quality.
 
-    beside: bool
+    in_background: whether keyframes are computed in the background, see `features.pending`. factor: by which the
+    distance between keyframes grows. The next lower step follows when more than `most` of the last `last` frames were
+    late.
+    """
+
+    in_background: bool
     factor: int
     most: int
     last: int
@@ -37,21 +40,21 @@ class Ladder:
     def __init__(self, allowed: float) -> None:
         self.allowed, self.step = allowed, 0
         self._last: deque[float] = deque(maxlen=UP)  # latencies since the last change
-        self._beside: deque[float] = deque(maxlen=UP)
+        self._background: deque[float] = deque(maxlen=UP)
 
     @property
     def rung(self) -> Rung:
         """The current step of quality."""
         return RUNGS[self.step]
 
-    def note(self, latency: float, beside: float = 0.0) -> bool:
+    def note(self, latency: float, background: float = 0.0) -> bool:
         """Take note of a frame, in order. Returns whether the step has changed.
 
-        latency: of the frame, in milliseconds. beside: milliseconds of a keyframe that was computed in the background
-        and is shown from this frame on.
+        latency: of the frame, in milliseconds. background: milliseconds of a keyframe that was computed in the
+        background and is shown from this frame on.
         """
         self._last.append(latency)
-        self._beside.append(beside)
+        self._background.append(background)
         before, recent = self.step, list(self._last)[-self.rung.last :]
         late = sum(milliseconds > self.allowed for milliseconds in recent)
         if len(recent) == self.rung.last and late > self.rung.most:
@@ -60,7 +63,7 @@ class Ladder:
             self.step = max(self.step - 1, 0)
         if self.step != before:
             self._last.clear()
-            self._beside.clear()
+            self._background.clear()
         return self.step != before
 
     def _slowest(self) -> float:
@@ -68,4 +71,4 @@ class Ladder:
 
         On step 1 the keyframes count, too, because frames would wait for them on step 0.
         """
-        return max(*self._last, *(self._beside if self.step == 1 else ()))
+        return max(*self._last, *(self._background if self.step == 1 else ()))

@@ -47,7 +47,7 @@ class Signature(NamedTuple):
     colours: np.ndarray
 
 
-class Scenes:
+class SceneDetector:
     """Returns the number of the scene that each frame of a session shows, in order, without looking ahead.
 
     jumped: whether the last frame differed from the one before, as at a cut.
@@ -120,7 +120,7 @@ class Scenes:
         self._now = known or self._last
 
 
-def settled(frames: Iterable[Frame], scenes: Scenes) -> Iterator[tuple[Frame, int]]:
+def settled(frames: Iterable[Frame], detector: SceneDetector) -> Iterator[tuple[Frame, int]]:
     """Yield frames in order, with the number of the scene that each shows.
 
     A scene that does not last, such as a flash, belongs to the one before. Up to 2 * STEADY frames are held back until
@@ -129,12 +129,12 @@ def settled(frames: Iterable[Frame], scenes: Scenes) -> Iterator[tuple[Frame, in
     held: list[Frame] = []
     numbers, current = {1: 1}, 1  # `numbers`: without those of scenes that did not last
     for frame in frames:
-        number = scenes(frame.rgb)
-        if scenes.jumped or len(held) >= 2 * STEADY:
+        number = detector(frame.rgb)
+        if detector.jumped or len(held) >= 2 * STEADY:
             yield from zip(held, repeat(current))
             held = []
         held.append(frame)
-        if scenes.lasts:
+        if detector.lasts:
             current = numbers.setdefault(number, len(numbers) + 1)
             yield from zip(held, repeat(current))
             held = []

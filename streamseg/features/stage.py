@@ -21,7 +21,7 @@ class MaskStage(Protocol):
     start_frames: int
     survey_frames: int
 
-    def anew(self) -> MaskStage:
+    def for_new_scene(self) -> MaskStage:
         """Return a stage for another scene of the session. It has learnt nothing, and continues the ids."""
 
     def start(self, frames: Sequence[FeatureFrame]) -> None:

@@ -55,7 +55,7 @@ class Tracker:
         found: np.ndarray = cv2.LUT(parts, np.resize(table, 256))
         return found
 
-    def pass_by(self, ids: np.ndarray) -> None:
+    def on_propagated(self, ids: np.ndarray) -> None:
         """Take over the (H, W) uint8 ids of a frame that were found without this tracker."""
         self._before = _thinned(ids)
 

@@ -5,8 +5,8 @@
 
 A slow, accurate step teaches a fast one. On keyframes, GrabCut segments the salient parts; a ridge regression on the
 features learns from these cuts over the session; a keyframe then costs one matrix product, and the drawing of its
-borders. Other frames show the objects of the keyframe, moved along the optical flow. At the start of a session, the
-first frames are cut in three rounds: from the saliency, from saliency and classifier, from the classifier alone.
+borders. Other frames show the objects of the keyframe, warped along the optical flow. At the start of a session, the
+first frames are cut in rounds, see ROUNDS.
 """
 
 from __future__ import annotations
@@ -18,32 +18,31 @@ from typing import NamedTuple
 import numpy as np
 
 from streamseg.config import ObjectsConfig
+from streamseg.depth.frame_support import support_of
 from streamseg.depth.support import SupportPlane
 from streamseg.features.extractor import FeatureFrame
-from streamseg.features.flow import Way, follow_labels
+from streamseg.features.flow import FlowToKeyframe, warp_labels
 from streamseg.features.timing import StageTimer
 from streamseg.objects.background import LARGE, SIZE, BackgroundMemory
 from streamseg.objects.borders import BORDERS, draw_borders
-from streamseg.objects.borders.windows import Levels
+from streamseg.objects.borders.windows import Thresholds
 from streamseg.objects.classifier import ForegroundClassifier, certainty
-from streamseg.objects.instances import separate, support_of
-from streamseg.objects.movement import Movement, Moves, are_photographs
-from streamseg.objects.notes import PHOTOGRAPHS, Noted
+from streamseg.objects.instances import separate
+from streamseg.objects.motion_cues import FrameMotion, MotionCues, are_photographs
 from streamseg.objects.parting import PartingTracker
+from streamseg.objects.record import PHOTOGRAPHS, ObjectsRecord
 from streamseg.objects.saliency import Saliency
 from streamseg.objects.scores import ObjectScores
 from streamseg.objects.teaching import Teacher, pause, teach
 
 TRUST = 0.7
 """Weight of the saliency in the cuts that teach; the classifier has the rest. The saliency keeps it from drifting."""
-ALONE = Levels(low=0.35, peak=0.65, fg_threshold=0.75, bg_threshold=0.1)
+ALONE = Thresholds(low=0.35, peak=0.65, fg_threshold=0.75, bg_threshold=0.1)
 """Thresholds for GrabCut where it starts from saliency alone, which is blurred."""
-TOGETHER = Levels(low=0.5, peak=0.6, fg_threshold=0.85, bg_threshold=0.15)
+TOGETHER = Thresholds(low=0.5, peak=0.6, fg_threshold=0.85, bg_threshold=0.15)
 """Thresholds for GrabCut where it starts from saliency and classifier, which are sharper together."""
 MOVING = 0.5
-"""Share by which the objectness of a cell grows if the cell clearly moves relative to the camera."""
-DITHER = 0.3
-"""Share by which the thresholds of the cuts that teach vary, see `Levels.dithered`."""
+"""Share by which the raw saliency of a cell grows if the cell clearly moves relative to the camera."""
 ROUNDS = 3
 """Rounds of cuts in `start`: from the saliency, from saliency and classifier, and from the classifier alone. With
 quality "high" the evidence of changes is added to the third round, and a fourth repeats the second and teaches in
@@ -55,7 +54,7 @@ class Seen(NamedTuple):
 
     frame: FeatureFrame
     saliency: np.ndarray
-    moves: Moves
+    motion: FrameMotion
 
 
 class ObjectDiscovery:
@@ -70,83 +69,89 @@ class ObjectDiscovery:
     def __init__(self, config: ObjectsConfig) -> None:
         self.config, self.quality, self.seed = config, config.quality, config.seed
         self.survey_frames = 32 if config.quality == "high" else 0
-        self.movement, self.background, self.saliency = Movement(self.seed), BackgroundMemory(self.seed), Saliency()
+        self.motion, self.background, self.saliency = MotionCues(self.seed), BackgroundMemory(self.seed), Saliency()
         self.classifier, self.tracker, self.scores = ForegroundClassifier(), PartingTracker(), ObjectScores()
-        self._since_taught: int | None = None  # frames since the last lesson; None before `start`
-        self.teacher, self._lessons = Teacher(config.quality, config.seed), 0  # number of cuts so far
-        self._key_ids: np.ndarray | None = None
+        self.teacher = Teacher(config.quality, config.seed)
+        self._since_lesson: int | None = None  # frames since the last lesson; None before `start`
+        self._key_ids: np.ndarray | None = None  # objects of the last keyframe
         self._support: SupportPlane | None = None
-        self.noted = Noted()
+        self.record = ObjectsRecord()
 
-    def anew(self) -> ObjectDiscovery:
+    def for_new_scene(self) -> ObjectDiscovery:
         """See `MaskStage`."""
         other = ObjectDiscovery(self.config)
-        other.tracker.ids, other.noted = self.tracker.ids, self.noted
+        other.tracker.ids, other.record = self.tracker.ids, self.record
         return other
 
     def start(self, frames: Sequence[FeatureFrame]) -> None:
         """See `MaskStage`."""
-        self._since_taught = 0
+        self._since_lesson = 0
         self.teacher.forget()
-        moves = self.movement.start([(one.frame, _objectness(one).shape) for one in frames])
-        if are_photographs(moves):  # no camera waits, so there is time for finer masks
-            self._draw("high", LARGE)
-        self.background.start([(one.features, _objectness(one)) for one in frames], frames[0].by_attention)
-        levels = [_with_motion(self._level(one), moved) for one, moved in zip(frames, moves)]
-        self.saliency.start(levels)
-        seen = [Seen(one, self.saliency(level), moved) for one, level, moved in zip(frames, levels, moves)]
-        leans = bool(self.survey_frames) and any(one.changed is not None for one in moves)
-        for number in range(ROUNDS + leans):
+        seen = self._see_first(frames)
+        with_changes = bool(self.survey_frames) and any(one.motion.changed is not None for one in seen)
+        for number in range(ROUNDS + with_changes):
             if number == 2 and self.classifier.weights is not None:
                 # the classifier has learnt from all frames, so it is more reliable than the saliency of one
-                leaning = [self.movement.leaning(one.moves) if leans else 0.0 for one in seen]
-                levels_of = BORDERS[self.quality]
-                rough = [(self._certainty(one) + by, self._levels(levels_of)) for one, by in zip(seen, leaning)]
+                starts = [self._start_from_classifier(one, with_changes) for one in seen]
             else:
-                rough = [self._rough(one) for one in seen]
+                starts = [self._start_of_cut(one) for one in seen]
             taught = ForegroundClassifier() if number < ROUNDS else copy(self.classifier)
-            for one, mask in zip(frames, self.teacher.cut_all(frames, rough)):
+            for one, mask in zip(frames, self.teacher.cut_all(frames, starts)):
                 teach(taught, one, mask)
             if taught.weights is not None:  # a round that finds nothing teaches nothing
                 self.classifier = taught
-                self.movement.forget()
-                for known in seen:
-                    self._measure_evidence(known)
-                if self.survey_frames:
-                    self.movement.survey([(one.frame.points, self._classified(one.frame), one.moves) for one in seen])
+                self._measure_evidence_again(seen)
+
+    def _see_first(self, frames: Sequence[FeatureFrame]) -> list[Seen]:
+        """Start all that runs before the classifier on the first frames, and return what it finds in them."""
+        motions = self.motion.start([(one.frame, _objectness(one).shape) for one in frames])
+        if are_photographs(motions):  # no camera waits, so there is time for finer masks
+            self._set_quality("high", LARGE)
+        self.background.start([(one.features, _objectness(one)) for one in frames], frames[0].by_attention)
+        raw = [_with_motion(self._raw_saliency(one), motion) for one, motion in zip(frames, motions)]
+        self.saliency.start(raw)
+        return [Seen(one, self.saliency(level), motion) for one, level, motion in zip(frames, raw, motions)]
+
+    def _measure_evidence_again(self, seen: Sequence[Seen]) -> None:
+        """Measure the evidence of motion in the first frames, with the present classifier."""
+        self.motion.forget()
+        for one in seen:
+            self._measure_evidence(one)
+        if self.survey_frames:
+            self.motion.survey([(one.frame.points, self._classified(one.frame), one.motion) for one in seen])
 
     def step(self, frame: FeatureFrame, timer: StageTimer) -> np.ndarray:
         """Return the (H, W) uint8 objects of a frame: 0 = background, 1 ... 254 = ids that last over the session."""
-        if self._since_taught is None:
+        if self._since_lesson is None:
             self.start([frame])
-        if frame.way is None:
-            self._key_ids = found = self._found(frame, timer)
+        if frame.to_keyframe is None:
+            self._key_ids = found = self._of_keyframe(frame, timer)
         else:
-            found = self._moved(frame.way)
+            found = self._of_propagated(frame.to_keyframe)
         timer.lap("objects")
         return found
 
-    def _moved(self, way: Way) -> np.ndarray:
-        """Return the (H, W) uint8 objects of a frame between keyframes: those of the keyframe, moved along the flow."""
+    def _of_propagated(self, to_keyframe: FlowToKeyframe) -> np.ndarray:
+        """Return the (H, W) uint8 objects of a propagated frame: those of the keyframe, warped along the flow."""
         assert self._key_ids is not None  # the first frame of a session is a keyframe
-        self._follows()
-        found = follow_labels(self._key_ids, way.flow)
-        self.movement.pass_by(way)
-        self.tracker.pass_by(found)
-        self.scores.pass_by(found)
+        self._set_video()
+        found = warp_labels(self._key_ids, to_keyframe.flow)
+        self.motion.on_propagated(to_keyframe)
+        self.tracker.on_propagated(found)
+        self.scores.on_propagated(found)
         self._learn(None)
         return found
 
-    def _found(self, frame: FeatureFrame, timer: StageTimer) -> np.ndarray:
+    def _of_keyframe(self, frame: FeatureFrame, timer: StageTimer) -> np.ndarray:
         """Return the (H, W) uint8 objects of a keyframe."""
-        level = self._level(frame)
+        raw = self._raw_saliency(frame)
         timer.part("saliency")
-        moves = self.movement(frame.frame, level.shape)
-        if moves.moving is not None:
-            self._follows()
-        level = _with_motion(level, moves)
+        motion = self.motion(frame.frame, raw.shape)
+        if motion.moving is not None:
+            self._set_video()
+        raw = _with_motion(raw, motion)
         timer.part("motion")
-        seen = Seen(frame, self.saliency(level), moves)
+        seen = Seen(frame, self.saliency(raw), motion)
         self._measure_evidence(seen)
         timer.part("evidence")
         self._learn(seen)
@@ -155,12 +160,12 @@ class ObjectDiscovery:
         timer.part("foreground")
         support = self._support = support_of(frame.frame, self.seed, self._support)
         timer.part("support plane")
-        self.noted.see(frame.frame, support)
+        self.record.add(frame.frame, support)
         parts = separate(mask, support, self.seed)
         timer.part("instances")
-        found = self.tracker(parts, frame.features, self.movement.flow if support is None else None)
+        found = self.tracker(parts, frame.features, self.motion.flow if support is None else None)
         timer.part("ids")
-        self.scores.see(found, level, _objectness(frame), seen.saliency, support, moves.moving)
+        self.scores.see(found, raw, _objectness(frame), seen.saliency, support, motion.moving)
         found = self.scores.kept(found, self.config.min_score)
         self.tracker.see(found)
         timer.part("scores")
@@ -169,15 +174,15 @@ class ObjectDiscovery:
     @property
     def notes(self) -> list[str]:
         """Notes for the user: whether quality was raised for photographs, and whether depth was of use."""
-        drawn = "" if self.quality == self.config.quality else PHOTOGRAPHS
-        return [note for note in (drawn, self.noted.of_depth) if note]
+        raised = "" if self.quality == self.config.quality else PHOTOGRAPHS
+        return [note for note in (raised, self.record.depth_note) if note]
 
-    def _follows(self) -> None:
+    def _set_video(self) -> None:
         """Return to the quality that the user chose: a frame that follows another one is no photograph."""
-        self.noted.follow = True
-        self._draw(self.config.quality)
+        self.record.is_video = True
+        self._set_quality(self.config.quality)
 
-    def _draw(self, quality: str, remembered: int = SIZE) -> None:
+    def _set_quality(self, quality: str, remembered: int = SIZE) -> None:
         """Set the quality from here on, and the number of background cells that are remembered."""
         self.quality = self.teacher.quality = quality
         self.background.size = remembered
@@ -187,34 +192,35 @@ class ObjectDiscovery:
 
         seen: None for a frame between keyframes, from which nothing is learnt.
         """
-        self._since_taught = (self._since_taught or 0) + 1
-        given = self._lessons if self.classifier.weights is not None else 0
-        if seen is not None and (self.quality == "high" or self._since_taught >= pause(given)):
-            self.teacher.begin(self.classifier, seen.frame, *self._rough(seen))
-            self._since_taught = 0
+        self._since_lesson = (self._since_lesson or 0) + 1
+        cuts = self.teacher.cuts if self.classifier.weights is not None else 0
+        if seen is not None and (self.quality == "high" or self._since_lesson >= pause(cuts)):
+            self.teacher.begin(self.classifier, seen.frame, *self._start_of_cut(seen))
+            self._since_lesson = 0
         self.classifier = self.teacher.due(self.classifier)
 
-    def _level(self, frame: FeatureFrame) -> np.ndarray:
+    def _raw_saliency(self, frame: FeatureFrame) -> np.ndarray:
         """Return the objectness of each cell times its distance to the background memory, (h, w) float32 >= 0."""
-        level = _objectness(frame)
-        return level * self.background(frame.features, level, frame.by_attention)
+        objectness = _objectness(frame)
+        return objectness * self.background(frame.features, objectness, frame.by_attention)
 
     def _measure_evidence(self, seen: Seen) -> None:
         """Measure how well the motion of a frame agrees with what the classifier finds in it."""
         if self.classifier.weights is not None:
-            self.movement.learn(self._classified(seen.frame), seen.moves)
+            self.motion.learn(self._classified(seen.frame), seen.motion)
 
-    def _rough(self, seen: Seen) -> tuple[np.ndarray, Levels]:
-        """Return the (h, w) map that a teaching cut starts from, and its thresholds: at first, the saliency alone."""
+    def _start_of_cut(self, seen: Seen) -> tuple[np.ndarray, Thresholds]:
+        """Return the (h, w) map that the next cut starts from, and its thresholds: at first, the saliency alone."""
         if self.classifier.weights is None:
-            return seen.saliency, self._levels(ALONE)
-        rough = TRUST * seen.saliency + (1 - TRUST) * self._certainty(seen) + self.movement.leaning(seen.moves)
-        return rough.astype(np.float32), self._levels(TOGETHER)
+            return seen.saliency, self.teacher.next_thresholds(ALONE)
+        both = TRUST * seen.saliency + (1 - TRUST) * certainty(self._score(seen))
+        start = both + self.motion.saliency_change(seen.motion)
+        return start.astype(np.float32), self.teacher.next_thresholds(TOGETHER)
 
-    def _levels(self, middle: Levels) -> Levels:
-        """Return the dithered thresholds of the next cut that teaches."""
-        self._lessons += 1
-        return middle.dithered(self._lessons - 1, DITHER)
+    def _start_from_classifier(self, seen: Seen, with_changes: bool) -> tuple[np.ndarray, Thresholds]:
+        """As `_start_of_cut`, from the classifier alone, or also from the evidence of changes."""
+        change = self.motion.saliency_change(seen.motion) if with_changes else 0.0
+        return certainty(self._score(seen)) + change, self.teacher.next_thresholds(BORDERS[self.quality])
 
     def _foreground(self, seen: Seen) -> np.ndarray:
         """Return the (H, W) bool foreground that the classifier finds; nothing before it has learnt."""
@@ -222,24 +228,20 @@ class ObjectDiscovery:
             return np.zeros(seen.frame.frame.rgb.shape[:2], bool)
         return draw_borders(seen.frame, self._score(seen), self.quality, self.seed)
 
-    def _certainty(self, seen: Seen) -> np.ndarray:
-        """Return the score of the cells on the scale of the saliency, (h, w) float32 in 0 ... 1."""
-        return certainty(self._score(seen))
-
     def _score(self, seen: Seen) -> np.ndarray:
         """Return the classifier's score, less where motion speaks against it: (h, w) float32, above 0 = foreground."""
         score = self._classified(seen.frame)
-        rests = self.movement.rests(seen.frame.points).reshape(score.shape)
-        return (score + self.movement.against(seen.moves) - rests).astype(np.float32)
+        rests = self.motion.rests(seen.frame.points).reshape(score.shape)
+        return (score + self.motion.score_change(seen.motion) - rests).astype(np.float32)
 
     def _classified(self, frame: FeatureFrame) -> np.ndarray:
         """Return the classifier's score of each cell, (h, w) float32, above 0 = foreground."""
         return self.classifier(frame.points).reshape(_objectness(frame).shape)
 
 
-def _with_motion(level: np.ndarray, moves: Moves) -> np.ndarray:
-    """Return `level`, raised where cells move relative to the camera."""
-    return level if moves.moving is None else level * (1 + MOVING * moves.moving)
+def _with_motion(raw_saliency: np.ndarray, motion: FrameMotion) -> np.ndarray:
+    """Return the raw saliency, raised where cells move relative to the camera."""
+    return raw_saliency if motion.moving is None else raw_saliency * (1 + MOVING * motion.moving)
 
 
 def _objectness(frame: FeatureFrame) -> np.ndarray:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from streamseg.features.flow import FOLLOWS, Way, positions, small_gray, unexplained
+from streamseg.features.flow import IN_VIDEO, FlowToKeyframe, positions, small_gray, unexplained
 from streamseg.masks.upsample import guided
 
 EXPLAINED = 0.6
@@ -25,11 +25,11 @@ leaks over them."""
 
 
 class Motion:
-    """Compares each keyframe with the frame before it. Call it on keyframes, and `pass_by` on other frames, in order.
+    """Compares each keyframe with the frame before it. Call it on keyframes, `on_propagated` on other frames, in order.
 
-    flow: (h, w, 2) float32 from the last keyframe to the frame right before it, see `Way`; None where they do not
-    follow each other. camera: (3, 3) homography from the last keyframe to the keyframe before it, in pixels of
-    `small_gray`; None where the camera's motion is not known. seed: of RANSAC.
+    flow: (h, w, 2) float32 from the last keyframe to the frame right before it, see `FlowToKeyframe`; None
+    where they do not follow each other. camera: (3, 3) homography from the last keyframe to the keyframe before it, in
+    pixels of `small_gray`; None where the camera's motion is not known. seed: of RANSAC.
     """
 
     def __init__(self, seed: int = 0) -> None:
@@ -41,12 +41,13 @@ class Motion:
         """Forget the session."""
         self._before: np.ndarray | None = None  # picture of the frame before
         self.flow: np.ndarray | None = None
-        self._way: np.ndarray | None = None  # flow from the frame before to its keyframe; None if it is a keyframe
+        # flow from the frame before to its keyframe; None if it is a keyframe
+        self._flow_to_keyframe: np.ndarray | None = None
         self.camera: np.ndarray | None = None
 
-    def pass_by(self, way: Way) -> None:
-        """Remember a frame that is no keyframe. way: its flow to the last keyframe."""
-        self._before, self._way = way.gray, way.flow
+    def on_propagated(self, to_keyframe: FlowToKeyframe) -> None:
+        """Remember a frame that is no keyframe. to_keyframe: its flow to the last keyframe."""
+        self._before, self._flow_to_keyframe = to_keyframe.gray, to_keyframe.flow
 
     def __call__(self, rgb: np.ndarray) -> np.ndarray | None:
         """Return how much each pixel of a keyframe moves by itself; sets `flow` and `camera`.
@@ -56,18 +57,19 @@ class Motion:
         """
         gray = small_gray(rgb)
         before, self._before = self._before, gray
-        way, self._way, self.camera, self.flow = self._way, None, None, None
+        flow_to_keyframe, self._flow_to_keyframe = self._flow_to_keyframe, None
+        self.camera = self.flow = None
         if before is None or before.shape != gray.shape:
             return None
         flow: np.ndarray = self._flow.calc(gray, before, None)  # type: ignore[call-overload]  # its stub knows no None
-        if unexplained(gray, before, flow) < FOLLOWS:
+        if unexplained(gray, before, flow) < IN_VIDEO:
             self.flow = flow / np.array(gray.shape[::-1], np.float32)
         camera = _homography(flow, self._seed)
         if camera is None:
             return None
         self.camera = camera
-        if way is not None:
-            to_keyframe = _homography(way * np.array(gray.shape[::-1], np.float32), self._seed)
+        if flow_to_keyframe is not None:
+            to_keyframe = _homography(flow_to_keyframe * np.array(gray.shape[::-1], np.float32), self._seed)
             self.camera = None if to_keyframe is None else to_keyframe @ camera
         grid = positions(*gray.shape)
         camera_flow = cv2.perspectiveTransform(grid.reshape(-1, 1, 2), camera).reshape(grid.shape) - grid

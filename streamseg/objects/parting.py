@@ -16,7 +16,7 @@ from itertools import combinations
 import cv2
 import numpy as np
 
-from streamseg.features.flow import follow_labels
+from streamseg.features.flow import warp_labels
 from streamseg.masks.tracker import SIDE, Tracker
 
 CLAIM = 0.12
@@ -40,11 +40,11 @@ class PartingTracker(Tracker):
     def __call__(self, parts: np.ndarray, features: np.ndarray, flow: np.ndarray | None = None) -> np.ndarray:
         """Return (H, W) uint8 ids, as `Tracker`.
 
-        parts: (H, W) uint8. features: (D, h, w) float32. flow: (h, w, 2) float32 back to the frame before, see `Way`,
-        or None.
+        parts: (H, W) uint8. features: (D, h, w) float32. flow: (h, w, 2) float32 back to the frame before, as
+        `FlowToKeyframe.flow`, or None.
         """
         if flow is not None and self._before is not None and self._apart:
-            parts = self._parted(parts, follow_labels(self._before, flow), features)
+            parts = self._parted(parts, warp_labels(self._before, flow), features)
         return super().__call__(parts, features)
 
     def _parted(self, parts: np.ndarray, before: np.ndarray, features: np.ndarray) -> np.ndarray:

@@ -1,4 +1,7 @@
-"""Saliency: brings the objectness of a session's frames to one scale, and finds the parts that stand out in it."""
+"""Saliency: brings the raw saliency of a session's frames to one scale, and finds the parts that stand out in it.
+
+The raw saliency of a cell is its objectness times its distance to the background memory, more if it moves.
+"""
 
 from __future__ import annotations
 
@@ -17,29 +20,29 @@ RATE = 0.05
 
 
 class Saliency:
-    """Brings the objectness of a session's frames to one scale, 0 = background and 1 = its strongest cells.
+    """Brings the raw saliency of a session's frames to one scale, 0 = background and 1 = its strongest cells.
 
     rate: see RATE.
     """
 
     def __init__(self, rate: float = RATE) -> None:
         self.rate = rate
-        self._range: tuple[float, float] | None = None  # objectness of saliency 0 and 1
+        self._range: tuple[float, float] | None = None  # raw saliency of saliency 0 and 1
 
     def start(self, maps: Sequence[np.ndarray]) -> None:
-        """Set the scale from the (h, w) objectness of the first frames."""
+        """Set the scale from the (h, w) raw saliency of the first frames."""
         low = float(np.quantile(np.concatenate([m.ravel() for m in maps]), BACKGROUND_QUANTILE))
         self._range = low, float(np.median([m.max() for m in maps]))
 
-    def __call__(self, objectness: np.ndarray) -> np.ndarray:
-        """Return the (h, w) float32 saliency of a frame, and adapt the scale to it. objectness: (h, w)."""
+    def __call__(self, raw: np.ndarray) -> np.ndarray:
+        """Return the (h, w) float32 saliency of a frame, and adapt the scale to it. raw: (h, w), its raw saliency."""
         if self._range is None:
-            self.start([objectness])
+            self.start([raw])
         assert self._range is not None
-        now = float(np.quantile(objectness, BACKGROUND_QUANTILE)), float(objectness.max())
+        now = float(np.quantile(raw, BACKGROUND_QUANTILE)), float(raw.max())
         low, high = ((1 - self.rate) * old + self.rate * new for old, new in zip(self._range, now))
         self._range = low, high
-        return np.asarray((objectness - low) / max(high - low, 1e-6), np.float32)
+        return np.asarray((raw - low) / max(high - low, 1e-6), np.float32)
 
 
 def parts(saliency: np.ndarray, low: float, peak: float) -> tuple[np.ndarray, list[int]]:

@@ -69,7 +69,7 @@ class ObjectScores:
     def see(
         self,
         ids: np.ndarray,
-        level: np.ndarray,
+        raw_saliency: np.ndarray,
         objectness: np.ndarray,
         saliency: np.ndarray,
         support: SupportPlane | None,
@@ -77,15 +77,15 @@ class ObjectScores:
     ) -> None:
         """Score the objects of the next keyframe.
 
-        ids: (H, W) uint8, 0 = none. objectness: (h, w) float32 >= 0. level: (h, w) float32, objectness times distance
-        to the background. saliency: (h, w) float32, see `Saliency`. support: the plane that objects stand on, or None.
-        moving: (h, w) float32, see `movement.Moves`, or None.
+        ids: (H, W) uint8, 0 = none. objectness: (h, w) float32 >= 0. raw_saliency: (h, w) float32, objectness times
+        distance to the background. saliency: (h, w) float32, see `Saliency`. support: the plane that objects stand on,
+        or None. moving: (h, w) float32, see `motion_cues.FrameMotion`, or None.
         """
         step = max(1, min(ids.shape) // ROWS)
         small = np.ascontiguousarray(ids[::step, ::step])
         raised = np.zeros(small.shape) if support is None else support.above
-        unlike = level / np.maximum(objectness, np.finfo(np.float32).tiny)
-        strength = level / max(float(np.median(objectness)), np.finfo(np.float32).tiny)
+        unlike = raw_saliency / np.maximum(objectness, np.finfo(np.float32).tiny)
+        strength = raw_saliency / max(float(np.median(objectness)), np.finfo(np.float32).tiny)
         motion = np.zeros_like(saliency) if moving is None else moving
         maps = np.stack([_resized(cue, small.shape) for cue in (unlike, saliency, raised, motion, strength)])
         self.cues = {}
@@ -108,7 +108,7 @@ class ObjectScores:
         self._means[i] = count, mean
         return Cues(*mean.tolist())
 
-    def pass_by(self, ids: np.ndarray) -> None:
+    def on_propagated(self, ids: np.ndarray) -> None:
         """Keep the scores of the objects in a frame between keyframes. ids: (H, W) uint8, none of which is new."""
         self.latest = {i: self.latest[i] for i in _present(ids) if i in self.latest}
 

@@ -1,7 +1,8 @@
 """Runs GrabCut in the background and trains the classifier with it, so that no frame waits for it.
 
-The result of a cut is used DELAY frames later, counted in frames and not in seconds, so that the same frames get the
-same masks on any machine. Offline, with quality "high", it is used at once.
+A lesson is a cut, from which a copy of the classifier learns. The copy is used DELAY frames later, counted in frames
+and not in seconds, so that the same frames get the same masks on any machine. Offline, with quality "high", it is used
+at once.
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ import numpy as np
 from streamseg.features.extractor import FeatureFrame
 from streamseg.features.timing import StageTimer
 from streamseg.objects.borders.grabcut import cut
-from streamseg.objects.borders.windows import Levels
+from streamseg.objects.borders.windows import Thresholds
 from streamseg.objects.classifier import ForegroundClassifier
 
 SIDES = {"live": 96, "high": 192}
 """Longest side of the windows in which GrabCut runs, in pixels, by quality. Its time grows with the square."""
-SOON, LATE = 10, 40
+SHORTEST_PAUSE, LONGEST_PAUSE = 10, 40
 """Shortest and longest pause between two lessons with quality "live", in frames, see `pause`."""
+DITHER = 0.3
+"""Share by which the thresholds of the cuts vary, see `Thresholds.dithered`."""
 DELAY = 5
 """Frames after which the result of a lesson is used with quality "live"."""
 THREADS = 2
@@ -32,11 +35,11 @@ THREADS = 2
 class Teacher:
     """Runs one lesson at a time: a cut of a keyframe, from which a copy of the classifier learns.
 
-    quality: "live" or "high". seed: of GrabCut.
+    quality: "live" or "high". seed: of GrabCut. cuts: number of cuts so far, those of the start included.
     """
 
     def __init__(self, quality: str, seed: int) -> None:
-        self.quality, self.seed = quality, seed
+        self.quality, self.seed, self.cuts = quality, seed, 0
         self._threads = ThreadPoolExecutor(THREADS, "teaching")
         self.forget()
 
@@ -45,9 +48,17 @@ class Teacher:
         self._lesson: Future[ForegroundClassifier] | None = None
         self._frames = 0  # since it began
 
-    def begin(self, classifier: ForegroundClassifier, frame: FeatureFrame, level: np.ndarray, how: Levels) -> None:
+    def next_thresholds(self, middle: Thresholds) -> Thresholds:
+        """Return the dithered thresholds of the next cut, which this counts."""
+        self.cuts += 1
+        return middle.dithered(self.cuts - 1, DITHER)
+
+    def begin(
+        self, classifier: ForegroundClassifier, frame: FeatureFrame, saliency: np.ndarray, thresholds: Thresholds
+    ) -> None:
         """Start a lesson from one keyframe, see `cut`. A copy of `classifier` learns; it stays as it is itself."""
-        self._lesson, self._frames = self._threads.submit(self._taught, copy(classifier), frame, level, how), 0
+        pupil = copy(classifier)
+        self._lesson, self._frames = self._threads.submit(self._taught, pupil, frame, saliency, thresholds), 0
 
     def due(self, classifier: ForegroundClassifier) -> ForegroundClassifier:
         """Return `classifier`, or the one that has learnt if a lesson is due. Call it on each frame, after `begin`."""
@@ -58,28 +69,30 @@ class Teacher:
         self.forget()
         return taught
 
-    def cut_all(self, frames: Sequence[FeatureFrame], rough: Sequence[tuple[np.ndarray, Levels]]) -> list[np.ndarray]:
-        """Cut several frames at once, see `cut`."""
-        return list(self._threads.map(self.cut, frames, *zip(*rough, strict=True)))
+    def cut_all(
+        self, frames: Sequence[FeatureFrame], starts: Sequence[tuple[np.ndarray, Thresholds]]
+    ) -> list[np.ndarray]:
+        """Cut several frames at once. starts: the saliency and the thresholds of each, see `cut`."""
+        return list(self._threads.map(self.cut, frames, *zip(*starts, strict=True)))
 
-    def cut(self, frame: FeatureFrame, level: np.ndarray, how: Levels) -> np.ndarray:
-        """Return the (H, W) bool mask of what the (h, w) `level` shows, with the borders of the image."""
-        return cut(frame.frame.rgb, level, how, side=SIDES[self.quality], seed=self.seed)
+    def cut(self, frame: FeatureFrame, saliency: np.ndarray, thresholds: Thresholds) -> np.ndarray:
+        """Return the (H, W) bool mask of what the (h, w) `saliency` shows, with the borders of the image."""
+        return cut(frame.frame.rgb, saliency, thresholds, side=SIDES[self.quality], seed=self.seed)
 
     def _taught(
-        self, pupil: ForegroundClassifier, frame: FeatureFrame, level: np.ndarray, how: Levels
+        self, pupil: ForegroundClassifier, frame: FeatureFrame, saliency: np.ndarray, thresholds: Thresholds
     ) -> ForegroundClassifier:
         """Teach `pupil` and return it. It runs in a thread, and reads nothing else of the session."""
         timer = StageTimer()
-        teach(pupil, frame, self.cut(frame, level, how))
+        teach(pupil, frame, self.cut(frame, saliency, thresholds))
         pupil.solve()
         timer.lap("GrabCut")
         return pupil
 
 
-def pause(lessons: int) -> int:
-    """Return the frames until the next lesson, with quality "live": the more lessons, the less another one changes."""
-    return min(max(SOON, lessons), LATE)
+def pause(cuts: int) -> int:
+    """Return the frames until the next lesson, with quality "live": the more cuts, the less another one changes."""
+    return min(max(SHORTEST_PAUSE, cuts), LONGEST_PAUSE)
 
 
 def teach(classifier: ForegroundClassifier, frame: FeatureFrame, mask: np.ndarray) -> None:

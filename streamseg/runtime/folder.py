@@ -85,7 +85,7 @@ def open_folder(path: Path, overwrite: bool, source: str) -> Iterator[OutputFold
 
 def _refuse_source_inside(path: Path, source: str) -> None:
     kind, _, rest = source.partition(":")
-    for name in (source, rest if kind.isidentifier() else ""):
+    for name in map(os.path.expanduser, (source, rest if kind.isidentifier() else "")):
         if name and os.path.exists(name):
             recording, output = Path(name).resolve(), path.resolve()
             if recording == output or output in recording.parents:

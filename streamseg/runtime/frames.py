@@ -23,7 +23,7 @@ import numpy as np
 from streamseg.errors import FrameError
 from streamseg.features.extractor import FeatureFrame, PropagatedFrame
 from streamseg.features.ladder import Ladder
-from streamseg.features.scenes import Scenes, settled
+from streamseg.features.scenes import SceneDetector, settled
 from streamseg.frame import Frame, Segmentation
 from streamseg.runtime.segmenter import Segmenter
 from streamseg.runtime.statistics import Statistics
@@ -34,8 +34,8 @@ from streamseg.sources import LiveSource, Recording
 def segmented(
     source: Recording | LiveSource,
     segmenter: Segmenter,
-    report: Statistics,
-    interrupted: threading.Event,
+    statistics: Statistics | None = None,
+    interrupted: threading.Event | None = None,
     *,
     every: int = 1,
     max_frames: int | None = None,
@@ -47,15 +47,16 @@ def segmented(
 
     every: use every n-th frame, beginning with the first. batch: frames of a recording that the network takes in one
     call. policy: for live sources, see above. max_latency: milliseconds that a frame of a live source may take from
-    its arrival to its masks, see `features.ladder`. report: updated with each frame; broken frames are skipped and
+    its arrival to its masks, see `features.ladder`. statistics: updated with each frame; broken frames are skipped and
     counted there. The threads end when the generator ends or is closed. Raises the errors of the source.
     """
+    statistics, interrupted = statistics or Statistics(), interrupted or threading.Event()
     live = isinstance(source, LiveSource)
     ladder = Ladder(max_latency) if max_latency is not None else None
     # before the reader starts, because only one thread at a time may read a recording
     survey = _survey(source, segmenter, interrupted, every, max_frames)
     reader = Reader(
-        source, every, max_frames, segmenter.wants_depth, report, interrupted, drops=live and policy == "latest"
+        source, every, max_frames, segmenter.wants_depth, statistics, interrupted, drops=live and policy == "latest"
     )
     with reader:
         planned = _plan(itertools.islice(reader, max_frames), segmenter, live)
@@ -66,19 +67,19 @@ def segmented(
         )
         try:
             before: Segmentation | None = None
-            meter = _LatencyMeter(reader, segmenter, report, ladder if live else None)
+            meter = _LatencyMeter(reader, segmenter, statistics, ladder if live else None)
             for each in _start_scenes(extracted, segmenter, survey, interrupted, live):
                 if interrupted.is_set():
                     break
                 segmentation = meter.measure(each.frame, segmenter.step(each))
-                _record(each, segmentation, before, segmenter, report)
+                _record(each, segmentation, before, segmenter, statistics)
                 yield each.frame, segmentation
                 before = segmentation
             if not interrupted.is_set():
-                segmenter.beside.take()  # raises the error of the last keyframe, if it failed in the background
+                segmenter.pending.take()  # raises the error of the last keyframe, if it failed in the background
         finally:
             extracted.close()
-            segmenter.beside.end()
+            segmenter.pending.end()
 
 
 def latency_note(source: Recording | LiveSource, max_latency: float | None) -> str:
@@ -96,7 +97,7 @@ def _plan(frames: Iterable[Frame], segmenter: Segmenter, live: bool) -> Iterator
     """
     looks_ahead = not live and segmenter.config.scene_cuts == "restart"
     if looks_ahead:
-        return (segmenter.plan(frame, scene) for frame, scene in settled(frames, Scenes()))
+        return (segmenter.plan(frame, scene) for frame, scene in settled(frames, SceneDetector()))
     return map(segmenter.plan, frames)
 
 
@@ -151,9 +152,9 @@ def _start_scenes(
 class _LatencyMeter:
     """Measures how long each frame took to its masks, and lowers the quality of the segmenter if that is too long."""
 
-    def __init__(self, reader: Reader, segmenter: Segmenter, report: Statistics, ladder: Ladder | None) -> None:
-        self.reader, self.segmenter, self.report, self.ladder = reader, segmenter, report, ladder
-        report.max_latency = ladder.allowed if ladder else None
+    def __init__(self, reader: Reader, segmenter: Segmenter, statistics: Statistics, ladder: Ladder | None) -> None:
+        self.reader, self.segmenter, self.statistics, self.ladder = reader, segmenter, statistics, ladder
+        statistics.max_latency = ladder.allowed if ladder else None
         self.first_masks_at = 0.0  # seconds, by time.perf_counter
 
     def measure(self, frame: Frame, masks: Segmentation) -> Segmentation:
@@ -162,7 +163,7 @@ class _LatencyMeter:
         self.first_masks_at = self.first_masks_at or now
         latency = sum(masks.timings_ms.values()) if arrived is None else (now - arrived) * 1e3
         if arrived is None or arrived > self.first_masks_at:  # earlier frames waited for the start
-            self.report.latency_ms.append(latency)
+            self.statistics.latency_ms.append(latency)
             if self.ladder and not self.segmenter.extractor.on_device:
                 self._adapt(self.ladder, latency, masks.timings_ms.get("beside", 0.0))
         return replace(masks, latency_ms=latency)
@@ -170,9 +171,9 @@ class _LatencyMeter:
     def _adapt(self, ladder: Ladder, latency: float, background: float) -> None:
         if ladder.note(latency, background):
             rung = ladder.rung
-            self.segmenter.adapt_keyframes(rung.beside, rung.factor)
-            step = {"frame": self.report.processed + 1, "keyframes": rung.factor, "beside": rung.beside}
-            self.report.ladder.append(step)
+            self.segmenter.adapt_keyframes(rung.in_background, rung.factor)
+            step = {"frame": self.statistics.processed + 1, "keyframes": rung.factor, "beside": rung.in_background}
+            self.statistics.ladder.append(step)
 
 
 def _bytes(planned: Frame | PropagatedFrame) -> int:
@@ -189,18 +190,18 @@ def _record(
     segmentation: Segmentation,
     before: Segmentation | None,
     segmenter: Segmenter,
-    report: Statistics,
+    statistics: Statistics,
 ) -> None:
     """Add one frame to the statistics. before: the masks of the frame before it."""
-    if not report.processed:
-        report.intrinsics = extracted.frame.intrinsics
-    report.key_frames += isinstance(extracted, FeatureFrame) or extracted.way.begun == 0
-    report.noted, report.no_depth = segmenter.noted, segmenter.no_depth
-    report.processed += 1
+    if not statistics.processed:
+        statistics.intrinsics = extracted.frame.intrinsics
+    statistics.key_frames += isinstance(extracted, FeatureFrame) or extracted.to_keyframe.since_pending == 0
+    statistics.objects_record, statistics.no_depth = segmenter.objects_record, segmenter.no_depth
+    statistics.processed += 1
     for stage, milliseconds in segmentation.timings_ms.items():
-        report.took(stage, milliseconds)
+        statistics.took(stage, milliseconds)
     for i, score in segmentation.scores.items():
-        report.scores.setdefault(i, array("f")).append(score)
+        statistics.scores.setdefault(i, array("f")).append(score)
     shown = segmentation.shown
     if before is not None and before.shown.shape == shown.shape:
-        report.id_changes.append(np.count_nonzero(before.shown != shown) / shown.size)
+        statistics.id_changes.append(np.count_nonzero(before.shown != shown) / shown.size)

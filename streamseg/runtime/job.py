@@ -111,7 +111,7 @@ def _stream(
     progress: Callable[[Statistics], None] | None,
 ) -> dict[str, object]:
     """Segment all frames into the sinks, and complete the manifest `content`."""
-    source, segmenter, report = session.source, session.segmenter, Statistics()
+    source, segmenter, statistics = session.source, session.segmenter, Statistics()
     options: dict[str, Any] = {name: getattr(job, name) for name in STREAMED}
     try:
         with ExitStack() as closing:
@@ -124,26 +124,29 @@ def _stream(
                 segmenter,
                 [*sinks, *viewers],
                 progress=progress,
-                report=report,
+                statistics=statistics,
                 interrupted=interrupted,
                 **options,
             )
         for text in segmenter.notes:
             note(log_line(text))
-        lost = getattr(source, "lost", False) and not report.stopped
-        content["status"] = "lost" if lost else STATUS[report.stopped]
+        lost = getattr(source, "lost", False) and not statistics.stopped
+        content["status"] = "lost" if lost else STATUS[statistics.stopped]
     except BaseException as problem:
         content["status"] = f"failed: {problem}"
         raise
     finally:
         backbones = [manifest.describe_backbone(b, place_of_labels(job, b)) for b in segmenter.extractor.backbones]
         content |= {"model": backbones[0] if len(backbones) == 1 else backbones, "masks": job.mask_kind}
-        content |= manifest.describe_report(report) | {"k": segmenter.k_history, "scene_cuts": segmenter.scene_cuts}
+        content |= manifest.describe_statistics(statistics) | {
+            "k": segmenter.k_history,
+            "scene_cuts": segmenter.scene_cuts,
+        }
         if folder:
             content["written"] = folder.written
             manifest.write(folder.path, content, best_effort=str(content["status"]).startswith("failed"))
-    if not report.processed and content["status"] == "done":
-        raise SourceError(f"no frame of {source.uri!r} could be used", _reasons(report))
+    if not statistics.processed and content["status"] == "done":
+        raise SourceError(f"no frame of {source.uri!r} could be used", _reasons(statistics))
     return content
 
 
@@ -170,5 +173,5 @@ def _expected(source: Recording | LiveSource, job: RunConfig) -> int | None:
     return len(source.coming(job.every, job.max_frames))
 
 
-def _reasons(report: Statistics) -> str:
-    return "; ".join(sorted({skip.reason for skip in report.skipped})) or "it ended before its first frame"
+def _reasons(statistics: Statistics) -> str:
+    return "; ".join(sorted({skip.reason for skip in statistics.skipped})) or "it ended before its first frame"

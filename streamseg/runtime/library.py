@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import fields
+from functools import partial
 from numbers import Real
 from pathlib import Path
 from types import TracebackType
@@ -27,11 +27,10 @@ from streamseg.config import (
 from streamseg.errors import StreamsegError
 from streamseg.frame import Frame, Intrinsics
 from streamseg.plugins import did_you_mean
-from streamseg.runtime import segmenter as runtime
 from streamseg.runtime.frames import latency_note, segmented
 from streamseg.runtime.result import Result
 from streamseg.runtime.session import open_segmenter, open_session, unused
-from streamseg.runtime.statistics import Statistics
+from streamseg.sources import address
 from streamseg.sources.alignment import Alignment
 
 Log = Callable[[str], None]
@@ -54,7 +53,7 @@ INSTEAD = {
 
 
 def segment(
-    source: str | Path,
+    source: str | Path | int,
     *,
     objects: bool = False,
     every: int = 1,
@@ -77,7 +76,7 @@ def segment(
     Yields a Result for each frame. The threads of the generator stop when it ends or is closed; it installs no signal
     handlers. Broken frames are skipped. Raises StreamsegError, also for an unknown setting or an impossible value.
     """
-    config = _config(str(source), objects, settings)
+    config = _config(address(source), objects, settings)
     streamed: dict[str, Any] = {
         "every": every,
         "max_frames": max_frames,
@@ -92,7 +91,7 @@ def segment(
         if log and note:
             log(note)
         session.prepare()
-        frames = segmented(session.source, session.segmenter, Statistics(), threading.Event(), **streamed)
+        frames = segmented(session.source, session.segmenter, **streamed)
         for frame, segmentation in stack.enter_context(closing(frames)):
             yield Result(frame, segmentation)
 
@@ -112,7 +111,7 @@ class Segmenter:
         config = _config("", objects, settings)
         if log and (note := unused(config)):
             log(note)
-        self._segmenter: runtime.Segmenter = self._stack.enter_context(open_segmenter(config, log, streams=1))
+        self._segmenter = self._stack.enter_context(open_segmenter(config, log, streams=1))
         self._index = 0
 
     def step(
@@ -126,7 +125,7 @@ class Segmenter:
 
         rgb: (H, W, 3) uint8 RGB, or a `Frame` of a source. depth: (H, W) float32 metres, 0 = no reading, registered to
         rgb. intrinsics: of the colour camera. timestamp: seconds; the default is the number of the call / 30.
-        Raises StreamsegError for arrays of a wrong shape or type.
+        Raises StreamsegError for arrays of a wrong shape or type, such as depth in whole millimetres.
         """
         frame = rgb if isinstance(rgb, Frame) else _frame(self._index, rgb, depth, intrinsics, timestamp)
         self._index += 1
@@ -189,16 +188,23 @@ def _frame(
         raise StreamsegError(
             f"a frame is (H, W, 3) uint8 RGB, not {given}", "convert it, e.g. frame[..., ::-1] for BGR"
         )
-    load = None
-    if depth is not None:
-        if depth.shape != rgb.shape[:2]:
-            raise StreamsegError(
-                f"depth is {depth.shape}, rgb is {rgb.shape[:2]}", "register depth to colour, at the colour's size"
-            )
-        metres = depth.astype(np.float32)
-
-        def load() -> np.ndarray:
-            return metres
-
-    seconds = index / 30 if timestamp is None else timestamp
+    if intrinsics is not None and not (isinstance(intrinsics, Intrinsics) and intrinsics.plausible):
+        raise StreamsegError(f"intrinsics are {intrinsics!r}", f"give {TYPES['intrinsics'][1]}, in pixels")
+    if timestamp is not None and not isinstance(timestamp, Real):
+        raise StreamsegError(f"the timestamp is {timestamp!r}", "give seconds as a number, e.g. time.time()")
+    # picklable, as the frames of recordings are
+    load = None if depth is None else partial(np.asarray, _metres(depth, rgb.shape[:2]))
+    seconds = index / 30 if timestamp is None else float(timestamp)
     return Frame(index, f"{index:06d}", seconds, np.ascontiguousarray(rgb), intrinsics, load)
+
+
+def _metres(depth: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    """Return a copy of the user's depth as float32. Whole numbers are refused: they are a camera's units, no metres."""
+    if not isinstance(depth, np.ndarray) or not np.issubdtype(depth.dtype, np.floating):
+        given = depth.dtype if isinstance(depth, np.ndarray) else type(depth).__name__
+        raise StreamsegError(
+            f"depth is (H, W) float32 metres, not {given}", "divide it by its units per metre, e.g. depth / 1000"
+        )
+    if depth.shape != size:
+        raise StreamsegError(f"depth is {depth.shape}, rgb is {size}", "register depth to colour, at the colour's size")
+    return depth.astype(np.float32)

@@ -71,47 +71,47 @@ def describe_backbone(backbone: Backbone, labels_on: Place) -> dict[str, object]
     }
 
 
-def describe_report(report: Statistics) -> dict[str, object]:
+def describe_statistics(statistics: Statistics) -> dict[str, object]:
     """Return the counts, rates and times of a run, as run.json records them."""
     reasons: dict[str, list[str]] = {}
-    for skip in report.skipped:
+    for skip in statistics.skipped:
         reasons.setdefault(skip.reason, []).append(skip.name)
     return {
-        "frames": report.processed,
-        "intrinsics": _camera(report),
-        "key_frames": report.key_frames,
-        "frames_in": report.frames_in,
-        "dropped": report.dropped,
+        "frames": statistics.processed,
+        "intrinsics": _camera(statistics),
+        "key_frames": statistics.key_frames,
+        "frames_in": statistics.frames_in,
+        "dropped": statistics.dropped,
         "skipped": {reason: {"count": len(names), "frames": names[:20]} for reason, names in reasons.items()},
-        "without_depth": dict(report.no_depth),
-        "fps": round(report.fps, 2),
-        "seconds": round(report.seconds, 3),
-        "start_seconds": round(report.start_seconds, 3),
-        "pace": round(report.pace, 2),
-        "latency_ms": percentiles(report.latency_ms),
-        "late": report.late,
-        "ladder": report.ladder,
-        "stage_ms": {stage: percentiles(times) for stage, times in report.stage_ms.items()},
+        "without_depth": dict(statistics.no_depth),
+        "fps": round(statistics.fps, 2),
+        "seconds": round(statistics.seconds, 3),
+        "start_seconds": round(statistics.start_seconds, 3),
+        "pace": round(statistics.pace, 2),
+        "latency_ms": percentiles(statistics.latency_ms),
+        "late": statistics.late,
+        "ladder": statistics.ladder,
+        "stage_ms": {stage: percentiles(times) for stage, times in statistics.stage_ms.items()},
         "objects": [
             {"id": i, "frames": len(scores), "score": round(float(np.mean(scores)), 3)}
-            for i, scores in sorted(report.scores.items())
+            for i, scores in sorted(statistics.scores.items())
         ],
         "supports": {
             kind: {"count": len(indices), "frames": list(indices[:20])}
-            for kind, indices in report.noted.supports.items()
+            for kind, indices in statistics.objects_record.supports.items()
         },
         # null if the frames are photographs, or if no two consecutive frames have the same size
-        "id_changes": round(float(np.mean(report.id_changes)), 5)
-        if report.id_changes and report.noted.follow
+        "id_changes": round(float(np.mean(statistics.id_changes)), 5)
+        if statistics.id_changes and statistics.objects_record.is_video
         else None,
     }
 
 
-def _camera(report: Statistics) -> dict[str, object] | None:
+def _camera(statistics: Statistics) -> dict[str, object] | None:
     """Return the camera intrinsics of a run, marked as guessed if they are; None if unknown and not guessed."""
-    if report.intrinsics is None and report.noted.camera is not None:
-        return {**asdict(report.noted.camera), "guessed": True}
-    return None if report.intrinsics is None else asdict(report.intrinsics)
+    if statistics.intrinsics is None and statistics.objects_record.camera is not None:
+        return {**asdict(statistics.objects_record.camera), "guessed": True}
+    return None if statistics.intrinsics is None else asdict(statistics.intrinsics)
 
 
 def write(folder: Path, content: Mapping[str, object], best_effort: bool = False) -> None:

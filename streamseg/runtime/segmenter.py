@@ -19,14 +19,14 @@ import numpy as np
 
 from streamseg.backbones import Backbone
 from streamseg.config import SegmenterConfig
-from streamseg.features.beside import LATE, KeyframeBeside
 from streamseg.features.extractor import FeatureExtractor, FeatureFrame, PropagatedFrame
 from streamseg.features.keyframes import KeyframeSelector
+from streamseg.features.pending import DELAY, PendingKeyframe
 from streamseg.features.propagation import propagated, with_features_of_keyframe
 from streamseg.features.timing import StageTimer
 from streamseg.frame import VOID, Frame, Segmentation
 from streamseg.masks.resize import labels_sized
-from streamseg.objects.notes import Noted
+from streamseg.objects.record import ObjectsRecord
 from streamseg.runtime.stages import SceneStages
 
 
@@ -38,7 +38,7 @@ class Segmenter:
     """
 
     def __init__(self, extractor: FeatureExtractor) -> None:
-        self.extractor, self.beside = extractor, KeyframeBeside()
+        self.extractor, self.pending = extractor, PendingKeyframe()
         self.reset()
 
     @property
@@ -54,17 +54,17 @@ class Segmenter:
     @property
     def start_frames(self) -> int:
         """Number of first frames that `start` can learn from."""
-        return max(stage.start_frames for stage in self._scenes.shown.all)
+        return max(stage.start_frames for stage in self._scenes.current.all)
 
     @property
     def survey_frames(self) -> int:
         """Number of frames, spread over the recording, that `start` should learn from; 0 = take the first frames."""
-        return max(stage.survey_frames for stage in self._scenes.shown.all)
+        return max(stage.survey_frames for stage in self._scenes.current.all)
 
     @property
     def k_history(self) -> list[dict[str, object]]:
         """The changes of k, the number of regions: [{"frame": index, "k": k, "by": reason}]."""
-        regions = self._scenes.shown.regions
+        regions = self._scenes.current.regions
         return regions.history if regions else []
 
     @property
@@ -81,28 +81,27 @@ class Segmenter:
         if largest < wanted:
             why = f"k is {largest}, not {wanted}: the frames have no more distinct cells; a larger --size gives more"
             notes.insert(0, why)
-        if objects := self._scenes.shown.objects:
+        if objects := self._scenes.current.objects:
             notes += objects.notes
         return [note for note in notes if note]
 
     @property
-    def noted(self) -> Noted:
-        """Records of how objects were found. Without objects only `follow` is set: whether the frames are a video."""
-        objects = self._scenes.shown.objects
-        return objects.noted if objects else Noted(self._keyframes.follow)
+    def objects_record(self) -> ObjectsRecord:
+        """Records of how objects were found. Without objects only `is_video` is set."""
+        objects = self._scenes.current.objects
+        return objects.record if objects else ObjectsRecord(self._keyframes.is_video)
 
     def reset(self, config: SegmenterConfig | None = None) -> None:
         """Start a new session with the same networks. config: of the new session; None = the same as before."""
-        self.beside.end()
+        self.pending.end()
         self.extractor.config = chosen = self.config if config is None else config
         self._scenes = SceneStages(chosen)
-        objects = self._scenes.shown.objects
+        objects = self._scenes.current.objects
         # Objects must learn from features of the network: their first frames are keyframes. Regions need only one.
-        stretch = objects is not None and not chosen.extractor.keyframes
-        first = objects.start_frames if objects else 1
+        stretch, first = bool(objects) and not chosen.extractor.keyframes, objects.start_frames if objects else 1
         self._keyframes = KeyframeSelector(chosen.keyframe_distance, first, stretch)
         self._keyframe: FeatureFrame | None = None
-        self._has_depth = False  # whether any frame so far has depth
+        self._has_depth = False  # whether any keyframe so far has depth
         self._is_adapted = False  # see `adapt_keyframes`
         self.no_depth: Counter[str] = Counter()  # frames without depth, by reason, see `Statistics`
         self._steering: queue.SimpleQueue[tuple[int | None, bool]] = queue.SimpleQueue()
@@ -122,30 +121,30 @@ class Segmenter:
                 for stages in self._scenes.by_scene.values():
                     if stages.regions:
                         stages.regions.set_k(k)
-            if recluster and self._scenes.shown.regions:
-                self._scenes.shown.regions.start([latest])
+            if recluster and self._scenes.current.regions:
+                self._scenes.current.regions.start([latest])
 
     def adapt_keyframes(self, background: bool, factor: int) -> None:
         """Save time from the next `plan` on; (False, 1) is the full quality.
 
-        background: compute keyframes in a thread, see `features.beside`. factor: multiplies the distance between
+        background: compute keyframes in a thread, see `features.pending`. factor: multiplies the distance between
         keyframes. No effect if labels are computed on a device: there every frame is a keyframe.
         """
         self._is_adapted = background or factor > 1
-        self._keyframes.late = LATE if background else 0
+        self._keyframes.delay = DELAY if background else 0
         self._keyframes.distance = self.config.keyframe_distance * factor
 
     def build(self, frame_size: tuple[int, int]) -> Backbone:
         """Build the network for frames of (H, W). At the same time a thread loads the libraries of the stages."""
         with ThreadPoolExecutor(1, "loading") as thread:
-            loading = thread.submit(self._scenes.shown.warm_up)
+            loading = thread.submit(self._scenes.current.warm_up)
             backbone = self.extractor.backbone(frame_size)
             loading.result()
         return backbone
 
     def warm_up(self, frame_size: tuple[int, int], batch: int = 1) -> None:
         """`build` the network and run it once on black frames, so that the first frame takes no longer than others."""
-        backbone, stages = self.build(frame_size), self._scenes.shown
+        backbone, stages = self.build(frame_size), self._scenes.current
         if self.extractor.on_device:
             (extracted,) = self.extractor([Frame(0, "", 0.0, np.zeros((*frame_size, 3), np.uint8))], batch)
             if stages.regions:
@@ -169,21 +168,22 @@ class Segmenter:
         settings = self.config.extractor
         on_gpu = settings.labels_on == "device" or any(each.device != "cpu" for each in self.extractor.backbones)
         if on_gpu and not settings.keyframes and (not self._is_adapted or self.extractor.on_device):
-            self._keyframes.restart()
-            return frame  # a GPU runs the network in less time than the CPU needs for the flow
-        has_depth = frame.load_depth is not None
-        self._has_depth |= has_depth
-        way = self._keyframes(frame.rgb, lacking=self._has_depth and not has_depth)
+            if self.extractor.on_device or not self.config.objects.objects:
+                self._keyframes.restart()
+                return frame  # a GPU runs the network in less time than the CPU needs for the flow
+            self._keyframes.distance = 1
+        to_keyframe = self._keyframes(frame.rgb, lambda: self._has_depth and frame.depth is None)
+        self._has_depth = self._has_depth or (to_keyframe is None and frame.depth is not None)
         timer.lap("flow")
-        return frame if way is None else PropagatedFrame(frame, way, timer.laps)
+        return frame if to_keyframe is None else PropagatedFrame(frame, to_keyframe, timer.laps)
 
     def start(self, frames: Sequence[Frame | FeatureFrame]) -> None:
         """Learn from the first frames of a scene, at least one, before its first step. Several are better than one."""
         extracted = [self._extract(frame) for frame in frames]
         timer = StageTimer()
         self._scenes.enter(extracted[0].frame)
-        stages = self._scenes.shown
-        stages.start(stages.start_frames.first(extracted))
+        stages = self._scenes.current
+        stages.start(stages.start_selector.first(extracted))
         timer.lap("start")
 
     def begins_scene(self, frame: Frame) -> str:
@@ -198,16 +198,16 @@ class Segmenter:
     def step(self, frame: Frame | FeatureFrame | PropagatedFrame) -> Segmentation:
         """Segment the next frame, as `plan` or the extractor returned it. The size may change; ids persist."""
         # frames since a keyframe began in the background; None: there is no such keyframe
-        begun = frame.way.begun if isinstance(frame, PropagatedFrame) else None
-        timings = {} if begun else self.beside.take()
+        since_pending = frame.to_keyframe.since_pending if isinstance(frame, PropagatedFrame) else None
+        timings = {} if since_pending else self.pending.take()
         if not isinstance(frame, PropagatedFrame):
-            masks = self.beside.shown = self._segment(frame)
-        elif begun is None:
+            masks = self.pending.shown = self._segment(frame)
+        elif since_pending is None:
             masks = self._segment(frame)
         else:
-            if begun == 0:
-                self.beside.begin(partial(self._segment, frame.frame))
-            masks = self.beside.propagated(frame)
+            if since_pending == 0:
+                self.pending.begin(partial(self._segment, frame.frame))
+            masks = self.pending.propagated(frame)
         return replace(masks, timings_ms={**masks.timings_ms, **timings})
 
     def _segment(self, frame: Frame | FeatureFrame | PropagatedFrame) -> Segmentation:
@@ -218,8 +218,8 @@ class Segmenter:
             self._keyframe = extracted = self._extract(frame)
         timer = StageTimer()
         self._scenes.enter(extracted.frame)
-        stages = self._scenes.shown
-        if restart_frames := stages.start_frames.next(extracted):
+        stages = self._scenes.current
+        if restart_frames := stages.start_selector.next(extracted):
             stages.start(restart_frames)
             timer.lap("start")
         self._apply_steering(extracted)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from streamseg.clustering.regions import Regions
 from streamseg.config import SegmenterConfig
 from streamseg.features.extractor import FeatureFrame
-from streamseg.features.scenes import KNOWN, STEADY, Scenes, shows_something
+from streamseg.features.scenes import KNOWN, STEADY, SceneDetector, shows_something
 from streamseg.features.stage import MaskStage
 from streamseg.frame import Frame
 from streamseg.objects.changes import load_colours
@@ -25,7 +25,7 @@ RESTART_AFTER = 1, 4
 once, and on the first four together, because one frame alone may be untypical."""
 
 
-class StartFrames:
+class StartFrameSelector:
     """Selects the frames of a scene that the stages start on."""
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class Stages(NamedTuple):
 
     regions: Regions | None
     objects: ObjectDiscovery | None
-    start_frames: StartFrames
+    start_selector: StartFrameSelector
 
     @property
     def all(self) -> list[MaskStage]:
@@ -77,16 +77,18 @@ class Stages(NamedTuple):
         if self.objects:
             self.objects.start([each.reduced() for each in frames])
 
-    def anew(self) -> Stages:
+    def for_new_scene(self) -> Stages:
         """Return stages for another scene of the session."""
-        return Stages(self.regions and self.regions.anew(), self.objects and self.objects.anew(), StartFrames())
+        regions = self.regions and self.regions.for_new_scene()
+        objects = self.objects and self.objects.for_new_scene()
+        return Stages(regions, objects, StartFrameSelector())
 
 
 class SceneStages:
     """The stages of all scenes of a session.
 
     Call `plan` for each frame in order, then `enter` for each frame in order; `plan` may be some frames ahead.
-    shown: the stages of the scene of the last frame that was entered. by_scene: all stages by the number of their
+    current: the stages of the scene of the last frame that was entered. by_scene: all stages by the number of their
     scene, the one that was shown longest ago first. cuts: [{"frame": index, "scene": number}], the frames at which the
     scene changes. Scenes are numbered from 1; a scene that comes back keeps its number.
     """
@@ -94,19 +96,19 @@ class SceneStages:
     def __init__(self, config: SegmenterConfig) -> None:
         objects = ObjectDiscovery(config.objects) if config.objects.objects else None
         regions = Regions(config.clustering) if config.regions else None
-        self.shown = Stages(regions, objects, StartFrames())
-        self.by_scene = {1: self.shown}
+        self.current = Stages(regions, objects, StartFrameSelector())
+        self.by_scene = {1: self.current}
         self.cuts: list[dict[str, int]] = []
-        self._scenes = Scenes() if config.scene_cuts == "restart" else None
+        self._detector = SceneDetector() if config.scene_cuts == "restart" else None
         self._planned_scene, self._scene, self._previous_scene = 1, 1, 0
         self._count = self._entered_at = 0  # frames that were planned, and how many of them when the scene began
         self._planned_cuts: deque[tuple[Frame, int, int]] = deque()  # first frame, its count, its scene
 
     def plan(self, frame: Frame, scene: int = 0) -> bool:
         """Return whether another scene begins with this frame. scene: its number if known, see `settled`; else 0."""
-        if self._scenes is None:
+        if self._detector is None:
             return False
-        scene = scene or self._scenes(frame.rgb)
+        scene = scene or self._detector(frame.rgb)
         begins, self._planned_scene = scene != self._planned_scene, scene
         self._count += 1
         if begins:
@@ -125,8 +127,8 @@ class SceneStages:
         if not self._planned_cuts or self._planned_cuts[0][0] is not frame:
             return
         _, count, scene = self._planned_cuts.popleft()
-        self.shown = self.by_scene.pop(scene) if scene in self.by_scene else self.shown.anew()
-        self.by_scene[scene] = self.shown
+        self.current = self.by_scene.pop(scene) if scene in self.by_scene else self.current.for_new_scene()
+        self.by_scene[scene] = self.current
         while len(self.by_scene) > KNOWN + 1:
             del self.by_scene[next(iter(self.by_scene))]
         if scene == self._previous_scene and count - self._entered_at < STEADY:

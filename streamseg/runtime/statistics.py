@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from streamseg.frame import Intrinsics
-from streamseg.objects.notes import Noted
+from streamseg.objects.record import ObjectsRecord
 from streamseg.sources import Skip
 
 
@@ -28,7 +28,7 @@ class Statistics:
     id_changes: for each frame after the first, the share of its pixels, 0 ... 1, whose id in `Segmentation.shown`
     differs from the frame before. scores: for each object, its score in each frame.
     stopped: why the run ended early, "interrupt" or "user"; else "". intrinsics: of the first frame.
-    noted: see `Segmenter.noted`.
+    objects_record: see `Segmenter.objects_record`.
     """
 
     frames_in: int = 0
@@ -47,7 +47,7 @@ class Statistics:
     start_seconds: float = 0.0
     stopped: str = ""
     intrinsics: Intrinsics | None = None
-    noted: Noted = field(default_factory=lambda: Noted(follow=True))
+    objects_record: ObjectsRecord = field(default_factory=lambda: ObjectsRecord(is_video=True))
 
     def took(self, stage: str, milliseconds: float) -> None:
         """Record the time of one stage of one frame."""

@@ -33,22 +33,22 @@ def stream(
     policy: str = "latest",
     max_latency: float | None = None,
     progress: Callable[[Statistics], None] | None = None,
-    report: Statistics | None = None,
+    statistics: Statistics | None = None,
     interrupted: threading.Event | None = None,
 ) -> Statistics:
     """Write the masks of `source` to `sinks` until the source ends, `max_frames` are done, or the run is stopped.
 
-    every, max_frames, batch, policy, max_latency: see `segmented`. progress: called after each frame. report: updated
-    with each frame, so that the caller has it even after an error; None creates one. interrupted: the event of
-    `interruptible`, if the caller has entered it already.
+    every, max_frames, batch, policy, max_latency: see `segmented`. progress: called after each frame. statistics:
+    updated with each frame, so that the caller has them even after an error; None creates new ones. interrupted: the
+    event of `interruptible`, if the caller has entered it already.
 
-    Returns the report. The first Ctrl-C or SIGTERM ends the run with `stopped` = "interrupt", a sink's StopRequested
-    with `stopped` = "user". The sinks stay open. Errors of the source or of a sink are raised once the threads have
-    ended.
+    Returns the statistics. The first Ctrl-C or SIGTERM ends the run with `stopped` = "interrupt", a sink's
+    StopRequested with `stopped` = "user". The sinks stay open. Errors of the source or of a sink are raised once the
+    threads have ended.
     """
-    report = report if report is not None else Statistics()
+    statistics = statistics or Statistics()
     with nullcontext(interrupted) if interrupted else interruptible() as interrupted:
-        writer = Writer(source, [sink for sink in sinks if not sink.main_thread], report)
+        writer = Writer(source, [sink for sink in sinks if not sink.main_thread], statistics)
         options = {
             "every": every,
             "max_frames": max_frames,
@@ -56,27 +56,27 @@ def stream(
             "policy": policy,
             "max_latency": max_latency,
         }
-        frames = segmented(source, segmenter, report, interrupted, **options)  # type: ignore[arg-type]
-        with _timed(source, report) as began, writer, closing(frames):
+        frames = segmented(source, segmenter, statistics, interrupted, **options)  # type: ignore[arg-type]
+        with _timed(source, statistics) as began, writer, closing(frames):
             try:
                 for frame, segmentation in frames:
-                    report.start_seconds = report.start_seconds or time.perf_counter() - began
+                    statistics.start_seconds = statistics.start_seconds or time.perf_counter() - began
                     writer.put(frame, segmentation)
                     for sink in sinks:
                         if sink.main_thread:
                             sink.write(frame, segmentation)
                     if progress:
-                        progress(report)
+                        progress(statistics)
             except StopRequested:
-                report.stopped = "user"
+                statistics.stopped = "user"
         if interrupted.is_set():
-            report.stopped = "interrupt"
-    return report
+            statistics.stopped = "interrupt"
+    return statistics
 
 
 @contextmanager
-def _timed(source: Recording | LiveSource, report: Statistics) -> Iterator[float]:
-    """Measure the seconds of a run, and add the frames that the source itself skipped to the report.
+def _timed(source: Recording | LiveSource, statistics: Statistics) -> Iterator[float]:
+    """Measure the seconds of a run, and add the frames that the source itself skipped to the statistics.
 
     Yields the start time by `time.perf_counter`, in seconds.
     """
@@ -84,6 +84,6 @@ def _timed(source: Recording | LiveSource, report: Statistics) -> Iterator[float
     try:
         yield began
     finally:
-        report.seconds = time.perf_counter() - began
-        report.skipped[:0] = source.skipped
-        report.frames_in += len(source.skipped)
+        statistics.seconds = time.perf_counter() - began
+        statistics.skipped[:0] = source.skipped
+        statistics.frames_in += len(source.skipped)

@@ -96,8 +96,8 @@ def _queue_size(source: Recording | LiveSource) -> int:
 class Reader:
     """Reads frames ahead, in a thread. Iterate over it to get them; this raises the errors of the source.
 
-    every, max_frames, report, interrupted: see `frames.segmented`. depth: decode the depth ahead, too. drops: keep only
-    the newest frame if the source is faster than the segmenter; if False, the source waits.
+    every, max_frames, statistics, interrupted: see `frames.segmented`. depth: decode the depth ahead, too. drops: keep
+    only the newest frame if the source is faster than the segmenter; if False, the source waits.
     """
 
     def __init__(
@@ -106,12 +106,12 @@ class Reader:
         every: int,
         max_frames: int | None,
         depth: bool,
-        report: Statistics,
+        statistics: Statistics,
         interrupted: threading.Event,
         drops: bool = False,
     ) -> None:
         self.source, self.every, self.max_frames, self.depth = source, every, max_frames, depth
-        self.report, self.interrupted, self.drops = report, interrupted, drops
+        self.statistics, self.interrupted, self.drops = statistics, interrupted, drops
         self.queue: queue.Queue[Frame | BaseException | None] = queue.Queue(1 if drops else _queue_size(source))
         self._arrived: dict[int, float] = {}  # live source: id(frame) -> seconds by time.perf_counter
         self.stop = threading.Event()
@@ -159,7 +159,7 @@ class Reader:
         assert isinstance(self.source, Recording)
         for index in range(0, len(self.source), self.every):
             timer = StageTimer()
-            self.report.frames_in += 1
+            self.statistics.frames_in += 1
             try:
                 frame = self.source[index]
                 timer.part("picture")
@@ -167,15 +167,15 @@ class Reader:
                     frame.depth  # noqa: B018 (decodes the depth, which the frame then keeps)
                     timer.part("depth")
             except FrameError as problem:
-                self.report.skipped.append(Skip(self.source.name_of(index), str(problem)))
+                self.statistics.skipped.append(Skip(self.source.name_of(index), str(problem)))
                 continue
-            self.report.took("read", timer.lap("read"))
+            self.statistics.took("read", timer.lap("read"))
             yield frame
 
     def _live(self) -> Iterator[Frame]:
         assert isinstance(self.source, LiveSource)
         for number, frame in enumerate(self.source):
-            self.report.frames_in += 1
+            self.statistics.frames_in += 1
             if number % self.every == 0:
                 self._arrived[id(frame)] = time.perf_counter()
                 yield frame
@@ -188,7 +188,7 @@ class Reader:
                 if drop:
                     try:
                         self._arrived.pop(id(self.queue.get_nowait()), None)
-                        self.report.dropped += 1
+                        self.statistics.dropped += 1
                     except queue.Empty:
                         pass
 
@@ -196,8 +196,8 @@ class Reader:
 class Writer:
     """Writes masks to sinks in a thread, in order. The next `put`, or the end of the context, raises its error."""
 
-    def __init__(self, source: Recording | LiveSource, sinks: Sequence[Sink], report: Statistics) -> None:
-        self.sinks, self.report = sinks, report
+    def __init__(self, source: Recording | LiveSource, sinks: Sequence[Sink], statistics: Statistics) -> None:
+        self.sinks, self.statistics = sinks, statistics
         self.queue: queue.Queue[tuple[Frame, Segmentation] | None] = queue.Queue(_queue_size(source))
         self.problem: BaseException | None = None
         self.thread = threading.Thread(target=self._work, name="writer", daemon=True)
@@ -226,6 +226,6 @@ class Writer:
                 timer = StageTimer()
                 for sink in self.sinks:
                     sink.write(*item)
-                self.report.took("write", timer.lap("write"))
+                self.statistics.took("write", timer.lap("write"))
             except BaseException as problem:
                 self.problem = problem

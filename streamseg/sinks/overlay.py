@@ -87,7 +87,9 @@ class Overlay(Sink):
             self.partial.discard()
 
     def _open(self, height: int, width: int) -> OutputContainer:
-        container = av.open(str(self.partial.temporary), "w", format="mp4", options={"movflags": "faststart"})
+        # with "file:", because FFmpeg takes the part before a colon, as in -o 12:30, for a protocol
+        address = f"file:{self.partial.temporary}"
+        container = av.open(address, "w", format="mp4", options={"movflags": "faststart"})
         rate = Fraction(self.run.fps).limit_denominator(1001)
         stream = container.add_stream(self.codec, rate=rate, options=ENCODERS[self.codec])
         assert isinstance(stream, VideoStream)

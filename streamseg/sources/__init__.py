@@ -19,6 +19,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from numbers import Integral
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple, Self
@@ -168,14 +169,26 @@ def split_part(path: str) -> tuple[str, str]:
     return (whole, part) if separator and not os.path.exists(path) else (path, "")
 
 
-def open_source(uri: str | os.PathLike[str], options: Options | None = None) -> Recording | LiveSource:
+def address(source: str | os.PathLike[str] | int) -> str:
+    """Return what a user gives as a source as text. Raises SourceError for anything but a path, text or a number."""
+    if isinstance(source, str | os.PathLike) and isinstance(os.fspath(source), str):
+        return os.fspath(source)
+    if isinstance(source, Integral) and not isinstance(source, bool):
+        return str(source)
+    raise SourceError(
+        f"a source is a path, an address or the number of a camera, not {type(source).__name__}",
+        "give where the recording lies; for frames of your own: streamseg.Segmenter().step(rgb)",
+    )
+
+
+def open_source(uri: str | os.PathLike[str] | int, options: Options | None = None) -> Recording | LiveSource:
     """Open a recording or a live stream.
 
     uri: a path, whose kind is recognized by its content; "kind:path" to force a kind; the number of a camera; or an
         rtsp:// address. A folder that holds exactly one recording opens that one.
     Raises SourceError if no kind recognizes `uri`, or if it has no usable frame.
     """
-    uri, options = os.fspath(uri), options or Options()
+    uri, options = address(uri), options or Options()
     kind, rest = split_kind(uri)
     if kind is not None:
         return _open_with(plugins.load(__name__, kind), os.path.expanduser(rest), options)

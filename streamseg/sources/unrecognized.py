@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from urllib.parse import unquote
 
 from streamseg import plugins
 from streamseg.text import first_few
@@ -34,7 +35,9 @@ def explain(uri: str, inner: Sequence[str], outer: str, kinds: Iterable[str]) ->
     all sources.
     """
     if not os.path.exists(uri):
-        kind, colon, _ = uri.partition(":")
+        kind, colon, place = uri.partition(":")
+        if kind == "file":  # as file managers paste a path
+            return f"there is no {uri!r}", f"give the path alone: {unquote(place.removeprefix('//'))}"
         if colon and kind.isidentifier() and kind not in kinds:
             return f"there is no {uri!r}, and no source is called {kind!r}", plugins.did_you_mean(kind, kinds)
         return f"there is no {uri!r}", "give a folder, a video file, a camera number or an rtsp:// address"

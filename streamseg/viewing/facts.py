@@ -85,7 +85,7 @@ def _objects(objects: Sequence[Mapping[str, Any]], frames: int) -> str:
 
 def _supports(supports: Mapping[str, Mapping[str, Any]]) -> str:
     """Return how many keyframes show each kind of support, the most frequent first. The frames with a less frequent one
-    are named. supports: see `manifest.describe_report`."""
+    are named. supports: see `manifest.describe_statistics`."""
     names = ("bin or shelf", "table or other plane", "neither")
     kinds = [(name, kind) for name, kind in zip(names, supports.values()) if kind["count"] or name != "neither"]
     (name, most), *others = sorted(kinds, key=lambda kind: -kind[1]["count"])

@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 import numpy as np
 
-from streamseg.depth import bending, containers, extent, planes, support
+from streamseg.depth import bending, containers, extent, frame_support, planes, support
 from streamseg.depth import instances as depth_instances
 from streamseg.features import extractor
 from streamseg.features.extractor import FeatureExtractor, FeatureFrame
@@ -20,14 +20,13 @@ from streamseg.masks.upsample import upsample_labels
 from streamseg.objects import (
     background,
     discovery,
-    instances,
     motion,
-    movement,
+    motion_cues,
     parting,
     saliency,
     teaching,
 )
-from streamseg.objects.borders.windows import Levels
+from streamseg.objects.borders.windows import Thresholds
 
 ALL = "video", "camera given", "photographs", "stills", "empty"
 MOVES = "video", "ycbv", "photographs", "empty"  # single pictures have no frame before them
@@ -63,8 +62,10 @@ def first(given: Any, *_: Any) -> Any:
 def without_cuts() -> Iterator[None]:
     """The classifier learns from saliency above its threshold instead of from what GrabCut makes of it."""
 
-    def parts_only(rgb: np.ndarray, level: np.ndarray, levels: Levels, *, side: int, seed: int = 0) -> np.ndarray:
-        numbers, chosen = saliency.parts(level, levels.low, levels.peak)
+    def parts_only(
+        rgb: np.ndarray, rough: np.ndarray, thresholds: Thresholds, *, side: int, seed: int = 0
+    ) -> np.ndarray:
+        numbers, chosen = saliency.parts(rough, thresholds.low, thresholds.peak)
         return np.isin(numbers, chosen)
 
     with patch.object(teaching, "cut", parts_only):
@@ -81,7 +82,7 @@ def without_classifier() -> Iterator[None]:
     with (
         patch.object(discovery.ObjectDiscovery, "_score", score),
         patch.object(discovery.ObjectDiscovery, "_learn", nothing),
-        patch.object(discovery.Teacher, "cut_all", lambda self, frames, rough: [np.zeros((2, 2), bool)] * len(frames)),
+        patch.object(discovery.Teacher, "cut_all", lambda self, frames, starts: [np.zeros((2, 2), bool)] * len(frames)),
         patch.object(discovery.ForegroundClassifier, "weights", np.zeros(1)),
         patch.object(discovery.ObjectDiscovery, "_measure_evidence", nothing),
     ):
@@ -117,8 +118,8 @@ def without_blank() -> Iterator[None]:
 def without_changes() -> Iterator[None]:
     """Only neighbouring frames are compared."""
     with (
-        patch.object(movement.Changes, "start", lambda self, frames, cameras: [None] * len(frames)),
-        patch.object(movement.Changes, "__call__", nothing),
+        patch.object(motion_cues.Changes, "start", lambda self, frames, cameras: [None] * len(frames)),
+        patch.object(motion_cues.Changes, "__call__", nothing),
     ):
         yield
 
@@ -126,13 +127,15 @@ def without_changes() -> Iterator[None]:
 @contextmanager
 def without_motion() -> Iterator[None]:
     """Neither cue; the flow that parts things stays."""
-    moved = movement.Moves
-    with patch.object(movement, "Moves", lambda moving, changed: moved(None if moving is None else 0 * moving, None)):
+    moved = motion_cues.FrameMotion
+    with patch.object(
+        motion_cues, "FrameMotion", lambda moving, changed: moved(None if moving is None else 0 * moving, None)
+    ):
         yield
 
 
 def _known_cameras(frame: Frame, *rest: Any) -> support.SupportPlane | None:
-    return instances.support_of(frame, *rest) if frame.intrinsics else None
+    return frame_support.support_of(frame, *rest) if frame.intrinsics else None
 
 
 def _even(self: Any, features: np.ndarray, objectness: np.ndarray, attention: bool = False) -> np.ndarray:
@@ -166,18 +169,20 @@ LIVE = {
     "without motion in the saliency": Variant(instead(discovery, "MOVING", 0.0), MOVES),
     "without bringing motion back to edges": Variant(instead(motion, "guided", first), MOVES),
     "without the registered background": Variant(without_changes, MOVES),
-    "without what it says for objects": Variant(instead(movement, "LEANING", 0.0), MOVES),
-    "without the evidence of motion": Variant(instead(movement, "DOUBTS", (0.0, movement.DOUBTS[1])), MOVES),
-    "without the evidence of both": Variant(instead(movement, "DOUBTS", (0.0, 0.0)), MOVES),
+    "without what it says for objects": Variant(instead(motion_cues, "SALIENCY_WEIGHT", 0.0), MOVES),
+    "without the evidence of motion": Variant(
+        instead(motion_cues, "SCORE_WEIGHTS", (0.0, motion_cues.SCORE_WEIGHTS[1])), MOVES
+    ),
+    "without the evidence of both": Variant(instead(motion_cues, "SCORE_WEIGHTS", (0.0, 0.0)), MOVES),
     "without the classifier: saliency above 0.5": Variant(without_classifier),
     "without GrabCut": Variant(without_cuts),
     "without the third round": Variant(instead(discovery, "ROUNDS", 2)),
     "without the second and third round": Variant(instead(discovery, "ROUNDS", 1)),
-    "without dithered thresholds": Variant(instead(discovery, "DITHER", 0.0)),
+    "without dithered thresholds": Variant(instead(teaching, "DITHER", 0.0)),
     "without lessons after the start": Variant(instead(discovery.Teacher, "begin", nothing), MOVES),
     "without saliency beside the classifier": Variant(instead(discovery, "TRUST", 0.0)),
     "without knowing photographs": Variant(
-        instead(discovery, "are_photographs", lambda moves: False), ("photographs",)
+        instead(discovery, "are_photographs", lambda motions: False), ("photographs",)
     ),
     "without borders by colours: guided upsampling": Variant(_upsampled(1.0)),
     "without edges at borders: bilinear": Variant(_upsampled(0.0)),
@@ -195,7 +200,7 @@ DEPTH = {
     "without depth at borders": Variant(instead(FeatureExtractor, "depth_guide", nothing), SEEN),
     "without depth": Variant(instead(discovery, "support_of", nothing), SEEN),
     "without a guess of the camera": Variant(instead(discovery, "support_of", _known_cameras), WITHHELD),
-    "without looking for bins": Variant(instead(instances, "find_bin", nothing), SEEN),
+    "without looking for bins": Variant(instead(frame_support, "find_bin", nothing), SEEN),
     "without following planes": Variant(instead(planes, "follow_planes", lambda points, before: []), SEEN),
     "without the planes' bending": Variant(
         instead(
@@ -225,8 +230,8 @@ HIGH = {
     "all of it, once more": Variant(groups=("video", "ycbv")),
     "without GrabCut's borders": Variant(_upsampled(1.0)),
     "without mirror images": Variant(instead(extractor, "run_both_ways", _one_way)),
-    "without parts that rest": Variant(instead(movement.Movement, "survey", nothing), MOVES),
-    "without changes in the last round": Variant(instead(movement, "LEANING", 0.0), MOVES),
+    "without parts that rest": Variant(instead(motion_cues.MotionCues, "survey", nothing), MOVES),
+    "without changes in the last round": Variant(instead(motion_cues, "SALIENCY_WEIGHT", 0.0), MOVES),
     "without the fourth round": Variant(
         partial(patch.object, discovery, "range", lambda count: range(discovery.ROUNDS), create=True), MOVES
     ),

@@ -78,7 +78,7 @@ def main(sources: Sequence[str], output: Path, steps: int, size: int, runs: Sequ
     settings = Settings(probe_size=size)
     objects = [one for recording in recordings for one in with_objects([recording], settings, print)]
     scores = LabelFreeProbe(objects, size, WINDOW, 0)
-    truth = DenseProbe([one for one in recordings if one.uri in scores.views], size, 24)
+    truth = DenseProbe([one for one in recordings if one.uri in scores.frames], size, 24)
     rows = []
     for name, spec in checkpoints(runs, sources, output, steps).items():
         network = Network(spec, Engine())
@@ -86,10 +86,10 @@ def main(sources: Sequence[str], output: Path, steps: int, size: int, runs: Sequ
         network.close()
         own = {uri: figures["agreement"] for uri, figures in found.by_group().items()}
         real = {uri: figures["iou_union"] for uri, figures in true.by_group().items()}
-        rows.append((name, [own[uri] for uri in truth.views], [real[uri] for uri in truth.views]))
+        rows.append((name, [own[uri] for uri in truth.frames], [real[uri] for uri in truth.frames]))
         print(f"| {name} | {np.mean(rows[-1][1]):.3f} | {np.mean(rows[-1][2]):.3f} |", flush=True)
     own_all, real_all = (np.array([row[part] for row in rows]) for part in (1, 2))
-    for column, uri in enumerate(truth.views):
+    for column, uri in enumerate(truth.frames):
         told(Path(uri).name, own_all[:, column], real_all[:, column])
     told("mean of the recordings", own_all.mean(axis=1), real_all.mean(axis=1))
     (output / "label_free.json").write_text(json.dumps(rows, indent=1), encoding="utf-8")

@@ -59,7 +59,7 @@ class Camera(LiveSource):
 
 def played(job: RunConfig, camera: Camera) -> dict[str, Any]:
     """Run `job` on `camera`, and return the figures."""
-    report, keys, late, dropped = Statistics(), [0], [], [0]
+    statistics, keys, late, dropped = Statistics(), [0], [], [0]
     first = 0.0
 
     def seen(so_far: Statistics) -> None:
@@ -82,18 +82,18 @@ def played(job: RunConfig, camera: Camera) -> dict[str, Any]:
                 camera,
                 session.segmenter,
                 sinks,
-                report=report,
+                statistics=statistics,
                 progress=seen,
                 max_latency=job.max_latency,
                 policy="latest",
             )
     return {
-        "frames": report.frames_in,
-        "dropped": report.dropped,
+        "frames": statistics.frames_in,
+        "dropped": statistics.dropped,
         "dropped in the start": dropped[0],
-        "start_s": round(report.start_seconds, 2),
-        "ladder": report.ladder,
-        "all": percentiles(report.latency_ms),
+        "start_s": round(statistics.start_seconds, 2),
+        "ladder": statistics.ladder,
+        "all": percentiles(statistics.latency_ms),
         "after the start": percentiles([ms for ms, _ in late]),
         "keyframes": percentiles([ms for ms, key in late if key]) | {"frames": sum(key for _, key in late)},
         "others": percentiles([ms for ms, key in late if not key]) | {"frames": sum(not key for _, key in late)},

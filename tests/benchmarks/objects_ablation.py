@@ -118,8 +118,8 @@ def timed(networks: Opened) -> Iterator[Clock]:
     """Sessions inside are timed. The cuts of a start are made one after the other, in its own thread."""
     clock = Clock()
 
-    def cut_all(self: Teacher, frames: Sequence[Any], rough: Sequence[tuple[Any, Any]]) -> list[np.ndarray]:
-        return [self.cut(frame, *how) for frame, how in zip(frames, rough, strict=True)]
+    def cut_all(self: Teacher, frames: Sequence[Any], starts: Sequence[tuple[Any, Any]]) -> list[np.ndarray]:
+        return [self.cut(frame, *start) for frame, start in zip(frames, starts, strict=True)]
 
     with ExitStack() as stack:
         stack.enter_context(networks.instead(lambda network: Priced(network, clock)))

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from streamseg.config import SourceConfig
-from streamseg.features.scenes import STEADY, Scenes
+from streamseg.features.scenes import STEADY, SceneDetector
 from streamseg.sources import Recording, open_source
 
 SIDE = 128
@@ -37,7 +37,7 @@ def _small(rgb: np.ndarray) -> np.ndarray:
 
 def told(pictures: Sequence[np.ndarray]) -> list[int]:
     """The number of the scene of each image."""
-    scenes = Scenes()
+    scenes = SceneDetector()
     return [scenes(rgb) for rgb in pictures]
 
 

@@ -58,7 +58,7 @@ def objects_of(job: tuple[masks.Task, str]) -> list[Row]:
             objects = segmenter.step(frame).objects
             assert objects is not None
             table = compare(objects, truth)
-            scoring = segmenter._segmenter._scenes.shown.objects.scores  # type: ignore[union-attr]
+            scoring = segmenter._segmenter._scenes.current.objects.scores  # type: ignore[union-attr]
             best = dict(zip(table.found[1:], table.j[1:, 1:].max(axis=1, initial=0), strict=True))
             on = {i: float(np.mean(truth[(objects == i) & (truth != VOID)] > 0)) for i in best}
             found += [(cues, on[i] > 0.5, float(best[i])) for i, cues in scoring.cues.items() if i in best]

@@ -131,6 +131,13 @@ def test_files_of_the_project_that_are_named_exist(page: Path) -> None:
         assert (ROOT / path).exists(), path
 
 
+def test_modules_that_the_page_of_the_method_names_exist() -> None:
+    table = (ROOT / "docs" / "method.md").read_text(encoding="utf-8").partition("## Where it is in the code")[2]
+    modules = re.findall(r"`(\w+/[\w./]*)`", table.partition("\n## ")[0])
+    assert len(modules) > 20
+    assert [name for name in modules if not (ROOT / "streamseg" / name).exists()] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_words_are_the_fields_own(page: Path) -> None:
     private = r"loud(ness)?|quiet cells?|lookers?|lanes?|relief|vessels?|key frames?|carried frames?"

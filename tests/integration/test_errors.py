@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+
+from .conftest import ROOT
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -223,3 +226,14 @@ def test_debug_shows_the_traceback(cli: Cli, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "Traceback" in done.stderr
     assert done.stderr.strip().splitlines()[-1].startswith("hint: ")
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "<&- >&- 2>&-"])
+def test_a_process_without_standard_streams(
+    closed: str, images: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "streamseg", "run", images, "-o", tmp_path / "out", "--size", "96"]
+    script = f'exec "$@" {closed}'
+    done = subprocess.run(["sh", "-c", script, "sh", *command], env=environment, cwd=ROOT, timeout=300)
+    assert done.returncode == 0
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["status"] == "done"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 import threading
@@ -85,6 +86,38 @@ def test_arrays_that_do_not_fit_are_refused_in_plain_words() -> None:
             segmenter.step(np.zeros((4, 4)))
         with pytest.raises(streamseg.StreamsegError, match="depth is"):
             segmenter.step(np.zeros((48, 64, 3), np.uint8), depth=np.ones((24, 32), np.float32))
+
+
+@pytest.mark.parametrize(
+    ("given", "hint"),
+    [
+        ({"depth": np.full((48, 64), 1000, np.uint16)}, "depth / 1000"),  # millimetres, as cameras give them
+        ({"depth": [[1.0] * 64] * 48}, "depth / 1000"),
+        ({"intrinsics": [525, 525, 320, 240]}, "streamseg.Intrinsics(fx, fy, cx, cy)"),
+        ({"intrinsics": np.eye(3)}, "streamseg.Intrinsics(fx, fy, cx, cy)"),
+        ({"intrinsics": streamseg.Intrinsics(float("nan"), 525, 320, 240)}, "streamseg.Intrinsics(fx, fy, cx, cy)"),
+        ({"timestamp": "now"}, "give seconds"),
+    ],
+)
+def test_what_comes_with_a_frame_is_refused_before_it_does_harm(given: dict[str, object], hint: str) -> None:
+    with streamseg.Segmenter(size=96) as segmenter, pytest.raises(streamseg.StreamsegError) as refusal:
+        segmenter.step(np.zeros((48, 64, 3), np.uint8), **given)
+    assert hint in refusal.value.hint
+
+
+def test_a_result_goes_to_another_process() -> None:
+    with streamseg.Segmenter(size=96) as segmenter:
+        result = segmenter.step(np.zeros((48, 64, 3), np.uint8), depth=np.ones((48, 64)), timestamp=np.float32(1.5))
+    copy = pickle.loads(pickle.dumps(result))
+    assert np.array_equal(copy.regions, result.regions)
+    assert (copy.frame.timestamp, copy.frame.depth.dtype, float(copy.frame.depth.mean())) == (1.5, np.float32, 1.0)
+
+
+@pytest.mark.parametrize("source", [None, [np.zeros((4, 4, 3), np.uint8)], b"clip.mp4", 1.5])
+def test_what_is_no_source_is_refused_in_one_line(source: object) -> None:
+    for opens in (streamseg.open_source, lambda given: next(streamseg.segment(given))):
+        with pytest.raises(streamseg.StreamsegError, match=f"not {type(source).__name__}$"):
+            opens(source)
 
 
 def test_settings_are_refused_as_the_command_line_does() -> None:

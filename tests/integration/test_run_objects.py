@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
+import pytest
 
 from .conftest import count_frames, read_labels
 
@@ -80,3 +83,25 @@ def test_objects_are_written_and_told_of(sample: Path, run_json: Callable[..., A
 def test_panoptic_alone_asks_for_objects(sample: Path, run_json: Callable[..., Any], tmp_path: Path) -> None:
     result = run_json(sample, tmp_path / "out", "--size", "160", "--max-frames", "1", "--save", "panoptic")
     assert result["settings"]["objects"]["objects"] is True
+
+
+@pytest.mark.parametrize("kind", ["listed nowhere", "blank", "of another size"])
+@pytest.mark.parametrize("quality", ["live", "high"])
+def test_a_depth_camera_that_is_slower_than_the_colour_camera_costs_no_objects(
+    sample: Path, run_json: Callable[..., Any], tmp_path: Path, kind: str, quality: str
+) -> None:
+    """Every other frame has no depth, or a depth image of no use; all six things are in view all the time."""
+    recording = tmp_path / "half"
+    shutil.copytree(sample, recording)
+    for path in sorted((recording / "depth").iterdir())[1::2]:
+        if kind == "listed nowhere":
+            path.unlink()
+        else:
+            depth = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+            cv2.imwrite(str(path), depth * 0 if kind == "blank" else depth[::2, ::2])
+    settings = ("--size", "96", "--quality", quality, "--save", "jsonl")
+    result = run_json(recording, tmp_path / "out", *settings)
+    assert result["without_depth"]
+    rows = [json.loads(line) for line in (tmp_path / "out" / "segments.jsonl").read_text().splitlines()]
+    assert len(rows) == 24
+    assert min(len(row["segments"]) for row in rows) >= 5

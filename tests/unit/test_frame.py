@@ -51,6 +51,12 @@ def test_depth_that_is_no_distance_becomes_zero() -> None:
     assert frame.depth.tolist() == [[1, 0, 0], [0, 0, 0]]
 
 
+@pytest.mark.parametrize("depth", [np.zeros((4, 6), np.float32), np.full((4, 6), np.nan, np.float32)])
+def test_depth_without_a_reading_is_none_and_says_so(depth: np.ndarray) -> None:
+    frame = Frame(0, "0", 0.0, RGB, load_depth=lambda: depth)
+    assert (frame.depth, frame.depth_problem) == (None, "depth has no reading")
+
+
 def test_a_frame_without_depth_or_truth() -> None:
     frame = Frame(0, "0", 0.0, RGB)
     assert frame.depth is frame.annotation is None

@@ -33,6 +33,8 @@ from streamseg.runtime.library import segment
         ("size", 0, "give N (shorter side) or (H, W), each 16 to 8192"),
         ("size", (96, "a"), "give N (shorter side) or (H, W), each 16 to 8192"),
         ("k_range", (10, 2), "give (LOW, HIGH) within 1 ... 64"),
+        ("edges", "no", "give True or False"),
+        ("objects", "no", "give True or False"),
         ("k_range", 5, "give (LOW, HIGH) within 1 ... 64"),
     ],
 )

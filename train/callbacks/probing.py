@@ -51,7 +51,7 @@ class Probing(pl.Callback):
     best.pt gets its final weights at the end of the run, see `reports.deploying`. Until then, and also if the run is
     interrupted, killed or fails, it contains weights that are no worse than the starting weights.
 
-    evaluators: None in processes of other ranks, or if nothing can be measured. every: steps between probes. top:
+    evaluators: None in processes of other ranks, or if nothing can be measured. every: steps between probes. keep:
     number of best checkpoints to keep.
     figures: of the probe that chooses, for "frozen" (the starting network), "best" and "last", as far as they are
     known.

@@ -7,7 +7,6 @@ device use the same masks.
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -24,7 +23,6 @@ from streamseg.files import written
 from streamseg.frame import Frame
 from streamseg.runtime.frames import segmented
 from streamseg.runtime.session import open_segmenter
-from streamseg.runtime.statistics import Statistics
 from streamseg.sinks.encoding.indexed import indexed_png
 from streamseg.sources import Recording, read_mask
 from train.data.fingerprint import fingerprint
@@ -101,7 +99,7 @@ def _find(
             (folder / str(number)).mkdir(parents=True, exist_ok=True)
             frames.append(0)
             counts.append(0)
-            with closing(segmented(recording, segmenter, Statistics(), threading.Event())) as pairs:
+            with closing(segmented(recording, segmenter)) as pairs:
                 for frame, segmentation in pairs:
                     objects = segmentation.objects
                     assert objects is not None  # the config asks for them

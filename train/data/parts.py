@@ -35,6 +35,12 @@ class Part(Recording):
         return self.inner.file_of(self.span[index])
 
 
+def middle(recording: Recording, count: int) -> Part:
+    """Return `count` successive frames from the middle of a recording, or all frames if it has fewer."""
+    first = max(0, len(recording) // 2 - count // 2)
+    return Part(recording, range(first, min(len(recording), first + count)))
+
+
 class InMemoryRecording(Recording):
     """Frames that are in memory already. uri: name of the recording that they come from."""
 

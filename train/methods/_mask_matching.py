@@ -15,12 +15,6 @@ from streamseg.frame import VOID
 from train.methods._gather import mean_over_devices
 
 
-def mean_under_masks(features: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
-    """Average features (B, D, h, w) under masks (B, M, h, w): (B, M, D), 0 under an empty mask."""
-    total = shares.sum(dim=(2, 3)).clamp_min(1e-6)[..., None]
-    return torch.einsum("bmhw,bdhw->bmd", shares, features) / total
-
-
 def mask_assignment_loss(
     features: torch.Tensor, keys: torch.Tensor, shares: torch.Tensor, valid: torch.Tensor, temperature: float
 ) -> torch.Tensor:

@@ -39,7 +39,7 @@ from train.methods._anchor import Anchor
 from train.methods._cells import check_size, deployed_features, hypercolumns, monitored_cells, rows
 from train.methods._detcon import contrastive_loss
 from train.methods._foreground import foreground_head_for, foreground_loss
-from train.methods._mask_matching import mask_assignment_loss, mask_shares, mean_under_masks
+from train.methods._mask_matching import mask_assignment_loss, mask_shares
 from train.methods._masks import MaskSource, cluster_frames, masks_in_view, pool_under_masks, scatter_rows
 from train.methods._momentum import momentum_for, momentum_option
 from train.options import option
@@ -165,7 +165,7 @@ class ODIN(Method):
         teacher: Any = self.target[0]
         with torch.no_grad():
             target = [deployed_features(teacher, view) for view in batch.views]
-            keys = [mean_under_masks(*pair) for pair in zip(target, matched.weights)]
+            keys = [pool_under_masks([part], weights) for part, weights in zip(target, matched.weights)]
         self.embedding, temperature = monitored_cells(rows(online[0])), self.options.temperature
         losses = [
             mask_assignment_loss(features, other_keys, weights, matched.valid, temperature)

@@ -39,7 +39,7 @@ BATCH = 8
 
 
 @dataclass(frozen=True, eq=False)
-class View:
+class ProbeFrame:
     """One frame in the size of the network's input.
 
     rgb: (H, W, 3) uint8. truth: (H, W) uint8, 0 = background, 1 = object, 255 = void. index: of the frame.
@@ -77,14 +77,14 @@ class DenseProbe:
     ) -> None:
         self.k, self.repeats, self.seed = k, repeats, seed
         self.skipped: dict[str, str] = {}
-        self.views: dict[str, list[View]] = {}
+        self.frames: dict[str, list[ProbeFrame]] = {}
         for recording in recordings:
-            views = [view_of(frame, size, multiple) for frame in usable(recording, frames)]
-            if views:
-                self.views[recording.uri] = views
+            chosen = [probe_frame(frame, size, multiple) for frame in usable(recording, frames)]
+            if chosen:
+                self.frames[recording.uri] = chosen
             else:
                 self.skipped[recording.uri] = "no frame with a mask"
-        if not self.views:
+        if not self.frames:
             tried = first_few(self.skipped) or "nothing"
             raise SourceError(
                 f"the dense probe needs frames with masks, and found none in {tried}",
@@ -98,14 +98,14 @@ class DenseProbe:
         Raises SourceError if there is only one frame.
         """
         first, second = copy.copy(self), copy.copy(self)
-        first.views, second.views = {}, {}
-        for number, (uri, views) in enumerate(self.views.items()):
-            ordered = sorted(views, key=lambda view: view.index)
+        first.frames, second.frames = {}, {}
+        for number, (uri, frames) in enumerate(self.frames.items()):
+            ordered = sorted(frames, key=lambda frame: frame.index)
             middle = (len(ordered) + 1 - number % 2) // 2
-            for half, half_views in ((first, ordered[:middle]), (second, ordered[middle:])):
-                if half_views:
-                    half.views[uri] = half_views
-        if not first.views or not second.views:
+            for half, half_frames in ((first, ordered[:middle]), (second, ordered[middle:])):
+                if half_frames:
+                    half.frames[uri] = half_frames
+        if not first.frames or not second.frames:
             raise SourceError(
                 "one frame with a mask cannot both choose a checkpoint and judge it",
                 "give --val more frames with masks",
@@ -123,26 +123,26 @@ class DenseProbe:
     def result(self, features: Features) -> Result:
         """Return the scores of each frame; the groups are the recordings."""
         scores = []
-        for views in self.views.values():
-            maps = maps_of(features, views)
-            runs = [self._measure(views, maps, self.seed + run) for run in range(self.repeats)]
+        for frames in self.frames.values():
+            maps = maps_of(features, frames)
+            runs = [self._measure(frames, maps, self.seed + run) for run in range(self.repeats)]
             scores.append(np.mean(runs, axis=0))
         columns = np.concatenate(scores).T
         return replace(self.units(), scores=dict(zip(FIGURES, columns)))
 
     def units(self) -> Result:
         """Return a result without scores, which tells the groups of the frames."""
-        groups = np.repeat(np.arange(len(self.views)), [len(views) for views in self.views.values()])
-        return Result({}, groups, tuple(self.views), macro=True)
+        groups = np.repeat(np.arange(len(self.frames)), [len(frames) for frames in self.frames.values()])
+        return Result({}, groups, tuple(self.frames), macro=True)
 
-    def _measure(self, views: list[View], maps: list[np.ndarray], seed: int) -> np.ndarray:
+    def _measure(self, frames: list[ProbeFrame], maps: list[np.ndarray], seed: int) -> np.ndarray:
         """Return the (frames, 3) IoUs of one recording with one codebook."""
         distances = cluster_distances(maps, self.k, seed)
         k = len(distances[0])
         free = free_choice([distance.argmin(axis=0) for distance in distances], k)
         ious = []
-        for view, distance in zip(views, distances, strict=True):
-            counts = overlap(upsample_labels(-distance, view.rgb, radius=0), view.truth, k)
+        for frame, distance in zip(frames, distances, strict=True):
+            counts = overlap(upsample_labels(-distance, frame.rgb, radius=0), frame.truth, k)
             ious.append((counts.best_cluster().iou, counts.best_union().iou, counts.iou(free)))
         return np.array(ious)
 
@@ -187,7 +187,7 @@ def _van_der_corput(length: int) -> list[int]:
     return [index for index in reversed_bits if index < length]
 
 
-def view_of(frame: Frame, size: tuple[int, int] | int, multiple: int) -> View:
+def probe_frame(frame: Frame, size: tuple[int, int] | int, multiple: int) -> ProbeFrame:
     """Return a frame with its mask in the network's input size, see `DenseProbe`."""
     height, width = input_size((frame.rgb.shape[0], frame.rgb.shape[1]), size, multiple)
     annotation = frame.annotation
@@ -195,19 +195,19 @@ def view_of(frame: Frame, size: tuple[int, int] | int, multiple: int) -> View:
     truth = np.where(annotation == VOID, VOID, annotation > 0).astype(np.uint8)
     interpolation = cv2.INTER_AREA if frame.rgb.shape[0] >= 2 * height else cv2.INTER_LINEAR  # the same as in `prepare`
     rgb = cv2.resize(frame.rgb, (width, height), interpolation=interpolation)
-    return View(rgb, cv2.resize(truth, (width, height), interpolation=cv2.INTER_NEAREST), frame.index)
+    return ProbeFrame(rgb, cv2.resize(truth, (width, height), interpolation=cv2.INTER_NEAREST), frame.index)
 
 
-def maps_of(features: Features, views: list[View]) -> list[np.ndarray]:
-    """Return a copy of the features (D, h, w) of each view. Views of the same size go through the network together."""
-    by_view: dict[int, np.ndarray] = {}
-    for shape in dict.fromkeys(view.rgb.shape for view in views):
-        indices = [i for i, view in enumerate(views) if view.rgb.shape == shape]
+def maps_of(features: Features, frames: list[ProbeFrame]) -> list[np.ndarray]:
+    """Return a copy of the features (D, h, w) of each frame. Those of one size go through the network together."""
+    by_frame: dict[int, np.ndarray] = {}
+    for shape in dict.fromkeys(frame.rgb.shape for frame in frames):
+        indices = [i for i, frame in enumerate(frames) if frame.rgb.shape == shape]
         for start in range(0, len(indices), BATCH):
             batch = indices[start : start + BATCH]
-            images = np.concatenate([prepare(views[i].rgb, shape[:2]) for i in batch])
+            images = np.concatenate([prepare(frames[i].rgb, shape[:2]) for i in batch])
             maps = np.array(features(images), dtype=np.float32)  # a copy: engines reuse their arrays
             if not np.isfinite(maps).all():
                 raise ModelError("the backbone gives features that are not finite", "its weights have diverged")
-            by_view |= dict(zip(batch, maps))
-    return [by_view[i] for i in range(len(views))]
+            by_frame |= dict(zip(batch, maps))
+    return [by_frame[i] for i in range(len(frames))]

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from threading import Event
 from typing import NamedTuple
 
 from streamseg.config import ExtractorConfig, ObjectsConfig, SegmenterConfig
@@ -17,10 +16,9 @@ from streamseg.errors import SourceError
 from streamseg.frame import Frame
 from streamseg.runtime.frames import segmented
 from streamseg.runtime.session import open_segmenter
-from streamseg.runtime.statistics import Statistics
 from streamseg.sources import Recording
 from train.data.own_objects import OwnObjects
-from train.data.parts import InMemoryRecording, Part, refuse_overlap
+from train.data.parts import InMemoryRecording, middle, refuse_overlap
 from train.data.recordings import open_recordings
 from train.probes import Features, label_free
 from train.probes.classes import ClassProbe
@@ -95,7 +93,7 @@ def open_evaluators(held_out: HeldOut, settings: Settings, data: Sequence[Record
     val, dense, classes = held_out
     if dense:
         choice_half, report = dense.halves()
-        masked = tuple(recording for recording in val if recording.uri in dense.views)
+        masked = tuple(recording for recording in val if recording.uri in dense.frames)
         return Evaluators(choice_half, MASK_FIGURE, report, masked, classes)
     choice = _label_free(val or data, settings, say)
     if choice:
@@ -135,10 +133,8 @@ def with_objects(recordings: Sequence[Recording], settings: Settings, say: Log) 
     labelled: list[Recording] = []
     with open_segmenter(config) as segmenter:
         for recording in chosen:
-            first = max(0, len(recording) // 2 - WINDOW // 2)
-            part = Part(recording, range(first, min(len(recording), first + WINDOW)))
             segmenter.reset()
-            with closing(segmented(part, segmenter, Statistics(), Event())) as pairs:
+            with closing(segmented(middle(recording, WINDOW), segmenter)) as pairs:
                 frames = [_labelled(frame, segmentation.objects) for frame, segmentation in pairs]
             labelled.append(InMemoryRecording(recording.uri, frames))
     return labelled

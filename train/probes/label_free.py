@@ -20,7 +20,7 @@ from streamseg.evaluation.iou import Overlap, overlap
 from streamseg.masks.upsample import upsample_labels
 from streamseg.sources import Recording
 from train.probes import Features, Result
-from train.probes.dense import View, cluster_distances, maps_of, usable, view_of
+from train.probes.dense import ProbeFrame, cluster_distances, maps_of, probe_frame, usable
 
 FIGURE = "agreement"
 """Name of the score."""
@@ -38,30 +38,30 @@ class LabelFreeProbe:
         self, recordings: Sequence[Recording], size: int, frames: int, seed: int, *, k: int = 5, repeats: int = 3
     ) -> None:
         self.k, self.repeats, self.seed = k, repeats, seed
-        self.views: dict[str, list[View]] = {}
+        self.frames: dict[str, list[ProbeFrame]] = {}
         for recording in recordings:
-            if views := [view_of(frame, size, 32) for frame in usable(recording, frames)]:
-                self.views[recording.uri] = views
-        if not self.views:
+            if chosen := [probe_frame(frame, size, 32) for frame in usable(recording, frames)]:
+                self.frames[recording.uri] = chosen
+        if not self.frames:
             raise SourceError("no object was found in any recording", "give others, in which something stands out")
 
     def result(self, features: Features) -> Result:
         """Return {"agreement": (n,) IoU 0 to 1 of each frame}; the groups are the recordings."""
         scores, groups = [], []
-        for number, views in enumerate(self.views.values()):
-            plain, changed = maps_of(features, views), maps_of(features, [_changed(view) for view in views])
+        for number, frames in enumerate(self.frames.values()):
+            plain, changed = maps_of(features, frames), maps_of(features, [_changed(frame) for frame in frames])
             maps = plain + [np.ascontiguousarray(features[:, :, ::-1]) for features in changed]
-            runs = [self._measure(views + views, maps, self.seed + run) for run in range(self.repeats)]
-            both = np.mean(runs, axis=0).reshape(2, len(views))
+            runs = [self._measure(frames + frames, maps, self.seed + run) for run in range(self.repeats)]
+            both = np.mean(runs, axis=0).reshape(2, len(frames))
             scores.append(both.mean(axis=0))
-            groups += [number] * len(views)
-        return Result({FIGURE: np.concatenate(scores)}, np.array(groups), tuple(self.views), macro=True)
+            groups += [number] * len(frames)
+        return Result({FIGURE: np.concatenate(scores)}, np.array(groups), tuple(self.frames), macro=True)
 
-    def _measure(self, views: list[View], maps: list[np.ndarray], seed: int) -> np.ndarray:
-        """Return the IoUs of one recording with one codebook, (views,)."""
+    def _measure(self, frames: list[ProbeFrame], maps: list[np.ndarray], seed: int) -> np.ndarray:
+        """Return the IoUs of one recording with one codebook, (frames,)."""
         overlaps = [
-            overlap(upsample_labels(-distance, view.rgb, radius=0), view.truth, len(distance))
-            for view, distance in zip(views, cluster_distances(maps, self.k, seed), strict=True)
+            overlap(upsample_labels(-distance, frame.rgb, radius=0), frame.truth, len(distance))
+            for frame, distance in zip(frames, cluster_distances(maps, self.k, seed), strict=True)
         ]
         whole = Overlap(
             np.sum([part.inside for part in overlaps], axis=0),
@@ -72,7 +72,7 @@ class LabelFreeProbe:
         return np.array([part.iou(union) for part in overlaps])
 
 
-def _changed(view: View) -> View:
-    """Return the view mirrored, with other colours, and slightly blurred."""
-    relit = np.clip(255 * (view.rgb / 255.0) ** 1.3 * np.array(COLOUR_GAINS), 0, 255).astype(np.uint8)
-    return replace(view, rgb=np.ascontiguousarray(cv2.GaussianBlur(relit, (3, 3), 0)[:, ::-1]))
+def _changed(frame: ProbeFrame) -> ProbeFrame:
+    """Return the frame mirrored, with other colours, and slightly blurred."""
+    relit = np.clip(255 * (frame.rgb / 255.0) ** 1.3 * np.array(COLOUR_GAINS), 0, 255).astype(np.uint8)
+    return replace(frame, rgb=np.ascontiguousarray(cv2.GaussianBlur(relit, (3, 3), 0)[:, ::-1]))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from threading import Event
 
 import cv2
 import numpy as np
@@ -16,9 +15,8 @@ from streamseg.frame import Frame, Segmentation
 from streamseg.masks.drawing import overlay
 from streamseg.runtime.frames import segmented
 from streamseg.runtime.session import open_segmenter
-from streamseg.runtime.statistics import Statistics
 from streamseg.sources import Recording
-from train.data.parts import Part
+from train.data.parts import middle
 
 MASKS_PICTURE = "masks.png"
 """Name of the picture in the output folder."""
@@ -59,9 +57,7 @@ def _objects(segmentation: Segmentation) -> np.ndarray:
     return segmentation.objects
 
 
-def _segmented(
-    recordings: Sequence[Recording], spec: Spec, size: int, seed: int
-) -> dict[int, tuple[Frame, Segmentation]]:
+def _segmented(recordings: Sequence[Recording], spec: Spec, size: int, seed: int) -> dict[int, Pair]:
     """Return the last frame of a window in the middle of each recording with its masks, by recording number."""
     config = SegmenterConfig(
         extractor=ExtractorConfig(spec=spec, size=size), objects=ObjectsConfig(objects=True, seed=seed)
@@ -69,10 +65,8 @@ def _segmented(
     last_pairs: dict[int, Pair] = {}
     with open_segmenter(config) as segmenter:
         for number, recording in enumerate(recordings):
-            first = max(0, len(recording) // 2 - WINDOW // 2)
-            part = Part(recording, range(first, min(len(recording), first + WINDOW)))
             segmenter.reset()
-            with closing(segmented(part, segmenter, Statistics(), Event())) as pairs:
+            with closing(segmented(middle(recording, WINDOW), segmenter)) as pairs:
                 for pair in pairs:
                     last_pairs[number] = pair
     return last_pairs

@@ -8,12 +8,12 @@ from streamseg.features.extractor import FeatureFrame
 from streamseg.masks.upsample import upsample_labels
 from streamseg.objects.borders.colours import draw_by_colours
 from streamseg.objects.borders.grabcut import cut
-from streamseg.objects.borders.windows import Levels
+from streamseg.objects.borders.windows import Thresholds
 from streamseg.objects.classifier import certainty
 
 BORDERS = {
-    "live": Levels(low=0.5, peak=0.5, fg_threshold=0.75, bg_threshold=0.2),
-    "high": Levels(low=0.5, peak=0.5, fg_threshold=0.75, bg_threshold=0.35),
+    "live": Thresholds(low=0.5, peak=0.5, fg_threshold=0.75, bg_threshold=0.2),
+    "high": Thresholds(low=0.5, peak=0.5, fg_threshold=0.75, bg_threshold=0.35),
 }
 """How sure the classifier must be of a pixel, by quality; colours decide about the others, which lie near the border,
 in gaps and in thin parts. The classifier of "live" has learnt from smaller windows, and is trusted less."""

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from streamseg.masks.upsample import guided
-from streamseg.objects.borders.windows import Levels, Window, draw_parts
+from streamseg.objects.borders.windows import Thresholds, Window, draw_parts
 
 BITS = 4
 """Of a channel: a histogram has 16 x 16 x 16 bins."""
@@ -23,13 +23,13 @@ RADIUS = 6
 """Of the guided filter, in pixels of the window."""
 
 
-def draw_by_colours(rgb: np.ndarray, saliency: np.ndarray, levels: Levels, *, side: int) -> np.ndarray:
+def draw_by_colours(rgb: np.ndarray, saliency: np.ndarray, thresholds: Thresholds, *, side: int) -> np.ndarray:
     """Return the (H, W) bool mask of the objects that `saliency` shows, with the borders of the image.
 
     rgb: (H, W, 3) uint8. saliency: (h, w) float32 on a grid of any size, see `Saliency`.
     side: longest side of the windows, in pixels.
     """
-    return draw_parts(rgb, saliency, levels, side, _segment)
+    return draw_parts(rgb, saliency, thresholds, side, _segment)
 
 
 def _segment(window: Window) -> np.ndarray:
@@ -37,7 +37,7 @@ def _segment(window: Window) -> np.ndarray:
     bins = (channels[..., 0] << 2 * BITS) | (channels[..., 1] << BITS) | channels[..., 2]
     rough = (window.trimap & 1) > 0
     foreground, background = _histogram(bins[rough]), _histogram(bins[~rough])
-    odds = np.log((foreground + RARE) / (background + RARE))[bins] + PRIOR * (window.level - 0.5)
+    odds = np.log((foreground + RARE) / (background + RARE))[bins] + PRIOR * (window.saliency - 0.5)
     sure, never = window.trimap == cv2.GC_FGD, window.trimap == cv2.GC_BGD
     likely = (1 / (1 + np.exp(-odds))).astype(np.float32)
     likely[sure], likely[never] = 1, 0

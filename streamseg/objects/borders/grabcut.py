@@ -10,19 +10,19 @@ from functools import partial
 import cv2
 import numpy as np
 
-from streamseg.objects.borders.windows import Levels, Window, draw_parts
+from streamseg.objects.borders.windows import Thresholds, Window, draw_parts
 
 ROUNDS = 1
 """How often colour models are fitted and a cut is made with them. A second round changes little."""
 
 
-def cut(rgb: np.ndarray, saliency: np.ndarray, levels: Levels, *, side: int, seed: int = 0) -> np.ndarray:
+def cut(rgb: np.ndarray, saliency: np.ndarray, thresholds: Thresholds, *, side: int, seed: int = 0) -> np.ndarray:
     """Return the (H, W) bool mask of the objects that `saliency` shows, with the borders of the image.
 
     rgb: (H, W, 3) uint8. saliency: (h, w) float32 on a grid of any size, see `Saliency`.
     side: longest side of the windows, in pixels; the time grows with the area. seed: of GrabCut's colour models.
     """
-    return draw_parts(rgb, saliency, levels, side, partial(_segment, seed=seed))
+    return draw_parts(rgb, saliency, thresholds, side, partial(_segment, seed=seed))
 
 
 def _segment(window: Window, seed: int) -> np.ndarray:

@@ -21,7 +21,7 @@ GOLDEN = 0.6180339887498949
 """The golden ratio's fraction: its multiples fill [0, 1) most evenly."""
 
 
-class Levels(NamedTuple):
+class Thresholds(NamedTuple):
     """Thresholds of a saliency, 0 ... 1. low, peak: see `saliency.parts`. A pixel above `fg_threshold` of its part's
     strongest is foreground; one below `bg_threshold` is not; colours decide about the others."""
 
@@ -30,11 +30,11 @@ class Levels(NamedTuple):
     fg_threshold: float
     bg_threshold: float
 
-    def dithered(self, number: int, by: float) -> Levels:
-        """Return the levels of cut 0, 1 ...: moved up or down by a share of up to `by`, evenly over any run of cuts.
+    def dithered(self, number: int, by: float) -> Thresholds:
+        """Return the thresholds of cut 0, 1 ...: moved up or down by a share of up to `by`, evenly over many cuts.
 
-        GrabCut takes a part or leaves it, and a rounding may decide. The mean over cuts from levels of their own hinges
-        on none of them, as dithering does for a quantizer. The offsets are a Weyl sequence.
+        GrabCut takes a part or leaves it, and a rounding may decide. Each cut has other thresholds, so that the mean
+        over the cuts depends on none of them: as dithering does for a quantizer. The offsets are a Weyl sequence.
         """
         share = 1 + by * (2 * (number * GOLDEN % 1) - 1)
         return self._replace(fg_threshold=1 - (1 - self.fg_threshold) * share, bg_threshold=self.bg_threshold * share)
@@ -43,17 +43,17 @@ class Levels(NamedTuple):
 class Window(NamedTuple):
     """A part and its surroundings, shrunk.
 
-    image: (h, w, 3) uint8 RGB. level: (h, w) float32 saliency. trimap: (h, w) uint8 of OpenCV's `GC_...` values: sure
+    image: (h, w, 3) uint8 RGB. saliency: (h, w) float32. trimap: (h, w) uint8 of OpenCV's `GC_...` values: sure
     background and foreground, and what is probably the one or the other.
     """
 
     image: np.ndarray
-    level: np.ndarray
+    saliency: np.ndarray
     trimap: np.ndarray
 
 
 def draw_parts(
-    rgb: np.ndarray, saliency: np.ndarray, levels: Levels, side: int, segment: Callable[[Window], np.ndarray]
+    rgb: np.ndarray, saliency: np.ndarray, thresholds: Thresholds, side: int, segment: Callable[[Window], np.ndarray]
 ) -> np.ndarray:
     """Return the (H, W) bool mask of the parts that `saliency` shows, with the borders of the image.
 
@@ -63,13 +63,13 @@ def draw_parts(
     height, width = rgb.shape[:2]
     step = max(1, min(height, width) // COARSE)
     coarse = cv2.resize(saliency, (-(-width // step), -(-height // step)), interpolation=cv2.INTER_LINEAR)
-    numbers, chosen = parts(coarse, levels.low, levels.peak)
+    numbers, chosen = parts(coarse, thresholds.low, thresholds.peak)
     mask = np.zeros((height, width), bool)
     for number in chosen:
         part = numbers == number
         rows, columns = _box(part)
         place = slice(rows.start * step, rows.stop * step), slice(columns.start * step, columns.stop * step)
-        window = _window(rgb[place], coarse[rows, columns], part[rows, columns], levels, side)
+        window = _window(rgb[place], coarse[rows, columns], part[rows, columns], thresholds, side)
         share = segment(window) * np.uint8(255)
         size = rgb[place].shape[1::-1]
         mask[place] |= cv2.resize(share, size, interpolation=cv2.INTER_LINEAR) > 127
@@ -87,15 +87,15 @@ def _box(part: np.ndarray) -> tuple[slice, slice]:
     return box[0], box[1]
 
 
-def _window(rgb: np.ndarray, saliency: np.ndarray, part: np.ndarray, levels: Levels, side: int) -> Window:
-    """Shrink a window. Its saliency and its part may be coarser than its picture."""
+def _window(rgb: np.ndarray, coarse: np.ndarray, part: np.ndarray, thresholds: Thresholds, side: int) -> Window:
+    """Shrink a window. coarse, part: its saliency and its part, on a grid that may be coarser than its picture."""
     size = rgb.shape[1::-1]
     scale = min(1.0, side / max(size))
     small = tuple(max(8, round(length * scale)) for length in size)
     image = cv2.resize(rgb, small, interpolation=cv2.INTER_AREA)
-    level = cv2.resize(saliency, small, interpolation=cv2.INTER_LINEAR)
+    saliency = cv2.resize(coarse, small, interpolation=cv2.INTER_LINEAR)
     inside = cv2.resize(part.view(np.uint8), small, interpolation=cv2.INTER_NEAREST) > 0
     trimap = np.where(inside, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
-    trimap[inside & (level > levels.fg_threshold * level[inside].max(initial=0))] = cv2.GC_FGD
-    trimap[level < levels.bg_threshold] = cv2.GC_BGD
-    return Window(image, level, trimap)
+    trimap[inside & (saliency > thresholds.fg_threshold * saliency[inside].max(initial=0))] = cv2.GC_FGD
+    trimap[saliency < thresholds.bg_threshold] = cv2.GC_BGD
+    return Window(image, saliency, trimap)

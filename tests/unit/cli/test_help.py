@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
@@ -96,12 +98,33 @@ def test_help_is_as_wide_as_the_terminal(columns: str, width: int, monkeypatch: 
         (("--depth-scale", "0"), "'0' is not a number above 0"),
         (("--k", "0"), "'0' is neither auto nor a whole number from 1 to 254"),
         (("-o", ""), "it is empty; a path needs a name"),
+        (("-o", "s3://bucket/out"), "is an address; give a path on this machine"),
+        (("--config", "file:///out/run.json"), "is an address; give a path on this machine"),
     ],
 )
 def test_an_impossible_value_is_refused_with_the_possible_ones(flag: tuple[str, str], words: str) -> None:
     done = CliRunner().invoke(ALL["run"], ["x", *flag])
     assert done.exit_code == 2
     assert words in done.output
+
+
+def test_the_home_folder_also_where_the_shell_does_not_expand_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    @click.command(cls=Command)
+    @option("--output", type=click.Path(path_type=Path))
+    @option("--model")
+    @option("--data", multiple=True)
+    def some(**given: object) -> None:
+        print(json.dumps(given, default=str))
+
+    monkeypatch.setenv("HOME", "/home/somebody")
+    unset = json.loads(CliRunner().invoke(some).output)
+    assert unset == {"output": None, "model": None, "data": []}
+    done = CliRunner().invoke(some, ["--output=~/out", "--model=~/net.onnx", "--data=~", "--data=a~b"])
+    assert json.loads(done.output) == {
+        "output": "/home/somebody/out",
+        "model": "/home/somebody/net.onnx",
+        "data": ["/home/somebody", "a~b"],
+    }
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e400", "1e30"])

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from streamseg.depth import frame_support
 from streamseg.depth.bins import find_bin
+from streamseg.depth.frame_support import PATIENCE, support_of
 from streamseg.depth.instances import find_instances
 from streamseg.depth.support import SupportPlane, find_support
 from streamseg.frame import Frame, Intrinsics
-from streamseg.objects import instances
-from streamseg.objects.instances import PATIENCE, support_of
 
 SIZE = (240, 320)
 CAMERA = Intrinsics(262.5, 262.5, 159.5, 119.5)
@@ -77,7 +77,7 @@ def test_things_in_a_bin_are_found_one_by_one_and_its_walls_are_none(
     support = find_support(depth, CAMERA)
     found = find_bin(depth, CAMERA, support)
     assert found is not None
-    assert found.hollow
+    assert found.is_bin
     assert min(best_ious(found, which, 6, 3)) > 0.75
     assert found.above[which < 6].mean() < 0.05
     assert found.on[(which >= 0) & (which < 6)].mean() > 0.95
@@ -103,7 +103,7 @@ def test_a_box_is_no_bin_nor_is_a_table_before_a_wall() -> None:
     depth, _ = seen([FLOOR, table, wall, *boxes], (0, -0.3, 0.6), 35)
     support = find_support(depth, CAMERA)
     assert support is not None
-    assert not support.hollow
+    assert not support.is_bin
     assert find_bin(depth, CAMERA, support) is None
 
 
@@ -138,7 +138,7 @@ def test_on_a_table_a_bin_is_looked_for_now_and_then_and_found_when_it_comes(mon
         looked.append(given)
         return find_bin(*given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(instances, "find_bin", counted)
+    monkeypatch.setattr(frame_support, "find_bin", counted)
     views = [seen([FLOOR, *boxes], (0, -0.25, 0.8), 74)[0] for boxes in (THINGS, [*WALLS, *THINGS])]
     table, tote = (
         Frame(0, "0", 0.0, np.zeros((*SIZE, 3), np.uint8), intrinsics=CAMERA, load_depth=view.copy) for view in views

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamseg.features.flow import Follow, follow_labels, follow_plane, positions
+from streamseg.features.flow import SIDE, Warp, positions, small_gray, unexplained, warp_labels, warp_plane
 from streamseg.masks.resize import LARGE
 
 SCENES = st.tuples(
@@ -33,7 +34,7 @@ def test_labels_move_as_those_of_the_whole_picture_do(one: tuple[int, int, int, 
     height, width = labels.shape
     place = cv2.resize(flow * np.array([width, height], np.float32), (width, height)) + positions(height, width)
     whole = cv2.remap(labels, place, None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
-    assert np.array_equal(follow_labels(labels, flow), whole)
+    assert np.array_equal(warp_labels(labels, flow), whole)
 
 
 @settings(max_examples=20)
@@ -41,13 +42,21 @@ def test_labels_move_as_those_of_the_whole_picture_do(one: tuple[int, int, int, 
 def test_one_plane_moves_as_many_do(one: tuple[int, int, int, float]) -> None:
     labels, flow = scene(*one)
     plane = cv2.GaussianBlur(labels.astype(np.float32), (5, 5), 0)
-    many = Follow(flow, *plane.shape)(np.stack([plane, 1 - plane]))
-    assert np.abs(follow_plane(plane, flow) - many[0]).max() < 1e-3
+    many = Warp(flow, *plane.shape)(np.stack([plane, 1 - plane]))
+    assert np.abs(warp_plane(plane, flow) - many[0]).max() < 1e-3
 
 
 def test_large_labels_move_as_those_of_half_the_size_do() -> None:
     labels, flow = scene(3, LARGE // 2, LARGE, 0.02)
-    wanted = follow_labels(labels, flow)
-    found = follow_labels(labels.repeat(2, axis=0).repeat(2, axis=1), flow)
+    wanted = warp_labels(labels, flow)
+    found = warp_labels(labels.repeat(2, axis=0).repeat(2, axis=1), flow)
     assert wanted.any()
     assert np.array_equal(found, wanted.repeat(2, axis=0).repeat(2, axis=1))
+
+
+@pytest.mark.parametrize("size", [(3, 5000), (4001, 7), (1, 1)])
+def test_a_strip_is_squeezed_so_that_it_can_be_warped(size: tuple[int, int]) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+    gray = small_gray(picture)
+    assert (min(gray.shape), max(gray.shape) <= 8 * SIDE) == (SIDE, True)
+    assert unexplained(gray, gray, np.zeros((*gray.shape, 2), np.float32)) == 0

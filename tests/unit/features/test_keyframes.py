@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamseg.features.flow import Follow, follow_labels
+from streamseg.features.flow import Warp, warp_labels
 from streamseg.features.keyframes import KeyframeSelector
 
 SIZE = (240, 320)
@@ -63,9 +65,26 @@ def test_a_flat_picture_stays_the_same_scene() -> None:
 def test_a_frame_that_lacks_depth_is_a_key_frame_only_where_there_is_no_other_way() -> None:
     keyframes = KeyframeSelector(distance=3)
     lacking = [False, False, False, True, True, False, False, *[True] * 12]
-    found = [keyframes(texture(), lacks) is None for lacks in lacking]
+    found = [keyframes(texture(), partial(bool, lacks)) is None for lacks in lacking]
     assert [i for i, is_key in enumerate(found) if is_key] == [0, 5, 14]  # 14: the fifth's flow gets too long
-    assert keyframes(texture(1), True) is None  # a cut
+    assert keyframes(texture(1), partial(bool, True)) is None  # a cut
+
+
+@pytest.mark.parametrize("stretch", [False, True])
+def test_also_where_every_frame_is_a_keyframe(stretch: bool) -> None:
+    keyframes = KeyframeSelector(distance=1, first=8, stretch=stretch)
+    lacking = [False, True, False, False, *[True] * 5, False]
+    found = [keyframes(texture(), partial(bool, lacks)) is None for lacks in lacking]
+    assert [i for i, is_key in enumerate(found) if is_key] == [0, 2, 3, 6, 9]
+
+
+def test_nobody_asks_for_depth_where_the_answer_changes_nothing() -> None:
+    """Because it may have to be decoded."""
+    asked = []
+    keyframes = KeyframeSelector(distance=4, stretch=True)
+    for i in range(10):
+        keyframes(texture(), lambda i=i: bool(asked.append(i)))
+    assert asked == [8]  # until then the flow is consistent
 
 
 @pytest.mark.parametrize("longest", [1, 2, 7])
@@ -91,9 +110,16 @@ def test_a_keyframe_lasts_longer_where_the_flow_holds_good() -> None:
 def test_a_keyframe_that_is_late_is_followed_once_it_is_there() -> None:
     """Until then, the flow leads to the keyframe before, also from the new keyframe itself."""
     keyframes = KeyframeSelector(distance=4)
-    keyframes.late = 2
+    keyframes.delay = 2
     ways = [keyframes(shifted(texture(), 2 * i, -i)) for i in range(13)]
-    assert [None if way is None else way.begun for way in ways] == [None, None, None, None, *[0, 1, None, None] * 2, 0]
+    assert [None if way is None else way.since_pending for way in ways] == [
+        None,
+        None,
+        None,
+        None,
+        *[0, 1, None, None] * 2,
+        0,
+    ]
     assert ways[0] is None
     leads_to = [0, 0, 0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8]
     for i, way in enumerate(ways[1:], start=1):
@@ -104,23 +130,23 @@ def test_a_keyframe_that_is_late_is_followed_once_it_is_there() -> None:
 
 def test_at_a_cut_no_frame_shows_the_keyframe_before_also_where_keyframes_are_late() -> None:
     keyframes = KeyframeSelector(distance=4)
-    keyframes.late = 2
+    keyframes.delay = 2
     frames = [*[texture()] * 6, *[texture(1)] * 3]  # the fifth is worked on when the cut comes
-    begun = [None if way is None else way.begun for way in map(keyframes, frames)]
-    assert begun == [None, None, None, None, 0, 1, None, None, None]
+    pending = [None if way is None else way.since_pending for way in map(keyframes, frames)]
+    assert pending == [None, None, None, None, 0, 1, None, None, None]
     keyframes = KeyframeSelector(distance=4)
-    keyframes.late = 2
+    keyframes.delay = 2
     assert [keyframes(one) is None for one in frames] == [True, *[False] * 5, True, False, False]
 
 
 def test_keyframes_that_were_late_may_be_in_time_again_at_once() -> None:
     keyframes = KeyframeSelector(distance=4)
-    keyframes.late = 3
+    keyframes.delay = 3
     assert [keyframes(texture()) is None for _ in range(5)] == [True, *[False] * 4]
-    keyframes.late = 0
+    keyframes.delay = 0
     found = [keyframes(texture()) for _ in range(4)]
     assert [way is None for way in found] == [False, False, False, True]
-    assert all(way.begun is None for way in found if way)
+    assert all(way.since_pending is None for way in found if way)
 
 
 def test_a_frame_of_another_size_is_a_keyframe_also_where_it_looks_the_same() -> None:
@@ -141,12 +167,12 @@ def test_maps_move_as_opencv_moves_pictures(dx: float, dy: float, channels: int,
         for plane in maps
     ]
     # OpenCV rounds places to 1/32 of a pixel
-    np.testing.assert_allclose(Follow(flow, *maps.shape[1:])(maps), np.reshape(wanted, maps.shape), atol=0.15)
+    np.testing.assert_allclose(Warp(flow, *maps.shape[1:])(maps), np.reshape(wanted, maps.shape), atol=0.15)
 
 
 def test_maps_stay_where_nothing_moves() -> None:
     maps = np.random.default_rng(0).normal(size=(5, 6, 7)).astype(np.float32)
-    moved = Follow(np.zeros((20, 30, 2), np.float32), *maps.shape[1:])(maps)
+    moved = Warp(np.zeros((20, 30, 2), np.float32), *maps.shape[1:])(maps)
     np.testing.assert_array_equal(moved, maps)
     assert moved.reshape(5, -1).T.flags["C_CONTIGUOUS"]  # cell by cell, as all that follows wants it
     assert moved.dtype == np.float32
@@ -158,7 +184,7 @@ def test_labels_move_by_whole_pixels_as_an_index_does(dx: int, dy: int, h: int, 
     labels = np.random.default_rng(0).integers(0, 255, (h, w), np.uint8)
     flow = np.broadcast_to(np.array([dx / w, dy / h], np.float32), (16, 20, 2))
     rows, columns = np.clip(np.arange(h) + dy, 0, h - 1), np.clip(np.arange(w) + dx, 0, w - 1)
-    np.testing.assert_array_equal(follow_labels(labels, flow), labels[rows][:, columns])
+    np.testing.assert_array_equal(warp_labels(labels, flow), labels[rows][:, columns])
 
 
 @pytest.mark.parametrize(("pictures", "follow"), [(1, True), (2, False), (6, False)])
@@ -166,11 +192,11 @@ def test_photographs_do_not_follow_each_other(pictures: int, follow: bool) -> No
     keyframes = KeyframeSelector(distance=4)
     for seed in range(pictures):
         keyframes(texture(seed))
-    assert keyframes.follow == follow
+    assert keyframes.is_video == follow
 
 
 def test_a_video_with_a_cut_follows() -> None:
     keyframes = KeyframeSelector(distance=4)
     for i in range(10):
         keyframes(shifted(texture(i > 5), i, 0))
-    assert keyframes.follow
+    assert keyframes.is_video

@@ -13,11 +13,11 @@ ALLOWED = 50.0
 FIRST, NEXT = RUNGS[0].last, RUNGS[1].last
 
 
-def steps(latencies: list[float], beside: float = 0.0) -> list[int]:
+def steps(latencies: list[float], background: float = 0.0) -> list[int]:
     ladder, found = Ladder(ALLOWED), []
     for latency in latencies:
         before = ladder.step
-        assert ladder.note(latency, beside) == (ladder.step != before)
+        assert ladder.note(latency, background) == (ladder.step != before)
         found.append(ladder.step)
     return found
 
@@ -41,10 +41,10 @@ def test_quality_comes_back_when_there_is_much_time_left() -> None:
 
 def test_frames_wait_for_keyframes_again_only_where_that_would_be_in_time() -> None:
     slow = [80.0] * FIRST + [5.0] * (3 * UP)
-    assert steps(slow, beside=0.6 * ALLOWED)[-1] == 1
-    assert steps(slow, beside=0.4 * ALLOWED)[-1] == 0
+    assert steps(slow, background=0.6 * ALLOWED)[-1] == 1
+    assert steps(slow, background=0.4 * ALLOWED)[-1] == 0
     deeper = [80.0] * (FIRST + NEXT) + [5.0] * UP  # to make keyframes as frequent as before costs no frame's time
-    assert steps(deeper, beside=0.6 * ALLOWED)[-1] == 1
+    assert steps(deeper, background=0.6 * ALLOWED)[-1] == 1
 
 
 def test_single_frames_that_hang_change_nothing() -> None:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamseg.config import SourceConfig
-from streamseg.features.scenes import STEADY, Scenes, settled, shows_something
+from streamseg.features.scenes import STEADY, SceneDetector, settled, shows_something
 from streamseg.frame import Frame
 from streamseg.sources import Recording, open_source
 
@@ -38,14 +38,14 @@ def noisy(picture: np.ndarray, random: np.random.Generator, gain: float = 1.0) -
 def scenes_of(pictures: list[np.ndarray]) -> list[int]:
     """Return the scene of each frame of a recording, with looking ahead."""
     frames = [Frame(i, str(i), 0.0, rgb) for i, rgb in enumerate(pictures)]
-    told = list(settled(frames, Scenes()))
+    told = list(settled(frames, SceneDetector()))
     assert [frame.index for frame, _ in told] == list(range(len(pictures)))  # none is lost, none is twice
     return [scene for _, scene in told]
 
 
 def at_once(pictures: list[np.ndarray]) -> list[int]:
     """Return the scene of each frame of a live source, without looking ahead."""
-    scenes = Scenes()
+    scenes = SceneDetector()
     return [scenes(rgb) for rgb in pictures]
 
 

@@ -75,13 +75,13 @@ def test_photographs_are_drawn_finely_and_it_is_said(make_salient) -> None:
     assert one.notes == []  # it may begin a video
     many.start(frames)
     assert "photographs" in many.notes[0]
-    assert not many.noted.follow
-    assert many._scenes.shown.objects.background.size == LARGE
+    assert not many.objects_record.is_video
+    assert many._scenes.current.objects.background.size == LARGE
     for frame in [frames[-1]] * 10:  # the first eight of a session are keyframes
         many.step(many.plan(frame))
     assert many.notes == []  # the last frame followed the one before
-    assert many.noted.follow
-    assert many._scenes.shown.objects.background.size == SIZE
+    assert many.objects_record.is_video
+    assert many._scenes.current.objects.background.size == SIZE
 
 
 def test_between_keyframes_objects_move_with_the_picture(shapes, make_salient) -> None:

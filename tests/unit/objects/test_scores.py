@@ -53,7 +53,7 @@ def test_what_has_left_the_frame_has_no_score() -> None:
     scores = ObjectScores()
     see(scores, TWO, cells(TWO, {1: 0.8, 7: 0.3}, 0.05))
     before = scores.latest
-    scores.pass_by(ids_of(o7=(128, 224, 160, 288)))
+    scores.on_propagated(ids_of(o7=(128, 224, 160, 288)))
     assert scores.latest == {7: before[7]}
 
 

@@ -9,22 +9,23 @@ import cv2
 import numpy as np
 import pytest
 
+from streamseg.depth import frame_support
 from streamseg.features.extractor import FeatureFrame
 from streamseg.frame import Frame
-from streamseg.objects import discovery, instances, motion, teaching
+from streamseg.objects import discovery, motion, teaching
 from streamseg.objects.classifier import ForegroundClassifier
 
 
 @pytest.mark.parametrize("quality", ["live", "high"])
 def test_objects_learn_on_keyframes_only(shapes, make_salient, monkeypatch, quality: str) -> None:
     taught, seen = [], []
-    real = discovery.ObjectDiscovery._rough
+    real = discovery.ObjectDiscovery._start_of_cut
 
-    def rough(self, seen_frame):
-        taught.append(seen_frame.frame.way is None)
+    def start_of_cut(self, seen_frame):
+        taught.append(seen_frame.frame.to_keyframe is None)
         return real(self, seen_frame)
 
-    monkeypatch.setattr(discovery.ObjectDiscovery, "_rough", rough)
+    monkeypatch.setattr(discovery.ObjectDiscovery, "_start_of_cut", start_of_cut)
     segmenter = make_salient(quality=quality, keyframes=2)
     still = shapes()[0]
     for index in range(48):
@@ -37,9 +38,9 @@ def test_objects_learn_on_keyframes_only(shapes, make_salient, monkeypatch, qual
 
 
 def test_lessons_are_rarer_the_more_there_were() -> None:
-    pauses = [teaching.pause(lessons) for lessons in range(200)]
+    pauses = [teaching.pause(cuts) for cuts in range(200)]
     assert pauses == sorted(pauses)
-    assert (pauses[0], pauses[-1]) == (teaching.SOON, teaching.LATE)
+    assert (pauses[0], pauses[-1]) == (teaching.SHORTEST_PAUSE, teaching.LONGEST_PAUSE)
 
 
 def test_the_seed_reaches_planes_grabcut_ransac_and_background(shapes, make_salient, monkeypatch) -> None:
@@ -54,7 +55,7 @@ def test_the_seed_reaches_planes_grabcut_ransac_and_background(shapes, make_sali
 
         monkeypatch.setattr(module, name, call)
 
-    noted(instances, "find_support", lambda depth, camera, seed=0, before=None: seed)
+    noted(frame_support, "find_support", lambda depth, camera, seed=0, before=None: seed)
     noted(teaching, "cut", lambda *args, seed=0, **rest: seed)
     noted(motion, "_homography", lambda flow, seed: seed)
     noted(discovery, "BackgroundMemory", lambda seed=0: seed)
@@ -103,9 +104,9 @@ def test_a_lesson_counts_after_so_many_frames_and_a_forgotten_one_never(quality:
 def test_a_start_has_a_further_round_where_changes_lean_the_last(make_salient, monkeypatch) -> None:
     cut_all, rounds = teaching.Teacher.cut_all, []
 
-    def counted(self, frames, rough):
+    def counted(self, frames, starts):
         rounds.append(len(frames))
-        return cut_all(self, frames, rough)
+        return cut_all(self, frames, starts)
 
     monkeypatch.setattr(teaching.Teacher, "cut_all", counted)
     noise = cv2.GaussianBlur(np.random.default_rng(0).normal(0, 1, (140, 180, 3)), (0, 0), 2)

@@ -77,10 +77,11 @@ def test_a_manifest_without_a_list_of_files_is_refused(tmp_path: Path) -> None:
         run(tmp_path, [], overwrite=True)
 
 
-def test_a_source_in_the_output_folder_is_refused(tmp_path: Path) -> None:
+def test_a_source_in_the_output_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path.parent))
     video = tmp_path / "video.mp4"
     video.write_text("frames")
-    for source in (str(video), f"video:{video}", str(tmp_path)):
+    for source in (str(video), f"video:{video}", str(tmp_path), f"video:~/{tmp_path.name}/video.mp4"):
         with pytest.raises(OutputError, match="lies in the output folder"), open_folder(tmp_path, True, source):
             pass
     with open_folder(tmp_path / "out", True, str(video)):

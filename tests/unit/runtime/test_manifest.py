@@ -24,14 +24,14 @@ def test_percentiles_against_numpy(values: list[float]) -> None:
 
 
 def test_a_run_without_frames() -> None:
-    content = manifest.describe_report(Statistics())
+    content = manifest.describe_statistics(Statistics())
     assert content["latency_ms"] == {"p50": 0, "p95": 0, "p99": 0, "max": 0}
     assert (content["frames"], content["fps"], content["id_changes"]) == (0, 0, None)
 
 
 def test_skips_are_counted_by_reason_and_named() -> None:
     skips = [Skip(f"{i:05d}", "truncated PNG") for i in range(50)] + [Skip("x", "missing file")]
-    skipped = manifest.describe_report(Statistics(skipped=skips))["skipped"]
+    skipped = manifest.describe_statistics(Statistics(skipped=skips))["skipped"]
     assert skipped == {
         "truncated PNG": {"count": 50, "frames": [f"{i:05d}" for i in range(20)]},
         "missing file": {"count": 1, "frames": ["x"]},
@@ -53,27 +53,27 @@ def test_versions_are_those_of_installed_packages() -> None:
 
 
 def test_a_guessed_camera_is_marked_as_guessed() -> None:
-    report = Statistics()
-    assert manifest.describe_report(report)["intrinsics"] is None
-    report.noted.camera = Intrinsics(576, 576, 319.5, 239.5)
-    assert manifest.describe_report(report)["intrinsics"] == {
+    statistics = Statistics()
+    assert manifest.describe_statistics(statistics)["intrinsics"] is None
+    statistics.objects_record.camera = Intrinsics(576, 576, 319.5, 239.5)
+    assert manifest.describe_statistics(statistics)["intrinsics"] == {
         "fx": 576, "fy": 576, "cx": 319.5, "cy": 239.5, "guessed": True,
     }  # fmt: skip
-    report.intrinsics = Intrinsics(525, 525, 319.5, 239.5)
-    assert manifest.describe_report(report)["intrinsics"] == {"fx": 525, "fy": 525, "cx": 319.5, "cy": 239.5}
+    statistics.intrinsics = Intrinsics(525, 525, 319.5, 239.5)
+    assert manifest.describe_statistics(statistics)["intrinsics"] == {"fx": 525, "fy": 525, "cx": 319.5, "cy": 239.5}
 
 
 def test_photographs_have_no_id_changes() -> None:
-    report = Statistics(id_changes=array("f", [0.25, 0.5]))
-    assert manifest.describe_report(report)["id_changes"] == 0.375
-    report.noted.follow = False
-    assert manifest.describe_report(report)["id_changes"] is None
+    statistics = Statistics(id_changes=array("f", [0.25, 0.5]))
+    assert manifest.describe_statistics(statistics)["id_changes"] == 0.375
+    statistics.objects_record.is_video = False
+    assert manifest.describe_statistics(statistics)["id_changes"] is None
 
 
 def test_supports_are_counted_with_their_first_frames() -> None:
-    report = Statistics()
-    report.noted.supports["plane"].extend(range(0, 160, 4))
-    assert manifest.describe_report(report)["supports"] == {
+    statistics = Statistics()
+    statistics.objects_record.supports["plane"].extend(range(0, 160, 4))
+    assert manifest.describe_statistics(statistics)["supports"] == {
         "bin": {"count": 0, "frames": []},
         "plane": {"count": 40, "frames": [*range(0, 80, 4)]},
         "none": {"count": 0, "frames": []},

@@ -10,8 +10,8 @@ from sklearn.metrics import adjusted_rand_score
 
 from streamseg.config import SegmenterConfig
 from streamseg.errors import ModelError
-from streamseg.features.beside import LATE
 from streamseg.features.extractor import PropagatedFrame
+from streamseg.features.pending import DELAY
 from streamseg.frame import Frame
 from streamseg.runtime.session import Session
 
@@ -137,24 +137,24 @@ def test_between_key_frames_borders_follow_the_depth_of_the_key_frame(
 
 
 def test_frames_do_not_wait_for_a_keyframe_in_the_background(shapes, make_segmenter) -> None:
-    """They show the masks of the keyframe before, moved, and those of the new one LATE frames later, in every run."""
+    """They show the masks of the keyframe before, moved, and those of the new one DELAY frames later, in every run."""
 
-    def run(beside: bool) -> tuple[list[np.ndarray], list[int]]:
+    def run(background: bool) -> tuple[list[np.ndarray], list[int]]:
         segmenter = make_segmenter(k=4)
-        segmenter.adapt_keyframes(beside, 1)
+        segmenter.adapt_keyframes(background, 1)
         taken, regions = [], []
         for i in range(16):
             masks = segmenter.step(segmenter.plan(shapes()[i]))
             taken += [i] * ("beside" in masks.timings_ms)
             regions.append(masks.regions)
-        segmenter.beside.take()
+        segmenter.pending.take()
         return regions, taken
 
-    first, taken = run(beside=True)
+    first, taken = run(background=True)
     assert len(taken) >= 2
-    assert all(later - earlier > LATE for earlier, later in itertools.pairwise(taken))
-    assert np.array_equal(first, run(beside=True)[0])
-    at_once, none = run(beside=False)
+    assert all(later - earlier > DELAY for earlier, later in itertools.pairwise(taken))
+    assert np.array_equal(first, run(background=True)[0])
+    at_once, none = run(background=False)
     assert none == []
     for one, other in zip(first, at_once, strict=True):
         assert adjusted_rand_score(one.ravel(), other.ravel()) > 0.85
@@ -172,14 +172,16 @@ def test_an_error_in_the_background_is_raised_by_the_frame_that_needs_the_keyfra
     segmenter = make_segmenter(k=4)
     segmenter.adapt_keyframes(True, 1)
     planned = [segmenter.plan(shapes()[i]) for i in range(16)]
-    first = next(i for i, one in enumerate(planned) if isinstance(one, PropagatedFrame) and one.way.begun == 0)
+    first = next(
+        i for i, one in enumerate(planned) if isinstance(one, PropagatedFrame) and one.to_keyframe.since_pending == 0
+    )
     planned[first] = replace(planned[first], frame=replace(planned[first].frame, load_depth=gone))
-    for one in planned[: first + LATE]:
+    for one in planned[: first + DELAY]:
         segmenter.step(one)
     if not wanted:
         segmenter.reset()
     with pytest.raises(OSError, match="the disk is gone") if wanted else nullcontext():
-        segmenter.step(planned[first + LATE] if wanted else shapes()[0])
+        segmenter.step(planned[first + DELAY] if wanted else shapes()[0])
 
 
 @pytest.mark.parametrize("clustering", ["online", "per-frame"])

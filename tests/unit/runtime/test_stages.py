@@ -10,11 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamseg.features.extractor import FeatureFrame
-from streamseg.features.flow import Way
+from streamseg.features.flow import FlowToKeyframe
 from streamseg.features.scenes import STEADY
 from streamseg.frame import Frame
 from streamseg.runtime.segmenter import Segmenter
-from streamseg.runtime.stages import RESTART_AFTER, StartFrames
+from streamseg.runtime.stages import RESTART_AFTER, StartFrameSelector
 from streamseg.runtime.stream import stream
 from streamseg.sinks import Sink
 from streamseg.sources import LiveSource, Recording
@@ -29,30 +29,30 @@ def feature_frame(index: int, content: bool, is_key: bool = True) -> FeatureFram
     if content:
         rgb[10:30, 10:40] = 200
     features: Any = np.zeros((2, 3, 4), np.float32)
-    way = None if is_key else Way(np.zeros((3, 4, 2), np.float32), np.zeros((3, 4), np.uint8))
-    return FeatureFrame(Frame(index, str(index), 0.0, rgb), features, None, None, {}, way=way)
+    way = None if is_key else FlowToKeyframe(np.zeros((3, 4, 2), np.float32), np.zeros((3, 4), np.uint8))
+    return FeatureFrame(Frame(index, str(index), 0.0, rgb), features, None, None, {}, to_keyframe=way)
 
 
 def test_a_session_starts_on_the_frames_that_show_something() -> None:
     frames = [feature_frame(i, i > 4) for i in range(8)]
-    start_frames = StartFrames()
-    assert start_frames.first(frames) == frames[5:]
-    assert not any(start_frames.next(feature_frame(i, True)) for i in range(20))
+    selector = StartFrameSelector()
+    assert selector.first(frames) == frames[5:]
+    assert not any(selector.next(feature_frame(i, True)) for i in range(20))
 
 
 def test_after_a_start_on_black_frames_it_starts_again_on_the_first_useful_ones() -> None:
-    start_frames = StartFrames()
+    selector = StartFrameSelector()
     black = [feature_frame(i, False) for i in range(8)]
-    assert start_frames.first(black) == black
-    assert start_frames.next(feature_frame(8, False)) == []
-    started = [len(start_frames.next(feature_frame(i, True, is_key=i % 2 == 0))) for i in range(10, 40)]
+    assert selector.first(black) == black
+    assert selector.next(feature_frame(8, False)) == []
+    started = [len(selector.next(feature_frame(i, True, is_key=i % 2 == 0))) for i in range(10, 40)]
     assert [n for n in started if n] == list(RESTART_AFTER)
     assert started[0] == 1
 
 
 def test_a_session_of_black_frames_never_starts_again() -> None:
-    start_frames = StartFrames()
-    assert not any(start_frames.next(feature_frame(i, False)) for i in range(50))
+    selector = StartFrameSelector()
+    assert not any(selector.next(feature_frame(i, False)) for i in range(50))
 
 
 Masks = dict[str, list[np.ndarray]]

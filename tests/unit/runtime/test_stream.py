@@ -21,19 +21,19 @@ from .conftest import Collect, OnScreen
 
 def test_every_frame_arrives_in_order_and_is_accounted_for(shapes, make_segmenter) -> None:
     sink, screen, seen = Collect(), OnScreen(), []
-    report = stream(
-        shapes(25), make_segmenter(k=4), [sink, screen], progress=lambda report: seen.append(report.processed)
+    statistics = stream(
+        shapes(25), make_segmenter(k=4), [sink, screen], progress=lambda statistics: seen.append(statistics.processed)
     )
     assert sink.frames == screen.frames == list(range(25))
     assert seen == list(range(1, 26))
-    assert report.frames_in == report.processed == len(report.latency_ms) == 25
-    assert (report.dropped, report.skipped, report.stopped) == (0, [], "")
-    assert {len(report.stage_ms[stage]) for stage in ("read", "cluster", "upsample", "write")} == {25}
-    assert report.key_frames == len(report.stage_ms["backbone"])
-    assert len(report.stage_ms["follow"]) == 25 - report.key_frames
-    assert report.fps == pytest.approx(25 / report.seconds)
-    assert 0 < report.start_seconds < report.seconds
-    assert report.pace == pytest.approx(24 / (report.seconds - report.start_seconds))
+    assert statistics.frames_in == statistics.processed == len(statistics.latency_ms) == 25
+    assert (statistics.dropped, statistics.skipped, statistics.stopped) == (0, [], "")
+    assert {len(statistics.stage_ms[stage]) for stage in ("read", "cluster", "upsample", "write")} == {25}
+    assert statistics.key_frames == len(statistics.stage_ms["backbone"])
+    assert len(statistics.stage_ms["follow"]) == 25 - statistics.key_frames
+    assert statistics.fps == pytest.approx(25 / statistics.seconds)
+    assert 0 < statistics.start_seconds < statistics.seconds
+    assert statistics.pace == pytest.approx(24 / (statistics.seconds - statistics.start_seconds))
     assert screen.threads == {"MainThread"}
     assert "MainThread" not in sink.threads
 
@@ -49,9 +49,9 @@ def test_threads_do_not_change_the_masks(shapes, make_segmenter) -> None:
 
 def test_the_network_runs_on_every_frame_with_keyframes_1(shapes, make_segmenter) -> None:
     sink = Collect()
-    report = stream(shapes(12), make_segmenter(keyframes=1), [sink])
-    assert report.key_frames == 12
-    assert "flow" not in report.stage_ms
+    statistics = stream(shapes(12), make_segmenter(keyframes=1), [sink])
+    assert statistics.key_frames == 12
+    assert "flow" not in statistics.stage_ms
     alone = make_segmenter()
     alone.start([shapes()[i] for i in range(8)])
     assert np.array_equal(sink.labels, [alone.step(shapes()[i]).regions for i in range(12)])
@@ -59,9 +59,9 @@ def test_the_network_runs_on_every_frame_with_keyframes_1(shapes, make_segmenter
 
 def test_propagated_frames_have_nearly_the_masks_of_keyframes(shapes, make_segmenter) -> None:
     followed, looked = Collect(), Collect()
-    report = stream(shapes(40), make_segmenter(k=4), [followed])
+    statistics = stream(shapes(40), make_segmenter(k=4), [followed])
     stream(shapes(40), make_segmenter(k=4, keyframes=1), [looked])
-    assert report.key_frames < 25  # the scene jumps back at frame 20
+    assert statistics.key_frames < 25  # the scene jumps back at frame 20
     assert np.mean(np.array(followed.labels) != looked.labels) < 0.02
 
 
@@ -77,8 +77,8 @@ def test_extracting_ahead_does_not_change_the_masks(shapes, make_segmenter, stre
     segmenter = make_segmenter(seed=2)
     segmenter.warm_up((120, 160), batch)
     segmenter.extractor.backbones[0].streams = streams  # the colours are computed in NumPy, from any thread
-    report = stream(Uneven(23), segmenter, [together], batch=batch)
-    assert report.processed == 23
+    statistics = stream(Uneven(23), segmenter, [together], batch=batch)
+    assert statistics.processed == 23
     stream(Uneven(23), make_segmenter(seed=2), [alone])
     assert [a.shape for a in together.labels] == [b.shape for b in alone.labels]
     assert all(np.array_equal(a, b) for a, b in zip(together.labels, alone.labels, strict=True))
@@ -86,9 +86,9 @@ def test_extracting_ahead_does_not_change_the_masks(shapes, make_segmenter, stre
 
 def test_id_changes_are_the_share_of_pixels(shapes, make_segmenter) -> None:
     sink = Collect()
-    report = stream(shapes(6), make_segmenter(k=4), [sink])
+    statistics = stream(shapes(6), make_segmenter(k=4), [sink])
     expected = [(a != b).mean() for a, b in itertools.pairwise(sink.labels)]
-    assert list(report.id_changes) == pytest.approx(expected)
+    assert list(statistics.id_changes) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("video", [True, False])
@@ -99,16 +99,16 @@ def test_video_and_photographs_are_told_apart(shapes, make_segmenter, video: boo
             rgb = np.clip(128 + 400 * cv2.GaussianBlur(noise, (0, 0), 4), 0, 255).astype(np.uint8)
             return replace(super().__getitem__(index), rgb=rgb)
 
-    report = stream((shapes if video else Photographs)(6), make_segmenter(k=4), [])
-    assert len(report.id_changes) == 5
-    assert report.noted.follow == video
+    statistics = stream((shapes if video else Photographs)(6), make_segmenter(k=4), [])
+    assert len(statistics.id_changes) == 5
+    assert statistics.objects_record.is_video == video
 
 
 def test_every_and_max_frames(shapes, make_segmenter) -> None:
     sink = Collect()
-    report = stream(shapes(25), make_segmenter(k=4), [sink], every=4, max_frames=3)
+    statistics = stream(shapes(25), make_segmenter(k=4), [sink], every=4, max_frames=3)
     assert sink.frames == [0, 4, 8]
-    assert report.frames_in == 3
+    assert statistics.frames_in == 3
 
 
 def test_broken_frames_are_skipped_and_counted(shapes, make_segmenter) -> None:
@@ -128,11 +128,11 @@ def test_broken_frames_are_skipped_and_counted(shapes, make_segmenter) -> None:
             return frame
 
     sink = Collect()
-    report = stream(Broken(10), make_segmenter(k=4, keyframes=1), [sink])
+    statistics = stream(Broken(10), make_segmenter(k=4, keyframes=1), [sink])
     assert sink.frames == [0, 1, 3, 4, 5, 6, 8, 9]
-    assert report.skipped == [Skip("lost", "missing file"), *(Skip(f"0000{i}", "truncated PNG") for i in (2, 7))]
-    assert report.frames_in == 11
-    assert report.no_depth == {"truncated depth PNG": 2}
+    assert statistics.skipped == [Skip("lost", "missing file"), *(Skip(f"0000{i}", "truncated PNG") for i in (2, 7))]
+    assert statistics.frames_in == 11
+    assert statistics.no_depth == {"truncated depth PNG": 2}
 
 
 def test_nothing_but_broken_frames(shapes, make_segmenter) -> None:
@@ -140,20 +140,20 @@ def test_nothing_but_broken_frames(shapes, make_segmenter) -> None:
         def __getitem__(self, index: int) -> Frame:
             raise FrameError("truncated PNG")
 
-    report = stream(Broken(5), make_segmenter(k=4), [Collect()])
-    assert (report.processed, len(report.skipped), report.fps) == (0, 5, 0)
-    assert (report.start_seconds, report.pace) == (0, 0)
+    statistics = stream(Broken(5), make_segmenter(k=4), [Collect()])
+    assert (statistics.processed, len(statistics.skipped), statistics.fps) == (0, 5, 0)
+    assert (statistics.start_seconds, statistics.pace) == (0, 0)
 
 
 @pytest.mark.parametrize("kind", [Collect, OnScreen])
 def test_a_sink_that_fails_ends_the_run_with_its_error(shapes, make_segmenter, kind: type[Collect]) -> None:
-    report = Statistics()
+    statistics = Statistics()
     sink = kind(fail_at=5, error=OutputError("the disk is full", "make room"))
     with pytest.raises(OutputError, match="disk is full"):
-        stream(shapes(200), make_segmenter(k=4), [sink], report=report)
+        stream(shapes(200), make_segmenter(k=4), [sink], statistics=statistics)
     assert sink.frames == list(range(5))
-    assert report.processed < 40
-    assert report.seconds > 0
+    assert statistics.processed < 40
+    assert statistics.seconds > 0
     assert threading.active_count() < 10
 
 
@@ -173,9 +173,9 @@ def test_a_source_that_fails_ends_the_run_with_its_error(shapes, make_segmenter)
 def test_a_sink_can_stop_the_run(shapes, make_segmenter) -> None:
     screen = OnScreen(fail_at=3, error=StopRequested())
     files = Collect()
-    report = stream(shapes(100), make_segmenter(k=4), [files, screen])
-    assert report.stopped == "user"
-    assert report.processed == 4
+    statistics = stream(shapes(100), make_segmenter(k=4), [files, screen])
+    assert statistics.stopped == "user"
+    assert statistics.processed == 4
     assert files.frames == [0, 1, 2, 3]  # what is counted is written
 
 
@@ -184,12 +184,12 @@ def test_an_interrupt_ends_the_run_properly(shapes, make_segmenter, number: int)
     sink = Collect()
     before = signal.getsignal(number)
 
-    def interrupt(report: Statistics) -> None:
-        if report.processed == 6:
+    def interrupt(statistics: Statistics) -> None:
+        if statistics.processed == 6:
             os.kill(os.getpid(), number)
 
-    report = stream(shapes(500), make_segmenter(k=4), [sink], progress=interrupt)
-    assert report.stopped == "interrupt"
-    assert sink.frames == list(range(report.processed))
-    assert report.processed < 20
+    statistics = stream(shapes(500), make_segmenter(k=4), [sink], progress=interrupt)
+    assert statistics.stopped == "interrupt"
+    assert sink.frames == list(range(statistics.processed))
+    assert statistics.processed < 20
     assert signal.getsignal(number) is before

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from streamseg.runtime.stream import stream
 from streamseg.runtime.workers import LIVE_QUEUE
 from streamseg.sources import LiveSource
 
+from ..objects.conftest import make_salient  # noqa: F401 (a fixture)
 from .conftest import Collect, OnScreen
 
 
@@ -40,15 +42,15 @@ class Camera(LiveSource):
 
 def test_a_live_source_never_falls_behind(shapes, make_segmenter) -> None:
     camera = Camera(shapes(50), period=0.001, count=150)
-    report = stream(camera, make_segmenter(k=4), [OnScreen(delay=0.01)])
-    assert report.dropped > 20
-    assert report.frames_in == 150 == report.processed + report.dropped
+    statistics = stream(camera, make_segmenter(k=4), [OnScreen(delay=0.01)])
+    assert statistics.dropped > 20
+    assert statistics.frames_in == 150 == statistics.processed + statistics.dropped
 
 
 def test_a_live_source_that_has_to_wait_loses_nothing(shapes, make_segmenter) -> None:
     files = Collect(delay=0.005)
-    report = stream(Camera(shapes(50), period=0.0005, count=60), make_segmenter(k=4), [files], policy="all")
-    assert (report.dropped, report.processed) == (0, 60)
+    statistics = stream(Camera(shapes(50), period=0.0005, count=60), make_segmenter(k=4), [files], policy="all")
+    assert (statistics.dropped, statistics.processed) == (0, 60)
     assert files.frames == [i % 50 for i in range(60)]
 
 
@@ -71,9 +73,9 @@ def test_a_slow_sink_costs_frames_of_a_live_source_but_no_delay(shapes, make_seg
             super().write(frame, segmentation)
 
     camera = Counted(shapes(400), period=0.004, count=count)
-    report = stream(camera, make_segmenter(k=4), [Slow()])
-    assert report.dropped > 150
-    assert report.frames_in == count == report.processed + report.dropped
+    statistics = stream(camera, make_segmenter(k=4), [Slow()])
+    assert statistics.dropped > 150
+    assert statistics.frames_in == count == statistics.processed + statistics.dropped
     assert np.median(behind[8:]) < slow * (LIVE_QUEUE + 4)
 
 
@@ -92,17 +94,17 @@ def test_a_camera_that_changes_its_size(shapes, make_segmenter) -> None:
 
 def test_max_frames_of_a_live_source(shapes, make_segmenter) -> None:
     camera = Camera(shapes(50), period=0.001)
-    report = stream(camera, make_segmenter(k=4), [Collect()], max_frames=10)
-    assert report.processed == 10
+    statistics = stream(camera, make_segmenter(k=4), [Collect()], max_frames=10)
+    assert statistics.processed == 10
     assert camera.closed.is_set()
 
 
 def test_an_interrupt_while_the_camera_sends_no_frames(shapes, make_segmenter) -> None:
     camera = Camera(shapes(50), period=3600)
     threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
-    report = stream(camera, make_segmenter(k=4), [Collect()])
-    assert report.stopped == "interrupt"
-    assert report.seconds < 30
+    statistics = stream(camera, make_segmenter(k=4), [Collect()])
+    assert statistics.stopped == "interrupt"
+    assert statistics.seconds < 30
 
 
 def test_the_latency_of_a_live_source_includes_waiting(shapes, make_segmenter) -> None:
@@ -119,10 +121,10 @@ def test_waiting_for_the_first_masks_is_no_overload(shapes, make_segmenter, monk
     start = segmenter.start
     monkeypatch.setattr(segmenter, "start", lambda frames: (time.sleep(2), start(frames)))
     camera = Camera(shapes(50), period=0.001, count=60)
-    report = stream(camera, segmenter, [Collect()], policy="all", max_latency=1500)
-    assert report.processed == 60
-    assert report.ladder == []
-    assert report.late == 0
+    statistics = stream(camera, segmenter, [Collect()], policy="all", max_latency=1500)
+    assert statistics.processed == 60
+    assert statistics.ladder == []
+    assert statistics.late == 0
 
 
 @pytest.mark.parametrize(("labels_on", "followers"), [("host", 5), ("auto", 0)])
@@ -137,6 +139,16 @@ def test_on_a_gpu_every_frame_is_a_keyframe_until_one_is_late(
     segmenter.adapt_keyframes(False, 2)
     planned = [segmenter.plan(frame) for frame in frames]
     assert [isinstance(one, Frame) for one in planned] == [True] * (6 - followers) + [False] * followers
+
+
+def test_on_a_gpu_objects_follow_through_frames_that_lack_depth(shapes, make_salient) -> None:  # noqa: F811
+    def with_depth(frame: Frame, value: float) -> Frame:
+        return replace(frame, load_depth=lambda: np.full(frame.rgb.shape[:2], value, np.float32))
+
+    segmenter, frames = make_salient(), [with_depth(shapes()[0], value) for value in (1, 0, 1, 1, 0)]
+    segmenter.step(frames[0])
+    segmenter.extractor.backbones[0].device = "cuda"
+    assert [isinstance(segmenter.plan(frame), Frame) for frame in frames] == [True, False, True, True, False]
 
 
 def test_a_run_that_is_held_to_a_latency_makes_keyframes_rarer_and_says_so(shapes, make_segmenter) -> None:

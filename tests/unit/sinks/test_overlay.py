@@ -216,3 +216,15 @@ def test_a_size_that_no_encoder_takes(tmp_path: Path) -> None:
     assert "--save" in caught.value.hint
     sink.close()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["12:30", "pipe:1", "file:", "a b%d#?"])
+def test_any_name_of_the_folder(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """FFmpeg takes what stands before a colon for a protocol."""
+    monkeypatch.chdir(tmp_path)
+    Path(name).mkdir()
+    with open_sink("overlay", Path(name), Run("a sequence")) as sink:
+        sink.write(*item(0, noise(0)))
+    with av.open(str(tmp_path / name / "overlay.mp4")) as video:
+        assert len(list(video.decode(video=0))) == 1
+    assert [path.name for path in tmp_path.iterdir()] == [name]

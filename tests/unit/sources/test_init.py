@@ -123,6 +123,10 @@ def test_every_failure_has_its_own_clear_words(name: str, tmp_path: Path, make: 
     assert words in fail(uri).message
 
 
+def test_an_address_of_a_file_is_answered_with_its_path() -> None:
+    assert fail("file:///home/a%20b/clip.mp4").hint == "give the path alone: /home/a b/clip.mp4"
+
+
 def test_colour_and_depth_of_other_names_are_no_two_recordings(tmp_path: Path, make: Any) -> None:
     make.rgb(tmp_path / "rgb/a.png", make.texture(0))
     make.depth(tmp_path / "depth/b.png", np.ones((4, 4)))

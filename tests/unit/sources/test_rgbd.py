@@ -51,10 +51,12 @@ def test_an_unclear_encoding_gives_no_depth_but_a_reason(tmp_path: Path, make: A
 
 def test_depth_scale_option_and_missing_value(tmp_path: Path, make: Any) -> None:
     make.rgbd(tmp_path)
-    make.depth(tmp_path / "frame-000000.depth.png", np.full((48, 64), 65535))
+    depth = np.full((48, 64), 65535)
+    depth[0, 0] = 500
+    make.depth(tmp_path / "frame-000000.depth.png", depth)
     source = open_rgbd(str(tmp_path), Options(depth_scale=500.0))
     assert source[0].depth is not None
-    assert not source[0].depth.any()
+    assert source[0].depth.sum() == source[0].depth[0, 0] == 1
     assert source[1].depth is not None
     assert source[1].depth[0, 0] == pytest.approx(1.0)
 

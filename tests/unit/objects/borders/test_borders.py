@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from streamseg.objects.borders.colours import draw_by_colours
 from streamseg.objects.borders.grabcut import cut
-from streamseg.objects.borders.windows import MARGIN, Levels
+from streamseg.objects.borders.windows import MARGIN, Thresholds
 
-LEVELS = Levels(low=0.35, peak=0.65, fg_threshold=0.75, bg_threshold=0.1)
+LEVELS = Thresholds(low=0.35, peak=0.65, fg_threshold=0.75, bg_threshold=0.1)
 Draw = Callable[..., np.ndarray]
 both = pytest.mark.parametrize("draw", [cut, draw_by_colours])
 GREEN, RED = (70, 130, 60), (190, 60, 50)
@@ -106,7 +106,7 @@ def test_everything_salient_and_tiny_pictures(draw: Draw, size: tuple[int, int])
 
 
 def test_dithered_levels_are_spread_evenly_around_their_middle() -> None:
-    middle = Levels(low=0.5, peak=0.6, fg_threshold=0.8, bg_threshold=0.2)
+    middle = Thresholds(low=0.5, peak=0.6, fg_threshold=0.8, bg_threshold=0.2)
     spread = np.array([middle.dithered(number, 0.3) for number in range(100)])
     assert np.allclose(spread.mean(axis=0), middle, atol=0.01)
     histogram, _ = np.histogram(spread[:, 3], 10, (0.14, 0.26))

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamseg.frame import VOID
-from train.methods._mask_matching import mask_assignment_loss, mask_shares, mean_under_masks
+from train.methods._mask_matching import mask_assignment_loss, mask_shares
+from train.methods._masks import pool_under_masks
 
 
 def test_shares_of_ids_background_first_then_the_largest() -> None:
@@ -56,7 +57,7 @@ def test_the_loss_is_its_formula(seed: int) -> None:
 def test_the_mean_of_all_cells_and_frames_with_one_mask_have_no_effect() -> None:
     torch.manual_seed(0)
     features, shares = torch.randn(2, 6, 4, 4), torch.softmax(torch.randn(2, 3, 4, 4), dim=1)
-    keys, valid = mean_under_masks(torch.randn(2, 6, 4, 4), shares), torch.ones(2, 3, dtype=torch.bool)
+    keys, valid = pool_under_masks([torch.randn(2, 6, 4, 4)], shares), torch.ones(2, 3, dtype=torch.bool)
     shift = torch.randn(2, 6)
     moved = mask_assignment_loss(features + shift[..., None, None], keys + shift[:, None], shares, valid, 0.1)
     torch.testing.assert_close(moved, mask_assignment_loss(features, keys, shares, valid, 0.1), atol=1e-4, rtol=1e-4)

@@ -163,16 +163,18 @@ LABELLED = ("apc_shelf_rgbd_masks", "davis_car_shadow", "davis_dogs_jump_240p", 
 def test_every_labelled_set_has_masks_that_the_probe_can_use(name: str, shared: Path) -> None:
     probe = DenseProbe([open_source(str(shared / "data" / name))], 96, frames=3)  # type: ignore[list-item]
     assert not probe.skipped
-    for view in next(iter(probe.views.values())):
-        assert view.truth.shape == view.rgb.shape[:2]
-        assert 0.01 < (view.truth == 1).mean() < 0.7
+    for frame in next(iter(probe.frames.values())):
+        assert frame.truth.shape == frame.rgb.shape[:2]
+        assert 0.01 < (frame.truth == 1).mean() < 0.7
     assert 0 < probe(colours)["iou_best"] < 1
 
 
 def test_halves_share_no_frame_and_work_alone() -> None:
     whole = DenseProbe([Blocks(9), Blocks(1)], (96, 128), 24)
     first, second = whole.halves()
-    parts = [{(uri, view.index) for uri, views in half.views.items() for view in views} for half in (first, second)]
+    parts = [
+        {(uri, frame.index) for uri, frames in half.frames.items() for frame in frames} for half in (first, second)
+    ]
     assert not parts[0] & parts[1]
     assert len(parts[0] | parts[1]) == 10
     assert max(index for uri, index in parts[0] if uri == "blocks9") < min(i for u, i in parts[1] if u == "blocks9")

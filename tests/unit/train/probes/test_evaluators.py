@@ -40,7 +40,7 @@ def test_with_masks_one_half_chooses_and_the_other_reports(data: list[Recording]
     assert evaluators.report is not None
     assert evaluators.figure in evaluators(colours, colours)
     chosen, told = (
-        {view.index for views in probe.views.values() for view in views}
+        {frame.index for frames in probe.frames.values() for frame in frames}
         for probe in (evaluators.choice, evaluators.report)
     )
     assert not chosen & told

@@ -12,16 +12,19 @@ from contextlib import suppress
 from dataclasses import replace
 
 from streamseg.features.extractor import PropagatedFrame
-from streamseg.features.flow import follow_labels
+from streamseg.features.flow import warp_labels
 from streamseg.features.timing import StageTimer
 from streamseg.frame import Segmentation
 
-LATE = 3
+DELAY = 3
 """Delay in frames. At 30 frames a second it is a little more than a keyframe with objects takes on two cores."""
 
 
-class KeyframeBeside:
-    """Computes one keyframe at a time. shown: masks of the last keyframe, which may be set from outside."""
+class PendingKeyframe:
+    """The keyframe that is being computed in the background, if there is one.
+
+    shown: masks of the last keyframe that is ready; they may be set from outside.
+    """
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, "keyframe")
@@ -51,8 +54,8 @@ class KeyframeBeside:
     def propagated(self, later: PropagatedFrame) -> Segmentation:
         """Return the masks of `shown`, warped to a later frame."""
         assert self.shown is not None  # the first frame of a session is a keyframe
-        timer, before, flow = StageTimer(), self.shown, later.way.flow
-        regions = follow_labels(before.regions, flow) if before.k else before.regions  # 0: not requested
-        objects = None if before.objects is None else follow_labels(before.objects, flow)
+        timer, before, flow = StageTimer(), self.shown, later.to_keyframe.flow
+        regions = warp_labels(before.regions, flow) if before.k else before.regions  # 0: not requested
+        objects = None if before.objects is None else warp_labels(before.objects, flow)
         timer.lap("follow")
         return replace(before, regions=regions, objects=objects, timings_ms=later.timings_ms | timer.laps)

@@ -15,31 +15,31 @@ KINDS = ("bin", "plane", "none")
 
 
 @dataclass
-class Noted:
+class ObjectsRecord:
     """The record of all scenes of a session.
 
-    follow: whether any frame follows the one before it, as in a video. camera: the guessed camera intrinsics, if the
+    is_video: whether any frame follows the one before it, as in a video. camera: the guessed camera intrinsics, if the
     recording gives none and they were used; else None. supports: indices of the keyframes with depth, by what was found
     in it: a "bin" or shelf that objects lie in, a "plane" that they stand on, or "none" of both.
     """
 
-    follow: bool = False
+    is_video: bool = False
     camera: Intrinsics | None = None
     supports: dict[str, array[int]] = field(default_factory=lambda: {kind: array("q") for kind in KINDS})
 
-    def see(self, frame: Frame, support: SupportPlane | None) -> None:
+    def add(self, frame: Frame, support: SupportPlane | None) -> None:
         """Record a keyframe. support: what was found in its depth, or None."""
         if frame.depth is None:
             return
         if support is None:
             self.supports["none"].append(frame.index)
             return
-        self.supports["bin" if support.hollow else "plane"].append(frame.index)
+        self.supports["bin" if support.is_bin else "plane"].append(frame.index)
         if frame.intrinsics is None:
             self.camera = guessed_camera(frame.rgb.shape)
 
     @property
-    def of_depth(self) -> str:
+    def depth_note(self) -> str:
         """A note about depth; "" if depth helped and the camera was known, or if there was no depth."""
         if not any(self.supports.values()):
             return ""

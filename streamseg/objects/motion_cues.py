@@ -14,44 +14,45 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from streamseg.features.flow import Way
+from streamseg.features.flow import FlowToKeyframe
 from streamseg.frame import Frame
 from streamseg.objects.changes import Changes
 from streamseg.objects.evidence import CueEvidence
 from streamseg.objects.motion import Motion
 from streamseg.objects.resting import RestingParts
 
-DOUBTS = 0.15, 0.3
+SCORE_WEIGHTS = 0.15, 0.3
 """How much a unit of the evidence against an object (a natural logarithm) lowers the classifier's score, in which 1 is
 certain: of `moving` and of `changed`. Evidence for an object is ignored, because the shadow of a moving object and the
 background that it uncovers seem to move, too."""
-LEANING = 0.1
-"""How much a unit of the evidence of `changed`, for or against an object, changes the map that GrabCut starts from:
-GrabCut's colours then decide where the halo ends."""
+SALIENCY_WEIGHT = 0.1
+"""How much a unit of the evidence of `changed`, for or against an object, changes the saliency that GrabCut starts
+from: GrabCut's colours then decide where the halo ends."""
 ENOUGH = 16
 """Least number of surveyed frames with cues from which resting parts are learnt: in eight frames a bus moves little."""
 FEW = 3
 """Least number of frames from which photographs can be told from a video."""
 
 
-class Moves(NamedTuple):
-    """The cues of one frame: (h, w) float32, 0 ... 1, or None where the camera's motion is not known."""
+class FrameMotion(NamedTuple):
+    """The cues of motion of one frame: (h, w) float32, 0 ... 1, or None where the camera's motion is not known."""
 
     moving: np.ndarray | None = None
     changed: np.ndarray | None = None
 
 
-def are_photographs(moves: Sequence[Moves]) -> bool:
+def are_photographs(motions: Sequence[FrameMotion]) -> bool:
     """Return whether none of the first frames of a session follows the one before it.
 
-    moves: cues of these frames. For fewer than FEW the result is False.
+    motions: cues of these frames. For fewer than FEW the result is False.
     """
-    return len(moves) >= FEW and all(cues.moving is None for cues in moves)
+    return len(motions) >= FEW and all(motion.moving is None for motion in motions)
 
 
-class Movement:
-    """The motion of a session. Call `start` on its first frames, then the object itself on each keyframe and `pass_by`
-    on the frames between them.
+class MotionCues:
+    """Computes the cues of a session, and what they say about objects.
+
+    Call `start` on its first frames, then the object itself on each keyframe and `on_propagated` on the others.
 
     rests: tells which cells of a frame look like parts that rest, once `survey` was called. seed: of RANSAC and of the
     clustering of resting parts.
@@ -71,7 +72,7 @@ class Movement:
         """Forget the evidence of both cues."""
         self._evidence = CueEvidence(), CueEvidence()  # of moving, of changed
 
-    def start(self, frames: Sequence[tuple[Frame, tuple[int, ...]]]) -> list[Moves]:
+    def start(self, frames: Sequence[tuple[Frame, tuple[int, ...]]]) -> list[FrameMotion]:
         """Return the cues of the first frames, of which the first must be the next one that the object is called on.
 
         frames: each with the size (h, w) of its cues.
@@ -86,52 +87,52 @@ class Movement:
             self._motion(frames[1][0].rgb)
         changed = self._changes.start([frame for frame, _ in frames], cameras)
         return [
-            Moves(_resized(moved, size), _resized(change, size))
+            FrameMotion(_resized(moved, size), _resized(change, size))
             for moved, change, (_, size) in zip(moving, changed, frames)
         ]
 
-    def __call__(self, frame: Frame, size: tuple[int, ...]) -> Moves:
+    def __call__(self, frame: Frame, size: tuple[int, ...]) -> FrameMotion:
         """Return the cues of a keyframe. size: (h, w) of its cues."""
         moving = self._motion(frame.rgb)
-        return Moves(_resized(moving, size), _resized(self._changes(frame, self._motion.camera), size))
+        return FrameMotion(_resized(moving, size), _resized(self._changes(frame, self._motion.camera), size))
 
-    def pass_by(self, way: Way) -> None:
+    def on_propagated(self, to_keyframe: FlowToKeyframe) -> None:
         """Follow the camera through a frame between keyframes."""
-        self._motion.pass_by(way)
+        self._motion.on_propagated(to_keyframe)
 
-    def learn(self, score: np.ndarray, moves: Moves) -> None:
+    def learn(self, score: np.ndarray, motion: FrameMotion) -> None:
         """Count the cues on and around the objects of a frame. score: (h, w), see `CueEvidence.learn`."""
-        for evidence, cue in zip(self._evidence, moves):
+        for evidence, cue in zip(self._evidence, motion):
             if cue is not None:
                 evidence.learn(score, cue)
 
-    def survey(self, frames: Sequence[tuple[np.ndarray, np.ndarray, Moves]]) -> None:
+    def survey(self, frames: Sequence[tuple[np.ndarray, np.ndarray, FrameMotion]]) -> None:
         """Learn which parts rest, by the evidence counted so far.
 
         frames: (h w, D) cells, (h, w) score and cues of each surveyed frame.
         """
         cells, evidence = [], []
-        for points, score, moves in frames:
+        for points, score, motion in frames:
             objects = score > 0
-            of_cues = [weigh(cue)[objects] for weigh, cue in zip(self._evidence, moves) if cue is not None]
+            of_cues = [weigh(cue)[objects] for weigh, cue in zip(self._evidence, motion) if cue is not None]
             if of_cues:
                 cells.append(points[objects.ravel()])
                 evidence.append(np.max(of_cues, axis=0))
         if len(cells) >= ENOUGH:
             self.rests.learn(np.concatenate(cells), np.concatenate(evidence), self._seed)
 
-    def against(self, moves: Moves) -> np.ndarray | float:
+    def score_change(self, motion: FrameMotion) -> np.ndarray | float:
         """Return what to add to the classifier's score: (h, w) float32 <= 0; 0.0 where there are no cues."""
         parts = [
             weight * np.minimum(evidence(cue), 0)
-            for weight, evidence, cue in zip(DOUBTS, self._evidence, moves)
+            for weight, evidence, cue in zip(SCORE_WEIGHTS, self._evidence, motion)
             if cue is not None
         ]
         return sum(parts, 0.0)
 
-    def leaning(self, moves: Moves) -> np.ndarray | float:
-        """Return what to add to the map that GrabCut starts from: (h, w) float32; 0.0 where `changed` is None."""
-        return 0.0 if moves.changed is None else LEANING * self._evidence[1](moves.changed)
+    def saliency_change(self, motion: FrameMotion) -> np.ndarray | float:
+        """Return what to add to the saliency that GrabCut starts from: (h, w) float32; 0.0 if `changed` is None."""
+        return 0.0 if motion.changed is None else SALIENCY_WEIGHT * self._evidence[1](motion.changed)
 
 
 def _resized(cue: np.ndarray | None, size: tuple[int, ...]) -> np.ndarray | None:

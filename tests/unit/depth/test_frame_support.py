@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from streamseg.depth.frame_support import support_of
 from streamseg.frame import Frame, Intrinsics
-from streamseg.objects.instances import support_of
 
 SIZE = (480, 640)
 CAMERA = Intrinsics(525.0, 525.0, 319.5, 239.5)

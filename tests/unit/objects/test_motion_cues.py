@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from streamseg.features.flow import Way, small_gray
+from streamseg.features.flow import FlowToKeyframe, small_gray
 from streamseg.frame import Frame
-from streamseg.objects.movement import Movement, Moves, are_photographs
+from streamseg.objects.motion_cues import FrameMotion, MotionCues, are_photographs
 from streamseg.sources import open_source
 
 SIZE = (24, 32)
@@ -34,63 +34,65 @@ def score(index: int) -> np.ndarray:
 
 
 def test_cells_of_the_size_asked_for_and_evidence_of_both_signs() -> None:
-    movement = Movement(seed=0)
-    start = movement.start([(frame(i), SIZE) for i in range(8)])
+    motion = MotionCues(seed=0)
+    start = motion.start([(frame(i), SIZE) for i in range(8)])
     assert start[0].moving is None  # nothing before it
-    for moves in start[1:]:
-        assert moves.moving is not None
-        assert moves.changed is not None
-        assert moves.moving.shape == moves.changed.shape == SIZE
-    for i, moves in enumerate(start):
-        movement.learn(score(i), moves)
-    leaning, against = (np.broadcast_to(one, SIZE) for one in (movement.leaning(start[7]), movement.against(start[7])))
+    for of_frame in start[1:]:
+        assert of_frame.moving is not None
+        assert of_frame.changed is not None
+        assert of_frame.moving.shape == of_frame.changed.shape == SIZE
+    for i, of_frame in enumerate(start):
+        motion.learn(score(i), of_frame)
+    leaning, against = (
+        np.broadcast_to(one, SIZE) for one in (motion.saliency_change(start[7]), motion.score_change(start[7]))
+    )
     assert leaning[score(7) > 0].mean() > 0.05
     assert leaning[:6].max() < 0
     assert against.max() <= 0
     assert against[:6].mean() < against[score(7) > 0].mean()
-    movement.forget()
-    assert not np.any(movement.leaning(start[7]))
+    motion.forget()
+    assert not np.any(motion.saliency_change(start[7]))
 
 
 def test_the_first_frame_after_a_start_has_the_motion_towards_the_second_one() -> None:
-    movement = Movement(seed=0)
-    movement.start([(frame(i), SIZE) for i in range(8)])
-    first, second = (movement(frame(i), SIZE).moving for i in (0, 1))
+    motion = MotionCues(seed=0)
+    motion.start([(frame(i), SIZE) for i in range(8)])
+    first, second = (motion(frame(i), SIZE).moving for i in (0, 1))
     assert first is not None
     assert second is not None
     for i, moving in enumerate((first, second)):
         assert moving[score(i) > 0].mean() > moving[score(i) < 0].mean() + 0.3
-    movement.start([(frame(0), SIZE)])
-    assert movement(frame(0), SIZE).moving is None  # there is no other frame
+    motion.start([(frame(0), SIZE)])
+    assert motion(frame(0), SIZE).moving is None  # there is no other frame
 
 
 def test_a_survey_tells_the_thing_that_rests_beside_the_one_that_moves() -> None:
-    movement = Movement(seed=0)
-    start = movement.start([(frame(i), SIZE) for i in range(20)])
+    motion = MotionCues(seed=0)
+    start = motion.start([(frame(i), SIZE) for i in range(20)])
     seen, things = [], []
-    for i, moves in enumerate(start):
+    for i, of_frame in enumerate(start):
         found = score(i)
         thing = np.where(found > 0, 1, 0)
         thing[2:7, 20:28] = 2  # of the world at rest
         found[thing == 2] = 1
-        movement.learn(found, moves)
+        motion.learn(found, of_frame)
         noise = np.random.default_rng(i).normal(0, 0.1, (thing.size, 8)).astype(np.float32)
-        seen.append((np.eye(8, dtype=np.float32)[thing.ravel()] + noise, found, moves))
+        seen.append((np.eye(8, dtype=np.float32)[thing.ravel()] + noise, found, of_frame))
         things.append(thing.ravel())
-    assert not movement.rests(seen[0][0]).any()
-    movement.survey(seen[:8])
-    assert not movement.rests(seen[0][0]).any()  # too short a time
-    movement.survey(seen)
-    rests, thing = np.concatenate([movement.rests(points) for points, _, _ in seen]), np.concatenate(things)
+    assert not motion.rests(seen[0][0]).any()
+    motion.survey(seen[:8])
+    assert not motion.rests(seen[0][0]).any()  # too short a time
+    motion.survey(seen)
+    rests, thing = np.concatenate([motion.rests(points) for points, _, _ in seen]), np.concatenate(things)
     assert rests[thing == 2].mean() > 0.9
     assert rests[thing == 1].mean() < 0.1
 
 
 def test_a_survey_of_photographs_tells_nothing() -> None:
-    movement = Movement(seed=0)
+    motion = MotionCues(seed=0)
     points = np.random.default_rng(0).random((SIZE[0] * SIZE[1], 8), np.float32)
-    movement.survey([(points, np.ones(SIZE, np.float32), Moves())] * 32)
-    assert not movement.rests(points).any()
+    motion.survey([(points, np.ones(SIZE, np.float32), FrameMotion())] * 32)
+    assert not motion.rests(points).any()
 
 
 def test_frames_that_are_passed_by_are_part_of_the_way() -> None:
@@ -98,14 +100,14 @@ def test_frames_that_are_passed_by_are_part_of_the_way() -> None:
     pan, size = 3, (240, 240)
     wide = cv2.resize(WORLD, (480, 240))
     views = [np.ascontiguousarray(wide[:, pan * i : pan * i + 240]) for i in range(40)]
-    movement, found = Movement(seed=0), []
+    motion, found = MotionCues(seed=0), []
     for i, rgb in enumerate(views):
         if i % 4 == 0:
-            found.append(movement(Frame(index=i, name=str(i), timestamp=i / 30, rgb=rgb), size).changed)
+            found.append(motion(Frame(index=i, name=str(i), timestamp=i / 30, rgb=rgb), size).changed)
         else:
             flow = np.zeros((160, 160, 2), np.float32)
             flow[..., 0] = pan * (i % 4) / 240
-            movement.pass_by(Way(flow, small_gray(rgb)))
+            motion.on_propagated(FlowToKeyframe(flow, small_gray(rgb)))
     assert found[0] is None
     assert found[-1] is not None
     assert np.median(found[-1]) < 0.2
@@ -113,10 +115,10 @@ def test_frames_that_are_passed_by_are_part_of_the_way() -> None:
 
 
 def test_without_cues_nothing_is_said() -> None:
-    movement = Movement(seed=0)
-    movement.learn(score(0), Moves())
-    assert not np.any(movement.against(Moves()))
-    assert not np.any(movement.leaning(Moves()))
+    motion = MotionCues(seed=0)
+    motion.learn(score(0), FrameMotion())
+    assert not np.any(motion.score_change(FrameMotion()))
+    assert not np.any(motion.saliency_change(FrameMotion()))
 
 
 @pytest.mark.parametrize(("path", "expected"), [("co3d_hydrant", True), ("multiview_espresso", True),
@@ -126,5 +128,5 @@ def test_without_cues_nothing_is_said() -> None:
 def test_photographs_are_told_from_video(shared: Path, path: str, expected: bool) -> None:
     with open_source(str(shared / "data" / path)) as source:
         first = list(islice(source, 8))
-    assert are_photographs(Movement(seed=0).start([(one, SIZE) for one in first])) == expected
-    assert not are_photographs(Movement(seed=0).start([(one, SIZE) for one in first[:1]]))  # nobody knows
+    assert are_photographs(MotionCues(seed=0).start([(one, SIZE) for one in first])) == expected
+    assert not are_photographs(MotionCues(seed=0).start([(one, SIZE) for one in first[:1]]))  # nobody knows

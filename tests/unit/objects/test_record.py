@@ -10,12 +10,12 @@ import pytest
 
 from streamseg.depth.support import SupportPlane
 from streamseg.frame import Frame, Intrinsics
-from streamseg.objects.notes import Noted
+from streamseg.objects.record import ObjectsRecord
 from streamseg.sources.reading.cameras import UNKNOWN
 
 NOTHING = np.zeros((4, 6), bool)
 PLANE = SupportPlane(NOTHING, NOTHING, NOTHING, NOTHING, np.zeros((4, 6, 3)), np.ones((4, 6)), 0.0)
-BIN = PLANE._replace(hollow=True)
+BIN = PLANE._replace(is_bin=True)
 CAMERA = Intrinsics(5.0, 5.0, 3.0, 2.0)
 
 
@@ -26,18 +26,18 @@ def frame(index: int, camera: Intrinsics | None = CAMERA, depth: bool = True) ->
 
 
 def test_bins_planes_and_their_absence_are_told_apart() -> None:
-    noted = Noted()
+    record = ObjectsRecord()
     for index, support in enumerate([BIN, PLANE, None, BIN]):
-        noted.see(frame(4 * index), support)
-    assert {kind: [*on] for kind, on in noted.supports.items()} == {"bin": [0, 12], "plane": [4], "none": [8]}
-    assert noted.of_depth == ""
+        record.add(frame(4 * index), support)
+    assert {kind: [*on] for kind, on in record.supports.items()} == {"bin": [0, 12], "plane": [4], "none": [8]}
+    assert record.depth_note == ""
 
 
 def test_frames_without_depth_are_not_counted() -> None:
-    noted = Noted()
-    noted.see(frame(0, depth=False), None)
-    assert not any(noted.supports.values())
-    assert noted.of_depth == ""
+    record = ObjectsRecord()
+    record.add(frame(0, depth=False), None)
+    assert not any(record.supports.values())
+    assert record.depth_note == ""
 
 
 @pytest.mark.parametrize(
@@ -47,10 +47,10 @@ def test_frames_without_depth_are_not_counted() -> None:
 def test_what_a_user_may_not_expect_is_noted(
     support: SupportPlane | None, camera: Intrinsics | None, told: str
 ) -> None:
-    noted = Noted()
-    noted.see(replace(frame(0), intrinsics=camera), support)
-    assert noted.of_depth.startswith(told)
-    assert (noted.camera is None) == (camera is not None)
+    record = ObjectsRecord()
+    record.add(replace(frame(0), intrinsics=camera), support)
+    assert record.depth_note.startswith(told)
+    assert (record.camera is None) == (camera is not None)
 
 
 @pytest.mark.parametrize("quality", ["live", "high"])
@@ -60,4 +60,4 @@ def test_frames_of_a_video_follow_each_other(make_salient, quality: str) -> None
     segmenter = make_salient(quality=quality)
     for i, follows in enumerate([False, True, True]):
         segmenter.step(Frame(i, str(i), 0.0, np.ascontiguousarray(wide[i : i + 120, 2 * i : 2 * i + 160])))
-        assert segmenter.noted.follow == follows
+        assert segmenter.objects_record.is_video == follows
