@@ -36,11 +36,13 @@ class Tracker:
     """Assigns ids to the parts of each frame, by overlap with the frame before and by appearance, the mean feature.
 
     The assignment is one to one (Hungarian method). The appearance of an id is kept, so that a part that returns after
-    an absence gets its id back. rule: see `Rule`. ids: source of new ids.
+    an absence gets its id back. rule: see `Rule`. ids: source of new ids. new_ids: the ids of the last frame that are
+    new; after 254 ids they may have belonged to something else.
     """
 
     def __init__(self, rule: Rule = OBJECTS, ids: Ids | None = None) -> None:
         self.rule, self.ids = rule, ids or Ids()
+        self.new_ids: list[int] = []
         self._looks: dict[int, np.ndarray] = {}  # appearance of each id, (D,)
         self._before: np.ndarray | None = None  # ids of the frame before, (h, w) uint8
 
@@ -61,7 +63,7 @@ class Tracker:
 
     def match(self, parts: np.ndarray, count: int, features: np.ndarray) -> list[int]:
         """Return the ids of the parts 1 ... count; 0 for a part that finds all 254 taken. As `__call__`."""
-        looks = _appearances(parts, count, features)
+        looks, self.new_ids = _appearances(parts, count, features), []
         ids = self._known(looks, self._overlap(parts, count))
         for part, look in enumerate(looks):
             ids[part] = ids[part] or self._new_id(ids)
@@ -100,10 +102,16 @@ class Tracker:
         return (table / np.maximum(union, 1))[1:]
 
     def _new_id(self, taken: list[int]) -> int:
-        """Return a new id, and forget its old appearance; 0 if all are taken."""
+        """Return a new id, and forget what had it before; 0 if all are taken."""
         free = self.ids.new(taken)
-        self._looks.pop(free, None)
+        if free:
+            self._forget(free)
+            self.new_ids.append(free)
         return free
+
+    def _forget(self, i: int) -> None:
+        """Forget what had an id before."""
+        self._looks.pop(i, None)
 
 
 def _thinned(parts: np.ndarray) -> np.ndarray:

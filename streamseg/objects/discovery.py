@@ -165,6 +165,7 @@ class ObjectDiscovery:
         timer.part("instances")
         found = self.tracker(parts, frame.features, self.motion.flow if support is None else None)
         timer.part("ids")
+        self.scores.forget(self.tracker.new_ids)
         self.scores.see(found, raw, _objectness(frame), seen.saliency, support, motion.moving)
         found = self.scores.kept(found, self.config.min_score)
         self.tracker.see(found)

@@ -113,6 +113,10 @@ class PartingTracker(Tracker):
                 settled.add(part)
         return ids
 
+    def _forget(self, i: int) -> None:
+        super()._forget(i)
+        self._apart = {pair for pair in self._apart if i not in pair}
+
     def see(self, shown: np.ndarray) -> None:
         """Remember which ids of a frame do not touch. shown: (H, W) uint8 ids; other ids are not affected."""
         small = _thinned(shown)

@@ -17,6 +17,7 @@ found.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import cv2
@@ -99,6 +100,12 @@ class ObjectScores:
             cues = _measured(inside[box] > 0, small[box] == 0, maps[:, *box], reach)
             self.cues[i] = self._averaged(i, np.append(cues, moving is not None))
         self.latest = {i: score(cues) for i, cues in self.cues.items()}
+
+    def forget(self, ids: Iterable[int]) -> None:
+        """Forget the objects that had these ids, because other objects have them now."""
+        for i in ids:
+            self._means.pop(i, None)
+            self._sure.discard(i)
 
     def _averaged(self, i: int, cues: np.ndarray) -> Cues:
         """Return the mean cues of object i over its last frames. cues: (6,) of this frame, in the order of Cues."""

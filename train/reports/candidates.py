@@ -60,13 +60,13 @@ class Candidates:
             head.load_state_dict(content["head"])
         return features_of(encoder, head, checkpoint.head_output(content["backbone"])), features_of(encoder)
 
-    def compare(self, candidate: Candidate, reference: Candidate) -> Changes:
+    def compare(self, candidate: Candidate, reference: Candidate, until_one_falls: bool = False) -> Changes:
         """Return the changes of the figures by a candidate against another one.
 
-        Objects take longest: they are measured only if no other figure falls.
+        until_one_falls: measure objects, which takes longest, only if no other figure falls.
         """
         regions = self._changes(self._regions(reference), self._regions(candidate))
-        if any_falls(regions) or not self.evaluators.val:
+        if not self.evaluators.val or (until_one_falls and any_falls(regions)):
             return regions
         return regions | self._changes(self._objects(reference), self._objects(candidate))
 

@@ -22,7 +22,7 @@ from streamseg.backbones import checkpoint
 from train.callbacks.checkpointing import BEST, LAST
 from train.callbacks.probing import Probing
 from train.method import Method
-from train.reports.candidates import START, Candidate, Candidates, Changes, better, content_at, worse
+from train.reports.candidates import START, Candidate, Candidates, better, content_at, worse
 
 SHARES = 1.0, 0.5, 0.25
 """Candidates, in the order in which they are tried."""
@@ -65,15 +65,20 @@ def _limit(method: Method, without_masks: bool) -> float:
 def _chosen(candidates: Candidates, limit: float, proven: bool, say: Callable[[str], None]) -> Candidate:
     """Return the largest share up to `limit` that is better, else 0; or START if that is worse than the start."""
 
-    def changes(candidate: Candidate, reference: Candidate) -> Changes:
-        found = candidates.compare(candidate, reference)
-        say(candidates.describe_changes(candidate, reference, found))
-        return found
-
-    share = next((one for one in SHARES if one <= limit and better(changes(one, 0.0), proven)), 0.0)
-    if candidates.best.get("head") and worse(changes(share, START)):
-        return START
-    return share
+    chosen = 0.0
+    for share in SHARES:
+        if share > limit:
+            continue
+        changes = candidates.compare(share, 0.0, until_one_falls=True)
+        say(candidates.describe_changes(share, 0.0, changes))
+        if better(changes, proven):
+            chosen = share
+            break
+    if not candidates.best.get("head"):
+        return chosen
+    changes = candidates.compare(chosen, START)
+    say(candidates.describe_changes(chosen, START, changes))
+    return START if worse(changes) else chosen
 
 
 def interrupted_share(probing: Probing | None, method: Method, output: Path) -> tuple[float, str]:

@@ -143,6 +143,17 @@ def test_what_never_reached_a_higher_least_score_does_not_stay() -> None:
     assert not scores.kept(TWO, above).any()
 
 
+def test_an_id_that_is_used_again_starts_anew() -> None:
+    scores, alone = ObjectScores(), ObjectScores()
+    see(scores, TWO, cells(TWO, {1: 0.9, 7: 0.9}, 0.05))
+    scores.kept(TWO, 0.25)
+    scores.forget([1])
+    for one in (scores, alone):
+        see(one, TWO, cells(TWO, {1: 0.01, 7: 0.01}, 0.05))
+    assert scores.latest[1] == alone.latest[1] < 0.25
+    assert np.array_equal(scores.kept(TWO, 0.25), np.where(TWO == 7, 7, 0))
+
+
 def test_where_motion_can_be_told_it_speaks_for_what_moves_and_against_what_does_not() -> None:
     weak, unknown = cells(TWO, {1: 0.5, 7: 0.5}, 0.2), ObjectScores()
     see(unknown, TWO, weak)
