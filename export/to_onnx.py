@@ -14,7 +14,7 @@ from export import frames
 from export.layers import worst_layer
 from export.target import check_name, written
 from export.verify import Comparison, Outputs, compare, gate
-from streamseg.backbones import OPSET, Backbone, Spec, check_size, describe, open_backbone, write_onnx
+from streamseg.backbones import OPSET, Backbone, Spec, check_export, describe, open_backbone, write_onnx
 
 COMPARED = 8
 """Number of frames that are compared. As many other frames calibrate an int8 file."""
@@ -41,8 +41,7 @@ def to_onnx(request: Request, path: Path, log: Callable[[str], None]) -> list[Co
     for a dynamic file, sizes that were not traced.
     """
     check_name(path, ".onnx")
-    if request.size:
-        check_size(request.spec, request.size)
+    check_export(request.spec, request.size)
     with written(path, needs=_least_bytes(request)) as temporary:
         log(f"writing {request.spec.model} as ONNX, opset {request.opset}, {request.precision}")
         if request.precision == "int8":

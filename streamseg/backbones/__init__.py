@@ -30,9 +30,9 @@ def describe(spec: Spec) -> Shape:
     return plugins.load(__name__, "zoo").recipe(spec, weights=False).shape
 
 
-def check_size(spec: Spec, size: tuple[int, int]) -> None:
-    """Raise ModelError, with the nearest possible size, if a network cannot take images of `size` (H, W)."""
-    _check_size(plugins.load(__name__, "zoo").recipe(spec), size)
+def check_export(spec: Spec, size: tuple[int, int] | None) -> None:
+    """Raise ModelError if a network is exported already, or cannot take images of `size` (H, W); None = any size."""
+    _check_export(plugins.load(__name__, "zoo").recipe(spec), size)
 
 
 def open_backbone(
@@ -96,10 +96,7 @@ def write_onnx(
     and the computation; input and outputs are float32. max_batch: for the metadata, 0 = unknown. Raises ModelError.
     """
     recipe = plugins.load(__name__, "zoo").recipe(spec)
-    if recipe.kind not in ("cnn", "vit"):
-        raise ModelError(f"{spec.model!r} is exported already", "give the checkpoint or the name that it was made from")
-    if size is not None:
-        _check_size(recipe, size)
+    _check_export(recipe, size)
     write = plugins.load(f"{__name__}.networks", "to_onnx").write
     write(recipe, size, path, precision, opset=opset, max_batch=max_batch, simplify=True)
 
@@ -160,8 +157,18 @@ def _engine_for(device: str) -> str:
     return "openvino" if device in ("auto", "cpu") and find_spec("openvino") else "onnxruntime"
 
 
+def _check_export(recipe: Recipe, size: tuple[int, int] | None) -> None:
+    """As `check_export`."""
+    if recipe.kind not in ("cnn", "vit"):
+        raise ModelError(
+            f"{recipe.file!r} is exported already", "give the checkpoint or the name that it was made from"
+        )
+    if size is not None:
+        _check_size(recipe, size)
+
+
 def _check_size(recipe: Recipe, size: tuple[int, int]) -> None:
-    """As `check_size`."""
+    """Raise ModelError, with the nearest possible size, if a network cannot take images of `size` (H, W)."""
     shape = recipe.shape
     height, width = size
     if shape.size is not None and shape.size != size:

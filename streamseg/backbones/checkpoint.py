@@ -20,13 +20,20 @@ from typing import Any
 from streamseg.backbones.contract import HEAD_OUTPUTS
 from streamseg.cache import recall, remember
 from streamseg.errors import ModelError, OutputError
-from streamseg.files import written
+from streamseg.files import MANIFEST, written
 
 FORMAT = 1
 SUFFIXES = (".pt", ".ckpt")
 _NAME = re.compile(r"(timm:)?[\w.-]+(?<!\.pt)(?<!\.ckpt)(?<!\.onnx)(?<!\.xml)(?<!\.plan)(?<!\.engine)", re.ASCII)
 """The name of a network. It is neither a file nor an address, so a checkpoint cannot cause other files to be read."""
 HEADER = ("format", "streamseg", "method", "backbone", "config", "provenance")
+
+
+def inside(folder: str) -> str:
+    """Return a hint that names the checkpoint in the output folder of a training run; "" if `folder` is none."""
+    path = Path(folder).parent if folder.endswith(MANIFEST) else Path(folder)
+    found = [path / name for name in ("best.pt", "last.pt") if (path / name).is_file()]
+    return f"give the checkpoint of that run: {found[0]}" if found else ""
 
 
 def write(path: Path, content: dict[str, Any]) -> None:

@@ -125,8 +125,8 @@ def _architecture(model: str) -> Architecture:
         return NAMED[model]
     if model.startswith("timm:"):
         return _timm_architecture(model.removeprefix("timm:"))
-    hint = plugins.did_you_mean(model, NAMED) + "; or timm:NAME for any model of timm, or an .onnx file"
-    raise ModelError(f"no backbone is called {model!r}", hint)
+    names = plugins.did_you_mean(model, NAMED) + "; or timm:NAME for any model of timm, or an .onnx file"
+    raise ModelError(f"no backbone is called {model!r}", checkpoint.inside(model) or names)
 
 
 def _timm_architecture(name: str) -> Architecture:

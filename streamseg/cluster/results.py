@@ -19,7 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from streamseg.cluster.task import host_name, same_settings
+from streamseg.cluster.task import host_name, same_recording, same_settings
 from streamseg.errors import OutputError
 from streamseg.files import MANIFEST, locked, process_exists, written
 from streamseg.runtime.index import Entry
@@ -87,6 +87,8 @@ class Results:
                 raise OutputError(f"{str(target)!r} holds an unfinished run", "finish or remove it, or add --overwrite")
             if about.get("source", source) != source:
                 raise OutputError(f"{str(target)!r} holds another recording: {about['source']}", "choose another -o")
+            if not same_recording(content, source):
+                raise OutputError(f"{str(target)!r} is of an older {source}", "choose another -o, or --overwrite")
             if not same_settings(content, settings):
                 raise OutputError(f"{str(target)!r} was made with other settings", "choose another -o, or --overwrite")
             return entry_of(name, source, content)

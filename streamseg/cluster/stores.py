@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from streamseg.cluster import remote
 from streamseg.cluster.results import HIDDEN, Results, entry_of
-from streamseg.cluster.task import same_settings
+from streamseg.cluster.task import same_recording, same_settings
 from streamseg.errors import OutputError
 from streamseg.files import MANIFEST, written
 from streamseg.runtime import index
@@ -58,6 +58,8 @@ class ObjectStore:
         content = remote.read_json(f"{self.url}/{name}/{MANIFEST}")
         if content is None:
             return None
+        if not same_recording(content, source):
+            raise OutputError(f"{self.url}/{name} is of an older {source}", "choose another -o, or --overwrite")
         if not same_settings(content, settings):
             raise OutputError(f"{self.url}/{name} was made with other settings", "choose another -o, or --overwrite")
         return entry_of(name, source, content)

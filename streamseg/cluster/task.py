@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from streamseg.config import RunConfig
 from streamseg.files import sha256_of
 from streamseg.runtime.index import Entry
 from streamseg.runtime.repeat import settings_of
+from streamseg.sources import split_kind, split_part
 from streamseg.text import to_json
 
 
@@ -54,6 +56,19 @@ def same_settings(content: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool
     settings = dict(content.get("settings") or {}) | {"source": ""}
     files = (content.get("batch") or {}).get("files", wanted["files"])
     return settings | {"files": files} == dict(wanted)
+
+
+def bytes_of(source: str) -> int | None:
+    """Return the size of a recording that is one local file; None for any other, whose size takes long to find out."""
+    path, part = split_part(split_kind(source)[1])
+    path = os.path.expanduser(path)
+    return os.path.getsize(path) if not part and os.path.isfile(path) else None
+
+
+def same_recording(content: Mapping[str, Any], source: str) -> bool:
+    """Whether the recording at `source` is as large as when its run.json, `content`, was written, as far as known."""
+    known = (content.get("batch") or {}).get("bytes"), bytes_of(source)
+    return None in known or known[0] == known[1]
 
 
 def host_name() -> str:

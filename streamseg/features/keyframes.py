@@ -15,6 +15,7 @@ import numpy as np
 
 from streamseg.config import KEYFRAME_DISTANCE
 from streamseg.features.flow import IN_VIDEO, FlowToKeyframe, positions, small_gray, unexplained
+from streamseg.frame import Frame
 
 UNEXPLAINED = 0.15
 """Largest difference to the warped keyframe, see `flow.unexplained`, with which a frame is propagated."""
@@ -29,6 +30,15 @@ where they started (Sundaram et al., "Dense point trajectories by GPU-accelerate
 2010). The share is 0 to .03 where a camera pans over a calm scene, and .06 to .2 with fast motion or occlusion."""
 STRETCH_TO_DEPTH = 3
 """Factor by which the distance may grow until a frame has depth, if others have."""
+
+SPARSE = 0.5
+"""A frame lacks depth if it has less than this share of the readings of the last keyframe that had depth. In less than
+half of the pixels, `depth.support` finds no plane."""
+
+
+def readings(frame: Frame) -> float:
+    """Return the share of the pixels of a frame with a depth reading; 0 without depth. It decodes the depth."""
+    return 0.0 if frame.depth is None else np.count_nonzero(frame.depth) / frame.depth.size
 
 
 class KeyframeSelector:

@@ -28,6 +28,9 @@ def flags_of(path: Path) -> dict[str, str | bool]:
     """
     try:
         content = from_json(path.read_bytes())
+        if "settings" not in content and "method" in content:
+            of_training = f"{str(path)!r} is of training, not of masks"
+            raise OutputError(of_training, f"streamseg train {content['method']} --config {path}")
         settings = content["settings"]
         spec = settings["extractor"]["spec"]
         parts = [settings[name] for name in ("extractor", "clustering", "options", "run")]

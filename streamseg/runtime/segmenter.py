@@ -20,7 +20,7 @@ import numpy as np
 from streamseg.backbones import Backbone
 from streamseg.config import SegmenterConfig
 from streamseg.features.extractor import FeatureExtractor, FeatureFrame, PropagatedFrame
-from streamseg.features.keyframes import KeyframeSelector
+from streamseg.features.keyframes import SPARSE, KeyframeSelector, readings
 from streamseg.features.pending import DELAY, PendingKeyframe
 from streamseg.features.propagation import propagated, with_features_of_keyframe
 from streamseg.features.timing import StageTimer
@@ -101,7 +101,7 @@ class Segmenter:
         stretch, first = bool(objects) and not chosen.extractor.keyframes, objects.start_frames if objects else 1
         self._keyframes = KeyframeSelector(chosen.keyframe_distance, first, stretch)
         self._keyframe: FeatureFrame | None = None
-        self._has_depth = False  # whether any keyframe so far has depth
+        self._readings = 0.0  # of the last keyframe with depth, see `readings`
         self._is_adapted = False  # see `adapt_keyframes`
         self.no_depth: Counter[str] = Counter()  # frames without depth, by reason, see `Statistics`
         self._steering: queue.SimpleQueue[tuple[int | None, bool]] = queue.SimpleQueue()
@@ -172,8 +172,8 @@ class Segmenter:
                 self._keyframes.restart()
                 return frame  # a GPU runs the network in less time than the CPU needs for the flow
             self._keyframes.distance = 1
-        to_keyframe = self._keyframes(frame.rgb, lambda: self._has_depth and frame.depth is None)
-        self._has_depth = self._has_depth or (to_keyframe is None and frame.depth is not None)
+        to_keyframe = self._keyframes(frame.rgb, lambda: readings(frame) < SPARSE * self._readings)
+        self._readings = (readings(frame) if to_keyframe is None else 0) or self._readings
         timer.lap("flow")
         return frame if to_keyframe is None else PropagatedFrame(frame, to_keyframe, timer.laps)
 

@@ -11,7 +11,7 @@ import numpy as np
 from streamseg.backbones import Backbone, describe, open_backbone
 from streamseg.backbones.contract import HEAD_OUTPUTS
 from streamseg.backbones.placement import place_of_labels
-from streamseg.config import ClusteringConfig, ObjectsConfig, SegmenterConfig, SessionConfig
+from streamseg.config import ClusteringConfig, ExtractorConfig, ObjectsConfig, SegmenterConfig, SessionConfig
 from streamseg.depth.registration import fit
 from streamseg.errors import FrameError, SourceError
 from streamseg.features.extractor import FeatureExtractor
@@ -112,6 +112,7 @@ def open_segmenter(
                 limit = f"the network takes them at most {THINNEST} times as long as wide"
                 log_once(f"note: frames of {height}x{width} (height x width) are squeezed: {limit}")
             return input_size(frame_size, settings.size, shape.multiple)
+        log_once(_unused_size(settings.size, shape.size))
         if not any(SQUEEZED in line for line in logged):  # once in a session, even if the size of the frames changes
             log_once(squeezed(frame_size, shape.size))
         return shape.size
@@ -153,6 +154,13 @@ def squeezed(frame: tuple[int, int], network: tuple[int, int]) -> str:
         f"{SQUEEZED} {h}x{w} (height x width), so frames of {height}x{width} are squeezed; export it with their aspect"
     )
     return to_do(why, "streamseg export ... --size HxW")
+
+
+def _unused_size(asked: int | tuple[int, int], network: tuple[int, int]) -> str:
+    """Return a note that --size has no effect on a network of a fixed input size (H, W); "" if it is not given."""
+    if asked in (ExtractorConfig.size, network, min(network)):
+        return ""
+    return log_line(f"--size: no effect, because the network takes {network[0]}x{network[1]} (height x width) only")
 
 
 def unused(setup: SegmenterConfig) -> str:

@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from streamseg.errors import FrameError, OutputError
+from streamseg.errors import FrameError, OutputError, SourceError
 from streamseg.files import MANIFEST, UniqueNames
 from streamseg.sources import Recording, read_mask
 from streamseg.sources.reading.files import images_in
+from streamseg.text import without_secrets
 
 LINES, ARCHIVE, OVERLAY = "segments.jsonl", "labels.npz", "overlay.mp4"
 FOLDERS = {"regions": "labels", "objects": "objects", "panoptic": "panoptic"}
@@ -75,14 +76,21 @@ class Output:
         return tuple(sorted(kinds, key=lambda kind: kind != self.masks))
 
     def stamps(self, source: Recording | None) -> list[Stamp]:
-        """Return the frames of the run, in order. source: the recording of the run, None = not available."""
+        """Return the frames of the run, in order. source: the recording of the run, None = not available. Raises
+        SourceError if it is another recording."""
         stamps = list(self._from_lines()) or self._from_archive()
         if stamps:
             return _with_numbers(stamps, source)
-        if source is not None and self.kinds:
-            return list(self._from_source(source))
+        if source is not None and self.kinds and (stamps := list(self._from_source(source))):
+            return stamps
         folder = next((FOLDERS[kind] for kind in self.kinds if kind in FOLDERS), "")
-        return [_from_name(path.stem) for path in images_in(self.path / folder)] if folder else []
+        names = [path.stem for path in images_in(self.path / folder)] if folder else []
+        if names and source is not None:
+            raise SourceError(
+                f"no frame of {without_secrets(source.uri)!r} is called like a mask in {str(self.path)!r}",
+                "give the recording of that run: --source PATH",
+            )
+        return list(map(_from_name, names))
 
     def reader(self, kind: str, stamps: Iterable[Stamp]) -> list[Callable[[], np.ndarray]]:
         """Return for each frame a function that reads its (H, W) uint8 ids, or raises FrameError."""

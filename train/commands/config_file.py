@@ -51,7 +51,8 @@ def use_as_defaults(ctx: click.Context, param: click.Parameter, path: Path | Non
 def flags_of(path: Path, method: str, params: Iterable[click.Parameter]) -> dict[str, Any]:
     """Return {name of the parameter: value as a user would type it} for the flags in the file.
 
-    Raises StreamsegError if the file cannot be read, belongs to another method, or has an unknown flag or no value.
+    Raises StreamsegError if the file cannot be read, belongs to another method or command, or has an unknown flag or no
+    value.
     """
     content = _read(path)
     other = content.get("method", method)
@@ -67,6 +68,8 @@ def flags_of(path: Path, method: str, params: Iterable[click.Parameter]) -> dict
         values = {**parts["settings"], **parts["options"]}
         # a file of another version may have other flags: they are ignored
         given = {name: _auto_as_word(known[name], value) for name, value in values.items() if name in known}
+    elif "settings" in content:  # a run.json of `streamseg run`, or the summary.json of a batch
+        raise StreamsegError(f"{str(path)!r} is of masks, not of training", "give the run.json of a training run")
     else:
         given = {name: value for name, value in content.items() if name != "method"}
     return checked_flags(repr(str(path)), given, params)

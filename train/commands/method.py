@@ -118,7 +118,8 @@ def _config(
             flag, param = flag_of(key), next(param for param in params if param.name == key)
             before, asked = (config_file.as_shown(param, value) for value in (original[key], given[key]))
             raise StreamsegError(
-                f"the run was started with {flag} {before}, and cannot be resumed with {asked}",
+                f"the run was started {f'with {flag} {before}' if before else f'without {flag}'}, "
+                f"and cannot be resumed with {asked or 'another value'}",
                 f"leave {flag} out, or start a new run with another -o",
             )
     return dataclass_from(Settings, resumed), dataclass_from(module.Options, resumed)

@@ -33,6 +33,19 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
+@pytest.mark.parametrize("typed", ["trained", "trained/", "trained/run.json"])
+def test_the_folder_of_a_training_run_is_answered_with_its_checkpoint(
+    typed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("trained").mkdir()
+    for name in ("last.pt", "best.pt"):
+        written(tmp_path).rename(f"trained/{name}")
+        with pytest.raises(ModelError) as refusal:
+            zoo.recipe(Spec(typed))
+        assert refusal.value.hint == f"give the checkpoint of that run: trained/{name}"
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.sampled_from(["backbone", "method", "provenance", "config", "training", "state_dict", "head", "format"]),

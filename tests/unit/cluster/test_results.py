@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from streamseg.cluster.results import Results
-from streamseg.cluster.task import output_settings
+from streamseg.cluster.task import bytes_of, output_settings
 from streamseg.config import ExtractorConfig, RunConfig, Spec
 from streamseg.errors import OutputError
 from streamseg.runtime import index
@@ -54,6 +54,23 @@ def test_results_of_other_settings_or_recordings_are_refused(results: Results) -
         results.find_done("a", "/a", output_settings(RunConfig(source="/a", every=2)))
     with pytest.raises(OutputError, match="another recording"):
         results.find_done("a", "/b", output_settings(JOB))
+
+
+def test_results_of_a_file_that_has_changed_are_refused(results: Results, tmp_path: Path) -> None:
+    clip = tmp_path / "clip.mp4"
+    clip.write_bytes(b"first")
+    about = {"source": str(clip), "files": {}, "bytes": bytes_of(f"video:{clip}")}
+    results.publish(made(results, "a", batch=about), "a", overwrite=False)
+    assert results.find_done("a", str(clip), output_settings(JOB)) is not None
+    clip.write_bytes(b"longer than the first")
+    with pytest.raises(OutputError, match=r"is of an older .*clip\.mp4") as refusal:
+        results.find_done("a", str(clip), output_settings(JOB))
+    assert "--overwrite" in refusal.value.hint
+    clip.unlink()  # it lies elsewhere now
+    assert results.find_done("a", str(clip), output_settings(JOB)) is not None
+    assert [bytes_of(source) for source in (str(tmp_path), "0", "s3://store/clip.mp4", "index:all.jsonl#a")] == [
+        None
+    ] * 4
 
 
 def test_an_entry_has_what_its_run_asks_of_the_user(results: Results) -> None:

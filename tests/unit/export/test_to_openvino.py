@@ -92,6 +92,13 @@ def test_its_layers_are_chosen_already(network: Path) -> None:
         describe(Spec(str(network), layers=(5,)))
 
 
+def test_what_is_exported_already_is_refused_whatever_its_size(network: Path, tmp_path: Path) -> None:
+    other = (SIZE[0] * 2, SIZE[1])
+    with pytest.raises(ModelError, match="is exported already"):
+        to_openvino.to_openvino(to_openvino.Request(Spec(str(network)), other), tmp_path / "new.xml", print)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_without_its_bin(copied: Path) -> None:
     copied.with_suffix(".bin").unlink()
     with pytest.raises(ModelError, match=r"lacks its weights, .*net\.bin"):

@@ -80,6 +80,14 @@ def test_further_flags_override_those_of_the_run(tmp_path: Path, monkeypatch: py
     assert (seen[0].source, seen[0].clustering.k, seen[0].clustering.seed) == ("new", 4, 3)
 
 
+def test_the_summary_of_training_is_told_apart(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps({"method": "selftrain", "config": {"settings": {}, "options": {}}}))
+    with pytest.raises(OutputError, match="is of training") as refusal:
+        flags_of(path)
+    assert refusal.value.hint == f"streamseg train selftrain --config {path}"
+
+
 @pytest.mark.parametrize("text", ["", "{}", "[1]", json.dumps({"settings": {"extractor": 3}}), "[" * 100_000])
 def test_other_files_are_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text(text)

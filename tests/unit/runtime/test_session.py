@@ -44,12 +44,19 @@ def test_the_note_about_squeezed_frames_comes_once(tmp_path: Path) -> None:
     )
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)]), tmp_path / "net.onnx")
     lines: list[str] = []
-    with open_session(SessionConfig(SAMPLE).but(spec=Spec(str(tmp_path / "net.onnx"))), lines.append) as session:
+    setup = SessionConfig(SAMPLE).but(spec=Spec(str(tmp_path / "net.onnx")))
+    with open_session(setup, lines.append) as session:
         for frame in ((480, 640), (480, 640), (640, 480)):
             assert session.segmenter.extractor.choose_size(frame) == (32, 96)
     (note,) = (line for line in lines if line.startswith("to do: the network"))
     assert "32x96" in note
     assert "480x640" in note
+    assert not any("--size: no effect" in line for line in lines)
+    for size, has_note in ((64, True), ((32, 64), True), (32, False), ((32, 96), False)):
+        lines.clear()
+        with open_session(setup.but(size=size), lines.append) as session:
+            session.segmenter.extractor.choose_size((480, 640))
+        assert any("--size: no effect" in line and "32x96" in line for line in lines) == has_note
 
 
 def advice(line: str) -> Alignment:

@@ -118,6 +118,9 @@ def test_a_resumed_run_must_be_the_same(train: Any, images: Path, tmp_path: Path
     code, _, said = train("byol", "--resume", "--lr", 9, "-o", out)
     assert code == 1
     assert "--lr auto, and cannot be resumed with 9.0" in said
+    code, _, said = train("byol", "--resume", "--facet", "output", "-o", out)
+    assert code == 1
+    assert "the run was started without --facet, and cannot be resumed with output" in said
     code, _, said = train("byol", "--resume", "-o", tmp_path / "nowhere")
     assert code == 1
     assert "no checkpoint" in said

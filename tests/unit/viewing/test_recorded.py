@@ -237,6 +237,8 @@ def test_what_cannot_be_shown_is_told(write: Callable[..., Path]) -> None:
         open_recorded(str(write(source="/no/such")), SourceConfig())
     with pytest.raises(SourceError, match="there is no"):
         open_recorded("/no/such", SourceConfig())
+    with pytest.raises(SourceError, match="is called like a mask"):
+        open_recorded(str(write("objects", name="b")), SourceConfig(), str(SAMPLE.with_name("overview.jpg")))
     with pytest.raises(SourceError, match="is live"):
         open_recorded("realsense:", SourceConfig())
     with pytest.raises(SourceError) as caught:

@@ -66,6 +66,7 @@ def test_a_summary_gives_all_flags_of_its_run(tmp_path: Path) -> None:
         ("a: [", ("cannot be read",)),
         ("method: dino", ("of dino", "streamseg train dino --config")),
         ("config: {}", ("does not hold the flags",)),
+        ("status: done\nsettings: {}", ("is of masks", "run.json of a training run")),
     ],
 )
 def test_what_a_file_cannot_set(tmp_path: Path, text: str, words: tuple[str, ...]) -> None:
