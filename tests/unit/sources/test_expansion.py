@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -134,3 +135,22 @@ def test_results_of_a_run_are_no_recordings(tmp_path: Path) -> None:
         picture(tmp_path / name / "0.png")
     (tmp_path / "masks/a/run.json").write_text(json.dumps({"written": []}), encoding="utf-8")
     assert names(expansion.expand([str(tmp_path)])) == ["a"]
+
+
+@pytest.mark.parametrize("count", [1, 3, 5])
+def test_folders_beside_loose_files_are_told_with_what_to_type(count: int, tmp_path: Path) -> None:
+    root = tmp_path / "my pictures"
+    folders = [root / f"day {i}" if i else root / "deep/day 0" for i in range(count)]
+    for path in (root / "preview.png", root / "masks/preview.png", *(folder / "0.png" for folder in folders)):
+        picture(path)
+    left_out: expansion.LeftOut = {}
+    found = expansion.expand([str(root)], left_out)
+    assert found == [str(root)]
+    ((folder, text),) = expansion.unnamed(left_out, found).items()
+    assert folder == str(root)
+    assert "masks" not in text.partition("(")[2].partition(")")[0]
+    typed = shlex.split(text.partition("too, add ")[2])
+    more: expansion.LeftOut = {}
+    found = expansion.expand([str(root), *typed], more)
+    assert {str(folder) for folder in folders} <= set(found)
+    assert expansion.unnamed(more, found) == {}
