@@ -15,10 +15,10 @@ from pathlib import Path
 from streamseg import plugins
 from streamseg.errors import SourceError
 from streamseg.files import MANIFEST
-from streamseg.sources import kind_of, module_of, split_kind, split_part
+from streamseg.sources import is_live, kind_of, module_of, split_kind, split_part
 from streamseg.sources.reading.left_out import LAYOUT
 from streamseg.sources.unrecognized import OTHER_PATH
-from streamseg.text import first_few
+from streamseg.text import first_few, without_secrets
 from streamseg.urls import is_store
 
 LIST_SUFFIXES = (".txt", ".lst", ".list")
@@ -72,9 +72,15 @@ def _expand_name(name: str, left_out: LeftOut, base: str = "") -> list[str]:
     kind, path = split_kind(name)
     if kind == "shards" and is_store(path):
         return [f"{kind}:{uri}" for uri in plugins.load("streamseg.sources", kind).expand(path)]
-    if kind == "camera" or "://" in path or (kind is None and path.isdecimal() and not os.path.exists(path)):
-        raise SourceError(f"{name!r} is live", "record it first, then give the file")
-    path, part = split_part(os.path.join(base, os.path.expanduser(path)))
+    local = os.path.join(base, os.path.expanduser(path))
+    if is_live(local if kind is None and os.path.exists(local) else name):  # in a list, 0 may be a folder beside it
+        raise SourceError(
+            f"{without_secrets(name)!r} is live, and recordings are needed",
+            "record it first, then give the file; `streamseg run` segments it live",
+        )
+    if is_store(path):
+        raise SourceError(f"{without_secrets(name)!r} is not on this machine", "copy it here, and give its path")
+    path, part = split_part(local)
     paths = [path] if os.path.exists(path) else sorted(glob.glob(path, recursive=True))
     if not paths:
         what = "no file matches" if glob.has_magic(path) else "there is no"
