@@ -28,15 +28,18 @@ def to_openvino(request: Request, path: Path, log: Callable[[str], None]) -> lis
     .bin. Raises ModelError, OutputError.
     """
     check_name(path, ".xml", exact=True)  # OpenVINO writes no other
-    with tempfile.TemporaryDirectory(prefix="streamseg-") as folder:
+    with (
+        written(path) as xml,
+        written(path.with_suffix(".bin")) as weights,
+        tempfile.TemporaryDirectory(prefix="streamseg-") as folder,
+    ):
         onnx = Path(folder) / "network.onnx"
         to_onnx(replace(request, precision="int8" if request.precision == "int8" else "fp32"), onnx, log)
-        with written(path) as xml, written(path.with_suffix(".bin")) as weights:
-            log(f"converting to OpenVINO, {request.precision}")
-            convert(onnx, xml, request.precision)
-            if not weights.is_file():
-                raise ModelError(f"OpenVINO wrote no {weights.name}", "please report this model")
-            return verify_file(request, xml, engine="openvino", log=log)
+        log(f"converting to OpenVINO, {request.precision}")
+        convert(onnx, xml, request.precision)
+        if not weights.is_file():
+            raise ModelError(f"OpenVINO wrote no {weights.name}", "please report this model")
+        return verify_file(request, xml, engine="openvino", log=log)
 
 
 def convert(onnx: Path, xml: Path, precision: str) -> None:

@@ -1,4 +1,5 @@
-"""Addresses that fsspec opens, such as s3://, gs://, file:// and memory://, and its errors as SourceErrors."""
+"""Addresses: of live streams, and those that fsspec opens, such as s3://, file:// and memory://, with its errors as
+SourceErrors."""
 
 from __future__ import annotations
 
@@ -10,14 +11,19 @@ from typing import Any
 from streamseg.errors import SourceError, StreamsegError
 from streamseg.text import without_secrets
 
-_LIVE = ("rtsp", "rtsps", "rtmp", "http", "https", "udp", "tcp", "srt")
+_LIVE = ("rtsp", "rtsps", "rtmp", "rtmps", "http", "https", "udp", "tcp", "srt")
 _URL = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
+
+
+def is_stream(address: str) -> bool:
+    """Whether `address` is that of a live stream."""
+    match = _URL.match(address)
+    return match is not None and match[1].lower() in _LIVE
 
 
 def is_store(address: str) -> bool:
     """Whether fsspec has to open `address`, because it is neither a local path nor a live stream."""
-    match = _URL.match(address)
-    return match is not None and match[1].lower() not in _LIVE
+    return _URL.match(address) is not None and not is_stream(address)
 
 
 def open_store_at(url: str) -> tuple[Any, str]:

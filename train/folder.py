@@ -58,16 +58,16 @@ def run_checkpoint(output: Path) -> Path | None:
 def checkpoint_to_resume(folder: OutputFolder, rank_zero: bool) -> Path | None:
     """Return the checkpoint to resume from, or None for a new run.
 
-    Raises OutputError if the run would overwrite an older run or its own input, if the folder cannot be written, or if
-    there is no checkpoint to resume from.
+    Raises OutputError if another run uses the folder, if the run would overwrite an older run or its own input, if the
+    folder cannot be written, or if there is no checkpoint to resume from.
 
     rank_zero: whether this process writes; other processes start when it has written.
     """
     if folder.parent:
         checkpoint_to_resume(folder.parent, rank_zero)
     output = folder.output
-    if rank_zero and (output / REPLACED).is_dir():
-        with locked(output):  # fails if another run is using the folder, and is replacing the older run just now
+    if rank_zero and output.is_dir() and os.access(output, os.W_OK):
+        with locked(output):  # fails if another run is using the folder, before data and network are opened
             _end_replacement(output)
     last = run_checkpoint(output)
     if folder.resume:

@@ -100,11 +100,14 @@ def evaluate(sources: Sequence[str], as_json: bool, quiet: bool, **given: Any) -
     from streamseg.evaluation import command, of_batch, paper, table
     from streamseg.evaluation.request import request
     from streamseg.evaluation.scoring import Listener
+    from streamseg.runtime.folder import check_writable
 
     given["protocol"] = given["protocol"] or ""
     wanted = request(sources, given | ({"masks": batch} if batch else {}))
     if page is not None and not page.absolute().parent.is_dir():
         raise click.BadParameter(f"there is no folder {str(page.parent)!r}", param_hint="--html")
+    if page is not None:
+        check_writable(page.absolute().parent)
     with progress.Display(quiet) as display:
         listener = Listener(display.log, display.begin, display.update)
         if report:

@@ -82,7 +82,7 @@ def run(
     """
     describe(request.job.extractor.spec)
     store = open_store(request.output)
-    tasks = plan(request)
+    tasks = plan(request, log)
     settings = output_settings(request.job)
     store.remove_left_over()
     state = Progress(len(tasks))
@@ -107,21 +107,21 @@ def run(
     return content
 
 
-def plan(request: Request) -> list[Task]:
-    """Return one task for each recording of this shard. Raises SourceError."""
-    uris = [uri for name in request.sources for uri in _expand(name)]
-    uris = list(dict.fromkeys(uris))
+def plan(request: Request, log: Callable[[str], None]) -> list[Task]:
+    """Return one task for each recording of this shard, and log what is left out of folders. Raises SourceError."""
+    left_out: expansion.LeftOut = {}
+    uris: dict[str, None] = {}
+    for name in request.sources:
+        uris |= dict.fromkeys(remote.expand(name) if remote.is_url(name) else expansion.expand([name], left_out))
+    for folder, text in expansion.unnamed(left_out, uris).items():
+        log(f"note: left out of {folder}: {text}")
     i, n = request.shard
     output = request.output if remote.is_url(request.output) else os.path.abspath(request.output)
     tasks = [
         Task(name, replace(request.job, source=uri), output, request.overwrite)
-        for name, uri in zip(folder_names(uris), uris, strict=True)
+        for name, uri in zip(folder_names(list(uris)), uris, strict=True)
     ]
     return tasks[i::n]
-
-
-def _expand(name: str) -> list[str]:
-    return remote.expand(name) if remote.is_url(name) else expansion.expand([name])
 
 
 def _unfinished(

@@ -45,7 +45,8 @@ def index_recordings(
     Returns {"recordings", "frames", "left_out": {uri: reason}, "looked_at": number of opened recordings}. workers:
     number of processes. progress: called with the number of known recordings and of all. Raises StreamsegError.
     """
-    uris = expansion.expand(sources)
+    unused: expansion.LeftOut = {}
+    uris = expansion.expand(sources, unused)
     building = path.with_name(f".{path.name}.building")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -62,6 +63,7 @@ def index_recordings(
                 progress(len(known), len(uris))
             result = _finish(database, uris)
         os.replace(building, path)
+        result["left_out"] |= expansion.unnamed(unused, uris)
         return result | {"looked_at": len(unknown)}
     except sqlite3.OperationalError as problem:
         hint = "wait for the other run" if "locked" in str(problem) else "check the disk, or choose another -o"

@@ -20,6 +20,7 @@ from streamseg.config import SessionConfig
 from streamseg.errors import FrameError, ModelError, OutputError, SourceError
 from streamseg.features.preparation import prepare
 from streamseg.files import written
+from streamseg.runtime.folder import check_writable
 from streamseg.runtime.session import Session, open_session
 from streamseg.sources import LiveSource
 
@@ -49,6 +50,7 @@ def write(
     )
     if zoo.recipe(setup.extractor.spec).kind == "cnn":
         raise no_attention
+    check_writable(folder)
     with open_session(setup, log) as session:
         source = session.source
         if isinstance(source, LiveSource):

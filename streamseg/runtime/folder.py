@@ -34,12 +34,9 @@ class OutputFolder:
         """
         path = self.path / name
         for folder in _folders_of(Path(name)):
-            if (self.path / folder).is_symlink():
-                raise OutputError(f"{str(self.path / folder)!r} is a link", "remove it, or choose another -o")
+            _refuse_link(self.path / folder)
         if os.path.lexists(path):
-            raise OutputError(
-                f"{str(path)!r} exists already, and no run wrote it", "move it away, or choose another -o"
-            )
+            raise _not_of_a_run(path)
         make_folders(self.path, name)
         self.written.append(name)
         self._journal.write(name + "\n")
@@ -53,6 +50,35 @@ class OutputFolder:
             (self.path / JOURNAL).unlink()
 
 
+def check_folder(path: Path, overwrite: bool, source: str, outputs: Iterable[str] = ()) -> None:
+    """Raise the errors of `open_folder` that can be known now, so that a run need not open its network first.
+
+    outputs: the files and folders in `path` that the run will write; errors of `OutputFolder.claim` for them are
+    raised, too. Nothing is created or removed.
+    """
+    _refuse_source_inside(path, source)
+    check_writable(path)
+    if not path.is_dir():
+        return
+    with _os_errors_explained(path), locked(path):
+        earlier = _earlier_files(path, overwrite)
+    for output in (path / name for name in outputs if name):
+        if output.is_dir():
+            _refuse_link(output)
+        elif os.path.lexists(output) and output.name not in earlier:
+            raise _not_of_a_run(output)
+
+
+def check_writable(path: Path) -> None:
+    """Raise OutputError unless `path` is a folder that can be written into, or can be made."""
+    with _os_errors_explained(path):
+        existing = next(folder for folder in (path, *path.absolute().parents) if os.path.lexists(folder))
+        if not existing.is_dir():
+            raise NotADirectoryError
+        if not os.access(existing, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
 @contextmanager
 def open_folder(path: Path, overwrite: bool, source: str) -> Iterator[OutputFolder]:
     """Create `path` if needed and lock it for one run.
@@ -62,25 +88,38 @@ def open_folder(path: Path, overwrite: bool, source: str) -> Iterator[OutputFold
     cannot be written.
     """
     _refuse_source_inside(path, source)
-    try:
+    with _os_errors_explained(path):
         path.mkdir(parents=True, exist_ok=True)
         with locked(path):
-            if (path / MANIFEST).exists() or (path / JOURNAL).exists():
-                if not overwrite:
-                    held = f"{str(path)!r} already holds a run{_of_source(path)}"
-                    raise OutputError(held, "choose another -o, or add --overwrite")
-                _remove(path, _files_of_earlier_runs(path))
+            if names := _earlier_files(path, overwrite):
+                _remove(path, names)
             folder = OutputFolder(path)
             try:
                 yield folder
             finally:
                 folder.close()
+
+
+@contextmanager
+def _os_errors_explained(path: Path) -> Iterator[None]:
+    """Turn errors of a folder that cannot be made or written into OutputErrors."""
+    try:
+        yield
     except (FileExistsError, NotADirectoryError) as problem:
         raise OutputError(f"{str(path)!r} is not a folder", "choose another -o") from problem
     except OSError as problem:
         if problem.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise
         raise OutputError(f"cannot write into {str(path)!r}: {problem.strerror}", "choose another -o") from problem
+
+
+def _refuse_link(folder: Path) -> None:
+    if folder.is_symlink():
+        raise OutputError(f"{str(folder)!r} is a link", "remove it, or choose another -o")
+
+
+def _not_of_a_run(path: Path) -> OutputError:
+    return OutputError(f"{str(path)!r} exists already, and no run wrote it", "move it away, or choose another -o")
 
 
 def _refuse_source_inside(path: Path, source: str) -> None:
@@ -97,6 +136,19 @@ def _of_source(path: Path) -> str:
     with suppress(OSError, ValueError, KeyError, TypeError):
         return f" of {from_json((path / MANIFEST).read_bytes())['source']['uri']!r}"
     return ""
+
+
+def _earlier_files(path: Path, overwrite: bool) -> list[str]:
+    """Return the relative names of the files of the run in `path`, which is to be replaced; [] if there is no run.
+
+    Raises OutputError if there is one and not `overwrite`.
+    """
+    if not (path / MANIFEST).exists() and not (path / JOURNAL).exists():
+        return []
+    if not overwrite:
+        held = f"{str(path)!r} already holds a run{_of_source(path)}"
+        raise OutputError(held, "choose another -o, or add --overwrite")
+    return [*_files_of_earlier_runs(path), MANIFEST, JOURNAL]
 
 
 def _files_of_earlier_runs(path: Path) -> list[str]:
@@ -124,7 +176,7 @@ def _remove(path: Path, names: Iterable[str]) -> None:
     """Remove these files, then their folders if these are empty. Names that lead out of `path`, also through a
     symbolic link, are ignored."""
     folders = set()
-    for name in map(Path, (*names, MANIFEST, JOURNAL)):
+    for name in map(Path, names):
         parents = [path / folder for folder in _folders_of(name)]
         inside = not name.is_absolute() and ".." not in name.parts
         if inside and not any(folder.is_symlink() for folder in parents):

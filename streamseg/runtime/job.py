@@ -13,7 +13,7 @@ from streamseg.backbones.placement import place_of_labels
 from streamseg.config import RunConfig
 from streamseg.errors import SourceError
 from streamseg.runtime import manifest
-from streamseg.runtime.folder import OutputFolder, open_folder
+from streamseg.runtime.folder import OutputFolder, check_folder, open_folder
 from streamseg.runtime.frames import latency_note
 from streamseg.runtime.repeat import settings_of
 from streamseg.runtime.segmenter import Segmenter
@@ -58,8 +58,9 @@ def run(
             if log:
                 log(line)
 
-    for name in job.save:
-        check_sink(name)
+    outputs = [check_sink(name) for name in job.save]
+    if job.output is not None:
+        check_folder(job.output, job.overwrite, job.source, outputs)
     with ExitStack() as stack:
         session = stack.enter_context(open_session(job, note, segmenter=segmenter, source=source))
         # viewers open before the network is built, so that a missing display is reported at once

@@ -109,14 +109,15 @@ def open_viewer(name: str, run: Run) -> Sink:
         return _GuardedSink(name, Path(), plugins.load(__name__, name).watch(run))
 
 
-def check_sink(name: str) -> None:
-    """Raise OutputError if there is no sink `name`, or if a package that it needs is missing. A run calls this before
-    it removes the files of an earlier run."""
+def check_sink(name: str) -> str:
+    """Return the name of the file or folder that the sink `name` writes. Raises OutputError if there is no such sink,
+    or if a package that it needs is missing. A run calls this before it removes the files of an earlier run."""
     if name not in kinds():
         raise OutputError(f"no output is called {name!r}", plugins.did_you_mean(name, kinds()))
-    check = getattr(plugins.load(__name__, name), "check", None)
-    if check is not None:
-        check()
+    module = plugins.load(__name__, name)
+    if hasattr(module, "check"):
+        module.check()
+    return str(module.OUTPUT)
 
 
 def open_sink(name: str, folder: Path, run: Run) -> Sink:

@@ -10,6 +10,10 @@ and, if a path may hold several recordings, such as the root of a data set or a 
 
     expand(uri: str) -> list[str]             returns the uri of each recording for `open`, without opening any
     EXPANDS_TO_OTHER_KINDS = True             if these uris are of other kinds, and for `open_source`
+
+and, if `open` returns a LiveSource,
+
+    LIVE = True                               read without an import, so that no camera starts
 """
 
 from __future__ import annotations
@@ -219,6 +223,13 @@ def _open_with(module: ModuleType, uri: str, options: Options) -> Recording | Li
             source.close()
             raise
     return source
+
+
+def is_live(uri: str) -> bool:
+    """Return whether `open_source(uri)` would open a live source: a camera or a stream. This opens nothing."""
+    kind, path = split_kind(uri)
+    live = plugins.modules_declaring(__file__, "LIVE")
+    return kind in live if kind else any(plugins.load(__name__, name).recognizes(path) for name in live)
 
 
 def recognized(uri: str) -> bool:

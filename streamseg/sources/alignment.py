@@ -30,7 +30,7 @@ class Alignment:
 
     def __str__(self) -> str:
         """Return the value of --align-depth."""
-        return f"{self.scale:.2f},{self.dx:.0f},{self.dy:.0f}"
+        return f"{self.scale:.2f},{round(self.dx)},{round(self.dy)}"  # as whole numbers, so that there is no -0
 
     def __call__(self, depth: np.ndarray) -> np.ndarray:
         """Return (H, W) `depth` moved, with the nearest reading for each pixel; 0 = no reading."""

@@ -20,15 +20,16 @@ import cv2
 from streamseg.errors import SourceError
 from streamseg.frame import Frame
 from streamseg.sources import LiveSource, Options, Skip
+from streamseg.urls import is_stream
 
 PRIORITY = 0
+LIVE = True
 OPEN_MS, READ_MS = 10_000, 5_000  # timeouts of a network stream
 RETRIES = (0.5, 1.0, 2.0, 4.0, 8.0)  # seconds to wait before each attempt to open a lost stream again
-_STREAM = re.compile(r"(rtsps?|rtmps?|https?|udp|tcp|srt)://", re.IGNORECASE)
 
 
 def recognizes(uri: str) -> bool:
-    return bool(_STREAM.match(uri)) or ((uri.isdecimal() or uri.startswith("/dev/video")) and not os.path.isdir(uri))
+    return is_stream(uri) or ((uri.isdecimal() or uri.startswith("/dev/video")) and not os.path.isdir(uri))
 
 
 def open(uri: str, options: Options) -> Camera:
@@ -144,7 +145,7 @@ def _capture(uri: str) -> Any:
         if uri.isdecimal():
             return cv2.VideoCapture(int(uri))
         limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, OPEN_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, READ_MS]
-        return cv2.VideoCapture(uri, cv2.CAP_FFMPEG, limits) if _STREAM.match(uri) else cv2.VideoCapture(uri)
+        return cv2.VideoCapture(uri, cv2.CAP_FFMPEG, limits) if is_stream(uri) else cv2.VideoCapture(uri)
     except cv2.error:
         return cv2.VideoCapture()
     finally:
@@ -163,6 +164,6 @@ def _without_password(uri: str) -> str:
 def _hint(uri: str) -> str:
     if uri.isdecimal():
         return "check that it is connected and not in use; other cameras are 1, 2, ...; a folder called so is ./" + uri
-    if _STREAM.match(uri):
+    if is_stream(uri):
         return f"check the address, the password and the network ({OPEN_MS // 1000} s were waited for an answer)"
     return "give a camera's number or an rtsp:// address"

@@ -22,6 +22,7 @@ from streamseg.sources.camera import RETRIES
 from streamseg.sources.reading.depth import check_first_frame
 
 PRIORITY = 90
+LIVE = True
 SIZE, RATE = (640, 480), 30  # (width, height) and frames/s that every RealSense camera has for both streams
 TIMEOUT_MS = 3000  # without a frame for so long, the camera is opened again
 

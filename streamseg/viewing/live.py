@@ -101,8 +101,9 @@ class Live:
         """Answer a request for a frame.
 
         after=N: the latest frame, if it is later than number N. figures=1: measure its ids in any case. at=N: frame
-        number N, if it is one of the recent moments. layer: kind of masks, "depth" or "all". When the run has ended,
-        the answer is its last frame with all layers, which the page can show without the server.
+        number N, if it is one of the recent moments. end=1: no frame before the last one, for a page that is hidden or
+        paused. layer: kind of masks, "depth" or "all". When the run has ended, the answer is its last frame with all
+        layers, which the page can show without the server.
         """
         if "at" in query:
             with self._new:
@@ -111,7 +112,12 @@ class Live:
                 raise Refused("that frame is gone", HTTPStatus.GONE)
         else:
             self._asked_at = time.monotonic()
-            later = self._next(number(query, "after", 0, 2**53, 0), WAIT)
+            if query.get("end") == "1":
+                with self._new:
+                    self._new.wait_for(lambda: self._ended, WAIT)
+                later = None
+            else:
+                later = self._next(number(query, "after", 0, 2**53, 0), WAIT)
             if self._last is not None:
                 return Answer(self._last.packed(tuple(self._last.masks), depth=True))
             if later is None:

@@ -15,7 +15,7 @@ from streamseg.config import SourceConfig
 from streamseg.errors import FrameError, SourceError, StreamsegError
 from streamseg.files import MANIFEST
 from streamseg.frame import VOID, Frame, Intrinsics
-from streamseg.sources import LiveSource, Recording, camera, open_source, split_kind
+from streamseg.sources import LiveSource, Recording, is_live, open_source
 from streamseg.sources.alignment import Alignment
 from streamseg.text import without_secrets
 from streamseg.text.asking import TO_DO
@@ -25,7 +25,6 @@ from streamseg.viewing.output import OVERLAY, Output, Stamp
 
 MAX_MOMENTS = 8
 """Number of frames that are kept, for requests of their other layers."""
-LIVE = ("camera", "realsense")  # kinds of live sources, recognized by name: opening one would start the camera
 
 
 class Recorded:
@@ -167,8 +166,7 @@ def open_recorded(given: str, options: SourceConfig, source: str = "") -> Record
 
 
 def _open_source_alone(given: str, options: SourceConfig) -> Recorded:
-    kind, rest = split_kind(given)
-    if kind in LIVE or (kind is None and camera.recognizes(rest)):
+    if is_live(given):
         raise SourceError(
             f"{without_secrets(given)!r} is live: its frames cannot be shown again",
             f"streamseg run {without_secrets(given)} --view browser",
@@ -184,7 +182,7 @@ def _open_source_alone(given: str, options: SourceConfig) -> Recorded:
 def _source_of(output: Output, moved_to: str) -> tuple[Recording | None, tuple[str, ...]]:
     """Return the recording of a run, or None with notes why it cannot be opened. Raises an error only if the user has
     said where it is: `moved_to`."""
-    if not moved_to and output.kind in LIVE:
+    if not moved_to and is_live(output.uri):
         return None, ("the run's camera is not opened again",)
     options = output.settings.get("options") or {}
     try:

@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -218,6 +219,23 @@ def test_the_search_works_in_pages_that_are_opened_as_files(site: Path) -> None:
     assert (site / "search" / "search_index.js").read_text(encoding="utf-8").startswith("var __index = {")
     script = (site / "assets" / "iframe-worker.js").read_text(encoding="utf-8")
     assert 'location.protocol==="file:"&&(window.Worker=' in script
+
+
+def test_the_tree_and_the_table_of_layers_are_the_contract() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+    layers = [re.findall(r"\w+", layer) for layer in contracts["contracts"][0]["layers"]]
+    page = (ROOT / "docs" / "method.md").read_text(encoding="utf-8")
+    (tree,) = (code for _, code in FENCE.findall(page) if "cli[" in code)
+    texts = dict(re.findall(r"(\w+)\[(.*?)\]", tree))
+    arrows = dict(re.findall(r"(\w+)(?:\[.*?\])? --> (\w+)", tree))
+    node, drawn = "cli", []
+    while node:
+        drawn.append(re.findall(r"\w+", texts.get(node, node).partition(":")[0]))
+        node = arrows.get(node, "")
+    assert [sorted(names) for names in drawn] == [sorted(names) for names in layers]
+    rows = re.findall(r"^\| (`.*?) \|", page.partition("## The import contract")[2], re.MULTILINE)
+    listed = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    assert sorted(listed) == sorted(name for names in layers for name in names)
 
 
 def test_diagrams_are_drawings(site: Path) -> None:

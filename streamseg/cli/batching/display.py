@@ -7,13 +7,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rich.progress import TaskID
-from rich.table import Table
 
 from streamseg.cli.progress import progress_bar
 from streamseg.cluster.batch import Progress
 from streamseg.runtime.index import Entry
 from streamseg.text import without_secrets
-from streamseg.text.terminal import console
+from streamseg.text.terminal import console, print_stdout
 
 LINE_SECONDS = 30.0
 """Seconds between two lines about the progress, if stderr is no terminal."""
@@ -74,7 +73,6 @@ def eta(state: Progress) -> str:
 def print_batch(result: Mapping[str, Any]) -> None:
     """Print the summary of a batch."""
     run = result["this_run"]
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     before = f", {run['before']} of them before" if run["before"] else ""
     rows = [("recordings", f"{run['done']} of {run['recordings']} done{before} ({result['status']})")]
     if run["left"]:
@@ -88,9 +86,9 @@ def print_batch(result: Mapping[str, Any]) -> None:
         others = f" and {len(names) - 1} more" if len(names) > 1 else ""
         rows.append(("to do", f"{names[0]}{others}: {request}"))
     rows.append(("results", without_secrets(result["output"])))
-    for name, value in rows:
-        table.add_row(name, value)
-    console().print(table)
+    width = max(len(name) for name, _ in rows)
+    for name, value in rows:  # not a table, which breaks lines within a flag to type
+        print_stdout(f"{name:{width}}  {value}")
 
 
 def _grouped(requests: Iterable[Mapping[str, str]]) -> list[tuple[str, list[str]]]:

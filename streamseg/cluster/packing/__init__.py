@@ -40,9 +40,11 @@ def pack(
     """Pack all recordings in `sources` into `folder`, and return the content of its pack.json.
 
     per_shard: recordings in a shard. workers: number of processes. progress: called with the number of finished shards
-    and of all. A recording that cannot be read is left out; "left_out" has the reason. Raises StreamsegError.
+    and of all. A recording that cannot be read, and folders of images beside loose files, are left out; "left_out" has
+    the reasons. Raises StreamsegError.
     """
-    uris = expansion.expand(sources)
+    unused: expansion.LeftOut = {}
+    uris = expansion.expand(sources, unused)
     names = folder_names(uris)
     settings = {
         "sources": uris,
@@ -60,7 +62,8 @@ def pack(
             _record_settings(folder, settings)
             for done in _pack_missing(groups, folder, options, workers):
                 progress(done, len(groups))
-            content = settings | _write_index(folder, len(groups))
+            content: dict[str, Any] = settings | _write_index(folder, len(groups))
+            content["left_out"] |= expansion.unnamed(unused, uris)
             with written(folder / SETTINGS) as temporary:
                 temporary.write_bytes(to_json(content, indent=2) + b"\n")
             shutil.rmtree(folder / PARTS, ignore_errors=True)

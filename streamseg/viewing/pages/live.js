@@ -16,6 +16,7 @@ $("title").replaceChildren(...breakable(about.title));
 let layer = about.kind;
 let paused = false;
 let number = 0; // of the frame that is shown
+let waiting = null; // the AbortController of a request for the end
 let wantedK = null; // the k that the user chose: 0 = by the knee, null = no choice yet
 let available = ""; // the layers that can be chosen
 let listed = about.kind; // the kind of masks whose ids are listed
@@ -69,22 +70,36 @@ function end() {
   say("the run has ended", true);
 }
 
-// Request and show one frame after the other, until the run ends.
+const sleep = (milliseconds) => new Promise((resolve) => { setTimeout(resolve, milliseconds); });
+
+// Request the last frame, which comes when the run ends: later there is no server. Returns {} if the page has to request
+// other frames again before that.
+async function lastMoment() {
+  waiting = new AbortController();
+  try {
+    return await moment("moment?end=1", waiting.signal);
+  } catch (problem) {
+    if (waiting.signal.aborted) return {};
+    throw problem;
+  }
+}
+
+// Request and show one frame after the other, until the run ends. A page that is hidden or paused gets the last one only.
 async function watch() {
   for (;;) {
     try {
-      if (paused || document.hidden) {
-        await new Promise((resolve) => { setTimeout(resolve, 100); });
-        continue;
-      }
+      const idle = paused || document.hidden;
       const before = stage.moment?.head, kind = before?.kinds.includes(layer) ? layer : about.kind;
       const hasFigures = before?.segments[kind];
-      const next = await moment(`moment?after=${number}&layer=${layer}&figures=${hasFigures ? 0 : 1}`);
+      const path = `moment?after=${number}&layer=${layer}&figures=${hasFigures ? 0 : 1}`;
+      const next = await (idle ? lastMoment() : moment(path));
       if (next.ended) {
         end(); // without a frame
         return;
       }
-      if (!next.head || paused) continue;
+      if (!next.head || (paused && !next.head.ended)) continue;
+      if (paused) say("paused here; the run has ended");
+      while (paused) await sleep(100);
       number = next.head.number;
       next.head.segments = { ...before?.segments, ...next.head.segments }; // ids are not measured in every frame
       say("live");
@@ -99,7 +114,7 @@ async function watch() {
     } catch {
       say(LOST, true);
       offerOwn();
-      await new Promise((resolve) => { setTimeout(resolve, RETRY); });
+      await sleep(RETRY);
     }
   }
 }
@@ -107,6 +122,7 @@ async function watch() {
 // Pause or resume. A paused page requests all layers of its frame, because the server does not keep the frame for long.
 async function pause() {
   paused = !paused;
+  waiting?.abort();
   $("pause").setAttribute("aria-pressed", paused);
   $("pause").textContent = paused ? "Resume" : "Pause";
   say(paused ? "paused here; the run goes on" : "live");
@@ -144,6 +160,7 @@ function auto() {
 
 const snapshot = () => { if (stage.moment) stage.snapshot(`streamseg-${stage.moment.head.name}-${layer}`); };
 
+document.addEventListener("visibilitychange", () => waiting?.abort());
 $("pause").addEventListener("click", pause);
 $("snapshot").addEventListener("click", snapshot);
 $("opacity").addEventListener("input", (event) => stage.set({ opacity: event.target.value / 100 }));

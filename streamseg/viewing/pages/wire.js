@@ -23,8 +23,9 @@ export async function post(path, content) {
 
 // Request a moment. Returns {head, colour, depth, masks: {kind: {ids: Uint8Array, width, height}}} with decoded images,
 // or the JSON answer if there is no frame, such as {ended} or {problem}. For the format see `Moment.packed` in moment.py.
-export async function moment(path) {
-  const answer = await fetch(withName(path));
+// signal: of an AbortController.
+export async function moment(path, signal) {
+  const answer = await fetch(withName(path), { signal });
   if (answer.status === 410) throw new Gone();
   if (!answer.ok) throw new Error(await answer.text());
   if (answer.headers.get("Content-Type") === "application/json") return answer.json();

@@ -10,7 +10,7 @@ import pytest
 
 from streamseg.backbones import Spec
 from streamseg.config import SessionConfig
-from streamseg.errors import ModelError
+from streamseg.errors import ModelError, OutputError
 from streamseg.evaluation.attention import GAP, SIDE, TITLE, heat, panels, write
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -79,3 +79,10 @@ def test_a_real_vit(tmp_path: Path, shared: Path) -> None:
     first, second = (cv2.imread(str(path)) for path in pictures)
     assert first.shape == second.shape
     assert (first != second).any()
+
+
+def test_an_output_that_is_no_folder_is_told_before_anything_is_opened(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    setup = SessionConfig(str(tmp_path / "no such video.mp4")).but(spec=Spec("dino_vits16"))
+    with pytest.raises(OutputError, match="is not a folder"):
+        write(setup, tmp_path / "file")

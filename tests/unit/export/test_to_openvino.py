@@ -182,3 +182,10 @@ def test_another_suffix_is_refused_before_any_work(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="not a name") as caught:
         to_openvino.to_openvino(Request(SPEC, SIZE), tmp_path / "net.bin", quiet)
     assert ".xml" in caught.value.hint
+
+
+def test_a_missing_folder_is_told_before_the_network_is_written(tmp_path: Path) -> None:
+    said: list[str] = []
+    with pytest.raises(OutputError, match="no folder"):
+        to_openvino.to_openvino(Request(SPEC, SIZE), tmp_path / "none" / "net.xml", said.append)
+    assert said == []

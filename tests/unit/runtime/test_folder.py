@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from streamseg.errors import OutputError
-from streamseg.runtime.folder import JOURNAL, open_folder
+from streamseg.runtime.folder import JOURNAL, check_folder, open_folder
 
 
 def run(path: Path, names: list[str], overwrite: bool = False, finish: bool = True) -> None:
@@ -107,3 +107,31 @@ def test_a_folder_that_cannot_be_written_is_named(code: int, tmp_path: Path, mon
     with pytest.raises(OutputError, match="cannot write into") as caught:
         run(tmp_path / "out", [])
     assert "-o" in caught.value.hint
+
+
+def test_a_check_tells_before_the_run_what_would_stop_it(tmp_path: Path) -> None:
+    out = tmp_path / "deep" / "out"
+    check_folder(out, False, "video.mp4", ["overlay.mp4"])
+    assert not out.parent.exists()
+    run(out, ["labels/0.png", "overlay.mp4"])
+    before = names(out)
+    with pytest.raises(OutputError, match="already holds a run"):
+        check_folder(out, False, "video.mp4")
+    check_folder(out, True, "video.mp4", ["labels", "overlay.mp4", ""])
+    (out / "labels.npz").write_text("mine")
+    with pytest.raises(OutputError, match="no run wrote it"):
+        check_folder(out, True, "video.mp4", ["labels.npz"])
+    (out / "objects").symlink_to(tmp_path)
+    with pytest.raises(OutputError, match="is a link"):
+        check_folder(out, True, "video.mp4", ["objects"])
+    with open_folder(tmp_path / "busy", False, "x"), pytest.raises(OutputError, match="another run"):
+        check_folder(tmp_path / "busy", True, "video.mp4")
+    with pytest.raises(OutputError, match="lies in the output folder"):
+        check_folder(out, True, str(out / "overlay.mp4"))
+    for file in (out / "overlay.mp4", out / "overlay.mp4" / "deeper"):
+        with pytest.raises(OutputError, match="is not a folder"):
+            check_folder(file, False, "video.mp4")
+    (out / "run.json").write_text("{}")
+    with pytest.raises(OutputError, match="does not say what its run wrote"):
+        check_folder(out, True, "video.mp4")
+    assert names(out) == sorted([*before, "labels.npz"])

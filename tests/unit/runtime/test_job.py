@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from streamseg.config import RunConfig
-from streamseg.errors import OutputError
+from streamseg.errors import OutputError, SourceError
 from streamseg.runtime import job
+from streamseg.runtime.folder import open_folder
 
 
 def test_a_missing_package_leaves_the_earlier_run_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,3 +22,15 @@ def test_a_missing_package_leaves_the_earlier_run_alone(tmp_path: Path, monkeypa
     with pytest.raises(OutputError, match="rerun-sdk is not installed"):
         job.run(config)
     assert (tmp_path / "overlay.mp4").exists()
+
+
+@pytest.mark.parametrize("save", [(), ("overlay",)])
+def test_an_output_in_use_is_told_before_anything_is_opened(save: tuple[str, ...], tmp_path: Path) -> None:
+    config = RunConfig(source=str(tmp_path / "no such video.mp4"), output=tmp_path / "out", save=save)
+    with open_folder(tmp_path / "out", False, "x"), pytest.raises(OutputError, match="another run"):
+        job.run(config)
+    with pytest.raises(SourceError, match="no such video"):
+        job.run(config)
+    (tmp_path / "out" / "overlay.mp4").write_text("mine")
+    with pytest.raises(OutputError if save else SourceError, match="no run wrote it" if save else "no such video"):
+        job.run(config)

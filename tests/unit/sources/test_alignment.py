@@ -94,6 +94,7 @@ def test_what_is_advised_can_be_typed(move: Alignment) -> None:
     def command(align_depth: Alignment, **_: object) -> None:
         found.append(align_depth)
 
+    assert "-0" not in str(move).split(",")
     assert CliRunner().invoke(command, ["--align-depth", str(move)]).exit_code == 0
     assert found[0].scale == pytest.approx(move.scale, abs=0.0051)
     assert (found[0].dx, found[0].dy) == pytest.approx((move.dx, move.dy), abs=0.51)

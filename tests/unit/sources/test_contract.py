@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 import pytest
 
-from streamseg.sources import Options, Recording, kinds, open_source
+from streamseg import plugins, sources
+from streamseg.sources import LiveSource, Options, Recording, kinds, open_source
 from streamseg.sources.alignment import Alignment
 from tests.unit.sources.recordings import SMALL, build
 
@@ -46,8 +47,11 @@ def uri(request: pytest.FixtureRequest, tmp_path: Path, make: Any) -> str:
 
 
 def test_every_kind_of_recording_is_here() -> None:
-    live = {"camera", "realsense"}
+    live = set(plugins.modules_declaring(str(sources.__file__), "LIVE"))
     assert {name.partition("_")[0] for name in SMALL} == set(kinds()) - live
+    modules = [plugins.load("streamseg.sources", name) for name in kinds()]
+    classes = [value for module in modules for value in vars(module).values() if isinstance(value, type)]
+    assert {one.kind for one in classes if issubclass(one, LiveSource) and one is not LiveSource} == live
 
 
 def opened(uri: str) -> Recording:

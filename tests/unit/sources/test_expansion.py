@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +107,30 @@ def test_a_folder_of_videos_holds_each_of_them(tmp_path: Path) -> None:
     assert names(expansion.expand([str(tmp_path)])) == ["x.mp4", "y.mp4"]
 
 
-@pytest.mark.parametrize("name", ["absent", "no*", "0", "rtsp://host/1"])
+@pytest.mark.parametrize("name", ["0", "camera:0", "camera:clip.mp4", "realsense:", "realsense:12", "RTSP://host/1"])
+def test_a_camera_is_no_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "clip.mp4").write_bytes(b"")
+    with pytest.raises(SourceError, match=f"{name}' is live") as caught:
+        expansion.expand([name])
+    assert "record it first" in caught.value.hint
+
+
+def test_a_folder_may_have_the_number_of_a_camera(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture(tmp_path / "0/0.png")
+    (tmp_path / "some.txt").write_text("0\n", encoding="utf-8")
+    assert names(expansion.expand([str(tmp_path / "some.txt")])) == ["0"]
+    monkeypatch.chdir(tmp_path)
+    assert names(expansion.expand(["0"])) == ["0"]
+
+
+def test_the_password_of_a_stream_is_not_shown() -> None:
+    with pytest.raises(SourceError) as caught:
+        expansion.expand(["rtsp://user:secret@host/1"])
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["absent", "no*", "s3://bucket/x"])
 def test_what_names_nothing_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SourceError):
@@ -134,3 +158,22 @@ def test_results_of_a_run_are_no_recordings(tmp_path: Path) -> None:
         picture(tmp_path / name / "0.png")
     (tmp_path / "masks/a/run.json").write_text(json.dumps({"written": []}), encoding="utf-8")
     assert names(expansion.expand([str(tmp_path)])) == ["a"]
+
+
+@pytest.mark.parametrize("count", [1, 3, 5])
+def test_folders_beside_loose_files_are_told_with_what_to_type(count: int, tmp_path: Path) -> None:
+    root = tmp_path / "my pictures"
+    folders = [root / f"day {i}" if i else root / "deep/day 0" for i in range(count)]
+    for path in (root / "preview.png", root / "masks/preview.png", *(folder / "0.png" for folder in folders)):
+        picture(path)
+    left_out: expansion.LeftOut = {}
+    found = expansion.expand([str(root)], left_out)
+    assert found == [str(root)]
+    ((folder, text),) = expansion.unnamed(left_out, found).items()
+    assert folder == str(root)
+    assert "masks" not in text.partition("(")[2].partition(")")[0]
+    typed = shlex.split(text.partition("too, add ")[2])
+    more: expansion.LeftOut = {}
+    found = expansion.expand([str(root), *typed], more)
+    assert {str(folder) for folder in folders} <= set(found)
+    assert expansion.unnamed(more, found) == {}

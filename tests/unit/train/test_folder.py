@@ -91,3 +91,10 @@ def test_the_output_folder_must_not_contain_the_input(old: Path) -> None:
         with pytest.raises(OutputError, match=f"--backbone '{path}' lies in the output folder"):
             checkpoint_to_resume(OutputFolder(old, overwrite=True, inputs=(("--backbone", str(path)),)), True)
     assert checkpoint_to_resume(OutputFolder(old / "out", inputs=(("--data", str(old)),)), True) is None
+
+
+@pytest.mark.parametrize("options", [{}, {"overwrite": True}, {"resume": True}])
+def test_a_folder_in_use_is_told_before_data_are_opened(options: dict[str, bool], old: Path) -> None:
+    with reserved(OutputFolder(old, resume=True), True), pytest.raises(OutputError, match="another run"):
+        checkpoint_to_resume(OutputFolder(old, **options), True)
+    assert checkpoint_to_resume(OutputFolder(old, resume=True), True) == old / "last.pt"

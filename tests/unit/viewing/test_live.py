@@ -168,6 +168,18 @@ def test_the_last_frame_stays_with_all_layers(live: Live, port: int) -> None:
         assert set(head["segments"]) == {"regions", "objects", "panoptic"}
 
 
+def test_who_asks_for_the_end_gets_the_last_frame_only(live: Live, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    live.put(*seen(0))
+    with monkeypatch.context() as patched:
+        patched.setattr(living, "WAIT", 0.1)
+        assert ask(port, "/moment?end=1").json == {"ended": False}
+    assert live.watched
+    threading.Timer(0.2, lambda: (live.put(*seen(1)), live.end())).start()
+    head, pictures = unpacked(ask(port, "/moment?end=1").body)
+    assert (head["index"], head["ended"]) == (1, True)
+    assert {"colour", "depth", "objects"} <= set(pictures)
+
+
 def test_only_a_page_that_asked_lately_watches(live: Live, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not live.watched
     live.put(*seen(0))

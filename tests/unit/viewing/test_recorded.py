@@ -239,8 +239,9 @@ def test_what_cannot_be_shown_is_told(write: Callable[..., Path]) -> None:
         open_recorded("/no/such", SourceConfig())
     with pytest.raises(SourceError, match="is called like a mask"):
         open_recorded(str(write("objects", name="b")), SourceConfig(), str(SAMPLE.with_name("overview.jpg")))
-    with pytest.raises(SourceError, match="is live"):
-        open_recorded("realsense:", SourceConfig())
+    for camera in ("realsense:", "camera:0", "/dev/video0", "7", "rtmps://localhost/1"):
+        with pytest.raises(SourceError, match="is live"):
+            open_recorded(camera, SourceConfig())
     with pytest.raises(SourceError) as caught:
         open_recorded("rtsp://user:secret@localhost:1/stream", SourceConfig())
     assert "--view browser" in caught.value.hint

@@ -17,3 +17,13 @@ def test_equal_requests_are_one_row(capsys: pytest.CaptureFixture[str], monkeypa
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert "to do b and 1 more: --depth-scale UNITS" in lines
     assert lines.index("to do b and 1 more: --depth-scale UNITS") < lines.index("to do a: --intrinsics FX,FY,CX,CY")
+
+
+def test_a_flag_to_type_stays_on_one_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    why = "the depth is not registered to the colour: it is off by up to 52 pixels"
+    for length in range(12):  # wherever a line would end
+        request = f"{why}{'.' * length}: --align-depth 0.90,-10,-4"
+        to_do = [{"name": "kitchen", "request": request}]
+        print_batch({"this_run": RUN | {"to_do": to_do}, "status": "done", "output": "masks"})
+        assert f"to do       kitchen: {request}\n" in capsys.readouterr().out
