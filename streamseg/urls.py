@@ -1,11 +1,12 @@
-"""Addresses: of live streams, and those that fsspec opens, such as s3://, file:// and memory://, with its errors as
-SourceErrors."""
+"""Addresses: of sources, of live streams, and those that fsspec opens (s3://, file://); its errors are SourceErrors."""
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from numbers import Integral
 from typing import Any
 
 from streamseg.errors import SourceError, StreamsegError
@@ -13,6 +14,18 @@ from streamseg.text import without_secrets
 
 _LIVE = ("rtsp", "rtsps", "rtmp", "rtmps", "http", "https", "udp", "tcp", "srt")
 _URL = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
+
+
+def address(source: str | os.PathLike[str] | int) -> str:
+    """Return what a user gives as a source as text. Raises SourceError for anything but a path, text or a number."""
+    if isinstance(source, str | os.PathLike) and isinstance(os.fspath(source), str):
+        return os.fspath(source)
+    if isinstance(source, Integral) and not isinstance(source, bool):
+        return str(source)
+    raise SourceError(
+        f"a source is a path, an address or the number of a camera, not {type(source).__name__}",
+        "give where the recording lies; for frames of your own: streamseg.Segmenter().step(rgb)",
+    )
 
 
 def is_stream(address: str) -> bool:

@@ -30,8 +30,8 @@ from streamseg.plugins import did_you_mean
 from streamseg.runtime.frames import latency_note, segmented
 from streamseg.runtime.result import Result
 from streamseg.runtime.session import open_segmenter, open_session, unused
-from streamseg.sources import address
 from streamseg.sources.alignment import Alignment
+from streamseg.urls import address
 
 Log = Callable[[str], None]
 TYPES: dict[str, tuple[Any, str]] = {

@@ -23,7 +23,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from numbers import Integral
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple, Self
@@ -35,6 +34,7 @@ from streamseg.config import SourceConfig as Options
 from streamseg.errors import SourceError
 from streamseg.frame import Frame
 from streamseg.sources.unrecognized import entries_of, explain
+from streamseg.urls import address
 
 
 @dataclass(frozen=True)
@@ -171,18 +171,6 @@ def split_part(path: str) -> tuple[str, str]:
     """
     whole, separator, part = path.rpartition("#")
     return (whole, part) if separator and not os.path.exists(path) else (path, "")
-
-
-def address(source: str | os.PathLike[str] | int) -> str:
-    """Return what a user gives as a source as text. Raises SourceError for anything but a path, text or a number."""
-    if isinstance(source, str | os.PathLike) and isinstance(os.fspath(source), str):
-        return os.fspath(source)
-    if isinstance(source, Integral) and not isinstance(source, bool):
-        return str(source)
-    raise SourceError(
-        f"a source is a path, an address or the number of a camera, not {type(source).__name__}",
-        "give where the recording lies; for frames of your own: streamseg.Segmenter().step(rgb)",
-    )
 
 
 def open_source(uri: str | os.PathLike[str] | int, options: Options | None = None) -> Recording | LiveSource:
