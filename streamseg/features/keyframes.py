@@ -44,8 +44,9 @@ def readings(frame: Frame) -> float:
 class KeyframeSelector:
     """Decides for each frame, in order, whether it is a keyframe.
 
-    distance: frames from one keyframe to the next, at most; 1 = every frame is a keyframe. first: number of frames at
-    the start of a session that are keyframes. stretch: whether the distance may grow by STRETCH.
+    distance: frames from one keyframe to the next, at most; 1 = every frame is a keyframe, unless it lacks depth.
+    first: number of frames at the start of a session that are keyframes. stretch: whether the distance may grow by
+    STRETCH.
     delay: number of frames, from a keyframe on, that still show the keyframe before, while the network computes the new
     one in the background; 0 = frames wait for it. It may be set at any time. A frame that differs by more than ROUGHLY
     from the warped keyframe is a keyframe that frames wait for, whatever `delay` is.
