@@ -69,6 +69,10 @@ class KeyframeSelector:
         self._key = self._pending = np.zeros((0, 0), np.uint8)  # `_pending`: a keyframe computed in the background
         self._since = self._count = 0  # frames since the last keyframe, and in all
 
+    def is_due(self, ahead: int) -> bool:
+        """Return whether a keyframe is probably due in so many frames, 1 = the next one, so that depth is asked for."""
+        return self._count + ahead <= self.first or self._since + ahead == self.distance
+
     def __call__(self, rgb: np.ndarray, lacks_depth: Callable[[], bool] = bool) -> FlowToKeyframe | None:
         """Return None for a keyframe, or the flow from a propagated frame back to the last keyframe.
 

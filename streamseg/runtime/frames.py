@@ -15,6 +15,7 @@ import time
 from array import array
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 
@@ -95,10 +96,35 @@ def _plan(frames: Iterable[Frame], segmenter: Segmenter, live: bool) -> Iterator
     With a recording the scene detector looks some frames ahead, to tell a cut from a flash. With a live source that
     would delay the masks.
     """
-    looks_ahead = not live and segmenter.config.scene_cuts == "restart"
-    if looks_ahead:
-        return (segmenter.plan(frame, scene) for frame, scene in settled(frames, SceneDetector()))
-    return map(segmenter.plan, frames)
+    if live:
+        return map(segmenter.plan, frames)
+    if segmenter.config.scene_cuts == "restart":
+        scenes = settled(frames, SceneDetector())
+    else:
+        scenes = ((frame, 0) for frame in frames)
+    return (segmenter.plan(frame, scene) for frame, scene in _with_depth(scenes, segmenter))
+
+
+def _with_depth(frames: Iterable[tuple[Frame, int]], segmenter: Segmenter) -> Generator[tuple[Frame, int]]:
+    """Yield frames and scenes, one frame late: if a keyframe is due next, a thread decodes its depth meanwhile."""
+    before: tuple[Frame, int] | None = None
+    failure: Exception | None = None
+    with ThreadPoolExecutor(1, "depth") as pool:
+        try:
+            for frame, scene in frames:
+                due = segmenter.keyframes.is_due(1 if before is None else 2)
+                started = pool.submit(getattr, frame, "depth") if due and frame.load_depth is not None else None
+                if before is not None:
+                    yield before
+                if started is not None:
+                    started.result()
+                before = frame, scene
+        except Exception as problem:  # the frame before it is intact
+            failure = problem
+        if before is not None:
+            yield before
+    if failure is not None:
+        raise failure
 
 
 def _survey(

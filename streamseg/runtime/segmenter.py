@@ -89,7 +89,7 @@ class Segmenter:
     def objects_record(self) -> ObjectsRecord:
         """Records of how objects were found. Without objects only `is_video` is set."""
         objects = self._scenes.current.objects
-        return objects.record if objects else ObjectsRecord(self._keyframes.is_video)
+        return objects.record if objects else ObjectsRecord(self.keyframes.is_video)
 
     def reset(self, config: SegmenterConfig | None = None) -> None:
         """Start a new session with the same networks. config: of the new session; None = the same as before."""
@@ -99,7 +99,7 @@ class Segmenter:
         objects = self._scenes.current.objects
         # Objects must learn from features of the network: their first frames are keyframes. Regions need only one.
         stretch, first = bool(objects) and not chosen.extractor.keyframes, objects.start_frames if objects else 1
-        self._keyframes = KeyframeSelector(chosen.keyframe_distance, first, stretch)
+        self.keyframes = KeyframeSelector(chosen.keyframe_distance, first, stretch)
         self._keyframe: FeatureFrame | None = None
         self._readings = 0.0  # of the last keyframe with depth, see `readings`
         self._is_adapted = False  # see `adapt_keyframes`
@@ -131,8 +131,8 @@ class Segmenter:
         keyframes. No effect if labels are computed on a device: there every frame is a keyframe.
         """
         self._is_adapted = background or factor > 1
-        self._keyframes.delay = DELAY if background else 0
-        self._keyframes.distance = self.config.keyframe_distance * factor
+        self.keyframes.delay = DELAY if background else 0
+        self.keyframes.distance = self.config.keyframe_distance * factor
 
     def build(self, frame_size: tuple[int, int]) -> Backbone:
         """Build the network for frames of (H, W). At the same time a thread loads the libraries of the stages."""
@@ -163,16 +163,16 @@ class Segmenter:
         """
         timer = StageTimer()
         if self._scenes.plan(frame, scene):
-            self._keyframes.restart()
+            self.keyframes.restart()
         timer.part("scene")
         settings = self.config.extractor
         on_gpu = settings.labels_on == "device" or any(each.device != "cpu" for each in self.extractor.backbones)
         if on_gpu and not settings.keyframes and (not self._is_adapted or self.extractor.on_device):
             if self.extractor.on_device or not self.config.objects.objects:
-                self._keyframes.restart()
+                self.keyframes.restart()
                 return frame  # a GPU runs the network in less time than the CPU needs for the flow
-            self._keyframes.distance = 1
-        to_keyframe = self._keyframes(frame.rgb, lambda: readings(frame) < SPARSE * self._readings)
+            self.keyframes.distance = 1
+        to_keyframe = self.keyframes(frame.rgb, lambda: readings(frame) < SPARSE * self._readings)
         self._readings = (readings(frame) if to_keyframe is None else 0) or self._readings
         timer.lap("flow")
         return frame if to_keyframe is None else PropagatedFrame(frame, to_keyframe, timer.laps)

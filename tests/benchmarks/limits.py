@@ -63,6 +63,12 @@ def parts(turn: Turn) -> dict[str, tuple[float, float]]:
     return found
 
 
+def _turn(source: str, frames: int, *save: str) -> Turn:
+    settings = from_flags({"save": save})
+    del settings["masks"]  # a turn follows from `objects` and `regions`, which `from_flags` has set
+    return Turn(source=source, frames=frames, **settings)
+
+
 def _numbered(frame: Frame, index: int) -> Frame:
     return replace(frame, index=index, name=f"{index:06d}")
 
@@ -83,10 +89,10 @@ def main(source: str, frames: int, turns: int) -> None:
     collected: dict[str, list[tuple[float, float]]] = {}
     load = os.getloadavg()[0]
     for _ in range(turns):
-        for name, times in parts(Turn(source=source, frames=frames, **from_flags({"save": ("objects",)}))).items():
+        for name, times in parts(_turn(source, frames, "objects")).items():
             collected.setdefault(name, []).append(times)
         for name, sink in (("regions", "labels"), ("objects", "objects")):
-            whole = profile(Turn(source=source, frames=frames, **from_flags({"save": ("overlay", sink)})))
+            whole = profile(_turn(source, frames, "overlay", sink))
             collected.setdefault(name, []).append((whole["cpu_ms_per_frame"], 1e3 / whole["fps"]))
     about = machine()
     print(f"{source}, {frames} frames, {turns} turns; {about['cores']} cores of {about['processor']}, ", end="")

@@ -193,3 +193,21 @@ def test_an_interrupt_ends_the_run_properly(shapes, make_segmenter, number: int)
     assert sink.frames == list(range(statistics.processed))
     assert statistics.processed < 20
     assert signal.getsignal(number) is before
+
+
+def test_the_depth_of_a_keyframe_is_decoded_beside_the_main_thread(shapes, make_segmenter) -> None:
+    threads: dict[int, str] = {}
+
+    class WithDepth(shapes):
+        def __getitem__(self, index: int) -> Frame:
+            frame = super().__getitem__(index)
+
+            def load() -> np.ndarray:
+                threads[index] = threading.current_thread().name
+                return np.ones(frame.rgb.shape[:2], np.float32)
+
+            return replace(frame, load_depth=load)
+
+    statistics = stream(WithDepth(20), make_segmenter(k=4), [Collect()])
+    assert statistics.key_frames <= len(threads) < 20
+    assert [index for index, name in threads.items() if name == "MainThread"] == []
