@@ -28,9 +28,9 @@ OUT_OF_MEMORY = re.compile("DefaultCPUAllocator|bad_alloc|[Cc]annot allocate mem
 def run_command(command: click.Command, name: str) -> None:
     """Run a console script; never returns."""
     # A process may start without these. Libraries write to numbers 1 and 2, also if an output file has got them.
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 (it stays open)
+    for missing, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, missing) is None:
+            setattr(sys, missing, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 (it stays open)
     for stream in (sys.stdout, sys.stderr):  # print a replacement for a letter that the terminal cannot show
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace" if stream is sys.stdout else "backslashreplace")
