@@ -28,6 +28,11 @@ def address(source: str | os.PathLike[str] | int) -> str:
     )
 
 
+def is_address(text: str) -> bool:
+    """Whether `text` is an address, such as rtsp://... or s3://..., and no path."""
+    return _URL.match(text) is not None
+
+
 def is_stream(address: str) -> bool:
     """Whether `address` is that of a live stream."""
     match = _URL.match(address)
@@ -36,7 +41,7 @@ def is_stream(address: str) -> bool:
 
 def is_store(address: str) -> bool:
     """Whether fsspec has to open `address`, because it is neither a local path nor a live stream."""
-    return _URL.match(address) is not None and not is_stream(address)
+    return is_address(address) and not is_stream(address)
 
 
 def open_store_at(url: str) -> tuple[Any, str]:

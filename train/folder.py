@@ -13,9 +13,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from streamseg.backbones.checkpoint import BEST, LAST
 from streamseg.errors import OutputError
 from streamseg.files import MANIFEST, locked
-from train.callbacks.checkpointing import LAST
 
 TABLE = "metrics.csv"
 STARTED = ".streamseg.begun"
@@ -23,7 +23,7 @@ STARTED = ".streamseg.begun"
 the other files of the run can be discarded."""
 REPLACED = ".streamseg.replaced"
 """Name of the subfolder that holds the older run while the new run has no checkpoint."""
-RUN_FILES = ("best.pt", "checkpoints/*.pt", TABLE, MANIFEST, "loggers.json", "masks.png", "hparams.yaml",
+RUN_FILES = (BEST, "checkpoints/*.pt", TABLE, MANIFEST, "loggers.json", "masks.png", "hparams.yaml",
             "events.out.tfevents.*")  # fmt: skip
 """Patterns of the files that a run writes, except `LAST` and the objects."""
 OBJECTS = "objects/*/*.png", "objects.json"

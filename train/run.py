@@ -18,9 +18,10 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import move_data_to_device
 
 from streamseg.backbones import checkpoint
+from streamseg.backbones.checkpoint import BEST, LAST
 from streamseg.errors import ModelError, SourceError, StreamsegError
 from streamseg.files import MANIFEST
-from train.callbacks.checkpointing import BEST, LAST, CheckpointFile, Checkpointing
+from train.callbacks.checkpointing import CheckpointFile, Checkpointing
 from train.callbacks.display import Display
 from train.callbacks.monitoring import HealthMonitor, MetricsTable
 from train.callbacks.pending import read_interval

@@ -23,6 +23,8 @@ from streamseg.errors import ModelError, OutputError
 from streamseg.files import MANIFEST, written
 
 FORMAT = 1
+BEST, LAST = "best.pt", "last.pt"
+"""Names of the checkpoints in the output folder of a training run."""
 SUFFIXES = (".pt", ".ckpt")
 _NAME = re.compile(r"(timm:)?[\w.-]+(?<!\.pt)(?<!\.ckpt)(?<!\.onnx)(?<!\.xml)(?<!\.plan)(?<!\.engine)", re.ASCII)
 """The name of a network. It is neither a file nor an address, so a checkpoint cannot cause other files to be read."""
@@ -32,7 +34,7 @@ HEADER = ("format", "streamseg", "method", "backbone", "config", "provenance")
 def inside(folder: str) -> str:
     """Return a hint that names the checkpoint in the output folder of a training run; "" if `folder` is none."""
     path = Path(folder).parent if folder.endswith(MANIFEST) else Path(folder)
-    found = [path / name for name in ("best.pt", "last.pt") if (path / name).is_file()]
+    found = [path / name for name in (BEST, LAST) if (path / name).is_file()]
     return f"give the checkpoint of that run: {found[0]}" if found else ""
 
 

@@ -125,7 +125,7 @@ def _overlay(rgb: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 class _Clock:
-    """Measures the time of each stage, and adds it to a statistics."""
+    """Measures the time of each stage, and adds it to `statistics`."""
 
     def __init__(self, statistics: Statistics) -> None:
         self.statistics, self.last = statistics, time.perf_counter()

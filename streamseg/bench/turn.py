@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from streamseg.bench.memory import memory_figures, open_files, peak_mib, resident_mib
-from streamseg.config import SessionConfig
+from streamseg.config import SessionConfig, from_flags
 from streamseg.errors import SourceError
 from streamseg.features.preparation import prepare
 from streamseg.frame import Frame, Segmentation
@@ -38,6 +38,13 @@ class Turn(SessionConfig):
     frames: int = 0
     batch: int = 1
     save: tuple[str, ...] = ("overlay",)
+
+
+def turn_settings(flags: dict[str, Any]) -> dict[str, Any]:
+    """Return the keyword arguments of a `Turn`, or of a subclass, for flags by name."""
+    settings = from_flags(flags)
+    del settings["masks"]  # a turn follows from `objects` and `regions`, which `from_flags` has set
+    return settings
 
 
 class Loop(Recording):

@@ -110,7 +110,7 @@ def bench(ctx: click.Context, as_json: bool, quiet: bool, profile: Path | None, 
     from tempfile import TemporaryDirectory
 
     from streamseg.bench import runner
-    from streamseg.config import from_flags
+    from streamseg.bench.turn import turn_settings
 
     if profile:
         _require_one_turn(ctx, profile, given["engines"])
@@ -121,9 +121,7 @@ def bench(ctx: click.Context, as_json: bool, quiet: bool, profile: Path | None, 
     with ExitStack() as stack:
         if given["source"] is None:
             given["source"] = runner.make_clip(stack.enter_context(TemporaryDirectory(prefix="streamseg-clip-")))
-        settings = from_flags(given)
-        del settings["masks"]  # a turn follows from `objects` and `regions`, which `from_flags` has set
-        benchmark = runner.Bench(**settings)
+        benchmark = runner.Bench(**turn_settings(given))
         refuse_unused_flags(ctx, benchmark)
         if profile:
             from streamseg.bench.profile import profile as measure_profile

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import os
-import re
 from typing import Any
 
 import click
 
 from streamseg.cli.parameters import in_words, limits_of
 from streamseg.text.flags import SETTINGS_OF_MASKS
+from streamseg.urls import is_address
 
 GENERAL = "General"
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -43,9 +43,6 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 120}
 """Settings of every group. A help text is as wide as the terminal, but at most `max_content_width` columns."""
 
 
-_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
-
-
 class Option(click.Option):
     """An option with a heading. It refuses NaN, infinity and numbers beyond LARGEST. It also refuses an empty path,
     which would mean the working folder: a script passes one if its variable is not set. As a path, ~ is the home
@@ -72,7 +69,7 @@ class Option(click.Option):
         # the shell does not expand --output=~/out, and nobody expands what a file of flags says
         several = self.multiple and isinstance(value, list | tuple)  # click has a value of its own for "not given"
         value = [*map(_at_home, value)] if several else _at_home(value)
-        if isinstance(self.type, click.Path) and isinstance(value, str) and _ADDRESS.match(value):
+        if isinstance(self.type, click.Path) and isinstance(value, str) and is_address(value):
             raise click.BadParameter(f"{value!r} is an address; give a path on this machine", ctx, self)
         try:
             result = super().process_value(ctx, value)

@@ -16,7 +16,7 @@ from streamseg.files import MANIFEST
 from streamseg.runtime.statistics import Statistics
 from streamseg.text import clean
 from streamseg.text.asking import ready_flag, requests_in
-from streamseg.text.terminal import console, print_stdout
+from streamseg.text.terminal import console, print_facts
 from streamseg.viewing.facts import facts_of_run
 
 if TYPE_CHECKING:
@@ -101,6 +101,4 @@ def print_summary(result: Mapping[str, Any]) -> None:
     if output and flags:
         config, folder = shlex.quote(str(Path(output) / MANIFEST)), shlex.quote(output)
         facts.append(("to type", f"streamseg run --config {config} -o {folder} --overwrite {flags}"))
-    width = max(len(name) for name, _ in facts)
-    for name, text in facts:
-        print_stdout(f"{name:{width}}  {text}")
+    print_facts(facts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -40,6 +40,14 @@ def print_stderr(line: str) -> None:
 def print_stdout(line: str) -> None:
     """Print a line on stdout."""
     click.echo(clean(line))
+
+
+def print_facts(facts: Sequence[tuple[str, str]]) -> None:
+    """Print (name, text) rows on stdout, one a line. They are no table, which would break a line within a flag to
+    type."""
+    width = max(len(name) for name, _ in facts)
+    for name, text in facts:
+        print_stdout(f"{name:{width}}  {text}")
 
 
 def note_printer(quiet: bool) -> Callable[[str], None]:

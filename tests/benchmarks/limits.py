@@ -26,8 +26,7 @@ import numpy as np
 
 from streamseg.bench.profile import profile
 from streamseg.bench.runner import machine
-from streamseg.bench.turn import Turn, recording
-from streamseg.config import from_flags
+from streamseg.bench.turn import Turn, recording, turn_settings
 from streamseg.features.preparation import prepare
 from streamseg.frame import Frame, Segmentation
 from streamseg.masks.drawing import overlay
@@ -64,9 +63,7 @@ def parts(turn: Turn) -> dict[str, tuple[float, float]]:
 
 
 def _turn(source: str, frames: int, *save: str) -> Turn:
-    settings = from_flags({"save": save})
-    del settings["masks"]  # a turn follows from `objects` and `regions`, which `from_flags` has set
-    return Turn(source=source, frames=frames, **settings)
+    return Turn(source=source, frames=frames, **turn_settings({"save": save}))
 
 
 def _numbered(frame: Frame, index: int) -> Frame:

@@ -13,11 +13,12 @@ from pytorch_lightning.plugins.io import CheckpointIO
 from torch.nn.utils import get_total_norm
 
 from streamseg.backbones import checkpoint
+from streamseg.backbones.checkpoint import LAST
 from streamseg.runtime.signals import interruptible
 from train.method import Batch
 
-LAST, BEST, CHECKPOINTS = "last.pt", "best.pt", "checkpoints"
-"""Names in the output folder: the last checkpoint, the best one, and the folder of further ones."""
+CHECKPOINTS = "checkpoints"
+"""Name of the folder of further checkpoints in the output folder."""
 
 
 class CheckpointFile(CheckpointIO):

@@ -12,10 +12,10 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
+from streamseg.backbones.checkpoint import LAST
 from streamseg.errors import StreamsegError
 from streamseg.files import written
 from train.callbacks import collapse
-from train.callbacks.checkpointing import LAST
 from train.callbacks.pending import DeferredFigures, read_interval
 from train.method import Batch, Method
 

@@ -15,8 +15,9 @@ import pytorch_lightning as pl
 import torch
 from torch import nn
 
+from streamseg.backbones.checkpoint import BEST
 from streamseg.features.objectness import foreground_of
-from train.callbacks.checkpointing import BEST, CHECKPOINTS
+from train.callbacks.checkpointing import CHECKPOINTS
 from train.encoder import Encoder
 from train.method import Batch, Method
 from train.probes import Features, Result

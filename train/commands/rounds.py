@@ -13,10 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from streamseg.backbones.checkpoint import BEST, LAST
 from streamseg.errors import StreamsegError
 from streamseg.files import MANIFEST, written
 from train import run as training
-from train.callbacks.checkpointing import BEST, LAST
 from train.callbacks.display import Display
 from train.description import write_json
 from train.distributed import trainer_devices

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from streamseg.backbones import checkpoint
-from train.callbacks.checkpointing import BEST, LAST
+from streamseg.backbones.checkpoint import BEST, LAST
 from train.callbacks.probing import Probing
 from train.method import Method
 from train.reports.candidates import START, Candidate, Candidates, better, content_at, worse

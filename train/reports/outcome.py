@@ -9,9 +9,9 @@ from typing import Any
 import cv2
 
 from streamseg.backbones import Spec
+from streamseg.backbones.checkpoint import BEST, LAST
 from streamseg.files import written
 from streamseg.sources import Recording
-from train.callbacks.checkpointing import BEST, LAST
 from train.callbacks.probing import Probing
 from train.probes.evaluators import PROBED_FRAMES
 from train.probes.objects import score_objects

@@ -12,7 +12,7 @@ from streamseg.cli.progress import progress_bar
 from streamseg.cluster.batch import Progress
 from streamseg.runtime.index import Entry
 from streamseg.text import without_secrets
-from streamseg.text.terminal import console, print_stdout
+from streamseg.text.terminal import console, print_facts
 
 LINE_SECONDS = 30.0
 """Seconds between two lines about the progress, if stderr is no terminal."""
@@ -86,9 +86,7 @@ def print_batch(result: Mapping[str, Any]) -> None:
         others = f" and {len(names) - 1} more" if len(names) > 1 else ""
         rows.append(("to do", f"{names[0]}{others}: {request}"))
     rows.append(("results", without_secrets(result["output"])))
-    width = max(len(name) for name, _ in rows)
-    for name, value in rows:  # not a table, which breaks lines within a flag to type
-        print_stdout(f"{name:{width}}  {value}")
+    print_facts(rows)
 
 
 def _grouped(requests: Iterable[Mapping[str, str]]) -> list[tuple[str, list[str]]]:
