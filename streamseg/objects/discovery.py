@@ -21,10 +21,10 @@ from streamseg.config import ObjectsConfig
 from streamseg.depth.frame_support import support_of
 from streamseg.depth.support import SupportPlane
 from streamseg.features.extractor import FeatureFrame
-from streamseg.features.flow import FlowToKeyframe, warp_labels
+from streamseg.features.flow import FlowToKeyframe, warp_labels, warp_plane
 from streamseg.features.timing import StageTimer
 from streamseg.objects.background import LARGE, SIZE, BackgroundMemory
-from streamseg.objects.borders import BORDERS, draw_borders
+from streamseg.objects.borders import BORDERS, draw_borders, redraw_borders
 from streamseg.objects.borders.windows import Thresholds
 from streamseg.objects.classifier import ForegroundClassifier, certainty
 from streamseg.objects.instances import separate
@@ -74,6 +74,7 @@ class ObjectDiscovery:
         self.teacher = Teacher(config.quality, config.seed)
         self._since_lesson: int | None = None  # frames since the last lesson; None before `start`
         self._key_ids: np.ndarray | None = None  # objects of the last keyframe
+        self._key_score: np.ndarray | None = None  # its score, if its borders follow colours
         self._support: SupportPlane | None = None
         self.record = ObjectsRecord()
 
@@ -127,12 +128,15 @@ class ObjectDiscovery:
         if frame.to_keyframe is None:
             self._key_ids = found = self._of_keyframe(frame, timer)
         else:
-            found = self._of_propagated(frame.to_keyframe)
+            found = self._of_propagated(frame.frame.rgb, frame.to_keyframe)
         timer.lap("objects")
         return found
 
-    def _of_propagated(self, to_keyframe: FlowToKeyframe) -> np.ndarray:
-        """Return the (H, W) uint8 objects of a propagated frame: those of the keyframe, warped along the flow."""
+    def _of_propagated(self, rgb: np.ndarray, to_keyframe: FlowToKeyframe) -> np.ndarray:
+        """Return the (H, W) uint8 objects of a propagated frame: those of the keyframe, warped along the flow.
+
+        Their borders are drawn anew, if those of the keyframe follow colours and not depth.
+        """
         assert self._key_ids is not None  # the first frame of a session is a keyframe
         self._set_video()
         found = warp_labels(self._key_ids, to_keyframe.flow)
@@ -140,6 +144,8 @@ class ObjectDiscovery:
         self.tracker.on_propagated(found)
         self.scores.on_propagated(found)
         self._learn(None)
+        if self._key_score is not None and found.any():
+            found = redraw_borders(found, rgb, warp_plane(self._key_score, to_keyframe.flow))
         return found
 
     def _of_keyframe(self, frame: FeatureFrame, timer: StageTimer) -> np.ndarray:
@@ -227,7 +233,9 @@ class ObjectDiscovery:
         """Return the (H, W) bool foreground that the classifier finds; nothing before it has learnt."""
         if self.classifier.weights is None:
             return np.zeros(seen.frame.frame.rgb.shape[:2], bool)
-        return draw_borders(seen.frame, self._score(seen), self.quality, self.seed)
+        score = self._score(seen)
+        self._key_score = score if seen.frame.depth_guide is None else None
+        return draw_borders(seen.frame, score, self.quality, self.seed)
 
     def _score(self, seen: Seen) -> np.ndarray:
         """Return the classifier's score, less where motion speaks against it: (h, w) float32, above 0 = foreground."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from streamseg.features.extractor import FeatureFrame
@@ -17,8 +18,10 @@ BORDERS = {
 }
 """How sure the classifier must be of a pixel, by quality; colours decide about the others, which lie near the border,
 in gaps and in thin parts. The classifier of "live" has learnt from smaller windows, and is trusted less."""
-SIDE = 192
+SIDE = 256
 """Longest side of the windows in which colours decide, in pixels."""
+NEAR = 1 / 60
+"""Distance, as a share of the frame's shorter side, by which a redrawn object may reach beyond the warped one."""
 
 
 def draw_borders(frame: FeatureFrame, score: np.ndarray, quality: str, seed: int) -> np.ndarray:
@@ -36,3 +39,19 @@ def draw_borders(frame: FeatureFrame, score: np.ndarray, quality: str, seed: int
         return draw_by_colours(frame.frame.rgb, certainty(score), BORDERS[quality], side=SIDE)
     mask: np.ndarray = upsample_labels(np.stack([-score, score]), frame.frame.rgb, frame.depth_guide) > 0
     return mask
+
+
+def redraw_borders(ids: np.ndarray, rgb: np.ndarray, score: np.ndarray) -> np.ndarray:
+    """Return the (H, W) uint8 ids of a propagated frame, with borders that follow its own colours.
+
+    The optical flow is coarse, and wrong beside what moves: it leads to the right place, but not to the right border.
+
+    ids: (H, W) uint8 objects of the keyframe, warped along the flow. rgb: (H, W, 3) uint8. score: (h, w) float32 of
+    the keyframe, warped, too, see `draw_borders`. Pixels that are further than NEAR from all objects stay background:
+    there are parts of the score that are no objects.
+    """
+    mask = draw_by_colours(rgb, certainty(score), BORDERS["live"], side=SIDE)
+    reach = round(NEAR * min(ids.shape))
+    found = cv2.dilate(ids, np.ones((2 * reach + 1,) * 2, np.uint8))
+    cv2.copyTo(ids, ids, found)  # dilation gives a pixel the largest id around it
+    return cv2.bitwise_and(found, -mask.view(np.uint8))

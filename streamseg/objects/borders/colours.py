@@ -19,7 +19,9 @@ RARE = 1e-4
 """Share of the pixels that each colour is taken to have beside those that were counted."""
 PRIOR = 6.0
 """Log-odds of a pixel whose saliency is 1 above one whose saliency is 0, colours aside."""
-RADIUS = 6
+ONE, BINOMIAL = np.ones(1, np.float32), np.array([1, 2, 1], np.float32) / 4
+"""Filters along and across, of the smoothing of a histogram."""
+RADIUS = 3
 """Of the guided filter, in pixels of the window."""
 
 
@@ -33,16 +35,15 @@ def draw_by_colours(rgb: np.ndarray, saliency: np.ndarray, thresholds: Threshold
 
 
 def _segment(window: Window) -> np.ndarray:
-    channels = np.asarray(cv2.cvtColor(window.image, cv2.COLOR_RGB2YCrCb), np.int32) >> (8 - BITS)
-    bins = (channels[..., 0] << 2 * BITS) | (channels[..., 1] << BITS) | channels[..., 2]
-    rough = (window.trimap & 1) > 0
-    foreground, background = _histogram(bins[rough]), _histogram(bins[~rough])
-    odds = np.log((foreground + RARE) / (background + RARE))[bins] + PRIOR * (window.saliency - 0.5)
+    colours = cv2.cvtColor(window.image, cv2.COLOR_RGB2YCrCb)
+    rough = window.trimap & 1
+    foreground, background = _histogram(colours, rough), _histogram(colours, 1 - rough)
+    odds = np.log((foreground + RARE) / (background + RARE))[_bins(colours)] + PRIOR * (window.saliency - 0.5)
     sure, never = window.trimap == cv2.GC_FGD, window.trimap == cv2.GC_BGD
-    likely = (1 / (1 + np.exp(-odds))).astype(np.float32)
+    likely = 1 / (1 + np.exp(-odds))
     likely[sure], likely[never] = 1, 0
     drawn = guided(likely, cv2.cvtColor(window.image, cv2.COLOR_RGB2GRAY), RADIUS) > 0.5
-    return _without_islands((drawn | sure) & ~never, rough)
+    return _without_islands((drawn | sure) & ~never, rough > 0)
 
 
 def _without_islands(drawn: np.ndarray, rough: np.ndarray) -> np.ndarray:
@@ -54,11 +55,20 @@ def _without_islands(drawn: np.ndarray, rough: np.ndarray) -> np.ndarray:
     return kept[pieces]
 
 
-def _histogram(bins: np.ndarray) -> np.ndarray:
-    """Return the share of pixels in each bin, (8 ** BITS,) float64, smoothed over neighbouring bins."""
-    counts = np.bincount(bins, minlength=1 << 3 * BITS).reshape((1 << BITS,) * 3) / max(1, bins.size)
-    for axis in range(3):
-        middle = np.moveaxis(counts, axis, 0)
-        wide = np.concatenate([middle[:1], middle, middle[-1:]])
-        counts = np.moveaxis((wide[:-2] + 2 * middle + wide[2:]) / 4, 0, axis)
-    return counts.ravel()
+def _histogram(colours: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Return the share of pixels in each bin, (8 ** BITS,) float32, smoothed over neighbouring bins.
+
+    colours: (h, w, 3) uint8. chosen: (h, w) uint8, not 0 = the pixel counts.
+    """
+    bins = 1 << BITS
+    counts = cv2.calcHist([colours], [0, 1, 2], chosen, [bins] * 3, [0, 256] * 3) / max(1, cv2.countNonZero(chosen))
+    smooth = counts.reshape(bins, -1)
+    for _ in range(3):  # each channel in turn: what is the first axis becomes the last one
+        smooth = cv2.sepFilter2D(smooth, -1, ONE, BINOMIAL, borderType=cv2.BORDER_REPLICATE).T.reshape(bins, -1)
+    return smooth.ravel()
+
+
+def _bins(colours: np.ndarray) -> np.ndarray:
+    """Return the number of the bin of each pixel, (h, w) uint16. colours: (h, w, 3) uint8."""
+    y, red, blue = cv2.split(colours >> (8 - BITS))
+    return (y.astype(np.uint16) << 2 * BITS) | (red << BITS) | blue
