@@ -49,7 +49,8 @@ def segmented(
     every: use every n-th frame, beginning with the first. batch: frames of a recording that the network takes in one
     call. policy: for live sources, see above. max_latency: milliseconds that a frame of a live source may take from
     its arrival to its masks, see `features.ladder`. statistics: updated with each frame; broken frames are skipped and
-    counted there. The threads end when the generator ends or is closed. Raises the errors of the source.
+    counted there. The threads end when the generator ends or is closed. Raises the errors of the source, after the
+    frames before them.
     """
     statistics, interrupted = statistics or Statistics(), interrupted or threading.Event()
     live = isinstance(source, LiveSource)
@@ -59,8 +60,9 @@ def segmented(
     reader = Reader(
         source, every, max_frames, segmenter.wants_depth, statistics, interrupted, drops=live and policy == "latest"
     )
+    failure: list[Exception] = []
     with reader:
-        planned = _plan(itertools.islice(reader, max_frames), segmenter, live)
+        planned = _plan(_until_failure(itertools.islice(reader, max_frames), failure), segmenter, live)
         extractor = segmenter.extractor
         streams = 1 if live else extractor.streams
         extracted = run_ahead(
@@ -78,9 +80,19 @@ def segmented(
                 before = segmentation
             if not interrupted.is_set():
                 segmenter.pending.take()  # raises the error of the last keyframe, if it failed in the background
+                if failure:
+                    raise failure[0]
         finally:
             extracted.close()
             segmenter.pending.end()
+
+
+def _until_failure(frames: Iterable[Frame], failure: list[Exception]) -> Iterator[Frame]:
+    """Yield frames until the source fails; its error is added to `failure`. To what holds frames back, it is an end."""
+    try:
+        yield from frames
+    except Exception as problem:
+        failure.append(problem)
 
 
 def latency_note(source: Recording | LiveSource, max_latency: float | None) -> str:
@@ -108,23 +120,17 @@ def _plan(frames: Iterable[Frame], segmenter: Segmenter, live: bool) -> Iterator
 def _with_depth(frames: Iterable[tuple[Frame, int]], segmenter: Segmenter) -> Generator[tuple[Frame, int]]:
     """Yield frames and scenes, one frame late: if a keyframe is due next, a thread decodes its depth meanwhile."""
     before: tuple[Frame, int] | None = None
-    failure: Exception | None = None
     with ThreadPoolExecutor(1, "depth") as pool:
-        try:
-            for frame, scene in frames:
-                due = segmenter.keyframes.is_due(1 if before is None else 2)
-                started = pool.submit(getattr, frame, "depth") if due and frame.load_depth is not None else None
-                if before is not None:
-                    yield before
-                if started is not None:
-                    started.result()
-                before = frame, scene
-        except Exception as problem:  # the frame before it is intact
-            failure = problem
+        for frame, scene in frames:
+            due = segmenter.keyframes.is_due(1 if before is None else 2)
+            started = pool.submit(getattr, frame, "depth") if due and frame.load_depth is not None else None
+            if before is not None:
+                yield before
+            if started is not None:
+                started.result()
+            before = frame, scene
         if before is not None:
             yield before
-    if failure is not None:
-        raise failure
 
 
 def _survey(
