@@ -18,7 +18,7 @@ from .test_errors import Cli, assert_refused
         "eval SOURCE",
         "eval SOURCE --masks OUT",
         "bench SOURCE --turns 1",
-        "bench SOURCE --profile",
+        "bench SOURCE --profile OUT/trace.json",
         "attention SOURCE --model dino_vits16 -o OUT",
         "export onnx efficientnet_lite0 --size 96x128 --precision int8 --calibrate SOURCE -o OUT/net.onnx",
     ],
