@@ -12,7 +12,7 @@ import numpy as np
 
 from streamseg.errors import FrameError, SourceError
 from streamseg.features.preparation import prepare
-from streamseg.sources import LiveSource, open_source
+from streamseg.sources.recording import open_recording
 
 PHOTOGRAPHS = ("china.jpg", "flower.jpg")
 """Photographs of scikit-learn, 427 x 640 pixels each: buildings under a sky, and a flower close up."""
@@ -35,9 +35,7 @@ def load(source: str, size: tuple[int, int], count: int = 8, log: Callable[[str]
 
 def _recorded(source: str, count: int) -> Iterator[tuple[str, np.ndarray]]:
     """Yield (name, (H, W, 3) uint8 RGB) of at most `count` frames."""
-    with open_source(source) as recording:
-        if isinstance(recording, LiveSource):
-            raise SourceError(f"{source!r} is live, and cannot be read twice", "give a recording: a folder or a video")
+    with open_recording(source, why="is live, and cannot be read twice") as recording:
         is_any_readable, reason = False, "it is empty"
         for first, end in _intervals(len(recording), count):
             for index in range(first, end):

@@ -41,7 +41,7 @@ def to_onnx(request: Request, path: Path, log: Callable[[str], None]) -> list[Co
     for a dynamic file, sizes that were not traced.
     """
     check_name(path, ".onnx")
-    check_export(request.spec, request.size)
+    check_export(request.spec, request.size, log)
     with written(path, needs=_least_bytes(request)) as temporary:
         log(f"writing {request.spec.model} as ONNX, opset {request.opset}, {request.precision}")
         if request.precision == "int8":

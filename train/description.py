@@ -54,15 +54,17 @@ def checkpoint_header(name: str, method: Method, settings: Settings, options: An
 
 
 def ineffective_flags(method: Method) -> list[str]:
-    """Return one note for each flag that was set to another value than its default and has no effect in this run."""
+    """Return one note for each flag that was set to another value than its default and has no effect in this run, and
+    one if the head of the starting checkpoint is not used."""
     fields = (*dataclasses.fields(method.settings), *dataclasses.fields(method.options))
     defaults = {field.name: field.default for field in fields}
     values = flat(method.settings, method.options)
+    unused_head = method.student.recipe.note.replace("--model", "--backbone")
     return [
         f"note: {flag_of(name)} makes no difference here: {why}"
         for name, why in method.flags_without_effect().items()
         if values[name] != defaults[name]
-    ]
+    ] + [f"note: {unused_head}"] * bool(unused_head)
 
 
 def opening_line(

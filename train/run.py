@@ -121,6 +121,7 @@ def _evaluation(
         "probe": probing.figures if probing else {},
         "report": report,
         "average": share,
+        "deployed": deploying.deployed(method, output, share),
         "backbone": method.student.recipe.name,
         "init_sha256": method.student.sha256,
     }

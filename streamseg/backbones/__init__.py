@@ -20,6 +20,7 @@ from streamseg.backbones.contract import Recipe as Recipe
 from streamseg.backbones.contract import Shape as Shape
 from streamseg.config import Spec as Spec
 from streamseg.errors import ModelError
+from streamseg.text.asking import log_line
 
 
 def describe(spec: Spec) -> Shape:
@@ -30,9 +31,15 @@ def describe(spec: Spec) -> Shape:
     return plugins.load(__name__, "zoo").recipe(spec, weights=False).shape
 
 
-def check_export(spec: Spec, size: tuple[int, int] | None) -> None:
-    """Raise ModelError if a network is exported already, or cannot take images of `size` (H, W); None = any size."""
-    _check_export(plugins.load(__name__, "zoo").recipe(spec), size)
+def check_export(spec: Spec, size: tuple[int, int] | None, log: Log) -> None:
+    """Raise ModelError if a network is exported already, or cannot take images of `size` (H, W); None = any size.
+
+    log: called with a line about what of its weights is not used.
+    """
+    recipe = plugins.load(__name__, "zoo").recipe(spec)
+    _check_export(recipe, size)
+    if recipe.note:
+        log(log_line(recipe.note))
 
 
 def open_backbone(
@@ -138,6 +145,8 @@ def _open(
         plugins.load(__name__, "trial").check(backbone)
     height, width = size
     log(f"{backbone.name} on {backbone.engine} ({backbone.device}, {backbone.precision}), input {height}x{width}")
+    if recipe.note:
+        log(log_line(recipe.note))
     if precision == "auto" and backbone.precision_reason:
         log(f"{backbone.precision}: {backbone.precision_reason}")
     return backbone

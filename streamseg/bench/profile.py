@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from streamseg.bench.turn import Turn, recording
+from streamseg.bench.turn import Turn, looped, recording
 from streamseg.features.timing import Span, listening
 from streamseg.files import written
 from streamseg.runtime.manifest import percentiles
@@ -35,9 +35,10 @@ def profile(turn: Turn, trace: Path | None = None) -> dict[str, Any]:
     """
     spans: list[Span] = []
     with ExitStack() as stack:
-        session = stack.enter_context(open_session(turn))
+        source = recording(turn.source, turn.options)
+        session = stack.enter_context(open_session(turn, source=source))
         session.warm_up(turn.batch)
-        source = recording(session.source, turn.frames)
+        source = looped(source, turn.frames)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="streamseg-profile-")))
         run, statistics = Run(title=source.uri, fps=source.fps, masks=turn.usual_masks), Statistics()
         with ExitStack() as closing:

@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 
 from streamseg.bench.memory import memory_figures, open_files, peak_mib, resident_mib
-from streamseg.config import SessionConfig, from_flags
-from streamseg.errors import SourceError
+from streamseg.config import SessionConfig, SourceConfig, from_flags
 from streamseg.features.preparation import prepare
 from streamseg.frame import Frame, Segmentation
 from streamseg.runtime.manifest import percentiles
@@ -25,7 +24,8 @@ from streamseg.runtime.session import open_session
 from streamseg.runtime.statistics import Statistics
 from streamseg.runtime.stream import stream
 from streamseg.sinks import Run, Sink, open_sink
-from streamseg.sources import LiveSource, Recording
+from streamseg.sources import Recording
+from streamseg.sources.recording import open_recording
 
 COMPARED, STEP = 60, 8
 """Masks of the first COMPARED frames are compared between engines, at every STEP-th row and column."""
@@ -82,25 +82,29 @@ class Masks(Sink):
         pass
 
 
-def recording(source: Recording | LiveSource, frames: int) -> Recording:
-    """Return `source`, or if `frames` is not 0, a loop over it of so many frames. Raises SourceError if it is live."""
-    if isinstance(source, LiveSource):
-        raise SourceError(f"{source.uri!r} is live and cannot be measured twice", "give a recording")
+def recording(uri: str, options: SourceConfig | None = None) -> Recording:
+    """Open what is measured. Raises SourceError if it is live."""
+    return open_recording(uri, options, why="is live and cannot be measured twice")
+
+
+def looped(source: Recording, frames: int) -> Recording:
+    """Return `source`, or if `frames` is not 0, a loop over it of so many frames."""
     return Loop(source, frames) if frames else source
 
 
 def measure(turn: Turn) -> dict[str, Any]:
     """Run `turn` and return its figures, which docs/benchmarks/speed.md explains. Times are in milliseconds, memory is
     in MiB. "masks": (N, h, w) uint8 labels to compare, or None if the frames differ in size. Raises StreamsegError."""
-    with open_session(turn, streams=1) as session:
-        recording(session.source, 0)  # refuses a live source before the network is built
+    source = recording(turn.source, turn.options)
+    with open_session(turn, streams=1, source=source) as session:
         session.warm_up()
-        source = recording(session.source, turn.frames)
+        source = looped(source, turn.frames)
         without_disk = in_memory([source[i] for i in range(min(len(source), 40))], session.segmenter)
     with ExitStack() as stack:
-        session = stack.enter_context(open_session(turn))
+        source = recording(turn.source, turn.options)
+        session = stack.enter_context(open_session(turn, source=source))
         session.warm_up(turn.batch)
-        source = recording(session.source, turn.frames)
+        source = looped(source, turn.frames)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="streamseg-bench-")))
         masks, monitor, statistics = Masks(), Monitor(), Statistics()
         with ExitStack() as closing:

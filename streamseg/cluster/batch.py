@@ -243,7 +243,7 @@ def _summary(request: Request, state: Progress, entries: Sequence[Entry], status
                 for entry in of_run
                 if entry.status != "done"
             ],
-            "to_do": [{"name": entry.name, "request": text} for entry in of_run for text in entry.to_do],
+            "to_do": [{"name": e.name, "source": e.source, "request": text} for e in of_run for text in e.to_do],
         },
         "settings": output_settings(request.job),
         "versions": manifest.versions(),

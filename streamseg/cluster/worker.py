@@ -19,7 +19,7 @@ import numpy as np
 
 from streamseg.cluster.remote import fetched, is_url, upload
 from streamseg.cluster.results import Results, entry_of
-from streamseg.cluster.task import Task, bytes_of, host_name, output_settings
+from streamseg.cluster.task import Task, bytes_of, digest_of, host_name, output_settings
 from streamseg.config import RunConfig
 from streamseg.errors import StreamsegError
 from streamseg.frame import Frame, Segmentation
@@ -104,6 +104,7 @@ class Worker:
         content["batch"] = {
             "source": task.job.source,
             "bytes": bytes_of(task.job.source),
+            "digest": digest_of(task.job.source),
             "files": output_settings(task.job)["files"],
             "ids": ids,
             "worker": self.name,

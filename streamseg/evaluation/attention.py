@@ -22,7 +22,7 @@ from streamseg.features.preparation import prepare
 from streamseg.files import written
 from streamseg.runtime.folder import check_writable
 from streamseg.runtime.session import Session, open_session
-from streamseg.sources import LiveSource
+from streamseg.sources.recording import open_recording
 
 SIDE = 320
 """Pixels of the longer side of a panel."""
@@ -51,10 +51,8 @@ def write(
     if zoo.recipe(setup.extractor.spec).kind == "cnn":
         raise no_attention
     check_writable(folder)
-    with open_session(setup, log) as session:
-        source = session.source
-        if isinstance(source, LiveSource):
-            raise SourceError(f"{source.uri!r} is a live source", "give a recording, a video or a folder of images")
+    source = open_recording(setup.source, setup.options, why="is live, and a recording is needed")
+    with open_session(setup, log, source=source) as session:
         count, heads, skipped = 0, 0, dict[str, list[str]]()
         for index in source.coming(every, max_frames):
             try:

@@ -17,6 +17,7 @@ import numpy as np
 from streamseg.config import SessionConfig
 from streamseg.errors import FrameError, SourceError
 from streamseg.evaluation.scoring import (
+    NO_TRUTH,
     SILENT,
     Listener,
     Observer,
@@ -28,7 +29,8 @@ from streamseg.evaluation.scoring import (
 from streamseg.files import safe_name
 from streamseg.frame import VOID, Frame, Segmentation
 from streamseg.runtime.statistics import Statistics
-from streamseg.sources import Recording, open_source, read_mask
+from streamseg.sources import read_mask
+from streamseg.sources.recording import open_recording
 
 SCORES = "segments.jsonl"
 SUFFIXES = frozenset((".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".jpg", ".jpeg"))
@@ -116,9 +118,8 @@ def score(
     annotated, if no frame has a mask, or if a mask has another size than its frame.
     """
     masks = Masks(folder)
-    with open_source(setup.source, setup.options) as source:
+    with open_recording(setup.source, setup.options, why=NO_TRUTH) as source:
         require_annotation(source)
-        assert isinstance(source, Recording)
         scorer, statistics = Scorer(source.kind, observer, protocol=protocol), Statistics()
         coming = source.coming(every, max_frames)
         listener.begin(len(coming))

@@ -18,7 +18,8 @@ from streamseg.runtime.session import Session, open_session
 from streamseg.runtime.statistics import Statistics
 from streamseg.runtime.stream import stream
 from streamseg.sinks import Sink
-from streamseg.sources import LiveSource, Recording
+from streamseg.sources import Recording
+from streamseg.sources.recording import open_recording
 
 HIDDEN = 1e-3
 """A CO3D mask with a smaller share of the frame is empty: its authors' method found no object in that frame."""
@@ -28,6 +29,7 @@ HINTS = dict.fromkeys(
 ) | {"are void": "255 in a mask is void, and so is what is black in valid/"}
 """What to do if no frame could be scored, by words in the reason."""
 
+NO_TRUTH = "is live, and has no ground truth"
 Observer = Callable[[Frame, Segmentation, np.ndarray, dict[str, float]], None]
 """Called with each scored frame, its masks, its ground truth, and its figures of IOU, see `sequence.Sequence.add`."""
 
@@ -142,8 +144,9 @@ def over_seeds(
     if the user stops the run.
     """
     results = []
-    with open_session(setup, listener.log) as session:
-        require_annotation(session.source)
+    source = open_recording(setup.source, setup.options, why=NO_TRUTH)
+    with open_session(setup, listener.log, source=source) as session:
+        require_annotation(source)
         session.warm_up()
         for number in range(seeds):
             if number:
@@ -199,10 +202,8 @@ def nothing_scored(source: str, unscored: dict[str, list[str]]) -> SourceError:
     return SourceError(f"no frame of {source!r} could be scored: {reasons}", hint)
 
 
-def require_annotation(source: Recording | LiveSource) -> None:
+def require_annotation(source: Recording) -> None:
     """Raise a SourceError if no frame has an annotation. This is fast: it loads no annotation."""
-    if isinstance(source, LiveSource):
-        raise SourceError(f"{source.uri!r} is a live source, which has no ground truth", "give a recording with masks")
     for index in range(len(source)):
         try:
             if source[index].load_annotation is not None:

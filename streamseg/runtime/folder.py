@@ -8,8 +8,9 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 from streamseg.errors import OutputError
 from streamseg.files import MANIFEST, locked, make_folders
@@ -20,24 +21,35 @@ JOURNAL = ".streamseg.written"
 
 
 class OutputFolder:
-    """Records each file of a run before it is created: call `claim` first. written: relative names, in order."""
+    """The folder of one run. First call `begin`; then record each file before it is created: call `claim`.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    written: relative names, in order. earlier: relative names of the files that `begin` removes.
+    """
+
+    def __init__(self, path: Path, earlier: list[str]) -> None:
+        self.path, self._earlier = path, earlier
         self.written: list[str] = []
-        self._journal = (path / JOURNAL).open("a", encoding="utf-8", errors="surrogateescape")
+        self._journal: TextIO | None = None
+
+    def begin(self) -> None:
+        """Remove the files of an earlier run, and begin the record of the new ones. Raises OutputError."""
+        with _os_errors_explained(self.path):
+            _remove(self.path, self._earlier)
+            self._journal = (self.path / JOURNAL).open("a", encoding="utf-8", errors="surrogateescape")
 
     def claim(self, name: str) -> Path:
         """Return the path of a new file and create its folder. name: relative, "/" between folders.
 
         Raises OutputError if the file exists already, or if one of its folders is a symbolic link.
         """
+        assert self._journal is not None  # `begin` was called
         path = self.path / name
         for folder in _folders_of(Path(name)):
             _refuse_link(self.path / folder)
         if os.path.lexists(path):
             raise _not_of_a_run(path)
-        make_folders(self.path, name)
+        with _os_errors_explained(self.path):
+            make_folders(self.path, name)
         self.written.append(name)
         self._journal.write(name + "\n")
         self._journal.flush()
@@ -45,28 +57,39 @@ class OutputFolder:
 
     def close(self) -> None:
         """Delete the journal. Call this when run.json is complete."""
-        self._journal.close()
-        with suppress(OSError):
-            (self.path / JOURNAL).unlink()
+        if self._journal is not None:
+            self._journal.close()
+            with suppress(OSError):
+                (self.path / JOURNAL).unlink()
 
 
-def check_folder(path: Path, overwrite: bool, source: str, outputs: Iterable[str] = ()) -> None:
-    """Raise the errors of `open_folder` that can be known now, so that a run need not open its network first.
+@contextmanager
+def open_folder(path: Path, overwrite: bool, source: str, outputs: Iterable[str] = ()) -> Iterator[OutputFolder]:
+    """Create `path` if needed and lock it for one run. What is in it stays until `OutputFolder.begin`, so that a run
+    can do this before it opens its recording and network. At the end, folders made here are removed if they are empty.
 
-    outputs: the files and folders in `path` that the run will write; errors of `OutputFolder.claim` for them are
-    raised, too. Nothing is created or removed.
+    overwrite: an earlier run may be replaced. source: the address of the recording, as the user gave it. outputs: the
+    files and folders in `path` that the run will write. Raises OutputError if the source lies in `path`, if another run
+    uses `path`, if `path` holds a run and `overwrite` is False, if `path` cannot be written, or if an output exists
+    that no run wrote.
     """
     _refuse_source_inside(path, source)
     check_writable(path)
-    if not path.is_dir():
-        return
-    with _os_errors_explained(path), locked(path):
-        earlier = _earlier_files(path, overwrite)
-    for output in (path / name for name in outputs if name):
-        if output.is_dir():
-            _refuse_link(output)
-        elif os.path.lexists(output) and output.name not in earlier:
-            raise _not_of_a_run(output)
+    with ExitStack() as stack:
+        with _os_errors_explained(path):
+            made = [folder for folder in (path, *path.absolute().parents) if not folder.exists()]
+            path.mkdir(parents=True, exist_ok=True)
+            stack.callback(_remove_empty, made)
+            stack.enter_context(locked(path))
+            earlier = _earlier_files(path, overwrite)
+        for output in (path / name for name in outputs if name):
+            if output.is_dir():
+                _refuse_link(output)
+            elif os.path.lexists(output) and output.name not in earlier:
+                raise _not_of_a_run(output)
+        folder = OutputFolder(path, earlier)
+        stack.callback(folder.close)
+        yield folder
 
 
 def check_writable(path: Path) -> None:
@@ -77,27 +100,6 @@ def check_writable(path: Path) -> None:
             raise NotADirectoryError
         if not os.access(existing, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-
-
-@contextmanager
-def open_folder(path: Path, overwrite: bool, source: str) -> Iterator[OutputFolder]:
-    """Create `path` if needed and lock it for one run.
-
-    overwrite: remove the files that an earlier run wrote there. source: the address of the recording, as the user gave
-    it. Raises OutputError if the source lies in `path`, if `path` holds a run and `overwrite` is False, or if `path`
-    cannot be written.
-    """
-    _refuse_source_inside(path, source)
-    with _os_errors_explained(path):
-        path.mkdir(parents=True, exist_ok=True)
-        with locked(path):
-            if names := _earlier_files(path, overwrite):
-                _remove(path, names)
-            folder = OutputFolder(path)
-            try:
-                yield folder
-            finally:
-                folder.close()
 
 
 @contextmanager
@@ -183,7 +185,12 @@ def _remove(path: Path, names: Iterable[str]) -> None:
             with suppress(FileNotFoundError, IsADirectoryError, NotADirectoryError):
                 (path / name).unlink()
             folders.update(parents)
-    for folder in sorted(folders, key=lambda folder: len(folder.parts), reverse=True):
+    _remove_empty(sorted(folders, key=lambda folder: len(folder.parts), reverse=True))
+
+
+def _remove_empty(folders: Iterable[Path]) -> None:
+    """Remove these folders, in order, if they are empty."""
+    for folder in folders:
         with suppress(OSError):
             folder.rmdir()
 

@@ -49,18 +49,18 @@ def segmented(
     every: use every n-th frame, beginning with the first. batch: frames of a recording that the network takes in one
     call. policy: for live sources, see above. max_latency: milliseconds that a frame of a live source may take from
     its arrival to its masks, see `features.ladder`. statistics: updated with each frame; broken frames are skipped and
-    counted there. The threads end when the generator ends or is closed. Raises the errors of the source.
+    counted there. The threads end when the generator ends or is closed. Raises the errors of the source at their place.
     """
     statistics, interrupted = statistics or Statistics(), interrupted or threading.Event()
     live = isinstance(source, LiveSource)
-    ladder = Ladder(max_latency) if max_latency is not None else None
     # before the reader starts, because only one thread at a time may read a recording
     survey = _survey(source, segmenter, interrupted, every, max_frames)
     reader = Reader(
         source, every, max_frames, segmenter.wants_depth, statistics, interrupted, drops=live and policy == "latest"
     )
     with reader:
-        planned = _plan(itertools.islice(reader, max_frames), segmenter, live)
+        frames = _UntilFailure(itertools.islice(reader, max_frames))
+        planned = _plan(frames, segmenter, live)
         extractor = segmenter.extractor
         streams = 1 if live else extractor.streams
         extracted = run_ahead(
@@ -68,7 +68,7 @@ def segmented(
         )
         try:
             before: Segmentation | None = None
-            meter = _LatencyMeter(reader, segmenter, statistics, ladder if live else None)
+            meter = _LatencyMeter(reader, segmenter, statistics, max_latency if live else None)
             for each in _start_scenes(extracted, segmenter, survey, interrupted, live):
                 if interrupted.is_set():
                     break
@@ -78,6 +78,7 @@ def segmented(
                 before = segmentation
             if not interrupted.is_set():
                 segmenter.pending.take()  # raises the error of the last keyframe, if it failed in the background
+                frames.raise_failure()
         finally:
             extracted.close()
             segmenter.pending.end()
@@ -108,23 +109,17 @@ def _plan(frames: Iterable[Frame], segmenter: Segmenter, live: bool) -> Iterator
 def _with_depth(frames: Iterable[tuple[Frame, int]], segmenter: Segmenter) -> Generator[tuple[Frame, int]]:
     """Yield frames and scenes, one frame late: if a keyframe is due next, a thread decodes its depth meanwhile."""
     before: tuple[Frame, int] | None = None
-    failure: Exception | None = None
     with ThreadPoolExecutor(1, "depth") as pool:
-        try:
-            for frame, scene in frames:
-                due = segmenter.keyframes.is_due(1 if before is None else 2)
-                started = pool.submit(getattr, frame, "depth") if due and frame.load_depth is not None else None
-                if before is not None:
-                    yield before
-                if started is not None:
-                    started.result()
-                before = frame, scene
-        except Exception as problem:  # the frame before it is intact
-            failure = problem
+        for frame, scene in frames:
+            due = segmenter.keyframes.is_due(1 if before is None else 2)
+            started = pool.submit(getattr, frame, "depth") if due and frame.load_depth is not None else None
+            if before is not None:
+                yield before
+            if started is not None:
+                started.result()
+            before = frame, scene
         if before is not None:
             yield before
-    if failure is not None:
-        raise failure
 
 
 def _survey(
@@ -175,12 +170,32 @@ def _start_scenes(
         yield each
 
 
+class _UntilFailure:
+    """Frames until the source ends or fails. To a stage that holds frames back, both are the end."""
+
+    def __init__(self, frames: Iterator[Frame]) -> None:
+        self._frames = frames
+        self._failure: Exception | None = None
+
+    def __iter__(self) -> Iterator[Frame]:
+        try:
+            yield from self._frames
+        except Exception as problem:
+            self._failure = problem
+
+    def raise_failure(self) -> None:
+        """Raise the error of the source, if it failed."""
+        if self._failure is not None:
+            raise self._failure
+
+
 class _LatencyMeter:
     """Measures how long each frame took to its masks, and lowers the quality of the segmenter if that is too long."""
 
-    def __init__(self, reader: Reader, segmenter: Segmenter, statistics: Statistics, ladder: Ladder | None) -> None:
-        self.reader, self.segmenter, self.statistics, self.ladder = reader, segmenter, statistics, ladder
-        statistics.max_latency = ladder.allowed if ladder else None
+    def __init__(self, reader: Reader, segmenter: Segmenter, statistics: Statistics, allowed: float | None) -> None:
+        self.reader, self.segmenter, self.statistics = reader, segmenter, statistics
+        self.ladder = None if allowed is None else Ladder(allowed)
+        statistics.max_latency = allowed
         self.first_masks_at = 0.0  # seconds, by time.perf_counter
 
     def measure(self, frame: Frame, masks: Segmentation) -> Segmentation:

@@ -13,7 +13,7 @@ from streamseg.backbones.placement import place_of_labels
 from streamseg.config import RunConfig
 from streamseg.errors import SourceError
 from streamseg.runtime import manifest
-from streamseg.runtime.folder import OutputFolder, check_folder, open_folder
+from streamseg.runtime.folder import OutputFolder, open_folder
 from streamseg.runtime.frames import latency_note
 from streamseg.runtime.repeat import settings_of
 from streamseg.runtime.segmenter import Segmenter
@@ -59,9 +59,10 @@ def run(
                 log(line)
 
     outputs = [check_sink(name) for name in job.save]
-    if job.output is not None:
-        check_folder(job.output, job.overwrite, job.source, outputs)
-    with ExitStack() as stack:
+    with ExitStack() as stack, ExitStack() as output:  # the folder is free before viewers and networks are closed
+        folder = None
+        if job.output is not None:  # before anything else, so that a second run into it ends at once
+            folder = output.enter_context(open_folder(job.output, job.overwrite, job.source, outputs))
         session = stack.enter_context(open_session(job, note, segmenter=segmenter, source=source))
         # viewers open before the network is built, so that a missing display is reported at once
         about = replace(_run_of(job, session.source, note), port=job.port, control=session.segmenter)
@@ -72,9 +73,8 @@ def run(
             note(line)
         session.prepare()
         interrupted = stack.enter_context(interruptible())  # from here on a signal does not prevent closing the files
-        folder = None
-        if job.output is not None:
-            folder = stack.enter_context(open_folder(job.output, job.overwrite, job.source))
+        if folder:
+            folder.begin()
         content = _begin_manifest(job, session, folder, notes)
         return _stream(job, session, content, folder, viewers, interrupted, note, begin, progress)
 

@@ -50,6 +50,9 @@ INSTEAD = {
     "align_depth": "register the depth to the colour before step()",
 }
 """What a user of `Segmenter` does instead of correcting a recording."""
+NEAR, TOO_FAR = 0.05, 100.0
+"""Depth is not in metres if fewer than the share NEAR of its readings are below TOO_FAR. In metres something is within
+100 m, even below a wide sky. In millimetres that would be within 10 cm, nearer than depth cameras measure."""
 
 
 def segment(
@@ -112,7 +115,7 @@ class Segmenter:
         if log and (note := unused(config)):
             log(note)
         self._segmenter = self._stack.enter_context(open_segmenter(config, log, streams=1))
-        self._index = 0
+        self._index, self._gives_metres = 0, False
 
     def step(
         self,
@@ -125,9 +128,12 @@ class Segmenter:
 
         rgb: (H, W, 3) uint8 RGB, or a `Frame` of a source. depth: (H, W) float32 metres, 0 = no reading, registered to
         rgb. intrinsics: of the colour camera. timestamp: seconds; the default is the number of the call / 30.
-        Raises StreamsegError for arrays of a wrong shape or type, such as depth in whole millimetres.
+        Raises StreamsegError for arrays of a wrong shape or type, and for depth in millimetres: whole numbers, or a
+        first depth image with hardly any reading within 100 m. A `Frame` is taken as it is.
         """
         frame = rgb if isinstance(rgb, Frame) else _frame(self._index, rgb, depth, intrinsics, timestamp)
+        if frame is not rgb and depth is not None and not self._gives_metres:
+            self._gives_metres = _check_unit(depth)
         self._index += 1
         planned = self._segmenter.plan(frame)
         return Result(frame, self._segmenter.step(planned))
@@ -135,7 +141,7 @@ class Segmenter:
     def reset(self) -> None:
         """Start a new session, with new ids. The network stays loaded."""
         self._segmenter.reset()
-        self._index = 0
+        self._index, self._gives_metres = 0, False
 
     def close(self) -> None:
         """Release the network. May be called several times."""
@@ -208,3 +214,18 @@ def _metres(depth: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
     if depth.shape != size:
         raise StreamsegError(f"depth is {depth.shape}, rgb is {size}", "register depth to colour, at the colour's size")
     return depth.astype(np.float32)
+
+
+def _check_unit(depth: np.ndarray) -> bool:
+    """Return whether depth has readings; all seem to be metres then. Raises StreamsegError if not, see NEAR."""
+    readings = depth[::4, ::4]
+    readings = readings[np.isfinite(readings) & (readings > 0)]
+    if not readings.size:
+        return False
+    near = float(np.quantile(readings, NEAR))
+    if near > TOO_FAR:
+        raise StreamsegError(
+            f"depth is in metres, but these have nothing nearer than about {near:.0f} m",
+            "divide it by its units per metre, e.g. depth / 1000",
+        )
+    return True

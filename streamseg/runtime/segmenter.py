@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 
@@ -27,7 +27,7 @@ from streamseg.features.timing import StageTimer
 from streamseg.frame import VOID, Frame, Segmentation
 from streamseg.masks.resize import labels_sized
 from streamseg.objects.record import ObjectsRecord
-from streamseg.runtime.stages import SceneStages
+from streamseg.runtime.stages import SceneStages, Steering
 
 
 class Segmenter:
@@ -104,25 +104,16 @@ class Segmenter:
         self._readings = 0.0  # of the last keyframe with depth, see `readings`
         self._is_adapted = False  # see `adapt_keyframes`
         self.no_depth: Counter[str] = Counter()  # frames without depth, by reason, see `Statistics`
-        self._steering: queue.SimpleQueue[tuple[int | None, bool]] = queue.SimpleQueue()
+        self._steering: queue.SimpleQueue[Steering] = queue.SimpleQueue()
 
     def steer(self, k: int | None = None, recluster: bool = False) -> None:
-        """Change the regions from the next step on. May be called from any thread.
+        """Change the regions from the next step on; if a keyframe is being computed in the background, from the first
+        step after it on. May be called from any thread.
 
         k: number of regions, 0 = choose it by the knee, None = no change. recluster: compute new clusters from the next
         frame alone; each id goes to the new cluster that is nearest to its old one.
         """
-        self._steering.put((k, recluster))
-
-    def _apply_steering(self, latest: FeatureFrame) -> None:
-        while not self._steering.empty():
-            k, recluster = self._steering.get()
-            if k is not None:
-                for stages in self._scenes.by_scene.values():
-                    if stages.regions:
-                        stages.regions.set_k(k)
-            if recluster and self._scenes.current.regions:
-                self._scenes.current.regions.start([latest])
+        self._steering.put(Steering(k, recluster))
 
     def adapt_keyframes(self, background: bool, factor: int) -> None:
         """Save time from the next `plan` on; (False, 1) is the full quality.
@@ -172,8 +163,9 @@ class Segmenter:
                 self.keyframes.restart()
                 return frame  # a GPU runs the network in less time than the CPU needs for the flow
             self.keyframes.distance = 1
-        to_keyframe = self.keyframes(frame.rgb, lambda: readings(frame) < SPARSE * self._readings)
-        self._readings = (readings(frame) if to_keyframe is None else 0) or self._readings
+        share = cache(partial(readings, frame))  # counted at most once, and only if asked for
+        to_keyframe = self.keyframes(frame.rgb, lambda: share() < SPARSE * self._readings)
+        self._readings = (share() if to_keyframe is None else 0) or self._readings
         timer.lap("flow")
         return frame if to_keyframe is None else PropagatedFrame(frame, to_keyframe, timer.laps)
 
@@ -200,17 +192,19 @@ class Segmenter:
         # frames since a keyframe began in the background; None: there is no such keyframe
         since_pending = frame.to_keyframe.since_pending if isinstance(frame, PropagatedFrame) else None
         timings = {} if since_pending else self.pending.take()
+        # taken here, not in the background, where it would depend on the speed of the machine what comes in time
+        steering = [] if since_pending else [self._steering.get() for _ in range(self._steering.qsize())]
         if not isinstance(frame, PropagatedFrame):
-            masks = self.pending.shown = self._segment(frame)
+            masks = self.pending.shown = self._segment(frame, steering)
         elif since_pending is None:
-            masks = self._segment(frame)
+            masks = self._segment(frame, steering)
         else:
             if since_pending == 0:
-                self.pending.begin(partial(self._segment, frame.frame))
+                self.pending.begin(partial(self._segment, frame.frame, steering))
             masks = self.pending.propagated(frame)
         return replace(masks, timings_ms={**masks.timings_ms, **timings})
 
-    def _segment(self, frame: Frame | FeatureFrame | PropagatedFrame) -> Segmentation:
+    def _segment(self, frame: Frame | FeatureFrame | PropagatedFrame, steering: list[Steering]) -> Segmentation:
         """Compute the masks of a frame, for `step`, which may call this in a background thread."""
         if isinstance(frame, PropagatedFrame):
             extracted = self._propagate(frame)
@@ -222,7 +216,7 @@ class Segmenter:
         if restart_frames := stages.start_selector.next(extracted):
             stages.start(restart_frames)
             timer.lap("start")
-        self._apply_steering(extracted)
+        self._scenes.steer(steering, extracted)
         size = extracted.frame.rgb.shape[:2]
         k, objects, scores = 0, None, {}
         if stages.regions:

@@ -25,6 +25,13 @@ RESTART_AFTER = 1, 4
 once, and on the first four together, because one frame alone may be untypical."""
 
 
+class Steering(NamedTuple):
+    """A request of the user, see `Segmenter.steer`."""
+
+    k: int | None
+    recluster: bool
+
+
 class StartFrameSelector:
     """Selects the frames of a scene that the stages start on."""
 
@@ -136,6 +143,15 @@ class SceneStages:
         else:
             self.cuts.append({"frame": frame.index, "scene": scene})
         self._previous_scene, self._scene, self._entered_at = self._scene, scene, count
+
+    def steer(self, requests: Sequence[Steering], latest: FeatureFrame) -> None:
+        """Change the regions as the user asked, in order. latest: the frame that new clusters are computed from."""
+        for k, recluster in requests:
+            for stages in self.by_scene.values():
+                if stages.regions and k is not None:
+                    stages.regions.set_k(k)
+            if recluster and self.current.regions:
+                self.current.regions.start([latest])
 
     @property
     def note(self) -> str:

@@ -17,6 +17,7 @@ from streamseg.errors import SourceError
 from streamseg.files import MANIFEST
 from streamseg.sources import is_live, kind_of, module_of, split_kind, split_part
 from streamseg.sources.reading.left_out import LAYOUT
+from streamseg.sources.recording import refusal
 from streamseg.sources.unrecognized import OTHER_PATH
 from streamseg.text import first_few, without_secrets
 from streamseg.urls import is_store
@@ -74,10 +75,7 @@ def _expand_name(name: str, left_out: LeftOut, base: str = "") -> list[str]:
         return [f"{kind}:{uri}" for uri in plugins.load("streamseg.sources", kind).expand(path)]
     local = os.path.join(base, os.path.expanduser(path))
     if is_live(local if kind is None and os.path.exists(local) else name):  # in a list, 0 may be a folder beside it
-        raise SourceError(
-            f"{without_secrets(name)!r} is live, and recordings are needed",
-            "record it first, then give the file; `streamseg run` segments it live",
-        )
+        raise refusal(name, "is live, and recordings are needed")
     if is_store(path):
         raise SourceError(f"{without_secrets(name)!r} is not on this machine", "copy it here, and give its path")
     path, part = split_part(local)

@@ -26,7 +26,7 @@ import numpy as np
 
 from streamseg.bench.profile import profile
 from streamseg.bench.runner import machine
-from streamseg.bench.turn import Turn, recording, turn_settings
+from streamseg.bench.turn import Turn, looped, recording, turn_settings
 from streamseg.features.preparation import prepare
 from streamseg.frame import Frame, Segmentation
 from streamseg.masks.drawing import overlay
@@ -39,9 +39,10 @@ KEPT = 40
 
 def parts(turn: Turn) -> dict[str, tuple[float, float]]:
     """{part: (processor time, wall time) in ms a frame}."""
-    with open_session(turn) as session:
+    source = recording(turn.source, turn.options)
+    with open_session(turn, source=source) as session:
         session.warm_up()
-        source = recording(session.source, turn.frames)
+        source = looped(source, turn.frames)
         kept = [source[i] for i in range(min(KEPT, len(source)))]
         backbone = session.segmenter.extractor.backbone(kept[0].rgb.shape[:2])
         images = prepare(kept[0].rgb, backbone.size)

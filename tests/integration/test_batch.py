@@ -58,6 +58,12 @@ def test_two_drivers_do_each_recording_once_and_a_third_goes_on(
     assert other.returncode == 1
     assert "made with other settings" in other.stderr
     assert "Traceback" not in other.stderr
+    config = ["--config", out / "r1" / "run.json", "--overwrite", "--seed", "3"]  # as a summary advises
+    anew = cli("batch", tmp_path / "recordings" / "r1", "-o", out, *config)
+    assert anew.returncode == 0, anew.stderr
+    settings = [json.loads((out / name / "run.json").read_bytes())["settings"] for name in ("r1", "r2")]
+    assert [(each["extractor"]["size"], each["objects"]["seed"]) for each in settings] == [(128, 3), (128, 0)]
+    assert [(entry.name, entry.status) for entry in index.read(out)] == [(f"r{number}", "done") for number in range(4)]
     scores = json.loads(cli("eval", "--batch", out, "--json").stdout)
     assert [sequence["frames"] for sequence in scores["models"][0]["sequences"]] == [3] * 4
 

@@ -93,6 +93,7 @@ def test_arrays_that_do_not_fit_are_refused_in_plain_words() -> None:
     [
         ({"depth": np.full((48, 64), 1000, np.uint16)}, "depth / 1000"),  # millimetres, as cameras give them
         ({"depth": [[1.0] * 64] * 48}, "depth / 1000"),
+        ({"depth": np.linspace(400, 6000, 48 * 64).reshape(48, 64)}, "depth / 1000"),  # the same as floats
         ({"intrinsics": [525, 525, 320, 240]}, "streamseg.Intrinsics(fx, fy, cx, cy)"),
         ({"intrinsics": np.eye(3)}, "streamseg.Intrinsics(fx, fy, cx, cy)"),
         ({"intrinsics": streamseg.Intrinsics(float("nan"), 525, 320, 240)}, "streamseg.Intrinsics(fx, fy, cx, cy)"),
@@ -103,6 +104,20 @@ def test_what_comes_with_a_frame_is_refused_before_it_does_harm(given: dict[str,
     with streamseg.Segmenter(size=96) as segmenter, pytest.raises(streamseg.StreamsegError) as refusal:
         segmenter.step(np.zeros((48, 64, 3), np.uint8), **given)
     assert hint in refusal.value.hint
+
+
+def test_millimetres_are_told_from_metres_whatever_lacks_a_reading_or_lies_far_away() -> None:
+    picture, metres = np.zeros((48, 64, 3), np.uint8), np.full((48, 64), 1.2, np.float32)
+    sky = np.where(np.arange(48)[:, None] < 40, np.float32(1e4), metres)  # as a simulator gives it
+    with streamseg.Segmenter(size=96) as segmenter:
+        segmenter.step(picture, np.full((48, 64), np.nan, np.float32))  # does not tell yet
+        with pytest.raises(streamseg.StreamsegError, match="nothing nearer than about 1200 m"):
+            segmenter.step(picture, 1000 * metres)
+        assert np.array_equal(segmenter.step(picture, sky).frame.depth, sky)
+        segmenter.step(picture, np.full((48, 64), 150, np.float32))  # a drone that has risen
+        segmenter.reset()
+        with pytest.raises(streamseg.StreamsegError, match="1200 m"):
+            segmenter.step(picture, 1000 * metres)
 
 
 def test_a_result_goes_to_another_process() -> None:

@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from streamseg.errors import SourceError
-from streamseg.sources import Recording, Skip, kinds, open_source, recognized, split_kind, split_part
+from streamseg.sources import Recording, Skip, kinds, recognized, split_kind, split_part
 from streamseg.sources.index import open_all as open_all_of_index
 from streamseg.sources.reading.left_out import ARCHIVES
 from streamseg.sources.reading.recording_index import is_index
 from streamseg.sources.reading.shard_index import is_packed
 from streamseg.sources.reading.video import VIDEOS
+from streamseg.sources.recording import open_recording
 from streamseg.sources.shards import open_all
 from streamseg.urls import is_store
 
@@ -126,8 +127,4 @@ def _children(folder: str) -> list[str]:
 
 
 def _opened(uri: str) -> Recording:
-    source = open_source(uri)
-    if not isinstance(source, Recording):
-        source.close()
-        raise SourceError(f"{uri!r} is live; training needs recordings", "record it first, then give the file")
-    return source
+    return open_recording(uri, why="is live; training needs recordings")

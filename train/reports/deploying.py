@@ -18,6 +18,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
+
 from streamseg.backbones import checkpoint
 from streamseg.backbones.checkpoint import BEST, LAST
 from train.callbacks.probing import Probing
@@ -52,6 +54,23 @@ def choose_share(probing: Probing | None, method: Method, output: Path, say: Cal
     if chosen != run_share:
         probing.evaluate_again(*candidates.features(chosen))
     return share
+
+
+def deployed(method: Method, output: Path, share: float) -> dict[str, str] | None:
+    """Return what best.pt holds, for run.json; None without best.pt. share: of the trained weights.
+
+    "weights": "start", "trained", or "interpolated" between them. "head", the foreground head: "none", "start" (that of
+    the starting network, as it was) or "trained".
+    """
+    if not (output / BEST).exists():
+        return None
+    head, start = checkpoint.read(output / BEST).get("head") or {}, method.student.starting_head()
+    old = start.state_dict() if start else {}
+    as_it_was = bool(old) and all(torch.equal(old[name], tensor) for name, tensor in head.items())
+    return {
+        "weights": {0.0: "start", 1.0: "trained"}.get(share, "interpolated"),
+        "head": "none" if not head else "start" if as_it_was else "trained",
+    }
 
 
 def _limit(method: Method, without_masks: bool) -> float:

@@ -51,6 +51,7 @@ def file_stem(recipe: Recipe, size: tuple[int, int], precision: str) -> str:
     """Return a readable file name that identifies the exported network."""
     identity = asdict(recipe) | {
         "file": "" if recipe.sha256 else recipe.file,
+        "note": "",
         "input": size,
         "precision": precision,
         "streamseg": streamseg.__version__,

@@ -12,7 +12,6 @@ from streamseg.cli.options import behaviour_options, conclude, refuse_unused_fla
 from streamseg.cli.run import run as run_command
 
 NOT_SHARED = (
-    "config",
     "source",
     "output",
     "overwrite",

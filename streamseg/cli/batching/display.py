@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from rich.progress import TaskID
 
 from streamseg.cli.progress import progress_bar
 from streamseg.cluster.batch import Progress
+from streamseg.cluster.remote import is_url
+from streamseg.files import MANIFEST
 from streamseg.runtime.index import Entry
 from streamseg.text import without_secrets
+from streamseg.text.asking import ready_flag
 from streamseg.text.terminal import console, print_facts
 
 LINE_SECONDS = 30.0
@@ -82,16 +87,25 @@ def print_batch(result: Mapping[str, Any]) -> None:
         rows.append((problem["status"], f"{problem['name']}: {problem['error']}"))
     if len(run["problems"]) > SHOWN:
         rows.append(("", f"and {len(run['problems']) - SHOWN} more"))
-    for request, names in _grouped(run["to_do"])[:SHOWN]:
-        others = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        rows.append(("to do", f"{names[0]}{others}: {request}"))
+    for request, recordings in _grouped(run["to_do"])[:SHOWN]:
+        others = f" and {len(recordings) - 1} more" if len(recordings) > 1 else ""
+        rows.append(("to do", f"{recordings[0]['name']}{others}: {request}"))
+        if (flag := ready_flag(request)) and not is_url(result["output"]):  # a run.json at a URL is not read
+            rows.append(("to type", f"{_command(result['output'], recordings)} {flag}"))
     rows.append(("results", without_secrets(result["output"])))
     print_facts(rows)
 
 
-def _grouped(requests: Iterable[Mapping[str, str]]) -> list[tuple[str, list[str]]]:
-    """Return each request with the names of its recordings, first those of the most recordings."""
-    names: dict[str, list[str]] = {}
+def _grouped(requests: Iterable[Mapping[str, str]]) -> list[tuple[str, list[Mapping[str, str]]]]:
+    """Return each request with its recordings (their "name" and "source"), first those of the most recordings."""
+    recordings: dict[str, list[Mapping[str, str]]] = {}
     for each in requests:
-        names.setdefault(each["request"], []).append(each["name"])
-    return sorted(names.items(), key=lambda item: -len(item[1]))
+        recordings.setdefault(each["request"], []).append(each)
+    return sorted(recordings.items(), key=lambda item: -len(item[1]))
+
+
+def _command(output: str, recordings: list[Mapping[str, str]]) -> str:
+    """Return the command that segments these recordings again, with the same settings."""
+    sources = " ".join(shlex.quote(each["source"]) for each in recordings)
+    config = shlex.quote(str(Path(output) / recordings[0]["name"] / MANIFEST))
+    return f"streamseg batch {sources} -o {shlex.quote(output)} --config {config} --overwrite"

@@ -82,6 +82,15 @@ def test_a_hub_is_not_asked_by_a_name_of_timm_either() -> None:
         zoo.recipe(Spec("timm:hf-hub:nobody/x"))
 
 
+def test_a_damaged_checkpoint_as_weights_is_refused_and_other_weights_are_not_asked_for_a_head(tmp_path: Path) -> None:
+    path = written(tmp_path, backbone=BACKBONE | {"layers": "4"})
+    with pytest.raises(ModelError, match="damaged checkpoint"):
+        zoo.recipe(Spec("resnet18", str(path)))
+    for content in ({"w": torch.zeros(1)}, {"state_dict": {}, "backbone": {}, "format": 1}, [1]):
+        torch.save(content, path)
+        assert zoo.recipe(Spec("resnet18", str(path))).head == ""
+
+
 def test_a_header_that_was_altered_in_the_cache_is_read_again(tmp_path: Path, cache: Path) -> None:
     path = written(tmp_path)
     zoo.recipe(Spec(str(path)))

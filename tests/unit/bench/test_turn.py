@@ -8,14 +8,12 @@ import numpy as np
 import pytest
 
 from streamseg.bench import baseline, runner, turn
-from streamseg.errors import SourceError
 from streamseg.frame import Segmentation
 from streamseg.runtime.statistics import Statistics
-from streamseg.sources import LiveSource
 
 
 def test_a_loop_repeats_the_recording(shapes) -> None:
-    loop = turn.recording(shapes(4), 11)
+    loop = turn.looped(shapes(4), 11)
     assert isinstance(loop, turn.Loop)
     frames = [loop[i] for i in range(len(loop))]
     assert [frame.index for frame in frames] == list(range(11))
@@ -23,17 +21,6 @@ def test_a_loop_repeats_the_recording(shapes) -> None:
     assert np.diff([frame.timestamp for frame in frames]) == pytest.approx(np.full(10, 1 / 25))
     assert np.array_equal(frames[9].rgb, shapes(4)[1].rgb)
     assert frames[9].depth is not None
-
-
-def test_a_live_source_is_refused() -> None:
-    class Camera(LiveSource):
-        uri = "0"
-
-        def __iter__(self):
-            return iter(())
-
-    with pytest.raises(SourceError, match="cannot be measured twice"):
-        turn.recording(Camera(), 0)
 
 
 def test_pace_compares_start_and_end() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from streamseg.cluster.results import Results
-from streamseg.cluster.task import bytes_of, output_settings
+from streamseg.cluster.task import bytes_of, digest_of, output_settings
 from streamseg.config import ExtractorConfig, RunConfig, Spec
 from streamseg.errors import OutputError
 from streamseg.runtime import index
@@ -71,6 +72,41 @@ def test_results_of_a_file_that_has_changed_are_refused(results: Results, tmp_pa
     assert [bytes_of(source) for source in (str(tmp_path), "0", "s3://store/clip.mp4", "index:all.jsonl#a")] == [
         None
     ] * 4
+
+
+def test_results_of_a_folder_that_has_changed_are_refused(results: Results, tmp_path: Path) -> None:
+    clip = tmp_path / "clip"
+    (clip / "rgb").mkdir(parents=True)
+    for number in range(40):
+        (clip / "rgb" / f"{number}.jpg").write_bytes(b"frame")
+    (clip / "rgb" / "0.png").symlink_to("nowhere")
+
+    def is_done(name: str) -> bool:
+        return results.find_done(name, str(clip), output_settings(JOB)) is not None
+
+    def publish(name: str, **about: Any) -> None:
+        results.publish(made(results, name, batch={"source": str(clip), "files": {}} | about), name, overwrite=False)
+
+    publish("old")  # by a version that did not look at folders
+    publish("a", digest=digest_of(f"images:{clip}"))
+    of_no_frame = ("notes.txt", ".hidden.jpg", "masks/0.png", "rgb/Annotations/0.png", "out/clip/overlay.mp4")
+    for name in (*of_no_frame, "out/clip/run.json"):
+        (clip / name).parent.mkdir(exist_ok=True, parents=True)
+        (clip / name).write_text("mine")
+    assert is_done("a")
+    (clip / "rgb" / "0.jpg").rename(clip / "rgb" / "100.jpg")
+    with pytest.raises(OutputError, match=r"is of an older .*clip") as refusal:
+        is_done("a")
+    assert "--overwrite" in refusal.value.hint
+    assert is_done("old")
+    publish("b", digest=digest_of(str(clip)))
+    for frame in (clip / "rgb").glob("*.jpg"):
+        frame.write_bytes(b"another frame")
+    with pytest.raises(OutputError, match="is of an older"):
+        is_done("b")
+    shutil.rmtree(clip)  # it lies elsewhere now
+    assert is_done("b")
+    assert [digest_of(source) for source in (str(clip), "0", "s3://store/clip", "index:all.jsonl#a")] == [None] * 4
 
 
 def test_an_entry_has_what_its_run_asks_of_the_user(results: Results) -> None:

@@ -5,16 +5,21 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from streamseg.errors import OutputError
-from streamseg.runtime.folder import JOURNAL, check_folder, open_folder
+from streamseg.runtime.folder import JOURNAL, open_folder
 
 
 def run(path: Path, names: list[str], overwrite: bool = False, finish: bool = True) -> None:
     with open_folder(path, overwrite, "video.mp4") as folder:
+        folder.begin()
         for name in names:
             folder.claim(name).write_text(name)
         if finish:
@@ -45,6 +50,7 @@ def test_a_file_that_no_run_wrote_is_never_replaced(tmp_path: Path) -> None:
 
 def test_overwrite_reads_the_journal_of_a_killed_run(tmp_path: Path) -> None:
     with open_folder(tmp_path, False, "x") as folder:
+        folder.begin()
         folder.claim("labels/0.png").write_text("half a run")
         text = (tmp_path / JOURNAL).read_text()
     (tmp_path / JOURNAL).write_text(text)  # as if the process had been killed
@@ -94,6 +100,7 @@ def test_a_run_that_was_killed_before_its_first_file_can_be_replaced(tmp_path: P
     (tmp_path / "run.json").write_text('{"status": "running"}')
     (tmp_path / "mine.txt").write_text("mine")
     with open_folder(tmp_path, True, "source") as folder:
+        folder.begin()
         folder.claim("labels.npz")
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
@@ -109,29 +116,51 @@ def test_a_folder_that_cannot_be_written_is_named(code: int, tmp_path: Path, mon
     assert "-o" in caught.value.hint
 
 
-def test_a_check_tells_before_the_run_what_would_stop_it(tmp_path: Path) -> None:
+def test_what_would_stop_a_run_is_told_before_it_begins(tmp_path: Path) -> None:
+    def check(path: Path, overwrite: bool, source: str = "video.mp4", outputs: Sequence[str] = ()) -> None:
+        with open_folder(path, overwrite, source, outputs):
+            pass
+
     out = tmp_path / "deep" / "out"
-    check_folder(out, False, "video.mp4", ["overlay.mp4"])
+    check(out, False, outputs=["overlay.mp4"])
     assert not out.parent.exists()
     run(out, ["labels/0.png", "overlay.mp4"])
     before = names(out)
     with pytest.raises(OutputError, match="already holds a run"):
-        check_folder(out, False, "video.mp4")
-    check_folder(out, True, "video.mp4", ["labels", "overlay.mp4", ""])
+        check(out, False)
+    check(out, True, outputs=["labels", "overlay.mp4", ""])
     (out / "labels.npz").write_text("mine")
     with pytest.raises(OutputError, match="no run wrote it"):
-        check_folder(out, True, "video.mp4", ["labels.npz"])
+        check(out, True, outputs=["labels.npz"])
     (out / "objects").symlink_to(tmp_path)
     with pytest.raises(OutputError, match="is a link"):
-        check_folder(out, True, "video.mp4", ["objects"])
+        check(out, True, outputs=["objects"])
     with open_folder(tmp_path / "busy", False, "x"), pytest.raises(OutputError, match="another run"):
-        check_folder(tmp_path / "busy", True, "video.mp4")
+        check(tmp_path / "busy", True)
     with pytest.raises(OutputError, match="lies in the output folder"):
-        check_folder(out, True, str(out / "overlay.mp4"))
+        check(out, True, str(out / "overlay.mp4"))
     for file in (out / "overlay.mp4", out / "overlay.mp4" / "deeper"):
         with pytest.raises(OutputError, match="is not a folder"):
-            check_folder(file, False, "video.mp4")
+            check(file, False)
     (out / "run.json").write_text("{}")
     with pytest.raises(OutputError, match="does not say what its run wrote"):
-        check_folder(out, True, "video.mp4")
+        check(out, True)
     assert names(out) == sorted([*before, "labels.npz"])
+    assert not (tmp_path / "busy").exists()
+
+
+def test_what_a_killed_run_leaves_before_it_begins_stops_no_other(tmp_path: Path) -> None:
+    """Such a run has made the folder and its lock, and nothing more."""
+    out = tmp_path / "out"
+    script = "import os, sys; from pathlib import Path; from streamseg.runtime.folder import open_folder\n"
+    script += "with open_folder(Path(sys.argv[1]), False, 'x'): os.kill(os.getpid(), 9)"
+    assert subprocess.run([sys.executable, "-c", script, str(out)], check=False).returncode == -signal.SIGKILL
+    assert names(out) == [".streamseg.lock"]
+    run(out, ["labels.npz"])
+    assert names(out) == ["labels.npz", "run.json"]
+
+
+def test_errors_of_the_run_itself_are_not_taken_for_those_of_its_folder(tmp_path: Path) -> None:
+    with pytest.raises(PermissionError, match="the recording"), open_folder(tmp_path / "out", False, "x"):
+        raise PermissionError(errno.EACCES, "the recording")
+    assert not (tmp_path / "out").exists()

@@ -11,6 +11,7 @@ from sklearn.metrics import adjusted_rand_score
 from streamseg.config import SegmenterConfig
 from streamseg.errors import ModelError
 from streamseg.features.extractor import PropagatedFrame
+from streamseg.features.keyframes import readings
 from streamseg.features.pending import DELAY
 from streamseg.frame import Frame
 from streamseg.runtime.session import Session
@@ -184,36 +185,19 @@ def test_an_error_in_the_background_is_raised_by_the_frame_that_needs_the_keyfra
         segmenter.step(planned[first + DELAY] if wanted else shapes()[0])
 
 
-@pytest.mark.parametrize("clustering", ["online", "per-frame"])
-def test_k_can_be_steered_and_the_other_ids_persist(shapes, make_segmenter, clustering: str) -> None:
-    segmenter = make_segmenter(clustering=clustering)
-    frames = [shapes()[i] for i in range(12)]
-    segmenter.start(frames[:8])
-    before = segmenter.step(frames[0])
-    assert before.k == 4
-    for k in (6, 3):
-        segmenter.steer(k)
-        after = segmenter.step(frames[1])
-        assert after.k == len(np.unique(after.regions)) == k
-        assert segmenter.k_history[-1]["k"] == k
-        assert len(np.intersect1d(np.unique(before.regions), np.unique(after.regions))) >= min(k, 4) - 1
-    assert segmenter.step(frames[2]).k == 3  # and stays
-    segmenter.steer(0)
-    assert segmenter.step(frames[3]).k == (4 if clustering == "per-frame" else 3)  # the knee needs several frames
+def test_the_readings_of_a_keyframe_are_counted_once(shapes, make_segmenter, monkeypatch) -> None:
+    counted: list[int] = []
 
+    def count(frame: Frame) -> float:
+        counted.append(frame.index)
+        return readings(frame)
 
-def test_reclustering_keeps_the_ids(shapes, make_segmenter) -> None:
-    segmenter = make_segmenter()
-    frames = [shapes()[i] for i in range(10)]
-    segmenter.start(frames[:8])
-    before = segmenter.step(frames[0]).regions
-    segmenter.steer(2)
-    assert segmenter.step(frames[0]).k == 2
-    segmenter.steer(0, recluster=True)
-    after = segmenter.step(frames[0])
-    assert after.k == 4
-    assert adjusted_rand_score(before.ravel()[::7], after.regions.ravel()[::7]) > 0.9
-    assert segmenter.k_history[-1]["frame"] == 0
+    monkeypatch.setattr("streamseg.runtime.segmenter.readings", count)
+    segmenter = make_segmenter(keyframes=2)
+    depth = np.ones(shapes()[0].rgb.shape[:2], np.float32)
+    planned = [segmenter.plan(replace(shapes()[i], load_depth=lambda: depth)) for i in range(12)]
+    assert counted == [one.index for one in planned if isinstance(one, Frame)]
+    assert len(counted) > 2
 
 
 def test_a_k_that_cannot_be_reached_has_a_note(make_segmenter) -> None:

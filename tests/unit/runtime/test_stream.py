@@ -157,17 +157,23 @@ def test_a_sink_that_fails_ends_the_run_with_its_error(shapes, make_segmenter, k
     assert threading.active_count() < 10
 
 
-def test_a_source_that_fails_ends_the_run_with_its_error(shapes, make_segmenter) -> None:
+@pytest.mark.parametrize("count", [1, 5, 12, 15])
+def test_a_source_that_fails_ends_the_run_with_its_error_after_the_frames_before_it(
+    shapes, make_segmenter, count: int
+) -> None:
+    """Also at frames that are held back until their scene is known: the first ones, and those after the cut at 13."""
+
     class Fails(shapes):
         def __getitem__(self, index: int) -> Frame:
-            if index == 12:
+            if index == count:
                 raise SourceError("the disk was unplugged", "plug it in")
-            return super().__getitem__(index)
+            frame = super().__getitem__(index)
+            return frame if index < 13 else replace(frame, rgb=255 - frame.rgb[::-1])
 
     sink = Collect()
     with pytest.raises(SourceError, match="unplugged"):
         stream(Fails(30), make_segmenter(k=4), [sink])
-    assert sink.frames == list(range(12))
+    assert sink.frames == list(range(count))
 
 
 def test_a_sink_can_stop_the_run(shapes, make_segmenter) -> None:

@@ -12,7 +12,7 @@ RUN = {"recordings": 3, "before": 0, "left": 0, "done": 3, "fps": 1.0, "frames":
 def test_equal_requests_are_one_row(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "120")
     requests = [("a", "--intrinsics FX,FY,CX,CY"), ("b", "--depth-scale UNITS"), ("c", "--depth-scale UNITS")]
-    to_do = [{"name": name, "request": request} for name, request in requests]
+    to_do = [{"name": name, "source": f"/data/{name}", "request": request} for name, request in requests]
     print_batch({"this_run": RUN | {"to_do": to_do}, "status": "done", "output": "masks"})
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert "to do b and 1 more: --depth-scale UNITS" in lines
@@ -24,6 +24,9 @@ def test_a_flag_to_type_stays_on_one_line(capsys: pytest.CaptureFixture[str], mo
     why = "the depth is not registered to the colour: it is off by up to 52 pixels"
     for length in range(12):  # wherever a line would end
         request = f"{why}{'.' * length}: --align-depth 0.90,-10,-4"
-        to_do = [{"name": "kitchen", "request": request}]
+        to_do = [{"name": "kitchen", "source": "/data/kitchen", "request": request}]
         print_batch({"this_run": RUN | {"to_do": to_do}, "status": "done", "output": "masks"})
-        assert f"to do       kitchen: {request}\n" in capsys.readouterr().out
+        printed = capsys.readouterr().out
+        assert f"to do       kitchen: {request}\n" in printed
+        again = "-o masks --config masks/kitchen/run.json --overwrite --align-depth 0.90,-10,-4"
+        assert f"to type     streamseg batch /data/kitchen {again}\n" in printed

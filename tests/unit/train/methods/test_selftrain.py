@@ -12,9 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import log_loss
 
+from export.to_onnx import Request, to_onnx
 from streamseg.backbones import Spec, checkpoint, open_backbone
 from streamseg.features.objectness import UNSURE, foreground_of, objectness_of
 from streamseg.frame import VOID
+from train.description import ineffective_flags
 from train.encoder import open_encoder
 from train.method import Batch
 from train.methods._foreground import object_shares
@@ -122,9 +124,40 @@ def test_a_run_that_starts_from_a_checkpoint_keeps_its_head(method, trained: Pat
     assert not torch.equal(afresh.head.unit.weight, method.head.unit.weight)
 
 
-def test_other_layers_are_used_without_the_head(trained: Path) -> None:
-    backbone = open_backbone(Spec(str(trained), layers=(4,)), (64, 64), engine="torch", device="cpu")
+@pytest.mark.parametrize("as_weights", [False, True])
+def test_other_layers_are_used_without_the_head_and_a_note_says_so(as_weights: bool, trained: Path) -> None:
+    spec = Spec("resnet18", str(trained), (4,)) if as_weights else Spec(str(trained), layers=(4,))
+    notes: list[str] = []
+    backbone = open_backbone(spec, (64, 64), engine="torch", device="cpu", log=notes.append)
     assert set(backbone.run(np.zeros((1, 3, 64, 64), np.float32))) == {"features", "energy"}
+    (note,) = (line for line in notes if "head" in line)
+    assert "--layers 3,4" in note
+    assert note.endswith(f"; --model {trained} alone uses it")
+
+
+def test_weights_of_a_checkpoint_come_with_its_head(trained: Path) -> None:
+    images, notes = np.random.default_rng(0).random((1, 3, 64, 64), np.float32), []
+    model, weights = (
+        open_backbone(spec, (64, 64), engine="torch", device="cpu", precision="fp32", log=notes.append).run(images)
+        for spec in (Spec(str(trained)), Spec("resnet18", str(trained), (3, 4)))
+    )
+    for name, maps in model.items():
+        np.testing.assert_array_equal(weights[name], maps)
+    assert not any("head" in line for line in notes)
+
+
+def test_an_export_of_other_layers_says_that_it_lacks_the_head(trained: Path, tmp_path: Path) -> None:
+    notes: list[str] = []
+    to_onnx(Request(Spec("resnet18", str(trained), (2,)), (64, 64)), tmp_path / "net.onnx", notes.append)
+    assert any(note.endswith(f"; --model {trained} alone uses it") for note in notes)
+
+
+def test_a_training_of_other_layers_says_that_it_starts_without_the_head(trained: Path) -> None:
+    settings = Settings(size=64)
+    afresh = METHOD(open_encoder(Spec("resnet18", str(trained), (4,))), Options(), settings, 10)
+    assert any(f"--backbone {trained} alone" in note for note in ineffective_flags(afresh))
+    kept = METHOD(open_encoder(Spec("resnet18", str(trained), (3, 4))), Options(), settings, 10)
+    assert not any("head" in note for note in ineffective_flags(kept))
 
 
 @pytest.mark.parametrize("engine", ["torch", "onnxruntime", "openvino"])

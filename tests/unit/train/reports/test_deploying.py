@@ -20,7 +20,7 @@ from train.methods.selftrain import Options, SelfTrain
 from train.probes import Features, Result
 from train.probes.evaluators import Evaluators
 from train.reports.candidates import better, worse
-from train.reports.deploying import choose_share
+from train.reports.deploying import choose_share, deployed
 from train.settings import Settings
 
 TABLETOP = Path(__file__).resolve().parents[4] / "samples" / "tabletop"
@@ -122,6 +122,7 @@ def test_a_head_that_makes_regions_worse_is_not_deployed(tmp_path: Path) -> None
     lines: list[str] = []
     probing = Probing(Evaluators(choice, "agreement"), 1, tmp_path, print)
     assert choose_share(probing, method, tmp_path, lines.append) == 0
+    assert deployed(method, tmp_path, 0.0) == {"weights": "start", "head": "none"}
     content = checkpoint.read(tmp_path / "best.pt")
     assert "head" not in content
     assert not content["backbone"]["head"]
@@ -132,12 +133,26 @@ def test_a_head_that_makes_regions_worse_is_not_deployed(tmp_path: Path) -> None
     assert any("the starting network as it was" in line for line in lines)
 
 
+@pytest.mark.parametrize(("share", "weights"), [(0.0, "start"), (0.25, "interpolated"), (1.0, "trained")])
+def test_the_summary_tells_the_weights_and_the_head_that_are_deployed(
+    share: float, weights: str, tmp_path: Path
+) -> None:
+    """The share alone does not tell them: with share 0, the head may be trained, or that of the start, or none."""
+    method = trained(tmp_path, share)
+    assert deployed(method, tmp_path, share) == {"weights": weights, "head": "trained"}
+    again = SelfTrain(open_encoder(Spec(str(tmp_path / "best.pt"))), Options(), method.settings, 10)
+    assert deployed(again, tmp_path, 0.0) == {"weights": "start", "head": "start"}
+    (tmp_path / "best.pt").unlink()
+    assert deployed(method, tmp_path, share) is None
+
+
 def test_without_a_gain_the_starting_weights_are_deployed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(BYOL, "measured_share", 1.0)
     spoilt = {"backbone_lr": 1.0, "lr": 3.0, "heads_first": 0.0, "steps": 2, "probe_every": 2}
     small = {"layers": (3,), "size": 64, "batch_size": 2, "probe_size": 96, "pictures": False, "logger": "csv"}
     made = train("byol", TABLETOP, output=tmp_path, **spoilt, **small)
     assert made.metrics["average"] == 0
+    assert made.metrics["deployed"] == {"weights": "start", "head": "none"}
     start = open_encoder(Spec("efficientnet_lite0", layers=(3,))).net.state_dict()
     for path, kept in [(made.best, True), (made.last, False)]:
         assert path is not None
