@@ -223,5 +223,5 @@ def text(rows: Sequence[dict[str, Any]]) -> str:
     for row in rows:
         table.add_row(*_cells(row))
     out = io.StringIO()
-    terminal.console(file=out, width=160).print(table)
+    terminal.print_figures(terminal.console(file=out), table)
     return out.getvalue().rstrip()

@@ -10,6 +10,7 @@ from typing import Any
 import pytorch_lightning as pl
 
 from streamseg.files import written
+from streamseg.text import counted
 from streamseg.text.flags import flag_of
 from train.data.samples import Samples
 from train.encoder import Encoder
@@ -73,8 +74,8 @@ def opening_line(
     """Return the line that is printed before the first step. total: number of optimizer steps."""
     device = trainer.strategy.root_device
     return (
-        f"{name}: {encoder.recipe.name} from {settings.init} weights, {len(samples)} frames of "
-        f"{len(samples.recordings)} recordings, {total} steps of {settings.samples_per_step} on "
+        f"{name}: {encoder.recipe.name} from {settings.init} weights, {counted(len(samples), 'frame')} of "
+        f"{counted(len(samples.recordings), 'recording')}, {counted(total, 'step')} of {settings.samples_per_step} on "
         f"{trainer.world_size} x {device.type} ({settings.precision})"
     )
 

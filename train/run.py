@@ -115,7 +115,7 @@ def _evaluation(
         share = deploying.choose_share(probing, method, output, say)
         report = outcome.report(probing, settings, output, say)
         outcome.draw(samples.recordings, settings, output, run_loggers, method.global_step, say)
-        line = verdict(report, probing.figures if probing else {})
+        line = verdict(report, probing.figures if probing else {}, settings.probe)
     return {
         "verdict": line,
         "probe": probing.figures if probing else {},

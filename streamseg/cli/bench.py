@@ -141,7 +141,7 @@ def _require_one_turn(ctx: click.Context, trace: Path, engines: Sequence[str]) -
         if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE and ctx.params[name] != 1:
             raise click.UsageError(f"--profile is of one turn: leave --{name} out")
     if len(engines) > 1:
-        raise click.UsageError("--profile is of one engine: give --engines one")
+        raise click.UsageError(f"--profile is of one engine: give one of them: --engines {engines[0]}")
     if not trace.absolute().parent.is_dir():
         raise click.BadParameter(f"there is no folder {str(trace.parent)!r}", ctx, param_hint="--profile")
 
@@ -164,7 +164,7 @@ def _print_profile(result: dict[str, Any]) -> None:
     table.add_row("elsewhere", "", "", "", "", "", f"{result['elsewhere_ms']:.2f} ms")
     cpu = f"{result['cpu_ms_per_frame']:.2f} ms"
     table.add_row("all", "", "", f"{latency['p50']:.2f} ms", f"{latency['p99']:.2f} ms", "", cpu)
-    console.print(table)
+    terminal.print_figures(console, table)
 
 
 def _print(result: dict[str, Any]) -> None:
@@ -190,6 +190,6 @@ def _print(result: dict[str, Any]) -> None:
             f"{against['speed']:.1f}x" if against else "",
             f"{against['cpu_time']:.1f}x" if against else "",
         )
-    console.print(table)
+    terminal.print_figures(console, table)
     for name, reason in result["left_out"].items():
         console.print(f"left out: {name}: {reason}")

@@ -83,7 +83,7 @@ class Masks:
                 f"the mask {str(path)!r} is {mask.shape[1]}x{mask.shape[0]}, its frame {size[1]}x{size[0]}",
                 "scale masks to their frames with nearest-neighbour interpolation",
             )
-        return mask
+        return np.where(mask == VOID, 0, mask).astype(np.uint8)  # a truth can be void, an answer cannot
 
 
 def folders(root: Path, names: Sequence[str]) -> list[Path]:

@@ -97,7 +97,6 @@ def explain(models: Sequence[dict[str, Any]], protocol: str = "") -> list[str]:
 def print_table(models: Sequence[dict[str, Any]], seeds: int, protocol: str = "") -> None:
     """Print the table on stdout. models: as in `streamseg eval --json`. protocol: prints its figures; "" = ours."""
     console = terminal.console()
-    console.width = max(console.width, 160)  # so that no figure is cut off
     shown = columns(models, protocol)
     for model in models:
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", title_justify="left", title_style="bold")
@@ -112,7 +111,7 @@ def print_table(models: Sequence[dict[str, Any]], seeds: int, protocol: str = ""
             table.add_section()
             cells = [cell(figure, model["mean"][figure], seeds) for figure in shown.values()]
             table.add_row("mean", str(sum(entry["frames"] for entry in model["sequences"])), *cells, style="bold")
-        console.print(table)
+        terminal.print_figures(console, table)
         for line in unscored(model):
             console.print(line, style="yellow")
         console.print()
@@ -135,14 +134,14 @@ def unscored(model: dict[str, Any]) -> list[str]:
 
 def print_report(result: dict[str, Any], seeds: int) -> None:
     """Print Table 1 of the report on stdout. result: of `paper.table`."""
-    console = terminal.console(width=120)
+    console = terminal.console()
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("network")
     for column in result["columns"]:
         table.add_column(column, justify="right")
     for row in result["rows"]:
         table.add_row(row["name"], *(cell("best", row["cells"][column], seeds) for column in result["columns"]))
-    console.print(table)
+    terminal.print_figures(console, table)
     for note in result["notes"]:
         console.print(note, style="yellow")
     lines = (

@@ -31,6 +31,7 @@ from streamseg.runtime.frames import latency_note, segmented
 from streamseg.runtime.result import Result
 from streamseg.runtime.session import open_segmenter, open_session, unused
 from streamseg.sources.alignment import Alignment
+from streamseg.text.arrays import how_to_convert
 from streamseg.urls import address
 
 Log = Callable[[str], None]
@@ -191,9 +192,7 @@ def _frame(
 ) -> Frame:
     if not isinstance(rgb, np.ndarray) or rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or not rgb.size:
         given = f"{rgb.dtype} {rgb.shape}" if isinstance(rgb, np.ndarray) else type(rgb).__name__
-        raise StreamsegError(
-            f"a frame is (H, W, 3) uint8 RGB, not {given}", "convert it, e.g. frame[..., ::-1] for BGR"
-        )
+        raise StreamsegError(f"a frame is (H, W, 3) uint8 RGB, not {given}", how_to_convert(rgb))
     if intrinsics is not None and not (isinstance(intrinsics, Intrinsics) and intrinsics.plausible):
         raise StreamsegError(f"intrinsics are {intrinsics!r}", f"give {TYPES['intrinsics'][1]}, in pixels")
     if timestamp is not None and not isinstance(timestamp, Real):
@@ -212,7 +211,13 @@ def _metres(depth: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
             f"depth is (H, W) float32 metres, not {given}", "divide it by its units per metre, e.g. depth / 1000"
         )
     if depth.shape != size:
-        raise StreamsegError(f"depth is {depth.shape}, rgb is {size}", "register depth to colour, at the colour's size")
+        one_channel = depth.shape == (*size, 1)
+        hint = (
+            "leave its last axis out: depth[..., 0]"
+            if one_channel
+            else "register depth to colour, at the colour's size"
+        )
+        raise StreamsegError(f"depth is {depth.shape}, rgb is {size}", hint)
     return depth.astype(np.float32)
 
 

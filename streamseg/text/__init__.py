@@ -35,6 +35,11 @@ def first_few(names: Collection[object], most: int = 3) -> str:
     return ", ".join(str(name) for name in itertools.islice(names, most)) + more
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: "1 frame", "3 frames"."""
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
 def json_types(value: Any) -> Any:
     """Return `value` in types that JSON has: NaN and infinity become None, paths text, and text is cleaned."""
     if isinstance(value, float):

@@ -11,13 +11,14 @@ from streamseg.text import clean
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
+
+WIDEST = 10_000
+"""Number of columns within which a table is measured: more than any table has."""
 
 
-def console(stderr: bool = False, quiet: bool = False, width: int = 0, **options: Any) -> Console:
-    """Return a console of rich without markup and line breaking, which prints no control characters but its own.
-
-    width: least number of columns.
-    """
+def console(stderr: bool = False, quiet: bool = False, **options: Any) -> Console:
+    """Return a console of rich without markup and line breaking, which prints no control characters but its own."""
     from rich.console import Console
     from rich.segment import Segment
 
@@ -26,10 +27,18 @@ def console(stderr: bool = False, quiet: bool = False, width: int = 0, **options
             for segment in super().render(*renderable, **how):
                 yield segment if segment.control else segment._replace(text=clean(segment.text))
 
-    result = CleanConsole(stderr=stderr, quiet=quiet, highlight=False, markup=False, soft_wrap=True, **options)
-    if width:
-        result.width = max(result.width, width)
-    return result
+    return CleanConsole(stderr=stderr, quiet=quiet, highlight=False, markup=False, soft_wrap=True, **options)
+
+
+def print_figures(screen: Console, table: Table) -> None:
+    """Print a table of figures as wide as its content, also on a narrower terminal or into a pipe: with cells that are
+    cut off or broken it cannot be read."""
+    from rich.measure import Measurement
+
+    narrow = screen.width
+    screen.width = max(narrow, Measurement.get(screen, screen.options.update(width=WIDEST), table).maximum)
+    screen.print(table)
+    screen.width = narrow
 
 
 def print_stderr(line: str) -> None:

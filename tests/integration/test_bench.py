@@ -62,7 +62,7 @@ def test_a_profile_is_a_table_and_a_trace(cli: Cli, sample: Path, tmp_path: Path
     assert sum(event["name"] == "objects" for event in events) == result["frames"] == 12
     for more, said in (
         (("--turns", "2", "--profile", trace), "leave --turns out"),
-        (("--engines", "torch,openvino", "--profile", trace), "give --engines one"),
+        (("--engines", "torch,openvino", "--profile", trace), "--engines torch"),
         (("--profile", tmp_path / "none" / "trace.json"), "there is no folder"),
     ):
         refused = cli("bench", sample, "--frames", "4", *more)

@@ -82,10 +82,14 @@ def test_a_loop_of_ones_own() -> None:
 
 def test_arrays_that_do_not_fit_are_refused_in_plain_words() -> None:
     with streamseg.Segmenter(size=96) as segmenter:
-        with pytest.raises(streamseg.StreamsegError, match=r"\(H, W, 3\) uint8 RGB, not float64 \(4, 4\)"):
+        with pytest.raises(streamseg.StreamsegError, match=r"\(H, W, 3\) uint8 RGB, not float64 \(4, 4\)") as gray:
             segmenter.step(np.zeros((4, 4)))
+        assert "gray" in gray.value.hint
         with pytest.raises(streamseg.StreamsegError, match="depth is"):
             segmenter.step(np.zeros((48, 64, 3), np.uint8), depth=np.ones((24, 32), np.float32))
+        with pytest.raises(streamseg.StreamsegError, match="depth is") as with_axis:
+            segmenter.step(np.zeros((48, 64, 3), np.uint8), depth=np.ones((48, 64, 1), np.float32))
+        assert "depth[..., 0]" in with_axis.value.hint
 
 
 @pytest.mark.parametrize(

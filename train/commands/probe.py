@@ -88,7 +88,7 @@ def print_table(task: str, entries: list[dict[str, Any]]) -> None:
     """Print the figures as a table on stdout, and below it which models could not be compared, and why."""
     from rich.table import Table
 
-    console = terminal.console(width=140)  # wide enough that no figure is cut off
+    console = terminal.console()
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     columns = ["model", task, "value", "95 %"]
     if any(entry["start"] for entry in entries):
@@ -102,7 +102,7 @@ def print_table(task: str, entries: list[dict[str, Any]]) -> None:
                 cells += [f"{figure['start']:.3f}", f"{figure['difference']:+.3f}"]
                 cells.append(_range(figure["difference_interval"], "+"))
             table.add_row(*cells)
-    console.print(table)
+    terminal.print_figures(console, table)
     for entry in entries:
         note = f"start = {entry['start']}" if entry["start"] else f"no comparison: {entry['note']}"
         console.print(f"{entry['model']}: {note}")

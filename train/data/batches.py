@@ -47,6 +47,7 @@ def open_data(settings: Settings, stack: ExitStack, devices: int = 1) -> Data:
     for recording in recordings:
         stack.callback(recording.close)
     count = sum(len(recording) for recording in recordings)
+    check_count(count)
     # one pair per frame at most, but one per device at least
     fitting = max(devices, min(BATCH_SIZE, count // settings.accumulate) // devices * devices)
     batch_size = settings.batch_size or fitting
@@ -56,7 +57,6 @@ def open_data(settings: Settings, stack: ExitStack, devices: int = 1) -> Data:
             f"a batch of {per_step} is larger than the data, which has {count} frames",
             f"use --batch-size {max(1, count // settings.accumulate)} at most, or give more recordings",
         )
-    check_count(count)
     return Data(recordings, lost, count, batch_size, settings.steps or settings.epochs * (count // per_step))
 
 

@@ -151,10 +151,17 @@ class Samples(Dataset):
         return torch.from_numpy(rgb if rgb.flags.writeable else rgb.copy()).permute(2, 0, 1)
 
     def _mask(self, recording: int, index: int, picture: torch.Tensor) -> torch.Tensor:
-        """Return the (H, W) uint8 annotation in the size of the picture; VOID everywhere if the frame has none."""
+        """Return the (H, W) uint8 annotation in the size of the picture; VOID everywhere if the frame has none.
+
+        Raises FrameError, which names the frame.
+        """
         assert self.annotations is not None
         number = int(self._starts[recording]) + index
-        mask = self.annotations.get(number, lambda: _annotation(self.recordings[recording][index]))
+        source = self.recordings[recording]
+        try:
+            mask = self.annotations.get(number, lambda: _annotation(source[index]))
+        except FrameError as error:
+            raise FrameError(f"{source.uri} frame {source.name_of(index)}: {error}") from error
         size = [int(side) for side in picture.shape[1:]]
         tensor = torch.from_numpy(np.ascontiguousarray(mask[None, :, :, 0]))
         return functional.resize(tensor, size, functional.InterpolationMode.NEAREST)[0]

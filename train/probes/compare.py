@@ -53,8 +53,8 @@ def _dense(question: Question, log: Log) -> Probe:
         if (size, multiple) not in probes:
             dense = DenseProbe(recordings, size, question.frames, question.seed, k=question.k, multiple=multiple)
             probes[size, multiple] = dense
-            for name, reason in dense.skipped.items():
-                log(f"{name}: left out, {reason}")
+            for line in dense.notes():
+                log(line)
         return probes[size, multiple].result(network.clustered)
 
     return probe

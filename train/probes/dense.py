@@ -9,7 +9,7 @@ reason K-Means is run with several seeds, and the IoU is averaged.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -23,7 +23,7 @@ from streamseg.features.preparation import input_size, prepare
 from streamseg.frame import VOID, Frame
 from streamseg.masks.upsample import upsample_labels
 from streamseg.sources import Recording
-from streamseg.text import first_few
+from streamseg.text import counted, first_few
 from train.probes import Features, Result
 
 FIGURES = ("iou_best", "iou_union", "iou_free")
@@ -53,7 +53,8 @@ class ProbeFrame:
 class DenseProbe:
     """Decodes the frames once; a call measures a network on them.
 
-    recordings: those without a usable mask are left out, see `skipped`; SourceError if all are.
+    recordings: those without a usable mask are left out, see `skipped`; SourceError if all are. Frames that cannot be
+    read, or whose mask cannot, are left out, too, see `unreadable`: {uri: one "name: reason" for each}.
     size: of the network's input, its shorter side or (H, W), rounded to multiples of `multiple`.
     frames: largest number of frames of each recording, at equal distances.
     k: number of clusters. repeats: number of K-Means runs that are averaged. seed: of the clustering.
@@ -77,19 +78,36 @@ class DenseProbe:
     ) -> None:
         self.k, self.repeats, self.seed = k, repeats, seed
         self.skipped: dict[str, str] = {}
+        self.unreadable: dict[str, list[str]] = {}
         self.frames: dict[str, list[ProbeFrame]] = {}
         for recording in recordings:
-            chosen = [probe_frame(frame, size, multiple) for frame in usable(recording, frames)]
+            lost: list[str] = []
+            chosen = [probe_frame(frame, size, multiple) for frame in usable(recording, frames, lost.append)]
+            if lost:
+                self.unreadable[recording.uri] = lost
             if chosen:
                 self.frames[recording.uri] = chosen
             else:
-                self.skipped[recording.uri] = "no frame with a mask"
+                self.skipped[recording.uri] = "no frame with a mask" + (" that can be read" if lost else "")
         if not self.frames:
             tried = first_few(self.skipped) or "nothing"
+            lost = [line for lines in self.unreadable.values() for line in lines]
+            if lost:
+                raise SourceError(
+                    f"no frame with a mask in {tried} can be read: {first_few(lost)}", "repair them, or give others"
+                )
             raise SourceError(
                 f"the dense probe needs frames with masks, and found none in {tried}",
                 "give a recording with masks: CO3D, DAVIS, or images/ and masks/",
             )
+
+    def notes(self) -> list[str]:
+        """Return one line for each recording that is left out, and for each with frames that cannot be read."""
+        lost = (
+            f"{uri}: {counted(len(lines), 'frame')} cannot be used: {first_few(lines)}"
+            for uri, lines in self.unreadable.items()
+        )
+        return [*(f"{uri}: left out, {reason}" for uri, reason in self.skipped.items()), *lost]
 
     def halves(self) -> tuple[DenseProbe, DenseProbe]:
         """Return two probes without a common frame: the first and the second half of each recording.
@@ -158,10 +176,13 @@ def cluster_distances(maps: list[np.ndarray], k: int, seed: int) -> list[np.ndar
     return [squared_distances(rows(features), centroids).T.reshape(-1, *features.shape[1:]) for features in maps]
 
 
-def usable(recording: Recording, frames: int) -> Iterator[Frame]:
+def usable(
+    recording: Recording, frames: int, tell: Callable[[str], object] = lambda unreadable: None
+) -> Iterator[Frame]:
     """Yield at most `frames` frames whose masks can be measured, at equal distances.
 
-    Ends early if the first 4 * `frames` frames have no annotation.
+    Ends early if the first 4 * `frames` frames have no annotation. tell: called with "name: reason" for each frame
+    that was tried and cannot be read.
     """
     yielded = annotated = 0
     for tried, index in enumerate(_van_der_corput(len(recording))):
@@ -170,7 +191,8 @@ def usable(recording: Recording, frames: int) -> Iterator[Frame]:
         try:
             frame = recording[index]
             truth = frame.annotation
-        except FrameError:
+        except FrameError as problem:
+            tell(f"{recording.name_of(index)}: {problem}")
             continue
         annotated += truth is not None
         if truth is None or frame.rgb.max() < MIN_MAXIMUM:

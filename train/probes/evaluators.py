@@ -17,6 +17,7 @@ from streamseg.frame import Frame
 from streamseg.runtime.frames import segmented
 from streamseg.runtime.session import open_segmenter
 from streamseg.sources import Recording
+from streamseg.text import counted
 from train.data.own_objects import OwnObjects
 from train.data.parts import InMemoryRecording, middle, refuse_overlap
 from train.data.recordings import open_recordings
@@ -83,7 +84,10 @@ def open_held_out(settings: Settings, data: Sequence[Recording], say: Log) -> He
     masked = any(_has_masks(recording) for recording in val)
     if val and not masked:
         say("note: --val has no masks: the label-free score chooses best.pt, and cannot tell whether training helps")
-    return HeldOut(val, DenseProbe(val, size, PROBED_FRAMES, seed) if masked else None, classes)
+    dense = DenseProbe(val, size, PROBED_FRAMES, seed) if masked else None
+    for line in dense.notes() if dense else ():
+        say(f"note: --val {line}")
+    return HeldOut(val, dense, classes)
 
 
 def open_evaluators(held_out: HeldOut, settings: Settings, data: Sequence[Recording], say: Log) -> Evaluators | None:
@@ -125,7 +129,7 @@ def with_objects(recordings: Sequence[Recording], settings: Settings, say: Log) 
     chosen = list(recordings)[::step][:LABEL_FREE_RECORDINGS]
     if all(isinstance(recording, OwnObjects) for recording in chosen):
         return chosen
-    say(f"finding objects in {len(chosen)} recordings, by which best.pt is chosen")
+    say(f"finding objects in {counted(len(chosen), 'recording')}, by which best.pt is chosen")
     config = SegmenterConfig(
         extractor=ExtractorConfig(spec=settings.spec, size=settings.probe_size),
         objects=ObjectsConfig(objects=True, seed=settings.seed),

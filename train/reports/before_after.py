@@ -16,6 +16,7 @@ from streamseg.masks.drawing import overlay
 from streamseg.runtime.frames import segmented
 from streamseg.runtime.session import open_segmenter
 from streamseg.sources import Recording
+from streamseg.text import counted
 from train.data.parts import middle
 
 MASKS_PICTURE = "masks.png"
@@ -35,7 +36,7 @@ def before_after(
     shorter side of the network's input. start: the starting network; None = its weights were random, and are not shown.
     """
     chosen = list(recordings)[:: max(1, len(recordings) // RECORDINGS)][:RECORDINGS]
-    say(f"drawing masks of {len(chosen)} recordings")
+    say(f"drawing masks of {counted(len(chosen), 'recording')}")
     columns = [_segmented(chosen, spec, size, seed) for spec in (start, trained) if spec is not None]
     panels: list[np.ndarray] = []
     titles: list[str] = []

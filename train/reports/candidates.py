@@ -74,6 +74,8 @@ class Candidates:
         """Return the words for a candidate in the log."""
         if candidate == START:
             return "the starting network as it was"
+        if candidate == 1:
+            return "the trained weights"
         if candidate:
             return f"weights {candidate:g} of the way to the trained ones"
         return "the starting weights" + (" with the trained head" if self.best.get("head") else "")

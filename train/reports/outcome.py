@@ -12,6 +12,7 @@ from streamseg.backbones import Spec
 from streamseg.backbones.checkpoint import BEST, LAST
 from streamseg.files import written
 from streamseg.sources import Recording
+from streamseg.text import counted
 from train.callbacks.probing import Probing
 from train.probes.evaluators import PROBED_FRAMES
 from train.probes.objects import score_objects
@@ -35,7 +36,7 @@ def report(probing: Probing | None, settings: Settings, output: Path, say: Log) 
     start = starting_spec(settings)
     if start is not None:
         val = probing.evaluators.val
-        say(f"scoring the objects of {len(val)} recordings, before and after")
+        say(f"scoring the objects of {counted(len(val), 'recording')}, before and after")
         old, new = (
             score_objects(val, spec, settings.probe_size, PROBED_FRAMES // 2, settings.seed)
             for spec in (start, Spec(str(output / BEST)))

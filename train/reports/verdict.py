@@ -48,15 +48,17 @@ def of_scores(scores: Mapping[str, Sequence[float]], like: Result) -> Result:
     return Result({name: np.array(values) for name, values in scores.items()}, like.groups, like.names, like.macro)
 
 
-def verdict(report: Mapping[str, Mapping[str, Any]], figures: Mapping[str, Mapping[str, float]]) -> str:
+def verdict(
+    report: Mapping[str, Mapping[str, Any]], figures: Mapping[str, Mapping[str, float]], probed: bool = True
+) -> str:
     """Return the first line of a summary.
 
     report: comparison on the frames that chose nothing, see `compared`. figures: of the probe that chooses, for
-    "frozen" and "best".
+    "frozen" and "best". probed: False with --no-probe.
     """
     judged = {what: report[name] for name, what in JUDGED.items() if name in report}
     if not judged:
-        return _without_masks(figures)
+        return _without_masks(figures, probed)
     intervals = {what: comparison["interval"] for what, comparison in judged.items() if comparison["interval"]}
     better = [what for what, (low, _) in intervals.items() if low > 0]
     worse = [what for what, (_, high) in intervals.items() if high < 0]
@@ -91,10 +93,15 @@ def _sentence(what: str, comparison: Mapping[str, Any]) -> str:
     return f"IoU of {what} {after:.3f}, {before:.3f} before ({format_difference(comparison)})"
 
 
-def _without_masks(figures: Mapping[str, Mapping[str, float]]) -> str:
-    if "agreement" not in figures.get("best", {}) or "agreement" not in figures.get("frozen", {}):
-        return "nothing was measured: to learn whether training helps, leave out --no-probe, and give --val"
-    before, after = round(figures["frozen"]["agreement"], 3), round(figures["best"]["agreement"], 3)
-    lower = ", so it fell: train longer, or keep the start" if after < before else ""
+def _without_masks(figures: Mapping[str, Mapping[str, float]], probed: bool) -> str:
     advice = "give annotated recordings with --val to learn whether training helps"
-    return f"no masks: agreement with the objects {after:.3f} at best, {before:.3f} before{lower}; {advice}"
+    frozen, best = figures.get("frozen", {}), figures.get("best", {})
+    if "agreement" in best and "agreement" in frozen:
+        before, after = round(frozen["agreement"], 3), round(best["agreement"], 3)
+        lower = ", so it fell: train longer, or keep the start" if after < before else ""
+        return f"no masks: agreement with the objects {after:.3f} at best, {before:.3f} before{lower}; {advice}"
+    if best:
+        return f"no masks: nothing but the accuracy of classes was measured; {advice}"
+    if probed:
+        return f"nothing was measured, as there are no masks and no objects to compare with: {advice}"
+    return "nothing was measured: to learn whether training helps, leave out --no-probe, and give --val"

@@ -184,3 +184,13 @@ def test_a_folder_for_each_of_several_recordings(tmp_path: Path) -> None:
         folders(tmp_path, ["cat", "bird"])
     with pytest.raises(SourceError, match="there is no folder"):
         folders(tmp_path / "nowhere", ["cat"])
+
+
+def test_void_pixels_of_an_answer_are_background_in_every_figure(recording: SessionConfig, tmp_path: Path) -> None:
+    plain, void = write(tmp_path / "plain", "indexed"), tmp_path / "void"
+    void.mkdir()
+    for path in sorted(plain.iterdir()):
+        mask = np.asarray(Image.open(path)).copy()
+        mask[-2:] = 255  # nothing lies there
+        Image.fromarray(mask).save(void / path.name)
+    assert score(recording, void).figures == score(recording, plain).figures

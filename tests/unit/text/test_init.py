@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamseg.text import clean, first_few, json_types, to_json, without_secrets
+from streamseg.text import clean, counted, first_few, json_types, to_json, without_secrets
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,10 @@ from streamseg.text import clean, first_few, json_types, to_json, without_secret
 )
 def test_control_sequences_are_removed(text: str, wanted: str) -> None:
     assert clean(text) == wanted
+
+
+def test_a_number_agrees_with_its_noun() -> None:
+    assert [counted(number, "frame") for number in (0, 1, 2)] == ["0 frames", "1 frame", "2 frames"]
 
 
 def test_a_sentence_has_the_first_of_many_names() -> None:

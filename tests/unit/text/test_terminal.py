@@ -51,3 +51,17 @@ def test_quiet_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     terminal.note_printer(quiet=True)("word")
     terminal.console(stderr=True, quiet=True).print("word")
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("columns", [20, 80])
+def test_a_table_of_figures_is_never_cut_off(columns: int) -> None:
+    out = io.StringIO()
+    screen = terminal.console(file=out, width=columns)
+    table = Table("network", *(f"latency p{number}" for number in range(12)), box=None)
+    table.add_row("openvino cpu fp32", *["1234.5 ms"] * 12)
+    terminal.print_figures(screen, table)
+    lines = out.getvalue().splitlines()
+    assert len(lines) == 2
+    assert lines[0].split() == ["network", *(word for n in range(12) for word in ("latency", f"p{n}"))]
+    assert lines[1].count("1234.5 ms") == 12
+    assert screen.width == columns

@@ -174,8 +174,7 @@ def test_bad_input(train: Any, images: Path, tmp_path: Path, monkeypatch: pytest
     one = tmp_path / "one"
     one.mkdir()
     shutil.copy(images / "000.png", one)
-    refuse(*tried("--data", one, *SMALL), "--batch-size")
-    refuse(*tried("--data", one, *SMALL, "--batch-size", 1), "at least two frames")
+    refuse(*tried("--data", one, *SMALL), "at least two frames")
     refuse(*tried("--data", images, *SMALL, "--batch-size", 64), "64", "12 frames", "--batch-size 12")
     refuse(*tried("--data", images, *SMALL, "--init", "absent.pth"), "absent.pth")
     refuse(*tried("--data", images, *SMALL, "--init", "absent.pth"), "hint: --init takes")

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from streamseg.errors import StreamsegError
+from streamseg.errors import SourceError, StreamsegError
 from train.data.batches import open_data
 from train.settings import Settings
 
@@ -43,3 +43,8 @@ def test_a_given_size_stays(tmp_path: Path) -> None:
         assert "--batch-size 7" in refusal.value.hint
         with pytest.raises(StreamsegError, match="a batch of 9"):  # one pair for each device
             open_data(Settings(data=(source,)), stack, devices=9)
+
+
+def test_one_frame_is_not_answered_with_a_smaller_batch(tmp_path: Path) -> None:
+    with ExitStack() as stack, pytest.raises(SourceError, match="at least two frames"):
+        open_data(Settings(data=(images(tmp_path / "a", 1),), batch_size=2), stack)

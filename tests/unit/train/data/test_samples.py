@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import itertools
 import pickle
@@ -222,3 +223,18 @@ def test_a_process_that_was_not_forked_sees_the_same_frames(kind: str, tmp_path:
     assert (cache.get(2, lambda: 1 / 0) == 7).all()
     assert list(tmp_path.iterdir()) == []
     cache.close()
+
+
+def test_a_mask_that_cannot_be_used_is_told_with_its_frame(capsys: pytest.CaptureFixture[str]) -> None:
+    class OneBadMask(Flat):
+        def __getitem__(self, index: int) -> Frame:
+            def fail() -> np.ndarray:
+                raise FrameError("mask is 3x4, colour is 60x40")
+
+            frame = super().__getitem__(index)
+            return frame if index else dataclasses.replace(frame, load_annotation=fail)
+
+    some = samples(OneBadMask(91, 6), labelled=True, frames=1)
+    for number in range(len(some)):
+        some[number]
+    assert "flat91 frame 00000: mask is 3x4, colour is 60x40" in capsys.readouterr().err

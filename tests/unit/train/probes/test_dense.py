@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from streamseg.errors import ModelError, SourceError
+from streamseg.errors import FrameError, ModelError, SourceError
 from streamseg.frame import VOID, Frame
 from streamseg.sources import Recording, open_source
 from train.probes.dense import FIGURES, DenseProbe
@@ -181,3 +182,18 @@ def test_halves_share_no_frame_and_work_alone() -> None:
     assert first(colours)["iou_union"] > 0.8
     with pytest.raises(SourceError, match="cannot both choose"):
         DenseProbe([Blocks(1)], (96, 128), 24).halves()
+
+
+def unreadable(index: int) -> Frame:
+    def fail() -> np.ndarray:
+        raise FrameError("mask is 3x4, colour is 128x96")
+
+    return dataclasses.replace(block(index), load_annotation=fail)
+
+
+def test_frames_whose_masks_cannot_be_read_are_named() -> None:
+    probe = DenseProbe([Blocks(4, at1=unreadable(1))], 96)
+    assert probe.notes() == ["blocks4: 1 frame cannot be used: 1: mask is 3x4, colour is 128x96"]
+    assert [frame.index for frame in probe.frames["blocks4"]] == [0, 2, 3]
+    with pytest.raises(SourceError, match="blocks1 can be read: 0: mask is 3x4"):
+        DenseProbe([Blocks(1, at0=unreadable(0))], 96)

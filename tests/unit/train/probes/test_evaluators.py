@@ -89,3 +89,15 @@ def test_classes_are_not_evaluated_on_training_frames(images: Path, tmp_path: Pa
     rest = open_source(str(images))
     assert isinstance(rest, Recording)
     assert open_held_out(settings, [rest], print).classes
+
+
+def test_masks_of_val_that_do_not_fit_their_frames_are_told(data: list[Recording], tmp_path: Path) -> None:
+    for folder in ("rgb", "masks"):
+        (tmp_path / "val" / folder).mkdir(parents=True)
+    for number, (rgb, mask) in enumerate(zip(sorted(TABLETOP.glob("rgb/*"))[:4], sorted(TABLETOP.glob("masks/*")))):
+        shutil.copy(rgb, tmp_path / "val" / "rgb" / f"{number}{rgb.suffix}")
+        indices = cv2.imread(str(mask), cv2.IMREAD_GRAYSCALE)
+        cv2.imwrite(str(tmp_path / "val" / "masks" / f"{number}.png"), indices if number else indices[::2])
+    said: list[str] = []
+    open_held_out(Settings(val=(str(tmp_path / "val" / "rgb"),), probe_size=96), data, said.append)
+    assert any("1 frame cannot be used: 0: mask is 640x240, colour is 640x480" in line for line in said), said

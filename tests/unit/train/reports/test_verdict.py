@@ -48,7 +48,7 @@ def test_a_single_recording_is_mentioned() -> None:
 
 
 def test_without_masks_the_verdict_claims_nothing() -> None:
-    assert verdict({}, {}).startswith("nothing was measured")
+    assert verdict({}, {}, probed=False).startswith("nothing was measured")
     said = verdict({}, {"frozen": {"agreement": 0.3}, "best": {"agreement": 0.8}})
     assert said.startswith("no masks: agreement with the objects 0.800")
     assert "helped" not in said
@@ -65,3 +65,10 @@ def test_without_masks_a_lower_agreement_is_called_so() -> None:
 def test_saved_scores_are_paired_with_their_frames() -> None:
     whole = result(0.5 + NOISE)
     assert of_scores({"iou_union": whole.scores["iou_union"].tolist()}, whole).figures() == whole.figures()
+
+
+def test_the_advice_is_only_to_leave_out_what_was_given() -> None:
+    assert "leave out --no-probe" in verdict({}, {}, probed=False)
+    assert "no-probe" not in verdict({}, {}, probed=True)  # no object was found
+    classes = {"frozen": {"knn_top1": 0.5}, "best": {"knn_top1": 0.6}}
+    assert "nothing but the accuracy of classes was measured" in verdict({}, classes)
