@@ -97,7 +97,7 @@ def _pictures(title: str, example: Example) -> str:
     shown = {
         f"{title}: {example.name}, IoU of the {rule} {example.value:.3f}": example.rgb,
         "truth": example.truth,
-        "regions": example.segments,
+        "regions": example.regions,
         "objects": example.objects,
     }
     return "".join(_figure(text, picture) for text, picture in shown.items() if picture is not None)

@@ -17,7 +17,7 @@ import numpy as np
 
 from streamseg.clustering.kmeans import kmeans, squared_distances
 from streamseg.errors import FrameError, ModelError, SourceError
-from streamseg.evaluation.iou import free_choice, overlap
+from streamseg.evaluation.iou import count_pixels, free_choice
 from streamseg.features.descriptors import rows
 from streamseg.features.preparation import input_size, prepare
 from streamseg.frame import VOID, Frame
@@ -142,7 +142,7 @@ class DenseProbe:
         free = free_choice([distance.argmin(axis=0) for distance in distances], k)
         ious = []
         for frame, distance in zip(frames, distances, strict=True):
-            counts = overlap(upsample_labels(-distance, frame.rgb, radius=0), frame.truth, k)
+            counts = count_pixels(upsample_labels(-distance, frame.rgb, radius=0), frame.truth, k)
             ious.append((counts.best_cluster().iou, counts.best_union().iou, counts.iou(free)))
         return np.array(ious)
 

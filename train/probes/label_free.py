@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from streamseg.errors import SourceError
-from streamseg.evaluation.iou import Overlap, overlap
+from streamseg.evaluation.iou import PixelCounts, count_pixels
 from streamseg.masks.upsample import upsample_labels
 from streamseg.sources import Recording
 from train.probes import Features, Result
@@ -59,17 +59,17 @@ class LabelFreeProbe:
 
     def _measure(self, frames: list[ProbeFrame], maps: list[np.ndarray], seed: int) -> np.ndarray:
         """Return the IoUs of one recording with one codebook, (frames,)."""
-        overlaps = [
-            overlap(upsample_labels(-distance, frame.rgb, radius=0), frame.truth, len(distance))
+        counts = [
+            count_pixels(upsample_labels(-distance, frame.rgb, radius=0), frame.truth, len(distance))
             for frame, distance in zip(frames, cluster_distances(maps, self.k, seed), strict=True)
         ]
-        whole = Overlap(
-            np.sum([part.inside for part in overlaps], axis=0),
-            np.sum([part.outside for part in overlaps], axis=0),
-            sum(part.total for part in overlaps),
+        whole = PixelCounts(
+            np.sum([part.inside for part in counts], axis=0),
+            np.sum([part.outside for part in counts], axis=0),
+            sum(part.total for part in counts),
         )
         union = whole.best_union().clusters
-        return np.array([part.iou(union) for part in overlaps])
+        return np.array([part.iou(union) for part in counts])
 
 
 def _changed(frame: ProbeFrame) -> ProbeFrame:
