@@ -108,18 +108,18 @@ def _evaluation(
 ) -> dict[str, Any]:
     """Choose the weights that are deployed, compare them with the start, and return that part of the summary."""
     settings = method.settings
-    report: dict[str, dict[str, Any]] = {}
+    comparisons: dict[str, dict[str, Any]] = {}
     if interrupted:
         share, line = deploying.interrupted_share(probing, method, output)
     else:
         share = deploying.choose_share(probing, method, output, say)
-        report = outcome.report(probing, settings, output, say)
+        comparisons = outcome.compare_with_start(probing, settings, output, say)
         outcome.draw(samples.recordings, settings, output, run_loggers, method.global_step, say)
-        line = verdict(report, probing.figures if probing else {})
+        line = verdict(comparisons, probing.figures if probing else {})
     return {
         "verdict": line,
         "probe": probing.figures if probing else {},
-        "report": report,
+        "report": comparisons,
         "average": share,
         "backbone": method.student.recipe.name,
         "init_sha256": method.student.sha256,

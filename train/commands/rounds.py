@@ -1,8 +1,9 @@
 """Rounds of training: each round is a run that starts from the network which the round before has deployed.
 
 A round is kept if trained weights went into its best.pt (see `reports.deploying`), none of the figures that chose them
-fell, and the report does not say that something became worse. The first round that is not kept ends the training. The
-runs write to OUT/round1, OUT/round2 ...; OUT/best.pt is a copy of that of the last round that was kept.
+fell, and the comparison with the start does not say that something became worse. The first round that is not kept ends
+the training. The runs write to OUT/round1, OUT/round2 ...; OUT/best.pt is a copy of that of the last round that was
+kept.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from train.description import write_json
 from train.distributed import trainer_devices
 from train.folder import ROUND, OutputFolder
 from train.method import Method
-from train.reports.candidates import FIGURES
+from train.reports.candidates import COMPARED_FIGURES
 from train.reports.verdict import fell
 from train.settings import Settings
 
@@ -60,7 +61,7 @@ def run(
 def is_kept(result: Result) -> bool:
     """Return whether the network of a round is kept. result: the summary of the round."""
     before, after = (result["probe"].get(name, {}) for name in ("frozen", "best"))
-    any_fell = any(after[name] < before[name] for name in FIGURES if name in before.keys() & after.keys())
+    any_fell = any(after[name] < before[name] for name in COMPARED_FIGURES if name in before.keys() & after.keys())
     return result["average"] > 0 and not any_fell and not fell(result["report"])
 
 

@@ -24,7 +24,7 @@ from streamseg.frame import VOID, Frame
 from streamseg.masks.upsample import upsample_labels
 from streamseg.sources import Recording
 from streamseg.text import first_few
-from train.probes import Features, Result
+from train.probes import FeatureFunction, Result
 
 FIGURES = ("iou_best", "iou_union", "iou_free")
 """Names of the scores, see `DenseProbe`."""
@@ -94,9 +94,8 @@ class DenseProbe:
     def halves(self) -> tuple[DenseProbe, DenseProbe]:
         """Return two probes without a common frame: the first and the second half of each recording.
 
-        One can choose a checkpoint that the other reports on. Recordings with one frame go to the two probes in turn.
-        Raises SourceError if there is only one frame.
-        """
+        One can choose a checkpoint whose result the other measures. Recordings with one frame go to the two probes in
+        turn. Raises SourceError if there is only one frame."""
         first, second = copy.copy(self), copy.copy(self)
         first.frames, second.frames = {}, {}
         for number, (uri, frames) in enumerate(self.frames.items()):
@@ -112,15 +111,14 @@ class DenseProbe:
             )
         return first, second
 
-    def __call__(self, features: Features) -> dict[str, float]:
+    def __call__(self, features: FeatureFunction) -> dict[str, float]:
         """Return {"iou_best", "iou_union", "iou_free"}: the mean over the recordings of the means over their frames.
 
-        features: (B, 3, H, W) float32 RGB in [0, 1] -> (B, D, h, w), each vector of length 1. Raises ModelError for
-        features that are not finite.
+        Raises ModelError for features that are not finite.
         """
         return self.result(features).figures()
 
-    def result(self, features: Features) -> Result:
+    def result(self, features: FeatureFunction) -> Result:
         """Return the scores of each frame; the groups are the recordings."""
         scores = []
         for frames in self.frames.values():
@@ -198,7 +196,7 @@ def probe_frame(frame: Frame, size: tuple[int, int] | int, multiple: int) -> Pro
     return ProbeFrame(rgb, cv2.resize(truth, (width, height), interpolation=cv2.INTER_NEAREST), frame.index)
 
 
-def maps_of(features: Features, frames: list[ProbeFrame]) -> list[np.ndarray]:
+def maps_of(features: FeatureFunction, frames: list[ProbeFrame]) -> list[np.ndarray]:
     """Return a copy of the features (D, h, w) of each frame. Those of one size go through the network together."""
     by_frame: dict[int, np.ndarray] = {}
     for shape in dict.fromkeys(frame.rgb.shape for frame in frames):

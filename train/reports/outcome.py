@@ -1,4 +1,4 @@
-"""The result of a run: the report on frames that did not choose the checkpoint, and the picture of masks."""
+"""The result of a run: its comparison with the start, on frames that did not choose the checkpoint, and masks.png."""
 
 from __future__ import annotations
 
@@ -23,14 +23,16 @@ from train.settings import Settings
 Log = Callable[[str], None]
 
 
-def report(probing: Probing | None, settings: Settings, output: Path, say: Log) -> dict[str, dict[str, Any]]:
+def compare_with_start(
+    probing: Probing | None, settings: Settings, output: Path, say: Log
+) -> dict[str, dict[str, Any]]:
     """Return the figures of best.pt beside those of the start, see `verdict.compared`; {} without masks."""
-    if probing is None or probing.evaluators is None or probing.evaluators.report is None:
+    if probing is None or probing.evaluators is None or probing.evaluators.result_probe is None:
         return {}
-    if not {"frozen", "best"} <= probing.report.keys():
+    if not {"frozen", "best"} <= probing.result_scores.keys():
         return {}  # the run was resumed from a checkpoint of an older version
-    units = probing.evaluators.report.units()
-    before, after = (of_scores(probing.report[name], units) for name in ("frozen", "best"))
+    units = probing.evaluators.result_probe.units()
+    before, after = (of_scores(probing.result_scores[name], units) for name in ("frozen", "best"))
     comparisons = compared(before, after, settings.seed)
     start = starting_spec(settings)
     if start is not None:
