@@ -22,9 +22,9 @@ from streamseg.backbones.checkpoint import BEST, LAST
 from streamseg.errors import ModelError, SourceError, StreamsegError
 from streamseg.files import MANIFEST
 from train.callbacks.checkpointing import CheckpointFile, Checkpointing
+from train.callbacks.deferred import read_interval
 from train.callbacks.display import Display
 from train.callbacks.monitoring import HealthMonitor, MetricsTable
-from train.callbacks.pending import read_interval
 from train.callbacks.probing import Probing
 from train.data.batches import Batches, Data, open_data, open_samples
 from train.data.fingerprint import fingerprint

@@ -17,8 +17,9 @@ from streamseg.frame import Frame
 from streamseg.runtime.frames import segmented
 from streamseg.runtime.session import open_segmenter
 from streamseg.sources import Recording
+from train.data.leakage import refuse_overlap
 from train.data.own_objects import OwnObjects
-from train.data.parts import InMemoryRecording, middle, refuse_overlap
+from train.data.parts import InMemoryRecording, middle
 from train.data.recordings import open_recordings
 from train.probes import FeatureFunction, label_free
 from train.probes.classes import ClassProbe
