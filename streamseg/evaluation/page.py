@@ -15,7 +15,7 @@ import numpy as np
 from streamseg.evaluation import table
 from streamseg.evaluation.gallery import Example, Gallery
 from streamseg.evaluation.instances.object_tables import object_tables
-from streamseg.sinks.encoding.pictures import jpeg
+from streamseg.masks.encoding import jpeg
 
 STYLE = """
 :root { color-scheme: light dark; --text: #1a1a1a; --soft: #555; --line: #ddd; --back: #fff; --blue: #0072B2;

@@ -6,11 +6,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
-
 from streamseg.backbones import Spec
 from streamseg.backbones.checkpoint import BEST, LAST
 from streamseg.files import written
+from streamseg.masks.encoding import png
 from streamseg.sources import Recording
 from train.callbacks.probing import Probing
 from train.probes.evaluators import PROBED_FRAMES
@@ -64,7 +63,6 @@ def draw(recordings: Sequence[Recording], settings: Settings, output: Path, logg
     )
     if image is None:
         return
-    _, png = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     with written(output / MASKS_PICTURE) as temporary:
-        temporary.write_bytes(png.tobytes())
+        temporary.write_bytes(png(image))
     picture(loggers, "masks", image, step)
