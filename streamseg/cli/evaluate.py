@@ -114,9 +114,9 @@ def evaluate(sources: Sequence[str], as_json: bool, quiet: bool, **given: Any) -
         if report:
             result = report_table(wanted, listener)
         elif batch:
-            result = of_batch.evaluate(batch, listener, pictures=page is not None, protocol=wanted.protocol)
+            result = of_batch.evaluate(batch, listener, for_page=page is not None, protocol=wanted.protocol)
         else:
-            result = command.evaluate(wanted, listener, pictures=page is not None)
+            result = command.evaluate(wanted, listener, for_page=page is not None)
     if report:
         if as_json:
             print_json(result)
