@@ -161,7 +161,9 @@ def refuse(said: str, code: int, *words: str) -> None:
         assert word in said, said
 
 
-def test_bad_input(train: Any, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unusable_data_and_flags_are_refused_before_anything_is_written(
+    train: Any, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = tmp_path / "out"
 
     def tried(*args: object) -> tuple[str, int]:

@@ -73,7 +73,7 @@ def test_unknown_models_are_refused_at_once() -> None:
         Network(Spec("resnet81"), Engine())
 
 
-def test_square_and_given_sizes() -> None:
+def test_one_side_gives_a_square_input_and_two_stay_as_given() -> None:
     network = Network(Spec(NAME), Engine())
     assert network.input_size(224) == (224, 224)
     assert network.input_size(230) == (224, 224)
