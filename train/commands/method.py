@@ -118,8 +118,8 @@ def _resumed_config(
     single_round = module.METHOD.rounds(_dataclass_from(module.Options, original)) == 1
     if single_round and "steps" in explicit and given["steps"] > (original["steps"] or 0):
         resumed["steps"] = given["steps"]
-    for key in explicit & original.keys() - CHANGEABLE_ON_RESUME:
-        if _as_list(given[key]) != _as_list(resumed[key]):
+    for key in original:  # in the order of the flags, so that the same command names the same one
+        if key in explicit - CHANGEABLE_ON_RESUME and _as_list(given[key]) != _as_list(resumed[key]):
             flag, param = flag_of(key), next(param for param in params if param.name == key)
             before, asked = (config_file.as_shown(param, value) for value in (original[key], given[key]))
             raise StreamsegError(

@@ -39,7 +39,7 @@ def _refuse_copies(data: Sequence[Recording], held_out: Sequence[Recording], fla
     """Raise SourceError if files have the same content. Only files with equal sizes are read."""
     held_out_files = _files_by_size(held_out)
     trained_files = _files_by_size(data) if held_out_files else {}
-    for size in held_out_files.keys() & trained_files.keys():
+    for size in [size for size in held_out_files if size in trained_files]:
         trained_by_hash = {sha256_of(path): recording for recording, path in trained_files[size]}
         for recording, path in held_out_files[size]:
             if trained := trained_by_hash.get(sha256_of(path)):

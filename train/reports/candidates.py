@@ -17,7 +17,7 @@ from train.method import Method
 from train.probes import FeatureFunction, Result
 from train.probes.evaluators import PROBED_FRAMES, Evaluators
 from train.probes.objects import score_objects
-from train.reports.verdict import compared, format_difference
+from train.reports.verdict import all_compared, format_difference
 
 START: Literal["start"] = "start"
 """The network that training started from, without the trained head."""
@@ -98,10 +98,8 @@ class Candidates:
             file.unlink(missing_ok=True)
 
     def _changes(self, before: dict[str, Result], after: dict[str, Result]) -> Changes:
-        comparisons: Changes = {}
-        for name in before.keys() & after.keys():
-            # this only chooses, and is no result of the run, so that the plain percentiles suffice
-            comparisons |= compared(before[name], after[name], self.method.settings.seed, stretched=False)
+        # this only chooses, and is no result of the run, so that the plain percentiles suffice
+        comparisons = all_compared(before, after, self.method.settings.seed, stretched=False)
         return {name: change for name, change in comparisons.items() if name in COMPARED_FIGURES}
 
 

@@ -16,7 +16,7 @@ from train.probes.evaluators import PROBED_FRAMES
 from train.probes.objects import score_objects
 from train.reports.before_after import MASKS_PICTURE, before_after
 from train.reports.loggers import picture
-from train.reports.verdict import compared, of_scores
+from train.reports.verdict import all_compared, compared, of_scores
 from train.settings import Settings
 
 Log = Callable[[str], None]
@@ -41,9 +41,7 @@ def compare_with_start(
             score_objects(val, spec, settings.probe_size, PROBED_FRAMES // 2, settings.seed)
             for spec in (start, Spec(str(output / BEST)))
         )
-        for name in old.keys() & new.keys():
-            if old[name].names == new[name].names and len(old[name].groups) == len(new[name].groups):
-                comparisons |= compared(old[name], new[name], settings.seed)
+        comparisons |= all_compared(old, new, settings.seed)
     return comparisons
 
 

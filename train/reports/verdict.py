@@ -43,6 +43,18 @@ def compared(before: Result, after: Result, seed: int = 0, stretched: bool = Tru
     return comparisons
 
 
+def all_compared(
+    before: Mapping[str, Result], after: Mapping[str, Result], seed: int = 0, stretched: bool = True
+) -> dict[str, dict[str, Any]]:
+    """Return `compared` of the results that both networks have for the same units, in the order of `before`."""
+    comparisons: dict[str, dict[str, Any]] = {}
+    for name, old in before.items():
+        new = after.get(name)
+        if new is not None and old.names == new.names and len(old.groups) == len(new.groups):
+            comparisons |= compared(old, new, seed, stretched)
+    return comparisons
+
+
 def of_scores(scores: Mapping[str, Sequence[float]], like: Result) -> Result:
     """Return the result with these scores for the frames of `like`. scores: {figure: one value for each frame}."""
     return Result({name: np.array(values) for name, values in scores.items()}, like.groups, like.names, like.macro)
