@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -77,11 +77,11 @@ def _rows(
     reference = [{name: value.copy() for name, value in eager.run(image[None]).items()} for image in images]
     table = []
     backbones: dict[str, Backbone] = {}
-    for name, precision, file, open_format in _formats(spec, size, calibration, folder, log):
+    for name, precision, file, open_network in _formats(spec, size, calibration, folder, log):
         log(f"{spec.model}: {name}")
         row = {"model": spec.model, "format": name, "megabytes": round(_bytes(file) / 1e6, 2)}
         try:
-            network = open_format()
+            network = open_network()
             row |= _figures(reference, network, images, precision)
             if isinstance(network, Backbone):
                 backbones[name] = network
@@ -97,27 +97,33 @@ def _rows(
     return table
 
 
-def _formats(
-    spec: Spec, size: tuple[int, int], calibration: np.ndarray, folder: Path, log: Log
-) -> list[tuple[Any, ...]]:
-    """Write the files of every format into `folder`. Returns (name, precision of its gate, file, function that opens
-    it) for each."""
+class _Format(NamedTuple):
+    """An exported file. precision: of its gate. open: opens the network; raises ModelError if this machine cannot."""
+
+    name: str
+    precision: str
+    file: Path
+    open: Callable[[], Backbone | _OpenCV]
+
+
+def _formats(spec: Spec, size: tuple[int, int], calibration: np.ndarray, folder: Path, log: Log) -> list[_Format]:
+    """Write the files of every format into `folder`."""
     fp32, fp16, int8 = (folder / f"{precision}.onnx" for precision in ("fp32", "fp16", "int8"))
     write_onnx(spec, size, fp32, precision="fp32")
     write_onnx(spec, size, fp16, precision="fp16")
     quantize.quantize(fp32, int8, calibration, log)
-    formats: list[tuple[Any, ...]] = []
+    formats: list[_Format] = []
     for precision, file in (("fp32", fp32), ("fp16", fp16), ("int8", int8)):
-        formats.append((f"ONNX {precision}", precision, file, partial(open_file, file, size, "onnxruntime")))
+        formats.append(_Format(f"ONNX {precision}", precision, file, partial(open_file, file, size, "onnxruntime")))
     for precision, file in (("fp32", fp32), ("fp16", fp32), ("int8", int8)):
         xml = folder / f"{precision}.xml"
         to_openvino.convert(file, xml, precision)
-        formats.append((f"OpenVINO {precision}", precision, xml, partial(open_file, xml, size, "openvino")))
-    formats.append(("OpenVINO reads ONNX fp32", "fp32", fp32, partial(open_file, fp32, size, "openvino")))
-    formats.append(("OpenCV dnn reads ONNX fp32", "fp32", fp32, lambda: _OpenCV(fp32)))
+        formats.append(_Format(f"OpenVINO {precision}", precision, xml, partial(open_file, xml, size, "openvino")))
+    formats.append(_Format("OpenVINO reads ONNX fp32", "fp32", fp32, partial(open_file, fp32, size, "openvino")))
+    formats.append(_Format("OpenCV dnn reads ONNX fp32", "fp32", fp32, partial(_OpenCV, fp32)))
     for name, device, precision in GPU:
         file = fp32 if precision == "fp32" else fp16
-        formats.append((name, precision, file, partial(open_file, file, size, "onnxruntime", device)))
+        formats.append(_Format(name, precision, file, partial(open_file, file, size, "onnxruntime", device)))
     return formats
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from export import frames
 from export.layers import worst_layer
 from export.target import check_name, written
-from export.verify import Comparison, Outputs, compare, gate
+from export.verify import Comparison, NetworkFunction, compare, gate
 from streamseg.backbones import OPSET, Backbone, Spec, check_export, describe, open_backbone, write_onnx
 
 COMPARED = 8
@@ -111,5 +111,5 @@ def _frames(request: Request, size: tuple[int, int], log: Callable[[str], None])
     return frames.load(request.calibrate, size, COMPARED, log)
 
 
-def _eager(spec: Spec, size: tuple[int, int]) -> Outputs:
+def _eager(spec: Spec, size: tuple[int, int]) -> NetworkFunction:
     return open_backbone(spec, size, engine="torch", device="cpu", precision="fp32").run

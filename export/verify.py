@@ -16,7 +16,7 @@ from streamseg.clustering.kmeans import kmeans
 from streamseg.errors import ModelError
 from streamseg.features.descriptors import rows
 
-Outputs = Callable[[np.ndarray], Mapping[str, np.ndarray]]
+NetworkFunction = Callable[[np.ndarray], Mapping[str, np.ndarray]]
 """Runs a network: (B, 3, H, W) float32 RGB in [0, 1] -> {"features": (B, D, h, w), ...}. The next call may overwrite
 the returned arrays."""
 GATES = {"fp32": (0.9999, 0.98), "fp16": (0.999, 0.98), "int8": (0.98, 0.9)}
@@ -53,7 +53,9 @@ class Comparison:
     ari_min: float
 
 
-def compare(reference: Outputs, candidate: Outputs, images: np.ndarray, k: int = 6, seed: int = 0) -> Comparison:
+def compare(
+    reference: NetworkFunction, candidate: NetworkFunction, images: np.ndarray, k: int = 6, seed: int = 0
+) -> Comparison:
     """Run both networks on `images` (B, 3, H, W), and compare every output of the reference and the masks.
 
     k, seed: of the K-Means on `features`. Raises ModelError if an output of the candidate is missing or has another

@@ -36,18 +36,18 @@ PARTIAL_FILES = (".last.partial.pt", ".best.partial.pt", ".metrics.partial.csv",
 """Temporary files that a killed run can leave behind."""
 
 
-class OutputFolder(NamedTuple):
-    """Where a run writes.
+class RunFolder(NamedTuple):
+    """Where a run writes: the folder `path`.
 
     resume: continue the run in the folder. overwrite: replace it. inputs: (flag, path) of the files that the run reads.
     parent: for a round, the folder of the run that it belongs to.
     """
 
-    output: Path
+    path: Path
     resume: bool = False
     overwrite: bool = False
     inputs: tuple[tuple[str, str], ...] = ()
-    parent: OutputFolder | None = None
+    parent: RunFolder | None = None
 
 
 def run_checkpoint(output: Path) -> Path | None:
@@ -55,31 +55,37 @@ def run_checkpoint(output: Path) -> Path | None:
     return next((path for path in (output / LAST, output / f"{ROUND}1" / LAST) if path.is_file()), None)
 
 
-def checkpoint_to_resume(folder: OutputFolder, rank_zero: bool) -> Path | None:
-    """Return the checkpoint to resume from, or None for a new run.
+def checkpoint_to_resume(folder: RunFolder, rank_zero: bool) -> Path | None:
+    """Return the checkpoint to resume from, or None for a new run, which may begin.
 
-    Raises OutputError if another run uses the folder, if the run would overwrite an older run or its own input, if the
-    folder cannot be written, or if there is no checkpoint to resume from.
+    Raises OutputError if another run uses the folder, if there is no checkpoint to resume from, or if a new run may not
+    begin, see `_check_new_run`. A replacement that was killed is completed first.
 
     rank_zero: whether this process writes; other processes start when it has written.
     """
     if folder.parent:
         checkpoint_to_resume(folder.parent, rank_zero)
-    output = folder.output
+    output = folder.path
     if rank_zero and output.is_dir() and os.access(output, os.W_OK):
         with locked(output):  # fails if another run is using the folder, before data and network are opened
             _end_replacement(output)
-    last = run_checkpoint(output)
     if folder.resume:
+        last = run_checkpoint(output)
         if last is None:
             raise OutputError(
                 f"there is no checkpoint {LAST} in {str(output)!r} to resume from",
                 "leave --resume out to start a new run",
             )
         return last
-    if not rank_zero:
-        return None
-    occupied = last or ((output / TABLE).exists() and not (output / STARTED).exists())
+    if rank_zero:
+        _check_new_run(folder)
+    return None
+
+
+def _check_new_run(folder: RunFolder) -> None:
+    """Raise OutputError if a new run would overwrite an older one or its own input, or if it cannot write."""
+    output = folder.path
+    occupied = run_checkpoint(output) or ((output / TABLE).exists() and not (output / STARTED).exists())
     if occupied and not folder.overwrite:
         raise OutputError(
             f"{str(output)!r} holds a run already",
@@ -94,17 +100,16 @@ def checkpoint_to_resume(folder: OutputFolder, rank_zero: bool) -> Path | None:
     existing = next(path for path in (output, *output.absolute().parents) if path.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK):
         raise OutputError(f"{str(output)!r} cannot be written", "give a folder you may write to with -o")
-    return None
 
 
 @contextmanager
-def reserved(folder: OutputFolder, rank_zero: bool) -> Iterator[None]:
+def reserved(folder: RunFolder, rank_zero: bool) -> Iterator[None]:
     """Lock the folder inside the `with` block, and remove the files that a killed run left in it.
 
     With `overwrite`, the older run is moved into a subfolder. At the end of the block it is removed if the new run has
     written a checkpoint, else it is moved back. Raises OutputError if another run uses the folder.
     """
-    output = folder.output
+    output = folder.path
     if not rank_zero:
         yield
         return
@@ -112,7 +117,7 @@ def reserved(folder: OutputFolder, rank_zero: bool) -> Iterator[None]:
         if folder.parent:
             stack.enter_context(reserved(folder.parent, rank_zero))
             if folder.parent.overwrite:
-                remove_objects(folder.parent.output)  # each round finds its own objects
+                remove_objects(folder.parent.path)  # each round finds its own objects
         output.mkdir(parents=True, exist_ok=True)
         stack.enter_context(locked(output))
         _end_replacement(output)

@@ -22,9 +22,9 @@ from streamseg.backbones.checkpoint import BEST, LAST
 from streamseg.errors import ModelError, SourceError, StreamsegError
 from streamseg.files import MANIFEST
 from train.callbacks.checkpointing import CheckpointFile, Checkpointing
+from train.callbacks.deferred import read_interval
 from train.callbacks.display import Display
 from train.callbacks.monitoring import HealthMonitor, MetricsTable
-from train.callbacks.pending import read_interval
 from train.callbacks.probing import Probing
 from train.data.batches import Batches, Data, open_data, open_samples
 from train.data.fingerprint import fingerprint
@@ -32,7 +32,7 @@ from train.data.samples import Samples
 from train.description import checkpoint_header, config, flat, ineffective_flags, opening_line, write_json
 from train.distributed import is_rank_zero, trainer_devices
 from train.encoder import Encoder, open_encoder
-from train.folder import TABLE, OutputFolder, checkpoint_to_resume, reserved
+from train.folder import TABLE, RunFolder, checkpoint_to_resume, reserved
 from train.method import Method
 from train.presets import frozen_stages, resolved
 from train.probes.evaluators import HeldOut, open_evaluators, open_held_out
@@ -46,13 +46,13 @@ PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
 
 def run(
-    name: str, method_class: type[Method], settings: Settings, options: Any, folder: OutputFolder, display: Display
+    name: str, method_class: type[Method], settings: Settings, options: Any, folder: RunFolder, display: Display
 ) -> dict[str, Any]:
     """Train method `name` and return the summary that is written to run.json ({} in processes of other ranks). Raises
     StreamsegError; the files in `folder` that were written before the error remain complete."""
     _quiet_libraries()
     loggers.check(settings.logger)
-    output, last_checkpoint = folder.output, checkpoint_to_resume(folder, is_rank_zero())
+    output, last_checkpoint = folder.path, checkpoint_to_resume(folder, is_rank_zero())
     steps_done = int(checkpoint.read(last_checkpoint)["training"]["global_step"]) if last_checkpoint else 0
     hardware = trainer_devices(settings)
     with contextlib.ExitStack() as stack:
@@ -60,7 +60,7 @@ def run(
         encoder = _encoder(resolved(settings))
         data = open_data(settings, stack, hardware["devices"] * hardware["num_nodes"])
         settings = resolved(replace(settings, batch_size=data.batch_size))
-        data_sha256 = _check_same_run(data, encoder, last_checkpoint, steps_done)
+        data_sha256 = _checked_fingerprint(data, encoder, last_checkpoint, steps_done)
         method = method_class(encoder, options, settings, data.steps)
         held_out = open_held_out(settings, data.recordings, display.say) if is_rank_zero() else None
         for line in ineffective_flags(method):
@@ -108,18 +108,18 @@ def _evaluation(
 ) -> dict[str, Any]:
     """Choose the weights that are deployed, compare them with the start, and return that part of the summary."""
     settings = method.settings
-    report: dict[str, dict[str, Any]] = {}
+    comparisons: dict[str, dict[str, Any]] = {}
     if interrupted:
         share, line = deploying.interrupted_share(probing, method, output)
     else:
         share = deploying.choose_share(probing, method, output, say)
-        report = outcome.report(probing, settings, output, say)
+        comparisons = outcome.compare_with_start(probing, settings, output, say)
         outcome.draw(samples.recordings, settings, output, run_loggers, method.global_step, say)
-        line = verdict(report, probing.figures if probing else {}, settings.probe)
+        line = verdict(comparisons, probing.figures if probing else {}, settings.probe)
     return {
         "verdict": line,
         "probe": probing.figures if probing else {},
-        "report": report,
+        "report": comparisons,
         "average": share,
         "deployed": deploying.deployed(method, output, share),
         "backbone": method.student.recipe.name,
@@ -131,7 +131,7 @@ def _fit(trainer: pl.Trainer, method: Method, data: Batches, last_checkpoint: Pa
     """Run Lightning's training loop and return its duration in seconds."""
     if trainer.world_size > 1:
         synchronize(method)
-    method.batches = lambda: (move_data_to_device(batch, method.device) for batch in data.draws())
+    method.batches = lambda: (move_data_to_device(batch, method.device) for batch in data.from_start())
     method.is_new_run = last_checkpoint is None
     began = time.perf_counter()
     with warnings.catch_warnings():
@@ -169,7 +169,7 @@ def _silence_thread_errors() -> Iterator[None]:
         threading.excepthook = previous
 
 
-def _check_same_run(data: Data, encoder: Encoder, last_checkpoint: Path | None, steps_done: int) -> str:
+def _checked_fingerprint(data: Data, encoder: Encoder, last_checkpoint: Path | None, steps_done: int) -> str:
     """Return the fingerprint of the data ("" in processes of other ranks).
 
     Raises StreamsegError if the run is resumed with other data or other starting weights than it was started with, or

@@ -6,23 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from streamseg.cli.help import option
-from streamseg.cli.options import print_json, with_options
-from streamseg.cli.parameters import Numbers, Size
+from streamseg.cli.options import print_json
+from streamseg.cli.parameters import Size
 from streamseg.text.terminal import note_printer, print_stdout
 
 if TYPE_CHECKING:
     from export.verify import Comparison
     from streamseg.backbones import Spec
-
-part_flags = with_options(
-    option("--weights", default="", metavar="FILE", show_default="the model's own",
-           help="Weights for the model: a .pth or .safetensors file."),
-    option("--layers", type=Numbers(), default=(), metavar="N[,N]", show_default="the model's own",
-           help="CNN stages (stage n has stride 2^n) or ViT blocks whose features are concatenated."),
-    option("--facet", default="", metavar="key|query|value|output", show_default="key for DINO, else output",
-           help="Which features of a ViT block to use."),
-)  # fmt: skip
-"""--weights, --layers and --facet select a part of a network; `spec` reads them."""
 
 
 def size_flag(default: int | None = None, shown: str = "") -> Callable[[Any], Any]:
@@ -40,7 +30,7 @@ def calibrate_flag(use: str) -> Callable[[Any], Any]:
 
 
 def spec(model: str, options: dict[str, Any]) -> Spec:
-    """Return the network that MODEL and `part_flags` name."""
+    """Return the network that MODEL and `part_options` name."""
     from streamseg.backbones import Spec
 
     return Spec(model, options["weights"], options["layers"], options["facet"])

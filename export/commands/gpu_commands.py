@@ -9,11 +9,11 @@ import click
 
 from export.commands import flags
 from streamseg.cli.help import Command, option
-from streamseg.cli.options import behaviour_options, print_json, with_options
+from streamseg.cli.options import behaviour_options, part_options, print_json, with_options
 from streamseg.text import terminal
 
 _network_options = with_options(
-    flags.part_flags,
+    part_options,
     flags.size_flag(shown="384; an .onnx file's own"),
     flags.calibrate_flag("verify the export"),
     option("--opt-batch", type=click.IntRange(1, 256), metavar="N", show_default="--max-batch",

@@ -9,14 +9,14 @@ import click
 
 from export.commands import flags
 from streamseg.cli.help import Command, option
-from streamseg.cli.options import behaviour_options
+from streamseg.cli.options import behaviour_options, part_options
 from streamseg.text import terminal
 
 
 @click.command(cls=Command)
 @click.argument("model", metavar="CKPT.pt|NAME|timm:NAME")
 @option("-o", "--output", type=click.Path(path_type=Path), show_default="MODEL.onnx", help="ONNX file.")
-@flags.part_flags
+@part_options
 @flags.size_flag(shown="384")
 @option("--height", type=click.IntRange(16, 8192), help="Height in pixels; with --width instead of --size.")
 @option("--width", type=click.IntRange(16, 8192), help="Width in pixels; with --height instead of --size.")

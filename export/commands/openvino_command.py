@@ -9,7 +9,7 @@ import click
 
 from export.commands import flags
 from streamseg.cli.help import Command, option
-from streamseg.cli.options import behaviour_options
+from streamseg.cli.options import behaviour_options, part_options
 from streamseg.text import terminal
 
 
@@ -22,7 +22,7 @@ from streamseg.text import terminal
     show_default="MODEL.xml",
     help="File .xml; the .bin lies beside it.",
 )
-@flags.part_flags
+@part_options
 @flags.size_flag(384)
 @option("--precision", type=click.Choice(["fp32", "fp16", "int8"]), default="fp32", show_default=True,
               help="Precision of the weights in the file; CPUs compute fp16 files in fp32.")  # fmt: skip

@@ -1,9 +1,8 @@
-"""Memory of this process: now, at its peak, and its growth; and the number of its open files."""
+"""Memory of this process, now, and its growth; and the number of its open files."""
 
 from __future__ import annotations
 
 import os
-import sys
 
 import numpy as np
 
@@ -23,15 +22,6 @@ def open_files() -> int:
         return len(os.listdir("/proc/self/fd")) - 1  # without the one that lists them
     except OSError:
         return 0
-
-
-def peak_mib() -> float | None:
-    """Return the highest resident memory of this process in MiB; None if the system does not report it (Windows)."""
-    try:
-        import resource
-    except ImportError:
-        return None
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
 
 
 def memory_figures(samples: np.ndarray, every: int) -> dict[str, float] | None:

@@ -14,7 +14,7 @@ import statistics
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,7 @@ class Bench(Turn):
     @property
     def turn(self) -> Turn:
         """One turn with these settings."""
-        return Turn(**{name: getattr(self, name) for name in Turn.__dataclass_fields__ if name != "_"})
+        return Turn(**{field.name: getattr(self, field.name) for field in fields(Turn)})
 
 
 def run(bench: Bench, log: Callable[[str], None] | None = None) -> dict[str, Any]:

@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from streamseg.bench.memory import memory_figures, open_files, peak_mib, resident_mib
+from streamseg.bench.memory import memory_figures, open_files, resident_mib
 from streamseg.config import SessionConfig, SourceConfig, from_flags
 from streamseg.features.preparation import prepare
 from streamseg.frame import Frame, Segmentation
 from streamseg.runtime.manifest import percentiles
+from streamseg.runtime.memory import peak_mib
 from streamseg.runtime.segmenter import Segmenter
 from streamseg.runtime.session import open_session
 from streamseg.runtime.statistics import Statistics

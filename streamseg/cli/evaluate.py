@@ -97,7 +97,8 @@ def evaluate(sources: Sequence[str], as_json: bool, quiet: bool, **given: Any) -
     report, page, batch = given.pop("report"), given.pop("page"), given.pop("batch")
     _require_fitting_flags(sources, batch, report, page, given)
     from streamseg.cli import progress
-    from streamseg.evaluation import command, of_batch, paper, table
+    from streamseg.evaluation import command, of_batch, table
+    from streamseg.evaluation.report_table import report_table
     from streamseg.evaluation.request import request
     from streamseg.evaluation.scoring import Listener
     from streamseg.runtime.folder import check_writable
@@ -111,16 +112,16 @@ def evaluate(sources: Sequence[str], as_json: bool, quiet: bool, **given: Any) -
     with progress.Display(quiet) as display:
         listener = Listener(display.log, display.begin, display.update)
         if report:
-            result = paper.table(wanted, listener)
+            result = report_table(wanted, listener)
         elif batch:
-            result = of_batch.evaluate(batch, listener, pictures=page is not None, protocol=wanted.protocol)
+            result = of_batch.evaluate(batch, listener, for_page=page is not None, protocol=wanted.protocol)
         else:
-            result = command.evaluate(wanted, listener, pictures=page is not None)
+            result = command.evaluate(wanted, listener, for_page=page is not None)
     if report:
         if as_json:
             print_json(result)
         else:
-            table.print_report(result, wanted.seeds)
+            table.print_report_table(result, wanted.seeds)
         return
     if page is not None:
         _write_page(page, result, "Masks against ground truth: " + ", ".join(result["sequences"]))

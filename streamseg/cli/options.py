@@ -84,13 +84,18 @@ behaviour_options = with_options(
 )
 """--json, --quiet and --debug, which every command has."""
 
-network_options = with_options(
+part_options = with_options(
     option("--weights", default="", metavar="FILE", show_default="the model's own",
-                 help="Weights for --model: a .pth or .safetensors file."),
+                 help="Weights for the model: a .pth or .safetensors file."),
     option("--layers", type=Numbers(), default=(), metavar="N[,N]", show_default="the model's own",
                  help="CNN stages (stage n has stride 2^n) or ViT blocks whose features are concatenated."),
     option("--facet", default="", metavar="key|query|value|output", show_default="key for DINO, else output",
                  help="Which features of a ViT block to use."),
+)  # fmt: skip
+"""Flags for the part of a network that is used."""
+
+network_options = with_options(
+    part_options,
     option("--size", type=Size(), default=384, show_default=True, metavar="N|HxW",
                  help="Input size in pixels: N = shorter side, or HxW; rounded to a multiple of the network's stride."),
     option("--engine", default="auto", show_default=True, metavar="openvino|onnxruntime|torch|tensorrt",
@@ -100,7 +105,7 @@ network_options = with_options(
     option("--precision", default="auto", show_default=True, metavar="fp32|fp16|bf16",
                  help="Precision of the network; auto = by device. The choice is printed."),
 )  # fmt: skip
-"""Flags for the part of a network that is used, and for how it runs."""
+"""All `part_options`, and flags for how a network runs."""
 
 model_options = with_options(
     option("--model", default="efficientnet_lite0", show_default=True, metavar="NAME|timm:NAME|FILE",

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 from streamseg.backbones import describe, machine
@@ -21,6 +21,7 @@ from streamseg.config import RunConfig
 from streamseg.errors import OutputError
 from streamseg.runtime import manifest
 from streamseg.runtime.index import Entry
+from streamseg.runtime.memory import free_bytes
 from streamseg.runtime.stream import interruptible
 from streamseg.sources import expansion
 
@@ -91,11 +92,8 @@ def run(
     progress(state, None)
     stopped = False
     if waiting:
+        find_done = partial(_find_done, request, store, settings)
         with open_pool(request, len(waiting), log) as pool, interruptible() as interrupted:
-
-            def find_done(task: Task) -> Entry | None:
-                return None if request.overwrite else _find_done(store, task, settings)
-
             driver = Driver(pool, request.retries, request.timeout, recorder.record, find_done, store.in_progress)
             driver.run(waiting, interrupted.is_set)
             stopped = interrupted.is_set()
@@ -152,8 +150,11 @@ def _unfinished(
     return waiting
 
 
-def _find_done(store: Store, task: Task, settings: dict[str, Any]) -> Entry | None:
-    """Return the entry of a task that another driver has done meanwhile, or of one that its output refuses."""
+def _find_done(request: Request, store: Store, settings: dict[str, Any], task: Task) -> Entry | None:
+    """Return the entry of a task that another driver has done meanwhile, or of one that its output refuses; None if the
+    task is to be done."""
+    if request.overwrite:
+        return None
     try:
         return store.find_done(task.name, task.job.source, settings)
     except OutputError as problem:
@@ -207,14 +208,8 @@ def open_pool(request: Request, tasks: int, log: Callable[[str], None]) -> Pool:
 
 def _workers_in_memory() -> int:
     """Return how many workers fit into the free memory; a large number if that is unknown."""
-    try:
-        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        kilobytes = {line.partition(":")[0]: line.split()[1] for line in lines}
-        free = max(free, int(kilobytes.get("MemAvailable", "0")) << 10)
-    except (OSError, ValueError, AttributeError, IndexError):
-        return 1 << 10
-    return max(1, free // MEMORY)
+    free = free_bytes()
+    return 1 << 10 if free is None else max(1, free // MEMORY)
 
 
 def _summary(request: Request, state: Progress, entries: Sequence[Entry], status: str) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import tempfile
 import time
 from contextlib import ExitStack
@@ -25,6 +24,7 @@ from streamseg.errors import StreamsegError
 from streamseg.frame import Frame, Segmentation
 from streamseg.runtime import job, manifest
 from streamseg.runtime.index import Entry
+from streamseg.runtime.memory import peak_mib
 from streamseg.runtime.segmenter import Segmenter
 from streamseg.runtime.session import open_segmenter
 from streamseg.sinks import Sink
@@ -108,7 +108,7 @@ class Worker:
             "files": output_settings(task.job)["files"],
             "ids": ids,
             "worker": self.name,
-            "memory_mb": _peak_memory(),
+            "memory_mb": int(peak_mib() or 0),
             "attempts": task.attempt,
             "seconds": round(seconds, 3),
         }
@@ -124,15 +124,6 @@ class Worker:
         if self.segmenter is None:
             self.segmenter = self.stack.enter_context(open_segmenter(config))
         return self.segmenter
-
-
-def _peak_memory() -> int:
-    """Return the highest resident memory of this process in MiB; 0 if the system does not report it."""
-    try:
-        import resource
-    except ImportError:
-        return 0
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1 << 20 if sys.platform == "darwin" else 1 << 10)
 
 
 def _limit_threads(threads: int) -> None:

@@ -20,6 +20,7 @@ from streamseg.config import SessionConfig
 from streamseg.errors import FrameError, ModelError, OutputError, SourceError
 from streamseg.features.preparation import prepare
 from streamseg.files import written
+from streamseg.masks.encoding import png
 from streamseg.runtime.folder import check_writable
 from streamseg.runtime.session import Session, open_session
 from streamseg.sources.recording import open_recording
@@ -130,10 +131,9 @@ def _make_folder(folder: Path) -> None:
 
 
 def _save(path: Path, picture: np.ndarray) -> None:
-    _, png = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
     try:
         with written(path) as temporary:
-            temporary.write_bytes(png.tobytes())
+            temporary.write_bytes(png(picture))
     except OSError as problem:
         hint = "free some space, or choose another -o"
         raise OutputError(f"cannot write {str(path)!r}: {problem.strerror}", hint) from problem

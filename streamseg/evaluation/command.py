@@ -20,26 +20,26 @@ from streamseg.runtime import manifest
 from streamseg.runtime.session import Session
 
 
-def evaluate(request: Request, listener: scoring.Listener, pictures: bool = False) -> dict[str, Any]:
+def evaluate(request: Request, listener: scoring.Listener, for_page: bool = False) -> dict[str, Any]:
     """Score all models, or given masks, on all sources.
 
-    pictures: add to every sequence what the page shows: "gallery" (a Gallery), "objects" (an ObjectTracks) and, with a
-    model, "curve". Without them the document has plain types only.
+    for_page: add to every sequence what the HTML page shows: "gallery" (a Gallery), "objects" (an ObjectTracks) and,
+    with a model, "curve". Without them the document has plain types only.
     Returns {"models": [{"model", "sequences": [...], "mean"}], "figures": {name: meaning}, ...}. Raises StreamsegError.
     """
     names = scoring.short_names(request.sources)
     models = []
     if request.masks is not None:
         folders = given_masks.folders(request.masks, names)
-        models.append(_score_masks(request, names, folders, listener, pictures))
+        models.append(_score_masks(request, names, folders, listener, for_page))
     for model, setups in request.setups.items():
-        runs, extras = [], []
+        runs, page_entries = [], []
         for name, setup in zip(names, setups, strict=True):
             listener.log(f"{model}: {name}")
-            scores, extra = _score_model(setup, request, listener, pictures)
+            scores, page_entry = _score_model(setup, request, listener, for_page)
             runs.append(scores)
-            extras.append(extra)
-        models.append({"model": model, **document(names, runs, extras)})
+            page_entries.append(page_entry)
+        models.append({"model": model, **document(names, runs, page_entries)})
     seeds = [setups[0].clustering.seed for setups in request.setups.values()][:1]
     return {
         "sequences": names,
@@ -56,27 +56,27 @@ def meanings(protocol: str) -> dict[str, str]:
     return FIGURES | {name: figure.meaning for name, figure in figures_of(protocol).items()}
 
 
-def page_observer(pictures: bool) -> tuple[dict[str, Any], scoring.Observer | None]:
-    """Return {key: what the page shows of one sequence}, and the observer that fills it; ({}, None) if not pictures."""
-    if not pictures:
+def page_observer(for_page: bool) -> tuple[dict[str, Any], scoring.Observer | None]:
+    """Return {key: what the page shows of one sequence}, and the observer that fills it; ({}, None) without a page."""
+    if not for_page:
         return {}, None
-    extra: dict[str, Any] = {"gallery": Gallery(), "objects": ObjectTracks()}
+    page_entry: dict[str, Any] = {"gallery": Gallery(), "objects": ObjectTracks()}
 
     def observe(frame: Frame, segmentation: Segmentation, truth: np.ndarray, ious: dict[str, float]) -> None:
         for part in ("gallery", "objects"):
-            extra[part].observe(frame, segmentation, truth, ious)
+            page_entry[part].observe(frame, segmentation, truth, ious)
 
-    return extra, observe
+    return page_entry, observe
 
 
 def _score_model(
-    setup: SessionConfig, request: Request, listener: scoring.Listener, pictures: bool
+    setup: SessionConfig, request: Request, listener: scoring.Listener, for_page: bool
 ) -> tuple[list[scoring.Score], dict[str, Any]]:
     """Return the scores of all seeds, and what the page shows of the first seed."""
-    extra, observer = page_observer(pictures)
+    page_entry, observer = page_observer(for_page)
 
     def add_curve(session: Session) -> None:
-        extra["curve"] = distortion_curve(session, setup.clustering)
+        page_entry["curve"] = distortion_curve(session, setup.clustering)
 
     scores = scoring.over_seeds(
         setup,
@@ -85,19 +85,19 @@ def _score_model(
         max_frames=request.max_frames,
         listener=listener,
         observer=observer,
-        after=add_curve if pictures else None,
+        after=add_curve if for_page else None,
         protocol=request.protocol,
         singly=request.singly,
     )
-    return scores, extra
+    return scores, page_entry
 
 
 def _score_masks(
-    request: Request, names: Sequence[str], folders: Sequence[Any], listener: scoring.Listener, pictures: bool
+    request: Request, names: Sequence[str], folders: Sequence[Any], listener: scoring.Listener, for_page: bool
 ) -> dict[str, Any]:
-    runs, extras = [], []
+    runs, page_entries = [], []
     for source, folder in zip(request.sources, folders, strict=True):
-        extra, observer = page_observer(pictures)
+        page_entry, observer = page_observer(for_page)
         score = given_masks.score(
             SessionConfig(source),
             folder,
@@ -108,16 +108,17 @@ def _score_masks(
             protocol=request.protocol,
         )
         runs.append([score])
-        extras.append(extra)
-    return {"model": f"masks of {request.masks}", **document(names, runs, extras)}
+        page_entries.append(page_entry)
+    return {"model": f"masks of {request.masks}", **document(names, runs, page_entries)}
 
 
 def document(
-    names: Sequence[str], runs: Sequence[Sequence[scoring.Score]], extras: Sequence[dict[str, Any]]
+    names: Sequence[str], runs: Sequence[Sequence[scoring.Score]], page_entries: Sequence[dict[str, Any]]
 ) -> dict[str, Any]:
     """Return the entry of one model: {"sequences", "mean"}.
 
-    names: of the sequences. runs: for each sequence one score for each seed. extras: further keys of each sequence.
+    names: of the sequences. runs: for each sequence one score for each seed. page_entries: for each sequence {key: what
+    the page shows of it}.
     The mean is over sequences; its standard deviation is that of the means of the seeds.
     """
     sequences = [
@@ -128,9 +129,9 @@ def document(
             "matches": [score.matches for score in scores],
             "unscored": scores[0].unscored,
             "missing": scores[0].missing,
-            **extra,
+            **page_entry,
         }
-        for name, scores, extra in zip(names, runs, extras, strict=True)
+        for name, scores, page_entry in zip(names, runs, page_entries, strict=True)
     ]
     means = [scoring.mean_figures(of_seed) for of_seed in zip(*runs, strict=True)]
     return {"sequences": sequences, "mean": scoring.summary(means)}

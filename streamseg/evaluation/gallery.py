@@ -17,7 +17,7 @@ SIDE = 320
 class Example(NamedTuple):
     """One frame. name: of the frame. rule: the figure by which it was chosen, "free" or "best". value: its IoU.
 
-    rgb, truth, segments (regions), objects: (h, w, 3) uint8 RGB; objects is None if none were computed.
+    rgb, truth, regions, objects: (h, w, 3) uint8 RGB; objects is None if none were computed.
     """
 
     name: str
@@ -25,7 +25,7 @@ class Example(NamedTuple):
     value: float
     rgb: np.ndarray
     truth: np.ndarray
-    segments: np.ndarray
+    regions: np.ndarray
     objects: np.ndarray | None
 
 

@@ -22,7 +22,7 @@ class Choice(NamedTuple):
     iou: float
 
 
-class Overlap(NamedTuple):
+class PixelCounts(NamedTuple):
     """Pixel counts of one frame. inside, outside: (k,) pixels of each cluster in the foreground and in the background.
     total: pixels of the foreground."""
 
@@ -36,13 +36,24 @@ class Overlap(NamedTuple):
         return _ratio(self.inside[chosen].sum(), self.total + self.outside[chosen].sum())
 
     def best_cluster(self) -> Choice:
-        """Return the cluster with the highest IoU, see the function `best_cluster`."""
+        """Return the cluster with the highest IoU, the lower number at a tie (the rule of the report).
+
+        The choice is empty if the frame has no cluster.
+        """
         present = np.flatnonzero(self.inside + self.outside).tolist()
         best = max(present, key=lambda cluster: self.iou([cluster]), default=None)
         return Choice((), self.iou([])) if best is None else Choice((best,), self.iou([best]))
 
     def best_union(self) -> Choice:
-        """Return the set of clusters with the highest IoU, see the function `best_union`."""
+        """Return the set of clusters, perhaps empty, whose union has the highest IoU: the upper bound of any choice.
+
+        This tries only k + 1 of the 2^k sets, but is exact. IoU(S) = sum t_i / (T + sum o_i), where t_i and o_i are the
+        pixels of cluster i inside and outside the foreground of T pixels. Let m be the best value. Then
+        sum (t_i - m o_i) <= m T for every S, with equality for the best sets (Dinkelbach, Management Science 1967). The
+        left side is largest if S holds just the clusters with t_i > m o_i, that is, whose share inside,
+        t_i / (t_i + o_i), is above m / (1 + m). So one of the best sets is a prefix of the clusters sorted by that
+        share.
+        """
         size = self.inside + self.outside
         order = np.argsort(-self.inside / np.maximum(size, 1), kind="stable")
         order = order[size[order] > 0]
@@ -62,10 +73,10 @@ def iou(mask: np.ndarray, truth: np.ndarray) -> float:
 
     Raises ValueError for unequal shapes.
     """
-    return overlap(np.where(mask, 0, VOID), truth).iou([0])
+    return count_pixels(np.where(mask, 0, VOID), truth).iou([0])
 
 
-def overlap(labels: np.ndarray, truth: np.ndarray, k: int = 1) -> Overlap:
+def count_pixels(labels: np.ndarray, truth: np.ndarray, k: int = 1) -> PixelCounts:
     """Count the pixels of every cluster in the foreground and in the background.
 
     k: the result has at least this many clusters. Raises ValueError for unequal shapes.
@@ -78,27 +89,7 @@ def overlap(labels: np.ndarray, truth: np.ndarray, k: int = 1) -> Overlap:
     total = int(((truth > 0) & (truth != VOID)).sum())
     last = int(np.flatnonzero(counts[:VOID].any(axis=1)).max(initial=0))
     counts = counts[: max(k, last + 1)]
-    return Overlap(counts[:, 1], counts[:, 0], total)
-
-
-def best_cluster(labels: np.ndarray, truth: np.ndarray) -> Choice:
-    """Return the cluster with the highest IoU, the lower number at a tie (the rule of the report).
-
-    The choice is empty if the frame has no cluster.
-    """
-    return overlap(labels, truth).best_cluster()
-
-
-def best_union(labels: np.ndarray, truth: np.ndarray) -> Choice:
-    """Return the set of clusters, perhaps empty, whose union has the highest IoU: the upper bound of any choice.
-
-    This tries only k + 1 of the 2^k sets, but is exact. IoU(S) = sum t_i / (T + sum o_i), where t_i and o_i are the
-    pixels of cluster i inside and outside the foreground of T pixels. Let m be the best value. Then
-    sum (t_i - m o_i) <= m T for every S, with equality for the best sets (Dinkelbach, Management Science 1967). The
-    left side is largest if S holds just the clusters with t_i > m o_i, that is, whose share inside, t_i / (t_i + o_i),
-    is above m / (1 + m). So one of the best sets is a prefix of the clusters sorted by that share.
-    """
-    return overlap(labels, truth).best_union()
+    return PixelCounts(counts[:, 1], counts[:, 0], total)
 
 
 def free_choice(labels: Iterable[np.ndarray], k: int) -> tuple[int, ...]:

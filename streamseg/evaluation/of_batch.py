@@ -14,15 +14,15 @@ from streamseg.files import MANIFEST
 from streamseg.runtime import index, manifest
 
 
-def evaluate(folder: Path, listener: scoring.Listener, pictures: bool = False, protocol: str = "") -> dict[str, Any]:
+def evaluate(folder: Path, listener: scoring.Listener, for_page: bool = False, protocol: str = "") -> dict[str, Any]:
     """Return a document like `command.evaluate`, with "unscored": {name of a recording: why it has no score}.
 
     The masks are read from objects/, labels/ or panoptic/ of each recording. Raises SourceError if none can be scored.
     """
-    names, runs, extras, unscored = [], [], [], {}
+    names, runs, page_entries, unscored = [], [], [], {}
     for entry in index.read(folder):
         listener.log(entry.name)
-        extra, observer = page_observer(pictures)
+        page_entry, observer = page_observer(for_page)
         try:
             if entry.status != "done":
                 raise SourceError(f"{entry.status}: {entry.error}", entry.hint)
@@ -32,13 +32,13 @@ def evaluate(folder: Path, listener: scoring.Listener, pictures: bool = False, p
             listener.log(f"not scored: {entry.name}: {problem.message}")
             continue
         names.append(entry.name)
-        extras.append(extra)
+        page_entries.append(page_entry)
     if not runs:
         reason = next(iter(unscored.values()), "it holds no recording")
         raise SourceError(f"nothing in {str(folder)!r} can be scored: {reason}", "recordings need masks of their own")
     return {
         "sequences": names,
-        "models": [{"model": f"masks of {folder}", **document(names, runs, extras)}],
+        "models": [{"model": f"masks of {folder}", **document(names, runs, page_entries)}],
         "seeds": [],
         "protocol": protocol,
         "figures": meanings(protocol),

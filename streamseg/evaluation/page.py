@@ -15,7 +15,7 @@ import numpy as np
 from streamseg.evaluation import table
 from streamseg.evaluation.gallery import Example, Gallery
 from streamseg.evaluation.instances.object_tables import object_tables
-from streamseg.sinks.encoding.pictures import jpeg
+from streamseg.masks.encoding import jpeg
 
 STYLE = """
 :root { color-scheme: light dark; --text: #1a1a1a; --soft: #555; --line: #ddd; --back: #fff; --blue: #0072B2;
@@ -97,7 +97,7 @@ def _pictures(title: str, example: Example) -> str:
     shown = {
         f"{title}: {example.name}, IoU of the {rule} {example.value:.3f}": example.rgb,
         "truth": example.truth,
-        "regions": example.segments,
+        "regions": example.regions,
         "objects": example.objects,
     }
     return "".join(_figure(text, picture) for text, picture in shown.items() if picture is not None)

@@ -12,7 +12,7 @@ import numpy as np
 from streamseg.config import SessionConfig
 from streamseg.errors import FrameError, SourceError
 from streamseg.evaluation.protocols import open_protocol
-from streamseg.evaluation.sequence import Sequence as Scores
+from streamseg.evaluation.sequence import SequenceScores
 from streamseg.frame import VOID, Frame, Segmentation
 from streamseg.runtime.session import Session, open_session
 from streamseg.runtime.statistics import Statistics
@@ -31,7 +31,7 @@ HINTS = dict.fromkeys(
 
 NO_TRUTH = "is live, and has no ground truth"
 Observer = Callable[[Frame, Segmentation, np.ndarray, dict[str, float]], None]
-"""Called with each scored frame, its masks, its ground truth, and its figures of IOU, see `sequence.Sequence.add`."""
+"""Called with each scored frame, its masks, its ground truth, and its figures of IOU, see `SequenceScores.add`."""
 
 
 def _ignore(_: object) -> None: ...
@@ -72,7 +72,7 @@ class Scorer(Sink):
 
     def __init__(self, kind: str, observer: Observer | None = None, iou_only: bool = False, protocol: str = "") -> None:
         self.kind, self.observer = kind, observer
-        self.scores = Scores(iou_only)
+        self.scores = SequenceScores(iou_only)
         self.protocol = open_protocol(protocol) if protocol else None
         self.unscored: dict[str, list[str]] = {}
         self.position = 0

@@ -7,7 +7,7 @@ import numpy as np
 from streamseg.evaluation import davis
 from streamseg.evaluation.instances.identity import identity
 from streamseg.evaluation.instances.precision import AveragePrecision
-from streamseg.evaluation.iou import iou, overlap
+from streamseg.evaluation.iou import count_pixels, iou
 from streamseg.frame import VOID, Segmentation
 
 FIGURES = {
@@ -25,7 +25,7 @@ FIGURES = {
     "ap": "average precision of the objects by their scores, mean over IoU .50 ... .95 (COCO)",
     "ap_50": "the same at IoU .50",
     "ap_75": "the same at IoU .75",
-    "segments_best": "IoU of the best single region of each frame, regions alone (the rule of evaluation.paper)",
+    "segments_best": "IoU of the best single region of each frame, regions alone (the rule of the report)",
     "segments_union": "IoU of the best union of regions of each frame",
     "segments_j": "J of the regions",
     "segments_f": "F of the regions",
@@ -47,7 +47,7 @@ IOU = ("best", "union", "segments_best", "segments_union", "free")
 """The figures that each frame with a foreground has. Those of a sequence are the means over these frames."""
 
 
-class Sequence:
+class SequenceScores:
     """Takes the annotated frames of one sequence in order. `figures` may be called at any time.
 
     iou_only: compute only the figures of IOU; all others are None.
@@ -57,7 +57,7 @@ class Sequence:
         self.iou_only = iou_only
         self.iou: dict[str, list[float]] = {name: [] for name in IOU}
         self.frames = 0
-        self._segments, self._objects, self._truth = _Ids(), _Ids(), _Changes()
+        self._regions, self._objects, self._truth = _Ids(), _Ids(), _Changes()
         self._precision = AveragePrecision()
         self._previous: tuple[int, np.ndarray] | None = None  # position and truth of the last frame
 
@@ -87,7 +87,7 @@ class Sequence:
         if before is not None and before.shape != truth.shape:
             before = None
         counted = truth != VOID if before is None else (truth != VOID) & (before != VOID)
-        self._segments.add(segmentation.regions, truth, before, counted)
+        self._regions.add(segmentation.regions, truth, before, counted)
         if segmentation.objects is not None:
             scores = self._objects.add(segmentation.objects, truth, before, counted)
             self._precision.add(scores, segmentation.scores)
@@ -102,13 +102,13 @@ class Sequence:
     @property
     def matches(self) -> list[davis.Match]:
         """The id (of an object; without objects, of a region) that is assigned to each true object."""
-        return davis.assign(self._objects.frame_scores or self._segments.frame_scores)
+        return davis.assign(self._objects.frame_scores or self._regions.frame_scores)
 
     def figures(self) -> dict[str, float | None]:
         """Return all FIGURES of the frames so far."""
         figures = {name: float(np.mean(values)) if values else None for name, values in self.iou.items()}
         truth_changes = self._truth.mean
-        for prefix, ids in (("", self._objects), ("segments_", self._segments)):
+        for prefix, ids in (("", self._objects), ("segments_", self._regions)):
             figures |= {prefix + name: value for name, value in ids.figures(truth_changes).items()}
         figures["truth_id_changes"] = truth_changes
         figures |= self._tracking_figures()
@@ -125,7 +125,7 @@ class Sequence:
 
 def _best_ious(ids: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     """Return the IoU of the best id and of the best union of ids; {} if the truth has no foreground."""
-    counts = overlap(ids, truth)
+    counts = count_pixels(ids, truth)
     return {"best": counts.best_cluster().iou, "union": counts.best_union().iou} if counts.total else {}
 
 

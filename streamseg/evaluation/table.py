@@ -10,7 +10,6 @@ from rich.table import Table
 from streamseg.evaluation.protocols import figures_of, kinds, needs_of
 from streamseg.text import first_few, terminal
 
-IOU = ("best", "union", "free")
 UNDEFINED = (
     "-: not defined; all but ARI, ids and own need true objects; ids and own need two frames in a row, ratio true ids"
     " that change, AP scores, and free, IDsw, IDF1 and AP masks of objects"
@@ -132,8 +131,8 @@ def unscored(model: dict[str, Any]) -> list[str]:
     return lines
 
 
-def print_report(result: dict[str, Any], seeds: int) -> None:
-    """Print Table 1 of the report on stdout. result: of `paper.table`."""
+def print_report_table(result: dict[str, Any], seeds: int) -> None:
+    """Print Table 1 of the report on stdout. result: of `report_table.report_table`."""
     console = terminal.console()
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("network")
@@ -145,7 +144,7 @@ def print_report(result: dict[str, Any], seeds: int) -> None:
     for note in result["notes"]:
         console.print(note, style="yellow")
     lines = (
-        "mean over the sequences of the IoU of the best single segment of each frame; shorter side of the input, PCA"
+        "mean over the sequences of the IoU of the best single region of each frame; shorter side of the input, PCA"
         " components",
         "K-Means and knee on each frame by itself, last map of the network, enlarged without a guide",
     )

@@ -1,4 +1,4 @@
-"""Save time on memory: reuse freed memory for the next frame, and collect no garbage while the program starts.
+"""Memory: its peak, what is free, reuse of what was freed, and no garbage collection while the program starts.
 
 glibc returns the memory of large arrays to the system when they are freed, and the system then fills each new page with
 zeros: copying a VGA image into new memory takes twenty times as long as into reused memory.
@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -2, -3, -8  # malloc.h
 _LARGEST = 32 << 20  # bytes: the largest value that glibc accepts for _MMAP_THRESHOLD
@@ -50,3 +51,24 @@ def starting() -> Iterator[Callable[[], None]]:
         yield enable_again
     finally:
         enable_again()
+
+
+def peak_mib() -> float | None:
+    """Return the highest resident memory of this process in MiB; None if the system does not report it (Windows)."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
+
+
+def free_bytes() -> int | None:
+    """Return the memory that new processes can have, with what the system only uses as a cache, in bytes; None if the
+    system does not report it."""
+    try:
+        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        kilobytes = {line.partition(":")[0]: line.split()[1] for line in lines}
+        return max(free, int(kilobytes.get("MemAvailable", "0")) << 10)
+    except (OSError, ValueError, AttributeError, IndexError):
+        return None

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from streamseg.errors import FrameError, SourceError
+from streamseg.errors import SourceError
 from streamseg.frame import Frame
 from streamseg.sources import DepthScale, Options, Recording, split_part
-from streamseg.sources.reading.cameras import Given, fitted
+from streamseg.sources.reading.cameras import Given, first_picture_size, fitted
 from streamseg.sources.reading.depth import resized
 from streamseg.sources.reading.files import choose_one, has_images, listing
 from streamseg.sources.reading.lenses import Calibration, register
@@ -98,7 +98,7 @@ class Bag(Recording):
         names = [name_of(moment.stamp) for moment in self._moments]
         unique = len(set(names)) == len(names)
         self._names = names if unique else [name_of(moment.stamp, 9) for moment in self._moments]
-        size = self._first_size()
+        size = first_picture_size(lambda index: self._rgb(self._moments[index].colour), len(self._moments))
         camera = geometry.camera_of(bag, colour)
         given = camera and Given(camera.pinhole, camera.size if all(camera.size) else None)
         self._intrinsics, notes = fitted(given, size, "CameraInfo")
@@ -111,16 +111,6 @@ class Bag(Recording):
             origin = "the recording's own" if units else "ROS's convention"
             scale = DepthScale.choose(self._options, units or units_of(bag.first(depth.topic)), origin)
             self.depth_scale, self.depth_scale_origin, _ = scale
-
-    def _first_size(self) -> tuple[int, int] | None:
-        """Return (width, height) of the first readable picture of the first five; None if there is none."""
-        for moment in self._moments[:5]:
-            try:
-                height, width = self._rgb(moment.colour).shape[:2]
-            except FrameError:
-                continue
-            return width, height
-        return None
 
     def _rgb(self, place: Place) -> np.ndarray:
         return rgb_of(track(self._path, self._chosen.colour.topic).read(place))

@@ -25,7 +25,7 @@ from streamseg.errors import FrameError, SourceError
 from streamseg.frame import Intrinsics
 from streamseg.sources import DepthScale, Options, Skip
 from streamseg.sources._numbered import Load, NumberedRecording
-from streamseg.sources.reading.cameras import Given, fitted
+from streamseg.sources.reading.cameras import Given, first_picture_size, fitted
 from streamseg.sources.reading.depth import resized
 from streamseg.sources.reading.images import check_complete, decode
 from streamseg.text.asking import to_do
@@ -84,7 +84,7 @@ class Record3D(NumberedRecording):
         self._with_confidence = {n for n in numbers if f"rgbd/{n}.conf" in members}
         super().__init__(uri, [n / self._metadata.fps for n in numbers], None, options)
         self.fps = self._metadata.fps
-        camera = fitted(self._metadata.camera, self._first_size(), "metadata")
+        camera = fitted(self._metadata.camera, first_picture_size(self.rgb, len(self)), "metadata")
         self._intrinsics = camera.intrinsics
         missing = (n for n in range(numbers[-1]) if n not in present)
         self.skipped = tuple(Skip(f"{n}.jpg", "missing in the file") for n in itertools.islice(missing, MAX_MISSING))
@@ -97,16 +97,6 @@ class Record3D(NumberedRecording):
                     to_do("depth is left out, because a package is missing", "pip install 'streamseg[record3d]'")
                 )
         self.notes = tuple(notes)
-
-    def _first_size(self) -> tuple[int, int] | None:
-        """Return (width, height) of the first readable picture of the first five; None if there is none."""
-        for index in range(min(5, len(self))):
-            try:
-                height, width = self.rgb(index).shape[:2]
-            except FrameError:
-                continue
-            return width, height
-        return None
 
     def rgb(self, index: int) -> np.ndarray:
         data = read_member(self.uri, f"rgbd/{self._numbers[index]}.jpg")

@@ -9,5 +9,7 @@ survey.py      what is missing in a recording, and the track of each id
 facts.py       the lines of text about a run
 playback.py    the page of one or two runs or recordings
 collection.py  the page of a batch
+opening.py     opens a page in the browser, if there is a display
+rate.py        frames per second, smoothed
 pages/         HTML, CSS and JavaScript modules, served as they are
 """

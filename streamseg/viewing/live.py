@@ -17,7 +17,8 @@ from typing import Any, Protocol
 
 from streamseg.frame import Frame, Segmentation
 from streamseg.masks import drawing, palette
-from streamseg.viewing.moment import Moment, jpeg
+from streamseg.masks.encoding import jpeg
+from streamseg.viewing.moment import QUALITY, Moment
 from streamseg.viewing.rate import Rate
 from streamseg.viewing.server import Answer, Refused, Route, as_json, number
 
@@ -191,7 +192,8 @@ class Live:
             if later is None:
                 continue
             last, moment = later
-            picture = jpeg(drawing.overlay(moment.frame.rgb, moment.labels(self.kind), self.alpha))
+            overlay = drawing.overlay(moment.frame.rgb, moment.labels(self.kind), self.alpha)
+            picture = jpeg(overlay, QUALITY)
             head = f"Content-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n"
             yield head.encode() + picture + f"\r\n--{BOUNDARY}\r\n".encode()
 

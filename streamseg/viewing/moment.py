@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from streamseg.frame import Frame
+from streamseg.masks.encoding import jpeg
 from streamseg.masks.properties import measure
 from streamseg.text import to_json
 
@@ -95,7 +96,7 @@ class Moment:
         return self._made[part]
 
     def _make_colour(self) -> bytes:
-        return jpeg(self._shrunk(self.frame.rgb, cv2.INTER_AREA))
+        return jpeg(self._shrunk(self.frame.rgb, cv2.INTER_AREA), QUALITY)
 
     def _make_range(self) -> tuple[float, float] | None:
         """Return the range of depth that the colours show; None without depth."""
@@ -116,7 +117,7 @@ class Moment:
         level = np.clip((depth - near) / (far - near), 0, 1)
         picture = cv2.applyColorMap((255 * (1 - level)).astype(np.uint8), cv2.COLORMAP_TURBO)[..., ::-1].copy()
         picture[~(depth > 0)] = 0
-        return jpeg(self._shrunk(picture, cv2.INTER_NEAREST))
+        return jpeg(self._shrunk(picture, cv2.INTER_NEAREST), QUALITY)
 
     def _make_labels(self, kind: str) -> np.ndarray:
         return self.masks[kind]()
@@ -140,9 +141,3 @@ class Moment:
         if self.size == picture.shape[1::-1]:
             return np.ascontiguousarray(picture)
         return cv2.resize(picture, self.size, interpolation=interpolation)
-
-
-def jpeg(rgb: np.ndarray) -> bytes:
-    """Encode (H, W, 3) uint8 RGB as JPEG."""
-    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
-    return bytes(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1])

@@ -25,7 +25,7 @@ MAX_BYTES = 2 << 30
 """The most bytes of masks that are decompressed from an archive."""
 
 
-class Stamp(NamedTuple):
+class FrameEntry(NamedTuple):
     """A frame of a run. time: seconds. number: its index in the source. line: of segments.jsonl. None = not known from
     the folder."""
 
@@ -75,14 +75,14 @@ class Output:
             kinds.append(self.masks)
         return tuple(sorted(kinds, key=lambda kind: kind != self.masks))
 
-    def stamps(self, source: Recording | None) -> list[Stamp]:
+    def entries(self, source: Recording | None) -> list[FrameEntry]:
         """Return the frames of the run, in order. source: the recording of the run, None = not available. Raises
         SourceError if it is another recording."""
-        stamps = list(self._from_lines()) or self._from_archive()
-        if stamps:
-            return _with_numbers(stamps, source)
-        if source is not None and self.kinds and (stamps := list(self._from_source(source))):
-            return stamps
+        entries = list(self._from_lines()) or self._from_archive()
+        if entries:
+            return _with_numbers(entries, source)
+        if source is not None and self.kinds and (entries := list(self._from_source(source))):
+            return entries
         folder = next((FOLDERS[kind] for kind in self.kinds if kind in FOLDERS), "")
         names = [path.stem for path in images_in(self.path / folder)] if folder else []
         if names and source is not None:
@@ -92,20 +92,20 @@ class Output:
             )
         return list(map(_from_name, names))
 
-    def reader(self, kind: str, stamps: Iterable[Stamp]) -> list[Callable[[], np.ndarray]]:
+    def reader(self, kind: str, entries: Iterable[FrameEntry]) -> list[Callable[[], np.ndarray]]:
         """Return for each frame a function that reads its (H, W) uint8 ids, or raises FrameError."""
         if kind in FOLDERS and images_in(self.path / FOLDERS[kind]):
             names = UniqueNames()  # the same names as the sink used
-            return [partial(read_mask, self.path / FOLDERS[kind] / f"{names(stamp.name)}.png") for stamp in stamps]
-        return [partial(self._read_archive, place) for place, _ in enumerate(stamps)]
+            return [partial(read_mask, self.path / FOLDERS[kind] / f"{names(entry.name)}.png") for entry in entries]
+        return [partial(self._read_archive, place) for place, _ in enumerate(entries)]
 
-    def _from_lines(self) -> Iterable[Stamp]:
+    def _from_lines(self) -> Iterable[FrameEntry]:
         """Yield the frames of segments.jsonl; none if there is no such file."""
         try:
             with (self.path / LINES).open("rb") as file:
                 for text in file:
                     line = json.loads(text)
-                    yield Stamp(str(line["name"]), float(line["timestamp"]), int(line["index"]), line)
+                    yield FrameEntry(str(line["name"]), float(line["timestamp"]), int(line["index"]), line)
         except FileNotFoundError:
             return
         except (OSError, ValueError, KeyError, TypeError):
@@ -113,14 +113,14 @@ class Output:
                 f"{str(self.path / LINES)!r} is damaged", "run again with --save jsonl, or remove the file"
             ) from None
 
-    def _from_archive(self) -> list[Stamp]:
+    def _from_archive(self) -> list[FrameEntry]:
         """Return the frames of labels.npz; [] if there is no such file."""
         if not (self.path / ARCHIVE).is_file():
             return []
         names, times = (self._archive[name].tolist() for name in ("names", "timestamps"))
-        return [Stamp(str(name), float(time)) for name, time in zip(names, times, strict=True)]
+        return [FrameEntry(str(name), float(time)) for name, time in zip(names, times, strict=True)]
 
-    def _from_source(self, source: Recording) -> Iterable[Stamp]:
+    def _from_source(self, source: Recording) -> Iterable[FrameEntry]:
         """Yield the frames of the source that have a mask: the run may have skipped frames, or have ended early."""
         names = UniqueNames()
         folder = self.path / next(FOLDERS[kind] for kind in self.kinds if kind in FOLDERS)
@@ -128,7 +128,7 @@ class Output:
         for index in source.coming(self.every, self.max_frames):
             name = source.name_of(index)
             if f"{names(name)}.png" in files:
-                yield Stamp(name, _from_name(name).time, index)
+                yield FrameEntry(name, _from_name(name).time, index)
 
     @cached_property
     def _archive(self) -> Any:
@@ -151,14 +151,14 @@ class Output:
         return np.ascontiguousarray(mask)
 
 
-def _from_name(name: str) -> Stamp:
+def _from_name(name: str) -> FrameEntry:
     """Return a frame of which only the name is known. The names of TUM are time stamps."""
-    return Stamp(name, float(name) if re.fullmatch(r"\d{4,}\.\d+", name) else None)
+    return FrameEntry(name, float(name) if re.fullmatch(r"\d{4,}\.\d+", name) else None)
 
 
-def _with_numbers(stamps: list[Stamp], source: Recording | None) -> list[Stamp]:
+def _with_numbers(entries: list[FrameEntry], source: Recording | None) -> list[FrameEntry]:
     """Find the indices of the frames in the source by their names, if they are not known."""
-    if source is None or all(stamp.number is not None for stamp in stamps):
-        return stamps
+    if source is None or all(entry.number is not None for entry in entries):
+        return entries
     indices = {source.name_of(index): index for index in range(len(source))}
-    return [stamp._replace(number=indices.get(stamp.name)) for stamp in stamps]
+    return [entry._replace(number=indices.get(entry.name)) for entry in entries]

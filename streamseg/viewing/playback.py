@@ -50,7 +50,7 @@ class Playback:
         layer = str(query.get("layer"))
         kind = layer if layer in recorded.kinds else next(iter(recorded.kinds), "")
         try:
-            moment = recorded.moment(number(query, "at", 0, len(recorded.stamps) - 1))
+            moment = recorded.moment(number(query, "at", 0, len(recorded.entries) - 1))
             return Answer(moment.packed((kind,) if kind else (), depth=layer == "depth"))
         except FrameError as problem:
             return as_json({"problem": str(problem)})
@@ -69,4 +69,4 @@ class Playback:
         survey = self._surveys[run, kind]
         done = survey.done  # read it before the rows, which are complete only if it is True
         rows = survey.rows[number(query, "from", 0, 2**53, 0) :]
-        return as_json({"rows": rows, "done": done, "of": len(recorded.stamps)})
+        return as_json({"rows": rows, "done": done, "of": len(recorded.entries)})

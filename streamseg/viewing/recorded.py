@@ -21,14 +21,14 @@ from streamseg.text import without_secrets
 from streamseg.text.asking import TO_DO
 from streamseg.viewing.facts import facts_of_run
 from streamseg.viewing.moment import Moment
-from streamseg.viewing.output import OVERLAY, Output, Stamp
+from streamseg.viewing.output import OVERLAY, FrameEntry, Output
 
 MAX_MOMENTS = 8
 """Number of frames that are kept, for requests of their other layers."""
 
 
 class Recorded:
-    """One recording or one run, as a page shows it. stamps: its frames. source: gives colour and depth, None = not
+    """One recording or one run, as a page shows it. entries: its frames. source: gives colour and depth, None = not
     available. overlay: the overlay video of the run, used without a source. masks: {kind: one function for each frame,
     which returns (H, W) uint8 ids}. facts: (name, text) about the run. notes: lines of text. k: history in run.json.
     """
@@ -36,7 +36,7 @@ class Recorded:
     def __init__(
         self,
         title: str,
-        stamps: list[Stamp],
+        entries: list[FrameEntry],
         source: Recording | None,
         *,
         overlay: Recording | None = None,
@@ -45,7 +45,7 @@ class Recorded:
         notes: tuple[str, ...] = (),
         k: list[dict[str, Any]] | None = None,
     ) -> None:
-        self.title, self.stamps, self.source, self.overlay = title, stamps, source, overlay
+        self.title, self.entries, self.source, self.overlay = title, entries, source, overlay
         self.masks, self.k = dict(masks or {}), k or []
         self.notes = sorted(notes, key=lambda note: not note.startswith(TO_DO))  # what the user must do comes first
         self._moments: OrderedDict[int, Moment] = OrderedDict()
@@ -66,8 +66,8 @@ class Recorded:
         """Return what the page requests at the start."""
         return {
             "title": self.title,
-            "names": [stamp.name for stamp in self.stamps],
-            "numbers": [stamp.number for stamp in self.stamps],
+            "names": [entry.name for entry in self.entries],
+            "numbers": [entry.number for entry in self.entries],
             "run": self.is_run,
             "kinds": self.kinds,
             "depth": self.has_depth,
@@ -79,7 +79,7 @@ class Recorded:
         }
 
     def moment(self, place: int) -> Moment:
-        """Return the frame at `place` in `stamps`. Raises FrameError if it is broken."""
+        """Return the frame at `place` in `entries`. Raises FrameError if it is broken."""
         with self._lock:
             if place not in self._moments:
                 self._moments[place] = self._make_moment(place)
@@ -90,10 +90,10 @@ class Recorded:
 
     def frame(self, place: int) -> Frame:
         """Return a frame of the source or, without one, from the overlay and the masks. Raises FrameError."""
-        stamp = self.stamps[place]
-        if self.source is not None and stamp.number is not None:
-            return self.source[stamp.number]
-        seconds = place / 30 if stamp.time is None else stamp.time
+        entry = self.entries[place]
+        if self.source is not None and entry.number is not None:
+            return self.source[entry.number]
+        seconds = place / 30 if entry.time is None else entry.time
         mask = next(iter(self.masks.values()))[place]() if self.masks else None
         if self.overlay is not None and place < len(self.overlay):
             rgb = self.overlay[place].rgb
@@ -103,7 +103,7 @@ class Recorded:
             rgb = np.zeros((*mask.shape, 3), np.uint8)
         else:
             raise FrameError("nothing is left of this frame")
-        return Frame(place, stamp.name, seconds, np.ascontiguousarray(rgb))
+        return Frame(place, entry.name, seconds, np.ascontiguousarray(rgb))
 
     def labels(self, kind: str, place: int, frame: Frame) -> np.ndarray:
         """Return the (H, W) uint8 ids of a frame, of its size. Raises FrameError."""
@@ -122,10 +122,10 @@ class Recorded:
     def _make_moment(self, place: int) -> Moment:
         frame = self.frame(place)
         readers = {kind: partial(self.labels, kind, place, frame) for kind in self.kinds}
-        return Moment(frame, readers, {"place": place}, self.stamps[place].scores)
+        return Moment(frame, readers, {"place": place}, self.entries[place].scores)
 
     def _first_readable(self) -> Frame | None:
-        for place in range(len(self.stamps)):
+        for place in range(len(self.entries)):
             try:
                 return self.frame(place)
             except FrameError:
@@ -147,19 +147,19 @@ def open_recorded(given: str, options: SourceConfig, source: str = "") -> Record
         raise SourceError(f"{given!r} is a run, which knows of its depth and camera", f"leave out {flags}")
     output = Output(path)
     recording, notes = _source_of(output, source)
-    stamps = output.stamps(recording)
+    entries = output.entries(recording)
     overlay = _overlay_of(output) if recording is None else None
-    if not stamps and overlay is not None:
-        stamps = [Stamp(overlay.name_of(place)) for place in range(len(overlay))]
-    if not stamps:
+    if not entries and overlay is not None:
+        entries = [FrameEntry(overlay.name_of(place)) for place in range(len(overlay))]
+    if not entries:
         raise StreamsegError(
             f"{given!r} holds no masks and no frames that can be shown", "run again with --save labels or objects"
         )
     if overlay is not None:
         notes = (*notes, f"the picture is {OVERLAY}, which has the masks drawn in")
     return Recorded(
-        str(path), stamps, recording, overlay=overlay,
-        masks={kind: output.reader(kind, stamps) for kind in output.kinds},
+        str(path), entries, recording, overlay=overlay,
+        masks={kind: output.reader(kind, entries) for kind in output.kinds},
         facts=facts_of_run(output.manifest), notes=(*notes, *map(str, output.manifest.get("notes") or ())),
         k=output.manifest.get("k"),
     )  # fmt: skip
@@ -173,10 +173,10 @@ def _open_source_alone(given: str, options: SourceConfig) -> Recorded:
         )
     opened = open_source(given, options)
     assert isinstance(opened, Recording)
-    stamps = [Stamp(opened.name_of(index), None, index) for index in range(len(opened))]
+    entries = [FrameEntry(opened.name_of(index), None, index) for index in range(len(opened))]
     reasons = Counter(skip.reason for skip in opened.skipped)
     skipped = tuple(f"{count} frames cannot be used: {reason}" for reason, count in reasons.items())
-    return Recorded(without_secrets(given), stamps, opened, notes=(*opened.notes, *skipped))
+    return Recorded(without_secrets(given), entries, opened, notes=(*opened.notes, *skipped))
 
 
 def _source_of(output: Output, moved_to: str) -> tuple[Recording | None, tuple[str, ...]]:

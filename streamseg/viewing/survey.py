@@ -32,33 +32,33 @@ class Survey(threading.Thread):
     def run(self) -> None:
         """Read the frames; the thread calls this."""
         try:
-            for place in range(len(self.recorded.stamps)):
+            for place in range(len(self.recorded.entries)):
                 if self.stopped.is_set():
                     return
                 try:
                     self.rows.append(self._row(place))
                 except FrameError as problem:
-                    self.rows.append({"time": self.recorded.stamps[place].time, "problem": str(problem)})
+                    self.rows.append({"time": self.recorded.entries[place].time, "problem": str(problem)})
         finally:
             self.done = True
             self.recorded.close()
 
     def _row(self, place: int) -> dict[str, Any]:
-        line = self.recorded.stamps[place].line
+        line = self.recorded.entries[place].line
         if line is not None and line.get("masks") == self.kind:
-            ids = [_entry(Segment(**segment)) for segment in line["segments"]]
+            ids = [_measurements(Segment(**segment)) for segment in line["segments"]]
             return {"time": line["timestamp"], "problem": "", "depth": None, "k": line["k"], "ids": ids}
         frame = self.recorded.frame(place)
         ids = []
         if self.kind:
             labels = self.recorded.labels(self.kind, place, frame)
-            ids = [_entry(segment) for segment in measure(labels, frame.depth, frame.intrinsics)]
+            ids = [_measurements(segment) for segment in measure(labels, frame.depth, frame.intrinsics)]
         depth = frame.depth
         share: float | str | None = None if depth is None else round(float(np.mean(depth > 0)), 4)
         return {"time": frame.timestamp, "problem": "", "depth": frame.depth_problem or share, "k": None, "ids": ids}
 
 
-def _entry(segment: Segment) -> list[Any]:
+def _measurements(segment: Segment) -> list[Any]:
     """Return [id, area, distance, x, y, size], see `Survey`."""
     x, y, width, height = segment.box
     size = None if segment.size is None else [round(side, 4) for side in segment.size]

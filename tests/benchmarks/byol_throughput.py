@@ -119,7 +119,7 @@ def ours(folder: str, steps: int, batch_size: int, size: int, workers: int, thre
 
     from train import run
     from train.callbacks.display import Display
-    from train.folder import OutputFolder
+    from train.folder import RunFolder
     from train.methods import byol
     from train.settings import Settings
 
@@ -145,7 +145,7 @@ def ours(folder: str, steps: int, batch_size: int, size: int, workers: int, thre
     )
     display = Timed(True)
     with tempfile.TemporaryDirectory() as output:
-        run.run("byol", byol.METHOD, settings, byol.Options(), OutputFolder(Path(output)), display)
+        run.run("byol", byol.METHOD, settings, byol.Options(), RunFolder(Path(output)), display)
     return display.rates
 
 

@@ -26,7 +26,7 @@ from train.data.recordings import open_recordings
 from train.probes.dense import DenseProbe
 from train.probes.evaluators import WINDOW, with_objects
 from train.probes.label_free import LabelFreeProbe
-from train.probes.network import Engine, Network
+from train.probes.network import InferenceOptions, Network
 from train.settings import Settings
 
 RUNS = {
@@ -81,7 +81,7 @@ def main(sources: Sequence[str], output: Path, steps: int, size: int, runs: Sequ
     truth = DenseProbe([one for one in recordings if one.uri in scores.frames], size, 24)
     rows = []
     for name, spec in checkpoints(runs, sources, output, steps).items():
-        network = Network(spec, Engine())
+        network = Network(spec, InferenceOptions())
         found, true = scores.result(network.clustered), truth.result(network.clustered)
         network.close()
         own = {uri: figures["agreement"] for uri, figures in found.by_group().items()}

@@ -75,7 +75,7 @@ def test_an_export_that_cannot_be_written(cli: Cli, tmp_path: Path) -> None:
     assert done.stderr.splitlines()[-2].startswith("error: cannot write")
 
 
-def test_version(cli: Cli) -> None:
+def test_the_version_is_printed(cli: Cli) -> None:
     from streamseg import __version__
 
     assert cli("--version").stdout.strip().endswith(__version__)

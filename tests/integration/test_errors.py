@@ -93,7 +93,7 @@ def unusable(kind: str, tmp_path: Path) -> str:
         "forced kind that does not fit",
     ],
 )
-def test_unusable_sources(kind: str, cli: Cli, tmp_path: Path) -> None:
+def test_unusable_sources_are_refused_and_leave_no_output(kind: str, cli: Cli, tmp_path: Path) -> None:
     done = cli("run", unusable(kind, tmp_path), "-o", tmp_path / "out")
     assert_refused(done)
     assert not (tmp_path / "out").exists()
@@ -158,7 +158,9 @@ def test_odd_pictures_are_all_read(images: Path, cli: Cli, tmp_path: Path) -> No
         (["--show"], ["display"]),
     ],
 )
-def test_unusable_choices(flags: list[str], words: list[str], images: Path, cli: Cli, tmp_path: Path) -> None:
+def test_unusable_choices_are_refused(
+    flags: list[str], words: list[str], images: Path, cli: Cli, tmp_path: Path
+) -> None:
     assert_refused(cli("run", images, "-o", tmp_path / "out", "--size", "96", *flags), *words)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from .conftest import read_labels
 
 
-def test_a_film_like_a_camera(sample: Path, cli: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_film_plays_like_a_camera(sample: Path, cli: Callable[..., Any], tmp_path: Path) -> None:
     film = tmp_path / "film.avi"
     pictures = [cv2.resize(cv2.imread(str(path)), (128, 96)) for path in sorted((sample / "rgb").iterdir())[:20]]
     writer = cv2.VideoWriter(str(film), cv2.VideoWriter.fourcc(*"MJPG"), 30, (128, 96))

@@ -130,7 +130,7 @@ def test_mistakes_are_explained(arguments: list[str], error: str, hint: str, cli
     assert hint in lines[-1]
 
 
-def test_usage(cli: Cli) -> None:
+def test_wrong_usage_of_probe_is_explained(cli: Cli) -> None:
     assert cli("probe").returncode == 2
     assert "no such option" in cli("probe", "x", "--data", "y", "--sizes", "3").stderr.lower()
     assert "'dence' is not one of" in cli("probe", "x", "--data", "y", "--task", "dence").stderr

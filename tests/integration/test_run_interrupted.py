@@ -81,7 +81,7 @@ def test_a_folder_with_a_run_is_refused_then_replaced(sample: Path, cli: Callabl
     assert (tmp_path / "out" / "notes.txt").read_text() == "mine"
 
 
-def test_a_full_disk(sample: Path, environment: dict[str, str], tmp_path: Path) -> None:
+def test_a_full_disk_ends_the_run_with_one_error(sample: Path, environment: dict[str, str], tmp_path: Path) -> None:
     """A limit on the size of files stands in for the end of the disk: the system call fails as it would there."""
     script = (
         "import resource, signal, sys\n"

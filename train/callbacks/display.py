@@ -9,7 +9,7 @@ from rich.progress import TextColumn
 
 from streamseg.cli.progress import progress_bar
 from streamseg.text.terminal import console
-from train.callbacks.pending import read_interval
+from train.callbacks.deferred import read_interval
 from train.method import Batch
 
 

@@ -16,7 +16,7 @@ from streamseg.backbones.checkpoint import LAST
 from streamseg.errors import StreamsegError
 from streamseg.files import written
 from train.callbacks import collapse
-from train.callbacks.pending import DeferredFigures, read_interval
+from train.callbacks.deferred import DeferredFigures, read_interval
 from train.method import Batch, Method
 
 MONITORED_VECTORS = 256

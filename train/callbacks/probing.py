@@ -20,14 +20,14 @@ from streamseg.features.objectness import foreground_of
 from train.callbacks.checkpointing import CHECKPOINTS
 from train.encoder import Encoder
 from train.method import Batch, Method
-from train.probes import Features, Result
+from train.probes import FeatureFunction, Result
 from train.probes.evaluators import Evaluators
 from train.probes.network import with_head_output
 
 Log = Callable[[str], None]
 
 
-def features_of(encoder: Encoder, head: nn.Module | None = None, output: str = "foreground") -> Features:
+def features_of(encoder: Encoder, head: nn.Module | None = None, output: str = "foreground") -> FeatureFunction:
     """Return a function that computes the features which `encoder` would have if it were deployed now.
 
     (B, 3, H, W) float32 in [0, 1] -> (B, D, h, w). With `head`, its output is one more channel, as in the clustering of
@@ -56,31 +56,31 @@ class Probing(pl.Callback):
     number of best checkpoints to keep.
     figures: of the probe that chooses, for "frozen" (the starting network), "best" and "last", as far as they are
     known.
-    report: scores of the other probe by name, one for each frame, for "frozen" and "best".
+    result_scores: scores of the other probe by name, one for each frame, for "frozen" and "best".
     best_checkpoints: [figure that chooses, step] of the best checkpoints, the best one first.
     """
 
     def __init__(self, evaluators: Evaluators | None, every: int, folder: Path, say: Log, keep: int = 1) -> None:
         self.evaluators, self.every, self.folder, self.say, self.keep = evaluators, every, folder, say, keep
         self.figures: dict[str, dict[str, float]] = {}
-        self.report: dict[str, dict[str, list[float]]] = {}
+        self.result_scores: dict[str, dict[str, list[float]]] = {}
         self.best_checkpoints: list[list[float]] = []
         self._last_probed_step = -1
 
     def state_dict(self) -> dict[str, Any]:
-        return {"figures": self.figures, "report": self.report, "kept": self.best_checkpoints}
+        return {"figures": self.figures, "report": self.result_scores, "kept": self.best_checkpoints}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.figures = state["figures"]
-        self.report, self.best_checkpoints = state.get("report", {}), state.get("kept", [])
+        self.result_scores, self.best_checkpoints = state.get("report", {}), state.get("kept", [])
 
     def on_train_start(self, trainer: pl.Trainer, method: pl.LightningModule) -> None:
         assert isinstance(method, Method)
         if "frozen" not in self.figures and self.evaluators:
             features = features_of(method.student, method.student.starting_head(), method.student.recipe.head)
             self.figures["frozen"] = self.evaluators(features, features_of(method.student))
-            if self.evaluators.report:
-                self.report["frozen"] = _score_lists(self.evaluators.report.result(features))
+            if self.evaluators.result_probe:
+                self.result_scores["frozen"] = _score_lists(self.evaluators.result_probe.result(features))
             self.say(f"before training: {_format_figures(self.figures['frozen'])}")
 
     def on_train_batch_end(
@@ -119,15 +119,15 @@ class Probing(pl.Callback):
             self._record_best(figures, features, evaluators)
         return rank, evicted
 
-    def evaluate_again(self, clustered: Features, features: Features) -> None:
+    def evaluate_again(self, clustered: FeatureFunction, features: FeatureFunction) -> None:
         """Measure best.pt again after its weights have changed. clustered, features: see `Evaluators`."""
         assert self.evaluators is not None
         self._record_best(self.evaluators(clustered, features), clustered, self.evaluators)
 
-    def _record_best(self, figures: dict[str, float], clustered: Features, evaluators: Evaluators) -> None:
+    def _record_best(self, figures: dict[str, float], clustered: FeatureFunction, evaluators: Evaluators) -> None:
         self.figures["best"] = figures
-        if evaluators.report:
-            self.report["best"] = _score_lists(evaluators.report.result(clustered))
+        if evaluators.result_probe:
+            self.result_scores["best"] = _score_lists(evaluators.result_probe.result(clustered))
 
     def _rank(self, value: float, step: int) -> tuple[int, int]:
         """Insert `value` into the best checkpoints; return its rank and the step to evict.

@@ -64,57 +64,62 @@ def run_training(ctx: click.Context, name: str, module: ModuleType, quiet: bool)
     from train.callbacks.display import Display
     from train.commands import rounds
     from train.distributed import is_rank_zero
-    from train.folder import OutputFolder
+    from train.folder import RunFolder
 
     given = {key: value for key, value in ctx.params.items() if key not in OUTPUT_FLAGS}
-    folder, resume, overwrite = given.pop("output") or Path("out") / name, given.pop("resume"), given.pop("overwrite")
+    output, resume, overwrite = given.pop("output") or Path("out") / name, given.pop("resume"), given.pop("overwrite")
     if resume and overwrite:
         raise click.UsageError("--resume continues the run, --overwrite replaces it: give one of them.")
-    explicit = {key for key in given if ctx.get_parameter_source(key) not in (ParameterSource.DEFAULT, None)}
-    settings, options = _config(module, name, folder, resume, given, explicit, ctx.command.params)
-    output_folder = OutputFolder(folder, resume, overwrite, _inputs(settings, options))
-    return rounds.run(name, module.METHOD, settings, options, output_folder, Display(quiet or not is_rank_zero()))
+    if resume:
+        explicit = {key for key in given if ctx.get_parameter_source(key) not in (ParameterSource.DEFAULT, None)}
+        settings, options = _resumed_config(module, name, output, given, explicit, ctx.command.params)
+    else:
+        settings, options = new_config(module, given)
+    folder = RunFolder(output, resume, overwrite, _inputs(settings, options))
+    return rounds.run(name, module.METHOD, settings, options, folder, Display(quiet or not is_rank_zero()))
 
 
-def _config(
+def new_config(module: ModuleType, given: dict[str, Any]) -> tuple[Settings, Any]:
+    """Return the settings and the options of a new run. given: the flags by name."""
+    if not given["data"]:
+        raise click.UsageError("Missing option '--data'.")
+    return _dataclass_from(Settings, _with_absolute_paths(given)), _dataclass_from(module.Options, given)
+
+
+def _resumed_config(
     module: ModuleType,
     name: str,
-    folder: Path,
-    resume: bool,
+    output: Path,
     given: dict[str, Any],
     explicit: set[str],
     params: Sequence[click.Parameter],
 ) -> tuple[Settings, Any]:
-    """Return the settings and the options of the run.
+    """Return the settings and the options of the run in `output`: those in its checkpoint.
 
-    For a resumed run they are those in its checkpoint. Raises StreamsegError if a flag in `explicit`, the names of the
-    flags that were given, contradicts them.
+    given: the flags by name. Raises StreamsegError if a flag in `explicit`, the names of those that the user gave,
+    contradicts the checkpoint.
     """
-    if not resume:
-        if not given["data"]:
-            raise click.UsageError("Missing option '--data'.")
-        return dataclass_from(Settings, with_absolute_paths(given)), dataclass_from(module.Options, given)
     from streamseg.backbones import checkpoint
     from train.distributed import is_rank_zero
-    from train.folder import OutputFolder, checkpoint_to_resume
+    from train.folder import RunFolder, checkpoint_to_resume
 
-    last = checkpoint_to_resume(OutputFolder(folder, resume), is_rank_zero())
+    last = checkpoint_to_resume(RunFolder(output, resume=True), is_rank_zero())
     assert last is not None  # with resume, the function raises if there is no checkpoint
     header = checkpoint.read_header(last)
     if header["method"] != name:
         raise StreamsegError(
-            f"{str(folder)!r} holds a run of {header['method']}, not of {name}",
-            f"streamseg train {header['method']} --resume -o {folder}",
+            f"{str(output)!r} holds a run of {header['method']}, not of {name}",
+            f"streamseg train {header['method']} --resume -o {output}",
         )
     original = {**header["config"]["settings"], **header["config"]["options"]}
-    absolute_paths = with_absolute_paths(given)
+    absolute_paths = _with_absolute_paths(given)
     resumed = original | {key: absolute_paths[key] for key in explicit & CHANGEABLE_ON_RESUME}
     # with several rounds, later rounds have started from the weights after this number of steps
-    single_round = module.METHOD.rounds(dataclass_from(module.Options, original)) == 1
+    single_round = module.METHOD.rounds(_dataclass_from(module.Options, original)) == 1
     if single_round and "steps" in explicit and given["steps"] > (original["steps"] or 0):
         resumed["steps"] = given["steps"]
-    for key in explicit & original.keys() - CHANGEABLE_ON_RESUME:
-        if _as_list(given[key]) != _as_list(resumed[key]):
+    for key in original:  # in the order of the flags, so that the same command names the same one
+        if key in explicit - CHANGEABLE_ON_RESUME and _as_list(given[key]) != _as_list(resumed[key]):
             flag, param = flag_of(key), next(param for param in params if param.name == key)
             before, asked = (config_file.as_shown(param, value) for value in (original[key], given[key]))
             raise StreamsegError(
@@ -122,7 +127,7 @@ def _config(
                 f"and cannot be resumed with {asked or 'another value'}",
                 f"leave {flag} out, or start a new run with another -o",
             )
-    return dataclass_from(Settings, resumed), dataclass_from(module.Options, resumed)
+    return _dataclass_from(Settings, resumed), _dataclass_from(module.Options, resumed)
 
 
 def _inputs(settings: Settings, options: Any) -> tuple[tuple[str, str], ...]:
@@ -132,7 +137,7 @@ def _inputs(settings: Settings, options: Any) -> tuple[tuple[str, str], ...]:
     return tuple((flag, path) for flag, path in paths if os.path.exists(path))
 
 
-def with_absolute_paths(given: dict[str, Any]) -> dict[str, Any]:
+def _with_absolute_paths(given: dict[str, Any]) -> dict[str, Any]:
     """Return the flags with absolute paths, so that the run can be resumed from another working folder.
 
     Raises UsageError for an empty path.
@@ -152,7 +157,7 @@ def _as_list(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def dataclass_from(cls: type, values: dict[str, Any]) -> Any:
+def _dataclass_from(cls: type, values: dict[str, Any]) -> Any:
     """Return an instance of the dataclass `cls` with its fields taken from `values`.
 
     A missing field, as in the run of an older version, gets its default. Lists, which a file can hold in place of

@@ -14,7 +14,7 @@ from streamseg.cli.help import Command, Option
 from streamseg.cli.options import behaviour_options, print_json
 from streamseg.text.terminal import note_printer, print_stdout
 from train.commands import config_file
-from train.commands.method import dataclass_from, with_absolute_paths
+from train.commands.method import new_config
 from train.options import click_options
 from train.settings import Settings
 
@@ -23,9 +23,7 @@ def command(name: str, module: ModuleType) -> click.Command:
     """Return the command that draws the samples of the method in `module`. It takes the flags of a run."""
 
     def preview(output: Path | None, samples: int, as_json: bool, quiet: bool, **given: Any) -> None:
-        if not given["data"]:
-            raise click.UsageError("Missing option '--data'.")
-        settings, options = dataclass_from(Settings, with_absolute_paths(given)), dataclass_from(module.Options, given)
+        settings, options = new_config(module, given)
         path = output or Path(f"{name}-preview.png")
         result = draw(module, settings, options, samples, path, quiet)
         if as_json:

@@ -67,17 +67,17 @@ def probe(models: Sequence[str], as_json: bool, quiet: bool, **given: Any) -> No
 
     from streamseg.backbones import Spec, zoo
     from train.probes.compare import Question, compare, make_probe
-    from train.probes.network import Engine
+    from train.probes.network import InferenceOptions
 
     weights, layers, facet = given.pop("weights"), given.pop("layers"), given.pop("facet")
     specs = [Spec(model, weights, layers, facet) for model in models]
     log = terminal.note_printer(quiet)
-    engine = Engine(given.pop("engine"), given.pop("device"), given.pop("precision"), log)
+    options = InferenceOptions(given.pop("engine"), given.pop("device"), given.pop("precision"), log)
     for spec in specs:
         zoo.recipe(spec)  # raises for an unknown name, before the data is read
     question = Question(**given)
     with threadpool_limits(1, user_api="blas"):  # BLAS gains nothing on small problems, and slows the network down
-        entries = compare(make_probe(question, log), specs, engine, question.seed)
+        entries = compare(make_probe(question, log), specs, options, question.seed)
     if as_json:
         print_json({"question": vars(question), "models": entries})
     elif not quiet:

@@ -1,8 +1,9 @@
 """Rounds of training: each round is a run that starts from the network which the round before has deployed.
 
 A round is kept if trained weights went into its best.pt (see `reports.deploying`), none of the figures that chose them
-fell, and the report does not say that something became worse. The first round that is not kept ends the training. The
-runs write to OUT/round1, OUT/round2 ...; OUT/best.pt is a copy of that of the last round that was kept.
+fell, and the comparison with the start does not say that something became worse. The first round that is not kept ends
+the training. The runs write to OUT/round1, OUT/round2 ...; OUT/best.pt is a copy of that of the last round that was
+kept.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from train import run as training
 from train.callbacks.display import Display
 from train.description import write_json
 from train.distributed import trainer_devices
-from train.folder import ROUND, OutputFolder
+from train.folder import ROUND, RunFolder
 from train.method import Method
-from train.reports.candidates import FIGURES
+from train.reports.candidates import COMPARED_FIGURES
 from train.reports.verdict import fell
 from train.settings import Settings
 
@@ -30,7 +31,7 @@ Result = dict[str, Any]
 
 
 def run(
-    name: str, method_class: type[Method], settings: Settings, options: Any, folder: OutputFolder, display: Display
+    name: str, method_class: type[Method], settings: Settings, options: Any, folder: RunFolder, display: Display
 ) -> dict[str, Any]:
     """Run `train.run.run` once for each round of the method.
 
@@ -38,19 +39,19 @@ def run(
     StreamsegError; the rounds completed before remain.
     """
     count = method_class.rounds(options)
-    if count == 1 or (folder.resume and (folder.output / LAST).is_file()):  # the file is that of a run without rounds
+    if count == 1 or (folder.resume and (folder.path / LAST).is_file()):  # the file is that of a run without rounds
         return training.run(name, method_class, settings, options, folder, display)
     _require_one_device(settings)
     results: list[Result] = []
     for number in range(1, count + 1):
         display.say(f"round {number} of {count}")
-        config = (settings, options) if number == 1 else _round_config(settings, options, folder.output, number)
+        config = (settings, options) if number == 1 else _round_config(settings, options, folder.path, number)
         round_folder = _round_folder(folder, number)
-        result = _finished_result(round_folder.output) if folder.resume else None
+        result = _finished_result(round_folder.path) if folder.resume else None
         if result is None:
             result = training.run(name, method_class, *config, round_folder, display)
         results.append(result)
-        summary = _summary(results, count, folder.output)
+        summary = _summary(results, count, folder.path)
         display.say(f"round {number}: {result['verdict']}")
         if result["status"] == "interrupted" or not is_kept(result):
             break
@@ -60,7 +61,7 @@ def run(
 def is_kept(result: Result) -> bool:
     """Return whether the network of a round is kept. result: the summary of the round."""
     before, after = (result["probe"].get(name, {}) for name in ("frozen", "best"))
-    any_fell = any(after[name] < before[name] for name in FIGURES if name in before.keys() & after.keys())
+    any_fell = any(after[name] < before[name] for name in COMPARED_FIGURES if name in before.keys() & after.keys())
     return result["average"] > 0 and not any_fell and not fell(result["report"])
 
 
@@ -77,16 +78,16 @@ def _round_path(output: Path, number: int) -> Path:
     return output / f"{ROUND}{number}"
 
 
-def _round_folder(whole: OutputFolder, number: int) -> OutputFolder:
+def _round_folder(whole: RunFolder, number: int) -> RunFolder:
     """Return the output folder of a round.
 
     From the second round on the whole run has begun, so that it is resumed rather than started.
     """
-    folder = _round_path(whole.output, number)
+    path = _round_path(whole.path, number)
     if number > 1:
-        whole = OutputFolder(whole.output, resume=True)
-    resume = whole.resume and (folder / LAST).is_file()
-    return OutputFolder(folder, resume, whole.overwrite, parent=whole)
+        whole = RunFolder(whole.path, resume=True)
+    resume = whole.resume and (path / LAST).is_file()
+    return RunFolder(path, resume, whole.overwrite, parent=whole)
 
 
 def _round_config(settings: Settings, options: Any, output: Path, number: int) -> tuple[Settings, Any]:
@@ -97,10 +98,10 @@ def _round_config(settings: Settings, options: Any, output: Path, number: int) -
     return settings, replace(options, rounds=1)
 
 
-def _finished_result(folder: Path) -> Result | None:
+def _finished_result(output: Path) -> Result | None:
     """Return the summary of a round that was completed before the run was resumed, or None."""
     try:
-        result: Result = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        result: Result = json.loads((output / MANIFEST).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     return result if result["status"] == "done" else None

@@ -139,6 +139,6 @@ class Batches(pl.LightningDataModule):
         )
         return loader(self.samples, batches, worker_count(settings.workers))
 
-    def draws(self) -> Iterator[Batch]:
+    def from_start(self) -> Iterator[Batch]:
         """Return the batches of the run from its first one, for `Method.begin`. They are the same on every device."""
         return iter(loader(self.samples, EndlessBatches(self.settings.batch_size), 0))

@@ -122,20 +122,20 @@ class Samples(Dataset):
         """Return the sample of these frames as a `Batch` without the batch axis."""
         pictures = [self.picture(*frame_id) for frame_id in frame_ids]
         masks = [self._mask(*pair, picture) for pair, picture in zip(frame_ids, pictures)] if self.labelled else []
-        views: list[AugmentedView] = []
+        augmented: list[AugmentedView] = []
         for view in self.views:
-            crop = views[view.same_crop_as] if view.same_crop_as >= 0 else None
+            crop = augmented[view.same_crop_as] if view.same_crop_as >= 0 else None
             mask = masks[view.frame] if self.labelled else None
-            views.append(make_view(view, pictures[view.frame], mask, rng, crop))
+            augmented.append(make_view(view, pictures[view.frame], mask, rng, crop))
         whole = [
             functional.resize(picture, [self.whole_frame_size, self.whole_frame_size], antialias=True).float().div_(255)
             for picture in (pictures if self.whole_frame_size else [])
         ]
         return Batch(
-            views=[view.pixels for view in views],
-            boxes=[view.box for view in views],
-            flips=[view.flip for view in views],
-            masks=[view.mask for view in views] if self.labelled else [],
+            views=[view.pixels for view in augmented],
+            boxes=[view.box for view in augmented],
+            flips=[view.flip for view in augmented],
+            masks=[view.mask for view in augmented] if self.labelled else [],
             whole_frames=whole,
             frame_ids=torch.tensor(frame_ids),
         )

@@ -1,7 +1,8 @@
 """Two supervised heads on the attention of a ViT's CLS token: object and background.
 
-The loss is L = 1/N * || mask * head1 - (1 - mask) * head2 ||_F^2 on the attention maps of the last block (from the
-report, see evaluation.paper; for the maps: Caron et al., 2021, arXiv:2104.14294). N is the number of patches.
+The loss is L = 1/N * || mask * head1 - (1 - mask) * head2 ||_F^2 on the attention maps of the last block (from
+Stoican, guided research, TU Munich, 2022; for the maps: Caron et al., 2021, arXiv:2104.14294). N is the number of
+patches.
 
 The mask is 0 or 1, so the loss is head1^2 on the object plus head2^2 on the background: head1 finds the background,
 head2 the object. Two heads that are 0 everywhere minimize it; --scale none shows this. With a softmax over the two

@@ -113,8 +113,8 @@ class OBoW(Method):
         self.kappa = nn.Parameter(torch.full((len(self.vocabularies),), options.kappa))
 
     @property
-    def levels(self) -> list[Vocabulary]:
-        """The vocabularies in the order of the layers."""
+    def layer_vocabularies(self) -> list[Vocabulary]:
+        """`vocabularies`, which are in the order of the layers, with their type."""
         return [module for module in self.vocabularies if isinstance(module, Vocabulary)]
 
     def views(self) -> tuple[View, ...]:
@@ -126,7 +126,7 @@ class OBoW(Method):
         return whole, *crops, *(View(patch, frame=i % 2, scale=(0.05, 0.2)) for i in range(self.options.patches))
 
     def loss(self, batch: Batch) -> torch.Tensor:
-        weights = [vocabulary.weights() for vocabulary in self.levels]
+        weights = [vocabulary.weights() for vocabulary in self.layer_vocabularies]
         bags = self.bags(batch.views[0])
         pooled = [self.student(view).pooled for view in batch.views[1:]]
         self.embedding = pooled[0]
@@ -147,7 +147,7 @@ class OBoW(Method):
     def bags(self, view: torch.Tensor) -> list[torch.Tensor]:
         """Return the target bags of each layer, (B, K), then add a cell of each image to the queue."""
         bags = []
-        for vocabulary, features in zip(self.levels, self.local_features(view), strict=True):
+        for vocabulary, features in zip(self.layer_vocabularies, self.local_features(view), strict=True):
             codes = vocabulary.codes(rows(features))
             bags.append(bag(codes))
             vocabulary.enqueue(gather_batch(sample_cells(features, 1)))
@@ -164,7 +164,7 @@ class OBoW(Method):
         filled = 0
         for batch in self.batches():
             maps = self.local_features(batch.views[0])
-            for vocabulary, features in zip(self.levels, maps, strict=True):
+            for vocabulary, features in zip(self.layer_vocabularies, maps, strict=True):
                 vocabulary.enqueue(sample_cells(features, WORDS_PER_IMAGE))
                 nearest = squared_distances(rows(features), vocabulary.words).amin(dim=2)
                 vocabulary.distance.copy_(nearest.mean())

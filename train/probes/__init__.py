@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-Features = Callable[[np.ndarray], np.ndarray]
-"""(B, 3, H, W) float32 RGB in [0, 1] -> (B, D, h, w) float32, each vector of length 1."""
+FeatureFunction = Callable[[np.ndarray], np.ndarray]
+"""Computes features: (B, 3, H, W) float32 RGB in [0, 1] -> (B, D, h, w) float32, each vector of length 1."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 from streamseg.features.preparation import input_size
 from streamseg.sources import Recording
 from train.data.parts import Part
-from train.probes import Features, knn, labelled, linear
+from train.probes import FeatureFunction, knn, labelled, linear
 from train.probes.embed import embed
 
 FRAMES, HELD_OUT_SHARE = 8, 0.3
@@ -34,7 +34,7 @@ class ClassProbe:
             frames.setdefault(id(item.recording), (item.recording, []))[1].append(item.index)
         return [Part(recording, indices) for recording, indices in frames.values()]
 
-    def __call__(self, features: Features) -> dict[str, float]:
+    def __call__(self, features: FeatureFunction) -> dict[str, float]:
         train, val = (embed(features, items, self.size, self.say) for items in (self.data.train, self.data.val))
         with threadpool_limits(1):
             scores = knn.score(train, val, self.seed) | linear.score(train, val, self.seed)

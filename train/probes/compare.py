@@ -17,7 +17,7 @@ from train.probes import Result, fewshot, knn, labelled, linear, semi
 from train.probes.bootstrap import interval
 from train.probes.dense import DenseProbe
 from train.probes.embed import Points, embed
-from train.probes.network import Engine, Network, starting_network
+from train.probes.network import InferenceOptions, Network, starting_network
 
 Log = Callable[[str], None]
 Probe = Callable[[Network], Result]
@@ -91,7 +91,7 @@ def _scored(question: Question, train: Points, val: Points, names: tuple[str, ..
     return Result(scores, np.arange(count), tuple(f"episode {i}" for i in range(count)))
 
 
-def compare(probe: Probe, specs: Sequence[Spec], engine: Engine, seed: int = 0) -> list[dict[str, Any]]:
+def compare(probe: Probe, specs: Sequence[Spec], options: InferenceOptions, seed: int = 0) -> list[dict[str, Any]]:
     """Probe each network and, for a checkpoint, the network it started from.
 
     Returns one entry per spec: {"model", "start" (None if it is not available; "note" says why), "figures": {name:
@@ -102,12 +102,12 @@ def compare(probe: Probe, specs: Sequence[Spec], engine: Engine, seed: int = 0) 
     cache: dict[Spec, Result] = {}
     entries = []
     for spec in specs:
-        result = _probed(spec, probe, engine, cache)
+        result = _probed(spec, probe, options, cache)
         start, note = starting_network(spec)
         before = None
         if start is not None:
             try:
-                before = _probed(start, probe, engine, cache)
+                before = _probed(start, probe, options, cache)
             except ModelError as problem:
                 note = f"the weights it started from are not available: {problem.message}"
         entries.append(
@@ -122,10 +122,10 @@ def compare(probe: Probe, specs: Sequence[Spec], engine: Engine, seed: int = 0) 
     return entries
 
 
-def _probed(spec: Spec, probe: Probe, engine: Engine, cache: dict[Spec, Result]) -> Result:
+def _probed(spec: Spec, probe: Probe, options: InferenceOptions, cache: dict[Spec, Result]) -> Result:
     """Return the result of a network, from `cache` if it was probed before."""
     if spec not in cache:
-        network = Network(spec, engine)
+        network = Network(spec, options)
         try:
             cache[spec] = probe(network)
         finally:

@@ -17,14 +17,14 @@ import numpy as np
 
 from streamseg.clustering.kmeans import kmeans, squared_distances
 from streamseg.errors import FrameError, ModelError, SourceError
-from streamseg.evaluation.iou import free_choice, overlap
+from streamseg.evaluation.iou import count_pixels, free_choice
 from streamseg.features.descriptors import rows
 from streamseg.features.preparation import input_size, prepare
 from streamseg.frame import VOID, Frame
 from streamseg.masks.upsample import upsample_labels
 from streamseg.sources import Recording
 from streamseg.text import counted, first_few
-from train.probes import Features, Result
+from train.probes import FeatureFunction, Result
 
 FIGURES = ("iou_best", "iou_union", "iou_free")
 """Names of the scores, see `DenseProbe`."""
@@ -112,9 +112,8 @@ class DenseProbe:
     def halves(self) -> tuple[DenseProbe, DenseProbe]:
         """Return two probes without a common frame: the first and the second half of each recording.
 
-        One can choose a checkpoint that the other reports on. Recordings with one frame go to the two probes in turn.
-        Raises SourceError if there is only one frame.
-        """
+        One can choose a checkpoint whose result the other measures. Recordings with one frame go to the two probes in
+        turn. Raises SourceError if there is only one frame."""
         first, second = copy.copy(self), copy.copy(self)
         first.frames, second.frames = {}, {}
         for number, (uri, frames) in enumerate(self.frames.items()):
@@ -130,15 +129,14 @@ class DenseProbe:
             )
         return first, second
 
-    def __call__(self, features: Features) -> dict[str, float]:
+    def __call__(self, features: FeatureFunction) -> dict[str, float]:
         """Return {"iou_best", "iou_union", "iou_free"}: the mean over the recordings of the means over their frames.
 
-        features: (B, 3, H, W) float32 RGB in [0, 1] -> (B, D, h, w), each vector of length 1. Raises ModelError for
-        features that are not finite.
+        Raises ModelError for features that are not finite.
         """
         return self.result(features).figures()
 
-    def result(self, features: Features) -> Result:
+    def result(self, features: FeatureFunction) -> Result:
         """Return the scores of each frame; the groups are the recordings."""
         scores = []
         for frames in self.frames.values():
@@ -160,7 +158,7 @@ class DenseProbe:
         free = free_choice([distance.argmin(axis=0) for distance in distances], k)
         ious = []
         for frame, distance in zip(frames, distances, strict=True):
-            counts = overlap(upsample_labels(-distance, frame.rgb, radius=0), frame.truth, k)
+            counts = count_pixels(upsample_labels(-distance, frame.rgb, radius=0), frame.truth, k)
             ious.append((counts.best_cluster().iou, counts.best_union().iou, counts.iou(free)))
         return np.array(ious)
 
@@ -220,7 +218,7 @@ def probe_frame(frame: Frame, size: tuple[int, int] | int, multiple: int) -> Pro
     return ProbeFrame(rgb, cv2.resize(truth, (width, height), interpolation=cv2.INTER_NEAREST), frame.index)
 
 
-def maps_of(features: Features, frames: list[ProbeFrame]) -> list[np.ndarray]:
+def maps_of(features: FeatureFunction, frames: list[ProbeFrame]) -> list[np.ndarray]:
     """Return a copy of the features (D, h, w) of each frame. Those of one size go through the network together."""
     by_frame: dict[int, np.ndarray] = {}
     for shape in dict.fromkeys(frame.rgb.shape for frame in frames):

@@ -13,7 +13,7 @@ import numpy as np
 
 from streamseg.errors import ModelError
 from streamseg.features.preparation import prepare
-from train.probes import Features
+from train.probes import FeatureFunction
 from train.probes.labelled import Item, Log, images
 
 BATCH = 16
@@ -48,7 +48,7 @@ def crop(rgb: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return rgb[top : top + h, left : left + w]
 
 
-def embed(features: Features, items: list[Item], size: tuple[int, int], log: Log) -> Points:
+def embed(features: FeatureFunction, items: list[Item], size: tuple[int, int], log: Log) -> Points:
     """Return the vectors of the items that can be read, in their order. size: (H, W) of the network's input."""
     readable: list[Item] = []
     vectors: list[np.ndarray] = []

@@ -18,10 +18,11 @@ from streamseg.runtime.frames import segmented
 from streamseg.runtime.session import open_segmenter
 from streamseg.sources import Recording
 from streamseg.text import counted
+from train.data.leakage import refuse_overlap
 from train.data.own_objects import OwnObjects
-from train.data.parts import InMemoryRecording, middle, refuse_overlap
+from train.data.parts import InMemoryRecording, middle
 from train.data.recordings import open_recordings
-from train.probes import Features, label_free
+from train.probes import FeatureFunction, label_free
 from train.probes.classes import ClassProbe
 from train.probes.dense import DenseProbe
 from train.probes.label_free import LabelFreeProbe
@@ -40,23 +41,23 @@ Log = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Evaluators:
-    """choice: the probe that chooses best.pt, by `figure`; None if the accuracy of classes chooses. report: the probe
-    on other frames that measures the result; None without masks. val: the recordings with masks. classes: probe of kNN
-    and linear classification, or None."""
+    """choice_probe: chooses best.pt, by `figure`; None if the accuracy of classes chooses. result_probe: measures the
+    result, on other frames; None without masks. val: the recordings with masks. classes: probe of kNN and linear
+    classification, or None."""
 
-    choice: DenseProbe | LabelFreeProbe | None
+    choice_probe: DenseProbe | LabelFreeProbe | None
     figure: str
-    report: DenseProbe | None = None
+    result_probe: DenseProbe | None = None
     val: tuple[Recording, ...] = ()
     classes: ClassProbe | None = None
 
-    def __call__(self, clustered: Features, features: Features) -> dict[str, float]:
-        """Return all figures except those of the report.
+    def __call__(self, clustered: FeatureFunction, features: FeatureFunction) -> dict[str, float]:
+        """Return the figures of all probes except `result_probe`.
 
         clustered: the features from which regions are made, including the output of a head. features: without that
         output; classes are predicted from these.
         """
-        figures = self.choice.result(clustered).figures() if self.choice else {}
+        figures = self.choice_probe.result(clustered).figures() if self.choice_probe else {}
         return figures | (self.classes(features) if self.classes else {})
 
 
@@ -96,16 +97,16 @@ def open_evaluators(held_out: HeldOut, settings: Settings, data: Sequence[Record
         return None
     val, dense, classes = held_out
     if dense:
-        choice_half, report = dense.halves()
+        choice_probe, result_probe = dense.halves()
         masked = tuple(recording for recording in val if recording.uri in dense.frames)
-        return Evaluators(choice_half, MASK_FIGURE, report, masked, classes)
-    choice = _label_free(val or data, settings, say)
-    if choice:
-        return Evaluators(choice, label_free.FIGURE, classes=classes)
+        return Evaluators(choice_probe, MASK_FIGURE, result_probe, masked, classes)
+    label_free_probe = _label_free_probe(val or data, settings, say)
+    if label_free_probe:
+        return Evaluators(label_free_probe, label_free.FIGURE, classes=classes)
     return Evaluators(None, "knn_top1", classes=classes) if classes else None
 
 
-def _label_free(recordings: Sequence[Recording], settings: Settings, say: Log) -> LabelFreeProbe | None:
+def _label_free_probe(recordings: Sequence[Recording], settings: Settings, say: Log) -> LabelFreeProbe | None:
     if settings.init == "none":
         say("note: random weights find no objects that a checkpoint could be chosen by: there is no best.pt")
         return None

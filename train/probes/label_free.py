@@ -16,10 +16,10 @@ import cv2
 import numpy as np
 
 from streamseg.errors import SourceError
-from streamseg.evaluation.iou import Overlap, overlap
+from streamseg.evaluation.iou import PixelCounts, count_pixels
 from streamseg.masks.upsample import upsample_labels
 from streamseg.sources import Recording
-from train.probes import Features, Result
+from train.probes import FeatureFunction, Result
 from train.probes.dense import ProbeFrame, cluster_distances, maps_of, probe_frame, usable
 
 FIGURE = "agreement"
@@ -45,12 +45,12 @@ class LabelFreeProbe:
         if not self.frames:
             raise SourceError("no object was found in any recording", "give others, in which something stands out")
 
-    def result(self, features: Features) -> Result:
+    def result(self, features: FeatureFunction) -> Result:
         """Return {"agreement": (n,) IoU 0 to 1 of each frame}; the groups are the recordings."""
         scores, groups = [], []
         for number, frames in enumerate(self.frames.values()):
             plain, changed = maps_of(features, frames), maps_of(features, [_changed(frame) for frame in frames])
-            maps = plain + [np.ascontiguousarray(features[:, :, ::-1]) for features in changed]
+            maps = plain + [np.ascontiguousarray(mirrored[:, :, ::-1]) for mirrored in changed]
             runs = [self._measure(frames + frames, maps, self.seed + run) for run in range(self.repeats)]
             both = np.mean(runs, axis=0).reshape(2, len(frames))
             scores.append(both.mean(axis=0))
@@ -59,17 +59,17 @@ class LabelFreeProbe:
 
     def _measure(self, frames: list[ProbeFrame], maps: list[np.ndarray], seed: int) -> np.ndarray:
         """Return the IoUs of one recording with one codebook, (frames,)."""
-        overlaps = [
-            overlap(upsample_labels(-distance, frame.rgb, radius=0), frame.truth, len(distance))
+        counts = [
+            count_pixels(upsample_labels(-distance, frame.rgb, radius=0), frame.truth, len(distance))
             for frame, distance in zip(frames, cluster_distances(maps, self.k, seed), strict=True)
         ]
-        whole = Overlap(
-            np.sum([part.inside for part in overlaps], axis=0),
-            np.sum([part.outside for part in overlaps], axis=0),
-            sum(part.total for part in overlaps),
+        whole = PixelCounts(
+            np.sum([part.inside for part in counts], axis=0),
+            np.sum([part.outside for part in counts], axis=0),
+            sum(part.total for part in counts),
         )
         union = whole.best_union().clusters
-        return np.array([part.iou(union) for part in overlaps])
+        return np.array([part.iou(union) for part in counts])
 
 
 def _changed(frame: ProbeFrame) -> ProbeFrame:

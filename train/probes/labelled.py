@@ -75,9 +75,9 @@ def read(folder: Path, *, frames: int, val_share: float, seed: int, log: Log) ->
 def _classes(folder: Path) -> list[str]:
     names = [path.name for path in _listing(folder) if path.is_dir()]
     if len(names) < 2:
-        groups = f"only {names[0]!r}" if names else "none"
+        found = f"only {names[0]!r}" if names else "none"
         raise SourceError(
-            f"{str(folder)!r} should hold one sub-folder for each class, at least two, but has {groups}",
+            f"{str(folder)!r} should hold one sub-folder for each class, at least two, but has {found}",
             "put the images or recordings of each class into a folder of its own",
         )
     return names
@@ -131,10 +131,10 @@ def _listing(folder: Path) -> list[Path]:
 
 def _opened(path: Path) -> Recording | None:
     try:
-        groups = open_source(str(path))
+        source = open_source(str(path))
     except SourceError:
         return None
-    return groups if isinstance(groups, Recording) else None
+    return source if isinstance(source, Recording) else None
 
 
 def _numbered(stems: list[str]) -> bool:

@@ -20,7 +20,7 @@ OPEN_SIZES = 8
 
 
 @dataclass(frozen=True)
-class Engine:
+class InferenceOptions:
     """How networks are run, with the same values as the flags of `streamseg run`. log: prints a line."""
 
     engine: str = "auto"
@@ -43,8 +43,8 @@ class Network:
     Raises ModelError.
     """
 
-    def __init__(self, spec: Spec, engine: Engine) -> None:
-        self.spec, self.engine = spec, engine
+    def __init__(self, spec: Spec, options: InferenceOptions) -> None:
+        self.spec, self.options = spec, options
         self.shape: Shape = zoo.recipe(spec).shape
         self._open: OrderedDict[tuple[int, int], Backbone] = OrderedDict()
 
@@ -60,9 +60,14 @@ class Network:
     def _opened(self, images: np.ndarray) -> Backbone:
         size = (images.shape[2], images.shape[3])
         if size not in self._open:
-            engine = self.engine
+            options = self.options
             self._open[size] = open_backbone(
-                self.spec, size, engine=engine.engine, device=engine.device, precision=engine.precision, log=engine.log
+                self.spec,
+                size,
+                engine=options.engine,
+                device=options.device,
+                precision=options.precision,
+                log=options.log,
             )
             if len(self._open) > OPEN_SIZES:
                 self._open.popitem(last=False)[1].close()

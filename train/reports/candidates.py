@@ -14,14 +14,14 @@ from typing import Any, Literal
 from streamseg.backbones import Spec, checkpoint
 from train.callbacks.probing import features_of
 from train.method import Method
-from train.probes import Features, Result
+from train.probes import FeatureFunction, Result
 from train.probes.evaluators import PROBED_FRAMES, Evaluators
 from train.probes.objects import score_objects
-from train.reports.verdict import compared, format_difference
+from train.reports.verdict import all_compared, format_difference
 
 START: Literal["start"] = "start"
 """The network that training started from, without the trained head."""
-FIGURES = ("iou_best", "iou_union", "agreement", "free")
+COMPARED_FIGURES = ("iou_best", "iou_union", "agreement", "free")
 """Figures that candidates are compared by."""
 CANDIDATE_FILE = ".candidate.pt"
 """Temporary checkpoint of a candidate, in the output folder."""
@@ -49,7 +49,7 @@ class Candidates:
         heads = {"head": dict(head.state_dict())} if head else {}
         return {**kept, **heads, "backbone": {**start["backbone"], "head": output}}
 
-    def features(self, candidate: Candidate) -> tuple[Features, Features]:
+    def features(self, candidate: Candidate) -> tuple[FeatureFunction, FeatureFunction]:
         """Return the features of a candidate that are clustered, with the head's output, and the features alone."""
         content, method = self.content(candidate), self.method
         encoder, head = copy.deepcopy(method.backbone()).cpu(), None
@@ -86,8 +86,8 @@ class Candidates:
         return f"{self.describe(candidate)}, compared with {self.describe(reference)}: {differences}"
 
     def _measure_regions(self, candidate: Candidate) -> dict[str, Result]:
-        assert self.evaluators.choice is not None
-        return {"regions": self.evaluators.choice.result(self.features(candidate)[0])}
+        assert self.evaluators.choice_probe is not None
+        return {"regions": self.evaluators.choice_probe.result(self.features(candidate)[0])}
 
     def _measure_objects(self, candidate: Candidate) -> dict[str, Result]:
         file, frames, settings = self.output / CANDIDATE_FILE, PROBED_FRAMES // 2, self.method.settings
@@ -100,11 +100,9 @@ class Candidates:
             file.unlink(missing_ok=True)
 
     def _changes(self, before: dict[str, Result], after: dict[str, Result]) -> Changes:
-        comparisons: Changes = {}
-        for name in before.keys() & after.keys():
-            # the choice is not reported as a result, so that the plain percentiles suffice
-            comparisons |= compared(before[name], after[name], self.method.settings.seed, stretched=False)
-        return {name: change for name, change in comparisons.items() if name in FIGURES}
+        # this only chooses, and is no result of the run, so that the plain percentiles suffice
+        comparisons = all_compared(before, after, self.method.settings.seed, stretched=False)
+        return {name: change for name, change in comparisons.items() if name in COMPARED_FIGURES}
 
 
 def content_at(share: float, content: Content, method: Method) -> Content:

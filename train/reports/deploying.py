@@ -2,10 +2,10 @@
 
 The deployed weights are interpolated between the starting and the trained ones, see `train.averaging`. As in WiSE-FT
 (Wortsman et al., 2022, arXiv:2109.01903) the share is chosen on held-out frames: those that choose best.pt, never those
-of the report. It is the largest share with which no figure is lower than with share 0, and one is higher with its whole
-95 % interval. Share 0 is the starting network with the trained head; it is chosen if nothing shows that trained weights
-are better. A head may make regions worse, for example after few steps: so what is chosen is also compared with the
-starting network as it was, which is deployed if figures fall and none rises.
+that measure the result. It is the largest share with which no figure is lower than with share 0, and one is higher with
+its whole 95 % interval. Share 0 is the starting network with the trained head; it is chosen if nothing shows that
+trained weights are better. A head may make regions worse, for example after few steps: so what is chosen is also
+compared with the starting network as it was, which is deployed if figures fall and none rises.
 
 With masks the figures are the IoU of the best segment, the IoU of the union, and the IoU of the objects that `run`
 finds (`free`). Without masks there is only the label-free score, which does not measure objects, and is uncertain where
@@ -40,7 +40,7 @@ def choose_share(probing: Probing | None, method: Method, output: Path, say: Cal
     if method.share_before_choice == run_share or not (output / BEST).exists():
         return run_share
     best = checkpoint.read(output / BEST)
-    if probing is None or evaluators is None or evaluators.choice is None:  # nothing can be measured
+    if probing is None or evaluators is None or evaluators.choice_probe is None:  # nothing can be measured
         checkpoint.write(output / BEST, content_at(run_share, best, method))
         return run_share
     candidates, without_masks = Candidates(best, evaluators, method, output), not evaluators.val

@@ -1,4 +1,4 @@
-"""The result of a run: the report on frames that did not choose the checkpoint, and the picture of masks."""
+"""The result of a run: its comparison with the start, on frames that did not choose the checkpoint, and masks.png."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
-
 from streamseg.backbones import Spec
 from streamseg.backbones.checkpoint import BEST, LAST
 from streamseg.files import written
+from streamseg.masks.encoding import png
 from streamseg.sources import Recording
 from streamseg.text import counted
 from train.callbacks.probing import Probing
@@ -18,20 +17,22 @@ from train.probes.evaluators import PROBED_FRAMES
 from train.probes.objects import score_objects
 from train.reports.before_after import MASKS_PICTURE, before_after
 from train.reports.loggers import picture
-from train.reports.verdict import compared, of_scores
+from train.reports.verdict import all_compared, compared, of_scores
 from train.settings import Settings
 
 Log = Callable[[str], None]
 
 
-def report(probing: Probing | None, settings: Settings, output: Path, say: Log) -> dict[str, dict[str, Any]]:
+def compare_with_start(
+    probing: Probing | None, settings: Settings, output: Path, say: Log
+) -> dict[str, dict[str, Any]]:
     """Return the figures of best.pt beside those of the start, see `verdict.compared`; {} without masks."""
-    if probing is None or probing.evaluators is None or probing.evaluators.report is None:
+    if probing is None or probing.evaluators is None or probing.evaluators.result_probe is None:
         return {}
-    if not {"frozen", "best"} <= probing.report.keys():
+    if not {"frozen", "best"} <= probing.result_scores.keys():
         return {}  # the run was resumed from a checkpoint of an older version
-    units = probing.evaluators.report.units()
-    before, after = (of_scores(probing.report[name], units) for name in ("frozen", "best"))
+    units = probing.evaluators.result_probe.units()
+    before, after = (of_scores(probing.result_scores[name], units) for name in ("frozen", "best"))
     comparisons = compared(before, after, settings.seed)
     start = starting_spec(settings)
     if start is not None:
@@ -41,9 +42,7 @@ def report(probing: Probing | None, settings: Settings, output: Path, say: Log) 
             score_objects(val, spec, settings.probe_size, PROBED_FRAMES // 2, settings.seed)
             for spec in (start, Spec(str(output / BEST)))
         )
-        for name in old.keys() & new.keys():
-            if old[name].names == new[name].names and len(old[name].groups) == len(new[name].groups):
-                comparisons |= compared(old[name], new[name], settings.seed)
+        comparisons |= all_compared(old, new, settings.seed)
     return comparisons
 
 
@@ -63,7 +62,6 @@ def draw(recordings: Sequence[Recording], settings: Settings, output: Path, logg
     )
     if image is None:
         return
-    _, png = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     with written(output / MASKS_PICTURE) as temporary:
-        temporary.write_bytes(png.tobytes())
+        temporary.write_bytes(png(image))
     picture(loggers, "masks", image, step)

@@ -15,7 +15,7 @@ from train.probes import Result
 from train.probes.bootstrap import interval
 
 JUDGED = {"iou_union": "regions", "free": "objects"}
-"""{figure: what it is the IoU of}. The verdict depends on these figures alone; the report contains others, too."""
+"""{figure: what it is the IoU of}. The verdict depends on these figures alone; others are compared, too."""
 FEWEST = 2
 """Smallest number of units for which an interval is computed."""
 
@@ -43,20 +43,32 @@ def compared(before: Result, after: Result, seed: int = 0, stretched: bool = Tru
     return comparisons
 
 
+def all_compared(
+    before: Mapping[str, Result], after: Mapping[str, Result], seed: int = 0, stretched: bool = True
+) -> dict[str, dict[str, Any]]:
+    """Return `compared` of the results that both networks have for the same units, in the order of `before`."""
+    comparisons: dict[str, dict[str, Any]] = {}
+    for name, old in before.items():
+        new = after.get(name)
+        if new is not None and old.names == new.names and len(old.groups) == len(new.groups):
+            comparisons |= compared(old, new, seed, stretched)
+    return comparisons
+
+
 def of_scores(scores: Mapping[str, Sequence[float]], like: Result) -> Result:
     """Return the result with these scores for the frames of `like`. scores: {figure: one value for each frame}."""
     return Result({name: np.array(values) for name, values in scores.items()}, like.groups, like.names, like.macro)
 
 
 def verdict(
-    report: Mapping[str, Mapping[str, Any]], figures: Mapping[str, Mapping[str, float]], probed: bool = True
+    comparisons: Mapping[str, Mapping[str, Any]], figures: Mapping[str, Mapping[str, float]], probed: bool = True
 ) -> str:
     """Return the first line of a summary.
 
-    report: comparison on the frames that chose nothing, see `compared`. figures: of the probe that chooses, for
+    comparisons: on the frames that chose nothing, see `compared`. figures: of the probe that chooses, for
     "frozen" and "best". probed: False with --no-probe.
     """
-    judged = {what: report[name] for name, what in JUDGED.items() if name in report}
+    judged = {what: comparisons[name] for name, what in JUDGED.items() if name in comparisons}
     if not judged:
         return _without_masks(figures, probed)
     intervals = {what: comparison["interval"] for what, comparison in judged.items() if comparison["interval"]}
@@ -73,9 +85,9 @@ def verdict(
     return f"no difference can be told: {details}"
 
 
-def fell(report: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Return whether a figure of the verdict became worse, with its whole interval below 0. report: see `compared`."""
-    intervals = [report[name]["interval"] for name in JUDGED if name in report]
+def fell(comparisons: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Return whether a figure of the verdict became worse, with its whole interval below 0, see `compared`."""
+    intervals = [comparisons[name]["interval"] for name in JUDGED if name in comparisons]
     return any(interval and interval[1] < 0 for interval in intervals)
 
 

@@ -94,7 +94,7 @@ def _size_and_distance(track: Track) -> tuple[str, str]:
 
 
 def _pictures(track: Track, figure: Figure) -> str:
-    shown = [figure(text, track.pictures[text]) for text in sorted(track.pictures)]
+    shown = [figure(*track.pictures[kind]) for kind in sorted(track.pictures)]
     return f'<div class="row">{"".join(shown)}</div>'
 
 

@@ -28,8 +28,8 @@ class Track:
     iou: {frame: IoU with the partner}. partners: {frame: id of the partner}, if the IoU is at least .5. seen: number of
     frames with this object. scores, distances [m], sizes: one value for each frame in which they are known. metric:
     whether sizes are (x, y, z) in metres; else they are width and height in pixels. switches: ID switches of a true
-    object. pictures: (h, w, 3) uint8 RGB by caption, of the frames where it is largest and where its IoU is lowest.
-    largest, lowest: area [pixels] and IoU in these frames.
+    object. pictures: {kind: (caption, (h, w, 3) uint8 RGB)}, of the frames where it is "largest" and where its IoU is
+    "worst". largest, lowest: area [pixels] and IoU in these frames.
     """
 
     id: int
@@ -41,7 +41,7 @@ class Track:
     sizes: list[Sequence[float]] = field(default_factory=list)
     metric: bool = False
     switches: int = 0
-    pictures: dict[str, np.ndarray] = field(default_factory=dict)
+    pictures: dict[str, tuple[str, np.ndarray]] = field(default_factory=dict)
     largest: int = 0
     lowest: float = 2.0
 
@@ -103,7 +103,7 @@ class ObjectTracks:
         if segment.area > track.largest:
             track.largest = segment.area
             own_mask = np.where(ids == segment.id, ids, 0)
-            _replace(track.pictures, "largest", f"largest: {frame.name}", _crop(frame.rgb, segment, own_mask))
+            track.pictures["largest"] = f"largest: {frame.name}", _crop(frame.rgb, segment, own_mask)
 
     def _keep_worst(self, track: Track, frame: Frame, segment: Segment, objects: np.ndarray) -> None:
         """Keep an image of a true object where its IoU is lowest. objects: (H, W) found objects, which it shows."""
@@ -111,7 +111,7 @@ class ObjectTracks:
         if iou < track.lowest:
             track.lowest = iou
             caption = f"worst, IoU {iou:.2f}: {frame.name}"
-            _replace(track.pictures, "worst", caption, _crop(frame.rgb, segment, objects))
+            track.pictures["worst"] = caption, _crop(frame.rgb, segment, objects)
 
     def finish(self) -> None:
         """Count the ID switches of the true objects."""
@@ -124,13 +124,6 @@ def _best_partners(ids: Sequence[int], others: Sequence[int], iou: np.ndarray) -
     if not len(others):
         return dict.fromkeys(ids, (0.0, 0))
     return {i: (float(row.max()), others[int(row.argmax())]) for i, row in zip(ids, iou, strict=True)}
-
-
-def _replace(pictures: dict[str, np.ndarray], kind: str, caption: str, picture: np.ndarray) -> None:
-    """Add a picture, and remove the older one of its kind, which is the first word of the caption."""
-    for older in [name for name in pictures if name.startswith(kind)]:
-        del pictures[older]
-    pictures[caption] = picture
 
 
 def _crop(rgb: np.ndarray, segment: Segment, ids: np.ndarray) -> np.ndarray:

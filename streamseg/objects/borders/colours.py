@@ -62,7 +62,7 @@ def _histogram(colours: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     """
     bins = 1 << BITS
     counts = cv2.calcHist([colours], [0, 1, 2], chosen, [bins] * 3, [0, 256] * 3) / max(1, cv2.countNonZero(chosen))
-    smooth = counts.reshape(bins, -1)
+    smooth: np.ndarray = counts.reshape(bins, -1)
     for _ in range(3):  # each channel in turn: what is the first axis becomes the last one
         smooth = cv2.sepFilter2D(smooth, -1, ONE, BINOMIAL, borderType=cv2.BORDER_REPLICATE).T.reshape(bins, -1)
     return smooth.ravel()
@@ -70,5 +70,5 @@ def _histogram(colours: np.ndarray, chosen: np.ndarray) -> np.ndarray:
 
 def _bins(colours: np.ndarray) -> np.ndarray:
     """Return the number of the bin of each pixel, (h, w) uint16. colours: (h, w, 3) uint8."""
-    y, red, blue = cv2.split(colours >> (8 - BITS))
-    return (y.astype(np.uint16) << 2 * BITS) | (red << BITS) | blue
+    y, red, blue = (np.asarray(channel, np.uint16) >> (8 - BITS) for channel in cv2.split(colours))
+    return (y << 2 * BITS) | (red << BITS) | blue

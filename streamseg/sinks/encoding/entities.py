@@ -16,10 +16,10 @@ import numpy as np
 
 from streamseg.frame import VOID, Frame, Intrinsics, Segment, Segmentation
 from streamseg.masks import palette
+from streamseg.masks.encoding import jpeg
 from streamseg.masks.properties import ENDS, SAMPLES, measure
 from streamseg.sinks import Run
 from streamseg.sinks.encoding.cloud import points_of
-from streamseg.sinks.encoding.pictures import jpeg
 from streamseg.sinks.encoding.rle import singular
 
 WORLD, CAMERA, IMAGE, CURVES = "world", "world/camera", "world/camera/image", "curves"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from streamseg.files import UniqueNames, safe_name, written
 from streamseg.frame import Frame
+from streamseg.masks.encoding import jpeg
 from streamseg.sinks import Run
 
 FOLDER = "images"
@@ -57,13 +57,7 @@ class Pictures:
         return name
 
 
-def jpeg(rgb: np.ndarray, quality: int = QUALITY) -> bytes:
-    """Encode (H, W, 3) uint8 RGB as a JPEG file. quality: 0 ... 100."""
-    _, data = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return data.tobytes()
-
-
 def write_jpeg(path: Path, rgb: np.ndarray) -> None:
     """Write (H, W, 3) uint8 RGB as a JPEG file, as a whole or not at all."""
     with written(path) as temporary:
-        temporary.write_bytes(jpeg(rgb))
+        temporary.write_bytes(jpeg(rgb, QUALITY))

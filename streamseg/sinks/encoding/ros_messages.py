@@ -17,8 +17,8 @@ import numpy as np
 
 from streamseg.frame import Frame, Intrinsics, Segmentation
 from streamseg.masks import drawing
+from streamseg.masks.encoding import jpeg
 from streamseg.sinks import Run
-from streamseg.sinks.encoding.pictures import jpeg
 
 MASKS, CAMERA = "/streamseg", "/camera/color"
 FRAME_ID = "camera_color_optical_frame"

@@ -21,6 +21,8 @@ from streamseg.text import from_json
 from streamseg.text.asking import to_do
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from streamseg.sources import Recording
 
 Size = tuple[int, int]
@@ -131,6 +133,18 @@ def fitted(given: Given | None, size: Size | None, origin: str) -> Camera:
         centre = f"{camera.cx:g},{camera.cy:g}"
         return Camera(None, (f"{origin} has its centre at {centre}, pictures are {width}x{height}", UNKNOWN))
     return Camera(camera)
+
+
+def first_picture_size(read: Callable[[int], np.ndarray], count: int) -> Size | None:
+    """Return (width, height) of the first readable picture of the first five; None if there is none.
+
+    read: returns the picture of a frame by its index, (H, W, 3), or raises FrameError. count: number of frames.
+    """
+    for index in range(min(5, count)):
+        with suppress(FrameError):
+            height, width = read(index).shape[:2]
+            return width, height
+    return None
 
 
 def notes_on_given(intrinsics: Intrinsics, source: Recording) -> tuple[str, ...]:

@@ -24,11 +24,6 @@ def test_growing_and_steady_memory() -> None:
     assert memory.memory_figures(np.full(10, 300.0), every=10) is None
 
 
-def test_the_peak_is_at_least_the_resident_memory() -> None:
-    most = memory.peak_mib()
-    assert most is None or most >= 0.99 * memory.resident_mib() > 0
-
-
 def test_an_open_file_is_counted(tmp_path: Path) -> None:
     before = memory.open_files()
     with open(tmp_path / "file", "wb"):
@@ -40,8 +35,8 @@ def test_bench_is_importable_where_python_has_no_module_resource() -> None:
     """As on Windows."""
     code = (
         "import sys; sys.modules['resource'] = None\n"
-        "from streamseg.bench import memory, runner, turn\n"
-        "assert memory.peak_mib() is None"
+        "from streamseg.bench import runner, turn\n"
+        "assert turn.peak_mib() is None"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -104,7 +104,7 @@ def test_a_library_that_cannot_be_loaded() -> None:
     assert "streamseg doctor" in hint
 
 
-def test_a_path_with_a_nul() -> None:
+def test_a_path_with_a_nul_is_explained() -> None:
     with pytest.raises(ValueError, match="null byte") as caught:
         Path("a\0b").mkdir()
     assert "NUL" in message_and_hint(caught.value)[0]

@@ -34,14 +34,14 @@ def parse(kind: click.ParamType, text: str) -> object:
         ("٣٨٤", 2),
     ],
 )
-def test_size(text: str, size: object) -> None:
+def test_a_size_is_one_side_or_two(text: str, size: object) -> None:
     assert parse(Size(), text) == size
 
 
 @pytest.mark.parametrize(
     ("text", "numbers"), [("4", (4,)), ("4,5", (4, 5)), ("-1", (-1,)), ("", ()), ("4;5", 2), ("9" * 5000, 2)]
 )
-def test_numbers(text: str, numbers: object) -> None:
+def test_numbers_are_split_at_commas(text: str, numbers: object) -> None:
     assert parse(Numbers(), text) == numbers
 
 

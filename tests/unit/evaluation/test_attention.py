@@ -68,7 +68,7 @@ def test_a_cnn_has_no_cls_token(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_a_real_vit(tmp_path: Path, shared: Path) -> None:
+def test_a_real_vit_gives_a_picture_for_each_frame(tmp_path: Path, shared: Path) -> None:
     weights = str(shared / "weights" / "vit_tiny_patch16_224_imagenet.safetensors")
     spec = Spec("timm:vit_tiny_patch16_224", weights)
     setup = SessionConfig(str(ROOT / "samples" / "tabletop")).but(spec=spec, size=96, engine="torch")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import jaccard_score
 
-from streamseg.evaluation.iou import best_cluster, best_union, free_choice, iou, overlap
+from streamseg.evaluation.iou import count_pixels, free_choice, iou
 from streamseg.frame import VOID
 
 SHAPE = (6, 7)
@@ -32,7 +32,7 @@ def test_best_union_beats_every_set(found: np.ndarray, truth: np.ndarray) -> Non
     clusters = np.unique(found[found != VOID]).tolist()
     sets = chain.from_iterable(combinations(clusters, n) for n in range(len(clusters) + 1))
     limit = max(iou(np.isin(found, chosen), truth) for chosen in sets)
-    union = best_union(found, truth)
+    union = count_pixels(found, truth).best_union()
     assert union.iou == pytest.approx(limit)
     assert iou(np.isin(found, union.clusters), truth) == pytest.approx(limit)
 
@@ -40,37 +40,38 @@ def test_best_union_beats_every_set(found: np.ndarray, truth: np.ndarray) -> Non
 @given(labels, truths)
 def test_best_cluster_beats_every_cluster(found: np.ndarray, truth: np.ndarray) -> None:
     present = np.unique(found[(found != VOID) & (truth != VOID)]).tolist()
-    best = best_cluster(found, truth)
+    best = count_pixels(found, truth).best_cluster()
     assert best.iou == pytest.approx(iou(np.isin(found, best.clusters), truth))
     assert best.iou == max((iou(found == cluster, truth) for cluster in present), default=best.iou)
     assert len(best.clusters) == bool(present)
-    assert best.iou <= best_union(found, truth).iou + 1e-12
+    assert best.iou <= count_pixels(found, truth).best_union().iou + 1e-12
 
 
 @given(labels, truths, st.permutations([0, 1, 2, 3, 4, 5]))
 def test_names_of_clusters_do_not_matter(found: np.ndarray, truth: np.ndarray, order: list[int]) -> None:
     renamed = np.where(found == VOID, VOID, np.array([*order, *range(6, 256)])[found]).astype(np.uint8)
-    assert best_cluster(renamed, truth).iou == best_cluster(found, truth).iou
-    assert best_union(renamed, truth).iou == pytest.approx(best_union(found, truth).iou)
+    one, other = count_pixels(found, truth), count_pixels(renamed, truth)
+    assert one.best_cluster().iou == other.best_cluster().iou
+    assert one.best_union().iou == pytest.approx(other.best_union().iou)
 
 
 def test_counts_by_hand() -> None:
     found = np.array([[0, 0, 1, 1], [0, 2, 1, VOID]])
     truth = np.array([[0, 3, 1, 1], [VOID, 0, 0, 2]])
-    counts = overlap(found, truth, 5)
+    counts = count_pixels(found, truth, 5)
     assert counts.inside.tolist() == [1, 2, 0, 0, 0]
     assert counts.outside.tolist() == [1, 1, 1, 0, 0]
     assert counts.total == 4
     assert counts.iou([0, 1]) == 3 / 6
-    assert best_cluster(found, truth) == ((1,), 2 / 5)
-    assert best_union(found, truth) == ((0, 1), 3 / 6)
+    assert counts.best_cluster() == ((1,), 2 / 5)
+    assert counts.best_union() == ((0, 1), 3 / 6)
 
 
 def test_two_empty_masks_agree() -> None:
     empty = np.zeros((3, 3), np.uint8)
     assert iou(empty > 0, empty) == 1.0
     assert iou(empty == 0, empty) == 0.0
-    assert best_union(empty, empty) == ((), 1.0)
+    assert count_pixels(empty, empty).best_union() == ((), 1.0)
 
 
 def test_shapes_have_to_agree() -> None:

@@ -11,7 +11,7 @@ from streamseg.evaluation.overlap import overlap
 MAPS = arrays(np.uint8, (6, 7), elements=st.integers(0, 4))
 
 
-def test_by_hand() -> None:
+def test_figures_equal_those_by_hand() -> None:
     truth = np.zeros((4, 10), int)
     truth[:, :4], truth[:, 6:] = 1, 2
     objects = np.zeros_like(truth)
@@ -31,7 +31,7 @@ def test_void_pixels_do_not_count() -> None:
     assert overlap(objects, truth).f < 1
 
 
-def test_frames_without_objects() -> None:
+def test_empty_frames_agree_and_objects_on_nothing_score_0() -> None:
     empty, full = np.zeros((3, 3), int), np.ones((3, 3), int)
     assert overlap(empty, empty).f == 1
     assert overlap(full, empty).f == overlap(empty, full).f == 0

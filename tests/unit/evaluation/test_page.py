@@ -81,7 +81,7 @@ def test_the_page_is_valid_and_loads_no_other_files() -> None:
         assert shown in reader.text
 
 
-def test_without_objects_the_best_segment_decides() -> None:
+def test_without_objects_the_best_region_decides() -> None:
     text = page(result(gallery_of([0.5, 0.1], objects=False)), "title")
     assert "IoU of the best region 0.100" in text
     assert text.count("<img") == 6

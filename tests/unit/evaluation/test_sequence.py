@@ -12,8 +12,8 @@ from hypothesis.extra.numpy import arrays
 from sklearn.metrics import adjusted_rand_score
 
 from streamseg.evaluation.davis import contingency
-from streamseg.evaluation.iou import best_cluster, best_union, iou
-from streamseg.evaluation.sequence import FIGURES, IOU, Sequence, adjusted_rand
+from streamseg.evaluation.iou import PixelCounts, count_pixels, iou
+from streamseg.evaluation.sequence import FIGURES, IOU, SequenceScores, adjusted_rand
 from streamseg.frame import VOID, Segmentation
 
 SHAPE = (6, 8)
@@ -31,14 +31,14 @@ def test_rand_index_is_scikit_learns(found: np.ndarray, truth: np.ndarray) -> No
 @given(st.lists(st.tuples(ids, truths), min_size=1, max_size=3))
 @settings(max_examples=30, deadline=None)
 def test_figures_are_means_over_the_frames(clip: list[tuple[np.ndarray, np.ndarray]]) -> None:
-    scores = Sequence()
+    scores = SequenceScores()
     for position, (found, truth) in enumerate(clip):
         scores.add(position, Segmentation(found, 4, found), truth)
     figures = scores.figures()
     assert set(figures) == set(FIGURES)
     things = [(f, t) for f, t in clip if ((t > 0) & (t != VOID)).any()]
-    for name, rule in (("best", best_cluster), ("union", best_union)):
-        expected = np.mean([rule(f, t).iou for f, t in things]) if things else None
+    for name, rule in (("best", PixelCounts.best_cluster), ("union", PixelCounts.best_union)):
+        expected = np.mean([rule(count_pixels(f, t)).iou for f, t in things]) if things else None
         assert figures[name] == (pytest.approx(expected) if things else None)
     assert figures["free"] == (pytest.approx(np.mean([iou(f > 0, t) for f, t in things])) if things else None)
     pixels = [np.concatenate([part[t != VOID] for part, t in ((pair[i], pair[1]) for pair in clip)]) for i in (0, 1)]
@@ -52,7 +52,7 @@ def test_changes_of_ids_count_between_neighbours_outside_void() -> None:
     second[1, 8:] = VOID
     labels = [np.full((2, 10), 1, np.uint8), np.full((2, 10), 1, np.uint8)]
     labels[1][1] = 2  # ten change, two of them void
-    scores = Sequence()
+    scores = SequenceScores()
     for position, (found, true) in enumerate(zip(labels, (first, second), strict=True)):
         scores.add(position, Segmentation(found, 2), true)
     figures = scores.figures()
@@ -64,14 +64,14 @@ def test_changes_of_ids_count_between_neighbours_outside_void() -> None:
 
 
 def test_frames_that_are_no_neighbours_are_not_compared() -> None:
-    scores = Sequence()
+    scores = SequenceScores()
     for position in (0, 5):
         scores.add(position, Segmentation(np.full(SHAPE, position, np.uint8), 1), np.zeros(SHAPE, np.uint8))
     assert scores.figures()["segments_id_changes"] is None
 
 
 def test_frames_of_other_sizes_are_not_compared() -> None:
-    scores = Sequence()
+    scores = SequenceScores()
     for position, shape in enumerate(((4, 6), (6, 4))):
         ones = np.ones(shape, np.uint8)
         scores.add(position, Segmentation(ones, 1, ones), ones)
@@ -81,7 +81,7 @@ def test_frames_of_other_sizes_are_not_compared() -> None:
 
 
 def test_a_frame_without_foreground_has_no_best_segment() -> None:
-    scores = Sequence()
+    scores = SequenceScores()
     nothing = np.zeros(SHAPE, np.uint8)
     own = scores.add(0, Segmentation(np.ones(SHAPE, np.uint8), 1, nothing), nothing)
     assert own == {}
@@ -92,7 +92,7 @@ def test_best_and_free_are_means_over_the_same_frames() -> None:
     """A frame without foreground, in which something was found, must not lower "free" alone."""
     truth, nothing = np.zeros(SHAPE, np.uint8), np.zeros(SHAPE, np.uint8)
     truth[:3] = 1
-    scores = Sequence()
+    scores = SequenceScores()
     for position, true in enumerate((truth, nothing, truth)):
         scores.add(position, Segmentation(truth + 1, 2, truth), true)
     figures = scores.figures()
@@ -106,7 +106,7 @@ def test_best_and_union_are_over_things_and_the_regions_around(
     labels: np.ndarray, objects: np.ndarray, truth: np.ndarray
 ) -> None:
     """The oracle tries every mask, and every union of masks, pixel by pixel."""
-    scores = Sequence(iou_only=True)
+    scores = SequenceScores(iou_only=True)
     own = scores.add(0, Segmentation(labels, 5, objects), truth)
     if not ((truth > 0) & (truth != VOID)).any():
         assert own == {}
@@ -128,7 +128,7 @@ def test_a_thing_may_be_the_best_mask() -> None:
     truth = np.zeros(SHAPE, np.uint8)
     truth[1:4, 1:5] = 1
     labels = np.where(np.arange(SHAPE[1]) < 3, 1, 2).astype(np.uint8) * np.ones(SHAPE, np.uint8)
-    scores = Sequence()
+    scores = SequenceScores()
     scores.add(0, Segmentation(labels, 2, truth), truth)
     figures = scores.figures()
     assert figures["best"] == figures["union"] == 1

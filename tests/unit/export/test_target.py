@@ -84,7 +84,7 @@ def test_a_name_that_run_would_not_recognize_is_refused(name, tmp_path):
             check_name(tmp_path, *suffixes)
 
 
-def test_a_folder_without_permission(tmp_path, monkeypatch):
+def test_a_folder_without_permission_is_refused(tmp_path, monkeypatch):
     if os.geteuid() == 0:  # root may write anywhere: the kernel is asked for a place where not even root may
         folder = "/proc"
     else:

@@ -99,7 +99,7 @@ def test_what_is_exported_already_is_refused_whatever_its_size(network: Path, tm
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_its_bin(copied: Path) -> None:
+def test_a_network_without_its_bin_is_refused(copied: Path) -> None:
     copied.with_suffix(".bin").unlink()
     with pytest.raises(ModelError, match=r"lacks its weights, .*net\.bin"):
         describe(Spec(str(copied)))

@@ -64,7 +64,7 @@ def test_cosine_of_a_known_angle_at_any_length(cosine, length, seed):
     assert found.item() == pytest.approx(cosine, abs=1e-9)
 
 
-def test_cosine_of_nothing():
+def test_two_zero_vectors_are_equal_and_one_differs():
     zero, one = np.zeros((1, 4, 1, 1)), np.ones((1, 4, 1, 1))
     assert verify.cosine(zero, zero, (1,)).item() == 1
     assert verify.cosine(zero, one, (1,)).item() == 0
@@ -116,7 +116,7 @@ def test_missing_or_misshapen_outputs_are_refused(broken):
         ("int8", 0.4, False),
     ],
 )
-def test_gates(precision, strength, passes):
+def test_a_gate_passes_small_errors_and_names_what_fails(precision, strength, passes):
     comparison = compared(planted(6), noisy(planted(6), strength))
     if passes:
         verify.gate("net", precision, [comparison])

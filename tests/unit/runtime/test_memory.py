@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from streamseg.runtime.memory import starting
+from streamseg.bench.memory import resident_mib
+from streamseg.runtime.memory import peak_mib, starting
 
 PICTURES = """
 import resource, sys, threading
@@ -59,3 +60,8 @@ def test_garbage_is_collected_once_a_program_has_started() -> None:
     with pytest.raises(ValueError, match="x"), starting():
         raise ValueError("x")
     assert gc.isenabled()
+
+
+def test_the_peak_is_at_least_the_resident_memory() -> None:
+    most = peak_mib()
+    assert most is None or most >= 0.99 * resident_mib() > 0

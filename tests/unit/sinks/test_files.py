@@ -51,7 +51,7 @@ def test_panoptic_files_join_things_and_regions(tmp_path: Path) -> None:
     assert np.array(Image.open(folder / "00000.png")).tolist() == [[1, 252, 254, VOID]]
 
 
-def test_archive_of_one_size(tmp_path: Path) -> None:
+def test_an_archive_holds_the_labels_of_all_frames(tmp_path: Path) -> None:
     labels = [blocks(seed) for seed in range(5)]
     path = write("npz", tmp_path, [frame(i, x) for i, x in enumerate(labels)])
     with np.load(path, allow_pickle=False) as archive:
@@ -62,7 +62,7 @@ def test_archive_of_one_size(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["labels.npz"]
 
 
-def test_archive_of_many_sizes(tmp_path: Path) -> None:
+def test_an_archive_pads_smaller_frames(tmp_path: Path) -> None:
     sizes = [(48, 64), (20, 80), (90, 31)]
     labels = [blocks(seed, size) for seed, size in enumerate(sizes)]
     with np.load(write("npz", tmp_path, [frame(i, x) for i, x in enumerate(labels)])) as archive:
@@ -176,7 +176,7 @@ def test_a_sink_writes_its_output(name: str, tmp_path: Path) -> None:
     assert FILES[name] == plugins.load(sinks.__name__, name).OUTPUT
 
 
-def test_unknown_sink() -> None:
+def test_an_unknown_sink_is_refused_with_a_guess() -> None:
     with pytest.raises(OutputError) as caught:
         open_sink("label", Path(), RUN)
     assert "did you mean 'labels'?" in caught.value.hint

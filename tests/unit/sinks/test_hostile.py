@@ -121,7 +121,7 @@ def recorded(path: Path) -> int:
 
 @pytest.mark.parametrize("name", SINKS)
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (33, 47), (48, 64)])
-def test_any_size(name: str, size: tuple[int, int], tmp_path: Path) -> None:
+def test_frames_of_any_size_are_written(name: str, size: tuple[int, int], tmp_path: Path) -> None:
     with open_sink(name, tmp_path, Run("x")) as sink:
         for index in range(3):
             sink.write(*item(index, size))
@@ -151,7 +151,7 @@ def test_any_frame_name(name: str, frame_name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name", sorted(set(SINKS) - {"labels", "objects", "panoptic", "yolo", "ply"})
 )  # whose files stay small
-def test_a_full_disk(name: str, tmp_path: Path, full_disk: FullDisk) -> None:
+def test_a_full_disk_ends_in_one_clear_error(name: str, tmp_path: Path, full_disk: FullDisk) -> None:
     """There is one clear error, no partial file is left, and complete files can be read."""
 
     def fill() -> None:

@@ -41,7 +41,7 @@ def no_displays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
 
 
-def test_without_a_display(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_a_display_a_window_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     no_displays(monkeypatch)
     with pytest.raises(OutputError, match="display") as caught:
         open_sink("window", tmp_path, Run("a sequence"))

@@ -40,7 +40,7 @@ def test_annotated(tmp_path: Path, make: Any) -> None:
         assert (frame.name, frame.timestamp) == (f"frame{i + 1:06d}", 2.0 + i)
 
 
-def test_bare(tmp_path: Path, make: Any) -> None:
+def test_a_sequence_without_annotations_is_read(tmp_path: Path, make: Any) -> None:
     source = open_source(str(make.co3d(tmp_path, annotated=False)))
     assert (source.kind, len(source)) == ("co3d", 3)
     check_frame(source[1], 65, unit=1.0)
@@ -168,7 +168,7 @@ def opened(uri: str) -> Recording:
     return source
 
 
-def test_subsets(category: Path) -> None:
+def test_a_subset_has_only_its_frames(category: Path) -> None:
     assert frames(f"co3d:{category / ONE}#fewview_dev/train") == [0, 2, 5]
     assert frames(f"{category / ONE}#fewview_dev") == [0, 2, 5, 7]
     assert frames(f"{category / OTHER}#fewview_dev/train") == [1, 3]
@@ -183,7 +183,7 @@ def test_subsets(category: Path) -> None:
     assert frame.annotation is not None
 
 
-def test_a_subset_without_annotations(category: Path) -> None:
+def test_a_subset_is_found_without_annotations(category: Path) -> None:
     (category / "frame_annotations.jgz").unlink()
     names = sorted(path.stem for path in (category / ONE / "images").iterdir())
     source = opened(f"co3d:{category / ONE}#fewview_dev/train")

@@ -34,7 +34,7 @@ def test_binary_masks_are_one_object(tmp_path: Path, make: Any) -> None:
     assert mask.sum() == 16
 
 
-def test_without_the_resolution_folder(tmp_path: Path, make: Any) -> None:
+def test_the_resolution_folder_may_be_missing(tmp_path: Path, make: Any) -> None:
     make.davis(tmp_path)
     for kind in ("JPEGImages", "Annotations"):
         (tmp_path / kind / "480p/bear").rename(tmp_path / kind / "bear")

@@ -14,7 +14,7 @@ from streamseg.errors import FrameError, SourceError
 from streamseg.sources import Recording, open_source
 
 
-def test_natural_order(tmp_path: Path, make: Any) -> None:
+def test_frames_come_in_natural_order(tmp_path: Path, make: Any) -> None:
     source = open_source(str(make.images(tmp_path, 12)))
     assert [source.name_of(i) for i in range(12)] == [f"view{i}" for i in range(12)]
     assert np.array_equal(source[10].rgb, make.texture(10))
@@ -30,7 +30,7 @@ def test_stamps_are_in_order_of_time(tmp_path: Path, make: Any) -> None:
     assert names == ["1699999999.125", "1700000000.25", "1700000000.5", "1700000001"]
 
 
-def test_a_single_image(tmp_path: Path, make: Any) -> None:
+def test_a_single_image_is_a_recording(tmp_path: Path, make: Any) -> None:
     make.rgb(tmp_path / "ä.JPG", make.texture(0))
     source = open_source(str(tmp_path / "ä.JPG"))
     assert (source.kind, len(source), source[0].name) == ("images", 1, "ä")

@@ -33,14 +33,14 @@ def test_recognition_never_raises(uri: str) -> None:
         assert plugins.load("streamseg.sources", name).recognizes(uri) in (True, False)
 
 
-def test_split_kind() -> None:
+def test_only_known_kinds_are_split_off() -> None:
     assert split_kind("tum:/a/b") == ("tum", "/a/b")
     assert split_kind("camera:rtsp://x") == ("camera", "rtsp://x")
     for plain in ("rtsp://x", "C:\\x", "/a:b", "0", "unknown:x"):
         assert split_kind(plain) == (None, plain)
 
 
-def test_split_part(tmp_path: Path) -> None:
+def test_a_part_is_split_off_unless_the_path_exists(tmp_path: Path) -> None:
     assert split_part("co3d/apple#fewview_dev/train") == ("co3d/apple", "fewview_dev/train")
     assert split_part("co3d/apple") == ("co3d/apple", "")
     (tmp_path / "take#2").mkdir()
@@ -159,7 +159,7 @@ def test_a_forced_kind_on_the_wrong_thing_is_an_error(kind: str, tmp_path: Path)
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
-def test_an_unreadable_folder(tmp_path: Path, make: Any) -> None:
+def test_an_unreadable_folder_is_told(tmp_path: Path, make: Any) -> None:
     make.images(tmp_path / "secret")
     (tmp_path / "secret").chmod(0)
     try:

@@ -75,7 +75,7 @@ def test_modes_crop_and_scale(shared: Path) -> None:
     assert (wide.fx, wide.cx - 192, wide.cy - 180) == pytest.approx((cropped.fx, cropped.cx, cropped.cy))
 
 
-def test_recording(tmp_path: Path, make: Any) -> None:
+def test_colour_and_registered_depth_are_read(tmp_path: Path, make: Any) -> None:
     make.kinect(tmp_path / "r.mkv")
     source = open_source(str(tmp_path))
     assert (source.kind, len(source), source.fps, source.skipped) == ("kinect", 3, 5.0, ())
@@ -116,7 +116,7 @@ def test_captures_that_lack_a_track(tmp_path: Path, make: Any) -> None:
     np.testing.assert_allclose(depth[depth > 0], 1.2, rtol=1e-6)
 
 
-def test_without_calibration_and_without_kinect_tracks(tmp_path: Path, make: Any) -> None:
+def test_without_calibration_there_is_no_depth_and_without_kinect_tracks_no_kinect(tmp_path: Path, make: Any) -> None:
     make.kinect(tmp_path / "r.mkv", calibrated=False)
     frame = open_source(str(tmp_path / "r.mkv"))[0]
     assert (frame.depth, frame.depth_problem, frame.intrinsics) == (None, "recording has no calibration", None)

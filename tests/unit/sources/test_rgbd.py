@@ -93,7 +93,7 @@ def test_colour_and_depth_in_two_folders(tmp_path: Path, make: Any) -> None:
         ("calibration.txt", "60 61 31 25 0.1 0.2"),
     ],
 )
-def test_intrinsics_files(name: str, text: str, tmp_path: Path, make: Any) -> None:
+def test_files_of_intrinsics_are_read_and_garbage_is_unknown(name: str, text: str, tmp_path: Path, make: Any) -> None:
     make.rgbd(tmp_path)
     (tmp_path / name).write_text(text)
     assert open_source(str(tmp_path))[0].intrinsics == Intrinsics(60, 61, 31, 25)

@@ -51,7 +51,7 @@ def test_intrinsics_come_from_the_name_of_the_folder_or_a_parent(
         assert intrinsics is None if fx is None else intrinsics.fx == pytest.approx(fx * make.texture(0).shape[1] / 640)
 
 
-def test_options_override(tmp_path: Path, make: Any) -> None:
+def test_options_override_the_recording(tmp_path: Path, make: Any) -> None:
     camera = Intrinsics(1, 2, 3, 4)
     frame = open_tum(str(make.tum(tmp_path)), Options(camera, depth_scale=1000.0))[0]
     assert frame.intrinsics == camera

@@ -47,7 +47,7 @@ def test_a_teachers_norms_are_frozen_where_the_students_are() -> None:
     assert teacher.net.layer2[0].bn1.training
 
 
-def test_blocks_of_a_vit() -> None:
+def test_the_first_blocks_of_a_vit_are_frozen() -> None:
     encoder = opened("timm:vit_tiny_patch16_224", (12,)).train()
     encoder.freeze(3)
     assert {name.split(".")[1] for name in step(encoder) if name.startswith("blocks")} == set(map(str, range(2, 12)))

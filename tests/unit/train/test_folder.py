@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from streamseg.errors import OutputError
-from train.folder import STARTED, OutputFolder, checkpoint_to_resume, remove_objects, reserved
+from train.folder import STARTED, RunFolder, checkpoint_to_resume, remove_objects, reserved
 
 FILES = ("last.pt", "best.pt", "checkpoints/best-000003.pt", "metrics.csv", "run.json", "masks.png",
          "events.out.tfevents.1", "objects.json", "objects/0/000001.png", "round1/last.pt", "round2/best.pt",
@@ -37,7 +37,7 @@ NEW = "best.pt", "metrics.csv", "hparams.yaml", "events.out.tfevents.2", "object
 
 def replaced(output: Path, *files: str) -> None:
     """Replace the older run by a run that removes objects, writes these files, and ends with an error."""
-    with reserved(OutputFolder(output, overwrite=True), True):
+    with reserved(RunFolder(output, overwrite=True), True):
         assert not (output / "last.pt").exists()
         remove_objects(output)
         for name in files:
@@ -51,7 +51,7 @@ def test_an_error_before_the_first_checkpoint_leaves_the_older_run_as_it_was(old
         replaced(old, *NEW)
     assert content(old) == before
     with pytest.raises(OutputError, match="holds a run already"):
-        checkpoint_to_resume(OutputFolder(old), True)
+        checkpoint_to_resume(RunFolder(old), True)
 
 
 def test_a_kill_before_the_first_checkpoint_leaves_the_older_run_as_it_was(
@@ -71,13 +71,13 @@ def test_a_kill_before_the_first_checkpoint_leaves_the_older_run_as_it_was(
     monkeypatch.undo()
     assert len(left) == 2 * len(FILES)
     for output in left:
-        assert checkpoint_to_resume(OutputFolder(output, resume=True), True) == output / "last.pt"
+        assert checkpoint_to_resume(RunFolder(output, resume=True), True) == output / "last.pt"
         (output / STARTED).unlink(missing_ok=True)
         assert content(output) == before
 
 
 def test_the_older_run_is_removed_when_the_new_one_has_a_checkpoint(old: Path) -> None:
-    with reserved(OutputFolder(old, overwrite=True), True):
+    with reserved(RunFolder(old, overwrite=True), True):
         put(old, "last.pt")
     kept = {name: "old" for name in ("objects.json", "objects/0/000001.png", *MINE)}
     assert content(old) == {"last.pt": "new", **kept}
@@ -89,12 +89,12 @@ def test_the_older_run_is_removed_when_the_new_one_has_a_checkpoint(old: Path) -
 def test_the_output_folder_must_not_contain_the_input(old: Path) -> None:
     for path in (old, old / "best.pt"):
         with pytest.raises(OutputError, match=f"--backbone '{path}' lies in the output folder"):
-            checkpoint_to_resume(OutputFolder(old, overwrite=True, inputs=(("--backbone", str(path)),)), True)
-    assert checkpoint_to_resume(OutputFolder(old / "out", inputs=(("--data", str(old)),)), True) is None
+            checkpoint_to_resume(RunFolder(old, overwrite=True, inputs=(("--backbone", str(path)),)), True)
+    assert checkpoint_to_resume(RunFolder(old / "out", inputs=(("--data", str(old)),)), True) is None
 
 
 @pytest.mark.parametrize("options", [{}, {"overwrite": True}, {"resume": True}])
 def test_a_folder_in_use_is_told_before_data_are_opened(options: dict[str, bool], old: Path) -> None:
-    with reserved(OutputFolder(old, resume=True), True), pytest.raises(OutputError, match="another run"):
-        checkpoint_to_resume(OutputFolder(old, **options), True)
-    assert checkpoint_to_resume(OutputFolder(old, resume=True), True) == old / "last.pt"
+    with reserved(RunFolder(old, resume=True), True), pytest.raises(OutputError, match="another run"):
+        checkpoint_to_resume(RunFolder(old, **options), True)
+    assert checkpoint_to_resume(RunFolder(old, resume=True), True) == old / "last.pt"

@@ -25,7 +25,7 @@ def put(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:
 
 
 @pytest.mark.parametrize(("rank", "local"), [(0, 0), (1, 1), (2, 0), (3, 1)])
-def test_processes_of_srun(rank: int, local: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ranks_and_devices_of_srun_are_found(rank: int, local: int, monkeypatch: pytest.MonkeyPatch) -> None:
     put(monkeypatch, **SRUN, SLURM_PROCID=str(rank), SLURM_LOCALID=str(local))
     assert by_srun()
     assert (is_rank_zero(), is_local_rank_zero(), node_count()) == (rank == 0, local == 0, 2)
@@ -36,7 +36,7 @@ def test_processes_of_srun(rank: int, local: int, monkeypatch: pytest.MonkeyPatc
         trainer_devices(Settings(devices="cpu:1"))
 
 
-def test_processes_of_torchrun(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ranks_and_devices_of_torchrun_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     put(monkeypatch, RANK="2", LOCAL_RANK="0", WORLD_SIZE="4", LOCAL_WORLD_SIZE="2", **SRUN, SLURM_PROCID="0")
     assert not by_srun()  # srun started torchrun, which started this
     assert (is_rank_zero(), is_local_rank_zero(), node_count()) == (False, True, 2)

@@ -118,6 +118,9 @@ def test_a_resumed_run_must_be_the_same(train: Any, images: Path, tmp_path: Path
     code, _, said = train("byol", "--resume", "--lr", 9, "-o", out)
     assert code == 1
     assert "--lr auto, and cannot be resumed with 9.0" in said
+    several = ("--warmup", 0.5, "--clip", 1, "--seed", 5, "--facet", "key", "--size", 64, "--hidden", 8, "--lr", 9)
+    code, _, said = train("byol", "--resume", *several, "-o", out)
+    assert "without --facet, and cannot" in said  # always the first flag in the order of the help, not of a hash
     code, _, said = train("byol", "--resume", "--facet", "output", "-o", out)
     assert code == 1
     assert "the run was started without --facet, and cannot be resumed with output" in said
@@ -161,7 +164,9 @@ def refuse(said: str, code: int, *words: str) -> None:
         assert word in said, said
 
 
-def test_bad_input(train: Any, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unusable_data_and_flags_are_refused_before_anything_is_written(
+    train: Any, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = tmp_path / "out"
 
     def tried(*args: object) -> tuple[str, int]:

@@ -19,7 +19,7 @@ from streamseg.frame import Segmentation
 from streamseg.masks.properties import measure
 from streamseg.sinks import Run, open_sink
 from streamseg.sources import open_source
-from streamseg.viewing.output import Stamp
+from streamseg.viewing.output import FrameEntry
 from streamseg.viewing.playback import Playback
 from streamseg.viewing.recorded import Recorded, open_recorded
 from streamseg.viewing.server import PageServer
@@ -182,7 +182,7 @@ def test_two_runs_are_served_beside_each_other(write: Callable[..., Path], serve
 
 def test_a_fact_of_the_run_replaces_that_of_its_recording() -> None:
     facts = [("depth", "1 unit"), ("skipped", "1 x broken"), ("skipped", "2 x dark")]
-    recorded = Recorded("a run", [Stamp("first", number=0)], open_source(str(SAMPLE)), facts=facts)
+    recorded = Recorded("a run", [FrameEntry("first", number=0)], open_source(str(SAMPLE)), facts=facts)
     assert recorded.facts[:3] == facts
     assert [name for name, _ in recorded.facts[3:]] == ["recording", "camera", "ground truth"]
 

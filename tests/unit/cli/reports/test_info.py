@@ -32,7 +32,7 @@ def network(path: Path, image: list, output: str, shape: list, **metadata: str) 
     return path
 
 
-def test_an_onnx_file_of_ours(tmp_path: Path) -> None:
+def test_an_onnx_file_of_ours_is_described(tmp_path: Path) -> None:
     metadata = {
         "streamseg": "0.1.0",
         "method": "byol",
@@ -74,7 +74,7 @@ def test_a_foreign_file_that_does_not_fit(tmp_path: Path, image: list, output: s
     assert "(N, 3, H, W)" in report["expected"]
 
 
-def test_a_checkpoint(tmp_path: Path) -> None:
+def test_a_checkpoint_is_described(tmp_path: Path) -> None:
     import torch
 
     backbone = {"name": "resnet18", "architecture": "resnet18.tv_in1k", "layers": [4, 5], "facet": "output"}
@@ -89,7 +89,7 @@ def test_a_checkpoint(tmp_path: Path) -> None:
         info.examine(path)
 
 
-def test_weights_alone(tmp_path: Path) -> None:
+def test_weights_alone_are_described_and_do_not_run(tmp_path: Path) -> None:
     import torch
     from safetensors.torch import save_file
 

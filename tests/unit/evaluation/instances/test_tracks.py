@@ -36,8 +36,11 @@ def test_a_true_object_that_changes_its_id() -> None:
     assert one.iou == {0: 1.0, 1: 1.0, 2: pytest.approx(1 / 3), 3: 1.0}
     assert one.partners == {0: 4, 1: 4, 3: 6}
     assert (one.partner, one.switches, one.seen) == (4, 1, 4)
-    assert sorted(text.split(":")[0] for text in one.pictures) == ["largest", "worst, IoU 0.33"]
-    assert all(max(picture.shape) == SIDE for picture in one.pictures.values())
+    assert {kind: caption.split(":")[0] for kind, (caption, _) in one.pictures.items()} == {
+        "largest": "largest",
+        "worst": "worst, IoU 0.33",
+    }
+    assert all(max(picture.shape) == SIDE for _, picture in one.pictures.values())
     assert tracks.found[4].scores == pytest.approx([0.4, 0.4])
     assert tracks.found[6].partner == 1
     assert tracks.frames == 4

@@ -36,6 +36,6 @@ def test_a_ring_is_exact_and_two_parts_gain_a_line() -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 2), (2, 1)])
-def test_specks(size: tuple[int, int]) -> None:
+def test_the_smallest_masks_stay_whole(size: tuple[int, int]) -> None:
     mask = np.ones(size, bool)
     assert filled(polygon(mask), size).all()

@@ -29,7 +29,7 @@ WANTED = Intrinsics(600.0, 601.0, 320.0, 240.0)
         ("tum.yaml", "Camera.fx: 600\nCamera.fy: 601.0\nCamera.cx: 320\nCamera.cy: 240\n"),
     ],
 )
-def test_every_kind_of_file(name: str, text: str, tmp_path: Path) -> None:
+def test_every_kind_of_file_gives_the_intrinsics(name: str, text: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(text)
     assert camera_of(tmp_path, "scene", VGA) == (WANTED, ())
 

@@ -36,7 +36,7 @@ def claims(width: int, height: int) -> bytes:
 
 
 @pytest.mark.parametrize("form", ["png", "jpg", "bmp", "webp", "tif", "ppm"])
-def test_sizes_without_decoding(form: str, tmp_path: Path) -> None:
+def test_sizes_are_read_from_headers(form: str, tmp_path: Path) -> None:
     path = tmp_path / f"a.{form}"
     Image.new("RGB", (31, 17)).save(path)
     assert size_of(path.read_bytes()) == (31, 17)
@@ -65,7 +65,7 @@ def test_every_page_counts_and_previews_do_not(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("held", "size"), [(1, (20, 10)), (3, (20, 10)), (6, (10, 20))])
-def test_sizes_as_shown(held: int, size: tuple[int, int], tmp_path: Path) -> None:
+def test_sizes_are_those_of_the_upright_picture(held: int, size: tuple[int, int], tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = held
     Image.new("RGB", (20, 10)).save(tmp_path / "a.jpg", exif=exif)

@@ -146,7 +146,7 @@ def test_reasons_are_short_and_free_of_paths(tmp_path: Path, cut: Callable[[Path
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
-def test_a_file_without_permission(tmp_path: Path, make: Any) -> None:
+def test_a_file_without_permission_is_unreadable(tmp_path: Path, make: Any) -> None:
     make.rgb(tmp_path / "a.png", make.texture(0))
     (tmp_path / "a.png").chmod(0)
     with pytest.raises(FrameError, match="unreadable file"):

@@ -13,7 +13,7 @@ from streamseg.sources.reading.lists import find_associations, read_list, read_p
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le"])
 @pytest.mark.parametrize("slash", ["/", "\\"])
-def test_lists_of_other_programs(encoding: str, slash: str, tmp_path: Path) -> None:
+def test_lists_of_other_programs_are_read(encoding: str, slash: str, tmp_path: Path) -> None:
     (tmp_path / "rgb").mkdir()
     (tmp_path / "rgb/a.png").touch()
     (tmp_path / "rgb.txt").write_bytes(f"# stamps\n1.5 rgb{slash}a.png\n".encode(encoding))
@@ -49,7 +49,7 @@ def test_what_is_unusable_is_counted(tmp_path: Path) -> None:
     assert [skip.reason for skip in skipped] == ["listed twice", *3 * ["malformed line in the list"], "missing file"]
 
 
-def test_pairs_in_either_order(tmp_path: Path) -> None:
+def test_pairs_are_read_in_either_order(tmp_path: Path) -> None:
     for name in ("rgb", "depth"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "1.png").touch()

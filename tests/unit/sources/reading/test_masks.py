@@ -85,7 +85,7 @@ def test_a_cut_out_photograph_is_its_own_mask(tmp_path: Path) -> None:
     assert np.array_equal(interpret(path).ids, DISC // 255)
 
 
-def test_sixteen_bits_black_and_white(tmp_path: Path) -> None:
+def test_white_of_sixteen_bits_is_object_1(tmp_path: Path) -> None:
     path = saved(tmp_path, Image.fromarray(DISC.astype(np.uint16) * 257))
     assert np.array_equal(interpret(path).ids, DISC // 255)
 

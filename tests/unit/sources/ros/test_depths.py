@@ -77,12 +77,12 @@ def test_rvl_is_the_inverse_of_its_encoder(seed: int, height: int, width: int, h
 
 
 @pytest.mark.parametrize("form", ["16UC1; compressedDepth png", "16UC1; compressedDepth", "16UC1; compressedDepth "])
-def test_png_bodies_of_integers(form: str) -> None:
+def test_png_bodies_of_integers_are_decoded(form: str) -> None:
     values = np.arange(600, dtype=np.uint16).reshape(20, 30)
     assert np.array_equal(compressed_values(form, compressed_depth(values)), values)
 
 
-def test_rvl_bodies() -> None:
+def test_rvl_bodies_are_decoded() -> None:
     values = np.arange(600, dtype=np.uint16).reshape(20, 30)
     data = struct.pack("<iff", 0, 0, 0) + encode_rvl(values)
     assert np.array_equal(compressed_values("16UC1; compressedDepth rvl", data), values)

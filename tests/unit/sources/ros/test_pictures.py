@@ -40,7 +40,7 @@ def image(values: np.ndarray, encoding: str, big: bool = False, padding: int = 0
         ("8UC4", np.concatenate((RGB[..., ::-1], ALPHA), 2)),
     ],
 )
-def test_orders_of_colour(encoding: str, stored: np.ndarray, padding: int) -> None:
+def test_any_order_of_the_channels_becomes_rgb(encoding: str, stored: np.ndarray, padding: int) -> None:
     message = image(stored, encoding, padding=padding)
     assert kind_of(message) == "colour"
     assert np.array_equal(rgb_of(message), RGB)
@@ -85,7 +85,7 @@ def test_packed_yuv(encoding: str, order: str) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["nv12", "nv21"])
-def test_planar_yuv(encoding: str) -> None:
+def test_planar_yuv_becomes_rgb(encoding: str) -> None:
     y, u, v = np.moveaxis(yuv(FLAT), -1, 0)
     pairs = (u, v) if encoding == "nv12" else (v, u)
     chroma = np.stack([plane[::2, ::2] for plane in pairs], -1).reshape(4, 12)
@@ -95,8 +95,8 @@ def test_planar_yuv(encoding: str) -> None:
 
 @pytest.mark.parametrize("pattern", ["rggb", "bggr", "gbrg", "grbg"])
 @pytest.mark.parametrize("bits", [8, 16])
-def test_bayer(pattern: str, bits: int) -> None:
-    """Return a Bayer image of one colour, whose pixels have one channel each, in the order of the pattern's name."""
+def test_a_bayer_pattern_becomes_rgb(pattern: str, bits: int) -> None:
+    """The image is of one colour; its pixels have one channel each, in the order of the pattern's name."""
     stored = np.zeros((8, 12), np.uint8)
     for place, letter in enumerate(pattern):
         stored[place // 2 :: 2, place % 2 :: 2] = FLAT[0, 0, "rgb".index(letter)]

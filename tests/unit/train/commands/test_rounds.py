@@ -17,7 +17,7 @@ from streamseg.errors import OutputError, StreamsegError
 from train.callbacks.checkpointing import Checkpointing
 from train.callbacks.display import Display
 from train.commands import rounds
-from train.folder import OutputFolder, checkpoint_to_resume, reserved
+from train.folder import RunFolder, checkpoint_to_resume, reserved
 from train.library import train
 from train.methods.selftrain import Options, SelfTrain
 from train.settings import Settings
@@ -38,7 +38,7 @@ class Fake:
         self.calls: list[tuple[str, int, bool]] = []
 
     def __call__(
-        self, name: str, kind: Any, settings: Settings, options: Options, place: OutputFolder, display: Display
+        self, name: str, kind: Any, settings: Settings, options: Options, place: RunFolder, display: Display
     ) -> Outcome:
         checkpoint_to_resume(place, True)
         with reserved(place, True):
@@ -47,16 +47,16 @@ class Fake:
             if outcome is ZeroDivisionError:
                 raise ZeroDivisionError
             for file in ("last.pt", "best.pt"):
-                (place.output / file).write_text(f"{settings.backbone} trained")
+                (place.path / file).write_text(f"{settings.backbone} trained")
             if isinstance(outcome, type):
                 raise outcome
             config = {"settings": {"backbone": settings.backbone}, "options": {"rounds": options.rounds}}
             result = {
                 **{"status": "done", "verdict": f"verdict {len(self.calls)}", "config": config, "init_sha256": ""},
-                "checkpoints": {name: str(place.output / f"{name}.pt") for name in ("best", "last")},
+                "checkpoints": {name: str(place.path / f"{name}.pt") for name in ("best", "last")},
                 **outcome,
             }
-            (place.output / "run.json").write_text(json.dumps(result))
+            (place.path / "run.json").write_text(json.dumps(result))
             return result
 
 
@@ -68,7 +68,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Fake:
 
 
 def run(out: Path, asked: int, resume: bool = False, overwrite: bool = False, **settings: Any) -> Outcome:
-    place = OutputFolder(out, resume, overwrite)
+    place = RunFolder(out, resume, overwrite)
     return rounds.run("selftrain", SelfTrain, Settings(**settings), Options(rounds=asked), place, Display(True))
 
 
@@ -110,7 +110,7 @@ def test_without_a_probe_all_rounds_run_and_there_is_no_best_one(
 
     def unjudged(*args: Any) -> Outcome:
         found = fake(*args)
-        (args[4].output / "best.pt").unlink()
+        (args[4].path / "best.pt").unlink()
         return found
 
     monkeypatch.setattr(rounds.training, "run", unjudged)

@@ -43,7 +43,7 @@ def test_a_kind_alone_is_searched(images: Path, tmp_path: Path, monkeypatch: pyt
     assert DATA_VARIABLE in problem.value.hint
 
 
-def test_a_part_of_every_sequence(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_part_is_taken_of_every_sequence(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     category = tmp_path / "co3d" / "hydrant"
     (source,) = (shared / "data" / "co3d_hydrant" / "hydrant").iterdir()
     category.mkdir(parents=True)
@@ -93,7 +93,7 @@ def test_unusable_files_are_named(images: Path, tmp_path: Path) -> None:
     assert all(skip.reason for skip in lost)
 
 
-def test_a_folder_of_archives(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_archives_in_a_folder_are_opened(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STREAMSEG_CACHE", str(tmp_path / "cache"))
     first = sorted(images.iterdir())[0].read_bytes()
     (tmp_path / "archives").mkdir()

@@ -25,7 +25,7 @@ from streamseg.sources import open_source
 from train import methods, run
 from train.callbacks.display import Display
 from train.data.samples import CACHE_SCALE
-from train.folder import OutputFolder
+from train.folder import RunFolder
 from train.method import Method
 from train.settings import Settings
 
@@ -66,7 +66,7 @@ def train(name: str, data: Path, folder: Path, **settings: Any) -> tuple[dict[st
     said = Display(quiet=False)
     said.console = Console(file=io.StringIO(), width=500)
     given = Settings(**{"data": (str(data),), "probe": False, "pictures": False, **SMALL, **settings})
-    result = run.run(name, Measured, given, options, OutputFolder(folder), said)
+    result = run.run(name, Measured, given, options, RunFolder(folder), said)
     return result, said.console.file.getvalue(), fixed  # type: ignore[attr-defined]
 
 

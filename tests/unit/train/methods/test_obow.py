@@ -49,7 +49,7 @@ def paper_bags(cells: np.ndarray, words: np.ndarray, delta: float) -> np.ndarray
 def test_loss_is_the_papers() -> None:
     obow = method().eval()
     obow.begin()
-    state = [(v.words.numpy().copy(), float(v.distance), v.weights().detach().numpy()) for v in obow.levels]
+    state = [(v.words.numpy().copy(), float(v.distance), v.weights().detach().numpy()) for v in obow.layer_vocabularies]
     with torch.no_grad():
         maps = [part.flatten(2).transpose(1, 2).numpy() for part in obow.local_features(batch(5).views[0])]
         bags = [paper_bags(m.astype(np.float64), w, d / 10.0) for m, (w, d, _) in zip(maps, state)]
@@ -75,9 +75,9 @@ def test_the_queue_replaces_the_oldest_words() -> None:
 
 def test_the_queue_starts_full_of_real_features() -> None:
     obow = method().eval()
-    random = [level.words.clone() for level in obow.levels]
+    random = [level.words.clone() for level in obow.layer_vocabularies]
     obow.begin()
-    for before, level in zip(random, obow.levels):
+    for before, level in zip(random, obow.layer_vocabularies):
         assert not (before == level.words).all(dim=1).any()
         assert float(level.distance) > 0
 
@@ -114,7 +114,7 @@ def test_the_teacher_follows_and_gets_no_gradient() -> None:
     before = [parameter.clone() for parameter in obow.teacher.parameters()]
     obow.loss(batch(1)).backward()
     assert all(parameter.grad is None for parameter in obow.teacher.parameters())
-    assert all(level.generator[0].weight.grad.abs().sum() > 0 for level in obow.levels)
+    assert all(level.generator[0].weight.grad.abs().sum() > 0 for level in obow.layer_vocabularies)
     torch.optim.SGD(obow.student.parameters(), 0.5).step()
     obow.update(0)
     for old, its, mine in zip(before, obow.teacher.parameters(), obow.student.parameters(), strict=True):
@@ -124,8 +124,8 @@ def test_the_teacher_follows_and_gets_no_gradient() -> None:
 @pytest.mark.parametrize(("layers", "levels"), [((3, 4, 5), 2), ((5,), 1)])
 def test_levels_are_the_last_two_layers(layers: tuple[int, ...], levels: int) -> None:
     obow = method(layers)
-    assert [level.words.shape[1] for level in obow.levels] == list(obow.student.dims[-2:])
-    assert len(obow.levels) == levels
+    assert [level.words.shape[1] for level in obow.layer_vocabularies] == list(obow.student.dims[-2:])
+    assert len(obow.layer_vocabularies) == levels
 
 
 def test_crops_are_smaller_than_the_view_and_of_both_frames() -> None:

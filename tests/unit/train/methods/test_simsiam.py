@@ -58,6 +58,6 @@ def test_no_gradient_through_what_is_predicted(method: simsiam.SimSiam, batch: B
     assert any(p.grad.abs().sum() > 0 for p in method.student.parameters())
 
 
-def test_one_network_only(method: simsiam.SimSiam) -> None:
+def test_there_is_one_network_and_all_of_it_is_trained(method: simsiam.SimSiam) -> None:
     assert all(parameter.requires_grad for parameter in method.parameters())
     assert method.backbone() is method.student

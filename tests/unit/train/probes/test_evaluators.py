@@ -36,12 +36,12 @@ def evaluators_of(settings: Settings, data: list[Recording], say: Callable[[str]
 def test_with_masks_one_half_chooses_and_the_other_reports(data: list[Recording]) -> None:
     evaluators = evaluators_of(Settings(val=(str(TABLETOP),), probe_size=96), data, print)
     assert evaluators is not None
-    assert isinstance(evaluators.choice, DenseProbe)
-    assert evaluators.report is not None
+    assert isinstance(evaluators.choice_probe, DenseProbe)
+    assert evaluators.result_probe is not None
     assert evaluators.figure in evaluators(colours, colours)
     chosen, told = (
         {frame.index for frames in probe.frames.values() for frame in frames}
-        for probe in (evaluators.choice, evaluators.report)
+        for probe in (evaluators.choice_probe, evaluators.result_probe)
     )
     assert not chosen & told
 
@@ -52,8 +52,8 @@ def test_without_masks_objects_choose_and_there_is_no_report(images: Path) -> No
     assert isinstance(data, Recording)
     evaluators = evaluators_of(Settings(probe_size=128), [data], said.append)
     assert evaluators is not None
-    assert isinstance(evaluators.choice, LabelFreeProbe)
-    assert evaluators.report is None
+    assert isinstance(evaluators.choice_probe, LabelFreeProbe)
+    assert evaluators.result_probe is None
     assert any("finding objects" in line for line in said)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from streamseg.backbones import Spec, checkpoint, zoo
 from streamseg.errors import ModelError
-from train.probes.network import Engine, Network, starting_network
+from train.probes.network import InferenceOptions, Network, starting_network
 
 NAME = "efficientnet_lite0"
 
@@ -70,11 +70,11 @@ def test_a_model_that_is_no_checkpoint_has_no_start() -> None:
 
 def test_unknown_models_are_refused_at_once() -> None:
     with pytest.raises(ModelError, match="no backbone is called 'resnet81'"):
-        Network(Spec("resnet81"), Engine())
+        Network(Spec("resnet81"), InferenceOptions())
 
 
-def test_square_and_given_sizes() -> None:
-    network = Network(Spec(NAME), Engine())
+def test_one_side_gives_a_square_input_and_two_stay_as_given() -> None:
+    network = Network(Spec(NAME), InferenceOptions())
     assert network.input_size(224) == (224, 224)
     assert network.input_size(230) == (224, 224)
     assert network.input_size((100, 200)) == (96, 192)

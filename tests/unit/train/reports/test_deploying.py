@@ -17,7 +17,7 @@ from train.encoder import open_encoder
 from train.library import train
 from train.methods.byol import BYOL
 from train.methods.selftrain import Options, SelfTrain
-from train.probes import Features, Result
+from train.probes import FeatureFunction, Result
 from train.probes.evaluators import Evaluators
 from train.reports.candidates import better, worse
 from train.reports.deploying import choose_share, deployed
@@ -59,11 +59,11 @@ def test_worse_is_what_only_falls() -> None:
 class Near:
     """A probe that prefers features the more, the closer they are to those of a network."""
 
-    def __init__(self, wanted: Features) -> None:
+    def __init__(self, wanted: FeatureFunction) -> None:
         self.images = np.random.default_rng(0).random((4, 3, 64, 64), np.float32)
         self.wanted = wanted(self.images)
 
-    def result(self, features: Features) -> Result:
+    def result(self, features: FeatureFunction) -> Result:
         found, wanted = features(self.images), self.wanted
         count = max(found.shape[1], wanted.shape[1])  # one of them may lack the output of a head
         found, wanted = (np.pad(one, ((0, 0), (0, count - one.shape[1]), (0, 0), (0, 0))) for one in (found, wanted))

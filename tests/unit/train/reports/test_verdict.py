@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from train.probes import Result
-from train.reports.verdict import compared, of_scores, verdict
+from train.reports.verdict import all_compared, compared, of_scores, verdict
 
 
 def result(values: np.ndarray, name: str = "iou_union") -> Result:
@@ -32,6 +32,15 @@ def test_regions_and_objects_are_reported_separately() -> None:
     same = 0.5 + NOISE
     report = compared(result(same), result(same + 0.1)) | compared(result(same, "free"), result(same - 0.1, "free"))
     assert verdict(report, {}).startswith("training made objects worse and regions better: IoU of regions")
+
+
+def test_comparisons_come_in_the_order_of_the_results_and_need_the_same_units() -> None:
+    """An order by the hash of the names would differ from process to process."""
+    names = [f"figure {number}" for number in (4, 1, 7, 2, 6, 3, 5, 0)]
+    before, after = ({name: result(0.5 + NOISE + gain, name) for name in names} for gain in (0.0, 0.1))
+    assert list(all_compared(before, after)) == names
+    other = after | {names[0]: result(0.5 + NOISE[:8], names[0])}
+    assert list(all_compared(before, other)) == names[1:]
 
 
 def test_one_unit_has_no_interval_and_proves_nothing() -> None:

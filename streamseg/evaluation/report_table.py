@@ -26,7 +26,7 @@ LAST = 5
 """The CNN stage of stride 32."""
 
 
-def table(request: Request, listener: scoring.Listener) -> dict[str, Any]:
+def report_table(request: Request, listener: scoring.Listener) -> dict[str, Any]:
     """Return {"columns", "rows", "notes": what could not be compared}.
 
     A row is {"name", "model", "cells": {column: {"mean", "std"}}, "sequences": {name of a sequence: cells}}. The values

@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 
 from tests.unit.train.conftest import HostReads
+from train.callbacks.deferred import GPU_INTERVAL, DeferredFigures, read_interval
 from train.callbacks.monitoring import MetricsTable
-from train.callbacks.pending import GPU_INTERVAL, DeferredFigures, read_interval
 
 
 def test_rows_are_read_together_in_their_order() -> None:
