@@ -28,7 +28,7 @@ from streamseg.objects.borders import BORDERS, draw_borders, redraw_borders
 from streamseg.objects.borders.windows import Thresholds
 from streamseg.objects.classifier import ForegroundClassifier, certainty
 from streamseg.objects.instances import separate
-from streamseg.objects.motion_cues import FrameMotion, MotionCues, are_photographs
+from streamseg.objects.motion_cues import FrameMotion, MotionCues, are_photographs, with_motion
 from streamseg.objects.parting import PartingTracker
 from streamseg.objects.record import PHOTOGRAPHS, ObjectsRecord
 from streamseg.objects.saliency import Saliency
@@ -41,8 +41,6 @@ ALONE = Thresholds(low=0.35, peak=0.65, fg_threshold=0.75, bg_threshold=0.1)
 """Thresholds for GrabCut where it starts from saliency alone, which is blurred."""
 TOGETHER = Thresholds(low=0.5, peak=0.6, fg_threshold=0.85, bg_threshold=0.15)
 """Thresholds for GrabCut where it starts from saliency and classifier, which are sharper together."""
-MOVING = 0.5
-"""Share by which the raw saliency of a cell grows if the cell clearly moves relative to the camera."""
 ROUNDS = 3
 """Rounds of cuts in `start`: from the saliency, from saliency and classifier, and from the classifier alone. With
 quality "high" the evidence of changes is added to the third round, and a fourth repeats the second and teaches in
@@ -109,7 +107,7 @@ class ObjectDiscovery:
         if are_photographs(motions):  # no camera waits, so there is time for finer masks
             self._set_quality("high", LARGE)
         self.background.start([(one.features, _objectness(one)) for one in frames], frames[0].by_attention)
-        raw = [_with_motion(self._raw_saliency(one), motion) for one, motion in zip(frames, motions)]
+        raw = [with_motion(self._raw_saliency(one), motion) for one, motion in zip(frames, motions)]
         self.saliency.start(raw)
         return [Seen(one, self.saliency(level), motion) for one, level, motion in zip(frames, raw, motions)]
 
@@ -133,10 +131,7 @@ class ObjectDiscovery:
         return found
 
     def _of_propagated(self, rgb: np.ndarray, to_keyframe: FlowToKeyframe) -> np.ndarray:
-        """Return the (H, W) uint8 objects of a propagated frame: those of the keyframe, warped along the flow.
-
-        Their borders are drawn anew, if those of the keyframe follow colours and not depth.
-        """
+        """Return (H, W) uint8: the objects of the keyframe, warped along the flow; borders by colours are drawn anew."""
         assert self._key_ids is not None  # the first frame of a session is a keyframe
         self._set_video()
         found = warp_labels(self._key_ids, to_keyframe.flow)
@@ -155,7 +150,7 @@ class ObjectDiscovery:
         motion = self.motion(frame.frame, raw.shape)
         if motion.moving is not None:
             self._set_video()
-        raw = _with_motion(raw, motion)
+        raw = with_motion(raw, motion)
         timer.part("motion")
         seen = Seen(frame, self.saliency(raw), motion)
         self._measure_evidence(seen)
@@ -246,11 +241,6 @@ class ObjectDiscovery:
     def _classified(self, frame: FeatureFrame) -> np.ndarray:
         """Return the classifier's score of each cell, (h, w) float32, above 0 = foreground."""
         return self.classifier(frame.points).reshape(_objectness(frame).shape)
-
-
-def _with_motion(raw_saliency: np.ndarray, motion: FrameMotion) -> np.ndarray:
-    """Return the raw saliency, raised where cells move relative to the camera."""
-    return raw_saliency if motion.moving is None else raw_saliency * (1 + MOVING * motion.moving)
 
 
 def _objectness(frame: FeatureFrame) -> np.ndarray:

@@ -28,6 +28,8 @@ background that it uncovers seem to move, too."""
 SALIENCY_WEIGHT = 0.1
 """How much a unit of the evidence of `changed`, for or against an object, changes the saliency that GrabCut starts
 from: GrabCut's colours then decide where the halo ends."""
+MOVING = 0.5
+"""Share by which the raw saliency of a cell grows if the cell clearly moves relative to the camera."""
 ENOUGH = 16
 """Least number of surveyed frames with cues from which resting parts are learnt: in eight frames a bus moves little."""
 FEW = 3
@@ -47,6 +49,11 @@ def are_photographs(motions: Sequence[FrameMotion]) -> bool:
     motions: cues of these frames. For fewer than FEW the result is False.
     """
     return len(motions) >= FEW and all(motion.moving is None for motion in motions)
+
+
+def with_motion(raw_saliency: np.ndarray, motion: FrameMotion) -> np.ndarray:
+    """Return the raw saliency, raised where cells move relative to the camera."""
+    return raw_saliency if motion.moving is None else raw_saliency * (1 + MOVING * motion.moving)
 
 
 class MotionCues:

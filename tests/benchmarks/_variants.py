@@ -166,7 +166,7 @@ LIVE = {
     "without the background memory: objectness alone": Variant(instead(background.BackgroundMemory, "__call__", _even)),
     "without the frame's border": Variant(instead(saliency, "BORDER", 0.0)),
     "without motion, all of it": Variant(without_motion, MOVES),
-    "without motion in the saliency": Variant(instead(discovery, "MOVING", 0.0), MOVES),
+    "without motion in the saliency": Variant(instead(motion_cues, "MOVING", 0.0), MOVES),
     "without bringing motion back to edges": Variant(instead(motion, "guided", first), MOVES),
     "without the registered background": Variant(without_changes, MOVES),
     "without what it says for objects": Variant(instead(motion_cues, "SALIENCY_WEIGHT", 0.0), MOVES),

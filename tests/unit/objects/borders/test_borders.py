@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamseg.objects.borders import redraw_borders
 from streamseg.objects.borders.colours import draw_by_colours
 from streamseg.objects.borders.grabcut import cut
 from streamseg.objects.borders.windows import MARGIN, Thresholds
@@ -140,3 +141,20 @@ def test_any_picture_gives_the_same_mask_again(height: int, width: int, seed: in
     found = draw_by_colours(rgb, saliency, LEVELS, side=16)
     assert found.shape == (height, width)
     assert np.array_equal(found, draw_by_colours(rgb, saliency, LEVELS, side=16))
+
+
+def test_objects_between_keyframes_get_the_borders_of_their_own_picture() -> None:
+    rgb, saliency, truth = scene([(50, 50, 24), (150, 110, 24), (150, 30, 20)])
+    left = np.arange(200) < 100
+    ids = np.where(truth, np.where(left, 1, 2), 0).astype(np.uint8)
+    ids[:60, 100:] = 0  # the third disc is salient, but no object
+    astray = np.roll(ids, 2, axis=1)  # the flow was wrong by two pixels
+    found = redraw_borders(astray, rgb, 8 * (saliency - 0.5))
+    for number in (1, 2):
+        assert iou(found == number, ids == number) > 0.95 > iou(astray == number, ids == number)
+    assert set(np.unique(found)) == {0, 1, 2}
+
+
+def test_without_objects_nothing_is_redrawn() -> None:
+    rgb, saliency, truth = scene([(50, 50, 24)])
+    assert not redraw_borders(np.zeros(truth.shape, np.uint8), rgb, saliency - 0.5).any()
