@@ -5,8 +5,8 @@
 
 A slow, accurate step teaches a fast one. On keyframes, GrabCut segments the salient parts; a ridge regression on the
 features learns from these cuts over the session; a keyframe then costs one matrix product, and the drawing of its
-borders. Other frames show the objects of the keyframe, warped along the optical flow. At the start of a session, the
-first frames are cut in rounds, see ROUNDS.
+borders. Other frames show the objects of the keyframe, warped along the optical flow, with borders of their own. At the
+start of a session, the first frames are cut in rounds, see ROUNDS.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ class ObjectDiscovery:
         return found
 
     def _of_propagated(self, rgb: np.ndarray, to_keyframe: FlowToKeyframe) -> np.ndarray:
-        """Return (H, W) uint8: the objects of the keyframe, warped along the flow; borders by colours are drawn anew."""
+        """Warp the objects of the keyframe to a propagated frame, and draw borders by colours anew: (H, W) uint8."""
         assert self._key_ids is not None  # the first frame of a session is a keyframe
         self._set_video()
         found = warp_labels(self._key_ids, to_keyframe.flow)
