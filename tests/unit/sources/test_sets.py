@@ -55,7 +55,7 @@ def test_icl_nuim_has_a_list_of_pairs_alone(line: str, tmp_path: Path, make: Any
 @pytest.mark.parametrize("suffix", ["png", "jpg"])
 @pytest.mark.parametrize("size", [SIZE, HALF])
 @pytest.mark.parametrize("names", ["{:06d}", "{}", "frame_{:03d}"])
-def test_plain_folders_are_read(names: str, size: tuple[int, int], suffix: str, tmp_path: Path) -> None:
+def test_plain_rgbd_folders_are_read(names: str, size: tuple[int, int], suffix: str, tmp_path: Path) -> None:
     """There are rgb/, depth/, masks/ and intrinsics.txt; depth is in millimetres, perhaps smaller than the colour."""
     for i in range(3):
         save(tmp_path / f"rgb/{names.format(9 + i)}.{suffix}", np.full((*SIZE, 3), (40, 80 * i, 30), np.uint8))
