@@ -43,13 +43,16 @@ def _segment(window: Window) -> np.ndarray:
     likely = 1 / (1 + np.exp(-odds))
     likely[sure], likely[never] = 1, 0
     drawn = guided(likely, cv2.cvtColor(window.image, cv2.COLOR_RGB2GRAY), RADIUS) > 0.5
-    return _without_islands((drawn | sure) & ~never, rough > 0)
+    return _without_islands((drawn | sure) & ~never, rough)
 
 
 def _without_islands(drawn: np.ndarray, rough: np.ndarray) -> np.ndarray:
-    """Leave out connected pieces that lie mostly outside of the (h, w) bool `rough` part: like it by colour alone."""
-    count, pieces = cv2.connectedComponents(drawn.view(np.uint8))
-    inside, all_of_it = np.bincount(pieces[rough], minlength=count), np.bincount(pieces.ravel(), minlength=count)
+    """Leave out connected pieces that lie mostly outside of the rough part: like it by colour alone.
+
+    drawn: (h, w) bool. rough: (h, w) uint8, not 0 = inside.
+    """
+    count, pieces = cv2.connectedComponents(drawn.view(np.uint8), ltype=cv2.CV_16U)
+    inside, all_of_it = (cv2.calcHist([pieces], [0], where, [count], [0, count]).ravel() for where in (rough, None))
     kept = 2 * inside > all_of_it
     kept[0] = False
     return kept[pieces]

@@ -93,7 +93,7 @@ def _window(rgb: np.ndarray, coarse: np.ndarray, part: np.ndarray, thresholds: T
     size = rgb.shape[1::-1]
     scale = min(1.0, side / max(size))
     small = tuple(max(8, round(length * scale)) for length in size)
-    image = cv2.resize(halved(rgb, max(2, round(2 * scale * min(size)))), small, interpolation=cv2.INTER_AREA)
+    image = cv2.resize(halved(rgb, max(2, round(2 * scale * min(size)))), small, interpolation=cv2.INTER_LINEAR)
     saliency = cv2.resize(coarse, small, interpolation=cv2.INTER_LINEAR)
     inside = cv2.resize(part.view(np.uint8), small, interpolation=cv2.INTER_NEAREST) > 0
     trimap = np.where(inside, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
