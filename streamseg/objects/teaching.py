@@ -20,7 +20,7 @@ from streamseg.objects.borders.grabcut import cut
 from streamseg.objects.borders.windows import Thresholds
 from streamseg.objects.classifier import ForegroundClassifier
 
-SIDES = {"live": 96, "high": 192}
+SIDES = {"live": 96, "high": 128}
 """Longest side of the windows in which GrabCut runs, in pixels, by quality. Its time grows with the square."""
 SHORTEST_PAUSE, LONGEST_PAUSE = 10, 40
 """Shortest and longest pause between two lessons with quality "live", in frames, see `pause`."""
