@@ -22,6 +22,8 @@ SIDE = 256
 """Longest side of the windows in which colours decide, in pixels."""
 NEAR = 1 / 60
 """Distance, as a share of the frame's shorter side, by which a redrawn object may reach beyond the warped one."""
+KEPT = 0.5
+"""An object of which colours find less than this share keeps its warped border, so that it does not flicker."""
 
 
 def draw_borders(frame: FeatureFrame, score: np.ndarray, quality: str, seed: int) -> np.ndarray:
@@ -48,10 +50,20 @@ def redraw_borders(ids: np.ndarray, rgb: np.ndarray, score: np.ndarray) -> np.nd
 
     ids: (H, W) uint8 objects of the keyframe, warped along the flow. rgb: (H, W, 3) uint8. score: (h, w) float32 of
     the keyframe, warped, too, see `draw_borders`. Pixels that are further than NEAR from all objects stay background:
-    there are parts of the score that are no objects.
+    there are parts of the score that are no objects. See also KEPT.
     """
     mask = draw_by_colours(rgb, certainty(score), BORDERS["live"], side=SIDE)
     reach = round(NEAR * min(ids.shape))
     found = cv2.dilate(ids, np.ones((2 * reach + 1,) * 2, np.uint8))
     cv2.copyTo(ids, ids, found)  # dilation gives a pixel the largest id around it
-    return cv2.bitwise_and(found, -mask.view(np.uint8))
+    redrawn = cv2.bitwise_and(found, -mask.view(np.uint8))
+    lost = _pixels(redrawn) < KEPT * _pixels(ids)
+    if lost[1:].any():
+        lost[0] = False
+        cv2.copyTo(ids, lost.view(np.uint8)[ids], redrawn)
+    return redrawn
+
+
+def _pixels(ids: np.ndarray) -> np.ndarray:
+    """Return (256,) float32: the number of pixels of each id in a (H, W) uint8 map, over every fourth row."""
+    return cv2.calcHist([ids[::4]], [0], None, [256], [0, 256]).ravel()

@@ -158,3 +158,13 @@ def test_objects_between_keyframes_get_the_borders_of_their_own_picture() -> Non
 def test_without_objects_nothing_is_redrawn() -> None:
     rgb, saliency, truth = scene([(50, 50, 24)])
     assert not redraw_borders(np.zeros(truth.shape, np.uint8), rgb, saliency - 0.5).any()
+
+
+def test_an_object_that_colours_do_not_find_keeps_its_warped_border() -> None:
+    rgb, saliency, truth = scene([(50, 50, 24), (150, 110, 24)])
+    ids = np.where(truth, np.where(np.arange(200) < 100, 1, 2), 0).astype(np.uint8)
+    score = 8 * (saliency - 0.5)
+    score[:, 100:] = np.minimum(score[:, 100:], -0.2)  # likely background, though not for sure
+    found = redraw_borders(ids, rgb, score)
+    np.testing.assert_array_equal(found == 2, ids == 2)
+    assert not np.array_equal(found == 1, ids == 1)
