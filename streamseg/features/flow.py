@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from streamseg.features.preparation import THINNEST
-from streamseg.masks.resize import halved, halved_size, labels_sized
+from streamseg.masks.resize import LARGE, halved, halved_size, labels_sized
 
 SIDE = 160
 """Shorter side of the pictures that the flow is computed on, in pixels."""
@@ -98,13 +98,13 @@ def _places(flow: np.ndarray, height: int, width: int) -> np.ndarray:
     return found
 
 
-def warp_labels(labels: np.ndarray, flow: np.ndarray) -> np.ndarray:
+def warp_labels(labels: np.ndarray, flow: np.ndarray, limit: int = LARGE) -> np.ndarray:
     """Warp (H, W) uint8 labels of a keyframe to a later frame of the same size, without interpolation.
 
-    Those of a large frame are warped on every second or fourth pixel, see `masks.resize`. flow: of the later frame, see
-    `FlowToKeyframe`.
+    flow: of the later frame, see `FlowToKeyframe`. limit: a shorter side from which on labels are warped on every
+    second or fourth pixel only, see `masks.resize.halved_size`.
     """
-    whole, (height, width) = labels.shape, halved_size(labels.shape)
+    whole, (height, width) = labels.shape, halved_size(labels.shape, limit)
     labels = labels_sized(labels, height, width)
     found = np.zeros_like(labels)
     # as rows of x and y in turn: NumPy is slow if the last axis is short

@@ -24,7 +24,7 @@ from streamseg.features.extractor import FeatureFrame
 from streamseg.features.flow import FlowToKeyframe, warp_labels, warp_plane
 from streamseg.features.timing import StageTimer
 from streamseg.objects.background import LARGE, SIZE, BackgroundMemory
-from streamseg.objects.borders import BORDERS, draw_borders, redraw_borders
+from streamseg.objects.borders import BORDERS, ROUGH, draw_borders, redraw_borders
 from streamseg.objects.borders.windows import Thresholds
 from streamseg.objects.classifier import ForegroundClassifier, certainty
 from streamseg.objects.instances import separate
@@ -134,13 +134,14 @@ class ObjectDiscovery:
         """Warp the objects of the keyframe to a propagated frame, and draw borders by colours anew: (H, W) uint8."""
         assert self._key_ids is not None  # the first frame of a session is a keyframe
         self._set_video()
-        found = warp_labels(self._key_ids, to_keyframe.flow)
+        score, flow = self._key_score, to_keyframe.flow
+        found = warp_labels(self._key_ids, flow) if score is None else warp_labels(self._key_ids, flow, ROUGH)
         self.motion.on_propagated(to_keyframe)
         self.tracker.on_propagated(found)
         self.scores.on_propagated(found)
         self._learn(None)
-        if self._key_score is not None and found.any():
-            found = redraw_borders(found, rgb, warp_plane(self._key_score, to_keyframe.flow))
+        if score is not None and found.any():
+            found = redraw_borders(found, rgb, warp_plane(score, flow))
         return found
 
     def _of_keyframe(self, frame: FeatureFrame, timer: StageTimer) -> np.ndarray:

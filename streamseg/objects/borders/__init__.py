@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from streamseg.features.extractor import FeatureFrame
+from streamseg.masks.resize import halved_size, labels_sized
 from streamseg.masks.upsample import upsample_labels
 from streamseg.objects.borders.colours import draw_by_colours
 from streamseg.objects.borders.grabcut import cut
@@ -22,6 +23,8 @@ SIDE = 256
 """Longest side of the windows in which colours decide, in pixels."""
 NEAR = 1 / 60
 """Distance, as a share of the frame's shorter side, by which a redrawn object may reach beyond the warped one."""
+ROUGH = 480
+"""Objects whose borders are drawn again are needed on every second pixel only, if the shorter side is this long."""
 KEPT = 0.5
 """An object of which colours find less than this share keeps its warped border, so that it does not flicker."""
 
@@ -53,10 +56,11 @@ def redraw_borders(ids: np.ndarray, rgb: np.ndarray, score: np.ndarray) -> np.nd
     there are parts of the score that are no objects. See also KEPT.
     """
     mask = draw_by_colours(rgb, certainty(score), BORDERS["live"], side=SIDE)
-    reach = round(NEAR * min(ids.shape))
-    found = cv2.dilate(ids, np.ones((2 * reach + 1,) * 2, np.uint8))
-    cv2.copyTo(ids, ids, found)  # dilation gives a pixel the largest id around it
-    redrawn = cv2.bitwise_and(found, -mask.view(np.uint8))
+    small = labels_sized(ids, *halved_size(ids.shape, ROUGH))
+    reach = round(NEAR * min(small.shape))
+    around = cv2.dilate(small, np.ones((2 * reach + 1,) * 2, np.uint8))
+    cv2.copyTo(small, small, around)  # dilation gives a pixel the largest id around it
+    redrawn = cv2.bitwise_and(labels_sized(around, *ids.shape), -mask.view(np.uint8))
     lost = _pixels(redrawn) < KEPT * _pixels(ids)
     if lost[1:].any():
         lost[0] = False
