@@ -102,6 +102,7 @@ def _checkpoint(path: Path) -> dict[str, Any]:
         "architecture": backbone.get("architecture", ""),
         "layers": list(backbone["layers"]),
         "facet": backbone["facet"],
+        "head": checkpoint.head_output(backbone) or "none",
         "licence": backbone.get("licence", ""),
         "runs": True,
     }

@@ -74,16 +74,20 @@ def test_a_foreign_file_that_does_not_fit(tmp_path: Path, image: list, output: s
     assert "(N, 3, H, W)" in report["expected"]
 
 
-def test_a_checkpoint_is_described(tmp_path: Path) -> None:
+@pytest.mark.parametrize("head", ["", "foreground", "region_foreground"])
+def test_a_checkpoint_is_described(tmp_path: Path, head: str) -> None:
     import torch
 
     backbone = {"name": "resnet18", "architecture": "resnet18.tv_in1k", "layers": [4, 5], "facet": "output"}
+    backbone["head"] = head
     content = {"method": "byol", "backbone": backbone, "state_dict": {"w": torch.zeros(2)}, "config": {}}
+    content |= {"head": {"weight": torch.zeros(1, 2, 1, 1), "bias": torch.zeros(1)}} if head else {}
     path = tmp_path / "ckpt.pt"
     checkpoint.write(path, content | {"training": None, "provenance": {}})
     report = info.examine(path)
     assert (report["kind"], report["method"], report["layers"]) == ("checkpoint", "byol", [4, 5])
     assert report["written_by_streamseg"]
+    assert report["head"] == (head or "none")
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(ModelError, match=r"ckpt\.pt"):
         info.examine(path)
