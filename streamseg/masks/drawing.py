@@ -7,6 +7,7 @@ import numpy as np
 
 from streamseg.frame import VOID
 from streamseg.masks import palette
+from streamseg.masks.properties import areas_of
 
 LEGEND_ROWS = 12
 """Largest number of segments in the legend."""
@@ -50,7 +51,7 @@ def _draw_contours(picture: np.ndarray, labels: np.ndarray, thickness: int) -> N
 def _draw_legend(picture: np.ndarray, labels: np.ndarray, size: int) -> None:
     """Draw the legend at the bottom left corner: colour, id and share of the picture of the largest segments."""
     height, width = labels.shape
-    areas = cv2.calcHist([labels], [0], None, [256], [0, 256]).ravel()
+    areas = areas_of(labels)
     areas[[0, VOID]] = 0
     margin, line = size // 2, round(1.4 * size)
     panel_width = round(6.8 * size)

@@ -15,6 +15,14 @@ SAMPLES = 4096
 """Pixels from which the size of an object is measured: more change nothing."""
 
 
+def areas_of(labels: np.ndarray) -> np.ndarray:
+    """Return (256,) float32: the number of pixels of each id in (H, W) uint8 labels, exact up to 2^24.
+
+    It is several times as fast as NumPy's bincount.
+    """
+    return cv2.calcHist([labels], [0], None, [256], [0, 256]).ravel()
+
+
 def measure(
     labels: np.ndarray,
     depth: np.ndarray | None = None,

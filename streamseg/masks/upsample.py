@@ -59,14 +59,8 @@ def guided(plane: np.ndarray, gray: np.ndarray, radius: int, eps: float = 1e-3) 
     radius: in pixels. eps: as in `upsample_labels`.
     """
     guide = gray * np.float32(1 / 255)
-
-    def mean(image: np.ndarray) -> np.ndarray:
-        return cv2.blur(image, (2 * radius + 1,) * 2, borderType=cv2.BORDER_REFLECT)
-
-    mean_guide, mean_plane = mean(guide), mean(plane)
-    covariance = mean(plane * guide) - mean_guide * mean_plane
-    slope = covariance / (mean(guide * guide) - mean_guide * mean_guide + np.float32(eps))
-    smooth: np.ndarray = mean(slope) * guide + mean(mean_plane - slope * mean_guide)
+    slopes, offset = _coefficients(plane[None].copy(), [guide], 2 * radius + 1, eps)
+    smooth: np.ndarray = slopes[0][0] * guide + offset[0]
     return smooth
 
 

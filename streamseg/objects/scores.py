@@ -25,6 +25,7 @@ import numpy as np
 
 from streamseg.depth.support import SupportPlane
 from streamseg.frame import VOID
+from streamseg.masks.properties import areas_of
 
 
 class Cues(NamedTuple):
@@ -145,8 +146,7 @@ def score(cues: Cues) -> float:
 
 def _present(ids: np.ndarray) -> list[int]:
     """Return the ids of the objects in a (H, W) uint8 label map, in ascending order."""
-    pixels = cv2.calcHist([ids], [0], None, [256], [0, 256]).ravel()
-    return [i for i in np.flatnonzero(pixels).tolist() if 0 < i < VOID]
+    return [i for i in np.flatnonzero(areas_of(ids)).tolist() if 0 < i < VOID]
 
 
 def _resized(cue: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from streamseg.features.extractor import FeatureFrame
+from streamseg.masks.properties import areas_of
 from streamseg.masks.resize import halved_size, labels_sized
 from streamseg.masks.upsample import upsample_labels
 from streamseg.objects.borders.colours import draw_by_colours
@@ -61,13 +62,8 @@ def redraw_borders(ids: np.ndarray, rgb: np.ndarray, score: np.ndarray) -> np.nd
     around = cv2.dilate(small, np.ones((2 * reach + 1,) * 2, np.uint8))
     cv2.copyTo(small, small, around)  # dilation gives a pixel the largest id around it
     redrawn = cv2.bitwise_and(labels_sized(around, *ids.shape), -mask.view(np.uint8))
-    lost = _pixels(redrawn) < KEPT * _pixels(ids)
+    lost = areas_of(redrawn[::4]) < KEPT * areas_of(ids[::4])  # every fourth row is enough to compare them
     if lost[1:].any():
         lost[0] = False
         cv2.copyTo(ids, lost.view(np.uint8)[ids], redrawn)
     return redrawn
-
-
-def _pixels(ids: np.ndarray) -> np.ndarray:
-    """Return (256,) float32: the number of pixels of each id in a (H, W) uint8 map, over every fourth row."""
-    return cv2.calcHist([ids[::4]], [0], None, [256], [0, 256]).ravel()
